@@ -1,0 +1,35 @@
+//! The one predicate language of rivers: filter expressions of RFC 9535 (JSONPath).
+//!
+//! `@.total > 100 && @.items[?@.quantity > 10]` is a text that [`Expression`] parses once and
+//! evaluates on packets; [`Path`] is the part of it that names one place. Texts are parsed by
+//! `jsonpath-rust`; what they mean is decided here, because numbers must be exact, calls of
+//! functions type-checked, and regular expressions compiled once.
+//!
+//! On the way of a text: [`lexis`] reads its tokens, [`parse`] has it parsed and puts faults at
+//! their place, [`compile`] makes the [`tree`] that [`evaluate`] runs, [`render`] writes and
+//! [`repeats`] checks for repeated keys. What follows from a packet that holds an expression, or
+//! not, is left to the rivers.
+
+mod compare;
+mod compile;
+mod error;
+mod evaluate;
+mod expression;
+#[cfg(test)]
+mod faults;
+mod lexis;
+mod number;
+mod parse;
+mod path;
+mod pattern;
+mod render;
+mod repeats;
+#[cfg(test)]
+mod semantics;
+mod tree;
+
+pub use error::ExpressionError;
+pub(crate) use expression::Expression;
+pub(crate) use number::canonical;
+pub(crate) use path::{Path, Step};
+pub(crate) use render::{key_query, string_literal};

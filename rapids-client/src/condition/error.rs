@@ -1,0 +1,95 @@
+//! What is wrong with an expression, and where.
+//!
+//! Finding the fault is left to [`parse`](super::parse); the wording of its place is here.
+
+use std::fmt;
+
+/// Describes why a text is no expression, with the place of the fault.
+///
+/// The place is a column where one is known, else the clause between `&&` or `||` that is at
+/// fault. `Display` writes the expression, the place and the reason on one line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expression `{expression}` is wrong{place}: {reason}")]
+pub struct ExpressionError {
+    expression: String,
+    place: Place,
+    reason: String,
+}
+
+/// Where a fault is, as far as it is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// One-based, in characters of the expression.
+    Column(usize),
+    /// A part of the expression.
+    Clause(String),
+    /// The expression is a single clause.
+    Whole,
+}
+
+impl ExpressionError {
+    pub(crate) fn new(expression: &str, place: Place, reason: String) -> Self {
+        Self {
+            expression: expression.to_owned(),
+            place,
+            reason,
+        }
+    }
+
+    /// Returns the expression as it was written.
+    pub fn expression(&self) -> &str {
+        &self.expression
+    }
+
+    /// Returns the one-based column of the fault, counted in characters.
+    ///
+    /// `None` where only the clause is known; `Display` quotes it.
+    pub fn column(&self) -> Option<usize> {
+        match self.place {
+            Place::Column(column) => Some(column),
+            Place::Clause(_) | Place::Whole => None,
+        }
+    }
+
+    /// Returns what is wrong, in plain words.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Column(column) => write!(formatter, " at column {column}"),
+            Place::Clause(clause) => write!(formatter, " in `{clause}`"),
+            Place::Whole => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn place_is_part_of_the_line() {
+        for (place, text, column) in [
+            (
+                Place::Column(3),
+                "expression `@ @` is wrong at column 3: no",
+                Some(3),
+            ),
+            (
+                Place::Clause("@".into()),
+                "expression `@ @` is wrong in `@`: no",
+                None,
+            ),
+            (Place::Whole, "expression `@ @` is wrong: no", None),
+        ] {
+            let error = ExpressionError::new("@ @", place, "no".to_owned());
+            assert_eq!(error.to_string(), text);
+            assert_eq!(error.column(), column);
+            assert_eq!((error.expression(), error.reason()), ("@ @", "no"));
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! From a text to its compiled form, with every fault at its place.
+//!
+//! The parser takes whole JSONPath queries, so the text goes to it as `$[?` + text + `]`. What it
+//! reports is translated here: rules of its grammar into words, its positions into columns of the
+//! user's text, and faults without a position into the clause that has them.
+
+use std::collections::BTreeSet;
+
+use jsonpath_rust::parser::errors::JsonPathError;
+use jsonpath_rust::parser::model::{Segment, Selector};
+use jsonpath_rust::parser::{Rule, parse_json_path};
+
+use super::compile::compile;
+use super::error::{ExpressionError, Place};
+use super::lexis;
+use super::tree::Logic;
+
+const BEFORE: &str = "$[?";
+const AFTER: &str = "]";
+/// What the grammar asks for after a complete value or condition.
+const OPERATOR: &str = "an operator";
+
+/// A fault, with its byte offset where that is known.
+struct Fault {
+    at: Option<usize>,
+    reason: String,
+}
+
+impl From<lexis::Fault> for Fault {
+    fn from(fault: lexis::Fault) -> Self {
+        Fault {
+            at: Some(fault.at),
+            reason: fault.reason,
+        }
+    }
+}
+
+impl From<String> for Fault {
+    fn from(reason: String) -> Self {
+        Fault { at: None, reason }
+    }
+}
+
+/// Parses and compiles an expression.
+pub(super) fn expression(text: &str) -> Result<Logic, ExpressionError> {
+    logic(text).map_err(|fault| {
+        let place = match fault.at {
+            Some(at) => Place::Column(text[..at].chars().count() + 1),
+            None => clause_at_fault(text),
+        };
+        ExpressionError::new(text, place, fault.reason)
+    })
+}
+
+fn logic(text: &str) -> Result<Logic, Fault> {
+    let lexis = lexis::read(text)?;
+    let query = parse_json_path(&format!("{BEFORE}{text}{AFTER}"))
+        .map_err(|error| translate(text, error))?;
+    match query.segments.as_slice() {
+        [Segment::Selector(Selector::Filter(filter))] => Ok(compile(filter, &lexis.decimals)?),
+        _ => Err("it closes a bracket that it did not open".to_owned().into()),
+    }
+}
+
+/// Finds the first clause that is at fault by itself too.
+fn clause_at_fault(text: &str) -> Place {
+    let clauses = lexis::read(text)
+        .map(|lexis| lexis.clauses)
+        .unwrap_or_default();
+    match clauses.as_slice() {
+        [] | [_] => Place::Whole,
+        clauses => clauses
+            .iter()
+            .find(|clause| logic(clause).is_err())
+            .map_or(Place::Whole, |clause| Place::Clause((*clause).to_owned())),
+    }
+}
+
+fn translate(text: &str, error: JsonPathError) -> Fault {
+    match error {
+        JsonPathError::PestError(error) => {
+            let at = offset(&format!("{:?}", error.location)).map(|at| {
+                let at = at.saturating_sub(BEFORE.len()).min(text.len());
+                at + text[at..].len() - text[at..].trim_start().len()
+            });
+            let mut expected = BTreeSet::new();
+            error.renamed_rules(|rule| {
+                expected.insert(wanted(*rule));
+                String::new()
+            });
+            Fault {
+                at,
+                reason: misplaced(at.map_or("", |at| &text[at..]), &expected),
+            }
+        }
+        JsonPathError::InvalidJsonPath(reason) => reworded(&reason).into(),
+        other => other.to_string().into(),
+    }
+}
+
+/// Says that what the rest of a text begins with is out of place.
+fn misplaced(rest: &str, expected: &BTreeSet<&str>) -> String {
+    let symbol = |c: char| "=!<>&|".contains(c);
+    let end = rest.find(|c| !symbol(c)).filter(|end| *end > 0);
+    let end = end
+        .or_else(|| rest.chars().next().map(char::len_utf8))
+        .unwrap_or_default();
+    let found = &rest[..end];
+    if matches!(found, "==" | "!=" | "<" | "<=" | ">" | ">=") && expected.contains(OPERATOR) {
+        return format!(
+            "`{found}` cannot stand here; its sides are single values: \
+             literals, queries of one place or functions"
+        );
+    }
+    let wanted: Vec<&str> = expected.iter().copied().collect();
+    let wanted = wanted.join(" or ");
+    match found {
+        "" => format!("the end stands where {wanted} should"),
+        found => format!("`{found}` stands where {wanted} should"),
+    }
+}
+
+/// Reads the offset of a parser's location, `Pos(7)` or `Span((7, 9))`: its type belongs to a
+/// crate that the parser does not re-export. Without an offset the clause is named instead.
+fn offset(location: &str) -> Option<usize> {
+    let digits = location.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let end = digits
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(digits.len());
+    digits[..end].parse().ok()
+}
+
+/// Says in the user's words what the grammar asks for.
+fn wanted(rule: Rule) -> &'static str {
+    match rule {
+        Rule::atom_expr | Rule::logical_expr | Rule::logical_expr_and | Rule::filter_selector => {
+            "a condition"
+        }
+        Rule::comparable | Rule::literal | Rule::number => "a value to compare with",
+        Rule::function_argument => "an argument",
+        Rule::selector
+        | Rule::string
+        | Rule::name_selector
+        | Rule::wildcard_selector
+        | Rule::slice_selector
+        | Rule::index_selector
+        | Rule::int => "a key in quotes, an index or `*`",
+        _ => OPERATOR,
+    }
+}
+
+/// Rewords what the parser says of calls that its grammar lets through.
+fn reworded(reason: &str) -> String {
+    for name in ["match", "search"] {
+        if reason.starts_with(&format!("Function {name}(")) {
+            return super::compile::not_comparable(name);
+        }
+    }
+    if reason.starts_with("Invalid argument for the function `count`") {
+        return super::compile::needs_query("count");
+    }
+    reason.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_are_read_from_both_forms_of_location() {
+        assert_eq!(offset("Pos(17)"), Some(17));
+        assert_eq!(offset("Span((7, 9))"), Some(7));
+        assert_eq!(offset("Unknown"), None);
+    }
+
+    #[test]
+    fn very_long_and_very_deep_texts_are_no_danger() {
+        let chain = vec!["@.a == 1"; 20_000].join(" || ");
+        expression(&chain).unwrap();
+        let deep = |levels: usize| format!("{}@.a{}", "(".repeat(levels), ")".repeat(levels));
+        expression(&deep(127)).unwrap();
+        let error = expression(&deep(128)).unwrap_err();
+        assert_eq!(error.column(), Some(128));
+        let filters = |levels: usize| format!("{}@.a{}", "@[?".repeat(levels), "]".repeat(levels));
+        expression(&filters(127)).unwrap();
+    }
+}

@@ -1,0 +1,247 @@
+//! Where the server is, how to log in, and the settings of the rapids.
+//!
+//! One value that says it all; reading it from the environment is left to `environment`, connecting
+//! to the connection; `RAPIDS_LOG_FORMAT` belongs to [`telemetry`](crate::telemetry).
+
+mod context;
+mod environment;
+mod layer;
+mod login;
+mod secret;
+mod server_url;
+mod variable;
+
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::error::Result;
+
+pub(crate) use login::{KeyFile, Login, Tls};
+use secret::Secret;
+pub(crate) use server_url::ServerUrl;
+
+const DEFAULT_URL: &str = "nats://127.0.0.1:4222";
+const DEFAULT_MAX_AGE: Duration = Duration::from_secs(30 * DAY);
+const DEFAULT_MAX_BYTES: u64 = 1 << 30;
+const DEFAULT_ACK_WAIT: Duration = Duration::from_secs(10);
+const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+const DEFAULT_READ_LIMIT: u32 = 9;
+
+const DAY: u64 = 86_400;
+// The server counts in nanoseconds of 64 bits, which end after 292 years.
+const MAX_AGE: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(36_500 * DAY);
+const MAX_BYTES: RangeInclusive<u64> = 1..=i64::MAX as u64;
+const ACK_WAIT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
+const GRACE: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(3600);
+const READ_LIMIT: RangeInclusive<u32> = 1..=1000;
+
+#[doc = include_str!("config/config.md")]
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub(crate) server_url: ServerUrl,
+    pub(crate) login: Login,
+    pub(crate) tls: Tls,
+    pub(crate) inbox_prefix: Option<String>,
+    pub(crate) jetstream_domain: Option<String>,
+    /// As it was stated; `None` accepts what an existing stream has.
+    pub(crate) max_age: Option<Duration>,
+    /// As it was stated; `None` accepts what an existing stream has.
+    pub(crate) max_bytes: Option<u64>,
+    pub(crate) ack_wait: Duration,
+    pub(crate) grace: Duration,
+    pub(crate) read_limit: u32,
+}
+
+impl Config {
+    /// Takes everything from the environment, and from the selected `nats` context when no
+    /// `NATS_*` variable is set.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config) names the variable, or the file and key, its value
+    /// (`***` for secrets) and what is expected.
+    pub fn from_env() -> Result<Self> {
+        Self::from_lookup(&|name| {
+            std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+        })
+    }
+
+    /// Connects to this address, with the documented default for everything else; the
+    /// environment plays no part. A comma-separated list and a login in the URL are accepted; a
+    /// wrong address is reported when connecting.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            server_url: ServerUrl::new("the server's address", url),
+            login: Login::None,
+            tls: Tls::default(),
+            inbox_prefix: None,
+            jetstream_domain: None,
+            max_age: None,
+            max_bytes: None,
+            ack_wait: DEFAULT_ACK_WAIT,
+            grace: DEFAULT_GRACE,
+            read_limit: DEFAULT_READ_LIMIT,
+        }
+    }
+
+    /// Logs in as this user. Replaces any other login but one in the URL.
+    #[must_use]
+    pub fn user_and_password(
+        mut self,
+        user: impl Into<String>,
+        password: impl Into<String>,
+    ) -> Self {
+        self.login = Login::User {
+            user: user.into(),
+            password: Secret::new(password),
+        };
+        self
+    }
+
+    /// Logs in with this token. Replaces any other login but one in the URL.
+    #[must_use]
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.login = Login::Token(Secret::new(token));
+        self
+    }
+
+    /// Logs in with the credentials in this file, as `nsc` writes it, read when connecting.
+    /// Replaces any other login but one in the URL.
+    #[must_use]
+    pub fn credentials_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.login = Login::Credentials(KeyFile::new("the credentials file", path));
+        self
+    }
+
+    /// Logs in with the nkey whose seed is in this file, read when connecting. Replaces any
+    /// other login but one in the URL.
+    #[must_use]
+    pub fn nkey_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.login = Login::Nkey(KeyFile::new("the nkey file", path));
+        self
+    }
+
+    /// Requires TLS, and trusts the certificates in this PEM file instead of the system's.
+    #[must_use]
+    pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.tls.ca = Some(KeyFile::new("the file of trusted certificates", path));
+        self
+    }
+
+    /// Requires TLS, and presents the certificate and key in these PEM files.
+    #[must_use]
+    pub fn client_certificate(
+        mut self,
+        certificate: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+    ) -> Self {
+        self.tls.identity = Some((
+            KeyFile::new("the client's certificate file", certificate),
+            KeyFile::new("the client's key file", key),
+        ));
+        self
+    }
+
+    /// Receives answers under this prefix, for users who may not subscribe to the default
+    /// `_INBOX`.
+    #[must_use]
+    pub fn inbox_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.inbox_prefix = Some(prefix.into());
+        self
+    }
+
+    /// Uses the JetStream of this domain, for servers that are leaf nodes of it. Default: the
+    /// server's own.
+    #[must_use]
+    pub fn jetstream_domain(mut self, domain: impl Into<String>) -> Self {
+        self.jetstream_domain = Some(domain.into());
+        self
+    }
+
+    /// Keeps packets for this long; zero is no limit. Default: 30 days, or what an existing
+    /// stream has. Brought into 1 second to 100 years.
+    #[must_use]
+    pub fn max_age(mut self, age: Duration) -> Self {
+        let age = if age.is_zero() {
+            age
+        } else {
+            clamp(age, MAX_AGE)
+        };
+        self.max_age = Some(age);
+        self
+    }
+
+    /// Keeps at most this many bytes of packets; a full stream refuses publishers. Default:
+    /// 1 GiB, or what an existing stream has. At least 1.
+    #[must_use]
+    pub fn max_bytes(mut self, bytes: u64) -> Self {
+        self.max_bytes = Some(clamp(bytes, MAX_BYTES));
+        self
+    }
+
+    /// Redelivers a packet that a dead instance left unacknowledged after this time. Default:
+    /// 10 seconds. Brought into 1 second to 10 minutes.
+    #[must_use]
+    pub fn ack_wait(mut self, wait: Duration) -> Self {
+        self.ack_wait = clamp(wait, ACK_WAIT);
+        self
+    }
+
+    /// Gives a stopping service this long to finish what runs. Default: 10 seconds. At most an
+    /// hour.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = clamp(grace, GRACE);
+        self
+    }
+
+    /// Counts a packet as a loop after this many hops. Default: 9. Brought into 1 to 1000.
+    #[must_use]
+    pub fn read_limit(mut self, hops: u32) -> Self {
+        self.read_limit = clamp(hops, READ_LIMIT);
+        self
+    }
+
+    /// Tells the address fit for printing: `***` stands in place of a login.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.server_url.to_string()
+    }
+
+    /// How long a new stream keeps packets; zero is no limit.
+    pub(crate) fn max_age_or_default(&self) -> Duration {
+        self.max_age.unwrap_or(DEFAULT_MAX_AGE)
+    }
+
+    /// How many bytes a new stream keeps.
+    pub(crate) fn max_bytes_or_default(&self) -> u64 {
+        self.max_bytes.unwrap_or(DEFAULT_MAX_BYTES)
+    }
+}
+
+fn clamp<T: Ord>(value: T, range: RangeInclusive<T>) -> T {
+    let (least, most) = range.into_inner();
+    value.clamp(least, most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn setters_bring_values_into_range() {
+        let config = Config::new("host")
+            .max_age(Duration::from_millis(1))
+            .max_bytes(0)
+            .ack_wait(Duration::ZERO)
+            .grace(Duration::MAX)
+            .read_limit(0);
+        assert_eq!(config.max_age, Some(Duration::from_secs(1)));
+        assert_eq!(config.max_bytes, Some(1));
+        assert_eq!(config.ack_wait, Duration::from_secs(1));
+        assert_eq!(config.grace, Duration::from_secs(3600));
+        assert_eq!(config.read_limit, 1);
+    }
+}

@@ -1,0 +1,192 @@
+//! Reads a configuration from the environment and from the contexts of the `nats` CLI.
+//!
+//! Decides which source goes before which; what each can say is left to `layer`, `context` and
+//! `variable`.
+
+use super::layer::{Layer, Layers};
+use super::variable::{Variables, duration, size};
+use super::{
+    ACK_WAIT, Config, DEFAULT_URL, GRACE, MAX_AGE, MAX_BYTES, READ_LIMIT, ServerUrl, context,
+};
+use crate::error::Result;
+
+impl Config {
+    /// Reads the variables that `lookup` knows, so that a test needs no environment.
+    pub(super) fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self> {
+        let variables = Variables::new(lookup);
+        let mut config = Self::new(DEFAULT_URL);
+        config.read_connection(&variables)?;
+        config.read_rapids(&variables)?;
+        Ok(config)
+    }
+
+    fn read_connection(&mut self, variables: &Variables<'_>) -> Result<()> {
+        let environment = Layer::from_variables(variables);
+        let context = match variables.text("NATS_CONTEXT") {
+            Some(name) => Some(context::named("NATS_CONTEXT", &name, variables)?),
+            // A program that is told where to connect must not pick up a login meant for
+            // another server.
+            None if environment.is_empty() => context::selected(variables)?,
+            None => None,
+        };
+        let layers = Layers {
+            layers: std::iter::once(environment).chain(context).collect(),
+            home: variables.text("HOME"),
+        };
+        if let Some(url) = layers.get("url") {
+            self.server_url = ServerUrl::new(&url.origin, &url.value);
+        }
+        self.server_url.servers()?;
+        self.login = layers.login()?;
+        self.tls = layers.tls()?;
+        self.inbox_prefix = layers
+            .get("inbox_prefix")
+            .map(|setting| setting.value.clone());
+        self.jetstream_domain = layers
+            .get("jetstream_domain")
+            .map(|setting| setting.value.clone());
+        Ok(())
+    }
+
+    fn read_rapids(&mut self, variables: &Variables<'_>) -> Result<()> {
+        self.max_age = variables.parse(
+            "RAPIDS_MAX_AGE",
+            "a duration from 1s to 36500d, such as `30d` or `12h`, or `0` for no limit",
+            |text| duration(text).filter(|age| age.is_zero() || MAX_AGE.contains(age)),
+        )?;
+        self.max_bytes = variables.parse(
+            "RAPIDS_MAX_BYTES",
+            "a size of at least one byte, such as `512MiB`, `10GB` or `1073741824`",
+            |text| size(text).filter(|bytes| MAX_BYTES.contains(bytes)),
+        )?;
+        let ack_wait = variables.parse(
+            "RAPIDS_ACK_WAIT",
+            "a duration from 1s to 10m, such as `10s`",
+            |text| duration(text).filter(|wait| ACK_WAIT.contains(wait)),
+        )?;
+        let grace = variables.parse(
+            "RAPIDS_GRACE",
+            "a duration from 0s to 1h, such as `10s`",
+            |text| duration(text).filter(|grace| GRACE.contains(grace)),
+        )?;
+        let read_limit = variables.parse(
+            "RAPIDS_READ_LIMIT",
+            "a whole number from 1 to 1000, such as `9`",
+            |text| text.parse().ok().filter(|limit| READ_LIMIT.contains(limit)),
+        )?;
+        self.ack_wait = ack_wait.unwrap_or(self.ack_wait);
+        self.grace = grace.unwrap_or(self.grace);
+        self.read_limit = read_limit.unwrap_or(self.read_limit);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::secret::Secret;
+    use super::super::{DAY, Login};
+    use super::*;
+    use std::time::Duration;
+
+    fn config(variables: &[(&str, &str)]) -> Result<Config> {
+        Config::from_lookup(&|name| {
+            variables
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn empty_environment_gives_the_documented_defaults() {
+        let config = config(&[("NATS_URL", ""), ("RAPIDS_GRACE", "")]).unwrap();
+        assert_eq!(config.url(), "nats://127.0.0.1:4222");
+        assert_eq!(config.login, Login::None);
+        assert_eq!((config.max_age, config.max_bytes), (None, None));
+        assert_eq!(config.max_age_or_default(), Duration::from_secs(30 * DAY));
+        assert_eq!(config.max_bytes_or_default(), 1 << 30);
+        assert_eq!(config.ack_wait, Duration::from_secs(10));
+        assert_eq!(config.grace, Duration::from_secs(10));
+        assert_eq!(config.read_limit, 9);
+    }
+
+    #[test]
+    fn variables_of_the_rapids_are_read() {
+        let config = config(&[
+            ("RAPIDS_MAX_AGE", "0"),
+            ("RAPIDS_MAX_BYTES", "512MiB"),
+            ("RAPIDS_ACK_WAIT", "1m"),
+            ("RAPIDS_GRACE", "0s"),
+            ("RAPIDS_READ_LIMIT", "1000"),
+        ])
+        .unwrap();
+        assert_eq!(config.max_age, Some(Duration::ZERO));
+        assert_eq!(config.max_bytes, Some(512 << 20));
+        assert_eq!(config.ack_wait, Duration::from_secs(60));
+        assert_eq!(config.grace, Duration::ZERO);
+        assert_eq!(config.read_limit, 1000);
+    }
+
+    #[test]
+    fn value_out_of_range_is_refused_with_the_range() {
+        for (name, value) in [
+            ("RAPIDS_MAX_AGE", "500ms"),
+            ("RAPIDS_MAX_AGE", "100000d"),
+            ("RAPIDS_MAX_BYTES", "0"),
+            ("RAPIDS_MAX_BYTES", "16777216TiB"),
+            ("RAPIDS_ACK_WAIT", "0"),
+            ("RAPIDS_ACK_WAIT", "11m"),
+            ("RAPIDS_GRACE", "2h"),
+            ("RAPIDS_READ_LIMIT", "0"),
+            ("RAPIDS_READ_LIMIT", "1001"),
+            ("RAPIDS_READ_LIMIT", "nine"),
+        ] {
+            let error = config(&[(name, value)]).unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("{name} is `{value}`, expected a")),
+                "{error}"
+            );
+            assert!(error.contains("such as `"), "{error}");
+        }
+    }
+
+    #[test]
+    fn context_gives_what_the_environment_leaves_open() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("nats/context");
+        std::fs::create_dir_all(&folder).unwrap();
+        let text = r#"{"url":"shop:1","user":"bob","password":"pw","jetstream_domain":"hub"}"#;
+        std::fs::write(folder.join("shop.json"), text).unwrap();
+        std::fs::write(home.path().join("nats/context.txt"), "shop").unwrap();
+        let home = home.path().to_str().unwrap();
+
+        let selected = config(&[("XDG_CONFIG_HOME", home)]).unwrap();
+        assert_eq!(selected.url(), "nats://shop:1");
+        assert_eq!(selected.jetstream_domain.as_deref(), Some("hub"));
+
+        let told = config(&[("XDG_CONFIG_HOME", home), ("NATS_URL", "other:2")]).unwrap();
+        assert_eq!(
+            (told.url().as_str(), told.login),
+            ("nats://other:2", Login::None)
+        );
+
+        let named = config(&[
+            ("XDG_CONFIG_HOME", home),
+            ("NATS_CONTEXT", "shop"),
+            ("NATS_TOKEN", "t0k3n"),
+        ])
+        .unwrap();
+        assert_eq!(named.url(), "nats://shop:1");
+        assert_eq!(named.login, Login::Token(Secret::new("t0k3n")));
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let config = config(&[
+            ("NATS_URL", "nats://bob:s3cret@host"),
+            ("NATS_USER", "bob"),
+            ("NATS_PASSWORD", "s3cret"),
+        ]);
+        assert!(!format!("{:?}", config.unwrap()).contains("s3cret"));
+    }
+}

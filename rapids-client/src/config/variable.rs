@@ -1,0 +1,155 @@
+//! Looks up variables and reads typed values out of them: durations, sizes, integers.
+//!
+//! Which variables exist and what they mean is said in [`Config`](super::Config).
+
+use std::time::Duration;
+
+use jiff::{Span, SpanRelativeTo};
+
+use crate::error::{Error, Result};
+
+/// The variables, wherever they come from: tests pass a list, programs the environment.
+pub(super) struct Variables<'a> {
+    lookup: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl<'a> Variables<'a> {
+    pub(super) fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self { lookup }
+    }
+
+    /// The value of a variable; an empty one counts as unset.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        (self.lookup)(name).filter(|value| !value.is_empty())
+    }
+
+    /// The value of a variable as `read` understands it, which answers `None` to a wrong one.
+    pub(super) fn parse<T>(
+        &self,
+        name: &str,
+        expected: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>> {
+        let Some(value) = self.text(name) else {
+            return Ok(None);
+        };
+        match read(value.trim()) {
+            Some(parsed) => Ok(Some(parsed)),
+            None => Err(Error::Config {
+                name: name.to_owned(),
+                value,
+                expected: expected.to_owned(),
+            }),
+        }
+    }
+}
+
+/// Reads `30d`, `12h`, `1h30m`, `500ms`; a bare `0` is zero, any other number needs its unit.
+pub(super) fn duration(text: &str) -> Option<Duration> {
+    if text == "0" {
+        return Some(Duration::ZERO);
+    }
+    let span: Span = text.parse().ok()?;
+    // Days and weeks are taken as 24 hours and 7 days; months and years have no fixed length.
+    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    Duration::try_from(duration).ok()
+}
+
+/// Reads `1048576`, `512MiB` (binary) or `10GB` (decimal); letter case does not matter.
+pub(super) fn size(text: &str) -> Option<u64> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let factor: u64 = match unit.trim_start().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "tb" => 1_000_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        "tib" => 1 << 40,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units() {
+        for (text, seconds) in [
+            ("30d", 30 * 86_400),
+            ("2w", 14 * 86_400),
+            ("12h", 43_200),
+            ("90s", 90),
+            ("1h30m", 5_400),
+            ("0", 0),
+            ("0s", 0),
+        ] {
+            assert_eq!(duration(text), Some(Duration::from_secs(seconds)), "{text}");
+        }
+        assert_eq!(duration("500ms"), Some(Duration::from_millis(500)));
+        for text in [
+            "",
+            "30",
+            "d",
+            "1mo",
+            "1y",
+            "-5s",
+            "5s ago",
+            "ten seconds",
+            "1.5x",
+        ] {
+            assert_eq!(duration(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_binary_or_decimal() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("1048576", 1 << 20),
+            ("512MiB", 512 << 20),
+            ("1GiB", 1 << 30),
+            ("1 gib", 1 << 30),
+            ("10GB", 10_000_000_000),
+            ("7b", 7),
+        ] {
+            assert_eq!(size(text), Some(bytes), "{text}");
+        }
+        for text in [
+            "",
+            "GiB",
+            "-1",
+            "1.5GiB",
+            "1G",
+            "99999999999999TiB",
+            "1 GiB 2",
+        ] {
+            assert_eq!(size(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn empty_variable_is_unset() {
+        let lookup = |name: &str| (name == "EMPTY").then(String::new);
+        let variables = Variables::new(&lookup);
+        assert_eq!(variables.text("EMPTY"), None);
+        assert_eq!(variables.parse("EMPTY", "", size).unwrap(), None);
+    }
+
+    #[test]
+    fn wrong_value_names_the_variable_the_value_and_what_is_expected() {
+        let lookup = |_: &str| Some("soon".to_owned());
+        let error = Variables::new(&lookup)
+            .parse("RAPIDS_GRACE", "a duration such as `10s`", duration)
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "RAPIDS_GRACE is `soon`, expected a duration such as `10s`"
+        );
+    }
+}

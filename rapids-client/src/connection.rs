@@ -1,0 +1,214 @@
+//! The one connection of a service to its server.
+//!
+//! Opens it, keeps it, and turns what goes wrong on it into errors that name the remedy. What is
+//! sent over it is the business of the files that use it.
+
+mod event;
+mod options;
+mod unreachable;
+mod violation;
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use async_nats::Client;
+use async_nats::jetstream::Context;
+use async_nats::jetstream::context::{AccountErrorKind, ContextBuilder};
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+
+use options::TIMEOUT;
+pub(crate) use unreachable::is_absent;
+use unreachable::unreachable;
+use violation::{Violation, Violations};
+
+const DEFAULT_INBOX: &str = "_INBOX";
+
+/// Publishes on their way to the server at once; the next one waits.
+const MAX_ACK_INFLIGHT: usize = 5000;
+
+/// A refusal is told apart from the operation that it refuses, and may come after it.
+const REFUSAL_DELAY: Duration = Duration::from_millis(50);
+
+/// A connection; clones share it, also among runtimes. It lives in the runtime that opened it.
+#[derive(Clone, Debug)]
+pub(crate) struct Connection {
+    pub(crate) client: Client,
+    pub(crate) jetstream: Context,
+    api_prefix: Arc<str>,
+    violations: Arc<Violations>,
+}
+
+impl Connection {
+    /// Connects as `name`, which the server shows in its list of connections, and makes sure that
+    /// JetStream answers. Tries each address once; a connection lost later is made again for as
+    /// long as it takes.
+    ///
+    /// # Errors
+    /// `Config` for an address or a file that cannot be used; `Connect`, with the remedy, if the
+    /// server cannot be reached, turns the login away or has no JetStream; `NotPermitted` if the
+    /// user may not receive answers.
+    pub(crate) async fn open(config: &Config, name: &str) -> Result<Self> {
+        let servers = config.server_url.servers()?;
+        let login = servers.login.as_ref().unwrap_or(&config.login);
+        let inbox = config.inbox_prefix.as_deref().unwrap_or(DEFAULT_INBOX);
+        let violations = Arc::new(Violations::new(inbox));
+        let opened = Arc::new(AtomicBool::new(false));
+        let options = options::options(login, &config.tls, Arc::clone(&opened))?
+            .name(name)
+            .custom_inbox_prefix(inbox)
+            .event_callback({
+                let (url, violations) = (config.url(), Arc::clone(&violations));
+                move |event| {
+                    event::observe(&event, &url, &violations);
+                    std::future::ready(())
+                }
+            });
+        let connecting = Box::pin(options.connect(servers.addresses));
+        let client = connecting
+            .await
+            .map_err(|error| unreachable(config, login, &error))?;
+        opened.store(true, Ordering::Relaxed);
+        let connection = Self {
+            jetstream: jetstream(client.clone(), config.jetstream_domain.as_deref()),
+            client,
+            api_prefix: api_prefix(config.jetstream_domain.as_deref()).into(),
+            violations,
+        };
+        connection.require_jetstream(config).await?;
+        Ok(connection)
+    }
+
+    /// The largest message that the server takes, headers included, in bytes.
+    pub(crate) fn max_payload(&self) -> usize {
+        self.client.max_payload()
+    }
+
+    /// The subject of a request to the JetStream API, such as `STREAM.INFO.RAPIDS`; with a final
+    /// `>`, all that begin so, for [`attempt`](Self::attempt) and [`error`](Self::error).
+    pub(crate) fn api(&self, request: &str) -> String {
+        format!("{}.{request}", self.api_prefix)
+    }
+
+    /// Runs an operation on `subject` until it is done, fails or is refused; a refusal does not
+    /// wait for the time-out. A `subject` that ends in `>` stands for all that begin so.
+    ///
+    /// # Errors
+    /// `NotPermitted` if the server refuses it, else `Server` with `action` ("cannot ...").
+    pub(crate) async fn attempt<T, E>(
+        &self,
+        action: &str,
+        subject: &str,
+        operation: impl IntoFuture<Output = Result<T, E>>,
+    ) -> Result<T>
+    where
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let since = Instant::now();
+        tokio::select! {
+            biased;
+            outcome = operation.into_future() => match outcome {
+                Ok(value) => Ok(value),
+                Err(source) => Err(self.explain(action, subject, since, source).await),
+            },
+            violation = self.violations.of(subject, since) => Err(not_permitted(violation)),
+        }
+    }
+
+    /// The error for an operation on `subject` that failed or timed out just now: `NotPermitted`
+    /// if the server refused it, else `Server`. Prefer [`attempt`](Self::attempt), which does not
+    /// wait for the time-out.
+    pub(crate) async fn error(
+        &self,
+        action: &str,
+        subject: &str,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Error {
+        // Twice the time-out, so that the beginning of the operation lies within.
+        let now = Instant::now();
+        let since = now.checked_sub(TIMEOUT * 2).unwrap_or(now);
+        self.explain(action, subject, since, source).await
+    }
+
+    async fn explain(
+        &self,
+        action: &str,
+        subject: &str,
+        since: Instant,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Error {
+        let refused = self.violations.of(subject, since);
+        match tokio::time::timeout(REFUSAL_DELAY, refused).await {
+            Ok(violation) => not_permitted(violation),
+            Err(_) => Error::Server {
+                action: action.to_owned(),
+                source: source.into(),
+            },
+        }
+    }
+
+    async fn require_jetstream(&self, config: &Config) -> Result<()> {
+        let request = self.api("INFO");
+        let since = Instant::now();
+        let error = tokio::select! {
+            biased;
+            answer = self.jetstream.query_account() => match answer {
+                Ok(_) => return Ok(()),
+                Err(error) => error,
+            },
+            violation = self.violations.of(&request, since) => {
+                // A user may lack this permission and have all that matter.
+                if violation.is_about(&request) {
+                    return Ok(());
+                }
+                return Err(not_permitted(violation));
+            }
+        };
+        let reason = match (error.kind(), &config.jetstream_domain) {
+            (AccountErrorKind::JetStreamUnavailable, None) => {
+                "the server has no JetStream; start it with `nats-server -js`".to_owned()
+            }
+            (AccountErrorKind::JetStreamUnavailable, Some(domain)) => {
+                format!("no server of the JetStream domain `{domain}` answers; check its name")
+            }
+            (AccountErrorKind::JetStream(error), _) => format!(
+                "JetStream is not available to this login's account: {error}; enable it there, \
+                 as `jetstream: enabled` in the server's configuration"
+            ),
+            _ => {
+                return Err(self
+                    .explain("reach JetStream", &request, since, error)
+                    .await);
+            }
+        };
+        Err(Error::Connect {
+            url: config.url(),
+            source: reason.into(),
+        })
+    }
+}
+
+fn not_permitted(violation: Violation) -> Error {
+    Error::NotPermitted {
+        violation: violation.description,
+    }
+}
+
+fn api_prefix(domain: Option<&str>) -> String {
+    domain.map_or("$JS.API".to_owned(), |domain| format!("$JS.{domain}.API"))
+}
+
+fn jetstream(client: Client, domain: Option<&str>) -> Context {
+    let builder = ContextBuilder::new()
+        .timeout(TIMEOUT)
+        .ack_timeout(TIMEOUT)
+        .max_ack_inflight(MAX_ACK_INFLIGHT)
+        .backpressure_on_inflight(true);
+    match domain {
+        Some(domain) => builder.domain(domain).build(client),
+        None => builder.build(client),
+    }
+}

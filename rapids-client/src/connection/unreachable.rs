@@ -1,0 +1,119 @@
+//! Why a first connection fails, with the remedy.
+
+use std::error::Error as StdError;
+use std::io;
+
+use async_nats::{ConnectError, ConnectErrorKind};
+
+use super::options::TIMEOUT;
+use crate::config::{Config, Login};
+use crate::error::Error;
+
+/// The error for a first connection that failed with this login.
+pub(super) fn unreachable(config: &Config, login: &Login, error: &ConnectError) -> Error {
+    let reason = match error.kind() {
+        ConnectErrorKind::AuthorizationViolation => format!(
+            "the server turns away {login}; check the login (NATS_USER and NATS_PASSWORD, \
+             NATS_CREDS, NATS_NKEY, NATS_TOKEN, or the nats context)"
+        ),
+        ConnectErrorKind::Authentication => format!("{login} cannot sign in; check the key"),
+        ConnectErrorKind::TimedOut => {
+            format!(
+                "no answer within {} s; check the address",
+                TIMEOUT.as_secs()
+            )
+        }
+        ConnectErrorKind::Dns => "the host is not known; check the address".to_owned(),
+        _ if is_tls(error) => {
+            "TLS fails; check NATS_CA, and NATS_CERT and NATS_KEY if the server asks for a \
+             certificate"
+                .to_owned()
+        }
+        _ if is_refused(error) => "nothing listens there; start a server with `nats-server -js`, \
+                                   or set NATS_URL to the address of one"
+            .to_owned(),
+        _ => "the connection breaks; check the address, and that a NATS server listens there"
+            .to_owned(),
+    };
+    let absent = matches!(
+        error.kind(),
+        ConnectErrorKind::TimedOut | ConnectErrorKind::Dns
+    ) || is_refused(error);
+    let source = Unreachable {
+        reason: format!("{reason} ({error})"),
+        absent,
+    };
+    Error::Connect {
+        url: config.url(),
+        source: source.into(),
+    }
+}
+
+/// Whether a connection failed because no server is there, or not yet.
+pub(crate) fn is_absent(error: &Error) -> bool {
+    let Error::Connect { source, .. } = error else {
+        return false;
+    };
+    source
+        .downcast_ref()
+        .is_some_and(|unreachable: &Unreachable| unreachable.absent)
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}")]
+struct Unreachable {
+    reason: String,
+    absent: bool,
+}
+
+fn is_refused(error: &ConnectError) -> bool {
+    cause(error).is_some_and(|cause| cause.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+fn is_tls(error: &ConnectError) -> bool {
+    let inner = cause(error).and_then(io::Error::get_ref);
+    error.kind() == ConnectErrorKind::Tls
+        || inner.is_some_and(|inner| inner.is::<async_nats::rustls::Error>())
+}
+
+fn cause(error: &ConnectError) -> Option<&io::Error> {
+    error.source()?.downcast_ref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(error: impl Into<ConnectError>) -> String {
+        let config = Config::new("nats://bob:s3cret@host:4222");
+        let login = config.server_url.servers().unwrap().login.unwrap();
+        let error = unreachable(&config, &login, &error.into());
+        assert_eq!(
+            error.to_string(),
+            "cannot connect to `nats://***@host:4222`"
+        );
+        error.source().unwrap().to_string()
+    }
+
+    #[test]
+    fn refused_connection_says_how_to_start_a_server() {
+        let reason = reason(io::Error::from(io::ErrorKind::ConnectionRefused));
+        assert!(reason.starts_with("nothing listens there; start a server with `nats-server -js`"));
+    }
+
+    #[test]
+    fn login_turned_away_names_the_user_and_not_the_password() {
+        let reason = reason(ConnectErrorKind::AuthorizationViolation);
+        assert!(
+            reason.starts_with("the server turns away user `bob`"),
+            "{reason}"
+        );
+        assert!(!reason.contains("s3cret"), "{reason}");
+    }
+
+    #[test]
+    fn certificate_that_is_not_trusted_names_the_variable() {
+        let tls = async_nats::rustls::Error::NoCertificatesPresented;
+        assert!(reason(io::Error::other(tls)).starts_with("TLS fails; check NATS_CA"));
+    }
+}

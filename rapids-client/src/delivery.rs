@@ -1,0 +1,16 @@
+//! From the stream to the reactions and back: shared delivery.
+//!
+//! A service's connection, its pulls, acknowledgements, keep-alives and publishing run on a
+//! thread of the library ([`engine`]). Reactions run on the caller's runtime ([`reactor`]), so
+//! one that blocks its thread delays its successors and nothing else.
+
+pub(crate) mod backoff;
+mod consumer;
+pub(crate) mod engine;
+mod handling;
+mod held;
+mod memories;
+mod pull;
+pub(crate) mod reactor;
+mod tally;
+mod window;

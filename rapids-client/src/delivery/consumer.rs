@@ -1,0 +1,229 @@
+//! The service's position on the server: a durable consumer.
+
+use std::time::Duration;
+
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::consumer::pull::Config as PullConfig;
+use async_nats::jetstream::consumer::{AckPolicy, Info};
+use async_nats::jetstream::context::RequestError;
+use async_nats::jetstream::response::Response;
+use async_nats::jetstream::stream::ConsumerCreateStrictErrorKind;
+use tracing::{info, warn};
+
+use crate::connection::Connection;
+use crate::names::{STREAM, SUBJECT};
+use crate::rapids::Start;
+use crate::rapids::stream::StreamFacts;
+use crate::{Error, Result};
+
+/// How many packets of a service may be unacknowledged over all its instances.
+const MAX_ACK_PENDING: i64 = 4096;
+
+/// The position of one service.
+pub(crate) struct Consumer<'a> {
+    connection: &'a Connection,
+    service: &'a str,
+}
+
+impl<'a> Consumer<'a> {
+    pub(crate) fn new(connection: &'a Connection, service: &'a str) -> Self {
+        Self {
+            connection,
+            service,
+        }
+    }
+
+    /// Makes the position where the service is new, and says where it stands.
+    ///
+    /// # Errors
+    /// `Position` if it does not fit the stream, `Stream` if something else made the consumer.
+    pub(crate) async fn ensure(
+        &self,
+        start: Option<Start>,
+        facts: &StreamFacts,
+        ack_wait: Duration,
+    ) -> Result<()> {
+        let wanted = self.wanted(start.unwrap_or_default(), ack_wait);
+        if let Some(found) = self.info().await? {
+            return self.resume(&found, &wanted, start, facts).await;
+        }
+        if let Some(Start::Sequence(sequence)) = start
+            && sequence > facts.last_sequence + 1
+        {
+            return Err(self.lost(format!(
+                "it is to start at sequence {sequence}, but the stream ends at {}",
+                facts.last_sequence
+            )));
+        }
+        match self.create(wanted.clone()).await? {
+            Some(created) => self.announce_start(start.unwrap_or_default(), facts, &created),
+            None => {
+                let found = self.info().await?.ok_or_else(|| {
+                    self.lost("its consumer is deleted as fast as it is created".to_owned())
+                })?;
+                return self.resume(&found, &wanted, start, facts).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the server knows of the position; `None` if there is none.
+    pub(crate) async fn info(&self) -> Result<Option<Info>> {
+        let request = format!("CONSUMER.INFO.{STREAM}.{}", self.service);
+        let subject = self.connection.api(&request);
+        // The server takes an empty object for an empty request, and nothing else that has JSON.
+        let nothing = serde_json::Map::new();
+        let asking = self.connection.jetstream.request(request, &nothing);
+        let action = format!("read the position of `{}`", self.service);
+        match self
+            .connection
+            .attempt::<_, RequestError>(&action, &subject, asking)
+            .await?
+        {
+            Response::Ok(info) => Ok(Some(info)),
+            Response::Err { error }
+                if [ErrorCode::CONSUMER_NOT_FOUND, ErrorCode::STREAM_NOT_FOUND]
+                    .contains(&error.error_code()) =>
+            {
+                Ok(None)
+            }
+            Response::Err { error } => Err(Error::Server {
+                action,
+                source: error.into(),
+            }),
+        }
+    }
+
+    /// That the position is gone or does not fit.
+    pub(crate) fn lost(&self, reason: String) -> Error {
+        Error::Position {
+            service: self.service.to_owned(),
+            reason,
+        }
+    }
+
+    /// Creates the consumer; `None` if another instance was faster.
+    async fn create(&self, wanted: PullConfig) -> Result<Option<Info>> {
+        let subject = self.connection.api(&format!("CONSUMER.CREATE.{STREAM}.>"));
+        let action = format!("create the position of `{}`", self.service);
+        let creating = async {
+            let jetstream = &self.connection.jetstream;
+            match jetstream
+                .create_consumer_strict_on_stream(wanted, STREAM)
+                .await
+            {
+                Ok(consumer) => Ok(Some(consumer.cached_info().clone())),
+                Err(error) if error.kind() == ConsumerCreateStrictErrorKind::AlreadyExists => {
+                    Ok(None)
+                }
+                Err(error) => Err(error),
+            }
+        };
+        self.connection.attempt(&action, &subject, creating).await
+    }
+
+    async fn resume(
+        &self,
+        found: &Info,
+        wanted: &PullConfig,
+        start: Option<Start>,
+        facts: &StreamFacts,
+    ) -> Result<()> {
+        let config = &found.config;
+        let fits = config.ack_policy == AckPolicy::Explicit
+            && config.deliver_subject.is_none()
+            && ["", SUBJECT].contains(&config.filter_subject.as_str())
+            && config
+                .filter_subjects
+                .iter()
+                .all(|subject| subject == SUBJECT);
+        if !fits {
+            return Err(self.lost(format!(
+                "the consumer of this name is no pull consumer with explicit acknowledgements of \
+                 all of {STREAM}; delete it with `nats consumer rm {STREAM} {}`",
+                self.service
+            )));
+        }
+        let (at, last) = (found.delivered.stream_sequence, facts.last_sequence);
+        if at > last {
+            return Err(self.lost(format!(
+                "it stands at sequence {at}, but the stream ends at {last}: the stream was made \
+                 anew or restored; delete it with `nats consumer rm {STREAM} {}`",
+                self.service
+            )));
+        }
+        if config.ack_wait != wanted.ack_wait || config.max_ack_pending != wanted.max_ack_pending {
+            let subject = self.connection.api(&format!("CONSUMER.CREATE.{STREAM}.>"));
+            // What cannot be changed stays as it was found.
+            let changed = PullConfig {
+                deliver_policy: config.deliver_policy,
+                ..wanted.clone()
+            };
+            let updating = self
+                .connection
+                .jetstream
+                .update_consumer_on_stream(changed, STREAM);
+            self.connection
+                .attempt("update the position", &subject, updating)
+                .await?;
+        }
+        let expired = facts
+            .first_sequence
+            .saturating_sub(found.ack_floor.stream_sequence + 1);
+        if expired > 0 && found.ack_floor.stream_sequence > 0 {
+            warn!("up to {expired} packets expired before this service could read them");
+        }
+        let behind = found.num_pending + u64::try_from(found.num_ack_pending).unwrap_or_default();
+        info!(
+            sequence = at,
+            behind, "continues after sequence {at}, {behind} packets behind"
+        );
+        if let Some(start) = start {
+            warn!(
+                "{start:?} is ignored, since the service has a position; to start over, stop it \
+                 and run `nats consumer rm {STREAM} {}`",
+                self.service
+            );
+        }
+        Ok(())
+    }
+
+    fn announce_start(&self, start: Start, facts: &StreamFacts, created: &Info) {
+        let last = facts.last_sequence;
+        let held = if last < facts.first_sequence {
+            0
+        } else {
+            last - facts.first_sequence + 1
+        };
+        let skipped = held.saturating_sub(created.num_pending);
+        let remedy = if skipped == 0 {
+            String::new()
+        } else {
+            format!(
+                "; to read them, run `nats consumer rm {STREAM} {}` and start it with \
+                 `.from_beginning()`",
+                self.service
+            )
+        };
+        info!(
+            behind = created.num_pending,
+            skipped,
+            "new: starts {start}, {} packets ahead, {skipped} earlier packets skipped{remedy}",
+            created.num_pending
+        );
+    }
+
+    fn wanted(&self, start: Start, ack_wait: Duration) -> PullConfig {
+        PullConfig {
+            durable_name: Some(self.service.to_owned()),
+            name: Some(self.service.to_owned()),
+            description: Some(format!("position of the service {}", self.service)),
+            deliver_policy: start.deliver_policy(),
+            ack_policy: AckPolicy::Explicit,
+            ack_wait,
+            max_deliver: -1,
+            max_ack_pending: MAX_ACK_PENDING,
+            ..PullConfig::default()
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The packets in hand: delivered and not yet acknowledged.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_nats::Client;
+use async_nats::jetstream::{AckKind, Message};
+use async_nats::subject::Subject;
+use bytes::Bytes;
+use tracing::warn;
+
+/// What is to become of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Done with.
+    Acknowledge,
+    /// Again after this time.
+    Again(Duration),
+    /// At once, to whichever instance asks.
+    Release,
+}
+
+/// Acknowledges, hands back and keeps alive. Each message is here exactly once per delivery.
+pub(crate) struct Held {
+    client: Client,
+    /// By stream sequence, the subject that answers for the delivery.
+    answers: BTreeMap<u64, Subject>,
+}
+
+impl Held {
+    pub(crate) fn new(client: Client) -> Self {
+        Self {
+            client,
+            answers: BTreeMap::new(),
+        }
+    }
+
+    /// Takes charge of a delivery; `false` if the packet is in hand already, from an earlier one.
+    pub(crate) fn add(&mut self, sequence: u64, message: &Message) -> bool {
+        let Some(answer) = &message.reply else {
+            return false;
+        };
+        self.answers.insert(sequence, answer.clone()).is_none()
+    }
+
+    /// Ends the charge. Unflushed: the connection writes it out with whatever follows.
+    pub(crate) async fn settle(&mut self, sequence: u64, fate: Fate) {
+        let Some(answer) = self.answers.remove(&sequence) else {
+            return;
+        };
+        let kind = match fate {
+            Fate::Acknowledge => AckKind::Ack,
+            Fate::Again(wait) => AckKind::Nak(Some(wait)),
+            Fate::Release => AckKind::Nak(None),
+        };
+        self.answer(answer, kind.into()).await;
+    }
+
+    /// Tells the server that all of them are still being worked on.
+    pub(crate) async fn keep_alive(&self) {
+        for answer in self.answers.values() {
+            self.answer(answer.clone(), AckKind::Progress.into()).await;
+        }
+    }
+
+    /// Hands back everything at once.
+    pub(crate) async fn release_all(&mut self) -> usize {
+        let count = self.answers.len();
+        while let Some((&sequence, _)) = self.answers.first_key_value() {
+            self.settle(sequence, Fate::Release).await;
+        }
+        count
+    }
+
+    /// Waits until the server has all answers.
+    pub(crate) async fn flush(&self) {
+        if let Err(error) = self.client.flush().await {
+            warn!(%error, "the last acknowledgements may be lost; those packets will come again");
+        }
+    }
+
+    async fn answer(&self, answer: Subject, body: Bytes) {
+        if let Err(error) = self.client.publish(answer, body).await {
+            warn!(%error, "an acknowledgement was not sent; the packet will come again");
+        }
+    }
+}

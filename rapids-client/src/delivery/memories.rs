@@ -1,0 +1,104 @@
+//! The memories of a running service: which are to be tidied up, and how far back they must go.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+
+use tracing::debug;
+
+use crate::Result;
+use crate::memory::store::MemoryStore;
+use crate::memory::{MemoryKey, Record};
+
+/// Loads and saves records, and notes what was published meanwhile.
+///
+/// That a record's packets are published is not written at once: it goes along with the key's
+/// next step, or with the next [`tidy`](Self::tidy). Until then a redelivery publishes them once
+/// more under the same ids.
+pub(crate) struct Memories {
+    store: MemoryStore,
+    published: RefCell<HashMap<MemoryKey, Vec<(String, String)>>>,
+    /// Up to here the server will not deliver again.
+    floor: Cell<u64>,
+}
+
+/// In what state a record was loaded.
+pub(crate) struct Loaded {
+    revision: u64,
+    /// How many of the notes are settled in the record.
+    settled: usize,
+}
+
+impl Memories {
+    pub(crate) fn new(store: MemoryStore) -> Self {
+        Self {
+            store,
+            published: RefCell::default(),
+            floor: Cell::new(0),
+        }
+    }
+
+    pub(crate) async fn load(&self, key: &MemoryKey) -> Result<(Record, Loaded)> {
+        let (mut record, revision) = self.store.load(key).await?;
+        let noted = self
+            .published
+            .borrow()
+            .get(key)
+            .cloned()
+            .unwrap_or_default();
+        for (river, packet) in &noted {
+            record.settle(river, packet);
+        }
+        record.forget_to(self.floor.get());
+        Ok((
+            record,
+            Loaded {
+                revision,
+                settled: noted.len(),
+            },
+        ))
+    }
+
+    /// Saves a record unless it was changed since it was loaded: then `false`.
+    pub(crate) async fn save(
+        &self,
+        key: &MemoryKey,
+        record: &Record,
+        loaded: &Loaded,
+    ) -> Result<bool> {
+        let saved = self.store.save(key, record, loaded.revision).await?;
+        if saved && let Some(published) = self.published.borrow_mut().get_mut(key) {
+            published.drain(..loaded.settled);
+        }
+        Ok(saved)
+    }
+
+    /// Notes that what a packet left in a record is published.
+    pub(crate) fn published(&self, key: MemoryKey, river: String, packet: String) {
+        self.published
+            .borrow_mut()
+            .entry(key)
+            .or_default()
+            .push((river, packet));
+    }
+
+    pub(crate) fn acknowledged_to(&self, sequence: u64) {
+        self.floor.set(sequence);
+    }
+
+    /// Writes down what was noted, for keys that nothing else has written since.
+    pub(crate) async fn tidy(&self) {
+        self.published
+            .borrow_mut()
+            .retain(|_, published| !published.is_empty());
+        let keys: Vec<_> = self.published.borrow().keys().cloned().collect();
+        for key in keys {
+            let saved = async {
+                let (record, loaded) = self.load(&key).await?;
+                self.save(&key, &record, &loaded).await
+            };
+            if let Err(error) = saved.await {
+                debug!(%error, %key, "a memory keeps packets that are published");
+            }
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Asking the server for packets, and telling its notices from packets.
+//!
+//! Requests are kept by count, so that no more arrives than was asked for, and nothing waits
+//! unseen in a buffer while its acknowledgement time runs out.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use async_nats::jetstream::Message;
+use async_nats::{HeaderMap, StatusCode, Subscriber};
+use bytes::Bytes;
+use futures::StreamExt;
+use tracing::debug;
+
+use crate::connection::Connection;
+use crate::names::STREAM;
+use crate::{Error, Result};
+
+/// How long the server keeps a request that it cannot answer.
+const EXPIRES: Duration = Duration::from_secs(30);
+/// How often it says meanwhile that it is alive.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// Silence for this long means that requests are lost.
+const SILENCE: Duration = Duration::from_secs(4);
+/// How long to wait after a request that failed.
+const PAUSE: Duration = Duration::from_millis(500);
+
+pub(crate) struct Pull {
+    connection: Connection,
+    subject: String,
+    inbox: String,
+    subscriber: Subscriber,
+    /// Asked for and neither delivered nor refused.
+    outstanding: usize,
+    heard: Instant,
+    /// No request before this time, after one that failed.
+    paused: Option<Instant>,
+    connects: u64,
+}
+
+/// What came.
+#[derive(Debug)]
+pub(crate) enum Pulled {
+    Packet(Box<Message>),
+    /// A request ended without being filled.
+    Ended,
+    /// The consumer may be gone: to be looked at.
+    Doubtful(String),
+}
+
+impl Pull {
+    pub(crate) async fn open(connection: &Connection, service: &str) -> Result<Self> {
+        let inbox = connection.client.new_inbox();
+        let subscriber = connection
+            .client
+            .subscribe(inbox.clone())
+            .await
+            .map_err(|error| Error::Server {
+                action: "subscribe to deliveries".to_owned(),
+                source: error.into(),
+            })?;
+        Ok(Self {
+            subject: connection.api(&format!("CONSUMER.MSG.NEXT.{STREAM}.{service}")),
+            connects: connects(connection),
+            connection: connection.clone(),
+            inbox,
+            subscriber,
+            outstanding: 0,
+            heard: Instant::now(),
+            paused: None,
+        })
+    }
+
+    pub(crate) fn outstanding(&self) -> usize {
+        self.outstanding
+    }
+
+    /// Asks for up to this many packets more, unless a request failed just now.
+    pub(crate) async fn request(&mut self, batch: usize) -> Result<()> {
+        if self.paused.is_some_and(|until| Instant::now() < until) {
+            return Ok(());
+        }
+        self.paused = None;
+        let (expires, heartbeat) = (EXPIRES.as_nanos(), HEARTBEAT.as_nanos());
+        let body =
+            format!(r#"{{"batch":{batch},"expires":{expires},"idle_heartbeat":{heartbeat}}}"#);
+        let client = &self.connection.client;
+        client
+            .publish_with_reply(self.subject.clone(), self.inbox.clone(), Bytes::from(body))
+            .await
+            .map_err(|error| Error::Server {
+                action: "ask for packets".to_owned(),
+                source: error.into(),
+            })?;
+        if self.outstanding == 0 {
+            self.heard = Instant::now();
+        }
+        self.outstanding += batch;
+        Ok(())
+    }
+
+    /// Waits for what comes next. Dropping the future loses nothing.
+    pub(crate) async fn next(&mut self) -> Pulled {
+        loop {
+            let Some(message) = self.subscriber.next().await else {
+                // Only a connection that was closed for good ends its subscriptions.
+                std::future::pending::<()>().await;
+                continue;
+            };
+            self.heard = Instant::now();
+            let Some(status) = message.status else {
+                self.outstanding = self.outstanding.saturating_sub(1);
+                let context = self.connection.jetstream.clone();
+                return Pulled::Packet(Box::new(Message { message, context }));
+            };
+            let text = message.description.as_deref().unwrap_or_default();
+            match read_notice(status, text, message.headers.as_ref()) {
+                Notice::Alive => {}
+                Notice::Ended(unfilled) => {
+                    self.outstanding = self.outstanding.saturating_sub(unfilled);
+                    return Pulled::Ended;
+                }
+                Notice::Failed => {
+                    self.outstanding = 0;
+                    self.paused = Some(Instant::now() + PAUSE);
+                    return Pulled::Doubtful(format!("{status} {text}"));
+                }
+            }
+        }
+    }
+
+    /// Whether requests were lost, by a reconnect or by silence; they count as ended then.
+    pub(crate) fn lost(&mut self) -> Option<&'static str> {
+        let connects = connects(&self.connection);
+        let reason = if connects != self.connects {
+            "the connection was made anew"
+        } else if self.outstanding > 0 && self.heard.elapsed() > SILENCE {
+            "the server has been silent"
+        } else {
+            return None;
+        };
+        debug!(reason, "asking for packets again");
+        self.connects = connects;
+        self.outstanding = 0;
+        self.heard = Instant::now();
+        Some(reason)
+    }
+
+    /// Stops the deliveries and returns what was under way.
+    pub(crate) async fn close(mut self) -> Vec<Message> {
+        let mut rest = Vec::new();
+        if self.subscriber.drain().await.is_err() {
+            return rest;
+        }
+        let context = self.connection.jetstream.clone();
+        let drained = async {
+            while let Some(message) = self.subscriber.next().await {
+                if message.status.is_none() {
+                    rest.push(Message {
+                        message,
+                        context: context.clone(),
+                    });
+                }
+            }
+        };
+        // The end of a drained subscription comes with the server's answer, if it is there.
+        let _ = tokio::time::timeout(Duration::from_secs(1), drained).await;
+        rest
+    }
+}
+
+fn connects(connection: &Connection) -> u64 {
+    connection
+        .client
+        .statistics()
+        .connects
+        .load(Ordering::Relaxed)
+}
+
+/// What a status message means for the requests.
+#[derive(Debug, PartialEq, Eq)]
+enum Notice {
+    Alive,
+    /// Ended, with this many never delivered.
+    Ended(usize),
+    Failed,
+}
+
+fn read_notice(status: StatusCode, text: &str, headers: Option<&HeaderMap>) -> Notice {
+    let unfilled = headers
+        .and_then(|headers| headers.get("Nats-Pending-Messages"))
+        .and_then(|count| count.as_str().parse().ok());
+    match (status, unfilled) {
+        (StatusCode::IDLE_HEARTBEAT, _) => Notice::Alive,
+        (StatusCode::TIMEOUT | StatusCode::NOT_FOUND, Some(unfilled)) => Notice::Ended(unfilled),
+        (StatusCode::TIMEOUT | StatusCode::NOT_FOUND, None) => Notice::Ended(usize::MAX),
+        (_, Some(unfilled)) if text.eq_ignore_ascii_case("batch completed") => {
+            Notice::Ended(unfilled)
+        }
+        _ => Notice::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pending(count: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert("Nats-Pending-Messages", count);
+        headers
+    }
+
+    #[test]
+    fn notices_are_told_apart() {
+        let read = |status, text, headers: Option<&HeaderMap>| read_notice(status, text, headers);
+        assert_eq!(
+            read(StatusCode::IDLE_HEARTBEAT, "Idle Heartbeat", None),
+            Notice::Alive
+        );
+        let headers = pending("7");
+        assert_eq!(
+            read(StatusCode::TIMEOUT, "Request Timeout", Some(&headers)),
+            Notice::Ended(7)
+        );
+        assert_eq!(
+            read(StatusCode::TIMEOUT, "", None),
+            Notice::Ended(usize::MAX)
+        );
+        let gone = StatusCode::REQUEST_TERMINATED;
+        assert_eq!(read(gone, "Consumer Deleted", None), Notice::Failed);
+        assert_eq!(
+            read(gone, "Batch Completed", Some(&headers)),
+            Notice::Ended(7)
+        );
+        assert_eq!(read(StatusCode::NO_RESPONDERS, "", None), Notice::Failed);
+    }
+}

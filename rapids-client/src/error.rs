@@ -1,0 +1,117 @@
+//! The one error type of the library.
+
+use crate::condition::ExpressionError;
+
+/// A [`Result`](std::result::Result) whose error is [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// Everything that can go wrong between a service and the rapids.
+///
+/// Each message names the thing at fault and, where there is one, the remedy. The cause is
+/// `source()` and is not repeated in the message.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting has a value that it cannot have.
+    #[error("{name} is `{value}`, expected {expected}")]
+    Config {
+        /// The variable, or the file and key.
+        name: String,
+        /// The value found; masked if the setting is a secret.
+        value: String,
+        /// What is accepted, with an example.
+        expected: String,
+    },
+    /// The server cannot be reached, or turns the client away.
+    #[error("cannot connect to `{url}`")]
+    Connect {
+        /// The address, without credentials.
+        url: String,
+        /// What the client library says.
+        source: Source,
+    },
+    /// The server refuses an operation to this user.
+    #[error("the server does not permit {violation}; grant it to this user")]
+    NotPermitted {
+        /// The server's own words, such as ``publish to `rapids` ``.
+        violation: String,
+    },
+    /// An expression does not parse or does not type-check.
+    #[error(transparent)]
+    Expression(#[from] ExpressionError),
+    /// A service or one of its rivers is declared wrongly; lists every fault.
+    #[error("service `{service}` cannot start: {}", faults.join("; "))]
+    Definition {
+        /// The service's name as it was given.
+        service: String,
+        /// One sentence each.
+        faults: Vec<String>,
+    },
+    /// A body is not a packet.
+    #[error("body is not a packet: {reason}")]
+    Malformed {
+        /// What is wrong, with its place.
+        reason: String,
+    },
+    /// A field cannot be set.
+    #[error("field `{path}` {reason}")]
+    Field {
+        /// The path as it was given.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A packet, or one of its fields, is not what the reader expects. Final: no retry mends it.
+    #[error("packet `{id}` does not parse as `{expected}`")]
+    Parse {
+        /// The packet's id.
+        id: String,
+        /// The Rust type that was asked for, or the path and the type.
+        expected: String,
+        /// Where and why, in serde's words.
+        source: serde_json::Error,
+    },
+    /// The stream exists with settings that the rapids cannot work with.
+    #[error("stream `{stream}` differs from what is needed: {}", differences.join("; "))]
+    Stream {
+        /// The stream's name.
+        stream: String,
+        /// One per setting: found, needed, remedy.
+        differences: Vec<String>,
+    },
+    /// The rapids refuse a packet.
+    #[error("packet `{id}` is refused: {reason}")]
+    Refused {
+        /// The packet's id.
+        id: String,
+        /// Why, with the limit and the remedy.
+        reason: String,
+    },
+    /// A service's position does not fit the stream.
+    #[error("position of service `{service}` is lost: {reason}")]
+    Position {
+        /// The service.
+        service: String,
+        /// What was found, and the remedy.
+        reason: String,
+    },
+    /// The server failed an operation, or did not answer.
+    #[error("cannot {action}")]
+    Server {
+        /// What was tried.
+        action: String,
+        /// What the client library says.
+        source: Source,
+    },
+}
+
+/// An error with its causes, on one line, for the log.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}

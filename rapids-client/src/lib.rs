@@ -1,0 +1,27 @@
+#![doc = include_str!("lib.md")]
+
+mod condition;
+mod config;
+mod connection;
+mod delivery;
+mod error;
+mod json;
+mod memory;
+mod names;
+mod packet;
+mod rapids;
+mod river;
+mod service;
+pub mod telemetry;
+
+pub use condition::ExpressionError;
+pub use config::Config;
+pub use error::{Error, Result};
+pub use jiff::Timestamp;
+pub use memory::{MemoryKey, Record, RememberingRiver};
+pub use packet::{Arrival, Names, Packet};
+pub use rapids::{Announced, Published, Rapids, Start, Tail};
+pub use river::{
+    ClauseReport, Explanation, Outcome, Packets, River, Rules, Verdict, reject, retry_after,
+};
+pub use service::Service;

@@ -1,0 +1,144 @@
+//! Under which key a packet's memory is kept.
+
+use std::fmt;
+
+use crate::condition::{Path, canonical};
+use crate::json::Kind;
+use crate::packet::Packet;
+
+/// Longest key in bytes, encoded: it becomes a subject on the server.
+const MAX_KEY_BYTES: usize = 512;
+
+/// The name of a memory and the key within it, encoded for the server's key-value store.
+///
+/// Strings stay readable: what is not a letter, a digit, `-` or `_` becomes `=` and two hex
+/// digits per byte. `=n` begins a number and `=b` a boolean, so that `"7"` and `7` differ, while
+/// `7` and `7.0` do not.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MemoryKey(String);
+
+impl fmt::Display for MemoryKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl AsRef<str> for MemoryKey {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Where a river finds the key.
+#[derive(Debug, Clone)]
+pub(crate) enum KeySource {
+    Constant(String),
+    Path(Path),
+}
+
+impl KeySource {
+    /// A path if the text begins like one, else a constant.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        if text.starts_with(['@', '$']) {
+            return Path::parse(text)
+                .map(Self::Path)
+                .map_err(|error| error.to_string());
+        }
+        Ok(Self::Constant(text.to_owned()))
+    }
+
+    /// The key of a packet, or the problem with it.
+    pub(crate) fn of(&self, memory: &str, packet: &Packet) -> Result<MemoryKey, String> {
+        let key = match self {
+            Self::Constant(text) => encoded(text),
+            Self::Path(path) => {
+                let node = path.get(packet.node());
+                if let Some(repeated) = path.repeated_key(packet.node()) {
+                    return Err(format!("the body repeats the key `{repeated}`"));
+                }
+                match node.map(|node| node.kind()) {
+                    None => return Err(format!("memory key {path} is missing")),
+                    Some(Kind::Null) => return Err(format!("memory key {path} is null")),
+                    Some(Kind::String(text)) => encoded(&text),
+                    Some(Kind::Number(literal)) => format!("=n{}", encoded(&canonical(literal))),
+                    Some(Kind::Bool(value)) => format!("=b{value}"),
+                    Some(Kind::Array | Kind::Object) => {
+                        return Err(format!("memory key {path} is no string, number or boolean"));
+                    }
+                }
+            }
+        };
+        if key.len() > MAX_KEY_BYTES {
+            return Err(format!(
+                "memory key is longer than {MAX_KEY_BYTES} bytes: {key:.40}..."
+            ));
+        }
+        Ok(MemoryKey(format!("{memory}.{key}")))
+    }
+}
+
+fn encoded(text: &str) -> String {
+    if text.is_empty() {
+        return "=".to_owned();
+    }
+    let mut key = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => key.push(byte.into()),
+            _ => key.push_str(&format!("={byte:02X}")),
+        }
+    }
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(body: &str) -> Result<String, String> {
+        let packet = Packet::from_bytes(body.to_owned()).unwrap();
+        KeySource::parse("@.k")
+            .unwrap()
+            .of("m", &packet)
+            .map(|key| key.to_string())
+    }
+
+    #[test]
+    fn keys_stay_readable_and_apart() {
+        assert_eq!(key(r#"{"k":"o-1_A"}"#).unwrap(), "m.o-1_A");
+        assert_eq!(key(r#"{"k":"a.b =é"}"#).unwrap(), "m.a=2Eb=20=3D=C3=A9");
+        assert_eq!(key(r#"{"k":""}"#).unwrap(), "m.=");
+        assert_eq!(key(r#"{"k":true}"#).unwrap(), "m.=btrue");
+        assert_eq!(key(r#"{"k":7}"#), key(r#"{"k":7.0}"#));
+        assert_ne!(key(r#"{"k":7}"#), key(r#"{"k":"7"}"#));
+    }
+
+    #[test]
+    fn a_key_that_is_none_is_a_problem() {
+        assert_eq!(key("{}").unwrap_err(), "memory key @.k is missing");
+        assert_eq!(key(r#"{"k":null}"#).unwrap_err(), "memory key @.k is null");
+        assert_eq!(
+            key(r#"{"k":[]}"#).unwrap_err(),
+            "memory key @.k is no string, number or boolean"
+        );
+        assert_eq!(
+            key(r#"{"k":1,"k":2}"#).unwrap_err(),
+            "the body repeats the key `@.k`"
+        );
+        assert!(
+            key(&format!(r#"{{"k":"{}"}}"#, "x".repeat(600)))
+                .unwrap_err()
+                .contains("longer")
+        );
+    }
+
+    #[test]
+    fn a_constant_key_serves_every_packet() {
+        let source = KeySource::parse("stock").unwrap();
+        assert_eq!(
+            source.of("m", &Packet::event("x")).unwrap().to_string(),
+            "m.stock"
+        );
+        assert!(KeySource::parse("@.a[*]").is_err());
+    }
+}

@@ -1,0 +1,199 @@
+//! What is stored under a memory key: the memory, which packets it holds, what is unpublished.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::packet::Packet;
+
+/// Packet ids kept per river however old they are, against a publisher that repeats itself.
+const IDS_KEPT: usize = 64;
+
+/// The memory of one key, with what makes each packet move it exactly one step.
+///
+/// Saved as one value by compare-and-set, so the memory, the ids of the packets folded into it
+/// and the packets still to be published always belong together.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Record {
+    /// The user's value; absent until a packet was folded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    memory: Option<Box<RawValue>>,
+    /// Per river, the packets folded in, oldest first.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    folded: BTreeMap<String, Vec<Folded>>,
+    /// What was decided but is not known to be published.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    unpublished: Vec<Unpublished>,
+}
+
+/// A packet's id and, if it came through the stream, its sequence.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Folded(String, #[serde(default)] u64);
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Unpublished {
+    river: String,
+    packet: String,
+    bodies: Vec<Box<RawValue>>,
+}
+
+impl Record {
+    /// Whether the packet has moved this memory already.
+    pub(crate) fn holds(&self, river: &str, packet: &Packet) -> bool {
+        self.folded
+            .get(river)
+            .is_some_and(|folded| folded.iter().any(|Folded(id, _)| id == packet.id()))
+    }
+
+    /// Folds a packet in, unless that was done: then what it published the first time comes back.
+    pub(crate) fn fold(
+        &mut self,
+        river: &str,
+        packet: &Packet,
+        step: impl FnOnce(Option<&RawValue>) -> anyhow::Result<(Box<RawValue>, Vec<Packet>)>,
+    ) -> anyhow::Result<Vec<Packet>> {
+        if self.holds(river, packet) {
+            return self.recorded(river, packet.id());
+        }
+        let (memory, packets) = step(self.memory.as_deref())?;
+        let bodies = packets.iter().map(body).collect::<Result<Vec<_>, _>>()?;
+        self.memory = Some(memory);
+        let sequence = packet.arrival().map_or(0, |arrival| arrival.sequence);
+        self.folded
+            .entry(river.to_owned())
+            .or_default()
+            .push(Folded(packet.id().into(), sequence));
+        if !bodies.is_empty() {
+            let (river, packet) = (river.to_owned(), packet.id().to_owned());
+            self.unpublished.push(Unpublished {
+                river,
+                packet,
+                bodies,
+            });
+        }
+        Ok(packets)
+    }
+
+    fn recorded(&self, river: &str, packet_id: &str) -> anyhow::Result<Vec<Packet>> {
+        let entry = self
+            .unpublished
+            .iter()
+            .find(|entry| entry.river == river && entry.packet == packet_id);
+        let bodies = entry
+            .map(|entry| entry.bodies.as_slice())
+            .unwrap_or_default();
+        let read = |body: &RawValue| Ok(Packet::from_bytes(body.get().to_owned())?);
+        bodies.iter().map(|body| read(body)).collect()
+    }
+
+    /// Drops what the packet left to be published; says whether there was anything.
+    pub(crate) fn settle(&mut self, river: &str, packet_id: &str) -> bool {
+        let before = self.unpublished.len();
+        self.unpublished
+            .retain(|entry| entry.river != river || entry.packet != packet_id);
+        self.unpublished.len() < before
+    }
+
+    /// Forgets ids of packets up to this sequence, which the stream will not deliver again, but
+    /// never the newest ones.
+    pub(crate) fn forget_to(&mut self, sequence: u64) {
+        for folded in self.folded.values_mut() {
+            let spare = folded.len().saturating_sub(IDS_KEPT);
+            let mut position = 0;
+            folded.retain(|Folded(_, at)| {
+                position += 1;
+                position > spare || *at > sequence
+            });
+        }
+    }
+}
+
+fn body(packet: &Packet) -> Result<Box<RawValue>, serde_json::Error> {
+    let text = String::from_utf8_lossy(&packet.written()).into_owned();
+    RawValue::from_string(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Arrival, River};
+
+    fn visit(sequence: u64) -> Packet {
+        let stored = "2026-11-21T09:30:00Z".parse().unwrap();
+        let arrival = Arrival {
+            sequence,
+            stored,
+            stream_created: stored,
+            message_id: None,
+        };
+        Packet::arrived(r#"{"event":"visited"}"#, arrival).unwrap()
+    }
+
+    fn count(seen: &mut u64, _: &Packet) -> anyhow::Result<Packet> {
+        *seen += 1;
+        anyhow::ensure!(*seen < 1_000, "enough");
+        Ok(Packet::event("counted").with("seen", *seen))
+    }
+
+    fn river() -> River {
+        River::new("count")
+            .event("visited")
+            .memory("visits", "all")
+            .react(count)
+    }
+
+    /// A record as the server would give it back.
+    fn stored(record: &Record) -> Record {
+        serde_json::from_str(&serde_json::to_string(record).unwrap()).unwrap()
+    }
+
+    async fn handle(record: &mut Record, packet: &Packet) -> Vec<String> {
+        let published = river().handle("s", packet, record).await.unwrap();
+        published
+            .iter()
+            .map(|packet| packet.get::<u64>("seen").unwrap().unwrap().to_string())
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn each_packet_moves_the_memory_one_step_and_repeats_its_outputs() {
+        let mut record = Record::default();
+        assert_eq!(handle(&mut record, &visit(1)).await, ["1"]);
+        let mut record = stored(&record);
+        assert_eq!(handle(&mut record, &visit(2)).await, ["2"]);
+        assert_eq!(
+            handle(&mut record, &visit(1)).await,
+            ["1"],
+            "published again, not run again"
+        );
+        assert!(record.settle("count", visit(1).id()));
+        assert!(
+            handle(&mut record, &visit(1)).await.is_empty(),
+            "known to be published"
+        );
+        assert_eq!(handle(&mut record, &visit(3)).await, ["3"]);
+    }
+
+    #[tokio::test]
+    async fn an_error_leaves_the_record_as_it_was() {
+        let mut record: Record = serde_json::from_str(r#"{"memory":999}"#).unwrap();
+        let before = serde_json::to_string(&record).unwrap();
+        assert!(river().handle("s", &visit(1), &mut record).await.is_err());
+        assert_eq!(serde_json::to_string(&record).unwrap(), before);
+    }
+
+    #[tokio::test]
+    async fn acknowledged_packets_are_forgotten_but_the_newest_stay() {
+        let mut record = Record::default();
+        for sequence in 1..=200 {
+            handle(&mut record, &visit(sequence)).await;
+        }
+        record.forget_to(100);
+        assert!(!record.holds("count", &visit(100)));
+        assert!(record.holds("count", &visit(101)));
+        record.forget_to(200);
+        assert!(!record.holds("count", &visit(136)));
+        assert!(record.holds("count", &visit(137)));
+    }
+}

@@ -1,0 +1,19 @@
+//! Names on the server: streams, subjects, buckets.
+
+/// The stream of all packets.
+pub(crate) const STREAM: &str = "RAPIDS";
+/// Its one subject.
+pub(crate) const SUBJECT: &str = "rapids";
+
+/// The key-value bucket in which a service keeps its memory.
+pub(crate) fn memory_bucket(service: &str) -> String {
+    format!("RAPIDS_MEMORY_{service}")
+}
+
+/// Whether a text can name a service or a river: it becomes a consumer name and a subject token.
+pub(crate) fn is_name(text: &str) -> bool {
+    (1..=32).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
+}

@@ -1,0 +1,464 @@
+//! One packet: a flat JSON object, with what the bus knows of it.
+//!
+//! Reads, changes and writes packets. How a packet travels is left to [`Rapids`](crate::Rapids),
+//! which of them a river takes to [`River`](crate::River).
+
+mod arrival;
+mod fields;
+mod finite;
+pub(crate) mod keys;
+mod names;
+pub(crate) mod provenance;
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+pub use arrival::Arrival;
+pub use names::Names;
+
+use crate::condition::{Path, Step};
+use crate::json::{Node, Top};
+use crate::{Error, Result};
+use fields::{Fields, write_member};
+use keys::{COMMAND, EVENT, NEED, RAPIDS};
+use provenance::Provenance;
+
+/// One JSON object on the rapids.
+///
+/// A packet keeps the bytes it was read from: keys it does not know, their order and every digit
+/// of every number travel on untouched. The facts stand at the top level; what the bus adds
+/// stands in one object, `rapids`, which only the library writes.
+///
+/// ```
+/// use rapids_client::Packet;
+///
+/// let placed = Packet::event("order_placed").with("order_id", "o-1").with("total", 7550);
+/// assert_eq!(placed.event_name().as_deref(), Some("order_placed"));
+/// assert_eq!(placed.get::<u64>("total")?, Some(7550));
+/// # Ok::<(), rapids_client::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Packet {
+    fields: Fields,
+    provenance: Provenance,
+    /// The effective `rapids` object, written out when an expression first asks for it.
+    rapids: OnceLock<Box<RawValue>>,
+    /// The bytes this was read from, as long as nothing was changed.
+    body: Option<Bytes>,
+    arrival: Option<Arrival>,
+    /// The first field that could not be set.
+    fault: Option<(String, String)>,
+}
+
+impl Packet {
+    /// Begins a packet that states a fact.
+    pub fn event(name: impl Into<String>) -> Self {
+        Self::begin(EVENT, &name.into())
+    }
+
+    /// Begins a packet that asks whoever can answer; one need or several.
+    pub fn need(names: impl Names) -> Self {
+        match names.into_names().as_slice() {
+            [name] => Self::begin(NEED, name),
+            names => Self::begin(NEED, names),
+        }
+    }
+
+    /// Begins a packet that directs somebody to act.
+    pub fn command(name: impl Into<String>) -> Self {
+        Self::begin(COMMAND, &name.into())
+    }
+
+    fn begin<T: Serialize + ?Sized>(kind: &str, name: &T) -> Self {
+        Self {
+            fields: Fields::default(),
+            provenance: Provenance::fresh(),
+            rapids: OnceLock::new(),
+            body: None,
+            arrival: None,
+            fault: None,
+        }
+        .with(kind, name)
+    }
+
+    /// Reads a body that did not come through the stream.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] if the body is empty, not UTF-8, not a JSON object, or nested deeper
+    /// than 127 levels.
+    pub fn from_bytes(body: impl Into<Bytes>) -> Result<Self> {
+        Self::read(body.into(), None)
+    }
+
+    /// Reads a body as the stream delivered it, with the stream's fall-backs for what the
+    /// publisher left out.
+    ///
+    /// # Errors
+    /// As for [`from_bytes`](Self::from_bytes).
+    pub fn arrived(body: impl Into<Bytes>, arrival: Arrival) -> Result<Self> {
+        Self::read(body.into(), Some(arrival))
+    }
+
+    fn read(body: Bytes, arrival: Option<Arrival>) -> Result<Self> {
+        let fields = Fields::parse(&body).map_err(|reason| Error::Malformed { reason })?;
+        Ok(Self {
+            provenance: Provenance::read(fields.get(RAPIDS), arrival.as_ref()),
+            fields,
+            rapids: OnceLock::new(),
+            body: Some(body),
+            arrival,
+            fault: None,
+        })
+    }
+
+    /// Sets a field: a key of the top level, or a path such as `@.solutions.car_rental_offer`
+    /// (anything that begins with `@` or `$` is a path; objects on the way are made).
+    ///
+    /// A value that has no JSON (NaN, an infinity), a path that leads through a value that is no
+    /// object, and the key `rapids`, which belongs to the bus, are faults: they surface from
+    /// [`check`](Self::check) and when the packet is published.
+    #[must_use]
+    pub fn with(mut self, path: &str, value: impl Serialize) -> Self {
+        if let Err(reason) = self.set(path, &value)
+            && self.fault.is_none()
+        {
+            self.fault = Some((path.to_owned(), reason));
+        }
+        self.body = None;
+        self
+    }
+
+    fn set(&mut self, path: &str, value: &impl Serialize) -> Result<(), String> {
+        let target = resolve(path)?;
+        if matches!(target.steps(), [Step::Name(name), ..] if name == RAPIDS) {
+            return Err("belongs to the bus, which fills it when the packet is published".into());
+        }
+        self.fields
+            .set_path(target.steps(), finite::to_json(value)?)
+    }
+
+    /// Reports the first field that could not be set.
+    ///
+    /// # Errors
+    /// [`Error::Field`] names the field and what is wrong with it.
+    pub fn check(&self) -> Result<()> {
+        match &self.fault {
+            Some((path, reason)) => Err(Error::Field {
+                path: path.clone(),
+                reason: reason.clone(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads one field, by key or by path (see [`with`](Self::with)); `None` if it is missing.
+    /// A field that is `null` is present: ask for an `Option` to tell it apart.
+    ///
+    /// # Errors
+    /// [`Error::Parse`] if the value is not a `T`; [`Error::Field`] if the path is not one.
+    pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>> {
+        let target = resolve(path).map_err(|reason| Error::Field {
+            path: path.to_owned(),
+            reason,
+        })?;
+        let Some(node) = target.get(self.node()) else {
+            return Ok(None);
+        };
+        serde_json::from_str(&node.text())
+            .map(Some)
+            .map_err(|source| Error::Parse {
+                id: self.id().to_owned(),
+                expected: format!("{path}: {}", std::any::type_name::<T>()),
+                source,
+            })
+    }
+
+    /// Reads the whole packet into a type that names the fields its reader needs.
+    ///
+    /// # Errors
+    /// [`Error::Parse`]; returned from a reaction it rejects the packet at once, since no retry
+    /// would change the outcome.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_slice(&self.body()).map_err(|source| Error::Parse {
+            id: self.id().to_owned(),
+            expected: std::any::type_name::<T>().to_owned(),
+            source,
+        })
+    }
+
+    /// The name of the fact, if the packet states one.
+    pub fn event_name(&self) -> Option<String> {
+        self.name_at(EVENT)
+    }
+
+    /// The names of the needs, if the packet asks for something.
+    pub fn need_names(&self) -> Vec<String> {
+        let several = || {
+            let raw = self.fields.get(NEED)?;
+            serde_json::from_str::<Vec<String>>(raw.get()).ok()
+        };
+        match self.name_at(NEED) {
+            Some(name) => vec![name],
+            None => several().unwrap_or_default(),
+        }
+    }
+
+    /// The name of the directive, if the packet gives one.
+    pub fn command_name(&self) -> Option<String> {
+        self.name_at(COMMAND)
+    }
+
+    fn name_at(&self, kind: &str) -> Option<String> {
+        serde_json::from_str(self.fields.get(kind)?.get()).ok()
+    }
+
+    /// The unique id. UUIDv7 for a new packet; see the table in the crate's documentation for
+    /// packets whose publisher set none.
+    pub fn id(&self) -> &str {
+        &self.provenance.id
+    }
+
+    /// When the packet came to be.
+    pub fn created(&self) -> Timestamp {
+        self.provenance.created
+    }
+
+    /// The id of the first packet of the conversation; its own if this is the first.
+    pub fn correlation_id(&self) -> &str {
+        &self.provenance.correlation_id
+    }
+
+    /// The id of the packet whose handling published this one.
+    pub fn causation_id(&self) -> Option<&str> {
+        self.provenance.causation_id.as_deref()
+    }
+
+    /// How many services were passed since the first packet.
+    pub fn read_count(&self) -> u64 {
+        self.provenance.read_count
+    }
+
+    /// The services passed, newest last, at most 16.
+    pub fn breadcrumbs(&self) -> &[String] {
+        &self.provenance.breadcrumbs
+    }
+
+    /// Where the stream keeps the packet; `None` until it is stored.
+    pub fn arrival(&self) -> Option<&Arrival> {
+        self.arrival.as_ref()
+    }
+
+    /// The JSON text: the original bytes, or, once something was changed, the kind first, the
+    /// other fields in their order, and `rapids` last.
+    pub fn body(&self) -> Bytes {
+        self.body.clone().unwrap_or_else(|| self.written())
+    }
+
+    /// The bytes to publish: with `rapids` filled in, whatever the publisher left out of it.
+    pub(crate) fn written(&self) -> Bytes {
+        let mut text = String::with_capacity(512);
+        let (kinds, facts): (Vec<_>, Vec<_>) = self
+            .fields
+            .as_slice()
+            .iter()
+            .filter(|(key, _)| &**key != RAPIDS)
+            .partition(|(key, _)| [EVENT, NEED, COMMAND].contains(&&**key));
+        for (key, value) in kinds.into_iter().chain(facts) {
+            text.push(if text.is_empty() { '{' } else { ',' });
+            write_member(&mut text, Some(key), value);
+        }
+        text.push(if text.is_empty() { '{' } else { ',' });
+        write_member(&mut text, Some(RAPIDS), self.rapids());
+        text.push('}');
+        text.into()
+    }
+
+    /// This packet as the one at `position` that `river` of `service` publishes when it handles
+    /// `cause`.
+    #[must_use]
+    pub(crate) fn caused_by(
+        self,
+        cause: &Self,
+        service: &str,
+        river: &str,
+        position: usize,
+    ) -> Self {
+        Self {
+            provenance: cause.provenance.effect(service, river, position),
+            rapids: OnceLock::new(),
+            body: None,
+            arrival: None,
+            ..self
+        }
+    }
+
+    /// How many members of `rapids` had the wrong type and count as absent.
+    pub(crate) fn mistyped(&self) -> usize {
+        self.provenance.mistyped
+    }
+
+    /// The packet as expressions see it.
+    pub(crate) fn node(&self) -> Node<'_> {
+        Node::Top(Top {
+            fields: self.fields.as_slice(),
+            rapids: self.rapids(),
+        })
+    }
+
+    fn rapids(&self) -> &RawValue {
+        self.rapids.get_or_init(|| self.provenance.to_json())
+    }
+}
+
+/// A key of the top level, or a path if it begins like one.
+fn resolve(path: &str) -> Result<Path, String> {
+    if path.starts_with(['@', '$']) {
+        Path::parse(path).map_err(|error| format!("is not a path: {error}"))
+    } else {
+        Ok(Path::key(path))
+    }
+}
+
+impl fmt::Display for Packet {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(String::from_utf8_lossy(&self.body()).trim_end())
+    }
+}
+
+impl fmt::Debug for Packet {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Packet({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    fn read(body: &str) -> Packet {
+        Packet::from_bytes(body.to_owned()).unwrap()
+    }
+
+    /// The text up to `rapids`, which differs from run to run.
+    fn facts(packet: &Packet) -> String {
+        packet
+            .to_string()
+            .split(r#","rapids":"#)
+            .next()
+            .unwrap()
+            .to_owned()
+    }
+
+    #[test]
+    fn every_digit_key_and_blank_of_an_untouched_packet_survives() {
+        let text =
+            r#"{ "total" : 9007199254740993, "price": 1.10, "é\u0000":[1e400], "event":"x" }"#;
+        assert_eq!(read(text).to_string(), text);
+    }
+
+    #[test]
+    fn a_changed_packet_keeps_what_it_does_not_know_and_puts_its_kind_first() {
+        let packet = read(r#"{"n":9007199254740993,"event":"x","p":1.10}"#).with("q", "new");
+        assert_eq!(
+            facts(&packet),
+            r#"{"event":"x","n":9007199254740993,"p":1.10,"q":"new""#
+        );
+    }
+
+    #[test]
+    fn fields_are_set_and_read_by_path() {
+        let packet = read(r#"{"need":"car","solutions":{"other":1.50},"items":[{"sku":"a"}]}"#)
+            .with("@.solutions.car.value", 3)
+            .with("@.items[0].quantity", 2)
+            .with("@.items[1]", "b")
+            .with("a.b", true);
+        assert_eq!(
+            facts(&packet),
+            r#"{"need":"car","solutions":{"other":1.50,"car":{"value":3}},"items":[{"sku":"a","quantity":2},"b"],"a.b":true"#
+        );
+        assert_eq!(packet.get::<u8>("@.items[0].quantity").unwrap(), Some(2));
+        assert_eq!(packet.get::<bool>("$['a.b']").unwrap(), Some(true));
+        assert_eq!(packet.get::<bool>("@.a.b").unwrap(), None);
+    }
+
+    #[test]
+    fn missing_differs_from_null_and_from_the_wrong_type() {
+        let packet = read(r#"{"event":"x","coupon":null}"#);
+        assert_eq!(packet.get::<Option<String>>("coupon").unwrap(), Some(None));
+        assert_eq!(packet.get::<String>("voucher").unwrap(), None);
+        let error = packet.get::<u64>("event").unwrap_err();
+        assert!(error.to_string().contains("`event: u64`"), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_be_set_is_reported() {
+        let fault = |packet: Packet| packet.check().unwrap_err().to_string();
+        assert_eq!(
+            fault(Packet::event("x").with("rapids", 1)),
+            "field `rapids` belongs to the bus, which fills it when the packet is published"
+        );
+        assert_eq!(
+            fault(
+                Packet::event("x")
+                    .with("rate", f64::NAN)
+                    .with("@.rapids.id", "a")
+            ),
+            "field `rate` has no JSON: it contains the number NaN"
+        );
+        assert_eq!(
+            fault(Packet::event("x").with("@.event.name", 1)),
+            "field `@.event.name` leads through `\"x\"`, no object"
+        );
+    }
+
+    #[test]
+    fn a_need_is_one_name_or_a_list() {
+        assert_eq!(Packet::need("a").need_names(), ["a"]);
+        let both = Packet::need(["a", "b"]);
+        assert_eq!(both.need_names(), ["a", "b"]);
+        assert_eq!(
+            both.get::<Vec<String>>("need").unwrap().unwrap(),
+            ["a", "b"]
+        );
+        assert!(Packet::event("x").need_names().is_empty());
+    }
+
+    #[test]
+    fn a_parse_error_names_the_packet_and_the_type() {
+        #[derive(Deserialize, Debug)]
+        struct Order {
+            #[allow(dead_code, reason = "only the error is looked at")]
+            total: u64,
+        }
+        let packet = read(r#"{"event":"order_placed","total":"1","rapids":{"id":"p-1"}}"#);
+        let error = packet.parse::<Order>().unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("packet `p-1` does not parse as `"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn an_effect_carries_the_conversation_on() {
+        let cause = read(r#"{"event":"a","rapids":{"id":"p-1","correlation_id":"c-1"}}"#);
+        let effect = Packet::event("b").caused_by(&cause, "payment", "charge", 0);
+        assert_eq!(effect.correlation_id(), "c-1");
+        assert_eq!(effect.causation_id(), Some("p-1"));
+        assert_eq!(effect.breadcrumbs(), ["payment"]);
+        let read_back = Packet::from_bytes(effect.written()).unwrap();
+        assert_eq!(read_back.id(), effect.id());
+        assert_eq!(
+            read_back.get::<u64>("@.rapids.read_count").unwrap(),
+            Some(1)
+        );
+    }
+}

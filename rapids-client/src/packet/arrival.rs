@@ -1,0 +1,32 @@
+//! What the stream knows of a packet that it stored.
+
+use jiff::Timestamp;
+
+use crate::names::STREAM;
+
+/// Where and when a packet was stored: the source of the fall-backs for publishers that leave
+/// the `rapids` object out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrival {
+    /// The packet's sequence in the stream.
+    pub sequence: u64,
+    /// When the stream stored it.
+    pub stored: Timestamp,
+    /// When the stream was created; keeps ids of different streams apart.
+    pub stream_created: Timestamp,
+    /// The `Nats-Msg-Id` header, if the publisher set one.
+    pub message_id: Option<String>,
+}
+
+impl Arrival {
+    /// The id of a packet whose body names none.
+    pub(crate) fn packet_id(&self) -> String {
+        self.message_id.clone().unwrap_or_else(|| {
+            format!(
+                "{STREAM}-{}-{}",
+                self.stream_created.as_second(),
+                self.sequence
+            )
+        })
+    }
+}

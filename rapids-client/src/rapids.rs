@@ -1,0 +1,139 @@
+//! The one stream of all packets: publishing to it and watching it.
+//!
+//! Everything that reads with a position of its own is a [`Service`](crate::Service).
+
+mod announced;
+mod publisher;
+mod start;
+pub(crate) mod stream;
+mod tail;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+pub use announced::Announced;
+pub use publisher::Published;
+pub(crate) use publisher::{Patience, Publisher, Sent};
+pub use start::Start;
+pub use tail::Tail;
+pub(crate) use tail::read;
+
+use crate::Result;
+use crate::config::Config;
+use crate::connection::Connection;
+use crate::packet::Packet;
+use stream::StreamFacts;
+
+/// How many packets [`Rapids::publish_all`] has in flight.
+const WINDOW: usize = 512;
+
+/// How long a publisher keeps trying while the server does not answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A connection to the rapids, for programs that publish or watch without being a service.
+///
+/// Cloning is cheap and shares the connection.
+#[derive(Debug, Clone)]
+pub struct Rapids {
+    connection: Connection,
+    facts: StreamFacts,
+    publisher: Publisher,
+}
+
+impl Rapids {
+    /// Connects, and creates the stream or checks that it is as it must be.
+    ///
+    /// # Errors
+    /// [`Error::Connect`](crate::Error::Connect) if the server cannot be reached or turns the
+    /// login away, [`Error::Stream`](crate::Error::Stream) if the stream exists with settings
+    /// that the rapids cannot work with, [`Error::NotPermitted`](crate::Error::NotPermitted).
+    pub async fn connect(config: &Config) -> Result<Self> {
+        let connection = Box::pin(Connection::open(config, "rapids")).await?;
+        Box::pin(Self::over(connection, config)).await
+    }
+
+    pub(crate) async fn over(connection: Connection, config: &Config) -> Result<Self> {
+        let facts = stream::ensure(&connection, config).await?;
+        let publisher = Publisher::new(connection.clone(), facts.max_message_size);
+        Ok(Self {
+            connection,
+            facts,
+            publisher,
+        })
+    }
+
+    /// Publishes a packet, and returns once the server has stored it.
+    ///
+    /// What the packet lacks of `rapids` is filled in. Publishing the same packet again within
+    /// ten minutes stores nothing; while the server is away it is tried again under the same id.
+    ///
+    /// # Errors
+    /// [`Error::Refused`](crate::Error::Refused) if the packet is too large or the stream is
+    /// full, [`Error::Field`](crate::Error::Field) if a field could not be set,
+    /// [`Error::Server`](crate::Error::Server) if there was no answer for 30 seconds: the packet
+    /// may or may not be stored then.
+    pub async fn publish(&self, packet: Packet) -> Result<Published> {
+        self.publisher
+            .send(&packet)
+            .await?
+            .acknowledged(Patience::For(PATIENCE))
+            .await
+    }
+
+    /// Publishes packets in order with many in flight, and returns once all are stored.
+    ///
+    /// Much faster than publishing one by one. The order may change where the server did not
+    /// answer and a packet had to be sent again.
+    ///
+    /// # Errors
+    /// As for [`publish`](Self::publish), the first one; packets before the one named are stored,
+    /// up to 512 after it may be.
+    pub async fn publish_all(
+        &self,
+        packets: impl IntoIterator<Item = Packet>,
+    ) -> Result<Vec<Published>> {
+        let mut window: VecDeque<Sent> = VecDeque::with_capacity(WINDOW);
+        let mut published = Vec::new();
+        for packet in packets {
+            if window.len() == WINDOW
+                && let Some(oldest) = window.pop_front()
+            {
+                published.push(oldest.acknowledged(Patience::For(PATIENCE)).await?);
+            }
+            window.push_back(self.publisher.send(&packet).await?);
+        }
+        for sent in window {
+            published.push(sent.acknowledged(Patience::For(PATIENCE)).await?);
+        }
+        Ok(published)
+    }
+
+    /// Watches the rapids from a point on, without a position on the server and without
+    /// acknowledging anything.
+    ///
+    /// # Errors
+    /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
+    pub async fn tail(&self, from: Start) -> Result<Tail> {
+        Tail::open(&self.connection, &self.facts, from).await
+    }
+
+    /// Lists the services that are up: every instance that answers within this time.
+    ///
+    /// # Errors
+    /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
+    pub async fn services(&self, wait: Duration) -> Result<Vec<Announced>> {
+        announced::ask(&self.connection, wait).await
+    }
+
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(crate) fn facts(&self) -> &StreamFacts {
+        &self.facts
+    }
+
+    pub(crate) fn publisher(&self) -> &Publisher {
+        &self.publisher
+    }
+}

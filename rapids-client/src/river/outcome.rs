@@ -1,0 +1,141 @@
+//! What a reaction returns, and what its errors mean.
+
+use std::time::Duration;
+
+use crate::Error;
+use crate::packet::Packet;
+
+/// What a reaction publishes, in order. Made from `()`, a packet, an option or a list of them.
+#[derive(Debug, Clone, Default)]
+pub struct Packets(pub(crate) Vec<Packet>);
+
+impl From<()> for Packets {
+    fn from((): ()) -> Self {
+        Self::default()
+    }
+}
+
+impl From<Packet> for Packets {
+    fn from(packet: Packet) -> Self {
+        Self(vec![packet])
+    }
+}
+
+impl From<Option<Packet>> for Packets {
+    fn from(packet: Option<Packet>) -> Self {
+        Self(packet.into_iter().collect())
+    }
+}
+
+impl From<Vec<Packet>> for Packets {
+    fn from(packets: Vec<Packet>) -> Self {
+        Self(packets)
+    }
+}
+
+impl<const N: usize> From<[Packet; N]> for Packets {
+    fn from(packets: [Packet; N]) -> Self {
+        Self(packets.into())
+    }
+}
+
+/// What a reaction may return: `anyhow::Result` of anything that makes [`Packets`].
+pub trait Outcome {
+    /// What is to be published, or why the packet could not be handled.
+    ///
+    /// # Errors
+    /// The reaction's own error.
+    fn into_packets(self) -> anyhow::Result<Packets>;
+}
+
+impl<P: Into<Packets>> Outcome for anyhow::Result<P> {
+    fn into_packets(self) -> anyhow::Result<Packets> {
+        self.map(Into::into)
+    }
+}
+
+/// An error that says: no retry will ever help. The packet is set aside at once.
+///
+/// It may be wrapped with `.context(...)`. A failing [`Packet::parse`] or [`Packet::get`] has the
+/// same effect.
+///
+/// ```
+/// # use rapids_client::{Packet, reject};
+/// async fn on_order_placed(packet: Packet) -> anyhow::Result<()> {
+///     let total: i64 = packet.get("total")?.unwrap_or(0);
+///     if total < 0 {
+///         return Err(reject(format!("a total of {total} makes no sense")));
+///     }
+///     Ok(())
+/// }
+/// ```
+pub fn reject(reason: impl Into<String>) -> anyhow::Error {
+    anyhow::Error::new(Rejected(reason.into()))
+}
+
+/// An error that says: try again after this time, such as when a dependency asks for patience.
+pub fn retry_after(wait: Duration) -> anyhow::Error {
+    anyhow::Error::new(RetryAfter(wait))
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Rejected(String);
+
+#[derive(Debug, thiserror::Error)]
+#[error("retry after {0:?}")]
+struct RetryAfter(Duration);
+
+/// What follows from a reaction's error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// Final: the same packet would fail the same way.
+    Rejected,
+    /// To be tried again: after this time, or after the usual one.
+    Retry(Option<Duration>),
+}
+
+/// Reads an error, however deep its meaning is wrapped.
+pub(crate) fn failure(error: &anyhow::Error) -> Failure {
+    for cause in error.chain() {
+        if let Some(RetryAfter(wait)) = cause.downcast_ref() {
+            return Failure::Retry(Some(*wait));
+        }
+        let is_final = matches!(
+            cause.downcast_ref(),
+            Some(Error::Parse { .. } | Error::Field { .. } | Error::Refused { .. })
+        );
+        if is_final || cause.is::<Rejected>() {
+            return Failure::Rejected;
+        }
+    }
+    Failure::Retry(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn meaning_is_found_through_context() {
+        let wrapped = Err::<(), _>(reject("no")).context("charging").unwrap_err();
+        assert_eq!(failure(&wrapped), Failure::Rejected);
+        let wait = Duration::from_secs(3);
+        let wrapped = Err::<(), _>(retry_after(wait))
+            .context("charging")
+            .unwrap_err();
+        assert_eq!(failure(&wrapped), Failure::Retry(Some(wait)));
+    }
+
+    #[test]
+    fn a_packet_that_does_not_parse_is_final_and_anything_else_is_tried_again() {
+        let packet = Packet::event("x").with("total", "many");
+        let error = packet
+            .get::<u64>("total")
+            .map_err(anyhow::Error::from)
+            .unwrap_err();
+        assert_eq!(failure(&error.context("reading")), Failure::Rejected);
+        assert_eq!(failure(&anyhow::anyhow!("down")), Failure::Retry(None));
+    }
+}

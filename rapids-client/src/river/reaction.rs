@@ -1,0 +1,61 @@
+//! A reaction with its types erased, so that rivers of all kinds fit into one service.
+
+use std::any::TypeId;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+
+use super::Outcome;
+use crate::memory::{KeySource, MemoryKey};
+use crate::packet::Packet;
+
+type Handling = Pin<Box<dyn Future<Output = anyhow::Result<Vec<Packet>>> + Send>>;
+
+/// From the memory as stored and the packet, to the memory as it is to be stored and what is to
+/// be published.
+pub(crate) type Fold = dyn Fn(Option<&RawValue>, &Packet) -> anyhow::Result<(Box<RawValue>, Vec<Packet>)>
+    + Send
+    + Sync;
+
+#[derive(Clone)]
+pub(crate) enum Reaction {
+    Plain(Arc<dyn Fn(Packet) -> Handling + Send + Sync>),
+    Remembering(MemoryUse, Arc<Fold>),
+}
+
+/// Which memory a river uses, under which key, and of what type.
+#[derive(Debug, Clone)]
+pub(crate) struct MemoryUse {
+    pub(crate) name: String,
+    pub(crate) key: KeySource,
+    pub(crate) type_id: TypeId,
+    pub(crate) type_name: &'static str,
+}
+
+impl MemoryUse {
+    /// The key of a packet, or the problem with it.
+    pub(crate) fn key_of(&self, packet: &Packet) -> Result<MemoryKey, String> {
+        self.key.of(&self.name, packet)
+    }
+}
+
+impl Reaction {
+    pub(crate) fn plain<Fut>(reaction: impl Fn(Packet) -> Fut + Send + Sync + 'static) -> Self
+    where
+        Fut: Future<Output: Outcome> + Send + 'static,
+    {
+        Self::Plain(Arc::new(move |packet| {
+            let handling = reaction(packet);
+            Box::pin(async move { handling.await.into_packets().map(|packets| packets.0) })
+        }))
+    }
+
+    pub(crate) fn memory_use(&self) -> Option<&MemoryUse> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Remembering(memory, _) => Some(memory),
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! A service: a name, its rivers, and how it runs.
+//!
+//! Declares and starts; the work on the rapids is left to [`delivery`](crate::delivery).
+
+mod announcement;
+mod running;
+
+use std::collections::HashMap;
+use std::future::Future;
+
+use jiff::Timestamp;
+
+pub(crate) use announcement::{Announcement, ON_RAPIDS};
+
+use crate::config::Config;
+use crate::packet::Packet;
+use crate::rapids::Start;
+use crate::river::{River, Verdict};
+use crate::{Error, Result};
+
+/// One or more rivers that share a name and a position in the stream.
+///
+/// All instances of a service share the work: each packet goes to one of them. A service keeps
+/// its position over restarts.
+///
+/// ```no_run
+/// use rapids_client::{Packet, River, Service, telemetry};
+///
+/// #[tokio::main]
+/// async fn main() -> anyhow::Result<()> {
+///     telemetry::init();
+///     let greet = River::new("greet").event("visitor_came").react(on_visitor_came);
+///     Service::from_env("greeter")?.river(greet).run().await?;
+///     Ok(())
+/// }
+///
+/// async fn on_visitor_came(_: Packet) -> anyhow::Result<Packet> {
+///     Ok(Packet::event("visitor_greeted"))
+/// }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Service {
+    name: String,
+    version: String,
+    rivers: Vec<River>,
+    start: Option<Start>,
+    config: Config,
+}
+
+impl Service {
+    /// A service of this name, with the settings of the environment.
+    ///
+    /// The name is that of its position on the server, of `[a-z0-9_-]`, at most 32 characters.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if a variable has a value that it cannot have.
+    pub fn from_env(name: impl Into<String>) -> Result<Self> {
+        Ok(Self::new(name, Config::from_env()?))
+    }
+
+    /// A service of this name with these settings.
+    pub fn new(name: impl Into<String>, config: Config) -> Self {
+        Self {
+            name: name.into(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            rivers: Vec::new(),
+            start: None,
+            config,
+        }
+    }
+
+    /// Adds a river. A packet goes to every river that takes it, in the order of these calls.
+    #[must_use]
+    pub fn river(mut self, river: River) -> Self {
+        self.rivers.push(river);
+        self
+    }
+
+    /// Sets the version that the service announces, as three numbers. Default: the library's.
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = version.into();
+        self
+    }
+
+    /// Starts a new service with the oldest packet that the stream holds, instead of the next
+    /// one. A service that has a position continues there, and warns.
+    #[must_use]
+    pub fn from_beginning(self) -> Self {
+        self.starting(Start::Beginning)
+    }
+
+    /// Starts a new service with this sequence; otherwise as [`from_beginning`](Self::from_beginning).
+    #[must_use]
+    pub fn from_sequence(self, sequence: u64) -> Self {
+        self.starting(Start::Sequence(sequence))
+    }
+
+    /// Starts a new service with the first packet stored at or after this time; otherwise as
+    /// [`from_beginning`](Self::from_beginning).
+    #[must_use]
+    pub fn from_time(self, time: Timestamp) -> Self {
+        self.starting(Start::Time(time))
+    }
+
+    fn starting(mut self, start: Start) -> Self {
+        self.start = Some(start);
+        self
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The rivers in the order of their declaration.
+    pub fn rivers(&self) -> &[River] {
+        &self.rivers
+    }
+
+    /// What each river makes of a packet. One that would be taken or reported after as many hops
+    /// as it may make is [`Looped`](Verdict::Looped) instead.
+    pub fn judge(&self, packet: &Packet) -> Vec<(&River, Verdict)> {
+        let looped = packet.read_count() >= u64::from(self.config.read_limit);
+        let judge = |river: &'_ River| match river.judge(packet) {
+            Verdict::Matches | Verdict::Invalid(_) if looped => Verdict::Looped,
+            verdict => verdict,
+        };
+        self.rivers
+            .iter()
+            .map(|river| (river, judge(river)))
+            .collect()
+    }
+
+    /// Reports every fault of the declaration at once.
+    ///
+    /// # Errors
+    /// [`Error::Definition`]: a name that is none, no river, two rivers of one name, an
+    /// expression that does not parse, a river without a reaction, one memory of two types.
+    pub fn check(&self) -> Result<()> {
+        let mut faults: Vec<_> = self.rivers.iter().flat_map(River::faults).collect();
+        if !crate::names::is_name(&self.name) {
+            faults.push("its name is not 1 to 32 characters of a-z, 0-9, `_` and `-`".to_owned());
+        }
+        if self.rivers.is_empty() {
+            faults.push("it has no river; add one with `.river(...)`".to_owned());
+        }
+        let mut memories = HashMap::new();
+        for (position, river) in self.rivers.iter().enumerate() {
+            if self.rivers[..position]
+                .iter()
+                .any(|other| other.name() == river.name())
+            {
+                faults.push(format!("river name `{}` is taken twice", river.name()));
+            }
+            let Some(memory) = river.memory_use() else {
+                continue;
+            };
+            let (type_id, type_name) = *memories
+                .entry(&memory.name)
+                .or_insert((memory.type_id, memory.type_name));
+            if type_id != memory.type_id {
+                faults.push(format!(
+                    "memory `{}` is a `{type_name}` and, in river `{}`, a `{}`",
+                    memory.name,
+                    river.name(),
+                    memory.type_name
+                ));
+            }
+        }
+        if faults.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Definition {
+            service: self.name.clone(),
+            faults,
+        })
+    }
+
+    /// Runs until the process is told to stop by SIGTERM or Ctrl-C, then finishes what runs,
+    /// hands back the rest, and returns. Waits for a server that is not there yet.
+    ///
+    /// # Errors
+    /// As for [`run_until`](Self::run_until).
+    pub async fn run(self) -> Result<()> {
+        self.run_until(running::told_to_stop()).await
+    }
+
+    /// Runs until the future is ready. See [`run`](Self::run).
+    ///
+    /// Reactions run on the runtime of the caller; everything else on a thread of the library.
+    ///
+    /// # Errors
+    /// [`Error::Definition`] before anything is touched; [`Error::Connect`] if the server turns
+    /// the service away; [`Error::Stream`], [`Error::Position`], [`Error::NotPermitted`],
+    /// [`Error::Server`].
+    pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<()> {
+        self.check()?;
+        running::run(self, shutdown).await
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(crate) fn start(&self) -> Option<Start> {
+        self.start
+    }
+
+    pub(crate) fn remembers(&self) -> bool {
+        self.rivers.iter().any(|river| river.memory_use().is_some())
+    }
+}

@@ -1,0 +1,125 @@
+//! Starting a service: the library's thread on one side, the reactions on the other.
+
+use std::future::Future;
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::{Instrument, info_span, warn};
+
+use super::Service;
+use crate::connection::Connection;
+use crate::delivery::backoff;
+use crate::delivery::engine::Engine;
+use crate::delivery::reactor::{self, Job};
+use crate::error::with_causes;
+use crate::{Error, Result};
+
+/// Jobs on their way to the reactor; reactions run one at a time, so more would only wait.
+const JOBS: usize = 1;
+
+/// Between two tries to reach a server that is not there yet, at most.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+pub(super) async fn run(service: Service, shutdown: impl Future<Output = ()>) -> Result<()> {
+    let (jobs, inbox) = mpsc::channel(JOBS);
+    let (stop, stopped) = watch::channel(false);
+    let (done, mut ended) = oneshot::channel();
+    let name = service.name().to_owned();
+    let spawned = thread::Builder::new()
+        .name(format!("rapids-{name}"))
+        .spawn(move || {
+            // The caller may have gone, and then nobody wants to know.
+            let _ = done.send(deliver(service, jobs, stopped));
+        });
+    spawned.map_err(|error| failed_thread(error.into()))?;
+
+    let reactor = reactor::serve(name, inbox);
+    tokio::pin!(reactor, shutdown);
+    let (mut stopping, mut serving) = (false, true);
+    loop {
+        tokio::select! {
+            biased;
+            ended = &mut ended => {
+                return ended.unwrap_or_else(|_| Err(failed_thread("it panicked".into())));
+            }
+            () = &mut shutdown, if !stopping => {
+                stopping = true;
+                // The thread may have ended by itself meanwhile.
+                let _ = stop.send(true);
+            }
+            () = &mut reactor, if serving => serving = false,
+        }
+    }
+}
+
+fn failed_thread(source: Box<dyn std::error::Error + Send + Sync>) -> Error {
+    Error::Server {
+        action: "run the delivery thread".to_owned(),
+        source,
+    }
+}
+
+/// The library's side, on a thread of its own.
+fn deliver(
+    service: Service,
+    jobs: mpsc::Sender<Job>,
+    mut stopped: watch::Receiver<bool>,
+) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| failed_thread(error.into()))?;
+    let span = info_span!("service", name = service.name());
+    let delivering = async {
+        let opening = open(service, jobs);
+        let engine = tokio::select! {
+            engine = opening => engine?,
+            // Also when the caller was dropped.
+            _ = stopped.wait_for(|stop| *stop) => return Ok(()),
+        };
+        Box::pin(engine.run(stopped)).await
+    };
+    runtime.block_on(delivering.instrument(span))
+}
+
+async fn open(service: Service, jobs: mpsc::Sender<Job>) -> Result<Engine> {
+    let connection = connect(&service).await?;
+    Engine::open(service, connection, jobs).await
+}
+
+/// Connects, and waits for a server that is not there yet.
+async fn connect(service: &Service) -> Result<Connection> {
+    let mut attempt = 0;
+    loop {
+        let error = match Connection::open(service.config(), service.name()).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) if crate::connection::is_absent(&error) => error,
+            Err(error) => return Err(error),
+        };
+        attempt += 1;
+        // Once is news, each further time is noise.
+        if attempt == 1 {
+            let url = service.config().url();
+            warn!("waiting for a server at {url}: {}", with_causes(&error));
+        }
+        tokio::time::sleep(backoff::exponential(attempt).min(LONGEST_WAIT)).await;
+    }
+}
+
+/// Ready when the process is told to stop.
+pub(super) async fn told_to_stop() {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupted => {}
+                _ = terminated.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = interrupted.await;
+}

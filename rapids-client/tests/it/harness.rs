@@ -1,0 +1,153 @@
+//! A server, a service on it, and waits with a deadline.
+
+use std::future::Future;
+use std::time::Duration;
+
+use rapids_client::{Config, Packet, Rapids, River, Service, Start, Tail};
+use rapids_test::NatsServer;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// Longer than anything takes on a busy machine.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Waits for a future that must come.
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    timeout(DEADLINE, future)
+        .await
+        .unwrap_or_else(|_| panic!("{what}: not within {DEADLINE:?}"))
+}
+
+/// A server and a connection to its rapids.
+pub(crate) struct Bench {
+    pub(crate) server: NatsServer,
+    pub(crate) rapids: Rapids,
+}
+
+impl Bench {
+    pub(crate) async fn start() -> Self {
+        let server = NatsServer::start().unwrap();
+        let rapids = Rapids::connect(&config(&server)).await.unwrap();
+        Self { server, rapids }
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        config(&self.server)
+    }
+
+    pub(crate) fn service(&self, name: &str, rivers: impl IntoIterator<Item = River>) -> Service {
+        rivers
+            .into_iter()
+            .fold(Service::new(name, self.config()), Service::river)
+    }
+
+    /// Watches from the beginning.
+    pub(crate) async fn tail(&self) -> Watch {
+        Watch(self.rapids.tail(Start::Beginning).await.unwrap())
+    }
+
+    /// Runs a service and returns once it has announced itself.
+    pub(crate) async fn run(&self, service: Service) -> Running {
+        let name = service.name().to_owned();
+        let before = self.instances(&name).await;
+        let mut running = Running::spawn(service);
+        let announced = async { while self.instances(&name).await <= before {} };
+        tokio::select! {
+            () = soon("the service announces itself", announced) => {}
+            ended = &mut running.task => panic!("the service ended: {ended:?}"),
+        }
+        running
+    }
+
+    async fn instances(&self, name: &str) -> usize {
+        let up = self
+            .rapids
+            .services(Duration::from_millis(100))
+            .await
+            .unwrap();
+        up.iter().filter(|service| service.name == name).count()
+    }
+
+    /// Publishes a body as `nats pub` does, without a `rapids` object.
+    pub(crate) async fn publish_raw(&self, body: impl Into<Vec<u8>>) {
+        let client = async_nats::connect(self.server.url()).await.unwrap();
+        let jetstream = async_nats::jetstream::new(client);
+        jetstream
+            .publish("rapids", body.into().into())
+            .await
+            .unwrap()
+            .await
+            .unwrap();
+    }
+}
+
+fn config(server: &NatsServer) -> Config {
+    Config::new(server.url()).ack_wait(Duration::from_secs(1))
+}
+
+/// A service at work, until it is told to stop.
+pub(crate) struct Running {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<rapids_client::Result<()>>,
+}
+
+impl Running {
+    pub(crate) fn spawn(service: Service) -> Self {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(service.run_until(async {
+            let _ = stopped.await;
+        }));
+        Self { stop, task }
+    }
+
+    pub(crate) async fn stop(self) {
+        let _ = self.stop.send(());
+        soon("the service stops", self.task).await.unwrap().unwrap();
+    }
+
+    /// Waits for a service that ends by itself.
+    pub(crate) async fn ended(self) -> rapids_client::Error {
+        soon("the service ends", self.task)
+            .await
+            .unwrap()
+            .unwrap_err()
+    }
+}
+
+/// The packets of the rapids, one after the other.
+pub(crate) struct Watch(Tail);
+
+impl Watch {
+    /// The next packet that states this fact.
+    pub(crate) async fn event(&mut self, name: &str) -> Packet {
+        soon(name, async {
+            loop {
+                if let Ok(packet) = self.0.next().await
+                    && packet.event_name().as_deref() == Some(name)
+                {
+                    return packet;
+                }
+            }
+        })
+        .await
+    }
+
+    /// Every packet up to and including the first that states this fact.
+    pub(crate) async fn until(&mut self, name: &str) -> Vec<Packet> {
+        soon(name, async {
+            let mut packets = Vec::new();
+            loop {
+                let Ok(packet) = self.0.next().await else {
+                    continue;
+                };
+                let last = packet.event_name().as_deref() == Some(name);
+                packets.push(packet);
+                if last {
+                    return packets;
+                }
+            }
+        })
+        .await
+    }
+}

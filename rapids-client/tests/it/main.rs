@@ -1,0 +1,5 @@
+#![cfg(test)]
+//! The library against a real server.
+
+mod delivery;
+mod harness;

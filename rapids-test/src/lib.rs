@@ -1,0 +1,14 @@
+//! What tests of rivers need: a real server, and a rapids in memory.
+//!
+//! - [`NatsServer`] finds or installs `nats-server`, starts it on a free port with a store of its
+//!   own, and stops it when dropped. It can be killed and started again.
+//! - [`TestRapids`] runs rivers without a server: it feeds what they publish back to them until
+//!   all is quiet.
+
+mod rapids;
+mod server;
+mod trail;
+
+pub use rapids::{Problem, TestRapids};
+pub use server::{NatsServer, find_or_install};
+pub use trail::Trail;

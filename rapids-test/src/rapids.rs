@@ -1,0 +1,262 @@
+//! A rapids in memory.
+//!
+//! Matching, ids, memory and the limit of hops are the library's own; this only stands in for
+//! the stream and the delivery.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::fmt;
+
+use rapids_client::{Arrival, Config, MemoryKey, Packet, Record, River, Service, Timestamp, Verdict};
+
+use crate::Trail;
+
+/// How often a reaction that fails is tried.
+const ATTEMPTS: usize = 5;
+
+/// Rivers on a rapids without a server.
+///
+/// ```
+/// use rapids_client::{Packet, River};
+/// use rapids_test::TestRapids;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let greet = River::new("greet").event("visitor_came").react(|packet: Packet| async move {
+///     let name: Option<String> = packet.get("name")?;
+///     Ok(name.map(|name| Packet::event("visitor_greeted").with("text", format!("Hi {name}"))))
+/// });
+/// let mut rapids = TestRapids::new().service("greeter", [greet]);
+/// rapids.publish(Packet::event("visitor_came").with("name", "Ada")).await;
+/// assert_eq!(rapids.only("visitor_greeted").get::<String>("text").unwrap().unwrap(), "Hi Ada");
+/// # }
+/// ```
+#[derive(Debug, Default)]
+pub struct TestRapids {
+    services: Vec<Service>,
+    stored: Vec<Packet>,
+    ids: HashSet<String>,
+    records: HashMap<(String, MemoryKey), Record>,
+    problems: Vec<Problem>,
+}
+
+/// A packet that a river could not handle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The service.
+    pub service: String,
+    /// The river.
+    pub river: String,
+    /// The packet's id.
+    pub packet_id: String,
+    /// Why: malformed, a loop, or the error of the reaction.
+    pub reason: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { service, river, packet_id, reason } = self;
+        write!(formatter, "{service}/{river} cannot handle `{packet_id}`: {reason}")
+    }
+}
+
+impl TestRapids {
+    /// An empty rapids.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a service of these rivers.
+    ///
+    /// # Panics
+    /// If the service could not start: the declaration has a fault.
+    #[must_use]
+    #[track_caller]
+    pub fn service(mut self, name: &str, rivers: impl IntoIterator<Item = River>) -> Self {
+        let service = Service::new(name, Config::new("nats://127.0.0.1"));
+        let service = rivers.into_iter().fold(service, Service::river);
+        if let Err(error) = service.check() {
+            panic!("{error}");
+        }
+        self.services.push(service);
+        self
+    }
+
+    /// Publishes a packet, and lets the rivers react until all is quiet.
+    pub async fn publish(&mut self, packet: Packet) {
+        self.publish_bytes(packet.body()).await;
+    }
+
+    /// Publishes a body as `nats pub` would, and lets the rivers react until all is quiet. A body
+    /// that is no packet is passed over, as by a service.
+    pub async fn publish_bytes(&mut self, body: impl Into<Vec<u8>>) {
+        let mut queue: VecDeque<Packet> = self.store(body.into()).into_iter().collect();
+        while let Some(packet) = queue.pop_front() {
+            for position in 0..self.services.len() {
+                let service = self.services[position].clone();
+                for published in self.react(&service, &packet).await {
+                    queue.extend(self.store(published.body().into()));
+                }
+            }
+        }
+    }
+
+    /// What the stream would keep: nothing of a body whose id it has seen.
+    fn store(&mut self, body: Vec<u8>) -> Option<Packet> {
+        let arrival = Arrival {
+            sequence: u64::try_from(self.stored.len()).unwrap_or(u64::MAX) + 1,
+            stored: Timestamp::now(),
+            stream_created: Timestamp::UNIX_EPOCH,
+            message_id: None,
+        };
+        let packet = Packet::arrived(body, arrival).ok()?;
+        self.ids.insert(packet.id().to_owned()).then(|| {
+            self.stored.push(packet.clone());
+            packet
+        })
+    }
+
+    async fn react(&mut self, service: &Service, packet: &Packet) -> Vec<Packet> {
+        let mut published = Vec::new();
+        for (river, verdict) in service.judge(packet) {
+            let reason = match verdict {
+                Verdict::NotForMe => continue,
+                Verdict::Matches => match self.run(service, river, packet).await {
+                    Ok(packets) => {
+                        published.extend(packets);
+                        continue;
+                    }
+                    Err(error) => format!("{error:#}"),
+                },
+                Verdict::Invalid(problems) => problems.join("; "),
+                Verdict::Looped => format!("looped, by way of {}", packet.breadcrumbs().join(" > ")),
+            };
+            self.problems.push(Problem {
+                service: service.name().to_owned(),
+                river: river.name().to_owned(),
+                packet_id: packet.id().to_owned(),
+                reason,
+            });
+        }
+        published
+    }
+
+    async fn run(
+        &mut self,
+        service: &Service,
+        river: &River,
+        packet: &Packet,
+    ) -> anyhow::Result<Vec<Packet>> {
+        let key = river.memory_key(packet).map(|key| (service.name().to_owned(), key));
+        let mut attempt = 1;
+        loop {
+            let stored = key.as_ref().and_then(|key| self.records.get(key));
+            let mut record = stored.cloned().unwrap_or_default();
+            match river.handle(service.name(), packet, &mut record).await {
+                Ok(packets) => {
+                    if let Some(key) = key {
+                        self.records.insert(key, record);
+                    }
+                    return Ok(packets);
+                }
+                Err(error) if attempt == ATTEMPTS => return Err(error),
+                Err(_) => attempt += 1,
+            }
+        }
+    }
+
+    /// Every packet in the order in which it was published.
+    #[must_use]
+    pub fn packets(&self) -> &[Packet] {
+        &self.stored
+    }
+
+    /// The packets that state this fact, in order.
+    #[must_use]
+    pub fn events(&self, name: &str) -> Vec<&Packet> {
+        let named = |packet: &&Packet| packet.event_name().as_deref() == Some(name);
+        self.stored.iter().filter(named).collect()
+    }
+
+    /// The one packet that states this fact.
+    ///
+    /// # Panics
+    /// If there is none or more than one; the message shows the whole trail.
+    #[must_use]
+    #[track_caller]
+    pub fn only(&self, name: &str) -> &Packet {
+        match self.events(name).as_slice() {
+            [packet] => packet,
+            found => panic!("{} packets `{name}` instead of one:\n{}", found.len(), self.trail()),
+        }
+    }
+
+    /// Asserts that nobody stated this fact.
+    ///
+    /// # Panics
+    /// If somebody did; the message shows the whole trail.
+    #[track_caller]
+    pub fn none(&self, name: &str) {
+        let count = self.events(name).len();
+        assert!(count == 0, "{count} packets `{name}` instead of none:\n{}", self.trail());
+    }
+
+    /// What followed from what, for people.
+    #[must_use]
+    pub fn trail(&self) -> Trail<'_> {
+        Trail { packets: &self.stored, problems: &self.problems }
+    }
+
+    /// What could not be handled, in order.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ping_pong() -> [River; 2] {
+        let hit = |name: &str, hears: &str, says: &'static str| {
+            River::new(name)
+                .event(hears)
+                .react(move |_| async move { Ok(Packet::event(says)) })
+        };
+        [hit("ping", "ping", "pong"), hit("pong", "pong", "ping")]
+    }
+
+    #[tokio::test]
+    async fn a_loop_ends_at_the_limit_and_names_the_way() {
+        let mut rapids = TestRapids::new().service("table", ping_pong());
+        rapids.publish(Packet::event("ping")).await;
+        assert_eq!(rapids.packets().len(), 10);
+        let [problem] = rapids.problems() else { panic!("{}", rapids.trail()) };
+        assert_eq!(problem.reason, format!("looped, by way of {}", ["table"; 9].join(" > ")));
+    }
+
+    #[tokio::test]
+    async fn the_same_packet_twice_is_stored_once() {
+        let mut rapids = TestRapids::new();
+        let packet = Packet::event("x");
+        rapids.publish(packet.clone()).await;
+        rapids.publish(packet).await;
+        assert_eq!(rapids.events("x").len(), 1);
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "0 packets `greeted` instead of one:\n- came\n")]
+    async fn a_missing_packet_shows_the_trail() {
+        let mut rapids = TestRapids::new();
+        rapids.publish(Packet::event("came")).await;
+        let _ = rapids.only("greeted");
+    }
+
+    #[test]
+    #[should_panic(expected = "service `s` cannot start: river `r`: expression `@.total >`")]
+    fn a_faulty_river_is_refused_like_by_a_service() {
+        let river = River::new("r").when("@.total >").react(|_| async { Ok(()) });
+        let _ = TestRapids::new().service("s", [river]);
+    }
+}
