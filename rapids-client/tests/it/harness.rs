@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use async_nats::jetstream::consumer::PullConsumer;
 use rapids_client::{Config, Packet, Rapids, River, Service, Start, Tail};
 use rapids_test::NatsServer;
 use tokio::sync::oneshot;
@@ -67,6 +68,32 @@ impl Bench {
             .await
             .unwrap();
         up.iter().filter(|service| service.name == name).count()
+    }
+
+    /// Waits until the services have acknowledged everything that the stream holds.
+    pub(crate) async fn quiet(&self, services: &[&str]) {
+        let client = async_nats::connect(self.server.url()).await.unwrap();
+        let jetstream = async_nats::jetstream::new(client);
+        let last = async || jetstream.get_stream("RAPIDS").await.unwrap().cached_info().state.last_sequence;
+        let done = async |service: &str| {
+            let consumer: PullConsumer =
+                jetstream.get_consumer_from_stream(service, "RAPIDS").await.unwrap();
+            consumer.cached_info().ack_floor.stream_sequence
+        };
+        soon("all is quiet", async {
+            'again: loop {
+                let end = last().await;
+                for service in services {
+                    if done(service).await < end {
+                        continue 'again;
+                    }
+                }
+                if last().await == end {
+                    return;
+                }
+            }
+        })
+        .await;
     }
 
     /// Publishes a body as `nats pub` does, without a `rapids` object.

@@ -1,5 +1,8 @@
 #![cfg(test)]
 //! The library against a real server.
 
+mod behaviours;
 mod delivery;
 mod harness;
+mod memory;
+mod publishing;

@@ -1,0 +1,175 @@
+//! Publishing: what is stored, what is refused, and how a stream is checked.
+
+use std::time::Duration;
+
+use async_nats::jetstream::stream::Config as StreamConfig;
+use rapids_client::{Config, Error, Packet, Rapids, Start};
+use rapids_test::NatsServer;
+
+use crate::harness::{Bench, soon};
+
+async fn jetstream(server: &NatsServer) -> async_nats::jetstream::Context {
+    async_nats::jetstream::new(async_nats::connect(server.url()).await.unwrap())
+}
+
+async fn config(server: &NatsServer) -> StreamConfig {
+    jetstream(server).await.get_stream("RAPIDS").await.unwrap().cached_info().config.clone()
+}
+
+#[tokio::test]
+async fn the_stream_is_made_as_it_must_be() {
+    let bench = Bench::start().await;
+    let made = config(&bench.server).await;
+    assert_eq!(made.subjects, ["rapids"]);
+    assert_eq!(made.max_message_size, (1 << 20) - (64 << 10));
+    assert_eq!(made.duplicate_window, Duration::from_secs(600));
+    assert_eq!(made.max_age, Duration::from_secs(30 * 86_400));
+    assert_eq!(made.max_bytes, 1 << 30);
+    assert!(made.deny_delete && made.deny_purge && made.allow_direct && made.allow_atomic_publish);
+    assert!(!made.allow_rollup && !made.allow_message_ttl && !made.allow_message_schedules);
+}
+
+#[tokio::test]
+async fn a_packet_published_twice_is_stored_once() {
+    let bench = Bench::start().await;
+    let packet = Packet::event("x");
+    let first = bench.rapids.publish(packet.clone()).await.unwrap();
+    let second = bench.rapids.publish(packet.clone()).await.unwrap();
+    assert_eq!((first.id.as_str(), first.sequence, first.duplicate), (packet.id(), 1, false));
+    assert_eq!((second.sequence, second.duplicate), (1, true));
+}
+
+#[tokio::test]
+async fn many_packets_are_stored_in_their_order() {
+    let bench = Bench::start().await;
+    let packets = (0..5_000).map(|n| Packet::event("x").with("n", n));
+    let published = bench.rapids.publish_all(packets).await.unwrap();
+    let sequences: Vec<_> = published.iter().map(|packet| packet.sequence).collect();
+    assert_eq!(sequences, (1..=5_000).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_packet_that_cannot_be_stored_is_refused_with_the_reason() {
+    let bench = Bench::start().await;
+    let too_large = Packet::event("x").with("pad", "x".repeat(1_000_000));
+    let error = bench.rapids.publish(too_large.clone()).await.unwrap_err();
+    assert!(matches!(&error, Error::Refused { id, .. } if id == too_large.id()), "{error}");
+    assert!(error.to_string().contains("the limit is 983040"), "{error}");
+
+    let faulty = Packet::event("x").with("ratio", f64::NAN);
+    let error = bench.rapids.publish(faulty).await.unwrap_err();
+    assert!(matches!(error, Error::Field { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_full_stream_refuses_clearly_and_takes_packets_again_once_there_is_room() {
+    let server = NatsServer::start().unwrap();
+    let small = Config::new(server.url()).max_bytes(100_000);
+    let rapids = Rapids::connect(&small).await.unwrap();
+    let packet = |n: u32| Packet::event("x").with("pad", "x".repeat(10_000)).with("n", n);
+    let error = rapids.publish_all((0..20).map(packet)).await.unwrap_err();
+    assert!(error.to_string().contains("the stream has no room"), "{error}");
+    assert!(error.to_string().contains("nats stream edit RAPIDS --max-bytes"), "{error}");
+
+    let roomier = StreamConfig { max_bytes: 1_000_000, ..config(&server).await };
+    jetstream(&server).await.update_stream(roomier).await.unwrap();
+    rapids.publish(packet(99)).await.unwrap();
+    // Who does not ask for a size accepts the operator's.
+    Rapids::connect(&Config::new(server.url())).await.unwrap();
+    let error = Rapids::connect(&small).await.unwrap_err().to_string();
+    assert!(error.contains("max_bytes (RAPIDS_MAX_BYTES) is 1000000, needed is 100000"), "{error}");
+}
+
+#[tokio::test]
+async fn a_stream_that_cannot_be_the_rapids_is_refused_with_every_difference() {
+    let server = NatsServer::start().unwrap();
+    let other = StreamConfig {
+        name: "RAPIDS".to_owned(),
+        subjects: vec!["rapids.>".to_owned()],
+        ..StreamConfig::default()
+    };
+    jetstream(&server).await.create_stream(other).await.unwrap();
+    let error = Rapids::connect(&Config::new(server.url())).await.unwrap_err().to_string();
+    for difference in [
+        "stream `RAPIDS` differs from what is needed: subjects is [\"rapids.>\"], needed is [\"rapids\"]",
+        "discard is Old, needed is New",
+        "deny_purge is false, needed is true",
+        "duplicate_window is 120s, needed is 600s",
+    ] {
+        assert!(error.contains(difference), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_without_atomic_publish_gains_it() {
+    let bench = Bench::start().await;
+    let mut older = config(&bench.server).await;
+    older.allow_atomic_publish = false;
+    jetstream(&bench.server).await.update_stream(older).await.unwrap();
+    Rapids::connect(&bench.config()).await.unwrap();
+    assert!(config(&bench.server).await.allow_atomic_publish);
+}
+
+#[tokio::test]
+async fn what_the_server_does_not_permit_is_said_at_once() {
+    let server = NatsServer::with_config(
+        r#"authorization { users: [
+            {user: reader, password: r, permissions: {publish: {deny: ["rapids"]}}}
+            {user: outsider, password: o, permissions: {publish: {deny: ["$JS.API.STREAM.>"]}}}
+        ]}"#,
+    )
+    .unwrap();
+    let config = |user: &str| Config::new(server.url()).user_and_password(user, &user[..1]);
+    let rapids = Rapids::connect(&config("reader")).await.unwrap();
+    let publishing = rapids.publish(Packet::event("x"));
+    let error = soon("the refusal", publishing).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the server does not permit publish to `rapids`; grant it to this user"
+    );
+    let error = Rapids::connect(&config("outsider")).await.unwrap_err();
+    assert!(matches!(error, Error::NotPermitted { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_publish_survives_a_restart_of_the_server() {
+    let mut bench = Bench::start().await;
+    bench.rapids.publish(Packet::event("before")).await.unwrap();
+    bench.server.kill();
+    let rapids = bench.rapids.clone();
+    let publishing = tokio::spawn(async move { rapids.publish(Packet::event("during")).await });
+    bench.server.restart().unwrap();
+    let published = soon("the packet is stored", publishing).await.unwrap().unwrap();
+    assert_eq!(published.sequence, 2);
+}
+
+#[tokio::test]
+async fn a_tail_begins_where_it_is_told_and_says_what_is_no_packet() {
+    let bench = Bench::start().await;
+    bench.rapids.publish(Packet::event("one")).await.unwrap();
+    bench.publish_raw("nonsense").await;
+    bench.rapids.publish(Packet::event("three")).await.unwrap();
+    let mut tail = bench.rapids.tail(Start::Sequence(2)).await.unwrap();
+    let error = soon("the second", tail.next()).await.unwrap_err().to_string();
+    assert!(error.starts_with("body is not a packet: sequence 2: not a JSON object"), "{error}");
+    let third = soon("the third", tail.next()).await.unwrap();
+    assert_eq!(third.event_name().as_deref(), Some("three"));
+    assert_eq!(third.arrival().map(|arrival| arrival.sequence), Some(3));
+}
+
+#[tokio::test]
+async fn a_service_shows_its_rivers_to_everybody() {
+    use rapids_client::River;
+    let bench = Bench::start().await;
+    let river = River::new("charge")
+        .event(["placed", "ordered"])
+        .require("total")
+        .react(|_: Packet| async { Ok(()) });
+    let service = bench.run(bench.service("payment", [river]).version("1.2.3")).await;
+    let up = bench.rapids.services(Duration::from_millis(200)).await.unwrap();
+    let [payment] = up.as_slice() else { panic!("{up:?}") };
+    assert_eq!((payment.name.as_str(), payment.version.as_str()), ("payment", "1.2.3"));
+    assert_eq!(payment.rivers["charge"], "@.event == 'placed' || @.event == 'ordered'");
+    assert_eq!(payment.rivers["charge.requires"], "@.total && @.total != null");
+    service.stop().await;
+}
