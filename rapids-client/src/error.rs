@@ -41,11 +41,11 @@ pub enum Error {
     /// An expression does not parse or does not type-check.
     #[error(transparent)]
     Expression(#[from] ExpressionError),
-    /// A service or one of its rivers is declared wrongly; lists every fault.
-    #[error("service `{service}` cannot start: {}", faults.join("; "))]
+    /// A service or a river is declared wrongly; lists every fault.
+    #[error("{of} is declared wrongly: {}", faults.join("; "))]
     Definition {
-        /// The service's name as it was given.
-        service: String,
+        /// Such as ``service `payment` ``.
+        of: String,
         /// One sentence each.
         faults: Vec<String>,
     },

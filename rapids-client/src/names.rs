@@ -10,6 +10,9 @@ pub(crate) fn memory_bucket(service: &str) -> String {
     format!("RAPIDS_MEMORY_{service}")
 }
 
+/// What a name must be, as the end of a sentence about a service or a river.
+pub(crate) const RULE: &str = "its name is not 1 to 32 characters of a-z, 0-9, `_` and `-`";
+
 /// Whether a text can name a service or a river: it becomes a consumer name and a subject token.
 pub(crate) fn is_name(text: &str) -> bool {
     (1..=32).contains(&text.len())

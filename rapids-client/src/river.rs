@@ -217,28 +217,18 @@ impl River {
             return Ok(());
         }
         Err(Error::Definition {
-            service: String::new(),
+            of: format!("river `{}`", self.name),
             faults,
         })
     }
 
     pub(crate) fn faults(&self) -> Vec<String> {
-        let mut faults: Vec<_> = self
-            .faults
-            .iter()
-            .map(|fault| format!("river `{}`: {fault}", self.name))
-            .collect();
+        let mut faults = self.faults.clone();
         if !crate::names::is_name(&self.name) {
-            faults.push(format!(
-                "river name `{}` is not 1 to 32 characters of a-z, 0-9, `_` and `-`",
-                self.name
-            ));
+            faults.push(crate::names::RULE.to_owned());
         }
         if self.reaction.is_none() {
-            faults.push(format!(
-                "river `{}` has no reaction; add `.react(...)`",
-                self.name
-            ));
+            faults.push("it has no reaction; add `.react(...)`".to_owned());
         }
         faults
     }
@@ -361,5 +351,166 @@ impl fmt::Debug for River {
             .field("rules", &self.rules())
             .field("faults", &self.faults)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn charge() -> River {
+        River::new("charge")
+            .event(["order_placed", "it's"])
+            .forbid("level")
+            .require(["order_id", "a.b"])
+            .require_that("@.total > 0")
+            .react(|_: Packet| async { Ok(()) })
+    }
+
+    fn packet(body: &str) -> Packet {
+        Packet::from_bytes(body.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn shorthands_are_expressions() {
+        let rules = charge().rules();
+        assert_eq!(
+            rules.conditions,
+            [
+                "@.event == 'order_placed' || @.event == 'it\\'s'",
+                "!@.level || @.level == null"
+            ]
+        );
+        assert_eq!(
+            rules.requirements,
+            [
+                "@.order_id && @.order_id != null",
+                "@['a.b'] && @['a.b'] != null",
+                "@.total > 0"
+            ]
+        );
+        let need = River::new("n").need("car").command("go");
+        assert_eq!(
+            need.to_string(),
+            "(@.need == 'car' || @.need[?@ == 'car']) && @.command == 'go'"
+        );
+        assert_eq!(River::new("all").to_string(), "@");
+    }
+
+    #[test]
+    fn conditions_pass_by_silently_and_requirements_report() {
+        let met = r#"{"event":"order_placed","order_id":"","a.b":[],"total":1}"#;
+        assert_eq!(charge().judge(&packet(met)), Verdict::Matches);
+        let other = r#"{"event":"order_refused"}"#;
+        assert_eq!(charge().judge(&packet(other)), Verdict::NotForMe);
+        let levelled = r#"{"event":"order_placed","level":"gold"}"#;
+        assert_eq!(charge().judge(&packet(levelled)), Verdict::NotForMe);
+        let malformed =
+            r#"{"event":"order_placed","level":null,"a.b":null,"order_id":7,"total":-5}"#;
+        assert_eq!(
+            charge().judge(&packet(malformed)),
+            Verdict::Invalid(vec![
+                "requires `@['a.b'] && @['a.b'] != null`, but @['a.b'] = null".into(),
+                "requires `@.total > 0`, but @.total = -5".into(),
+            ])
+        );
+        assert_eq!(
+            charge().ignore_invalid().judge(&packet(malformed)),
+            Verdict::NotForMe
+        );
+    }
+
+    #[test]
+    fn a_need_is_met_alone_and_in_a_list() {
+        let river = River::new("offer").need("car");
+        assert_eq!(river.judge(&Packet::need("car")), Verdict::Matches);
+        assert_eq!(
+            river.judge(&Packet::need(["bike", "car"])),
+            Verdict::Matches
+        );
+        assert_eq!(river.judge(&Packet::need(["bike"])), Verdict::NotForMe);
+    }
+
+    #[test]
+    fn a_repeated_key_counts_where_a_rule_names_it() {
+        let repeated = r#"{"event":"order_placed","order_id":1,"a.b":1,"total":1,"total":2}"#;
+        let Verdict::Invalid(problems) = charge().judge(&packet(repeated)) else {
+            panic!()
+        };
+        assert_eq!(problems, ["the body repeats the key `@.total`"]);
+        let beside = r#"{"event":"order_placed","order_id":1,"a.b":1,"total":1,"x":1,"x":2}"#;
+        assert_eq!(charge().judge(&packet(beside)), Verdict::Matches);
+    }
+
+    #[test]
+    fn a_packet_without_a_rapids_object_shows_its_fall_backs_to_expressions() {
+        let fresh = River::new("fresh").when("@.rapids.read_count < 3 && @.rapids.id");
+        assert_eq!(fresh.judge(&packet("{}")), Verdict::Matches);
+        let wrong = packet(r#"{"rapids":{"read_count":"many","id":""}}"#);
+        assert_eq!(fresh.judge(&wrong), Verdict::Matches);
+        let tired = packet(r#"{"rapids":{"read_count":3}}"#);
+        assert_eq!(fresh.judge(&tired), Verdict::NotForMe);
+    }
+
+    #[test]
+    fn an_explanation_fits_a_log_line_and_a_terminal() {
+        let river = River::new("charge")
+            .event("order_placed")
+            .require_that("@.total > 0");
+        let body = r#"{"event":"order_placed","total":-5,"rapids":{"id":"p-1"}}"#;
+        let explanation = river.explain(&packet(body));
+        assert_eq!(
+            explanation.to_string(),
+            "river `charge` refuses as malformed packet `p-1`: requires `@.total > 0`, but \
+             @.total = -5"
+        );
+        assert_eq!(
+            format!("{explanation:#}"),
+            "river `charge` refuses as malformed packet `p-1`\n  \
+             ✓ takes    @.event == 'order_placed'  @.event = \"order_placed\"\n  \
+             ✗ requires @.total > 0                @.total = -5"
+        );
+        let passing = river
+            .explain(&packet(r#"{"rapids":{"id":"p-2"}}"#))
+            .to_string();
+        assert_eq!(
+            passing,
+            "river `charge` passes by packet `p-2`: takes only `@.event == 'order_placed'`, but \
+             @.event is missing; requires `@.total > 0`, but @.total is missing"
+        );
+    }
+
+    #[test]
+    fn every_fault_of_a_declaration_is_listed() {
+        let river = River::new("Big Name").when("@.total >").when("@.a == 1 ||");
+        let error = river.check().unwrap_err().to_string();
+        assert!(
+            error.starts_with("river `Big Name` is declared wrongly: "),
+            "{error}"
+        );
+        for part in [
+            "`@.total >`",
+            "`@.a == 1 ||`",
+            "its name is not",
+            "it has no reaction",
+        ] {
+            assert!(error.contains(part), "{part} in {error}");
+        }
+        let bad_key = River::new("r")
+            .memory("m", "@.a[*]")
+            .react(|_: &mut u8, _: &Packet| Ok(()));
+        assert!(
+            bad_key
+                .check()
+                .unwrap_err()
+                .to_string()
+                .contains("`@.a[*]`")
+        );
+    }
+
+    #[test]
+    fn a_faulty_river_takes_nothing() {
+        let river = River::new("r").when("@.total >");
+        assert_eq!(river.judge(&Packet::event("x")), Verdict::NotForMe);
     }
 }

@@ -138,9 +138,13 @@ impl Service {
     /// [`Error::Definition`]: a name that is none, no river, two rivers of one name, an
     /// expression that does not parse, a river without a reaction, one memory of two types.
     pub fn check(&self) -> Result<()> {
-        let mut faults: Vec<_> = self.rivers.iter().flat_map(River::faults).collect();
+        let mut faults = Vec::new();
         if !crate::names::is_name(&self.name) {
-            faults.push("its name is not 1 to 32 characters of a-z, 0-9, `_` and `-`".to_owned());
+            faults.push(crate::names::RULE.to_owned());
+        }
+        for river in &self.rivers {
+            let named = |fault| format!("river `{}`: {fault}", river.name());
+            faults.extend(river.faults().into_iter().map(named));
         }
         if self.rivers.is_empty() {
             faults.push("it has no river; add one with `.river(...)`".to_owned());
@@ -172,7 +176,7 @@ impl Service {
             return Ok(());
         }
         Err(Error::Definition {
-            service: self.name.clone(),
+            of: format!("service `{}`", self.name),
             faults,
         })
     }
@@ -209,5 +213,53 @@ impl Service {
 
     pub(crate) fn remembers(&self) -> bool {
         self.rivers.iter().any(|river| river.memory_use().is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(name: &str) -> Service {
+        Service::new(name, Config::new("nats://127.0.0.1:4222").read_limit(3))
+    }
+
+    fn river(name: &str) -> River {
+        River::new(name)
+            .event("x")
+            .react(|_: Packet| async { Ok(()) })
+    }
+
+    #[test]
+    fn every_fault_is_named_with_its_place() {
+        let faulty = service("Pay ment")
+            .river(river("a"))
+            .river(river("b").when("@.n >> 1"));
+        let error = faulty.river(river("a")).check().unwrap_err().to_string();
+        let expected = "service `Pay ment` is declared wrongly: its name is not 1 to 32 characters \
+                        of a-z, 0-9, `_` and `-`; river `b`: expression `@.n >> 1` is wrong at \
+                        column 6: ";
+        assert!(error.starts_with(expected), "{error}");
+        assert!(
+            error.ends_with("; river name `a` is taken twice"),
+            "{error}"
+        );
+        let empty = service("payment").check().unwrap_err().to_string();
+        assert!(empty.contains("it has no river"), "{empty}");
+        assert!(service("payment").river(river("a")).check().is_ok());
+    }
+
+    #[test]
+    fn a_packet_at_the_limit_of_hops_is_a_loop_to_those_that_would_take_it() {
+        let service = service("s")
+            .river(river("taking"))
+            .river(River::new("other").event("y"));
+        let packet = Packet::from_bytes(r#"{"event":"x","rapids":{"read_count":3}}"#).unwrap();
+        let verdicts: Vec<_> = service
+            .judge(&packet)
+            .into_iter()
+            .map(|(_, verdict)| verdict)
+            .collect();
+        assert_eq!(verdicts, [Verdict::Looped, Verdict::NotForMe]);
     }
 }

@@ -6,7 +6,9 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 
-use rapids_client::{Arrival, Config, MemoryKey, Packet, Record, River, Service, Timestamp, Verdict};
+use rapids_client::{
+    Arrival, Config, MemoryKey, Packet, Record, River, Service, Timestamp, Verdict,
+};
 
 use crate::Trail;
 
@@ -54,8 +56,16 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { service, river, packet_id, reason } = self;
-        write!(formatter, "{service}/{river} cannot handle `{packet_id}`: {reason}")
+        let Self {
+            service,
+            river,
+            packet_id,
+            reason,
+        } = self;
+        write!(
+            formatter,
+            "{service}/{river} cannot handle `{packet_id}`: {reason}"
+        )
     }
 }
 
@@ -129,7 +139,9 @@ impl TestRapids {
                     Err(error) => format!("{error:#}"),
                 },
                 Verdict::Invalid(problems) => problems.join("; "),
-                Verdict::Looped => format!("looped, by way of {}", packet.breadcrumbs().join(" > ")),
+                Verdict::Looped => {
+                    format!("looped, by way of {}", packet.breadcrumbs().join(" > "))
+                }
             };
             self.problems.push(Problem {
                 service: service.name().to_owned(),
@@ -147,7 +159,9 @@ impl TestRapids {
         river: &River,
         packet: &Packet,
     ) -> anyhow::Result<Vec<Packet>> {
-        let key = river.memory_key(packet).map(|key| (service.name().to_owned(), key));
+        let key = river
+            .memory_key(packet)
+            .map(|key| (service.name().to_owned(), key));
         let mut attempt = 1;
         loop {
             let stored = key.as_ref().and_then(|key| self.records.get(key));
@@ -187,7 +201,11 @@ impl TestRapids {
     pub fn only(&self, name: &str) -> &Packet {
         match self.events(name).as_slice() {
             [packet] => packet,
-            found => panic!("{} packets `{name}` instead of one:\n{}", found.len(), self.trail()),
+            found => panic!(
+                "{} packets `{name}` instead of one:\n{}",
+                found.len(),
+                self.trail()
+            ),
         }
     }
 
@@ -198,13 +216,20 @@ impl TestRapids {
     #[track_caller]
     pub fn none(&self, name: &str) {
         let count = self.events(name).len();
-        assert!(count == 0, "{count} packets `{name}` instead of none:\n{}", self.trail());
+        assert!(
+            count == 0,
+            "{count} packets `{name}` instead of none:\n{}",
+            self.trail()
+        );
     }
 
     /// What followed from what, for people.
     #[must_use]
     pub fn trail(&self) -> Trail<'_> {
-        Trail { packets: &self.stored, problems: &self.problems }
+        Trail {
+            packets: &self.stored,
+            problems: &self.problems,
+        }
     }
 
     /// What could not be handled, in order.
@@ -232,8 +257,13 @@ mod tests {
         let mut rapids = TestRapids::new().service("table", ping_pong());
         rapids.publish(Packet::event("ping")).await;
         assert_eq!(rapids.packets().len(), 10);
-        let [problem] = rapids.problems() else { panic!("{}", rapids.trail()) };
-        assert_eq!(problem.reason, format!("looped, by way of {}", ["table"; 9].join(" > ")));
+        let [problem] = rapids.problems() else {
+            panic!("{}", rapids.trail())
+        };
+        assert_eq!(
+            problem.reason,
+            format!("looped, by way of {}", ["table"; 9].join(" > "))
+        );
     }
 
     #[tokio::test]
@@ -254,9 +284,11 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "service `s` cannot start: river `r`: expression `@.total >`")]
+    #[should_panic(expected = "service `s` is declared wrongly: river `r`: expression `@.total >`")]
     fn a_faulty_river_is_refused_like_by_a_service() {
-        let river = River::new("r").when("@.total >").react(|_| async { Ok(()) });
+        let river = River::new("r")
+            .when("@.total >")
+            .react(|_| async { Ok(()) });
         let _ = TestRapids::new().service("s", [river]);
     }
 }

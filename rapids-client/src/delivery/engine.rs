@@ -103,18 +103,22 @@ impl Engine {
     /// # Errors
     /// What no retry mends: the position is gone, or publishing is not permitted.
     pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<()> {
-        let ended = self.work(&mut stop).await;
+        let ended = tokio::select! {
+            biased;
+            ended = self.work() => ended,
+            // From outside, so that a server which takes nothing cannot hold it up.
+            _ = stop.wait_for(|stop| *stop) => Ok(()),
+        };
         self.close().await;
         ended
     }
 
-    async fn work(&mut self, stop: &mut watch::Receiver<bool>) -> Result<()> {
+    async fn work(&mut self) -> Result<()> {
         let mut keep_alive = ticker(self.service.config().ack_wait / 3);
         let (mut watch, mut tidy, mut fill) = (ticker(WATCH), ticker(TIDY), ticker(FILL));
         loop {
-            let room = self
-                .window
-                .room(self.waiting.len(), self.pull.outstanding());
+            let in_hand = self.waiting.len() + self.finishing.len();
+            let room = self.window.room(in_hand, self.pull.outstanding());
             if room > 0 {
                 self.pull.request(room).await?;
             }
@@ -125,7 +129,6 @@ impl Engine {
                     .push(Box::pin(self.handling.clone().handle(taken)));
             }
             tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => return Ok(()),
                 pulled = self.pull.next() => match pulled {
                     Pulled::Packet(message) => self.take(*message).await,
                     Pulled::Ended => {}
@@ -256,7 +259,8 @@ impl Engine {
     }
 
     fn tidy(&self) {
-        if self.handling.memories.is_none() {
+        let memories = self.handling.memories.as_ref();
+        if !memories.is_some_and(Memories::take_moved) {
             return;
         }
         let (connection, name) = (
@@ -297,13 +301,12 @@ impl Engine {
         } = self;
         let (mut running, mut finishing) = (self.running, self.finishing);
         announcement.withdraw().await;
-        drop(self.waiting);
-        for message in pull.close().await {
+        for message in timeout(LAST_WORDS, pull.close()).await.unwrap_or_default() {
             if let Ok(info) = message.info() {
                 held.add(info.stream_sequence, &message);
             }
         }
-        held.keep_alive().await;
+        let _ = timeout(LAST_WORDS, held.keep_alive()).await;
         let deadline = Instant::now() + service.config().grace;
         while !(running.is_empty() && finishing.is_empty()) {
             let progress = async {

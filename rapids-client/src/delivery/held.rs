@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_nats::Client;
+use async_nats::connection::State;
 use async_nats::jetstream::{AckKind, Message};
 use async_nats::subject::Subject;
 use bytes::Bytes;
@@ -56,8 +57,12 @@ impl Held {
         self.answer(answer, kind.into()).await;
     }
 
-    /// Tells the server that all of them are still being worked on.
+    /// Tells the server that all of them are still being worked on. A server that is away would
+    /// not hear it, and the words would pile up.
     pub(crate) async fn keep_alive(&self) {
+        if self.client.connection_state() != State::Connected {
+            return;
+        }
         for answer in self.answers.values() {
             self.answer(answer.clone(), AckKind::Progress.into()).await;
         }

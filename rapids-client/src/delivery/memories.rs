@@ -19,6 +19,8 @@ pub(crate) struct Memories {
     published: RefCell<HashMap<MemoryKey, Vec<(String, String)>>>,
     /// Up to here the server will not deliver again.
     floor: Cell<u64>,
+    /// Whether anything was saved since this was last asked.
+    moved: Cell<bool>,
 }
 
 /// In what state a record was loaded.
@@ -34,6 +36,7 @@ impl Memories {
             store,
             published: RefCell::default(),
             floor: Cell::new(0),
+            moved: Cell::new(false),
         }
     }
 
@@ -66,6 +69,7 @@ impl Memories {
         loaded: &Loaded,
     ) -> Result<bool> {
         let saved = self.store.save(key, record, loaded.revision).await?;
+        self.moved.set(true);
         if saved && let Some(published) = self.published.borrow_mut().get_mut(key) {
             published.drain(..loaded.settled);
         }
@@ -79,6 +83,11 @@ impl Memories {
             .entry(key)
             .or_default()
             .push((river, packet));
+    }
+
+    /// Whether memories have moved since this was last asked.
+    pub(crate) fn take_moved(&self) -> bool {
+        self.moved.take()
     }
 
     pub(crate) fn acknowledged_to(&self, sequence: u64) {

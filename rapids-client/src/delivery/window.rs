@@ -29,11 +29,11 @@ impl Window {
         self.average += (took.as_secs_f64() - self.average) * WEIGHT;
     }
 
-    /// How many to ask the server for, with this many waiting here and this many asked for.
-    /// Small top-ups are saved up: each costs the server a request.
-    pub(crate) fn room(&self, waiting: usize, outstanding: usize) -> usize {
+    /// How many to ask the server for, with this many in hand and this many asked for. Small
+    /// top-ups are saved up: each costs the server a request.
+    pub(crate) fn room(&self, in_hand: usize, outstanding: usize) -> usize {
         let size = self.size();
-        let free = size.saturating_sub(waiting + outstanding);
+        let free = size.saturating_sub(in_hand + outstanding);
         if free * 2 >= size { free } else { 0 }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use rapids_client::{Packet, River};
+use rapids_client::{Packet, Rapids, River, Service};
 
 use crate::harness::{Bench, Running, soon};
 
@@ -297,13 +297,13 @@ async fn what_is_in_hand_goes_to_others_at_once_when_a_service_stops() {
             Ok(Packet::event("answered").with("n", packet.get::<u64>("n")?))
         });
     let patient = bench.config().ack_wait(Duration::from_secs(600));
-    let first = rapids_client::Service::new("echo", patient.clone()).river(slow);
+    let first = Service::new("echo", patient.clone()).river(slow);
     let first = bench.run(first).await;
     bench.rapids.publish_all((0..20).map(called)).await.unwrap();
     let mut tail = bench.tail().await;
     tail.event("answered").await;
     first.stop().await;
-    let second = rapids_client::Service::new("echo", patient).river(echo());
+    let second = Service::new("echo", patient).river(echo());
     let second = bench.run(second).await;
     let mut rest = Vec::new();
     for _ in 0..19 {
@@ -375,7 +375,7 @@ async fn a_service_waits_for_a_server_that_is_not_there_yet() {
     bench.server.restart().unwrap();
     let rapids = soon("a connection", async {
         loop {
-            if let Ok(rapids) = rapids_client::Rapids::connect(&bench.config()).await {
+            if let Ok(rapids) = Rapids::connect(&bench.config()).await {
                 return rapids;
             }
         }
@@ -390,5 +390,15 @@ async fn a_service_waits_for_a_server_that_is_not_there_yet() {
         {}
     })
     .await;
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_service_stops_although_its_server_is_gone() {
+    let mut bench = Bench::start().await;
+    let hurried = bench.config().grace(Duration::from_millis(500));
+    let service = bench.run(Service::new("echo", hurried).river(echo())).await;
+    bench.rapids.publish_all((0..50).map(called)).await.unwrap();
+    bench.server.kill();
     service.stop().await;
 }

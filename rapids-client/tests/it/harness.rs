@@ -74,10 +74,20 @@ impl Bench {
     pub(crate) async fn quiet(&self, services: &[&str]) {
         let client = async_nats::connect(self.server.url()).await.unwrap();
         let jetstream = async_nats::jetstream::new(client);
-        let last = async || jetstream.get_stream("RAPIDS").await.unwrap().cached_info().state.last_sequence;
+        let last = async || {
+            jetstream
+                .get_stream("RAPIDS")
+                .await
+                .unwrap()
+                .cached_info()
+                .state
+                .last_sequence
+        };
         let done = async |service: &str| {
-            let consumer: PullConsumer =
-                jetstream.get_consumer_from_stream(service, "RAPIDS").await.unwrap();
+            let consumer: PullConsumer = jetstream
+                .get_consumer_from_stream(service, "RAPIDS")
+                .await
+                .unwrap();
             consumer.cached_info().ack_floor.stream_sequence
         };
         soon("all is quiet", async {
