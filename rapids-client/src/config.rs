@@ -93,10 +93,7 @@ impl Config {
         user: impl Into<String>,
         password: impl Into<String>,
     ) -> Self {
-        self.login = Login::User {
-            user: user.into(),
-            password: Secret::new(password),
-        };
+        self.login = Login::User { user: user.into(), password: Secret::new(password) };
         self
     }
 
@@ -164,11 +161,7 @@ impl Config {
     /// stream has. Brought into 1 second to 100 years.
     #[must_use]
     pub fn max_age(mut self, age: Duration) -> Self {
-        let age = if age.is_zero() {
-            age
-        } else {
-            clamp(age, MAX_AGE)
-        };
+        let age = if age.is_zero() { age } else { clamp(age, MAX_AGE) };
         self.max_age = Some(age);
         self
     }

@@ -20,6 +20,7 @@ use async_nats::jetstream::context::{AccountErrorKind, ContextBuilder};
 use crate::config::Config;
 use crate::error::{Error, Result};
 
+use event::Observer;
 use options::TIMEOUT;
 pub(crate) use unreachable::is_absent;
 use unreachable::unreachable;
@@ -61,16 +62,14 @@ impl Connection {
             .name(name)
             .custom_inbox_prefix(inbox)
             .event_callback({
-                let (url, violations) = (config.url(), Arc::clone(&violations));
+                let observer = Observer::new(config.url(), Arc::clone(&violations));
                 move |event| {
-                    event::observe(&event, &url, &violations);
+                    observer.observe(&event);
                     std::future::ready(())
                 }
             });
         let connecting = Box::pin(options.connect(servers.addresses));
-        let client = connecting
-            .await
-            .map_err(|error| unreachable(config, login, &error))?;
+        let client = connecting.await.map_err(|error| unreachable(config, login, &error))?;
         opened.store(true, Ordering::Relaxed);
         let connection = Self {
             jetstream: jetstream(client.clone(), config.jetstream_domain.as_deref()),
@@ -143,10 +142,7 @@ impl Connection {
         let refused = self.violations.of(subject, since);
         match tokio::time::timeout(REFUSAL_DELAY, refused).await {
             Ok(violation) => not_permitted(violation),
-            Err(_) => Error::Server {
-                action: action.to_owned(),
-                source: source.into(),
-            },
+            Err(_) => Error::Server { action: action.to_owned(), source: source.into() },
         }
     }
 
@@ -179,22 +175,15 @@ impl Connection {
                  as `jetstream: enabled` in the server's configuration"
             ),
             _ => {
-                return Err(self
-                    .explain("reach JetStream", &request, since, error)
-                    .await);
+                return Err(self.explain("reach JetStream", &request, since, error).await);
             }
         };
-        Err(Error::Connect {
-            url: config.url(),
-            source: reason.into(),
-        })
+        Err(Error::Connect { url: config.url(), source: reason.into() })
     }
 }
 
 fn not_permitted(violation: Violation) -> Error {
-    Error::NotPermitted {
-        violation: violation.description,
-    }
+    Error::NotPermitted { violation: violation.description }
 }
 
 fn api_prefix(domain: Option<&str>) -> String {

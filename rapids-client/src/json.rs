@@ -66,9 +66,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
             }
 
             fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(
-                    String::from_utf8_lossy(bytes).into_owned(),
-                )))
+                Ok(Text(Cow::Owned(String::from_utf8_lossy(bytes).into_owned())))
             }
         }
 
@@ -157,11 +155,7 @@ impl<'a> Node<'a> {
         match self {
             Node::Raw(raw) if raw.get().starts_with('{') => {
                 let members: Members<'a> = serde_json::from_str(raw.get()).unwrap_or_default();
-                members
-                    .0
-                    .into_iter()
-                    .map(|(key, raw)| (key, Node::Raw(raw)))
-                    .collect()
+                members.0.into_iter().map(|(key, raw)| (key, Node::Raw(raw))).collect()
             }
             Node::Raw(_) => Vec::new(),
             Node::Top(top) => top
@@ -169,10 +163,7 @@ impl<'a> Node<'a> {
                 .iter()
                 .filter(|(key, _)| &**key != crate::packet::keys::RAPIDS)
                 .map(|(key, raw)| (Cow::Borrowed(&**key), Node::Raw(raw)))
-                .chain([(
-                    Cow::Borrowed(crate::packet::keys::RAPIDS),
-                    Node::Raw(top.rapids),
-                )])
+                .chain([(Cow::Borrowed(crate::packet::keys::RAPIDS), Node::Raw(top.rapids))])
                 .collect(),
         }
     }
@@ -194,11 +185,9 @@ impl<'a> Node<'a> {
         match self {
             Node::Raw(_) => self.find(name).0.map(Node::Raw),
             Node::Top(top) if name == crate::packet::keys::RAPIDS => Some(Node::Raw(top.rapids)),
-            Node::Top(top) => top
-                .fields
-                .iter()
-                .find(|(key, _)| **key == *name)
-                .map(|(_, raw)| Node::Raw(raw)),
+            Node::Top(top) => {
+                top.fields.iter().find(|(key, _)| **key == *name).map(|(_, raw)| Node::Raw(raw))
+            }
         }
     }
 
@@ -214,11 +203,7 @@ impl<'a> Node<'a> {
     pub(crate) fn repeated(self) -> Option<Cow<'a, str>> {
         let keys: Vec<Cow<'a, str>> = match self {
             Node::Raw(_) => self.members().into_iter().map(|(key, _)| key).collect(),
-            Node::Top(top) => top
-                .fields
-                .iter()
-                .map(|(key, _)| Cow::Borrowed(&**key))
-                .collect(),
+            Node::Top(top) => top.fields.iter().map(|(key, _)| Cow::Borrowed(&**key)).collect(),
         };
         let mut seen = HashSet::with_capacity(keys.len());
         keys.iter().find(|key| !seen.insert(&***key)).cloned()
@@ -309,10 +294,7 @@ mod tests {
         let Some(Kind::String(text)) = node.member("a").map(Node::kind) else {
             panic!("no string");
         };
-        assert!(
-            text.starts_with('\u{FFFD}') && text.ends_with('x'),
-            "{text}"
-        );
+        assert!(text.starts_with('\u{FFFD}') && text.ends_with('x'), "{text}");
     }
 
     #[test]
@@ -346,10 +328,7 @@ mod tests {
             ("rapids".into(), raw("{}")),
         ];
         let rapids = raw(r#"{"read_count":0}"#);
-        let top = Node::Top(Top {
-            fields: &fields,
-            rapids: &rapids,
-        });
+        let top = Node::Top(Top { fields: &fields, rapids: &rapids });
         assert_eq!(top.text(), r#"{"a \"b\"":1,"rapids":{"read_count":0}}"#);
         assert_eq!(top.member("rapids").unwrap().text(), r#"{"read_count":0}"#);
         assert_eq!(top.member("a \"b\"").unwrap().text(), "1");

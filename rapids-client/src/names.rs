@@ -16,7 +16,5 @@ pub(crate) const RULE: &str = "its name is not 1 to 32 characters of a-z, 0-9, `
 /// Whether a text can name a service or a river: it becomes a consumer name and a subject token.
 pub(crate) fn is_name(text: &str) -> bool {
     (1..=32).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
+        && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
 }

@@ -139,8 +139,7 @@ impl Packet {
         if matches!(target.steps(), [Step::Name(name), ..] if name == RAPIDS) {
             return Err("belongs to the bus, which fills it when the packet is published".into());
         }
-        self.fields
-            .set_path(target.steps(), finite::to_json(value)?)
+        self.fields.set_path(target.steps(), finite::to_json(value)?)
     }
 
     /// Reports the first field that could not be set.
@@ -149,10 +148,9 @@ impl Packet {
     /// [`Error::Field`] names the field and what is wrong with it.
     pub fn check(&self) -> Result<()> {
         match &self.fault {
-            Some((path, reason)) => Err(Error::Field {
-                path: path.clone(),
-                reason: reason.clone(),
-            }),
+            Some((path, reason)) => {
+                Err(Error::Field { path: path.clone(), reason: reason.clone() })
+            }
             None => Ok(()),
         }
     }
@@ -163,20 +161,16 @@ impl Packet {
     /// # Errors
     /// [`Error::Parse`] if the value is not a `T`; [`Error::Field`] if the path is not one.
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>> {
-        let target = resolve(path).map_err(|reason| Error::Field {
-            path: path.to_owned(),
-            reason,
-        })?;
+        let target =
+            resolve(path).map_err(|reason| Error::Field { path: path.to_owned(), reason })?;
         let Some(node) = target.get(self.node()) else {
             return Ok(None);
         };
-        serde_json::from_str(&node.text())
-            .map(Some)
-            .map_err(|source| Error::Parse {
-                id: self.id().to_owned(),
-                expected: format!("{path}: {}", std::any::type_name::<T>()),
-                source,
-            })
+        serde_json::from_str(&node.text()).map(Some).map_err(|source| Error::Parse {
+            id: self.id().to_owned(),
+            expected: format!("{path}: {}", std::any::type_name::<T>()),
+            source,
+        })
     }
 
     /// Reads the whole packet into a type that names the fields its reader needs.
@@ -305,10 +299,7 @@ impl Packet {
 
     /// The packet as expressions see it.
     pub(crate) fn node(&self) -> Node<'_> {
-        Node::Top(Top {
-            fields: self.fields.as_slice(),
-            rapids: self.rapids(),
-        })
+        Node::Top(Top { fields: self.fields.as_slice(), rapids: self.rapids() })
     }
 
     fn rapids(&self) -> &RawValue {
@@ -348,12 +339,7 @@ mod tests {
 
     /// The text up to `rapids`, which differs from run to run.
     fn facts(packet: &Packet) -> String {
-        packet
-            .to_string()
-            .split(r#","rapids":"#)
-            .next()
-            .unwrap()
-            .to_owned()
+        packet.to_string().split(r#","rapids":"#).next().unwrap().to_owned()
     }
 
     #[test]
@@ -366,10 +352,7 @@ mod tests {
     #[test]
     fn a_changed_packet_keeps_what_it_does_not_know_and_puts_its_kind_first() {
         let packet = read(r#"{"n":9007199254740993,"event":"x","p":1.10}"#).with("q", "new");
-        assert_eq!(
-            facts(&packet),
-            r#"{"event":"x","n":9007199254740993,"p":1.10,"q":"new""#
-        );
+        assert_eq!(facts(&packet), r#"{"event":"x","n":9007199254740993,"p":1.10,"q":"new""#);
     }
 
     #[test]
@@ -405,11 +388,7 @@ mod tests {
             "field `rapids` belongs to the bus, which fills it when the packet is published"
         );
         assert_eq!(
-            fault(
-                Packet::event("x")
-                    .with("rate", f64::NAN)
-                    .with("@.rapids.id", "a")
-            ),
+            fault(Packet::event("x").with("rate", f64::NAN).with("@.rapids.id", "a")),
             "field `rate` has no JSON: it contains the number NaN"
         );
         assert_eq!(
@@ -423,10 +402,7 @@ mod tests {
         assert_eq!(Packet::need("a").need_names(), ["a"]);
         let both = Packet::need(["a", "b"]);
         assert_eq!(both.need_names(), ["a", "b"]);
-        assert_eq!(
-            both.get::<Vec<String>>("need").unwrap().unwrap(),
-            ["a", "b"]
-        );
+        assert_eq!(both.get::<Vec<String>>("need").unwrap().unwrap(), ["a", "b"]);
         assert!(Packet::event("x").need_names().is_empty());
     }
 
@@ -439,12 +415,7 @@ mod tests {
         }
         let packet = read(r#"{"event":"order_placed","total":"1","rapids":{"id":"p-1"}}"#);
         let error = packet.parse::<Order>().unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("packet `p-1` does not parse as `"),
-            "{error}"
-        );
+        assert!(error.to_string().starts_with("packet `p-1` does not parse as `"), "{error}");
     }
 
     #[test]
@@ -456,9 +427,6 @@ mod tests {
         assert_eq!(effect.breadcrumbs(), ["payment"]);
         let read_back = Packet::from_bytes(effect.written()).unwrap();
         assert_eq!(read_back.id(), effect.id());
-        assert_eq!(
-            read_back.get::<u64>("@.rapids.read_count").unwrap(),
-            Some(1)
-        );
+        assert_eq!(read_back.get::<u64>("@.rapids.read_count").unwrap(), Some(1));
     }
 }

@@ -55,11 +55,7 @@ impl Rapids {
     pub(crate) async fn over(connection: Connection, config: &Config) -> Result<Self> {
         let facts = stream::ensure(&connection, config).await?;
         let publisher = Publisher::new(connection.clone(), facts.max_message_size);
-        Ok(Self {
-            connection,
-            facts,
-            publisher,
-        })
+        Ok(Self { connection, facts, publisher })
     }
 
     /// Publishes a packet, and returns once the server has stored it.
@@ -73,11 +69,7 @@ impl Rapids {
     /// [`Error::Server`](crate::Error::Server) if there was no answer for 30 seconds: the packet
     /// may or may not be stored then.
     pub async fn publish(&self, packet: Packet) -> Result<Published> {
-        self.publisher
-            .send(&packet)
-            .await?
-            .acknowledged(Patience::For(PATIENCE))
-            .await
+        self.publisher.send(&packet).await?.acknowledged(Patience::For(PATIENCE)).await
     }
 
     /// Publishes packets in order with many in flight, and returns once all are stored.
@@ -114,7 +106,7 @@ impl Rapids {
     /// # Errors
     /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn tail(&self, from: Start) -> Result<Tail> {
-        Tail::open(&self.connection, &self.facts, from).await
+        Box::pin(Tail::open(&self.connection, &self.facts, from)).await
     }
 
     /// Lists the services that are up: every instance that answers within this time.

@@ -101,9 +101,7 @@ impl River {
     /// Condition: the packet asks for this, or one of these; alone or among others in a list.
     #[must_use]
     pub fn need(self, names: impl Names) -> Self {
-        self.named(NEED, names, |query, name| {
-            format!("{query} == {name} || {query}[?@ == {name}]")
-        })
+        self.named(NEED, names, |query, name| format!("{query} == {name} || {query}[?@ == {name}]"))
     }
 
     /// Condition: the packet gives this directive, or one of these.
@@ -114,11 +112,8 @@ impl River {
 
     fn named(self, kind: &str, names: impl Names, test: fn(&str, &str) -> String) -> Self {
         let query = key_query(kind);
-        let tests: Vec<_> = names
-            .into_names()
-            .iter()
-            .map(|name| test(&query, &string_literal(name)))
-            .collect();
+        let tests: Vec<_> =
+            names.into_names().iter().map(|name| test(&query, &string_literal(name))).collect();
         self.clause(Role::Condition, &tests.join(" || "))
     }
 
@@ -216,10 +211,7 @@ impl River {
         if faults.is_empty() {
             return Ok(());
         }
-        Err(Error::Definition {
-            of: format!("river `{}`", self.name),
-            faults,
-        })
+        Err(Error::Definition { of: format!("river `{}`", self.name), faults })
     }
 
     pub(crate) fn faults(&self) -> Vec<String> {
@@ -243,11 +235,7 @@ impl River {
     /// because readers would disagree on which value counts.
     pub fn judge(&self, packet: &Packet) -> Verdict {
         let node = packet.node();
-        let of = |role| {
-            self.clauses
-                .iter()
-                .filter(move |clause| clause.role == role)
-        };
+        let of = |role| self.clauses.iter().filter(move |clause| clause.role == role);
         if !self.faults.is_empty() || !of(Role::Condition).all(|clause| clause.holds(node)) {
             return Verdict::NotForMe;
         }
@@ -261,10 +249,7 @@ impl River {
                 .find_map(|clause| clause.repeated_key(node))
                 .map(|path| format!("the body repeats the key `{path}`")),
         );
-        problems.extend(
-            self.memory_use()
-                .and_then(|memory| memory.key_of(packet).err()),
-        );
+        problems.extend(self.memory_use().and_then(|memory| memory.key_of(packet).err()));
         match (problems.is_empty(), self.reports_invalid) {
             (true, _) => Verdict::Matches,
             (false, true) => Verdict::Invalid(problems),
@@ -279,11 +264,7 @@ impl River {
             river: self.name.clone(),
             packet_id: packet.id().to_owned(),
             verdict: self.judge(packet),
-            clauses: self
-                .clauses
-                .iter()
-                .map(|clause| clause.report(packet))
-                .collect(),
+            clauses: self.clauses.iter().map(|clause| clause.report(packet)).collect(),
         }
     }
 
@@ -376,18 +357,11 @@ mod tests {
         let rules = charge().rules();
         assert_eq!(
             rules.conditions,
-            [
-                "@.event == 'order_placed' || @.event == 'it\\'s'",
-                "!@.level || @.level == null"
-            ]
+            ["@.event == 'order_placed' || @.event == 'it\\'s'", "!@.level || @.level == null"]
         );
         assert_eq!(
             rules.requirements,
-            [
-                "@.order_id && @.order_id != null",
-                "@['a.b'] && @['a.b'] != null",
-                "@.total > 0"
-            ]
+            ["@.order_id && @.order_id != null", "@['a.b'] && @['a.b'] != null", "@.total > 0"]
         );
         let need = River::new("n").need("car").command("go");
         assert_eq!(
@@ -414,29 +388,21 @@ mod tests {
                 "requires `@.total > 0`, but @.total = -5".into(),
             ])
         );
-        assert_eq!(
-            charge().ignore_invalid().judge(&packet(malformed)),
-            Verdict::NotForMe
-        );
+        assert_eq!(charge().ignore_invalid().judge(&packet(malformed)), Verdict::NotForMe);
     }
 
     #[test]
     fn a_need_is_met_alone_and_in_a_list() {
         let river = River::new("offer").need("car");
         assert_eq!(river.judge(&Packet::need("car")), Verdict::Matches);
-        assert_eq!(
-            river.judge(&Packet::need(["bike", "car"])),
-            Verdict::Matches
-        );
+        assert_eq!(river.judge(&Packet::need(["bike", "car"])), Verdict::Matches);
         assert_eq!(river.judge(&Packet::need(["bike"])), Verdict::NotForMe);
     }
 
     #[test]
     fn a_repeated_key_counts_where_a_rule_names_it() {
         let repeated = r#"{"event":"order_placed","order_id":1,"a.b":1,"total":1,"total":2}"#;
-        let Verdict::Invalid(problems) = charge().judge(&packet(repeated)) else {
-            panic!()
-        };
+        let Verdict::Invalid(problems) = charge().judge(&packet(repeated)) else { panic!() };
         assert_eq!(problems, ["the body repeats the key `@.total`"]);
         let beside = r#"{"event":"order_placed","order_id":1,"a.b":1,"total":1,"x":1,"x":2}"#;
         assert_eq!(charge().judge(&packet(beside)), Verdict::Matches);
@@ -454,9 +420,7 @@ mod tests {
 
     #[test]
     fn an_explanation_fits_a_log_line_and_a_terminal() {
-        let river = River::new("charge")
-            .event("order_placed")
-            .require_that("@.total > 0");
+        let river = River::new("charge").event("order_placed").require_that("@.total > 0");
         let body = r#"{"event":"order_placed","total":-5,"rapids":{"id":"p-1"}}"#;
         let explanation = river.explain(&packet(body));
         assert_eq!(
@@ -470,9 +434,7 @@ mod tests {
              ✓ takes    @.event == 'order_placed'  @.event = \"order_placed\"\n  \
              ✗ requires @.total > 0                @.total = -5"
         );
-        let passing = river
-            .explain(&packet(r#"{"rapids":{"id":"p-2"}}"#))
-            .to_string();
+        let passing = river.explain(&packet(r#"{"rapids":{"id":"p-2"}}"#)).to_string();
         assert_eq!(
             passing,
             "river `charge` passes by packet `p-2`: takes only `@.event == 'order_placed'`, but \
@@ -484,28 +446,12 @@ mod tests {
     fn every_fault_of_a_declaration_is_listed() {
         let river = River::new("Big Name").when("@.total >").when("@.a == 1 ||");
         let error = river.check().unwrap_err().to_string();
-        assert!(
-            error.starts_with("river `Big Name` is declared wrongly: "),
-            "{error}"
-        );
-        for part in [
-            "`@.total >`",
-            "`@.a == 1 ||`",
-            "its name is not",
-            "it has no reaction",
-        ] {
+        assert!(error.starts_with("river `Big Name` is declared wrongly: "), "{error}");
+        for part in ["`@.total >`", "`@.a == 1 ||`", "its name is not", "it has no reaction"] {
             assert!(error.contains(part), "{part} in {error}");
         }
-        let bad_key = River::new("r")
-            .memory("m", "@.a[*]")
-            .react(|_: &mut u8, _: &Packet| Ok(()));
-        assert!(
-            bad_key
-                .check()
-                .unwrap_err()
-                .to_string()
-                .contains("`@.a[*]`")
-        );
+        let bad_key = River::new("r").memory("m", "@.a[*]").react(|_: &mut u8, _: &Packet| Ok(()));
+        assert!(bad_key.check().unwrap_err().to_string().contains("`@.a[*]`"));
     }
 
     #[test]

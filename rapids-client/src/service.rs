@@ -126,10 +126,7 @@ impl Service {
             Verdict::Matches | Verdict::Invalid(_) if looped => Verdict::Looped,
             verdict => verdict,
         };
-        self.rivers
-            .iter()
-            .map(|river| (river, judge(river)))
-            .collect()
+        self.rivers.iter().map(|river| (river, judge(river))).collect()
     }
 
     /// Reports every fault of the declaration at once.
@@ -151,18 +148,14 @@ impl Service {
         }
         let mut memories = HashMap::new();
         for (position, river) in self.rivers.iter().enumerate() {
-            if self.rivers[..position]
-                .iter()
-                .any(|other| other.name() == river.name())
-            {
+            if self.rivers[..position].iter().any(|other| other.name() == river.name()) {
                 faults.push(format!("river name `{}` is taken twice", river.name()));
             }
             let Some(memory) = river.memory_use() else {
                 continue;
             };
-            let (type_id, type_name) = *memories
-                .entry(&memory.name)
-                .or_insert((memory.type_id, memory.type_name));
+            let (type_id, type_name) =
+                *memories.entry(&memory.name).or_insert((memory.type_id, memory.type_name));
             if type_id != memory.type_id {
                 faults.push(format!(
                     "memory `{}` is a `{type_name}` and, in river `{}`, a `{}`",
@@ -175,10 +168,7 @@ impl Service {
         if faults.is_empty() {
             return Ok(());
         }
-        Err(Error::Definition {
-            of: format!("service `{}`", self.name),
-            faults,
-        })
+        Err(Error::Definition { of: format!("service `{}`", self.name), faults })
     }
 
     /// Runs until the process is told to stop by SIGTERM or Ctrl-C, then finishes what runs,
@@ -225,25 +215,18 @@ mod tests {
     }
 
     fn river(name: &str) -> River {
-        River::new(name)
-            .event("x")
-            .react(|_: Packet| async { Ok(()) })
+        River::new(name).event("x").react(|_: Packet| async { Ok(()) })
     }
 
     #[test]
     fn every_fault_is_named_with_its_place() {
-        let faulty = service("Pay ment")
-            .river(river("a"))
-            .river(river("b").when("@.n >> 1"));
+        let faulty = service("Pay ment").river(river("a")).river(river("b").when("@.n >> 1"));
         let error = faulty.river(river("a")).check().unwrap_err().to_string();
         let expected = "service `Pay ment` is declared wrongly: its name is not 1 to 32 characters \
                         of a-z, 0-9, `_` and `-`; river `b`: expression `@.n >> 1` is wrong at \
                         column 6: ";
         assert!(error.starts_with(expected), "{error}");
-        assert!(
-            error.ends_with("; river name `a` is taken twice"),
-            "{error}"
-        );
+        assert!(error.ends_with("; river name `a` is taken twice"), "{error}");
         let empty = service("payment").check().unwrap_err().to_string();
         assert!(empty.contains("it has no river"), "{empty}");
         assert!(service("payment").river(river("a")).check().is_ok());
@@ -251,15 +234,10 @@ mod tests {
 
     #[test]
     fn a_packet_at_the_limit_of_hops_is_a_loop_to_those_that_would_take_it() {
-        let service = service("s")
-            .river(river("taking"))
-            .river(River::new("other").event("y"));
+        let service = service("s").river(river("taking")).river(River::new("other").event("y"));
         let packet = Packet::from_bytes(r#"{"event":"x","rapids":{"read_count":3}}"#).unwrap();
-        let verdicts: Vec<_> = service
-            .judge(&packet)
-            .into_iter()
-            .map(|(_, verdict)| verdict)
-            .collect();
+        let verdicts: Vec<_> =
+            service.judge(&packet).into_iter().map(|(_, verdict)| verdict).collect();
         assert_eq!(verdicts, [Verdict::Looped, Verdict::NotForMe]);
     }
 }

@@ -36,9 +36,7 @@ pub fn init() {
     let terminal = std::io::stderr().is_terminal();
     let (format, format_warning) = format(variable(FORMAT).as_deref(), terminal);
     let (filter, filter_warning) = filter(variable(FILTER).as_deref());
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let installed = match format {
         Format::Human => builder
             .compact()
@@ -47,12 +45,9 @@ pub fn init() {
             .with_ansi(terminal && variable("NO_COLOR").is_none())
             .finish()
             .try_init(),
-        Format::Json => builder
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .finish()
-            .try_init(),
+        Format::Json => {
+            builder.json().flatten_event(true).with_current_span(false).finish().try_init()
+        }
     };
     if installed.is_ok() {
         for warning in format_warning.into_iter().chain(filter_warning) {
@@ -69,21 +64,14 @@ enum Format {
 
 /// The format, and what to warn about.
 fn format(setting: Option<&str>, terminal: bool) -> (Format, Option<String>) {
-    let default = if terminal {
-        Format::Human
-    } else {
-        Format::Json
-    };
+    let default = if terminal { Format::Human } else { Format::Json };
     match setting {
         None => (default, None),
         Some("human") => (Format::Human, None),
         Some("json") => (Format::Json, None),
-        Some(other) => (
-            default,
-            Some(format!(
-                "{FORMAT} is `{other}`, expected `human` or `json`; ignored"
-            )),
-        ),
+        Some(other) => {
+            (default, Some(format!("{FORMAT} is `{other}`, expected `human` or `json`; ignored")))
+        }
     }
 }
 
@@ -129,10 +117,7 @@ mod tests {
         let (format, warning) = format(Some("xml"), true);
         assert_eq!(format, Format::Human);
         let warning = warning.unwrap();
-        assert_eq!(
-            warning,
-            "RAPIDS_LOG_FORMAT is `xml`, expected `human` or `json`; ignored"
-        );
+        assert_eq!(warning, "RAPIDS_LOG_FORMAT is `xml`, expected `human` or `json`; ignored");
     }
 
     #[test]
@@ -140,10 +125,7 @@ mod tests {
         assert!(filter(None).1.is_none());
         assert!(filter(Some("debug,async_nats=off")).1.is_none());
         let warning = filter(Some("rapids=loud")).1.unwrap();
-        assert!(
-            warning.starts_with("RUST_LOG is `rapids=loud`, expected"),
-            "{warning}"
-        );
+        assert!(warning.starts_with("RUST_LOG is `rapids=loud`, expected"), "{warning}");
     }
 
     #[test]

@@ -56,16 +56,8 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            service,
-            river,
-            packet_id,
-            reason,
-        } = self;
-        write!(
-            formatter,
-            "{service}/{river} cannot handle `{packet_id}`: {reason}"
-        )
+        let Self { service, river, packet_id, reason } = self;
+        write!(formatter, "{service}/{river} cannot handle `{packet_id}`: {reason}")
     }
 }
 
@@ -159,9 +151,7 @@ impl TestRapids {
         river: &River,
         packet: &Packet,
     ) -> anyhow::Result<Vec<Packet>> {
-        let key = river
-            .memory_key(packet)
-            .map(|key| (service.name().to_owned(), key));
+        let key = river.memory_key(packet).map(|key| (service.name().to_owned(), key));
         let mut attempt = 1;
         loop {
             let stored = key.as_ref().and_then(|key| self.records.get(key));
@@ -201,11 +191,7 @@ impl TestRapids {
     pub fn only(&self, name: &str) -> &Packet {
         match self.events(name).as_slice() {
             [packet] => packet,
-            found => panic!(
-                "{} packets `{name}` instead of one:\n{}",
-                found.len(),
-                self.trail()
-            ),
+            found => panic!("{} packets `{name}` instead of one:\n{}", found.len(), self.trail()),
         }
     }
 
@@ -216,20 +202,13 @@ impl TestRapids {
     #[track_caller]
     pub fn none(&self, name: &str) {
         let count = self.events(name).len();
-        assert!(
-            count == 0,
-            "{count} packets `{name}` instead of none:\n{}",
-            self.trail()
-        );
+        assert!(count == 0, "{count} packets `{name}` instead of none:\n{}", self.trail());
     }
 
     /// What followed from what, for people.
     #[must_use]
     pub fn trail(&self) -> Trail<'_> {
-        Trail {
-            packets: &self.stored,
-            problems: &self.problems,
-        }
+        Trail { packets: &self.stored, problems: &self.problems }
     }
 
     /// What could not be handled, in order.
@@ -245,9 +224,7 @@ mod tests {
 
     fn ping_pong() -> [River; 2] {
         let hit = |name: &str, hears: &str, says: &'static str| {
-            River::new(name)
-                .event(hears)
-                .react(move |_| async move { Ok(Packet::event(says)) })
+            River::new(name).event(hears).react(move |_| async move { Ok(Packet::event(says)) })
         };
         [hit("ping", "ping", "pong"), hit("pong", "pong", "ping")]
     }
@@ -257,13 +234,8 @@ mod tests {
         let mut rapids = TestRapids::new().service("table", ping_pong());
         rapids.publish(Packet::event("ping")).await;
         assert_eq!(rapids.packets().len(), 10);
-        let [problem] = rapids.problems() else {
-            panic!("{}", rapids.trail())
-        };
-        assert_eq!(
-            problem.reason,
-            format!("looped, by way of {}", ["table"; 9].join(" > "))
-        );
+        let [problem] = rapids.problems() else { panic!("{}", rapids.trail()) };
+        assert_eq!(problem.reason, format!("looped, by way of {}", ["table"; 9].join(" > ")));
     }
 
     #[tokio::test]
@@ -286,9 +258,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "service `s` is declared wrongly: river `r`: expression `@.total >`")]
     fn a_faulty_river_is_refused_like_by_a_service() {
-        let river = River::new("r")
-            .when("@.total >")
-            .react(|_| async { Ok(()) });
+        let river = River::new("r").when("@.total >").react(|_| async { Ok(()) });
         let _ = TestRapids::new().service("s", [river]);
     }
 }

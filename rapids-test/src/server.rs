@@ -167,13 +167,7 @@ impl NatsServer {
 
     fn launched(run: TempDir, store: PathBuf, extra: &str) -> anyhow::Result<Self> {
         let binary = find_or_install()?;
-        let mut server = Self {
-            process: None,
-            binary,
-            ports: Ports::default(),
-            store,
-            run,
-        };
+        let mut server = Self { process: None, binary, ports: Ports::default(), store, run };
         fs::create_dir_all(&server.store)
             .with_context(|| format!("cannot make the store `{}`", server.store.display()))?;
         fs::write(server.config_file(), format!("{DEFAULTS}{extra}\n"))?;
@@ -196,27 +190,18 @@ impl NatsServer {
                 return Ok(());
             }
             if let Some(status) = process.exited() {
-                bail!(
-                    "nats-server ends at its start with {status}, its log:\n{}",
-                    self.log()
-                );
+                bail!("nats-server ends at its start with {status}, its log:\n{}", self.log());
             }
             if Instant::now() > deadline {
                 let waited = START_DEADLINE.as_secs();
-                bail!(
-                    "nats-server does not accept after {waited} s, its log:\n{}",
-                    self.log()
-                );
+                bail!("nats-server does not accept after {waited} s, its log:\n{}", self.log());
             }
             thread::sleep(POLL);
         }
     }
 
     fn command(&self, ports: &Path, port: Option<u16>) -> anyhow::Result<Command> {
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(self.log_file())?;
+        let log = File::options().create(true).append(true).open(self.log_file())?;
         let mut command = Command::new(&self.binary);
         command.arg("--config").arg(self.config_file());
         command.args(["--addr", "127.0.0.1", "--jetstream"]);
@@ -226,10 +211,7 @@ impl NatsServer {
         if let Some(port) = port {
             command.args(["--port", &port.to_string()]);
         }
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         Ok(command)
     }
 
@@ -289,12 +271,7 @@ mod tests {
 
     async fn publish(server: &NatsServer, text: &'static str) {
         let (jetstream, _) = stream(server).await;
-        jetstream
-            .publish("kept", text.into())
-            .await
-            .unwrap()
-            .await
-            .unwrap();
+        jetstream.publish("kept", text.into()).await.unwrap().await.unwrap();
     }
 
     async fn stored(server: &NatsServer) -> Vec<String> {
@@ -313,10 +290,7 @@ mod tests {
 
     #[tokio::test]
     async fn servers_started_at_once_are_apart() {
-        let starts = [
-            thread::spawn(NatsServer::start),
-            thread::spawn(NatsServer::start),
-        ];
+        let starts = [thread::spawn(NatsServer::start), thread::spawn(NatsServer::start)];
         let [one, other] = starts.map(|start| start.join().unwrap().unwrap());
         assert_ne!(one.port(), other.port());
         assert_ne!(one.pid(), other.pid());
@@ -348,11 +322,7 @@ mod tests {
         let mut server = NatsServer::start().unwrap();
         publish(&server, "before").await;
         server.stop();
-        assert!(
-            server.log().ends_with("Server Exiting.."),
-            "{}",
-            server.log()
-        );
+        assert!(server.log().ends_with("Server Exiting.."), "{}", server.log());
         server.restart().unwrap();
         assert_eq!(stored(&server).await, ["before"]);
     }
@@ -395,12 +365,7 @@ mod tests {
         let client = connect().connect(server.url()).await.unwrap();
         assert_eq!(client.server_info().max_payload, 64 * 1024);
         assert!(async_nats::connect(server.url()).await.is_err());
-        assert!(
-            server
-                .monitoring_url()
-                .unwrap()
-                .starts_with("http://127.0.0.1:")
-        );
+        assert!(server.monitoring_url().unwrap().starts_with("http://127.0.0.1:"));
 
         server.restart().unwrap();
         let client = connect().connect(server.url()).await.unwrap();
@@ -409,11 +374,7 @@ mod tests {
 
     #[test]
     fn fixed_port_of_the_caller_is_used() {
-        let free = TcpListener::bind(loopback(0))
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let free = TcpListener::bind(loopback(0)).unwrap().local_addr().unwrap().port();
         let server = NatsServer::with_config(&format!("port: {free}")).unwrap();
         assert_eq!(server.port(), free);
         assert_eq!(server.monitoring_url(), None);
@@ -421,9 +382,7 @@ mod tests {
 
     #[test]
     fn refused_configuration_is_told_by_the_log() {
-        let error = NatsServer::with_config("colour: blue")
-            .unwrap_err()
-            .to_string();
+        let error = NatsServer::with_config("colour: blue").unwrap_err().to_string();
         assert!(error.contains("unknown field \"colour\""), "{error}");
     }
 
@@ -460,9 +419,7 @@ mod tests {
             .unwrap();
         let output = BufReader::new(holder.stdout.take().unwrap());
         let mut lines = output.lines().map(Result::unwrap);
-        let port = lines
-            .find_map(|line| line.strip_prefix("port ")?.parse().ok())
-            .unwrap();
+        let port = lines.find_map(|line| line.strip_prefix("port ")?.parse().ok()).unwrap();
         let mut connection = TcpStream::connect(loopback(port)).unwrap();
         connection.set_read_timeout(Some(START_DEADLINE)).unwrap();
 

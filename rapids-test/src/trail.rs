@@ -27,17 +27,9 @@ impl Trail<'_> {
             _ => String::new(),
         };
         writeln!(formatter, "{indent}- {}{publisher}", name(packet))?;
-        for problem in self
-            .problems
-            .iter()
-            .filter(|problem| problem.packet_id == packet.id())
-        {
+        for problem in self.problems.iter().filter(|problem| problem.packet_id == packet.id()) {
             let (service, river) = (&problem.service, &problem.river);
-            writeln!(
-                formatter,
-                "{indent}  ! {service}/{river}: {}",
-                problem.reason
-            )?;
+            writeln!(formatter, "{indent}  ! {service}/{river}: {}", problem.reason)?;
         }
         self.packets
             .iter()

@@ -90,9 +90,7 @@ fn equal(left: &Operand<'_>, right: &Operand<'_>) -> bool {
                 b.iter().map(|(key, node)| (&**key, *node)).collect();
             a.len() == others.len()
                 && a.iter().all(|(key, node)| {
-                    others
-                        .get(&**key)
-                        .is_some_and(|other| equal_nodes(*node, *other))
+                    others.get(&**key).is_some_and(|other| equal_nodes(*node, *other))
                 })
         }
         _ => false,
@@ -110,9 +108,7 @@ mod tests {
 
     #[test]
     fn operators_follow_the_table_of_the_rfc() {
-        let texts = [
-            "-1", "2.0", "2", "\"a\"", "\"b\"", "true", "null", "[1]", "[1.0]", "{}",
-        ];
+        let texts = ["-1", "2.0", "2", "\"a\"", "\"b\"", "true", "null", "[1]", "[1.0]", "{}"];
         let raw = texts.map(|text| RawValue::from_string(text.to_owned()).unwrap());
         let operand = |text: &str| match texts.iter().position(|known| *known == text) {
             Some(position) => Operand::from(Node::Raw(&raw[position])),
@@ -138,11 +134,7 @@ mod tests {
                 (Operator::Less, less),
                 (Operator::LessOrEqual, less || equal),
             ] {
-                assert_eq!(
-                    compare(&a, operator, &b),
-                    expected,
-                    "{left} {operator} {right}"
-                );
+                assert_eq!(compare(&a, operator, &b), expected, "{left} {operator} {right}");
             }
             assert_eq!(compare(&b, Operator::Greater, &a), less, "{right} > {left}");
             assert_eq!(compare(&b, Operator::GreaterOrEqual, &a), less || equal);

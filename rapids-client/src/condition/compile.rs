@@ -15,11 +15,7 @@ use super::tree::{Literal, Logic, Operator, Origin, Pattern, Query, Segment, Sel
 
 /// Compiles a filter; `decimals` are its literals with a point or an exponent, in order.
 pub(super) fn compile(filter: &Filter, decimals: &[&str]) -> Result<Logic, String> {
-    Compiler {
-        decimals: decimals.iter(),
-        depth: 0,
-    }
-    .logic(filter)
+    Compiler { decimals: decimals.iter(), depth: 0 }.logic(filter)
 }
 
 pub(super) fn not_comparable(function: &str) -> String {
@@ -63,11 +59,7 @@ impl Compiler<'_> {
         };
         let (left, right) = comparison.vals();
         let left = self.comparable(left)?;
-        Ok(Logic::Compare {
-            left,
-            operator,
-            right: self.comparable(right)?,
-        })
+        Ok(Logic::Compare { left, operator, right: self.comparable(right)? })
     }
 
     fn comparable(&mut self, comparable: &Comparable) -> Result<Value, String> {
@@ -84,11 +76,7 @@ impl Compiler<'_> {
                     syntax::SingularQuerySegment::Index(index) => Step::Index(*index),
                 };
                 let path = Path::new(segments.iter().map(step).collect());
-                Ok(Value::Query(Query {
-                    origin,
-                    path,
-                    segments: Vec::new(),
-                }))
+                Ok(Value::Query(Query { origin, path, segments: Vec::new() }))
             }
         }
     }
@@ -135,9 +123,9 @@ impl Compiler<'_> {
 
     fn value_function(&mut self, function: &TestFunction) -> Result<Value, String> {
         match function {
-            TestFunction::Length(argument) => Ok(Value::Length(Box::new(
-                self.value_argument("length", argument)?,
-            ))),
+            TestFunction::Length(argument) => {
+                Ok(Value::Length(Box::new(self.value_argument("length", argument)?)))
+            }
             TestFunction::Count(argument) => {
                 Ok(Value::Count(self.query_argument("count", argument)?))
             }
@@ -165,9 +153,7 @@ impl Compiler<'_> {
         if query.is_singular() {
             Ok(Value::Query(query))
         } else {
-            Err(format!(
-                "`{function}` takes one value, but `{query}` can name several"
-            ))
+            Err(format!("`{function}` takes one value, but `{query}` can name several"))
         }
     }
 
@@ -198,19 +184,11 @@ impl Compiler<'_> {
             }
             found => Pattern::Found(found),
         };
-        Ok(Logic::Matches {
-            value,
-            pattern,
-            extent,
-        })
+        Ok(Logic::Matches { value, pattern, extent })
     }
 
     fn current(&self) -> Origin {
-        if self.depth == 0 {
-            Origin::Packet
-        } else {
-            Origin::Element
-        }
+        if self.depth == 0 { Origin::Packet } else { Origin::Element }
     }
 
     fn query(&mut self, origin: Origin, segments: &[syntax::Segment]) -> Result<Query, String> {
@@ -223,15 +201,9 @@ impl Compiler<'_> {
         };
         let steps: Vec<Step> = segments.iter().map_while(single).collect();
         let rest = &segments[steps.len()..];
-        let segments = rest
-            .iter()
-            .map(|segment| self.segment(segment))
-            .collect::<Result<_, _>>()?;
-        Ok(Query {
-            origin,
-            path: Path::new(steps),
-            segments,
-        })
+        let segments =
+            rest.iter().map(|segment| self.segment(segment)).collect::<Result<_, _>>()?;
+        Ok(Query { origin, path: Path::new(steps), segments })
     }
 
     fn segment(&mut self, segment: &syntax::Segment) -> Result<Segment, String> {
@@ -258,11 +230,9 @@ impl Compiler<'_> {
             syntax::Selector::Name(name) => Selector::Name(name.clone()),
             syntax::Selector::Index(index) => Selector::Index(*index),
             syntax::Selector::Wildcard => Selector::Wildcard,
-            syntax::Selector::Slice(start, end, step) => Selector::Slice {
-                start: *start,
-                end: *end,
-                step: step.unwrap_or(1),
-            },
+            syntax::Selector::Slice(start, end, step) => {
+                Selector::Slice { start: *start, end: *end, step: step.unwrap_or(1) }
+            }
             syntax::Selector::Filter(filter) => {
                 self.depth += 1;
                 let logic = self.logic(filter)?;
@@ -274,11 +244,7 @@ impl Compiler<'_> {
 }
 
 fn negated(logic: Logic, not: bool) -> Logic {
-    if not {
-        Logic::Not(Box::new(logic))
-    } else {
-        logic
-    }
+    if not { Logic::Not(Box::new(logic)) } else { logic }
 }
 
 fn needs_comparison(function: &str) -> String {
@@ -310,10 +276,7 @@ mod tests {
         let places: Vec<_> = ["1.50", "2e0", "0.10", "-3.00"]
             .map(|decimal| written.find(&format!("Number(\"{decimal}\")")))
             .into();
-        assert!(
-            places.iter().all(Option::is_some) && places.is_sorted(),
-            "{written}"
-        );
+        assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{written}");
     }
 
     #[test]

@@ -29,11 +29,7 @@ pub(crate) enum Place {
 
 impl ExpressionError {
     pub(crate) fn new(expression: &str, place: Place, reason: String) -> Self {
-        Self {
-            expression: expression.to_owned(),
-            place,
-            reason,
-        }
+        Self { expression: expression.to_owned(), place, reason }
     }
 
     /// Returns the expression as it was written.
@@ -74,16 +70,8 @@ mod tests {
     #[test]
     fn place_is_part_of_the_line() {
         for (place, text, column) in [
-            (
-                Place::Column(3),
-                "expression `@ @` is wrong at column 3: no",
-                Some(3),
-            ),
-            (
-                Place::Clause("@".into()),
-                "expression `@ @` is wrong in `@`: no",
-                None,
-            ),
+            (Place::Column(3), "expression `@ @` is wrong at column 3: no", Some(3)),
+            (Place::Clause("@".into()), "expression `@ @` is wrong in `@`: no", None),
             (Place::Whole, "expression `@ @` is wrong: no", None),
         ] {
             let error = ExpressionError::new("@ @", place, "no".to_owned());

@@ -28,10 +28,7 @@ pub(super) enum Key<'a> {
 impl<'a> Scope<'a> {
     /// The scope outside of all filters.
     pub(super) fn of(packet: Node<'a>) -> Self {
-        Scope {
-            packet,
-            element: packet,
-        }
+        Scope { packet, element: packet }
     }
 
     /// The scope of a filter that tests the element.
@@ -47,16 +44,10 @@ impl Logic {
             Logic::And(parts) => parts.iter().all(|part| part.holds(scope)),
             Logic::Not(part) => !part.holds(scope),
             Logic::Exists(query) => query.finds_any(scope),
-            Logic::Compare {
-                left,
-                operator,
-                right,
-            } => compare(&left.of(scope), *operator, &right.of(scope)),
-            Logic::Matches {
-                value,
-                pattern,
-                extent,
-            } => {
+            Logic::Compare { left, operator, right } => {
+                compare(&left.of(scope), *operator, &right.of(scope))
+            }
+            Logic::Matches { value, pattern, extent } => {
                 let Operand::String(text) = value.of(scope) else {
                     return false;
                 };
@@ -113,15 +104,13 @@ impl Query {
     /// Finds every node that the query names, in the order of the RFC.
     pub(super) fn nodes<'a>(&self, scope: Scope<'a>) -> Vec<Node<'a>> {
         let start = self.start(scope).into_iter().collect();
-        self.segments
-            .iter()
-            .fold(start, |nodes: Vec<Node<'a>>, segment| {
-                let mut found = Vec::new();
-                for node in nodes {
-                    segment.select(node, scope, &mut found);
-                }
-                found
-            })
+        self.segments.iter().fold(start, |nodes: Vec<Node<'a>>, segment| {
+            let mut found = Vec::new();
+            for node in nodes {
+                segment.select(node, scope, &mut found);
+            }
+            found
+        })
     }
 }
 
@@ -200,11 +189,7 @@ pub(super) fn children(node: Node<'_>) -> Vec<(Key<'_>, Node<'_>)> {
 fn slice(start: Option<i64>, end: Option<i64>, step: i64, length: usize) -> Vec<usize> {
     let length = i64::try_from(length).unwrap_or(i64::MAX);
     let normal = |bound: i64| {
-        if bound < 0 {
-            length.saturating_add(bound)
-        } else {
-            bound
-        }
+        if bound < 0 { length.saturating_add(bound) } else { bound }
     };
     let (mut at, end) = match step {
         0 => return Vec::new(),
@@ -245,11 +230,7 @@ mod tests {
             (Some(i64::MIN), Some(i64::MAX), i64::MAX, vec![0]),
             (Some(i64::MAX), Some(i64::MIN), i64::MIN, vec![4]),
         ] {
-            assert_eq!(
-                slice(start, end, step, 5),
-                expected,
-                "{start:?}:{end:?}:{step}"
-            );
+            assert_eq!(slice(start, end, step, 5), expected, "{start:?}:{end:?}:{step}");
         }
         assert!(slice(None, None, -1, 0).is_empty());
     }

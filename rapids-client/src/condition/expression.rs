@@ -38,10 +38,7 @@ impl Expression {
     /// When the text is no filter expression of RFC 9535, with the place of the fault.
     pub(crate) fn parse(text: &str) -> Result<Self, ExpressionError> {
         let logic = parse::expression(text)?;
-        Ok(Self(Arc::new(Parsed {
-            text: text.to_owned(),
-            logic,
-        })))
+        Ok(Self(Arc::new(Parsed { text: text.to_owned(), logic })))
     }
 
     /// The expression as it was written.
@@ -90,10 +87,7 @@ impl fmt::Display for Expression {
 
 impl fmt::Debug for Expression {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_tuple("Expression")
-            .field(&self.text())
-            .finish()
+        formatter.debug_tuple("Expression").field(&self.text()).finish()
     }
 }
 
@@ -177,13 +171,8 @@ mod tests {
 
     fn findings(expression: &str, body: &str) -> Vec<(String, Option<String>)> {
         let raw = RawValue::from_string(body.to_owned()).unwrap();
-        let findings = Expression::parse(expression)
-            .unwrap()
-            .findings(Node::Raw(&raw));
-        findings
-            .into_iter()
-            .map(|finding| (finding.query, finding.value))
-            .collect()
+        let findings = Expression::parse(expression).unwrap().findings(Node::Raw(&raw));
+        findings.into_iter().map(|finding| (finding.query, finding.value)).collect()
     }
 
     fn found(query: &str, value: &str) -> (String, Option<String>) {
@@ -207,11 +196,7 @@ mod tests {
 
     #[test]
     fn long_values_are_cut_between_characters() {
-        let body = format!(
-            r#"{{"a":"{}","b":[{}0]}}"#,
-            "é".repeat(200),
-            "0,".repeat(200)
-        );
+        let body = format!(r#"{{"a":"{}","b":[{}0]}}"#, "é".repeat(200), "0,".repeat(200));
         for query in ["@.a", "@.b", "@.b.*", "@.*"] {
             let value = findings(query, &body).remove(0).1.unwrap();
             assert_eq!(value.chars().count(), 81, "{query}");

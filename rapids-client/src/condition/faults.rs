@@ -207,9 +207,7 @@ fn bad_expressions_are_refused_with_place_and_reason() {
     let lines: Vec<&str> = FAULTS.trim().lines().collect();
     for row in lines.chunks_exact(2) {
         let error = Expression::parse(row[0]).unwrap_err().to_string();
-        let said = error
-            .strip_prefix(&format!("expression `{}` is wrong", row[0]))
-            .unwrap();
+        let said = error.strip_prefix(&format!("expression `{}` is wrong", row[0])).unwrap();
         assert_eq!(said.trim_start(), row[1].trim_start(), "{}", row[0]);
     }
 }

@@ -12,13 +12,8 @@ mod word;
 /// The parser's limit of 128, less the bracket that [`parse`](super::parse) puts around the text.
 const MAX_NESTING: usize = 127;
 /// The functions of RFC 9535 with the number of their arguments.
-const FUNCTIONS: [(&str, usize); 5] = [
-    ("length", 1),
-    ("count", 1),
-    ("value", 1),
-    ("match", 2),
-    ("search", 2),
-];
+const FUNCTIONS: [(&str, usize); 5] =
+    [("length", 1), ("count", 1), ("value", 1), ("match", 2), ("search", 2)];
 
 /// What the parser does not tell about a text.
 #[derive(Debug, Default)]
@@ -38,14 +33,8 @@ pub(crate) struct Fault {
 
 /// Reads the tokens of an expression.
 pub(crate) fn read(text: &str) -> Result<Lexis<'_>, Fault> {
-    let mut reader = Reader {
-        text,
-        at: 0,
-        clause: 0,
-        ended: false,
-        open: Vec::new(),
-        lexis: Lexis::default(),
-    };
+    let mut reader =
+        Reader { text, at: 0, clause: 0, ended: false, open: Vec::new(), lexis: Lexis::default() };
     while let Some(character) = reader.peek() {
         reader.token(character)?;
     }
@@ -57,10 +46,7 @@ pub(crate) fn read(text: &str) -> Result<Lexis<'_>, Fault> {
 }
 
 fn fault<T>(at: usize, reason: impl Into<String>) -> Result<T, Fault> {
-    Err(Fault {
-        at,
-        reason: reason.into(),
-    })
+    Err(Fault { at, reason: reason.into() })
 }
 
 struct Reader<'t> {
@@ -152,19 +138,13 @@ impl<'t> Reader<'t> {
                 }
             }
             '&' | '|' => {
-                return fault(
-                    at,
-                    format!("`{character}` is written `{character}{character}`"),
-                );
+                return fault(at, format!("`{character}` is written `{character}{character}`"));
             }
             '=' if doubled => self.at += 1,
             '=' => return fault(at, "`=` is no operator; equality is `==`"),
             '<' | '>' | '!' => self.at += usize::from(self.next_is(|next| next == '=')),
             '-' if self.text[..at].ends_with(continues_name) && self.next_is(continues_name) => {
-                return fault(
-                    at,
-                    "a key that holds a `-` is written in brackets: `@['order-id']`",
-                );
+                return fault(at, "a key that holds a `-` is written in brackets: `@['order-id']`");
             }
             '+' | '-' | '*' | '/' | '%' => {
                 return fault(
@@ -187,12 +167,7 @@ impl<'t> Reader<'t> {
         if self.open.len() == MAX_NESTING {
             return fault(at, format!("brackets nest deeper than {MAX_NESTING}"));
         }
-        self.open.push(Open {
-            bracket,
-            at,
-            function,
-            commas: 0,
-        });
+        self.open.push(Open { bracket, at, function, commas: 0 });
         self.ended = false;
         Ok(())
     }
@@ -210,15 +185,8 @@ impl<'t> Reader<'t> {
         let given = if empty { 0 } else { open.commas + 1 };
         match FUNCTIONS.iter().find(|(name, _)| *name == function) {
             Some((_, wanted)) if *wanted != given => {
-                let noun = if *wanted == 1 {
-                    "argument"
-                } else {
-                    "arguments"
-                };
-                fault(
-                    place,
-                    format!("`{function}` takes {wanted} {noun}, not {given}"),
-                )
+                let noun = if *wanted == 1 { "argument" } else { "arguments" };
+                fault(place, format!("`{function}` takes {wanted} {noun}, not {given}"))
             }
             _ => Ok(()),
         }
@@ -231,10 +199,7 @@ impl<'t> Reader<'t> {
                 open.commas += 1;
                 Ok(())
             }
-            None => fault(
-                at,
-                "`,` joins nothing; conditions are joined with `&&` or `||`",
-            ),
+            None => fault(at, "`,` joins nothing; conditions are joined with `&&` or `||`"),
         }
     }
 }
@@ -261,10 +226,7 @@ mod tests {
     #[test]
     fn clauses_end_at_operators_outside_of_brackets_and_strings() {
         let lexis = read(" @.a && (@.b || @.c)||@[?@.d && @.e] && @.f == '&& ||' ").unwrap();
-        assert_eq!(
-            lexis.clauses,
-            ["@.a", "(@.b || @.c)", "@[?@.d && @.e]", "@.f == '&& ||'"]
-        );
+        assert_eq!(lexis.clauses, ["@.a", "(@.b || @.c)", "@[?@.d && @.e]", "@.f == '&& ||'"]);
     }
 
     #[test]

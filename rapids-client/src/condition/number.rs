@@ -30,11 +30,7 @@ impl<'a> Decimal<'a> {
         };
         let (mantissa, power) = magnitude.split_once(['e', 'E']).unwrap_or((magnitude, "0"));
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        let leading = whole
-            .bytes()
-            .chain(fraction.bytes())
-            .take_while(|&d| d == b'0')
-            .count();
+        let leading = whole.bytes().chain(fraction.bytes()).take_while(|&d| d == b'0').count();
         let zero = leading == whole.len() + fraction.len();
         let shift = whole.len() as i128 - leading as i128;
         Decimal {
@@ -42,19 +38,12 @@ impl<'a> Decimal<'a> {
             whole,
             fraction,
             leading,
-            exponent: if zero {
-                i128::MIN
-            } else {
-                exponent(power).saturating_add(shift)
-            },
+            exponent: if zero { i128::MIN } else { exponent(power).saturating_add(shift) },
         }
     }
 
     fn digits(self) -> impl Iterator<Item = u8> {
-        self.whole
-            .bytes()
-            .chain(self.fraction.bytes())
-            .skip(self.leading)
+        self.whole.bytes().chain(self.fraction.bytes()).skip(self.leading)
     }
 
     fn magnitude(self, other: Self) -> Ordering {
@@ -76,11 +65,7 @@ impl<'a> Decimal<'a> {
 /// Reads a power of ten. A power beyond `i128` counts as the end of its range, where numbers of
 /// more than 38 digits in the exponent alone may compare equal.
 fn exponent(power: &str) -> i128 {
-    power.parse().unwrap_or(if power.starts_with('-') {
-        i128::MIN + 1
-    } else {
-        i128::MAX
-    })
+    power.parse().unwrap_or(if power.starts_with('-') { i128::MIN + 1 } else { i128::MAX })
 }
 
 /// Compares two JSON number literals by their value.
@@ -133,18 +118,10 @@ mod tests {
             ("1E+2", "100.000", Ordering::Equal),
             ("0.1", "1.0e-1", Ordering::Equal),
             ("-0", "0.0e5", Ordering::Equal),
-            (
-                "-0",
-                "-0.00e99999999999999999999999999999999999999999",
-                Ordering::Equal,
-            ),
+            ("-0", "-0.00e99999999999999999999999999999999999999999", Ordering::Equal),
             ("9007199254740992", "9007199254740993", Ordering::Less),
             ("-9007199254740992", "-9007199254740993", Ordering::Greater),
-            (
-                "0.1",
-                "0.1000000000000000055511151231257827",
-                Ordering::Less,
-            ),
+            ("0.1", "0.1000000000000000055511151231257827", Ordering::Less),
             ("1e-17", "0", Ordering::Greater),
             ("-1e-17", "0", Ordering::Less),
             ("1e400", "1e401", Ordering::Less),
@@ -153,29 +130,13 @@ mod tests {
             ("-1", "1", Ordering::Less),
             ("2", "10", Ordering::Less),
             ("19.99", "20", Ordering::Less),
-            (
-                "1e9223372036854775808",
-                "1e9223372036854775807",
-                Ordering::Greater,
-            ),
+            ("1e9223372036854775808", "1e9223372036854775807", Ordering::Greater),
             ("1e-9223372036854775809", "0", Ordering::Greater),
-            (
-                "1e-99999999999999999999999999999999999999999",
-                "0",
-                Ordering::Greater,
-            ),
-            (
-                "1e99999999999999999999999999999999999999999",
-                "1e400",
-                Ordering::Greater,
-            ),
+            ("1e-99999999999999999999999999999999999999999", "0", Ordering::Greater),
+            ("1e99999999999999999999999999999999999999999", "1e400", Ordering::Greater),
         ] {
             assert_eq!(compare(left, right), expected, "{left} against {right}");
-            assert_eq!(
-                compare(right, left),
-                expected.reverse(),
-                "{right} against {left}"
-            );
+            assert_eq!(compare(right, left), expected.reverse(), "{right} against {left}");
             assert_eq!(
                 canonical(left) == canonical(right),
                 expected == Ordering::Equal,

@@ -28,10 +28,7 @@ struct Fault {
 
 impl From<lexis::Fault> for Fault {
     fn from(fault: lexis::Fault) -> Self {
-        Fault {
-            at: Some(fault.at),
-            reason: fault.reason,
-        }
+        Fault { at: Some(fault.at), reason: fault.reason }
     }
 }
 
@@ -64,9 +61,7 @@ fn logic(text: &str) -> Result<Logic, Fault> {
 
 /// Finds the first clause that is at fault by itself too.
 fn clause_at_fault(text: &str) -> Place {
-    let clauses = lexis::read(text)
-        .map(|lexis| lexis.clauses)
-        .unwrap_or_default();
+    let clauses = lexis::read(text).map(|lexis| lexis.clauses).unwrap_or_default();
     match clauses.as_slice() {
         [] | [_] => Place::Whole,
         clauses => clauses
@@ -88,10 +83,7 @@ fn translate(text: &str, error: JsonPathError) -> Fault {
                 expected.insert(wanted(*rule));
                 String::new()
             });
-            Fault {
-                at,
-                reason: misplaced(at.map_or("", |at| &text[at..]), &expected),
-            }
+            Fault { at, reason: misplaced(at.map_or("", |at| &text[at..]), &expected) }
         }
         JsonPathError::InvalidJsonPath(reason) => reworded(&reason).into(),
         other => other.to_string().into(),
@@ -102,9 +94,7 @@ fn translate(text: &str, error: JsonPathError) -> Fault {
 fn misplaced(rest: &str, expected: &BTreeSet<&str>) -> String {
     let symbol = |c: char| "=!<>&|".contains(c);
     let end = rest.find(|c| !symbol(c)).filter(|end| *end > 0);
-    let end = end
-        .or_else(|| rest.chars().next().map(char::len_utf8))
-        .unwrap_or_default();
+    let end = end.or_else(|| rest.chars().next().map(char::len_utf8)).unwrap_or_default();
     let found = &rest[..end];
     if matches!(found, "==" | "!=" | "<" | "<=" | ">" | ">=") && expected.contains(OPERATOR) {
         return format!(
@@ -124,9 +114,7 @@ fn misplaced(rest: &str, expected: &BTreeSet<&str>) -> String {
 /// crate that the parser does not re-export. Without an offset the clause is named instead.
 fn offset(location: &str) -> Option<usize> {
     let digits = location.trim_start_matches(|c: char| !c.is_ascii_digit());
-    let end = digits
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(digits.len());
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
     digits[..end].parse().ok()
 }
 

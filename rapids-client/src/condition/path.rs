@@ -34,9 +34,7 @@ impl Path {
         match parse::expression(text)? {
             Logic::Exists(query) if query.is_singular() => Ok(query.path),
             Logic::Exists(_) => Err(whole("it can name several places; a path names one")),
-            _ => Err(whole(
-                "it is a condition; a path such as `@.order.id` is wanted",
-            )),
+            _ => Err(whole("it is a condition; a path such as `@.order.id` is wanted")),
         }
     }
 
@@ -56,9 +54,7 @@ impl Path {
 
     /// Goes to the place; `None` where nothing is there. Of repeated keys the first counts.
     pub(crate) fn get<'a>(&self, root: Node<'a>) -> Option<Node<'a>> {
-        self.steps
-            .iter()
-            .try_fold(root, |node, step| step.get(node))
+        self.steps.iter().try_fold(root, |node, step| step.get(node))
     }
 
     /// Finds a key on the path that its object holds more than once.

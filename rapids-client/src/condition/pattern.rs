@@ -25,22 +25,15 @@ pub(crate) enum Extent {
 
 /// Compiles an I-Regexp; the error is the reason in plain words.
 pub(crate) fn compile(pattern: &str, extent: Extent) -> Result<Regex, String> {
-    let body = Translation {
-        rest: pattern.chars().peekable(),
-        regex: String::new(),
-    }
-    .run()?;
+    let body = Translation { rest: pattern.chars().peekable(), regex: String::new() }.run()?;
     let regex = match extent {
         Extent::Whole => format!(r"\A(?:{body})\z"),
         Extent::Part => body,
     };
-    RegexBuilder::new(&regex)
-        .size_limit(MAX_COMPILED)
-        .build()
-        .map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => "it grows too large".to_owned(),
-            _ => "a range or a repetition in it runs backwards, or it nests too deep".to_owned(),
-        })
+    RegexBuilder::new(&regex).size_limit(MAX_COMPILED).build().map_err(|error| match error {
+        regex::Error::CompiledTooBig(_) => "it grows too large".to_owned(),
+        _ => "a range or a repetition in it runs backwards, or it nests too deep".to_owned(),
+    })
 }
 
 struct Translation<'p> {
@@ -78,11 +71,7 @@ impl Translation<'_> {
             }
             repeatable = !matches!(character, '(' | '|' | '*' | '+' | '?' | '{');
         }
-        if open > 0 {
-            Err("`(` is never closed".to_owned())
-        } else {
-            Ok(self.regex)
-        }
+        if open > 0 { Err("`(` is never closed".to_owned()) } else { Ok(self.regex) }
     }
 
     /// Reads `{n}`, `{n,}` or `{n,m}` after its brace.
@@ -121,11 +110,8 @@ impl Translation<'_> {
     }
 
     fn category(&mut self, kind: char) -> Result<(), String> {
-        let name = if self.rest.next_if_eq(&'{').is_some() {
-            self.until_brace()?
-        } else {
-            String::new()
-        };
+        let name =
+            if self.rest.next_if_eq(&'{').is_some() { self.until_brace()? } else { String::new() };
         let minor = match name.chars().next() {
             Some('L') => "lmotu",
             Some('M') => "cen",
@@ -195,8 +181,7 @@ impl Translation<'_> {
         if character.is_alphanumeric() {
             self.regex.push(character);
         } else {
-            self.regex
-                .push_str(&format!("\\x{{{:X}}}", u32::from(character)));
+            self.regex.push_str(&format!("\\x{{{:X}}}", u32::from(character)));
         }
     }
 }
@@ -204,9 +189,7 @@ impl Translation<'_> {
 fn class_character(character: char, rest: &mut Peekable<Chars<'_>>) -> Result<char, String> {
     match character {
         '\\' => single_escape(rest.next()),
-        '[' | '-' => Err(format!(
-            "`{character}` in a class must be written `\\{character}`"
-        )),
+        '[' | '-' => Err(format!("`{character}` in a class must be written `\\{character}`")),
         plain => Ok(plain),
     }
 }
@@ -310,24 +293,14 @@ mod tests {
             ("a]", r"`]` must be written `\]`"),
             ("a{x}", "`{x}` is no repetition"),
             ("a{1", "`{` is never closed"),
-            (
-                "a{2,1}",
-                "a range or a repetition in it runs backwards, or it nests too deep",
-            ),
-            (
-                "[z-a]",
-                "a range or a repetition in it runs backwards, or it nests too deep",
-            ),
+            ("a{2,1}", "a range or a repetition in it runs backwards, or it nests too deep"),
+            ("[z-a]", "a range or a repetition in it runs backwards, or it nests too deep"),
             (r"\p{Greek}", r"`\p{Greek}` is no Unicode category"),
             (r"\pL", r"`\p{}` is no Unicode category"),
             (r"a\", r"it ends with a `\`"),
             ("((a{999}){999}){999}", "it grows too large"),
         ] {
-            assert_eq!(
-                compile(pattern, Extent::Whole).unwrap_err(),
-                reason,
-                "{pattern}"
-            );
+            assert_eq!(compile(pattern, Extent::Whole).unwrap_err(), reason, "{pattern}");
         }
     }
 }

@@ -48,11 +48,7 @@ pub(super) fn name(key: &str, out: &mut impl Write) -> fmt::Result {
     let begins = |c: char| c.is_ascii_alphabetic() || c == '_' || !c.is_ascii();
     let short = characters.next().is_some_and(begins)
         && characters.all(|c| begins(c) || c.is_ascii_digit());
-    if short {
-        write!(out, ".{key}")
-    } else {
-        write!(out, "[{}]", string_literal(key))
-    }
+    if short { write!(out, ".{key}") } else { write!(out, "[{}]", string_literal(key)) }
 }
 
 impl Display for Query {
@@ -62,11 +58,7 @@ impl Display for Query {
 }
 
 fn query(query: &Query, inner: bool, out: &mut Formatter<'_>) -> fmt::Result {
-    out.write_str(if inner && query.origin == Origin::Packet {
-        "$"
-    } else {
-        "@"
-    })?;
+    out.write_str(if inner && query.origin == Origin::Packet { "$" } else { "@" })?;
     steps(query.path.steps(), out)?;
     query.segments.iter().try_for_each(|segment| match segment {
         Segment::Child(selectors) => bracketed(selectors, out),
@@ -111,27 +103,15 @@ fn logic(condition: &Logic, out: &mut Formatter<'_>) -> fmt::Result {
         Logic::Not(part) => {
             out.write_char('!')?;
             let simple = matches!(**part, Logic::Exists(_) | Logic::Matches { .. });
-            if simple {
-                logic(part, out)
-            } else {
-                grouped(part, out)
-            }
+            if simple { logic(part, out) } else { grouped(part, out) }
         }
         Logic::Exists(found) => query(found, true, out),
-        Logic::Compare {
-            left,
-            operator,
-            right,
-        } => {
+        Logic::Compare { left, operator, right } => {
             value(left, out)?;
             write!(out, " {operator} ")?;
             value(right, out)
         }
-        Logic::Matches {
-            value: text,
-            pattern,
-            extent,
-        } => {
+        Logic::Matches { value: text, pattern, extent } => {
             out.write_str(match extent {
                 Extent::Whole => "match(",
                 Extent::Part => "search(",

@@ -15,19 +15,13 @@ use crate::json::Node;
 
 /// Finds a repeated key on any path that the condition names.
 pub(super) fn in_logic(logic: &Logic, root: Node<'_>) -> Option<String> {
-    let search = Search {
-        scope: Scope::of(root),
-        element: &Place::Root,
-    };
+    let search = Search { scope: Scope::of(root), element: &Place::Root };
     search.logic(logic)
 }
 
 /// Finds a repeated key on a path.
 pub(super) fn in_path(path: &Path, root: Node<'_>) -> Option<String> {
-    let search = Search {
-        scope: Scope::of(root),
-        element: &Place::Root,
-    };
+    let search = Search { scope: Scope::of(root), element: &Place::Root };
     search.steps(path.steps(), &[], root, &Place::Root, Use::Presence)
 }
 
@@ -124,13 +118,7 @@ impl<'a> Search<'a> {
             Step::Name(name) => Key::Name(Cow::Borrowed(&**name)),
             Step::Index(index) => Key::Index(position(*index, node.elements().len())?),
         };
-        self.steps(
-            rest,
-            segments,
-            step.get(node)?,
-            &Place::Under(place, key),
-            usage,
-        )
+        self.steps(rest, segments, step.get(node)?, &Place::Under(place, key), usage)
     }
 
     fn segments(
@@ -170,10 +158,7 @@ impl<'a> Search<'a> {
         selectors.iter().find_map(|selector| {
             self.ambiguous(selector, node, place).or_else(|| {
                 let mut selected = Vec::new();
-                let scope = Scope {
-                    packet: self.scope.packet,
-                    element: node,
-                };
+                let scope = Scope { packet: self.scope.packet, element: node };
                 selector.each(node, scope, &mut |key, child| selected.push((key, child)));
                 selected.into_iter().find_map(|(key, child)| {
                     self.segments(rest, child, &Place::Under(place, key), usage)
@@ -191,11 +176,7 @@ impl<'a> Search<'a> {
             Selector::Filter(logic) => repeated(node, place).or_else(|| {
                 children(node).into_iter().find_map(|(key, child)| {
                     let element = &Place::Under(place, key);
-                    Search {
-                        scope: self.scope.at(child),
-                        element,
-                    }
-                    .logic(logic)
+                    Search { scope: self.scope.at(child), element }.logic(logic)
                 })
             }),
         }
@@ -260,9 +241,7 @@ mod tests {
             ("!(@.b.y && @.b.x)", Some("@.b.x")),
         ] {
             let raw = RawValue::from_string(body.to_owned()).unwrap();
-            let answer = Expression::parse(expression)
-                .unwrap()
-                .repeated_key(Node::Raw(&raw));
+            let answer = Expression::parse(expression).unwrap().repeated_key(Node::Raw(&raw));
             assert_eq!(answer.as_deref(), found, "{expression}");
         }
     }
@@ -279,17 +258,9 @@ mod tests {
     #[test]
     fn rapids_object_sent_twice_is_found_behind_its_fall_backs() {
         let raw = RawValue::from_string("{}".to_owned()).unwrap();
-        let fields = [
-            ("rapids".into(), raw.clone()),
-            ("rapids".into(), raw.clone()),
-        ];
-        let node = Node::Top(Top {
-            fields: &fields,
-            rapids: &raw,
-        });
-        let answer = Expression::parse("@.rapids.read_count < 3")
-            .unwrap()
-            .repeated_key(node);
+        let fields = [("rapids".into(), raw.clone()), ("rapids".into(), raw.clone())];
+        let node = Node::Top(Top { fields: &fields, rapids: &raw });
+        let answer = Expression::parse("@.rapids.read_count < 3").unwrap().repeated_key(node);
         assert_eq!(answer.as_deref(), Some("@.rapids"));
     }
 }

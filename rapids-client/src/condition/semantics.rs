@@ -11,11 +11,7 @@ fn check(body: &str, rows: &[(&str, bool)]) {
     let raw = RawValue::from_string(body.to_owned()).unwrap();
     for (text, expected) in rows {
         let expression = Expression::parse(text).unwrap();
-        assert_eq!(
-            expression.holds(Node::Raw(&raw)),
-            *expected,
-            "{text} on {body}"
-        );
+        assert_eq!(expression.holds(Node::Raw(&raw)), *expected, "{text} on {body}");
     }
 }
 

@@ -100,11 +100,7 @@ pub(crate) enum Segment {
 pub(crate) enum Selector {
     Name(String),
     Index(i64),
-    Slice {
-        start: Option<i64>,
-        end: Option<i64>,
-        step: i64,
-    },
+    Slice { start: Option<i64>, end: Option<i64>, step: i64 },
     Wildcard,
     Filter(Logic),
 }

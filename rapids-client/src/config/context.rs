@@ -15,14 +15,8 @@ use super::variable::Variables;
 use crate::error::{Error, Result};
 
 /// Keys that change how the nats CLI connects and that have no counterpart here.
-const UNSUPPORTED: [&str; 6] = [
-    "nsc",
-    "user_jwt",
-    "user_seed",
-    "socks_proxy",
-    "jetstream_api_prefix",
-    "windows_cert_store",
-];
+const UNSUPPORTED: [&str; 6] =
+    ["nsc", "user_jwt", "user_seed", "socks_proxy", "jetstream_api_prefix", "windows_cert_store"];
 
 /// Reads the context of that name.
 pub(super) fn named(origin: &str, name: &str, variables: &Variables<'_>) -> Result<Layer> {
@@ -79,11 +73,7 @@ fn read(file: &Path) -> Result<Layer> {
     let mut layer = Layer::default();
     for key in KEYS {
         if let Some(value) = string(&object, key, &origin)? {
-            layer.settings.push(Setting {
-                key,
-                origin: origin(key),
-                value,
-            });
+            layer.settings.push(Setting { key, origin: origin(key), value });
         }
     }
     for key in UNSUPPORTED {
@@ -94,15 +84,8 @@ fn read(file: &Path) -> Result<Layer> {
         }
     }
     // The nats CLI would ask a password manager.
-    if layer
-        .settings
-        .iter()
-        .any(|s| s.key == "creds" && s.value.starts_with("op://"))
-    {
-        return Err(invalid(
-            origin("creds"),
-            "a path such as `~/.config/nats/user.creds`",
-        ));
+    if layer.settings.iter().any(|s| s.key == "creds" && s.value.starts_with("op://")) {
+        return Err(invalid(origin("creds"), "a path such as `~/.config/nats/user.creds`"));
     }
     layer.tls_first = match object.get("tls_first") {
         None | Some(Value::Null) => false,
@@ -121,20 +104,13 @@ fn string(
     match object.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
-        Some(_) => Err(invalid(
-            origin(key),
-            "a string such as `\"nats://127.0.0.1:4222\"`",
-        )),
+        Some(_) => Err(invalid(origin(key), "a string such as `\"nats://127.0.0.1:4222\"`")),
     }
 }
 
 /// The value is masked whatever the key: a misplaced password is a password still.
 fn invalid(name: String, expected: &str) -> Error {
-    Error::Config {
-        name,
-        value: MASK.to_owned(),
-        expected: expected.to_owned(),
-    }
+    Error::Config { name, value: MASK.to_owned(), expected: expected.to_owned() }
 }
 
 fn unreadable(file: &Path, error: &std::io::Error) -> Error {
@@ -169,18 +145,11 @@ mod tests {
 
     #[test]
     fn selected_context_is_read() {
-        let layer = load(&home(
-            "shop\n",
-            r#"{"url":"host:1","user":"","color_scheme":"x"}"#,
-        ));
+        let layer = load(&home("shop\n", r#"{"url":"host:1","user":"","color_scheme":"x"}"#));
         let layer = layer.unwrap().unwrap();
         assert_eq!(layer.settings.len(), 1);
         assert_eq!(layer.settings[0].value, "host:1");
-        assert!(
-            layer.settings[0]
-                .origin
-                .ends_with("context/shop.json key `url`")
-        );
+        assert!(layer.settings[0].origin.ends_with("context/shop.json key `url`"));
     }
 
     #[test]

@@ -39,12 +39,8 @@ impl Config {
         self.server_url.servers()?;
         self.login = layers.login()?;
         self.tls = layers.tls()?;
-        self.inbox_prefix = layers
-            .get("inbox_prefix")
-            .map(|setting| setting.value.clone());
-        self.jetstream_domain = layers
-            .get("jetstream_domain")
-            .map(|setting| setting.value.clone());
+        self.inbox_prefix = layers.get("inbox_prefix").map(|setting| setting.value.clone());
+        self.jetstream_domain = layers.get("jetstream_domain").map(|setting| setting.value.clone());
         Ok(())
     }
 
@@ -64,11 +60,10 @@ impl Config {
             "a duration from 1s to 10m, such as `10s`",
             |text| duration(text).filter(|wait| ACK_WAIT.contains(wait)),
         )?;
-        let grace = variables.parse(
-            "RAPIDS_GRACE",
-            "a duration from 0s to 1h, such as `10s`",
-            |text| duration(text).filter(|grace| GRACE.contains(grace)),
-        )?;
+        let grace =
+            variables.parse("RAPIDS_GRACE", "a duration from 0s to 1h, such as `10s`", |text| {
+                duration(text).filter(|grace| GRACE.contains(grace))
+            })?;
         let read_limit = variables.parse(
             "RAPIDS_READ_LIMIT",
             "a whole number from 1 to 1000, such as `9`",
@@ -90,10 +85,7 @@ mod tests {
 
     fn config(variables: &[(&str, &str)]) -> Result<Config> {
         Config::from_lookup(&|name| {
-            variables
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| (*value).to_owned())
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         })
     }
 
@@ -142,10 +134,7 @@ mod tests {
             ("RAPIDS_READ_LIMIT", "nine"),
         ] {
             let error = config(&[(name, value)]).unwrap_err().to_string();
-            assert!(
-                error.starts_with(&format!("{name} is `{value}`, expected a")),
-                "{error}"
-            );
+            assert!(error.starts_with(&format!("{name} is `{value}`, expected a")), "{error}");
             assert!(error.contains("such as `"), "{error}");
         }
     }
@@ -165,17 +154,11 @@ mod tests {
         assert_eq!(selected.jetstream_domain.as_deref(), Some("hub"));
 
         let told = config(&[("XDG_CONFIG_HOME", home), ("NATS_URL", "other:2")]).unwrap();
-        assert_eq!(
-            (told.url().as_str(), told.login),
-            ("nats://other:2", Login::None)
-        );
+        assert_eq!((told.url().as_str(), told.login), ("nats://other:2", Login::None));
 
-        let named = config(&[
-            ("XDG_CONFIG_HOME", home),
-            ("NATS_CONTEXT", "shop"),
-            ("NATS_TOKEN", "t0k3n"),
-        ])
-        .unwrap();
+        let named =
+            config(&[("XDG_CONFIG_HOME", home), ("NATS_CONTEXT", "shop"), ("NATS_TOKEN", "t0k3n")])
+                .unwrap();
         assert_eq!(named.url(), "nats://shop:1");
         assert_eq!(named.login, Login::Token(Secret::new("t0k3n")));
     }

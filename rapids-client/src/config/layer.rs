@@ -49,16 +49,10 @@ impl Layer {
             let value = variables.text(&origin)?;
             Some(Setting { key, origin, value })
         });
-        let mut layer = Self {
-            settings: settings.collect(),
-            tls_first: false,
-        };
+        let mut layer = Self { settings: settings.collect(), tls_first: false };
         // Verified in the nats CLI: NATS_USER without NATS_PASSWORD is a token.
         if layer.get("password").is_none()
-            && let Some(user) = layer
-                .settings
-                .iter_mut()
-                .find(|setting| setting.key == "user")
+            && let Some(user) = layer.settings.iter_mut().find(|setting| setting.key == "user")
         {
             user.key = "token";
         }
@@ -92,10 +86,7 @@ impl Layers {
             if let Some(user) = layer.get("user") {
                 let password = self.get("password").map_or("", |setting| &setting.value);
                 let user = user.value.clone();
-                return Ok(Login::User {
-                    user,
-                    password: Secret::new(password),
-                });
+                return Ok(Login::User { user, password: Secret::new(password) });
             }
             if let Some(creds) = layer.get("creds") {
                 return self.file(creds).map(Login::Credentials);
@@ -126,11 +117,7 @@ impl Layers {
             (None, Some(one)) => return Err(alone(one, "NATS_CERT")),
         };
         let first = self.layers.iter().any(|layer| layer.tls_first);
-        Ok(Tls {
-            ca,
-            identity,
-            first,
-        })
+        Ok(Tls { ca, identity, first })
     }
 
     fn file(&self, setting: &Setting) -> Result<KeyFile> {
@@ -166,16 +153,10 @@ mod tests {
 
     fn layers(variables: &[(&str, &str)]) -> Layers {
         let lookup = |name: &str| {
-            variables
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| (*value).to_owned())
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         };
         let layer = Layer::from_variables(&Variables::new(&lookup));
-        Layers {
-            layers: vec![layer],
-            home: Some("/home/bob".to_owned()),
-        }
+        Layers { layers: vec![layer], home: Some("/home/bob".to_owned()) }
     }
 
     #[test]
@@ -186,10 +167,7 @@ mod tests {
 
     #[test]
     fn password_without_user_is_an_error_that_hides_it() {
-        let error = layers(&[("NATS_PASSWORD", "s3cret")])
-            .login()
-            .unwrap_err()
-            .to_string();
+        let error = layers(&[("NATS_PASSWORD", "s3cret")]).login().unwrap_err().to_string();
         assert_eq!(
             error,
             "NATS_PASSWORD is `***`, expected a user beside it, such as `NATS_USER=payment`"
@@ -206,35 +184,18 @@ mod tests {
             ("NATS_TOKEN", "t0k3n"),
         ];
         let login = |from: usize| layers(&all[from..]).login().unwrap();
-        assert_eq!(
-            login(0),
-            Login::User {
-                user: "bob".into(),
-                password: Secret::new("s3cret")
-            }
-        );
-        assert_eq!(
-            login(2),
-            Login::Credentials(KeyFile::new("NATS_CREDS", "/home/bob/bob.creds"))
-        );
+        assert_eq!(login(0), Login::User { user: "bob".into(), password: Secret::new("s3cret") });
+        assert_eq!(login(2), Login::Credentials(KeyFile::new("NATS_CREDS", "/home/bob/bob.creds")));
         assert_eq!(login(3), Login::Nkey(KeyFile::new("NATS_NKEY", "/bob.nk")));
         assert_eq!(login(4), Login::Token(Secret::new("t0k3n")));
     }
 
     #[test]
     fn certificate_and_key_come_together() {
-        let pair = layers(&[("NATS_CERT", "/c.pem"), ("NATS_KEY", "/k.pem")])
-            .tls()
-            .unwrap();
+        let pair = layers(&[("NATS_CERT", "/c.pem"), ("NATS_KEY", "/k.pem")]).tls().unwrap();
         assert!(pair.identity.is_some());
-        let error = layers(&[("NATS_CERT", "/c.pem")])
-            .tls()
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.starts_with("NATS_CERT is `/c.pem`, expected"),
-            "{error}"
-        );
+        let error = layers(&[("NATS_CERT", "/c.pem")]).tls().unwrap_err().to_string();
+        assert!(error.starts_with("NATS_CERT is `/c.pem`, expected"), "{error}");
         assert!(error.contains("NATS_KEY"), "{error}");
     }
 
@@ -242,19 +203,9 @@ mod tests {
     fn password_of_an_upper_layer_completes_the_user_of_a_lower_one() {
         let mut both = layers(&[("NATS_PASSWORD", "s3cret")]);
         let value = "bob".to_owned();
-        let user = Setting {
-            key: "user",
-            origin: "file".to_owned(),
-            value,
-        };
-        both.layers.push(Layer {
-            settings: vec![user],
-            tls_first: false,
-        });
-        let expected = Login::User {
-            user: "bob".into(),
-            password: Secret::new("s3cret"),
-        };
+        let user = Setting { key: "user", origin: "file".to_owned(), value };
+        both.layers.push(Layer { settings: vec![user], tls_first: false });
+        let expected = Login::User { user: "bob".into(), password: Secret::new("s3cret") };
         assert_eq!(both.login().unwrap(), expected);
     }
 }

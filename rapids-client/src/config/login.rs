@@ -57,10 +57,7 @@ pub(crate) struct KeyFile {
 
 impl KeyFile {
     pub(super) fn new(origin: impl Into<String>, path: impl Into<PathBuf>) -> Self {
-        Self {
-            origin: origin.into(),
-            path: path.into(),
-        }
+        Self { origin: origin.into(), path: path.into() }
     }
 
     /// Reads the file, which holds `what`.
@@ -105,15 +102,9 @@ mod tests {
 
     #[test]
     fn login_is_printed_without_its_secret() {
-        let login = Login::User {
-            user: "bob".into(),
-            password: Secret::new("s3cret"),
-        };
+        let login = Login::User { user: "bob".into(), password: Secret::new("s3cret") };
         assert_eq!(login.to_string(), "user `bob` with this password");
         assert!(!format!("{login:?}").contains("s3cret"));
-        assert_eq!(
-            Login::Token(Secret::new("s3cret")).to_string(),
-            "this token"
-        );
+        assert_eq!(Login::Token(Secret::new("s3cret")).to_string(), "this token");
     }
 }

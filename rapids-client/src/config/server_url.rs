@@ -29,10 +29,7 @@ pub(crate) struct Servers {
 
 impl ServerUrl {
     pub(super) fn new(origin: impl Into<String>, text: impl Into<String>) -> Self {
-        Self {
-            origin: origin.into(),
-            text: Secret::new(text),
-        }
+        Self { origin: origin.into(), text: Secret::new(text) }
     }
 
     /// Takes the URL apart.
@@ -54,11 +51,7 @@ impl ServerUrl {
     }
 
     fn parts(&self) -> impl Iterator<Item = &str> {
-        self.text
-            .expose()
-            .split(',')
-            .map(str::trim)
-            .filter(|part| !part.is_empty())
+        self.text.expose().split(',').map(str::trim).filter(|part| !part.is_empty())
     }
 
     fn error(&self, what: &str) -> Error {
@@ -86,10 +79,9 @@ fn split(part: &str) -> Option<(ServerAddr, Option<Login>)> {
         ("", None) => None,
         // As all NATS clients do: a name without a password is a token.
         (token, None) => Some(Login::Token(Secret::new(decode(token)?))),
-        (user, Some(password)) => Some(Login::User {
-            user: decode(user)?,
-            password: Secret::new(decode(password)?),
-        }),
+        (user, Some(password)) => {
+            Some(Login::User { user: decode(user)?, password: Secret::new(decode(password)?) })
+        }
     };
     url.set_username("").ok()?;
     url.set_password(None).ok()?;
@@ -164,20 +156,14 @@ mod tests {
             assert!(url(text).servers().is_ok(), "{text}");
         }
         assert_eq!(url("a:1,b:2").servers().unwrap().addresses.len(), 2);
-        assert_eq!(
-            url("localhost").servers().unwrap().addresses[0].port(),
-            4222
-        );
+        assert_eq!(url("localhost").servers().unwrap().addresses[0].port(), 4222);
     }
 
     #[test]
     fn login_is_taken_out_of_the_url() {
         let servers = url("nats://bob:p%40ss@host:4222").servers().unwrap();
         assert_eq!(servers.addresses[0].as_url_str(), "nats://host:4222");
-        let expected = Login::User {
-            user: "bob".into(),
-            password: Secret::new("p@ss"),
-        };
+        let expected = Login::User { user: "bob".into(), password: Secret::new("p@ss") };
         assert_eq!(servers.login, Some(expected));
         let servers = url("nats://s3cret@host").servers().unwrap();
         assert_eq!(servers.login, Some(Login::Token(Secret::new("s3cret"))));
@@ -185,16 +171,9 @@ mod tests {
 
     #[test]
     fn login_is_masked_wherever_the_url_is_shown() {
-        for text in [
-            "nats://bob:s3cret@host:4222",
-            "bob:s3cret@host,other:1",
-            "s3cret@host",
-        ] {
+        for text in ["nats://bob:s3cret@host:4222", "bob:s3cret@host,other:1", "s3cret@host"] {
             for shown in [url(text).to_string(), format!("{:?}", url(text))] {
-                assert!(
-                    !shown.contains("s3cret") && !shown.contains("bob"),
-                    "{shown}"
-                );
+                assert!(!shown.contains("s3cret") && !shown.contains("bob"), "{shown}");
                 assert!(shown.contains("***@host"), "{shown}");
             }
         }

@@ -35,11 +35,9 @@ impl<'a> Variables<'a> {
         };
         match read(value.trim()) {
             Some(parsed) => Ok(Some(parsed)),
-            None => Err(Error::Config {
-                name: name.to_owned(),
-                value,
-                expected: expected.to_owned(),
-            }),
+            None => {
+                Err(Error::Config { name: name.to_owned(), value, expected: expected.to_owned() })
+            }
         }
     }
 }
@@ -92,17 +90,7 @@ mod tests {
             assert_eq!(duration(text), Some(Duration::from_secs(seconds)), "{text}");
         }
         assert_eq!(duration("500ms"), Some(Duration::from_millis(500)));
-        for text in [
-            "",
-            "30",
-            "d",
-            "1mo",
-            "1y",
-            "-5s",
-            "5s ago",
-            "ten seconds",
-            "1.5x",
-        ] {
+        for text in ["", "30", "d", "1mo", "1y", "-5s", "5s ago", "ten seconds", "1.5x"] {
             assert_eq!(duration(text), None, "{text}");
         }
     }
@@ -120,15 +108,7 @@ mod tests {
         ] {
             assert_eq!(size(text), Some(bytes), "{text}");
         }
-        for text in [
-            "",
-            "GiB",
-            "-1",
-            "1.5GiB",
-            "1G",
-            "99999999999999TiB",
-            "1 GiB 2",
-        ] {
+        for text in ["", "GiB", "-1", "1.5GiB", "1G", "99999999999999TiB", "1 GiB 2"] {
             assert_eq!(size(text), None, "{text}");
         }
     }
@@ -147,9 +127,6 @@ mod tests {
         let error = Variables::new(&lookup)
             .parse("RAPIDS_GRACE", "a duration such as `10s`", duration)
             .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "RAPIDS_GRACE is `soon`, expected a duration such as `10s`"
-        );
+        assert_eq!(error.to_string(), "RAPIDS_GRACE is `soon`, expected a duration such as `10s`");
     }
 }

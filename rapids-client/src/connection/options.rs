@@ -25,11 +25,7 @@ pub(super) fn options(login: &Login, tls: &Tls, opened: Arc<AtomicBool>) -> Resu
         .request_timeout(Some(TIMEOUT))
         .max_reconnects(None)
         .reconnect_delay_callback(move |attempt| {
-            if opened.load(Ordering::Relaxed) {
-                delay(attempt)
-            } else {
-                Duration::ZERO
-            }
+            if opened.load(Ordering::Relaxed) { delay(attempt) } else { Duration::ZERO }
         });
     with_login(with_tls(options, tls)?, login)
 }
@@ -40,18 +36,13 @@ pub(super) fn options(login: &Login, tls: &Tls, opened: Arc<AtomicBool>) -> Resu
 fn delay(attempt: usize) -> Duration {
     let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
     let factor = 2_u32.saturating_pow(doublings);
-    FIRST_DELAY
-        .saturating_mul(factor)
-        .min(LONGEST_DELAY)
-        .mul_f64(fastrand::f64())
+    FIRST_DELAY.saturating_mul(factor).min(LONGEST_DELAY).mul_f64(fastrand::f64())
 }
 
 fn with_tls(mut options: ConnectOptions, tls: &Tls) -> Result<ConnectOptions> {
     if let Some(ca) = &tls.ca {
         readable(ca, "the certificates to trust")?;
-        options = options
-            .add_root_certificates(ca.path.clone())
-            .require_tls(true);
+        options = options.add_root_certificates(ca.path.clone()).require_tls(true);
     }
     if let Some((certificate, key)) = &tls.identity {
         readable(certificate, "the client's certificate")?;
@@ -59,11 +50,7 @@ fn with_tls(mut options: ConnectOptions, tls: &Tls) -> Result<ConnectOptions> {
         options = options.add_client_certificate(certificate.path.clone(), key.path.clone());
         options = options.require_tls(true);
     }
-    Ok(if tls.first {
-        options.tls_first()
-    } else {
-        options
-    })
+    Ok(if tls.first { options.tls_first() } else { options })
 }
 
 /// The client would report a missing file without its name.
@@ -86,11 +73,7 @@ fn with_login(options: ConnectOptions, login: &Login) -> Result<ConnectOptions> 
         }
         Login::Nkey(file) => {
             let text = file.read("an nkey seed")?;
-            let seed = text
-                .expose()
-                .lines()
-                .map(str::trim)
-                .find(|line| line.starts_with("SU"));
+            let seed = text.expose().lines().map(str::trim).find(|line| line.starts_with("SU"));
             match seed {
                 Some(seed) => Ok(options.nkey(seed.to_owned())),
                 None => Err(file.error("a file with the seed of a user, a line like `SUA...`")),
@@ -110,14 +93,7 @@ mod tests {
 
     #[test]
     fn delay_grows_to_four_seconds_and_is_spread() {
-        for (attempt, most) in [
-            (0, 100),
-            (1, 100),
-            (2, 200),
-            (6, 3200),
-            (7, 4000),
-            (999, 4000),
-        ] {
+        for (attempt, most) in [(0, 100), (1, 100), (2, 200), (6, 3200), (7, 4000), (999, 4000)] {
             let delays: Vec<Duration> = (0..200).map(|_| delay(attempt)).collect();
             let most = Duration::from_millis(most);
             assert!(delays.iter().all(|delay| *delay <= most));
@@ -138,16 +114,10 @@ mod tests {
             (Config::new("host").nkey_file("/nowhere"), "/nowhere"),
             (Config::new("host").nkey_file(path), shown.as_str()),
             (Config::new("host").ca_file("/nowhere"), "/nowhere"),
-            (
-                Config::new("host").client_certificate(path, "/nowhere"),
-                "/nowhere",
-            ),
+            (Config::new("host").client_certificate(path, "/nowhere"), "/nowhere"),
         ] {
             let error = open(&config).err().unwrap().to_string();
-            assert!(
-                error.contains(&format!("is `{named}`, expected")),
-                "{error}"
-            );
+            assert!(error.contains(&format!("is `{named}`, expected")), "{error}");
             assert!(!error.contains("s3cret"), "{error}");
         }
     }

@@ -18,10 +18,7 @@ pub(super) fn unreachable(config: &Config, login: &Login, error: &ConnectError) 
         ),
         ConnectErrorKind::Authentication => format!("{login} cannot sign in; check the key"),
         ConnectErrorKind::TimedOut => {
-            format!(
-                "no answer within {} s; check the address",
-                TIMEOUT.as_secs()
-            )
+            format!("no answer within {} s; check the address", TIMEOUT.as_secs())
         }
         ConnectErrorKind::Dns => "the host is not known; check the address".to_owned(),
         _ if is_tls(error) => {
@@ -35,18 +32,10 @@ pub(super) fn unreachable(config: &Config, login: &Login, error: &ConnectError) 
         _ => "the connection breaks; check the address, and that a NATS server listens there"
             .to_owned(),
     };
-    let absent = matches!(
-        error.kind(),
-        ConnectErrorKind::TimedOut | ConnectErrorKind::Dns
-    ) || is_refused(error);
-    let source = Unreachable {
-        reason: format!("{reason} ({error})"),
-        absent,
-    };
-    Error::Connect {
-        url: config.url(),
-        source: source.into(),
-    }
+    let absent = matches!(error.kind(), ConnectErrorKind::TimedOut | ConnectErrorKind::Dns)
+        || is_refused(error);
+    let source = Unreachable { reason: format!("{reason} ({error})"), absent };
+    Error::Connect { url: config.url(), source: source.into() }
 }
 
 /// Whether a connection failed because no server is there, or not yet.
@@ -54,9 +43,7 @@ pub(crate) fn is_absent(error: &Error) -> bool {
     let Error::Connect { source, .. } = error else {
         return false;
     };
-    source
-        .downcast_ref()
-        .is_some_and(|unreachable: &Unreachable| unreachable.absent)
+    source.downcast_ref().is_some_and(|unreachable: &Unreachable| unreachable.absent)
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -88,10 +75,7 @@ mod tests {
         let config = Config::new("nats://bob:s3cret@host:4222");
         let login = config.server_url.servers().unwrap().login.unwrap();
         let error = unreachable(&config, &login, &error.into());
-        assert_eq!(
-            error.to_string(),
-            "cannot connect to `nats://***@host:4222`"
-        );
+        assert_eq!(error.to_string(), "cannot connect to `nats://***@host:4222`");
         error.source().unwrap().to_string()
     }
 
@@ -104,10 +88,7 @@ mod tests {
     #[test]
     fn login_turned_away_names_the_user_and_not_the_password() {
         let reason = reason(ConnectErrorKind::AuthorizationViolation);
-        assert!(
-            reason.starts_with("the server turns away user `bob`"),
-            "{reason}"
-        );
+        assert!(reason.starts_with("the server turns away user `bob`"), "{reason}");
         assert!(!reason.contains("s3cret"), "{reason}");
     }
 

@@ -32,10 +32,7 @@ pub(super) struct Violation {
 impl Violations {
     /// `inbox` is the prefix of the subjects on which answers arrive.
     pub(super) fn new(inbox: &str) -> Self {
-        Self {
-            inbox: format!("{inbox}."),
-            kept: watch::Sender::new(Vec::new()),
-        }
+        Self { inbox: format!("{inbox}."), kept: watch::Sender::new(Vec::new()) }
     }
 
     /// Keeps the refusal that the server words so; answers it if it was not known before, and
@@ -66,17 +63,12 @@ impl Violations {
     pub(super) async fn of(&self, subject: &str, since: Instant) -> Violation {
         let mut kept = self.kept.subscribe();
         loop {
-            let found = kept
-                .borrow_and_update()
-                .iter()
-                .find(|v| v.concerns(subject, since))
-                .cloned();
+            let found =
+                kept.borrow_and_update().iter().find(|v| v.concerns(subject, since)).cloned();
             if let Some(violation) = found {
                 return violation;
             }
-            kept.changed()
-                .await
-                .expect("the sender lives as long as this borrow of it");
+            kept.changed().await.expect("the sender lives as long as this borrow of it");
         }
     }
 
@@ -137,25 +129,16 @@ mod tests {
     }
 
     fn refused(violations: &Violations, subject: &str, since: Instant) -> Option<String> {
-        violations
-            .of(subject, since)
-            .now_or_never()
-            .map(|violation| violation.description)
+        violations.of(subject, since).now_or_never().map(|violation| violation.description)
     }
 
     #[test]
     fn refusal_is_found_by_its_subject() {
         let (violations, since) = (violations(), Instant::now());
         assert!(violations.record(PUBLISH).is_some());
-        assert_eq!(
-            refused(&violations, "rapids", since).unwrap(),
-            "publish to `rapids`"
-        );
+        assert_eq!(refused(&violations, "rapids", since).unwrap(), "publish to `rapids`");
         assert_eq!(refused(&violations, "other", since), None);
-        assert_eq!(
-            refused(&violations, "rap>", since).unwrap(),
-            "publish to `rapids`"
-        );
+        assert_eq!(refused(&violations, "rap>", since).unwrap(), "publish to `rapids`");
     }
 
     #[test]
@@ -170,10 +153,7 @@ mod tests {
         let violations = violations();
         violations.record(INBOX);
         let since = Instant::now();
-        assert_eq!(
-            refused(&violations, "x", since).unwrap(),
-            "subscription to `_INBOX.>`"
-        );
+        assert_eq!(refused(&violations, "x", since).unwrap(), "subscription to `_INBOX.>`");
         violations.clear();
         assert_eq!(refused(&violations, "x", since), None);
     }
@@ -207,11 +187,7 @@ mod tests {
 
     #[test]
     fn other_errors_of_the_server_are_no_refusal() {
-        for words in [
-            "Maximum Payload Violation",
-            "",
-            "Permissions Violation for Publish to x",
-        ] {
+        for words in ["Maximum Payload Violation", "", "Permissions Violation for Publish to x"] {
             assert!(violations().record(words).is_none());
         }
     }

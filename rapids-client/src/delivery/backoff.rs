@@ -23,9 +23,7 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_longest() {
-        let waits: Vec<_> = [0, 1, 2, 3, 9, 10, u32::MAX]
-            .map(|n| ceiling(n).as_millis())
-            .into();
+        let waits: Vec<_> = [0, 1, 2, 3, 9, 10, u32::MAX].map(|n| ceiling(n).as_millis()).into();
         assert_eq!(waits, [100, 100, 200, 400, 25_600, 30_000, 30_000]);
     }
 

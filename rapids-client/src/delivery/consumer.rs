@@ -27,10 +27,7 @@ pub(crate) struct Consumer<'a> {
 
 impl<'a> Consumer<'a> {
     pub(crate) fn new(connection: &'a Connection, service: &'a str) -> Self {
-        Self {
-            connection,
-            service,
-        }
+        Self { connection, service }
     }
 
     /// Makes the position where the service is new, and says where it stands.
@@ -75,11 +72,7 @@ impl<'a> Consumer<'a> {
         let nothing = serde_json::Map::new();
         let asking = self.connection.jetstream.request(request, &nothing);
         let action = format!("read the position of `{}`", self.service);
-        match self
-            .connection
-            .attempt::<_, RequestError>(&action, &subject, asking)
-            .await?
-        {
+        match self.connection.attempt::<_, RequestError>(&action, &subject, asking).await? {
             Response::Ok(info) => Ok(Some(info)),
             Response::Err { error }
                 if [ErrorCode::CONSUMER_NOT_FOUND, ErrorCode::STREAM_NOT_FOUND]
@@ -87,19 +80,13 @@ impl<'a> Consumer<'a> {
             {
                 Ok(None)
             }
-            Response::Err { error } => Err(Error::Server {
-                action,
-                source: error.into(),
-            }),
+            Response::Err { error } => Err(Error::Server { action, source: error.into() }),
         }
     }
 
     /// That the position is gone or does not fit.
     pub(crate) fn lost(&self, reason: String) -> Error {
-        Error::Position {
-            service: self.service.to_owned(),
-            reason,
-        }
+        Error::Position { service: self.service.to_owned(), reason }
     }
 
     /// Creates the consumer; `None` if another instance was faster.
@@ -108,10 +95,7 @@ impl<'a> Consumer<'a> {
         let action = format!("create the position of `{}`", self.service);
         let creating = async {
             let jetstream = &self.connection.jetstream;
-            match jetstream
-                .create_consumer_strict_on_stream(wanted, STREAM)
-                .await
-            {
+            match jetstream.create_consumer_strict_on_stream(wanted, STREAM).await {
                 Ok(consumer) => Ok(Some(consumer.cached_info().clone())),
                 Err(error) if error.kind() == ConsumerCreateStrictErrorKind::AlreadyExists => {
                     Ok(None)
@@ -133,10 +117,7 @@ impl<'a> Consumer<'a> {
         let fits = config.ack_policy == AckPolicy::Explicit
             && config.deliver_subject.is_none()
             && ["", SUBJECT].contains(&config.filter_subject.as_str())
-            && config
-                .filter_subjects
-                .iter()
-                .all(|subject| subject == SUBJECT);
+            && config.filter_subjects.iter().all(|subject| subject == SUBJECT);
         if !fits {
             return Err(self.lost(format!(
                 "the consumer of this name is no pull consumer with explicit acknowledgements of \
@@ -155,28 +136,19 @@ impl<'a> Consumer<'a> {
         if config.ack_wait != wanted.ack_wait || config.max_ack_pending != wanted.max_ack_pending {
             let subject = self.connection.api(&format!("CONSUMER.CREATE.{STREAM}.>"));
             // What cannot be changed stays as it was found.
-            let changed = PullConfig {
-                deliver_policy: config.deliver_policy,
-                ..wanted.clone()
-            };
-            let updating = self
-                .connection
-                .jetstream
-                .update_consumer_on_stream(changed, STREAM);
-            self.connection
-                .attempt("update the position", &subject, updating)
-                .await?;
+            let changed = PullConfig { deliver_policy: config.deliver_policy, ..wanted.clone() };
+            let updating = self.connection.jetstream.update_consumer_on_stream(changed, STREAM);
+            self.connection.attempt("update the position", &subject, updating).await?;
         }
-        let expired = facts
-            .first_sequence
-            .saturating_sub(found.ack_floor.stream_sequence + 1);
+        let expired = facts.first_sequence.saturating_sub(found.ack_floor.stream_sequence + 1);
         if expired > 0 && found.ack_floor.stream_sequence > 0 {
             warn!("up to {expired} packets expired before this service could read them");
         }
         let behind = found.num_pending + u64::try_from(found.num_ack_pending).unwrap_or_default();
+        let name = self.service;
         info!(
             sequence = at,
-            behind, "continues after sequence {at}, {behind} packets behind"
+            behind, "{name} continues after sequence {at}, {behind} packets behind"
         );
         if let Some(start) = start {
             warn!(
@@ -189,27 +161,22 @@ impl<'a> Consumer<'a> {
     }
 
     fn announce_start(&self, start: Start, facts: &StreamFacts, created: &Info) {
-        let last = facts.last_sequence;
-        let held = if last < facts.first_sequence {
-            0
-        } else {
-            last - facts.first_sequence + 1
-        };
-        let skipped = held.saturating_sub(created.num_pending);
+        let (name, behind) = (self.service, created.num_pending);
+        let skipped = facts.packets.saturating_sub(behind);
         let remedy = if skipped == 0 {
             String::new()
         } else {
             format!(
-                "; to read them, run `nats consumer rm {STREAM} {}` and start it with \
-                 `.from_beginning()`",
-                self.service
+                "; to read them too, stop it, run `nats consumer rm {STREAM} {name}` and start it \
+                 with `.from_beginning()`"
             )
         };
         info!(
-            behind = created.num_pending,
+            sequence = facts.last_sequence,
+            behind,
             skipped,
-            "new: starts {start}, {} packets ahead, {skipped} earlier packets skipped{remedy}",
-            created.num_pending
+            "{name} is new and starts {start}: {behind} packets to read, {skipped} earlier ones \
+             skipped{remedy}"
         );
     }
 

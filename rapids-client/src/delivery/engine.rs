@@ -67,21 +67,13 @@ impl Engine {
         let config = service.config();
         let rapids = Rapids::over(connection.clone(), config).await?;
         let memories = if service.remembers() {
-            Some(Memories::new(
-                MemoryStore::open(&connection, service.name()).await?,
-            ))
+            Some(Memories::new(MemoryStore::open(&connection, service.name()).await?))
         } else {
             None
         };
         let consumer = Consumer::new(&connection, service.name());
-        consumer
-            .ensure(service.start(), rapids.facts(), config.ack_wait)
-            .await?;
-        let handling = Handling {
-            jobs,
-            publisher: rapids.publisher().clone(),
-            memories,
-        };
+        consumer.ensure(service.start(), rapids.facts(), config.ack_wait).await?;
+        let handling = Handling { jobs, publisher: rapids.publisher().clone(), memories };
         Ok(Self {
             handling: Rc::new(handling),
             pull: Pull::open(&connection, service.name()).await?,
@@ -125,8 +117,7 @@ impl Engine {
             if self.running.is_empty()
                 && let Some(taken) = self.waiting.pop_front()
             {
-                self.running
-                    .push(Box::pin(self.handling.clone().handle(taken)));
+                self.running.push(Box::pin(self.handling.clone().handle(taken)));
             }
             tokio::select! {
                 pulled = self.pull.next() => match pulled {
@@ -153,10 +144,7 @@ impl Engine {
     async fn take(&mut self, message: Message) {
         self.tally.received += 1;
         let (sequence, delivered) = match message.info() {
-            Ok(info) => (
-                info.stream_sequence,
-                u32::try_from(info.delivered).unwrap_or(u32::MAX),
-            ),
+            Ok(info) => (info.stream_sequence, u32::try_from(info.delivered).unwrap_or(u32::MAX)),
             Err(error) => return warn!(%error, "a delivery without the stream's facts is dropped"),
         };
         if !self.held.add(sequence, &message) {
@@ -174,12 +162,7 @@ impl Engine {
                 if rivers.is_empty() {
                     self.held.settle(sequence, Fate::Acknowledge).await;
                 } else {
-                    self.waiting.push_back(Taken {
-                        packet,
-                        sequence,
-                        delivered,
-                        rivers,
-                    });
+                    self.waiting.push_back(Taken { packet, sequence, delivered, rivers });
                 }
             }
         }
@@ -197,22 +180,12 @@ impl Engine {
                 Verdict::Invalid(problems) => {
                     self.tally.invalid += 1;
                     let problems = problems.join("; ");
-                    error!(
-                        river = name,
-                        packet = packet_id,
-                        sequence,
-                        "invalid: {problems}"
-                    );
+                    error!(river = name, packet = packet_id, sequence, "invalid: {problems}");
                 }
                 Verdict::Looped => {
                     self.tally.looped += 1;
                     let way = packet.breadcrumbs().join(" > ");
-                    error!(
-                        river = name,
-                        packet = packet_id,
-                        sequence,
-                        "looped, by way of {way}"
-                    );
+                    error!(river = name, packet = packet_id, sequence, "looped, by way of {way}");
                 }
             }
         }
@@ -222,8 +195,7 @@ impl Engine {
 
     fn finish(&mut self, handled: Handled) {
         self.window.handled(handled.took);
-        self.finishing
-            .push(Box::pin(self.handling.clone().finish(handled)));
+        self.finishing.push(Box::pin(self.handling.clone().finish(handled)));
     }
 
     async fn settle(&mut self, (sequence, outcome): (u64, Outcome)) {
@@ -238,10 +210,7 @@ impl Engine {
 
     /// Makes sure that the position still exists, when there is reason to doubt it.
     fn look_for_position(&self, reason: String) {
-        let (connection, name) = (
-            self.rapids.connection().clone(),
-            self.service.name().to_owned(),
-        );
+        let (connection, name) = (self.rapids.connection().clone(), self.service.name().to_owned());
         self.chores.push(Box::pin(async move {
             let consumer = Consumer::new(&connection, &name);
             match consumer.info().await {
@@ -263,10 +232,7 @@ impl Engine {
         if !memories.is_some_and(Memories::take_moved) {
             return;
         }
-        let (connection, name) = (
-            self.rapids.connection().clone(),
-            self.service.name().to_owned(),
-        );
+        let (connection, name) = (self.rapids.connection().clone(), self.service.name().to_owned());
         let handling = self.handling.clone();
         self.chores.push(Box::pin(async move {
             if let Some(memories) = &handling.memories {
@@ -290,15 +256,7 @@ impl Engine {
     }
 
     async fn close(self) {
-        let Self {
-            service,
-            handling,
-            announcement,
-            pull,
-            mut held,
-            mut tally,
-            ..
-        } = self;
+        let Self { service, handling, announcement, pull, mut held, mut tally, .. } = self;
         let (mut running, mut finishing) = (self.running, self.finishing);
         announcement.withdraw().await;
         for message in timeout(LAST_WORDS, pull.close()).await.unwrap_or_default() {

@@ -114,11 +114,7 @@ impl Handling {
             }
         };
         for packet in packets {
-            let sent = self
-                .publisher
-                .send(&packet)
-                .await
-                .map_err(anyhow::Error::from)?;
+            let sent = self.publisher.send(&packet).await.map_err(anyhow::Error::from)?;
             handled.sent.push(sent);
         }
         Ok(())
@@ -135,11 +131,7 @@ impl Handling {
         loop {
             let (record, loaded) = memories.load(key).await.map_err(anyhow::Error::from)?;
             let (packets, record) = self.run(river, packet, record).await?;
-            if memories
-                .save(key, &record, &loaded)
-                .await
-                .map_err(anyhow::Error::from)?
-            {
+            if memories.save(key, &record, &loaded).await.map_err(anyhow::Error::from)? {
                 return Ok(packets);
             }
         }
@@ -152,12 +144,7 @@ impl Handling {
         record: Record,
     ) -> Result<(Vec<Packet>, Record), Ended> {
         let (reply, reacted) = oneshot::channel::<Reacted>();
-        let job = Job {
-            river: river.clone(),
-            packet: packet.clone(),
-            record,
-            reply,
-        };
+        let job = Job { river: river.clone(), packet: packet.clone(), record, reply };
         // Either end closes only when the caller has stopped running reactions.
         self.jobs.send(job).await.map_err(|_| Ended::Stopping)?;
         Ok(reacted.await.map_err(|_| Ended::Stopping)??)

@@ -30,10 +30,7 @@ pub(crate) struct Held {
 
 impl Held {
     pub(crate) fn new(client: Client) -> Self {
-        Self {
-            client,
-            answers: BTreeMap::new(),
-        }
+        Self { client, answers: BTreeMap::new() }
     }
 
     /// Takes charge of a delivery; `false` if the packet is in hand already, from an earlier one.

@@ -32,33 +32,17 @@ pub(crate) struct Loaded {
 
 impl Memories {
     pub(crate) fn new(store: MemoryStore) -> Self {
-        Self {
-            store,
-            published: RefCell::default(),
-            floor: Cell::new(0),
-            moved: Cell::new(false),
-        }
+        Self { store, published: RefCell::default(), floor: Cell::new(0), moved: Cell::new(false) }
     }
 
     pub(crate) async fn load(&self, key: &MemoryKey) -> Result<(Record, Loaded)> {
         let (mut record, revision) = self.store.load(key).await?;
-        let noted = self
-            .published
-            .borrow()
-            .get(key)
-            .cloned()
-            .unwrap_or_default();
+        let noted = self.published.borrow().get(key).cloned().unwrap_or_default();
         for (river, packet) in &noted {
             record.settle(river, packet);
         }
         record.forget_to(self.floor.get());
-        Ok((
-            record,
-            Loaded {
-                revision,
-                settled: noted.len(),
-            },
-        ))
+        Ok((record, Loaded { revision, settled: noted.len() }))
     }
 
     /// Saves a record unless it was changed since it was loaded: then `false`.
@@ -78,11 +62,7 @@ impl Memories {
 
     /// Notes that what a packet left in a record is published.
     pub(crate) fn published(&self, key: MemoryKey, river: String, packet: String) {
-        self.published
-            .borrow_mut()
-            .entry(key)
-            .or_default()
-            .push((river, packet));
+        self.published.borrow_mut().entry(key).or_default().push((river, packet));
     }
 
     /// Whether memories have moved since this was last asked.
@@ -96,9 +76,7 @@ impl Memories {
 
     /// Writes down what was noted, for keys that nothing else has written since.
     pub(crate) async fn tidy(&self) {
-        self.published
-            .borrow_mut()
-            .retain(|_, published| !published.is_empty());
+        self.published.borrow_mut().retain(|_, published| !published.is_empty());
         let keys: Vec<_> = self.published.borrow().keys().cloned().collect();
         for key in keys {
             let saved = async {

@@ -51,14 +51,9 @@ pub(crate) enum Pulled {
 impl Pull {
     pub(crate) async fn open(connection: &Connection, service: &str) -> Result<Self> {
         let inbox = connection.client.new_inbox();
-        let subscriber = connection
-            .client
-            .subscribe(inbox.clone())
-            .await
-            .map_err(|error| Error::Server {
-                action: "subscribe to deliveries".to_owned(),
-                source: error.into(),
-            })?;
+        let subscriber = connection.client.subscribe(inbox.clone()).await.map_err(|error| {
+            Error::Server { action: "subscribe to deliveries".to_owned(), source: error.into() }
+        })?;
         Ok(Self {
             subject: connection.api(&format!("CONSUMER.MSG.NEXT.{STREAM}.{service}")),
             connects: connects(connection),
@@ -156,10 +151,7 @@ impl Pull {
         let drained = async {
             while let Some(message) = self.subscriber.next().await {
                 if message.status.is_none() {
-                    rest.push(Message {
-                        message,
-                        context: context.clone(),
-                    });
+                    rest.push(Message { message, context: context.clone() });
                 }
             }
         };
@@ -170,11 +162,7 @@ impl Pull {
 }
 
 fn connects(connection: &Connection) -> u64 {
-    connection
-        .client
-        .statistics()
-        .connects
-        .load(Ordering::Relaxed)
+    connection.client.statistics().connects.load(Ordering::Relaxed)
 }
 
 /// What a status message means for the requests.
@@ -214,25 +202,13 @@ mod tests {
     #[test]
     fn notices_are_told_apart() {
         let read = |status, text, headers: Option<&HeaderMap>| read_notice(status, text, headers);
-        assert_eq!(
-            read(StatusCode::IDLE_HEARTBEAT, "Idle Heartbeat", None),
-            Notice::Alive
-        );
+        assert_eq!(read(StatusCode::IDLE_HEARTBEAT, "Idle Heartbeat", None), Notice::Alive);
         let headers = pending("7");
-        assert_eq!(
-            read(StatusCode::TIMEOUT, "Request Timeout", Some(&headers)),
-            Notice::Ended(7)
-        );
-        assert_eq!(
-            read(StatusCode::TIMEOUT, "", None),
-            Notice::Ended(usize::MAX)
-        );
+        assert_eq!(read(StatusCode::TIMEOUT, "Request Timeout", Some(&headers)), Notice::Ended(7));
+        assert_eq!(read(StatusCode::TIMEOUT, "", None), Notice::Ended(usize::MAX));
         let gone = StatusCode::REQUEST_TERMINATED;
         assert_eq!(read(gone, "Consumer Deleted", None), Notice::Failed);
-        assert_eq!(
-            read(gone, "Batch Completed", Some(&headers)),
-            Notice::Ended(7)
-        );
+        assert_eq!(read(gone, "Batch Completed", Some(&headers)), Notice::Ended(7));
         assert_eq!(read(StatusCode::NO_RESPONDERS, "", None), Notice::Failed);
     }
 }

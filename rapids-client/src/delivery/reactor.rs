@@ -26,13 +26,7 @@ pub(crate) type Reacted = anyhow::Result<(Vec<Packet>, Record)>;
 
 /// Runs jobs until nobody sends any.
 pub(crate) async fn serve(service: String, mut jobs: mpsc::Receiver<Job>) {
-    while let Some(Job {
-        river,
-        packet,
-        mut record,
-        reply,
-    }) = jobs.recv().await
-    {
+    while let Some(Job { river, packet, mut record, reply }) = jobs.recv().await {
         let span = info_span!(
             "reaction",
             service,

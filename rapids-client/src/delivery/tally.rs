@@ -38,10 +38,7 @@ impl fmt::Display for Tally {
             failed,
             mistyped,
         } = self;
-        write!(
-            formatter,
-            "received {received}, skipped {skipped}, handled {handled}"
-        )?;
+        write!(formatter, "received {received}, skipped {skipped}, handled {handled}")?;
         let exceptions = [
             ("malformed", malformed),
             ("invalid", invalid),

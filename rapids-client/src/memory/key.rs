@@ -40,9 +40,7 @@ impl KeySource {
     /// A path if the text begins like one, else a constant.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if text.starts_with(['@', '$']) {
-            return Path::parse(text)
-                .map(Self::Path)
-                .map_err(|error| error.to_string());
+            return Path::parse(text).map(Self::Path).map_err(|error| error.to_string());
         }
         Ok(Self::Constant(text.to_owned()))
     }
@@ -69,9 +67,7 @@ impl KeySource {
             }
         };
         if key.len() > MAX_KEY_BYTES {
-            return Err(format!(
-                "memory key is longer than {MAX_KEY_BYTES} bytes: {key:.40}..."
-            ));
+            return Err(format!("memory key is longer than {MAX_KEY_BYTES} bytes: {key:.40}..."));
         }
         Ok(MemoryKey(format!("{memory}.{key}")))
     }
@@ -97,10 +93,7 @@ mod tests {
 
     fn key(body: &str) -> Result<String, String> {
         let packet = Packet::from_bytes(body.to_owned()).unwrap();
-        KeySource::parse("@.k")
-            .unwrap()
-            .of("m", &packet)
-            .map(|key| key.to_string())
+        KeySource::parse("@.k").unwrap().of("m", &packet).map(|key| key.to_string())
     }
 
     #[test]
@@ -121,24 +114,14 @@ mod tests {
             key(r#"{"k":[]}"#).unwrap_err(),
             "memory key @.k is no string, number or boolean"
         );
-        assert_eq!(
-            key(r#"{"k":1,"k":2}"#).unwrap_err(),
-            "the body repeats the key `@.k`"
-        );
-        assert!(
-            key(&format!(r#"{{"k":"{}"}}"#, "x".repeat(600)))
-                .unwrap_err()
-                .contains("longer")
-        );
+        assert_eq!(key(r#"{"k":1,"k":2}"#).unwrap_err(), "the body repeats the key `@.k`");
+        assert!(key(&format!(r#"{{"k":"{}"}}"#, "x".repeat(600))).unwrap_err().contains("longer"));
     }
 
     #[test]
     fn a_constant_key_serves_every_packet() {
         let source = KeySource::parse("stock").unwrap();
-        assert_eq!(
-            source.of("m", &Packet::event("x")).unwrap().to_string(),
-            "m.stock"
-        );
+        assert_eq!(source.of("m", &Packet::event("x")).unwrap().to_string(), "m.stock");
         assert!(KeySource::parse("@.a[*]").is_err());
     }
 }

@@ -60,29 +60,18 @@ impl Record {
         let bodies = packets.iter().map(body).collect::<Result<Vec<_>, _>>()?;
         self.memory = Some(memory);
         let sequence = packet.arrival().map_or(0, |arrival| arrival.sequence);
-        self.folded
-            .entry(river.to_owned())
-            .or_default()
-            .push(Folded(packet.id().into(), sequence));
+        self.folded.entry(river.to_owned()).or_default().push(Folded(packet.id().into(), sequence));
         if !bodies.is_empty() {
             let (river, packet) = (river.to_owned(), packet.id().to_owned());
-            self.unpublished.push(Unpublished {
-                river,
-                packet,
-                bodies,
-            });
+            self.unpublished.push(Unpublished { river, packet, bodies });
         }
         Ok(packets)
     }
 
     fn recorded(&self, river: &str, packet_id: &str) -> anyhow::Result<Vec<Packet>> {
-        let entry = self
-            .unpublished
-            .iter()
-            .find(|entry| entry.river == river && entry.packet == packet_id);
-        let bodies = entry
-            .map(|entry| entry.bodies.as_slice())
-            .unwrap_or_default();
+        let entry =
+            self.unpublished.iter().find(|entry| entry.river == river && entry.packet == packet_id);
+        let bodies = entry.map(|entry| entry.bodies.as_slice()).unwrap_or_default();
         let read = |body: &RawValue| Ok(Packet::from_bytes(body.get().to_owned())?);
         bodies.iter().map(|body| read(body)).collect()
     }
@@ -90,8 +79,7 @@ impl Record {
     /// Drops what the packet left to be published; says whether there was anything.
     pub(crate) fn settle(&mut self, river: &str, packet_id: &str) -> bool {
         let before = self.unpublished.len();
-        self.unpublished
-            .retain(|entry| entry.river != river || entry.packet != packet_id);
+        self.unpublished.retain(|entry| entry.river != river || entry.packet != packet_id);
         self.unpublished.len() < before
     }
 
@@ -121,12 +109,7 @@ mod tests {
 
     fn visit(sequence: u64) -> Packet {
         let stored = "2026-11-21T09:30:00Z".parse().unwrap();
-        let arrival = Arrival {
-            sequence,
-            stored,
-            stream_created: stored,
-            message_id: None,
-        };
+        let arrival = Arrival { sequence, stored, stream_created: stored, message_id: None };
         Packet::arrived(r#"{"event":"visited"}"#, arrival).unwrap()
     }
 
@@ -137,10 +120,7 @@ mod tests {
     }
 
     fn river() -> River {
-        River::new("count")
-            .event("visited")
-            .memory("visits", "all")
-            .react(count)
+        River::new("count").event("visited").memory("visits", "all").react(count)
     }
 
     /// A record as the server would give it back.
@@ -162,16 +142,9 @@ mod tests {
         assert_eq!(handle(&mut record, &visit(1)).await, ["1"]);
         let mut record = stored(&record);
         assert_eq!(handle(&mut record, &visit(2)).await, ["2"]);
-        assert_eq!(
-            handle(&mut record, &visit(1)).await,
-            ["1"],
-            "published again, not run again"
-        );
+        assert_eq!(handle(&mut record, &visit(1)).await, ["1"], "published again, not run again");
         assert!(record.settle("count", visit(1).id()));
-        assert!(
-            handle(&mut record, &visit(1)).await.is_empty(),
-            "known to be published"
-        );
+        assert!(handle(&mut record, &visit(1)).await.is_empty(), "known to be published");
         assert_eq!(handle(&mut record, &visit(3)).await, ["3"]);
     }
 

@@ -27,12 +27,7 @@ where
     T: Default + Serialize + DeserializeOwned + 'static,
 {
     pub(crate) fn new(river: River, name: &str, key: &str) -> Self {
-        Self {
-            river,
-            name: name.to_owned(),
-            key: key.to_owned(),
-            memory: PhantomData,
-        }
+        Self { river, name: name.to_owned(), key: key.to_owned(), memory: PhantomData }
     }
 
     /// Sets the reaction: a plain, synchronous function of the memory and the packet.
@@ -85,8 +80,7 @@ where
                 type_name: type_name::<T>(),
             })
         });
-        self.river
-            .with_reaction(memory_use.map(|memory| Reaction::Remembering(memory, fold)))
+        self.river.with_reaction(memory_use.map(|memory| Reaction::Remembering(memory, fold)))
     }
 }
 

@@ -40,21 +40,14 @@ impl MemoryStore {
         };
         let api = connection.api("STREAM.>");
         let store = connection.attempt(&action, &api, opening).await?;
-        Ok(Self {
-            connection: connection.clone(),
-            store,
-            subject,
-        })
+        Ok(Self { connection: connection.clone(), store, subject })
     }
 
     /// The record of a key and the revision to save it against.
     pub(crate) async fn load(&self, key: &MemoryKey) -> Result<(Record, u64)> {
         let action = format!("load the memory `{key}`");
         let loading = self.store.entry(key.to_string());
-        let entry = self
-            .connection
-            .attempt(&action, &self.subject, loading)
-            .await?;
+        let entry = self.connection.attempt(&action, &self.subject, loading).await?;
         match entry {
             None => Ok((Record::default(), 0)),
             Some(entry) if entry.operation != Operation::Put => {
@@ -78,10 +71,8 @@ impl MemoryStore {
         revision: u64,
     ) -> Result<bool> {
         let action = format!("save the memory `{key}`");
-        let json = serde_json::to_vec(record).map_err(|error| Error::Server {
-            action: action.clone(),
-            source: error.into(),
-        })?;
+        let json = serde_json::to_vec(record)
+            .map_err(|error| Error::Server { action: action.clone(), source: error.into() })?;
         let saving = async {
             match self.store.update(key, json.into(), revision).await {
                 Ok(_) => Ok(true),
@@ -89,8 +80,6 @@ impl MemoryStore {
                 Err(error) => Err(error),
             }
         };
-        self.connection
-            .attempt(&action, &self.subject, saving)
-            .await
+        self.connection.attempt(&action, &self.subject, saving).await
     }
 }

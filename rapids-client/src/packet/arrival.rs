@@ -22,11 +22,7 @@ impl Arrival {
     /// The id of a packet whose body names none.
     pub(crate) fn packet_id(&self) -> String {
         self.message_id.clone().unwrap_or_else(|| {
-            format!(
-                "{STREAM}-{}-{}",
-                self.stream_created.as_second(),
-                self.sequence
-            )
+            format!("{STREAM}-{}-{}", self.stream_created.as_second(), self.sequence)
         })
     }
 }

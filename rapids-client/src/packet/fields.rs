@@ -23,29 +23,19 @@ impl Fields {
             .map_err(|error| format!("not UTF-8 from byte {} on", error.valid_up_to() + 1))?;
         let depth = deepest(text);
         if depth > MAX_DEPTH {
-            return Err(format!(
-                "nested {depth} levels deep, the limit is {MAX_DEPTH}"
-            ));
+            return Err(format!("nested {depth} levels deep, the limit is {MAX_DEPTH}"));
         }
         if let Some(b'[') = body.iter().find(|byte| !byte.is_ascii_whitespace()) {
             return Err("a JSON array, not an object".into());
         }
         let Members(members) =
             serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))?;
-        Ok(Self(
-            members
-                .into_iter()
-                .map(|(key, value)| (key.into(), value.to_owned()))
-                .collect(),
-        ))
+        Ok(Self(members.into_iter().map(|(key, value)| (key.into(), value.to_owned())).collect()))
     }
 
     /// The first value of a key.
     pub(crate) fn get(&self, key: &str) -> Option<&RawValue> {
-        self.0
-            .iter()
-            .find(|(name, _)| &**name == key)
-            .map(|(_, value)| &**value)
+        self.0.iter().find(|(name, _)| &**name == key).map(|(_, value)| &**value)
     }
 
     /// Replaces every occurrence of a key by one value, or appends it.
@@ -114,21 +104,13 @@ fn replaced(
                 Some(text) if text.starts_with('{') => read(text)?,
                 Some(text) => return Err(format!("leads through `{}`, no object", cut(text))),
             };
-            let inner = members
-                .0
-                .iter()
-                .find(|(key, _)| key == name)
-                .map(|(_, value)| *value);
+            let inner = members.0.iter().find(|(key, _)| key == name).map(|(_, value)| *value);
             let inner = replaced(inner, rest, value)?;
             match members.0.iter_mut().find(|(key, _)| key == name) {
                 Some(member) => member.1 = &inner,
                 None => members.0.push((name.as_str().into(), &inner)),
             }
-            joined(
-                '{',
-                members.0.iter().map(|(key, value)| (Some(&**key), *value)),
-                '}',
-            )
+            joined('{', members.0.iter().map(|(key, value)| (Some(&**key), *value)), '}')
         }
         Step::Index(index) => {
             let mut elements: Vec<&RawValue> = match old.map(RawValue::get) {
@@ -201,10 +183,7 @@ mod tests {
         assert!(reason(b"{\"a\":1} x").starts_with("not a JSON object: trailing"));
         assert_eq!(reason(b"{\"a\":\"\xff\"}"), "not UTF-8 from byte 7 on");
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
-        assert_eq!(
-            reason(deep.as_bytes()),
-            "nested 10001 levels deep, the limit is 127"
-        );
+        assert_eq!(reason(deep.as_bytes()), "nested 10001 levels deep, the limit is 127");
     }
 
     #[test]
@@ -217,11 +196,8 @@ mod tests {
     fn setting_a_repeated_key_leaves_one() {
         let mut fields = Fields::parse(br#"{"a":1,"b":2,"a":3}"#).unwrap();
         fields.set("a", RawValue::from_string("9".into()).unwrap());
-        let texts: Vec<_> = fields
-            .as_slice()
-            .iter()
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect();
+        let texts: Vec<_> =
+            fields.as_slice().iter().map(|(key, value)| format!("{key}={value}")).collect();
         assert_eq!(texts, ["a=9", "b=2"]);
     }
 }

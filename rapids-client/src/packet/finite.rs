@@ -58,9 +58,7 @@ impl ser::Serializer for Finite {
         if value.is_finite() {
             return Ok(());
         }
-        Err(Refused(format!(
-            "has no JSON: it contains the number {value}"
-        )))
+        Err(Refused(format!("has no JSON: it contains the number {value}")))
     }
 
     fn serialize_none(self) -> Result<(), Refused> {
@@ -199,9 +197,7 @@ mod tests {
         let json = to_json(&(1, "a", Some(2.5), [(); 1])).unwrap();
         assert_eq!(json.get(), r#"[1,"a",2.5,[null]]"#);
         assert_eq!(
-            to_json(&serde_json::json!({"a": {"b": [1]}}))
-                .unwrap()
-                .get(),
+            to_json(&serde_json::json!({"a": {"b": [1]}})).unwrap().get(),
             r#"{"a":{"b":[1]}}"#
         );
         assert_eq!(to_json(&*json).unwrap().get(), json.get());
@@ -209,17 +205,8 @@ mod tests {
 
     #[test]
     fn nan_and_infinity_are_refused_however_deep_they_stand() {
-        assert_eq!(
-            to_json(&f64::NAN).unwrap_err(),
-            "has no JSON: it contains the number NaN"
-        );
+        assert_eq!(to_json(&f64::NAN).unwrap_err(), "has no JSON: it contains the number NaN");
         assert!(to_json(&[Some(f32::INFINITY)]).is_err());
-        assert!(
-            to_json(&std::collections::BTreeMap::from([(
-                "a",
-                f64::NEG_INFINITY
-            )]))
-            .is_err()
-        );
+        assert!(to_json(&std::collections::BTreeMap::from([("a", f64::NEG_INFINITY)])).is_err());
     }
 }

@@ -59,10 +59,7 @@ impl Provenance {
             Some(Err(_)) | None => Members::default(),
         };
         let mut mistyped = usize::from(raw.is_some_and(|raw| !raw.get().starts_with('{')));
-        let mut reader = Reader {
-            members: &members,
-            mistyped: &mut mistyped,
-        };
+        let mut reader = Reader { members: &members, mistyped: &mut mistyped };
         let id = reader.read(ID, |id: &String| is_id(id));
         let created = reader.read(CREATED, |text: &String| text.parse::<Timestamp>().is_ok());
         let correlation_id = reader.read(CORRELATION_ID, |id: &String| is_id(id));
@@ -70,9 +67,7 @@ impl Provenance {
         let read_count = reader.read(READ_COUNT, |_: &u64| true);
         let breadcrumbs = reader.read(BREADCRUMBS, |_: &Vec<String>| true);
 
-        let id = id
-            .or_else(|| arrival.map(Arrival::packet_id))
-            .unwrap_or_else(new_id);
+        let id = id.or_else(|| arrival.map(Arrival::packet_id)).unwrap_or_else(new_id);
         let created = created
             .and_then(|text| text.parse().ok())
             .or(arrival.map(|arrival| arrival.stored))
@@ -153,18 +148,9 @@ fn newest(mut breadcrumbs: Vec<String>) -> Vec<String> {
 }
 
 fn unknown(members: &Members<'_>) -> Vec<(Box<str>, Box<RawValue>)> {
-    const KNOWN: [&str; 6] = [
-        ID,
-        CREATED,
-        CORRELATION_ID,
-        CAUSATION_ID,
-        READ_COUNT,
-        BREADCRUMBS,
-    ];
+    const KNOWN: [&str; 6] = [ID, CREATED, CORRELATION_ID, CAUSATION_ID, READ_COUNT, BREADCRUMBS];
     let others = members.0.iter().filter(|(key, _)| !KNOWN.contains(&&**key));
-    others
-        .map(|(key, value)| ((&**key).into(), (*value).to_owned()))
-        .collect()
+    others.map(|(key, value)| ((&**key).into(), (*value).to_owned())).collect()
 }
 
 /// Reads members one by one and counts those of the wrong type.
@@ -206,15 +192,9 @@ mod tests {
         assert_eq!(bare.id, "RAPIDS-1793491200-17");
         assert_eq!(bare.correlation_id, bare.id);
         assert_eq!(bare.created, arrival().stored);
-        assert_eq!(
-            (bare.read_count, bare.breadcrumbs.len(), bare.mistyped),
-            (0, 0, 0)
-        );
+        assert_eq!((bare.read_count, bare.breadcrumbs.len(), bare.mistyped), (0, 0, 0));
 
-        let named = Arrival {
-            message_id: Some("o-1".into()),
-            ..arrival()
-        };
+        let named = Arrival { message_id: Some("o-1".into()), ..arrival() };
         assert_eq!(Provenance::read(None, Some(&named)).id, "o-1");
     }
 
@@ -237,11 +217,7 @@ mod tests {
     #[test]
     fn unknown_members_survive() {
         let read = read(r#"{"id":"a","edited":true}"#);
-        assert!(
-            read.to_json().get().ends_with(r#""edited":true}"#),
-            "{}",
-            read.to_json()
-        );
+        assert!(read.to_json().get().ends_with(r#""edited":true}"#), "{}", read.to_json());
     }
 
     #[test]

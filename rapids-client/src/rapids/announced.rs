@@ -32,9 +32,7 @@ pub(super) async fn ask(connection: &Connection, wait: Duration) -> Result<Vec<A
     let client = &connection.client;
     let inbox = client.new_inbox();
     let action = "ask for the services";
-    let mut answers = connection
-        .attempt(action, &inbox, client.subscribe(inbox.clone()))
-        .await?;
+    let mut answers = connection.attempt(action, &inbox, client.subscribe(inbox.clone())).await?;
     let asking = client.publish_with_reply("$SRV.INFO", inbox.clone(), Bytes::new());
     connection.attempt(action, "$SRV.INFO", asking).await?;
     let mut announced = Vec::new();
@@ -45,15 +43,8 @@ pub(super) async fn ask(connection: &Connection, wait: Duration) -> Result<Vec<A
         };
         let mut rivers: BTreeMap<_, _> = info.metadata.into_iter().collect();
         if rivers.remove(ON_RAPIDS).is_some() {
-            let Info {
-                name, id, version, ..
-            } = info;
-            announced.push(Announced {
-                name,
-                id,
-                version,
-                rivers,
-            });
+            let Info { name, id, version, .. } = info;
+            announced.push(Announced { name, id, version, rivers });
         }
     }
     announced.sort_by(|one, two| (&one.name, &one.id).cmp(&(&two.name, &two.id)));

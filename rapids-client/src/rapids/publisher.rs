@@ -65,12 +65,7 @@ impl Publisher {
                 reason: format!("it has {size} bytes, the limit is {}", self.limit),
             });
         }
-        let mut sent = Sent {
-            publisher: self.clone(),
-            id,
-            body,
-            answer: None,
-        };
+        let mut sent = Sent { publisher: self.clone(), id, body, answer: None };
         sent.again().await;
         Ok(sent)
     }
@@ -87,9 +82,7 @@ pub(crate) struct Sent {
 
 impl Sent {
     async fn again(&mut self) {
-        let message = PublishMessage::build()
-            .payload(self.body.clone())
-            .message_id(&self.id);
+        let message = PublishMessage::build().payload(self.body.clone()).message_id(&self.id);
         let jetstream = &self.publisher.connection.jetstream;
         self.answer = Some(jetstream.send_publish(SUBJECT, message).await);
     }
@@ -121,12 +114,7 @@ impl Sent {
                 return Err(error);
             }
             let wait = backoff::exponential(attempt);
-            warn!(
-                packet = self.id,
-                error = with_causes(&error),
-                ?wait,
-                "publishing again"
-            );
+            warn!(packet = self.id, error = with_causes(&error), ?wait, "publishing again");
             tokio::time::sleep(wait).await;
         }
         unreachable!("the attempts do not end by themselves")
@@ -150,21 +138,18 @@ impl Sent {
     }
 
     fn fault(&self, error: PublishError) -> Fault {
-        let refused = |reason| Error::Refused {
-            id: self.id.clone(),
-            reason,
-        };
+        let refused = |reason| Error::Refused { id: self.id.clone(), reason };
         let limit = self.publisher.limit;
         let source = std::error::Error::source(&error);
         let answer = source.and_then(|source| source.downcast_ref::<JetStreamError>());
         match (error.kind(), answer) {
-            (PublishErrorKind::MaxPayloadExceeded, _) => Fault::Final(refused(format!(
-                "it is larger than the limit of {limit} bytes"
-            ))),
+            (PublishErrorKind::MaxPayloadExceeded, _) => {
+                Fault::Final(refused(format!("it is larger than the limit of {limit} bytes")))
+            }
             (_, Some(answer)) => match answer.error_code() {
-                ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM => Fault::Final(refused(format!(
-                    "it is larger than the limit of {limit} bytes"
-                ))),
+                ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM => {
+                    Fault::Final(refused(format!("it is larger than the limit of {limit} bytes")))
+                }
                 ErrorCode::STREAM_STORE_FAILED => Fault::Full(refused(format!(
                     "the stream has no room ({answer}); raise its limit with \
                      `nats stream edit {STREAM} --max-bytes`, or shorten `--max-age`"
@@ -177,10 +162,7 @@ impl Sent {
 }
 
 fn server_error(error: PublishError) -> Error {
-    Error::Server {
-        action: "publish".to_owned(),
-        source: error.into(),
-    }
+    Error::Server { action: "publish".to_owned(), source: error.into() }
 }
 
 enum Fault {

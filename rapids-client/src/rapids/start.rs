@@ -25,13 +25,11 @@ impl Start {
             Self::Now => DeliverPolicy::New,
             Self::Beginning => DeliverPolicy::All,
             // The server refuses sequence 0.
-            Self::Sequence(sequence) => DeliverPolicy::ByStartSequence {
-                start_sequence: sequence.max(1),
-            },
+            Self::Sequence(sequence) => {
+                DeliverPolicy::ByStartSequence { start_sequence: sequence.max(1) }
+            }
             Self::Time(time) => async_nats::datetime::from_nanos(time.as_nanosecond())
-                .map_or(DeliverPolicy::All, |start_time| {
-                    DeliverPolicy::ByStartTime { start_time }
-                }),
+                .map_or(DeliverPolicy::All, |start_time| DeliverPolicy::ByStartTime { start_time }),
         }
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct StreamFacts {
     pub(crate) max_message_size: usize,
     pub(crate) first_sequence: u64,
     pub(crate) last_sequence: u64,
+    /// How many packets it holds.
+    pub(crate) packets: u64,
 }
 
 impl From<&Info> for StreamFacts {
@@ -42,6 +44,7 @@ impl From<&Info> for StreamFacts {
             max_message_size: usize::try_from(info.config.max_message_size).unwrap_or(usize::MAX),
             first_sequence: info.state.first_sequence,
             last_sequence: info.state.last_sequence,
+            packets: info.state.messages,
         }
     }
 }
@@ -62,10 +65,7 @@ pub(crate) async fn ensure(connection: &Connection, config: &Config) -> Result<S
     })?;
     let differences = differences(&info.config, &wanted, config);
     if !differences.is_empty() {
-        return Err(Error::Stream {
-            stream: STREAM.to_owned(),
-            differences,
-        });
+        return Err(Error::Stream { stream: STREAM.to_owned(), differences });
     }
     warn_if_nearly_full(&info);
     if !info.config.allow_atomic_publish {
@@ -90,9 +90,7 @@ pub(crate) async fn info(connection: &Connection) -> Result<Option<Info>> {
             },
         }
     };
-    connection
-        .attempt("read the stream `RAPIDS`", &subject, reading)
-        .await
+    connection.attempt("read the stream `RAPIDS`", &subject, reading).await
 }
 
 /// Says so when the size limit comes near; a full stream refuses every publisher.
@@ -136,9 +134,7 @@ async fn create(connection: &Connection, wanted: StreamConfig) -> Result<Option<
             _ => Err(error),
         }
     };
-    let created = connection
-        .attempt("create the stream `RAPIDS`", &subject, creating)
-        .await??;
+    let created = connection.attempt("create the stream `RAPIDS`", &subject, creating).await??;
     if let Some(info) = &created {
         debug!(
             max_age_seconds = info.config.max_age.as_secs(),
@@ -152,14 +148,9 @@ async fn create(connection: &Connection, wanted: StreamConfig) -> Result<Option<
 /// Turns on what streams of earlier versions lack and may gain without harm.
 async fn allow_atomic_publish(connection: &Connection, found: StreamConfig) -> Result<()> {
     let subject = connection.api(&format!("STREAM.UPDATE.{STREAM}"));
-    let config = StreamConfig {
-        allow_atomic_publish: true,
-        ..found
-    };
+    let config = StreamConfig { allow_atomic_publish: true, ..found };
     let updating = connection.jetstream.update_stream(config);
-    connection
-        .attempt("update the stream `RAPIDS`", &subject, updating)
-        .await?;
+    connection.attempt("update the stream `RAPIDS`", &subject, updating).await?;
     debug!("allowed atomic publishing on the stream {STREAM}");
     Ok(())
 }
@@ -197,36 +188,20 @@ fn differences(found: &StreamConfig, wanted: &StreamConfig, config: &Config) -> 
     list.compare("retention", &found.retention, &wanted.retention);
     list.compare("storage", &found.storage, &wanted.storage);
     list.compare("discard", &found.discard, &wanted.discard);
-    list.compare(
-        "max_msgs",
-        &limit(found.max_messages),
-        &limit(wanted.max_messages),
-    );
+    list.compare("max_msgs", &limit(found.max_messages), &limit(wanted.max_messages));
     list.compare(
         "max_msgs_per_subject",
         &limit(found.max_messages_per_subject),
         &limit(wanted.max_messages_per_subject),
     );
-    list.compare(
-        "max_msg_size",
-        &found.max_message_size,
-        &wanted.max_message_size,
-    );
+    list.compare("max_msg_size", &found.max_message_size, &wanted.max_message_size);
     let window = duplicate_window(found.max_age);
     list.compare("duplicate_window", &found.duplicate_window, &window);
     list.compare("deny_delete", &found.deny_delete, &wanted.deny_delete);
     list.compare("deny_purge", &found.deny_purge, &wanted.deny_purge);
     list.compare("allow_direct", &found.allow_direct, &wanted.allow_direct);
-    list.compare(
-        "allow_rollup_hdrs",
-        &found.allow_rollup,
-        &wanted.allow_rollup,
-    );
-    list.compare(
-        "allow_msg_ttl",
-        &found.allow_message_ttl,
-        &wanted.allow_message_ttl,
-    );
+    list.compare("allow_rollup_hdrs", &found.allow_rollup, &wanted.allow_rollup);
+    list.compare("allow_msg_ttl", &found.allow_message_ttl, &wanted.allow_message_ttl);
     list.compare(
         "allow_msg_schedules",
         &found.allow_message_schedules,
@@ -244,11 +219,7 @@ fn differences(found: &StreamConfig, wanted: &StreamConfig, config: &Config) -> 
         list.compare("max_age (RAPIDS_MAX_AGE)", &found.max_age, &wanted.max_age);
     }
     if config.max_bytes.is_some() {
-        list.compare(
-            "max_bytes (RAPIDS_MAX_BYTES)",
-            &found.max_bytes,
-            &wanted.max_bytes,
-        );
+        list.compare("max_bytes (RAPIDS_MAX_BYTES)", &found.max_bytes, &wanted.max_bytes);
     }
     if !list.0.is_empty() {
         list.0.push(format!(
@@ -260,11 +231,7 @@ fn differences(found: &StreamConfig, wanted: &StreamConfig, config: &Config) -> 
 
 /// The server refuses a window that outlasts the packets.
 fn duplicate_window(max_age: Duration) -> Duration {
-    if max_age.is_zero() {
-        DUPLICATE_WINDOW
-    } else {
-        DUPLICATE_WINDOW.min(max_age)
-    }
+    if max_age.is_zero() { DUPLICATE_WINDOW } else { DUPLICATE_WINDOW.min(max_age) }
 }
 
 /// The server's several ways to say "no limit" as one.
@@ -278,8 +245,7 @@ struct Differences(Vec<String>);
 impl Differences {
     fn compare<T: PartialEq + std::fmt::Debug>(&mut self, setting: &str, found: &T, needed: &T) {
         if found != needed {
-            self.0
-                .push(format!("{setting} is {found:?}, needed is {needed:?}"));
+            self.0.push(format!("{setting} is {found:?}, needed is {needed:?}"));
         }
     }
 }
@@ -325,9 +291,6 @@ mod tests {
         let found = wanted(&config().max_bytes(5), 1 << 20);
         assert!(differences(&found, &wanted(&config(), 1 << 20), &config()).is_empty());
         let list = differences(&found, &wanted(&asked, 1 << 20), &asked);
-        assert_eq!(
-            list[0],
-            "max_age (RAPIDS_MAX_AGE) is 2592000s, needed is 60s"
-        );
+        assert_eq!(list[0], "max_age (RAPIDS_MAX_AGE) is 2592000s, needed is 60s");
     }
 }

@@ -28,26 +28,16 @@ impl Tail {
         facts: &StreamFacts,
         from: Start,
     ) -> Result<Self> {
-        let config = OrderedConfig {
-            deliver_policy: from.deliver_policy(),
-            ..Default::default()
-        };
+        let config = OrderedConfig { deliver_policy: from.deliver_policy(), ..Default::default() };
         let subject = connection.api(&format!("CONSUMER.CREATE.{STREAM}.>"));
         let opening = async {
-            let consumer = connection
-                .jetstream
-                .create_consumer_on_stream(config, STREAM)
-                .await?;
+            let consumer = connection.jetstream.create_consumer_on_stream(config, STREAM).await?;
             consumer.messages().await.map_err(Into::into)
         };
         let messages = connection
             .attempt::<_, Box<dyn std::error::Error + Send + Sync>>(ACTION, &subject, opening)
             .await?;
-        Ok(Self {
-            messages,
-            connection: connection.clone(),
-            stream_created: facts.created,
-        })
+        Ok(Self { messages, connection: connection.clone(), stream_created: facts.created })
     }
 
     /// Waits for the next packet.
@@ -70,9 +60,9 @@ impl Tail {
         };
         let sequence = message.info().map_or(0, |info| info.stream_sequence);
         read(&message, self.stream_created).map_err(|error| match error {
-            Error::Malformed { reason } => Error::Malformed {
-                reason: format!("sequence {sequence}: {reason}"),
-            },
+            Error::Malformed { reason } => {
+                Error::Malformed { reason: format!("sequence {sequence}: {reason}") }
+            }
             other => other,
         })
     }

@@ -22,10 +22,7 @@ pub(crate) struct Clause {
 
 impl Clause {
     pub(crate) fn new(role: Role, text: &str) -> Result<Self, ExpressionError> {
-        Ok(Self {
-            role,
-            expression: Expression::parse(text)?,
-        })
+        Ok(Self { role, expression: Expression::parse(text)? })
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -47,10 +44,7 @@ impl Clause {
             expression: self.text().to_owned(),
             required: self.role == Role::Requirement,
             held: self.holds(node),
-            found: findings
-                .into_iter()
-                .map(|found| (found.query, found.value))
-                .collect(),
+            found: findings.into_iter().map(|found| (found.query, found.value)).collect(),
         }
     }
 }

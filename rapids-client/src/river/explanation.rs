@@ -44,18 +44,9 @@ impl ClauseReport {
 /// ``requires `@.total > 0`, but @.total = -5``
 impl fmt::Display for ClauseReport {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verb = if self.required {
-            "requires"
-        } else {
-            "takes only"
-        };
+        let verb = if self.required { "requires" } else { "takes only" };
         let link = if self.held { "and" } else { "but" };
-        write!(
-            formatter,
-            "{verb} `{}`, {link} {}",
-            self.expression,
-            self.findings()
-        )
+        write!(formatter, "{verb} `{}`, {link} {}", self.expression, self.findings())
     }
 }
 
@@ -68,47 +59,25 @@ impl fmt::Display for Explanation {
             Verdict::Looped => "refuses as a loop",
             Verdict::Invalid(_) => "refuses as malformed",
         };
-        write!(
-            formatter,
-            "river `{}` {verdict} packet `{}`",
-            self.river, self.packet_id
-        )?;
+        write!(formatter, "river `{}` {verdict} packet `{}`", self.river, self.packet_id)?;
         if formatter.alternate() {
-            let width = self
-                .clauses
-                .iter()
-                .map(|clause| clause.expression.chars().count())
-                .max();
+            let width = self.clauses.iter().map(|clause| clause.expression.chars().count()).max();
             for clause in &self.clauses {
                 let mark = if clause.held { '✓' } else { '✗' };
-                let role = if clause.required {
-                    "requires"
-                } else {
-                    "takes   "
-                };
+                let role = if clause.required { "requires" } else { "takes   " };
                 let (expression, width) = (&clause.expression, width.unwrap_or(0));
                 let findings = clause.findings();
-                write!(
-                    formatter,
-                    "\n  {mark} {role} {expression:width$}  {findings}"
-                )?;
+                write!(formatter, "\n  {mark} {role} {expression:width$}  {findings}")?;
             }
             return Ok(());
         }
         let problems: Vec<String> = match &self.verdict {
             Verdict::Matches | Verdict::Looped => Vec::new(),
             Verdict::Invalid(problems) => problems.clone(),
-            Verdict::NotForMe => self
-                .clauses
-                .iter()
-                .filter(|clause| !clause.held)
-                .map(ToString::to_string)
-                .collect(),
+            Verdict::NotForMe => {
+                self.clauses.iter().filter(|clause| !clause.held).map(ToString::to_string).collect()
+            }
         };
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            write!(formatter, ": {}", problems.join("; "))
-        }
+        if problems.is_empty() { Ok(()) } else { write!(formatter, ": {}", problems.join("; ")) }
     }
 }

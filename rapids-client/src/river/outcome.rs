@@ -122,19 +122,14 @@ mod tests {
         let wrapped = Err::<(), _>(reject("no")).context("charging").unwrap_err();
         assert_eq!(failure(&wrapped), Failure::Rejected);
         let wait = Duration::from_secs(3);
-        let wrapped = Err::<(), _>(retry_after(wait))
-            .context("charging")
-            .unwrap_err();
+        let wrapped = Err::<(), _>(retry_after(wait)).context("charging").unwrap_err();
         assert_eq!(failure(&wrapped), Failure::Retry(Some(wait)));
     }
 
     #[test]
     fn a_packet_that_does_not_parse_is_final_and_anything_else_is_tried_again() {
         let packet = Packet::event("x").with("total", "many");
-        let error = packet
-            .get::<u64>("total")
-            .map_err(anyhow::Error::from)
-            .unwrap_err();
+        let error = packet.get::<u64>("total").map_err(anyhow::Error::from).unwrap_err();
         assert_eq!(failure(&error.context("reading")), Failure::Rejected);
         assert_eq!(failure(&anyhow::anyhow!("down")), Failure::Retry(None));
     }

@@ -40,10 +40,7 @@ impl River {
     /// The rules as data.
     pub fn rules(&self) -> Rules {
         let of = |role| {
-            let clauses = self
-                .clauses
-                .iter()
-                .filter(move |clause: &&Clause| clause.role == role);
+            let clauses = self.clauses.iter().filter(move |clause: &&Clause| clause.role == role);
             clauses.map(|clause| clause.text().to_owned()).collect()
         };
         Rules {
@@ -55,14 +52,9 @@ impl River {
 
     /// A river of these rules, still without a reaction: enough to judge and explain packets.
     pub fn from_rules(rules: Rules) -> Self {
-        let river = rules
-            .conditions
-            .iter()
-            .fold(Self::new(rules.name), |river, rule| river.when(rule));
-        rules
-            .requirements
-            .iter()
-            .fold(river, |river, rule| river.require_that(rule))
+        let river =
+            rules.conditions.iter().fold(Self::new(rules.name), |river, rule| river.when(rule));
+        rules.requirements.iter().fold(river, |river, rule| river.require_that(rule))
     }
 }
 
@@ -73,17 +65,7 @@ pub(super) fn conjunction(mut expressions: Vec<String>) -> String {
     }
     let parts: Vec<_> = expressions
         .into_iter()
-        .map(|text| {
-            if text.contains("||") {
-                format!("({text})")
-            } else {
-                text
-            }
-        })
+        .map(|text| if text.contains("||") { format!("({text})") } else { text })
         .collect();
-    if parts.is_empty() {
-        "@".to_owned()
-    } else {
-        parts.join(" && ")
-    }
+    if parts.is_empty() { "@".to_owned() } else { parts.join(" && ") }
 }

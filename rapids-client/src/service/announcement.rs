@@ -26,10 +26,7 @@ impl Announcement {
             .metadata(metadata(service));
         let starting = builder.start(&service.name, &service.version);
         let action = "announce the service";
-        connection
-            .attempt(action, "$SRV.>", starting)
-            .await
-            .map(Self)
+        connection.attempt(action, "$SRV.>", starting).await.map(Self)
     }
 
     pub(crate) async fn withdraw(self) {

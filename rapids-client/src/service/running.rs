@@ -26,12 +26,10 @@ pub(super) async fn run(service: Service, shutdown: impl Future<Output = ()>) ->
     let (stop, stopped) = watch::channel(false);
     let (done, mut ended) = oneshot::channel();
     let name = service.name().to_owned();
-    let spawned = thread::Builder::new()
-        .name(format!("rapids-{name}"))
-        .spawn(move || {
-            // The caller may have gone, and then nobody wants to know.
-            let _ = done.send(deliver(service, jobs, stopped));
-        });
+    let spawned = thread::Builder::new().name(format!("rapids-{name}")).spawn(move || {
+        // The caller may have gone, and then nobody wants to know.
+        let _ = done.send(deliver(service, jobs, stopped));
+    });
     spawned.map_err(|error| failed_thread(error.into()))?;
 
     let reactor = reactor::serve(name, inbox);
@@ -54,10 +52,7 @@ pub(super) async fn run(service: Service, shutdown: impl Future<Output = ()>) ->
 }
 
 fn failed_thread(source: Box<dyn std::error::Error + Send + Sync>) -> Error {
-    Error::Server {
-        action: "run the delivery thread".to_owned(),
-        source,
-    }
+    Error::Server { action: "run the delivery thread".to_owned(), source }
 }
 
 /// The library's side, on a thread of its own.

@@ -59,15 +59,9 @@ impl Scenario {
         let in_memory = self.in_memory().await;
         assert_eq!(published(&in_memory), self.expected, "in memory");
         let on_a_server = self.on_a_server(in_memory.len()).await;
-        assert_eq!(
-            sorted(published(&on_a_server)),
-            sorted(published(&in_memory)),
-            "on a server"
-        );
+        assert_eq!(sorted(published(&on_a_server)), sorted(published(&in_memory)), "on a server");
         let derived = |packets: &[Packet]| {
-            let effects = packets
-                .iter()
-                .filter(|packet| packet.causation_id().is_some());
+            let effects = packets.iter().filter(|packet| packet.causation_id().is_some());
             sorted(effects.map(|packet| packet.id().to_owned()).collect())
         };
         assert_eq!(derived(&on_a_server), derived(&in_memory), "derived ids");
@@ -81,20 +75,14 @@ fn sorted(mut lines: Vec<String>) -> Vec<String> {
 
 /// The packets that services published, one line each.
 fn published(packets: &[Packet]) -> Vec<String> {
-    let effects = packets
-        .iter()
-        .filter(|packet| packet.causation_id().is_some());
+    let effects = packets.iter().filter(|packet| packet.causation_id().is_some());
     effects.map(line).collect()
 }
 
 fn line(packet: &Packet) -> String {
     let text = packet.to_string();
     let facts = text.split(r#","rapids":"#).next().unwrap_or_default();
-    format!(
-        "{}: {}}}",
-        packet.breadcrumbs().last().map_or("", |name| name),
-        facts
-    )
+    format!("{}: {}}}", packet.breadcrumbs().last().map_or("", |name| name), facts)
 }
 
 fn given(bodies: &[&str]) -> Vec<String> {
@@ -107,11 +95,9 @@ fn given(bodies: &[&str]) -> Vec<String> {
 }
 
 fn says(name: &'static str, hears: &str, event: &'static str) -> River {
-    River::new(name)
-        .event(hears)
-        .react(move |packet: Packet| async move {
-            Ok(Packet::event(event).with("n", packet.get::<serde_json::Value>("n")?))
-        })
+    River::new(name).event(hears).react(move |packet: Packet| async move {
+        Ok(Packet::event(event).with("n", packet.get::<serde_json::Value>("n")?))
+    })
 }
 
 #[tokio::test]
@@ -136,14 +122,9 @@ async fn rivers_react_to_rivers() {
 #[tokio::test]
 async fn every_river_of_a_service_gets_its_packets_and_the_others_pass_by() {
     let invalid = says("strict", "asked", "strictly").require_that("@.n > 1");
-    let forbidding = says("shy", "asked", "shyly")
-        .forbid("loud")
-        .when("@.n != 3");
+    let forbidding = says("shy", "asked", "shyly").forbid("loud").when("@.n != 3");
     Scenario {
-        services: vec![(
-            "all",
-            vec![says("plain", "asked", "plainly"), invalid, forbidding],
-        )],
+        services: vec![("all", vec![says("plain", "asked", "plainly"), invalid, forbidding])],
         bodies: given(&[
             r#"{"event":"asked","n":1,"loud":true}"#,
             r#"{"event":"asked","n":2.0,"loud":null}"#,
@@ -172,10 +153,7 @@ async fn a_rejected_packet_publishes_nothing_and_hinders_no_sibling() {
         .event("asked")
         .react(|_: Packet| async { Err::<Packet, _>(reject("no")) });
     Scenario {
-        services: vec![(
-            "mixed",
-            vec![refusing, says("willing", "asked", "answered")],
-        )],
+        services: vec![("mixed", vec![refusing, says("willing", "asked", "answered")])],
         bodies: given(&[r#"{"event":"asked","n":1}"#, r#"{"event":"asked","n":2}"#]),
         expected: vec![
             r#"mixed: {"event":"answered","n":1}"#,
@@ -225,20 +203,18 @@ impl Join {
 
 #[tokio::test]
 async fn rivers_of_one_service_share_a_memory_by_key() {
-    let left = River::new("left")
-        .event("left")
-        .memory("joins", "@.id")
-        .react(|join: &mut Join, packet: &Packet| {
+    let left = River::new("left").event("left").memory("joins", "@.id").react(
+        |join: &mut Join, packet: &Packet| {
             join.left = packet.get("n")?;
             anyhow::Ok(join.joined())
-        });
-    let right = River::new("right")
-        .event("right")
-        .memory("joins", "@.id")
-        .react(|join: &mut Join, packet: &Packet| {
+        },
+    );
+    let right = River::new("right").event("right").memory("joins", "@.id").react(
+        |join: &mut Join, packet: &Packet| {
             join.right = packet.get("n")?;
             anyhow::Ok(join.joined())
-        });
+        },
+    );
     Scenario {
         services: vec![("joiner", vec![left, right])],
         bodies: given(&[
@@ -261,16 +237,15 @@ async fn rivers_of_one_service_share_a_memory_by_key() {
 
 #[tokio::test]
 async fn an_error_discards_what_was_done_to_the_memory() {
-    let count = River::new("count")
-        .event("counted")
-        .memory("counts", "all")
-        .react(|count: &mut u64, packet: &Packet| {
+    let count = River::new("count").event("counted").memory("counts", "all").react(
+        |count: &mut u64, packet: &Packet| {
             *count += 1;
             if packet.get("bad")?.unwrap_or(false) {
                 return Err(reject("bad"));
             }
             Ok(Packet::event("total").with("n", *count))
-        });
+        },
+    );
     Scenario {
         services: vec![("counter", vec![count])],
         bodies: given(&[

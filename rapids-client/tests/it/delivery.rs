@@ -9,12 +9,10 @@ use rapids_client::{Packet, Rapids, River, Service};
 use crate::harness::{Bench, Running, soon};
 
 fn echo() -> River {
-    River::new("echo")
-        .event("called")
-        .react(|packet: Packet| async move {
-            let n: Option<u64> = packet.get("n")?;
-            Ok(Packet::event("answered").with("n", n))
-        })
+    River::new("echo").event("called").react(|packet: Packet| async move {
+        let n: Option<u64> = packet.get("n")?;
+        Ok(Packet::event("answered").with("n", n))
+    })
 }
 
 fn called(n: u64) -> Packet {
@@ -32,10 +30,7 @@ async fn a_reaction_is_published_with_its_causation() {
     assert_eq!(answer.get::<u64>("n").unwrap(), Some(7));
     assert_eq!(answer.causation_id(), Some(question.id()));
     assert_eq!(answer.correlation_id(), question.id());
-    assert_eq!(
-        (answer.read_count(), answer.breadcrumbs()),
-        (1, &["echo".to_owned()][..])
-    );
+    assert_eq!((answer.read_count(), answer.breadcrumbs()), (1, &["echo".to_owned()][..]));
     service.stop().await;
 }
 
@@ -46,10 +41,7 @@ async fn a_packet_without_a_rapids_object_is_handled_like_any_other() {
     bench.publish_raw("{\"event\":\"called\",\"n\":1}\n").await;
     let answer = bench.tail().await.event("answered").await;
     let cause = answer.causation_id().unwrap();
-    assert!(
-        cause.starts_with("RAPIDS-") && cause.ends_with("-1"),
-        "{cause}"
-    );
+    assert!(cause.starts_with("RAPIDS-") && cause.ends_with("-1"), "{cause}");
     service.stop().await;
 }
 
@@ -57,11 +49,8 @@ async fn a_packet_without_a_rapids_object_is_handled_like_any_other() {
 async fn garbage_is_passed_over_and_never_comes_again() {
     let bench = Bench::start().await;
     let service = bench.run(bench.service("echo", [echo()])).await;
-    let deep = format!(
-        "{{\"event\":\"called\",\"n\":{}{}}}",
-        "[".repeat(10_000),
-        "]".repeat(10_000)
-    );
+    let deep =
+        format!("{{\"event\":\"called\",\"n\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
     let garbage: [&[u8]; 8] = [
         b"",
         b"\n",
@@ -75,44 +64,26 @@ async fn garbage_is_passed_over_and_never_comes_again() {
     for body in garbage {
         bench.publish_raw(body).await;
     }
-    let big = format!(
-        "{{\"event\":\"called\",\"pad\":\"{}\",\"n\":2}}",
-        "x".repeat(900_000)
-    );
+    let big = format!("{{\"event\":\"called\",\"pad\":\"{}\",\"n\":2}}", "x".repeat(900_000));
     bench.publish_raw(big).await;
     let mut tail = bench.tail().await;
-    assert_eq!(
-        tail.event("answered").await.get::<u64>("n").unwrap(),
-        Some(2)
-    );
+    assert_eq!(tail.event("answered").await.get::<u64>("n").unwrap(), Some(2));
     service.stop().await;
 
     let again = bench.run(bench.service("echo", [echo()])).await;
     bench.rapids.publish(called(3)).await.unwrap();
-    assert_eq!(
-        tail.event("answered").await.get::<u64>("n").unwrap(),
-        Some(3)
-    );
+    assert_eq!(tail.event("answered").await.get::<u64>("n").unwrap(), Some(3));
     again.stop().await;
 }
 
 #[tokio::test]
 async fn outputs_keep_the_order_of_the_stream() {
     let bench = Bench::start().await;
-    bench
-        .rapids
-        .publish_all((0..300).map(called))
-        .await
-        .unwrap();
-    let service = bench
-        .run(bench.service("echo", [echo()]).from_beginning())
-        .await;
+    bench.rapids.publish_all((0..300).map(called)).await.unwrap();
+    let service = bench.run(bench.service("echo", [echo()]).from_beginning()).await;
     let mut tail = bench.tail().await;
     for n in 0..300 {
-        assert_eq!(
-            tail.event("answered").await.get::<u64>("n").unwrap(),
-            Some(n)
-        );
+        assert_eq!(tail.event("answered").await.get::<u64>("n").unwrap(), Some(n));
     }
     service.stop().await;
 }
@@ -123,9 +94,7 @@ async fn a_late_service_starts_now_unless_told_otherwise() {
     bench.rapids.publish(called(1)).await.unwrap();
     bench.rapids.publish(called(2)).await.unwrap();
     let now = bench.run(bench.service("now", [echo()])).await;
-    let second = bench
-        .run(bench.service("second", [echo()]).from_sequence(2))
-        .await;
+    let second = bench.run(bench.service("second", [echo()]).from_sequence(2)).await;
     bench.rapids.publish(called(3)).await.unwrap();
     bench.rapids.publish(Packet::event("end")).await.unwrap();
 
@@ -133,20 +102,10 @@ async fn a_late_service_starts_now_unless_told_otherwise() {
     let mut answers = Vec::new();
     for _ in 0..3 {
         let answer = tail.event("answered").await;
-        answers.push((
-            answer.breadcrumbs()[0].clone(),
-            answer.get::<u64>("n").unwrap().unwrap(),
-        ));
+        answers.push((answer.breadcrumbs()[0].clone(), answer.get::<u64>("n").unwrap().unwrap()));
     }
     answers.sort();
-    assert_eq!(
-        answers,
-        [
-            ("now".into(), 3),
-            ("second".into(), 2),
-            ("second".into(), 3)
-        ]
-    );
+    assert_eq!(answers, [("now".into(), 3), ("second".into(), 2), ("second".into(), 3)]);
     now.stop().await;
     second.stop().await;
 }
@@ -160,13 +119,8 @@ async fn a_service_continues_where_it_stopped() {
     tail.event("answered").await;
     first.stop().await;
     bench.rapids.publish(called(2)).await.unwrap();
-    let second = bench
-        .run(bench.service("echo", [echo()]).from_beginning())
-        .await;
-    assert_eq!(
-        tail.event("answered").await.get::<u64>("n").unwrap(),
-        Some(2)
-    );
+    let second = bench.run(bench.service("echo", [echo()]).from_beginning()).await;
+    assert_eq!(tail.event("answered").await.get::<u64>("n").unwrap(), Some(2));
     second.stop().await;
 }
 
@@ -176,47 +130,28 @@ async fn two_instances_share_the_packets() {
     let handled = Arc::new([AtomicU32::new(0), AtomicU32::new(0)]);
     let counting = |instance: usize| {
         let handled = Arc::clone(&handled);
-        River::new("echo")
-            .event("called")
-            .react(move |packet: Packet| {
-                let handled = Arc::clone(&handled);
-                async move {
-                    handled[instance].fetch_add(1, Ordering::Relaxed);
-                    tokio::time::sleep(Duration::from_millis(2)).await;
-                    Ok(Packet::event("answered").with("n", packet.get::<u64>("n")?))
-                }
-            })
+        River::new("echo").event("called").react(move |packet: Packet| {
+            let handled = Arc::clone(&handled);
+            async move {
+                handled[instance].fetch_add(1, Ordering::Relaxed);
+                tokio::time::sleep(Duration::from_millis(2)).await;
+                Ok(Packet::event("answered").with("n", packet.get::<u64>("n")?))
+            }
+        })
     };
     let one = bench.run(bench.service("echo", [counting(0)])).await;
     let two = bench.run(bench.service("echo", [counting(1)])).await;
-    bench
-        .rapids
-        .publish_all((0..400).map(called))
-        .await
-        .unwrap();
+    bench.rapids.publish_all((0..400).map(called)).await.unwrap();
     let mut tail = bench.tail().await;
     let mut answered = Vec::new();
     for _ in 0..400 {
-        answered.push(
-            tail.event("answered")
-                .await
-                .get::<u64>("n")
-                .unwrap()
-                .unwrap(),
-        );
+        answered.push(tail.event("answered").await.get::<u64>("n").unwrap().unwrap());
     }
     answered.sort_unstable();
     assert_eq!(answered, (0..400).collect::<Vec<_>>());
     let [one_handled, two_handled] = [0, 1].map(|n| handled[n].load(Ordering::Relaxed));
-    assert_eq!(
-        one_handled + two_handled,
-        400,
-        "each packet is handled once"
-    );
-    assert!(
-        one_handled > 0 && two_handled > 0,
-        "{one_handled} and {two_handled}"
-    );
+    assert_eq!(one_handled + two_handled, 400, "each packet is handled once");
+    assert!(one_handled > 0 && two_handled > 0, "{one_handled} and {two_handled}");
     one.stop().await;
     two.stop().await;
 }
@@ -226,36 +161,26 @@ async fn a_failing_and_a_panicking_reaction_are_tried_again_and_hinder_nobody() 
     let bench = Bench::start().await;
     let attempts = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&attempts);
-    let shaky = River::new("shaky")
-        .event("called")
-        .react(move |packet: Packet| {
-            let attempts = Arc::clone(&counted);
-            async move {
-                if packet.get("n")? == Some(1) {
-                    match attempts.fetch_add(1, Ordering::Relaxed) {
-                        0 => anyhow::bail!("the database is down"),
-                        1 => panic!("a bug"),
-                        _ => {}
-                    }
+    let shaky = River::new("shaky").event("called").react(move |packet: Packet| {
+        let attempts = Arc::clone(&counted);
+        async move {
+            if packet.get("n")? == Some(1) {
+                match attempts.fetch_add(1, Ordering::Relaxed) {
+                    0 => anyhow::bail!("the database is down"),
+                    1 => panic!("a bug"),
+                    _ => {}
                 }
-                Ok(Packet::event("answered").with("n", packet.get::<u64>("n")?))
             }
-        });
+            Ok(Packet::event("answered").with("n", packet.get::<u64>("n")?))
+        }
+    });
     let service = bench.run(bench.service("shaky", [shaky])).await;
     for n in [1, 2] {
         bench.rapids.publish(called(n)).await.unwrap();
     }
     let mut tail = bench.tail().await;
-    assert_eq!(
-        tail.event("answered").await.get::<u64>("n").unwrap(),
-        Some(2),
-        "not held up"
-    );
-    assert_eq!(
-        tail.event("answered").await.get::<u64>("n").unwrap(),
-        Some(1),
-        "not lost"
-    );
+    assert_eq!(tail.event("answered").await.get::<u64>("n").unwrap(), Some(2), "not held up");
+    assert_eq!(tail.event("answered").await.get::<u64>("n").unwrap(), Some(1), "not lost");
     assert_eq!(attempts.load(Ordering::Relaxed), 3);
     service.stop().await;
 }
@@ -265,37 +190,29 @@ async fn a_reaction_that_blocks_its_thread_keeps_its_packet() {
     let bench = Bench::start().await;
     let runs = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&runs);
-    let blocking = River::new("blocking")
-        .event("called")
-        .react(move |_: Packet| {
-            let runs = Arc::clone(&counted);
-            async move {
-                runs.fetch_add(1, Ordering::Relaxed);
-                // Three times the acknowledgement wait of these tests.
-                std::thread::sleep(Duration::from_secs(3));
-                Ok(Packet::event("answered"))
-            }
-        });
+    let blocking = River::new("blocking").event("called").react(move |_: Packet| {
+        let runs = Arc::clone(&counted);
+        async move {
+            runs.fetch_add(1, Ordering::Relaxed);
+            // Three times the acknowledgement wait of these tests.
+            std::thread::sleep(Duration::from_secs(3));
+            Ok(Packet::event("answered"))
+        }
+    });
     let service = bench.run(bench.service("blocking", [blocking])).await;
     bench.rapids.publish(called(1)).await.unwrap();
     bench.tail().await.event("answered").await;
     service.stop().await;
-    assert_eq!(
-        runs.load(Ordering::Relaxed),
-        1,
-        "it was never delivered again meanwhile"
-    );
+    assert_eq!(runs.load(Ordering::Relaxed), 1, "it was never delivered again meanwhile");
 }
 
 #[tokio::test]
 async fn what_is_in_hand_goes_to_others_at_once_when_a_service_stops() {
     let bench = Bench::start().await;
-    let slow = River::new("echo")
-        .event("called")
-        .react(|packet: Packet| async move {
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            Ok(Packet::event("answered").with("n", packet.get::<u64>("n")?))
-        });
+    let slow = River::new("echo").event("called").react(|packet: Packet| async move {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        Ok(Packet::event("answered").with("n", packet.get::<u64>("n")?))
+    });
     let patient = bench.config().ack_wait(Duration::from_secs(600));
     let first = Service::new("echo", patient.clone()).river(slow);
     let first = bench.run(first).await;
@@ -307,13 +224,7 @@ async fn what_is_in_hand_goes_to_others_at_once_when_a_service_stops() {
     let second = bench.run(second).await;
     let mut rest = Vec::new();
     for _ in 0..19 {
-        rest.push(
-            tail.event("answered")
-                .await
-                .get::<u64>("n")
-                .unwrap()
-                .unwrap(),
-        );
+        rest.push(tail.event("answered").await.get::<u64>("n").unwrap().unwrap());
     }
     rest.sort_unstable();
     assert_eq!(rest, (1..20).collect::<Vec<_>>());
@@ -331,10 +242,7 @@ async fn a_restarted_server_is_found_again() {
     bench.rapids.publish(called(2)).await.unwrap();
     let mut tail = bench.tail().await;
     tail.event("answered").await;
-    assert_eq!(
-        tail.event("answered").await.get::<u64>("n").unwrap(),
-        Some(2)
-    );
+    assert_eq!(tail.event("answered").await.get::<u64>("n").unwrap(), Some(2));
     service.stop().await;
 }
 
@@ -344,15 +252,9 @@ async fn a_position_that_is_deleted_ends_the_service_with_a_clear_error() {
     let service = bench.run(bench.service("echo", [echo()])).await;
     let client = async_nats::connect(bench.server.url()).await.unwrap();
     let jetstream = async_nats::jetstream::new(client);
-    jetstream
-        .delete_consumer_from_stream("echo", "RAPIDS")
-        .await
-        .unwrap();
+    jetstream.delete_consumer_from_stream("echo", "RAPIDS").await.unwrap();
     let error = service.ended().await.to_string();
-    assert!(
-        error.starts_with("position of service `echo` is lost: its consumer"),
-        "{error}"
-    );
+    assert!(error.starts_with("position of service `echo` is lost: its consumer"), "{error}");
 }
 
 #[tokio::test]
@@ -382,12 +284,7 @@ async fn a_service_waits_for_a_server_that_is_not_there_yet() {
     })
     .await;
     soon("the service comes up", async {
-        while rapids
-            .services(Duration::from_millis(100))
-            .await
-            .unwrap()
-            .is_empty()
-        {}
+        while rapids.services(Duration::from_millis(100)).await.unwrap().is_empty() {}
     })
     .await;
     service.stop().await;

@@ -15,9 +15,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Waits for a future that must come.
 pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    timeout(DEADLINE, future)
-        .await
-        .unwrap_or_else(|_| panic!("{what}: not within {DEADLINE:?}"))
+    timeout(DEADLINE, future).await.unwrap_or_else(|_| panic!("{what}: not within {DEADLINE:?}"))
 }
 
 /// A server and a connection to its rapids.
@@ -38,9 +36,7 @@ impl Bench {
     }
 
     pub(crate) fn service(&self, name: &str, rivers: impl IntoIterator<Item = River>) -> Service {
-        rivers
-            .into_iter()
-            .fold(Service::new(name, self.config()), Service::river)
+        rivers.into_iter().fold(Service::new(name, self.config()), Service::river)
     }
 
     /// Watches from the beginning.
@@ -62,11 +58,7 @@ impl Bench {
     }
 
     async fn instances(&self, name: &str) -> usize {
-        let up = self
-            .rapids
-            .services(Duration::from_millis(100))
-            .await
-            .unwrap();
+        let up = self.rapids.services(Duration::from_millis(100)).await.unwrap();
         up.iter().filter(|service| service.name == name).count()
     }
 
@@ -75,19 +67,11 @@ impl Bench {
         let client = async_nats::connect(self.server.url()).await.unwrap();
         let jetstream = async_nats::jetstream::new(client);
         let last = async || {
-            jetstream
-                .get_stream("RAPIDS")
-                .await
-                .unwrap()
-                .cached_info()
-                .state
-                .last_sequence
+            jetstream.get_stream("RAPIDS").await.unwrap().cached_info().state.last_sequence
         };
         let done = async |service: &str| {
-            let consumer: PullConsumer = jetstream
-                .get_consumer_from_stream(service, "RAPIDS")
-                .await
-                .unwrap();
+            let consumer: PullConsumer =
+                jetstream.get_consumer_from_stream(service, "RAPIDS").await.unwrap();
             consumer.cached_info().ack_floor.stream_sequence
         };
         soon("all is quiet", async {
@@ -110,12 +94,7 @@ impl Bench {
     pub(crate) async fn publish_raw(&self, body: impl Into<Vec<u8>>) {
         let client = async_nats::connect(self.server.url()).await.unwrap();
         let jetstream = async_nats::jetstream::new(client);
-        jetstream
-            .publish("rapids", body.into().into())
-            .await
-            .unwrap()
-            .await
-            .unwrap();
+        jetstream.publish("rapids", body.into().into()).await.unwrap().await.unwrap();
     }
 }
 
@@ -145,10 +124,7 @@ impl Running {
 
     /// Waits for a service that ends by itself.
     pub(crate) async fn ended(self) -> rapids_client::Error {
-        soon("the service ends", self.task)
-            .await
-            .unwrap()
-            .unwrap_err()
+        soon("the service ends", self.task).await.unwrap().unwrap_err()
     }
 }
 

@@ -13,34 +13,21 @@ const BUCKET: &str = "RAPIDS_MEMORY_counter";
 
 /// Publishes how many packets there were so far.
 fn count() -> River {
-    River::new("count")
-        .event("came")
-        .memory("counts", "all")
-        .react(|count: &mut u64, packet: &Packet| {
+    River::new("count").event("came").memory("counts", "all").react(
+        |count: &mut u64, packet: &Packet| {
             *count += 1;
-            anyhow::Ok(
-                Packet::event("counted")
-                    .with("n", *count)
-                    .with("of", packet.id()),
-            )
-        })
+            anyhow::Ok(Packet::event("counted").with("n", *count).with("of", packet.id()))
+        },
+    )
 }
 
 async fn bucket(bench: &Bench) -> kv::Store {
     let client = async_nats::connect(bench.server.url()).await.unwrap();
-    async_nats::jetstream::new(client)
-        .get_key_value(BUCKET)
-        .await
-        .unwrap()
+    async_nats::jetstream::new(client).get_key_value(BUCKET).await.unwrap()
 }
 
 async fn stored(bench: &Bench) -> serde_json::Value {
-    let value = bucket(bench)
-        .await
-        .get("counts.all")
-        .await
-        .unwrap()
-        .unwrap();
+    let value = bucket(bench).await.get("counts.all").await.unwrap().unwrap();
     serde_json::from_slice(&value).unwrap()
 }
 
@@ -49,21 +36,11 @@ async fn two_instances_move_one_memory_without_losing_a_step() {
     let bench = Bench::start().await;
     let one = bench.run(bench.service("counter", [count()])).await;
     let two = bench.run(bench.service("counter", [count()])).await;
-    bench
-        .rapids
-        .publish_all((0..200).map(|_| Packet::event("came")))
-        .await
-        .unwrap();
+    bench.rapids.publish_all((0..200).map(|_| Packet::event("came"))).await.unwrap();
     let mut tail = bench.tail().await;
     let mut counts = BTreeSet::new();
     for _ in 0..200 {
-        counts.insert(
-            tail.event("counted")
-                .await
-                .get::<u64>("n")
-                .unwrap()
-                .unwrap(),
-        );
+        counts.insert(tail.event("counted").await.get::<u64>("n").unwrap().unwrap());
     }
     assert_eq!(counts, (1..=200).collect());
     assert_eq!(stored(&bench).await["memory"], json!(200));
@@ -86,24 +63,15 @@ async fn a_packet_folded_in_before_a_crash_publishes_what_it_did_then() {
         "unpublished": [{"river": "count", "packet": packet.id(), "bodies": [body]}],
     });
     let store = bucket(&bench).await;
-    store
-        .put("counts.all", record.to_string().into())
-        .await
-        .unwrap();
+    store.put("counts.all", record.to_string().into()).await.unwrap();
 
     let service = bench.run(bench.service("counter", [count()])).await;
     bench.rapids.publish(packet).await.unwrap();
     bench.rapids.publish(Packet::event("came")).await.unwrap();
     let mut tail = bench.tail().await;
     let first = tail.event("counted").await;
-    assert_eq!(
-        (first.get::<u64>("n").unwrap(), first.id()),
-        (Some(41), effect.id())
-    );
-    assert_eq!(
-        tail.event("counted").await.get::<u64>("n").unwrap(),
-        Some(42)
-    );
+    assert_eq!((first.get::<u64>("n").unwrap(), first.id()), (Some(41), effect.id()));
+    assert_eq!(tail.event("counted").await.get::<u64>("n").unwrap(), Some(42));
     soon("what is published is no longer kept", async {
         while stored(&bench).await.get("unpublished").is_some() {}
     })
@@ -115,28 +83,14 @@ async fn a_packet_folded_in_before_a_crash_publishes_what_it_did_then() {
 async fn a_memory_of_another_shape_is_left_alone() {
     let bench = Bench::start().await;
     let service = bench.run(bench.service("counter", [count()])).await;
-    bucket(&bench)
-        .await
-        .put("counts.all", r#"{"memory":"many"}"#.into())
-        .await
-        .unwrap();
+    bucket(&bench).await.put("counts.all", r#"{"memory":"many"}"#.into()).await.unwrap();
     bench.rapids.publish(Packet::event("came")).await.unwrap();
     let mended = async {
         // Failing, the packet is tried again; mended, it counts.
-        bucket(&bench)
-            .await
-            .put("counts.all", r#"{"memory":7}"#.into())
-            .await
-            .unwrap();
+        bucket(&bench).await.put("counts.all", r#"{"memory":7}"#.into()).await.unwrap();
         bench.tail().await.event("counted").await
     };
-    assert_eq!(
-        soon("it is tried again", mended)
-            .await
-            .get::<u64>("n")
-            .unwrap(),
-        Some(8)
-    );
+    assert_eq!(soon("it is tried again", mended).await.get::<u64>("n").unwrap(), Some(8));
     service.stop().await;
 }
 
@@ -146,11 +100,7 @@ async fn one_memory_of_two_types_is_refused_at_start() {
     let text = River::new("text")
         .memory("counts", "all")
         .react(|_: &mut String, _: &Packet| anyhow::Ok(()));
-    let error = bench
-        .service("counter", [count(), text])
-        .check()
-        .unwrap_err()
-        .to_string();
+    let error = bench.service("counter", [count(), text]).check().unwrap_err().to_string();
     assert_eq!(
         error,
         "service `counter` is declared wrongly: memory `counts` is a `u64` and, in river `text`, a \
@@ -161,41 +111,27 @@ async fn one_memory_of_two_types_is_refused_at_start() {
 #[tokio::test]
 async fn a_killed_instance_leaves_its_packets_to_the_next_one() {
     let bench = Bench::start().await;
-    let stuck = River::new("count")
-        .event("came")
-        .memory("counts", "all")
-        .react(|_: &mut u64, _: &Packet| {
+    let stuck = River::new("count").event("came").memory("counts", "all").react(
+        |_: &mut u64, _: &Packet| {
             std::thread::sleep(Duration::from_secs(3));
             anyhow::Ok(())
-        });
+        },
+    );
     // The runtime is dropped with the service in the middle of a step, as by a crash.
     let crashed = Service::new("counter", bench.config()).river(stuck);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.spawn(crashed.run_until(std::future::pending()));
     soon("the service is up", async {
-        while bench
-            .rapids
-            .services(Duration::from_millis(50))
-            .await
-            .unwrap()
-            .is_empty()
-        {}
+        while bench.rapids.services(Duration::from_millis(50)).await.unwrap().is_empty() {}
     })
     .await;
-    bench
-        .rapids
-        .publish_all((0..10).map(|_| Packet::event("came")))
-        .await
-        .unwrap();
+    bench.rapids.publish_all((0..10).map(|_| Packet::event("came"))).await.unwrap();
     runtime.shutdown_background();
 
     let service = bench.run(bench.service("counter", [count()])).await;
     let mut tail = bench.tail().await;
     for n in 1..=10 {
-        assert_eq!(
-            tail.event("counted").await.get::<u64>("n").unwrap(),
-            Some(n)
-        );
+        assert_eq!(tail.event("counted").await.get::<u64>("n").unwrap(), Some(n));
     }
     service.stop().await;
 }

@@ -13,14 +13,7 @@ async fn jetstream(server: &NatsServer) -> async_nats::jetstream::Context {
 }
 
 async fn config(server: &NatsServer) -> StreamConfig {
-    jetstream(server)
-        .await
-        .get_stream("RAPIDS")
-        .await
-        .unwrap()
-        .cached_info()
-        .config
-        .clone()
+    jetstream(server).await.get_stream("RAPIDS").await.unwrap().cached_info().config.clone()
 }
 
 #[tokio::test]
@@ -42,10 +35,7 @@ async fn a_packet_published_twice_is_stored_once() {
     let packet = Packet::event("x");
     let first = bench.rapids.publish(packet.clone()).await.unwrap();
     let second = bench.rapids.publish(packet.clone()).await.unwrap();
-    assert_eq!(
-        (first.id.as_str(), first.sequence, first.duplicate),
-        (packet.id(), 1, false)
-    );
+    assert_eq!((first.id.as_str(), first.sequence, first.duplicate), (packet.id(), 1, false));
     assert_eq!((second.sequence, second.duplicate), (1, true));
 }
 
@@ -63,10 +53,7 @@ async fn a_packet_that_cannot_be_stored_is_refused_with_the_reason() {
     let bench = Bench::start().await;
     let too_large = Packet::event("x").with("pad", "x".repeat(1_000_000));
     let error = bench.rapids.publish(too_large.clone()).await.unwrap_err();
-    assert!(
-        matches!(&error, Error::Refused { id, .. } if id == too_large.id()),
-        "{error}"
-    );
+    assert!(matches!(&error, Error::Refused { id, .. } if id == too_large.id()), "{error}");
     assert!(error.to_string().contains("the limit is 983040"), "{error}");
 
     let faulty = Packet::event("x").with("ratio", f64::NAN);
@@ -79,40 +66,18 @@ async fn a_full_stream_refuses_clearly_and_takes_packets_again_once_there_is_roo
     let server = NatsServer::start().unwrap();
     let small = Config::new(server.url()).max_bytes(100_000);
     let rapids = Rapids::connect(&small).await.unwrap();
-    let packet = |n: u32| {
-        Packet::event("x")
-            .with("pad", "x".repeat(10_000))
-            .with("n", n)
-    };
+    let packet = |n: u32| Packet::event("x").with("pad", "x".repeat(10_000)).with("n", n);
     let error = rapids.publish_all((0..20).map(packet)).await.unwrap_err();
-    assert!(
-        error.to_string().contains("the stream has no room"),
-        "{error}"
-    );
-    assert!(
-        error
-            .to_string()
-            .contains("nats stream edit RAPIDS --max-bytes"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("the stream has no room"), "{error}");
+    assert!(error.to_string().contains("nats stream edit RAPIDS --max-bytes"), "{error}");
 
-    let roomier = StreamConfig {
-        max_bytes: 1_000_000,
-        ..config(&server).await
-    };
-    jetstream(&server)
-        .await
-        .update_stream(roomier)
-        .await
-        .unwrap();
+    let roomier = StreamConfig { max_bytes: 1_000_000, ..config(&server).await };
+    jetstream(&server).await.update_stream(roomier).await.unwrap();
     rapids.publish(packet(99)).await.unwrap();
     // Who does not ask for a size accepts the operator's.
     Rapids::connect(&Config::new(server.url())).await.unwrap();
     let error = Rapids::connect(&small).await.unwrap_err().to_string();
-    assert!(
-        error.contains("max_bytes (RAPIDS_MAX_BYTES) is 1000000, needed is 100000"),
-        "{error}"
-    );
+    assert!(error.contains("max_bytes (RAPIDS_MAX_BYTES) is 1000000, needed is 100000"), "{error}");
 }
 
 #[tokio::test]
@@ -124,10 +89,7 @@ async fn a_stream_that_cannot_be_the_rapids_is_refused_with_every_difference() {
         ..StreamConfig::default()
     };
     jetstream(&server).await.create_stream(other).await.unwrap();
-    let error = Rapids::connect(&Config::new(server.url()))
-        .await
-        .unwrap_err()
-        .to_string();
+    let error = Rapids::connect(&Config::new(server.url())).await.unwrap_err().to_string();
     for difference in [
         "stream `RAPIDS` differs from what is needed: subjects is [\"rapids.>\"], needed is [\"rapids\"]",
         "discard is Old, needed is New",
@@ -143,11 +105,7 @@ async fn a_stream_without_atomic_publish_gains_it() {
     let bench = Bench::start().await;
     let mut older = config(&bench.server).await;
     older.allow_atomic_publish = false;
-    jetstream(&bench.server)
-        .await
-        .update_stream(older)
-        .await
-        .unwrap();
+    jetstream(&bench.server).await.update_stream(older).await.unwrap();
     Rapids::connect(&bench.config()).await.unwrap();
     assert!(config(&bench.server).await.allow_atomic_publish);
 }
@@ -181,10 +139,7 @@ async fn a_publish_survives_a_restart_of_the_server() {
     let rapids = bench.rapids.clone();
     let publishing = tokio::spawn(async move { rapids.publish(Packet::event("during")).await });
     bench.server.restart().unwrap();
-    let published = soon("the packet is stored", publishing)
-        .await
-        .unwrap()
-        .unwrap();
+    let published = soon("the packet is stored", publishing).await.unwrap().unwrap();
     assert_eq!(published.sequence, 2);
 }
 
@@ -195,14 +150,8 @@ async fn a_tail_begins_where_it_is_told_and_says_what_is_no_packet() {
     bench.publish_raw("nonsense").await;
     bench.rapids.publish(Packet::event("three")).await.unwrap();
     let mut tail = bench.rapids.tail(Start::Sequence(2)).await.unwrap();
-    let error = soon("the second", tail.next())
-        .await
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.starts_with("body is not a packet: sequence 2: not a JSON object"),
-        "{error}"
-    );
+    let error = soon("the second", tail.next()).await.unwrap_err().to_string();
+    assert!(error.starts_with("body is not a packet: sequence 2: not a JSON object"), "{error}");
     let third = soon("the third", tail.next()).await.unwrap();
     assert_eq!(third.event_name().as_deref(), Some("three"));
     assert_eq!(third.arrival().map(|arrival| arrival.sequence), Some(3));
@@ -216,28 +165,11 @@ async fn a_service_shows_its_rivers_to_everybody() {
         .event(["placed", "ordered"])
         .require("total")
         .react(|_: Packet| async { Ok(()) });
-    let service = bench
-        .run(bench.service("payment", [river]).version("1.2.3"))
-        .await;
-    let up = bench
-        .rapids
-        .services(Duration::from_millis(200))
-        .await
-        .unwrap();
-    let [payment] = up.as_slice() else {
-        panic!("{up:?}")
-    };
-    assert_eq!(
-        (payment.name.as_str(), payment.version.as_str()),
-        ("payment", "1.2.3")
-    );
-    assert_eq!(
-        payment.rivers["charge"],
-        "@.event == 'placed' || @.event == 'ordered'"
-    );
-    assert_eq!(
-        payment.rivers["charge.requires"],
-        "@.total && @.total != null"
-    );
+    let service = bench.run(bench.service("payment", [river]).version("1.2.3")).await;
+    let up = bench.rapids.services(Duration::from_millis(200)).await.unwrap();
+    let [payment] = up.as_slice() else { panic!("{up:?}") };
+    assert_eq!((payment.name.as_str(), payment.version.as_str()), ("payment", "1.2.3"));
+    assert_eq!(payment.rivers["charge"], "@.event == 'placed' || @.event == 'ordered'");
+    assert_eq!(payment.rivers["charge.requires"], "@.total && @.total != null");
     service.stop().await;
 }

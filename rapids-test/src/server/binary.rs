@@ -60,14 +60,13 @@ impl Search {
             return Ok(found);
         }
         let own = OwnCopy::in_target(&self.target);
-        own.find_or_install(&self.path, announcements, &mut tries)
-            .ok_or_else(|| {
-                anyhow!(
-                    "no nats-server, {OLDEST} or newer:\n  {}\n\
+        own.find_or_install(&self.path, announcements, &mut tries).ok_or_else(|| {
+            anyhow!(
+                "no nats-server, {OLDEST} or newer:\n  {}\n\
                  install one and put it on `PATH`, or set `NATS_SERVER` to its path",
-                    tries.join("\n  ")
-                )
-            })
+                tries.join("\n  ")
+            )
+        })
     }
 
     fn on_path(&self, tries: &mut Vec<String>) -> Option<PathBuf> {
@@ -75,15 +74,13 @@ impl Search {
         if candidates.is_empty() {
             tries.push("no `nats-server` on `PATH`".to_owned());
         }
-        candidates
-            .into_iter()
-            .find(|candidate| match check(candidate) {
-                Ok(()) => true,
-                Err(error) => {
-                    tries.push(format!("{error:#}"));
-                    false
-                }
-            })
+        candidates.into_iter().find(|candidate| match check(candidate) {
+            Ok(()) => true,
+            Err(error) => {
+                tries.push(format!("{error:#}"));
+                false
+            }
+        })
     }
 }
 
@@ -124,11 +121,7 @@ mod tests {
 
     impl Scene {
         fn new() -> Self {
-            Self {
-                fakes: Fakes::new(),
-                target: tempfile::tempdir().unwrap(),
-                chosen: None,
-            }
+            Self { fakes: Fakes::new(), target: tempfile::tempdir().unwrap(), chosen: None }
         }
 
         fn search(&self) -> anyhow::Result<PathBuf> {
@@ -160,10 +153,7 @@ mod tests {
         scene.fakes.server("nats-server", "2.15.1");
         scene.chosen = Some(PathBuf::from("/nowhere/nats-server"));
         let error = format!("{:#}", scene.search().unwrap_err());
-        assert!(
-            error.contains("`NATS_SERVER` is `/nowhere/nats-server`"),
-            "{error}"
-        );
+        assert!(error.contains("`NATS_SERVER` is `/nowhere/nats-server`"), "{error}");
         assert!(error.contains("No such file"), "{error}");
     }
 
@@ -232,18 +222,12 @@ mod tests {
         fs::create_dir_all(program.parent().unwrap()).unwrap();
         fs::write(target.join("CACHEDIR.TAG"), "").unwrap();
         assert_eq!(target_directory(None, Some(&program)), target);
-        assert_eq!(
-            target_directory(Some("relative".into()), Some(&program)),
-            target
-        );
+        assert_eq!(target_directory(Some("relative".into()), Some(&program)), target);
     }
 
     #[test]
     fn target_directory_is_the_default_of_the_workspace_otherwise() {
-        let default = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .unwrap()
-            .join("target");
+        let default = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("target");
         assert_eq!(target_directory(None, Some(Path::new("/opt/it"))), default);
         assert_eq!(target_directory(None, None), default);
     }

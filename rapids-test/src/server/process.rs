@@ -29,10 +29,7 @@ impl Process {
         let child = in_own_group(command).spawn()?;
         let mut shell = Command::new("sh");
         shell.args(["-c", GUARD, &child.id().to_string()]);
-        shell
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         // Without a shell the process still runs, and ends with the drop of this value.
         let guard = in_own_group(&mut shell).spawn().ok();
         Ok(Self { child, guard })
@@ -98,10 +95,7 @@ mod tests {
 
     fn shell(script: &str) -> (Process, BufReader<impl Read>) {
         let mut command = Command::new("sh");
-        command
-            .args(["-c", script])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped());
+        command.args(["-c", script]).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut process = Process::spawn(&mut command).unwrap();
         let output = process.child.stdout.take().unwrap();
         (process, BufReader::new(output))

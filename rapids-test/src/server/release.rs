@@ -22,33 +22,15 @@ pub(super) fn get(workshop: &Workshop<'_>) -> anyhow::Result<PathBuf> {
     download(workshop, SUMS)?;
     download(workshop, &archive)?;
     let sums = fs::read_to_string(workshop.directory.join(SUMS))?;
-    verify(
-        &archive,
-        &fs::read(workshop.directory.join(&archive))?,
-        &sums,
-    )?;
+    verify(&archive, &fs::read(workshop.directory.join(&archive))?, &sums)?;
     run(workshop.command("tar").args(["-xzf", &archive]))?;
     Ok(workshop.directory.join(name).join("nats-server"))
 }
 
 fn download(workshop: &Workshop<'_>, file: &str) -> anyhow::Result<()> {
     let mut command = workshop.command("curl");
-    command.args([
-        "--fail",
-        "--silent",
-        "--show-error",
-        "--location",
-        "--proto",
-        "=https",
-    ]);
-    command.args([
-        "--connect-timeout",
-        "15",
-        "--max-time",
-        "300",
-        "--output",
-        file,
-    ]);
+    command.args(["--fail", "--silent", "--show-error", "--location", "--proto", "=https"]);
+    command.args(["--connect-timeout", "15", "--max-time", "300", "--output", file]);
     run(command.arg(format!("{RELEASES}/v{VERSION}/{file}")))
 }
 
@@ -102,11 +84,7 @@ mod tests {
         fakes.server(&format!("{name}/nats-server"), VERSION);
         let archive = format!("{name}.tar.gz");
         let mut tar = Command::new("tar");
-        tar.arg("-czf")
-            .arg(into.join(&archive))
-            .arg("-C")
-            .arg(fakes.path())
-            .arg(&name);
+        tar.arg("-czf").arg(into.join(&archive)).arg("-C").arg(fakes.path()).arg(&name);
         assert!(tar.status().unwrap().success());
         archive
     }
@@ -131,18 +109,11 @@ mod tests {
         let (fakes, published) = (Fakes::new(), tempfile::tempdir().unwrap());
         let archive = publish(&fakes, published.path());
         let sum = sum(&published.path().join(&archive));
-        fs::write(
-            published.path().join(SUMS),
-            format!("0000  other\n{sum}  {archive}\n"),
-        )
-        .unwrap();
+        fs::write(published.path().join(SUMS), format!("0000  other\n{sum}  {archive}\n")).unwrap();
         offer(&fakes, published.path());
 
         let directory = tempfile::tempdir().unwrap();
-        let workshop = Workshop {
-            directory: directory.path(),
-            path: fakes.path().as_os_str(),
-        };
+        let workshop = Workshop { directory: directory.path(), path: fakes.path().as_os_str() };
         check(&get(&workshop).unwrap()).unwrap();
     }
 
@@ -155,18 +126,10 @@ mod tests {
         offer(&fakes, published.path());
 
         let directory = tempfile::tempdir().unwrap();
-        let workshop = Workshop {
-            directory: directory.path(),
-            path: fakes.path().as_os_str(),
-        };
+        let workshop = Workshop { directory: directory.path(), path: fakes.path().as_os_str() };
         let error = get(&workshop).unwrap_err().to_string();
         assert!(error.ends_with(&format!("published is {sum}")), "{error}");
-        assert!(
-            !directory
-                .path()
-                .join(archive.trim_end_matches(".tar.gz"))
-                .exists()
-        );
+        assert!(!directory.path().join(archive.trim_end_matches(".tar.gz")).exists());
     }
 
     #[test]

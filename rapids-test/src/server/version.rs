@@ -7,11 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, ensure};
 
 /// The oldest that will do: the first with atomic batch publish.
-pub(super) const OLDEST: Version = Version {
-    major: 2,
-    minor: 12,
-    patch: 0,
-};
+pub(super) const OLDEST: Version = Version { major: 2, minor: 12, patch: 0 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Version {
@@ -28,11 +24,7 @@ impl Version {
         let release = version.split(['-', '+']).next()?;
         let mut numbers = release.split('.').map(|number| number.parse().ok());
         let [major, minor, patch] = [numbers.next()??, numbers.next()??, numbers.next()??];
-        numbers.next().is_none().then_some(Self {
-            major,
-            minor,
-            patch,
-        })
+        numbers.next().is_none().then_some(Self { major, minor, patch })
     }
 }
 
@@ -65,35 +57,19 @@ mod tests {
     use super::*;
 
     fn version(major: u32, minor: u32, patch: u32) -> Option<Version> {
-        Some(Version {
-            major,
-            minor,
-            patch,
-        })
+        Some(Version { major, minor, patch })
     }
 
     #[test]
     fn version_is_read_from_what_the_server_prints() {
         assert_eq!(Version::parse("nats-server: v2.15.1\n"), version(2, 15, 1));
-        assert_eq!(
-            Version::parse("nats-server: v2.12.0-RC.2"),
-            version(2, 12, 0)
-        );
-        assert_eq!(
-            Version::parse("nats-server: v2.14.0+b2fd3ef"),
-            version(2, 14, 0)
-        );
+        assert_eq!(Version::parse("nats-server: v2.12.0-RC.2"), version(2, 12, 0));
+        assert_eq!(Version::parse("nats-server: v2.14.0+b2fd3ef"), version(2, 14, 0));
     }
 
     #[test]
     fn anything_else_is_no_version() {
-        for text in [
-            "",
-            "2.15.1",
-            "nats-server: v2",
-            "nats-server: v2.x.1",
-            "nats: v2.15.1",
-        ] {
+        for text in ["", "2.15.1", "nats-server: v2", "nats-server: v2.x.1", "nats: v2.15.1"] {
             assert_eq!(Version::parse(text), None, "{text:?}");
         }
     }

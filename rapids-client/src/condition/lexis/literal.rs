@@ -28,21 +28,14 @@ impl Reader<'_> {
         }
         let literal = &self.text[at..self.at];
         if whole.len() > 1 && whole.starts_with('0') {
-            return fault(
-                at,
-                format!("number `{literal}` begins with a needless zero"),
-            );
+            return fault(at, format!("number `{literal}` begins with a needless zero"));
         }
         let decimal = literal.contains(['.', 'e', 'E']);
         if whole.parse().is_ok_and(|whole: u64| whole <= MAX_INTEGER) {
             self.lexis.decimals.extend(decimal.then_some(literal));
             return Ok(());
         }
-        let subject = if decimal {
-            "whole part of number"
-        } else {
-            "integer literal"
-        };
+        let subject = if decimal { "whole part of number" } else { "integer literal" };
         let reason = format!(
             "{subject} `{literal}` is beyond ±{MAX_INTEGER}, the largest that an expression can hold"
         );
@@ -93,10 +86,7 @@ impl Reader<'_> {
             }
             _ => {
                 let quotes = if quote == '"' { "double" } else { "single" };
-                fault(
-                    at,
-                    format!("`\\{escaped}` is no escape within {quotes} quotes"),
-                )
+                fault(at, format!("`\\{escaped}` is no escape within {quotes} quotes"))
             }
         }
     }
@@ -139,31 +129,11 @@ mod tests {
     fn faulty_literals_are_told_at_their_fault() {
         for (text, at, reason) in [
             ("@.a == 007", 7, "number `007` begins with a needless zero"),
-            (
-                r"@.a == '\u00'",
-                8,
-                r"four hexadecimal digits must follow `\u`",
-            ),
-            (
-                r"@.a == '\u+123'",
-                8,
-                r"four hexadecimal digits must follow `\u`",
-            ),
-            (
-                r"@.a == '\uéé'",
-                8,
-                r"four hexadecimal digits must follow `\u`",
-            ),
-            (
-                r"@.a == '\udc00'",
-                8,
-                "half of a surrogate pair is no character",
-            ),
-            (
-                r"@.a == '\ud800\u0041'",
-                8,
-                "half of a surrogate pair is no character",
-            ),
+            (r"@.a == '\u00'", 8, r"four hexadecimal digits must follow `\u`"),
+            (r"@.a == '\u+123'", 8, r"four hexadecimal digits must follow `\u`"),
+            (r"@.a == '\uéé'", 8, r"four hexadecimal digits must follow `\u`"),
+            (r"@.a == '\udc00'", 8, "half of a surrogate pair is no character"),
+            (r"@.a == '\ud800\u0041'", 8, "half of a surrogate pair is no character"),
             (r"@.a == '\x'", 8, r"`\x` is no escape within single quotes"),
             (r"@.a == '\", 7, "the string that begins here never ends"),
             ("@.a == 'a\nb'", 9, "a string holds U+000A unescaped"),

@@ -79,14 +79,8 @@ mod tests {
 
     #[test]
     fn any_name_can_follow_a_point() {
-        for text in [
-            "@.and",
-            "@.in == true",
-            "@.length.match",
-            "@..null",
-            "@._1.\u{e9}2",
-            "@.a .b",
-        ] {
+        for text in ["@.and", "@.in == true", "@.length.match", "@..null", "@._1.\u{e9}2", "@.a .b"]
+        {
             read(text).unwrap();
         }
     }
