@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use jsonpath_rust::parser::errors::JsonPathError;
 use jsonpath_rust::parser::model::{Segment, Selector};
 use jsonpath_rust::parser::{Rule, parse_json_path};
+use pest::error::InputLocation;
 
 use super::compile::compile;
 use super::error::{ExpressionError, Place};
@@ -74,16 +75,15 @@ fn clause_at_fault(text: &str) -> Place {
 fn translate(text: &str, error: JsonPathError) -> Fault {
     match error {
         JsonPathError::PestError(error) => {
-            let at = offset(&format!("{:?}", error.location)).map(|at| {
-                let at = at.saturating_sub(BEFORE.len()).min(text.len());
-                at + text[at..].len() - text[at..].trim_start().len()
-            });
+            let (InputLocation::Pos(at) | InputLocation::Span((at, _))) = error.location;
+            let at = at.saturating_sub(BEFORE.len()).min(text.len());
+            let at = at + text[at..].len() - text[at..].trim_start().len();
             let mut expected = BTreeSet::new();
             error.renamed_rules(|rule| {
                 expected.insert(wanted(*rule));
                 String::new()
             });
-            Fault { at, reason: misplaced(at.map_or("", |at| &text[at..]), &expected) }
+            Fault { at: Some(at), reason: misplaced(&text[at..], &expected) }
         }
         JsonPathError::InvalidJsonPath(reason) => reworded(&reason).into(),
         other => other.to_string().into(),
@@ -108,14 +108,6 @@ fn misplaced(rest: &str, expected: &BTreeSet<&str>) -> String {
         "" => format!("the end stands where {wanted} should"),
         found => format!("`{found}` stands where {wanted} should"),
     }
-}
-
-/// Reads the offset of a parser's location, `Pos(7)` or `Span((7, 9))`: its type belongs to a
-/// crate that the parser does not re-export. Without an offset the clause is named instead.
-fn offset(location: &str) -> Option<usize> {
-    let digits = location.trim_start_matches(|c: char| !c.is_ascii_digit());
-    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
-    digits[..end].parse().ok()
 }
 
 /// Says in the user's words what the grammar asks for.
@@ -153,13 +145,6 @@ fn reworded(reason: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn offsets_are_read_from_both_forms_of_location() {
-        assert_eq!(offset("Pos(17)"), Some(17));
-        assert_eq!(offset("Span((7, 9))"), Some(7));
-        assert_eq!(offset("Unknown"), None);
-    }
 
     #[test]
     fn very_long_and_very_deep_texts_are_no_danger() {

@@ -90,7 +90,7 @@ async fn a_memory_of_another_shape_is_left_alone() {
         bucket(&bench).await.put("counts.all", r#"{"memory":7}"#.into()).await.unwrap();
         bench.tail().await.event("counted").await
     };
-    assert_eq!(soon("it is tried again", mended).await.get::<u64>("n").unwrap(), Some(8));
+    assert_eq!(soon("it is tried again", Box::pin(mended)).await.get::<u64>("n").unwrap(), Some(8));
     service.stop().await;
 }
 
