@@ -31,5 +31,5 @@ mod tree;
 pub use error::ExpressionError;
 pub(crate) use expression::Expression;
 pub(crate) use number::canonical;
-pub(crate) use path::{Path, Step};
+pub(crate) use path::{Path, Step, is_path};
 pub(crate) use render::{key_query, string_literal};

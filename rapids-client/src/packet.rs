@@ -22,7 +22,7 @@ use serde_json::value::RawValue;
 pub use arrival::Arrival;
 pub use names::Names;
 
-use crate::condition::{Path, Step};
+use crate::condition::{Path, Step, is_path};
 use crate::json::{Node, Top};
 use crate::{Error, Result};
 use fields::{Fields, write_member};
@@ -309,7 +309,7 @@ impl Packet {
 
 /// A key of the top level, or a path if it begins like one.
 fn resolve(path: &str) -> Result<Path, String> {
-    if path.starts_with(['@', '$']) {
+    if is_path(path) {
         Path::parse(path).map_err(|error| format!("is not a path: {error}"))
     } else {
         Ok(Path::key(path))

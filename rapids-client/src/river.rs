@@ -18,7 +18,7 @@ pub use outcome::{Outcome, Packets, reject, retry_after};
 pub(crate) use reaction::{Fold, MemoryUse, Reaction};
 pub use rules::Rules;
 
-use crate::condition::{key_query, string_literal};
+use crate::condition::{is_path, key_query, string_literal};
 use crate::memory::{MemoryKey, Record, RememberingRiver};
 use crate::packet::keys::{COMMAND, EVENT, NEED};
 use crate::packet::{Names, Packet};
@@ -123,20 +123,22 @@ impl River {
         self.clause(Role::Condition, expression)
     }
 
-    /// Condition: the keys are missing or `null`.
+    /// Condition: the fields are missing or `null`. Each is a key of the top level, or a path
+    /// such as `@.solutions.car` (anything that begins with `@` or `$`).
     #[must_use]
     pub fn forbid(self, keys: impl Names) -> Self {
         keys.into_names().iter().fold(self, |river, key| {
-            let query = key_query(key);
+            let query = field_query(key);
             river.clause(Role::Condition, &format!("!{query} || {query} == null"))
         })
     }
 
-    /// Requirement: the keys are present and not `null`.
+    /// Requirement: the fields are present and not `null`; keys or paths, as for
+    /// [`forbid`](Self::forbid).
     #[must_use]
     pub fn require(self, keys: impl Names) -> Self {
         keys.into_names().iter().fold(self, |river, key| {
-            let query = key_query(key);
+            let query = field_query(key);
             river.clause(Role::Requirement, &format!("{query} && {query} != null"))
         })
     }
@@ -303,6 +305,11 @@ impl River {
     }
 }
 
+/// The query of a field: of a key of the top level, or a path as it stands.
+fn field_query(field: &str) -> String {
+    if is_path(field) { field.to_owned() } else { key_query(field) }
+}
+
 /// Gives published packets their place in the conversation.
 fn placed(
     packets: Vec<Packet>,
@@ -369,6 +376,15 @@ mod tests {
             "(@.need == 'car' || @.need[?@ == 'car']) && @.command == 'go'"
         );
         assert_eq!(River::new("all").to_string(), "@");
+    }
+
+    #[test]
+    fn fields_may_be_paths() {
+        let river =
+            River::new("r").require("@.a.b").forbid("$['c d'][0]").react(|_| async { Ok(()) });
+        assert_eq!(river.rules().requirements, ["@.a.b && @.a.b != null"]);
+        assert_eq!(river.judge(&packet(r#"{"a":{"b":0},"c d":[null]}"#)), Verdict::Matches);
+        assert_eq!(river.judge(&packet(r#"{"a":{"b":0},"c d":[1]}"#)), Verdict::NotForMe);
     }
 
     #[test]

@@ -92,7 +92,23 @@ impl TestRapids {
     /// Publishes a body as `nats pub` would, and lets the rivers react until all is quiet. A body
     /// that is no packet is passed over, as by a service.
     pub async fn publish_bytes(&mut self, body: impl Into<Vec<u8>>) {
-        let mut queue: VecDeque<Packet> = self.store(body.into()).into_iter().collect();
+        let first = self.store(body.into());
+        self.flow(first).await;
+    }
+
+    /// Delivers a stored packet once more, as after a crash, and lets the rivers react until all
+    /// is quiet.
+    ///
+    /// # Panics
+    /// If no packet of this id is stored.
+    pub async fn redeliver(&mut self, packet_id: &str) {
+        let stored = self.stored.iter().find(|packet| packet.id() == packet_id).cloned();
+        assert!(stored.is_some(), "no packet `{packet_id}` to deliver again:\n{}", self.trail());
+        self.flow(stored).await;
+    }
+
+    async fn flow(&mut self, first: Option<Packet>) {
+        let mut queue: VecDeque<Packet> = first.into_iter().collect();
         while let Some(packet) = queue.pop_front() {
             for position in 0..self.services.len() {
                 let service = self.services[position].clone();
@@ -186,7 +202,6 @@ impl TestRapids {
     ///
     /// # Panics
     /// If there is none or more than one; the message shows the whole trail.
-    #[must_use]
     #[track_caller]
     pub fn only(&self, name: &str) -> &Packet {
         match self.events(name).as_slice() {
@@ -248,11 +263,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_packet_that_comes_again_leads_to_the_same_packets() {
+        let mut rapids = TestRapids::new().service("table", ping_pong());
+        let first = Packet::event("ping");
+        rapids.publish(first.clone()).await;
+        rapids.redeliver(first.id()).await;
+        assert_eq!(rapids.packets().len(), 10, "{}", rapids.trail());
+    }
+
+    #[tokio::test]
     #[should_panic(expected = "0 packets `greeted` instead of one:\n- came\n")]
     async fn a_missing_packet_shows_the_trail() {
         let mut rapids = TestRapids::new();
         rapids.publish(Packet::event("came")).await;
-        let _ = rapids.only("greeted");
+        rapids.only("greeted");
     }
 
     #[test]

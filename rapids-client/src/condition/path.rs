@@ -24,6 +24,11 @@ pub(crate) enum Step {
     Index(i64),
 }
 
+/// Whether a text that names a field is a path; if not, it is a key of the top level.
+pub(crate) fn is_path(text: &str) -> bool {
+    text.starts_with(['@', '$'])
+}
+
 impl Path {
     /// Parses a singular query of RFC 9535 that begins with `@` or `$`.
     ///

@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use crate::connection::Connection;
 use crate::names::{STREAM, SUBJECT};
 use crate::rapids::Start;
-use crate::rapids::stream::StreamFacts;
+use crate::rapids::stream::{self, StreamFacts};
 use crate::{Error, Result};
 
 /// How many packets of a service may be unacknowledged over all its instances.
@@ -44,13 +44,13 @@ impl<'a> Consumer<'a> {
         if let Some(found) = self.info().await? {
             return self.resume(&found, &wanted, start, facts).await;
         }
-        if let Some(Start::Sequence(sequence)) = start
-            && sequence > facts.last_sequence + 1
-        {
-            return Err(self.lost(format!(
-                "it is to start at sequence {sequence}, but the stream ends at {}",
-                facts.last_sequence
-            )));
+        if let Some(Start::Sequence(sequence)) = start {
+            let last = self.last_sequence().await?;
+            if sequence > last + 1 {
+                return Err(self.lost(format!(
+                    "it is to start at sequence {sequence}, but the stream ends at {last}"
+                )));
+            }
         }
         match self.create(wanted.clone()).await? {
             Some(created) => self.announce_start(start.unwrap_or_default(), facts, &created),
@@ -82,6 +82,11 @@ impl<'a> Consumer<'a> {
             }
             Response::Err { error } => Err(Error::Server { action, source: error.into() }),
         }
+    }
+
+    async fn last_sequence(&self) -> Result<u64> {
+        let info = stream::info(self.connection).await?;
+        Ok(info.map_or(0, |info| info.state.last_sequence))
     }
 
     /// That the position is gone or does not fit.
@@ -125,7 +130,8 @@ impl<'a> Consumer<'a> {
                 self.service
             )));
         }
-        let (at, last) = (found.delivered.stream_sequence, facts.last_sequence);
+        // Read after the position: others may have published and read meanwhile.
+        let (at, last) = (found.delivered.stream_sequence, self.last_sequence().await?);
         if at > last {
             return Err(self.lost(format!(
                 "it stands at sequence {at}, but the stream ends at {last}: the stream was made \

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::condition::{Path, canonical};
+use crate::condition::{Path, canonical, is_path};
 use crate::json::Kind;
 use crate::packet::Packet;
 
@@ -39,7 +39,7 @@ pub(crate) enum KeySource {
 impl KeySource {
     /// A path if the text begins like one, else a constant.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        if text.starts_with(['@', '$']) {
+        if is_path(text) {
             return Path::parse(text).map(Self::Path).map_err(|error| error.to_string());
         }
         Ok(Self::Constant(text.to_owned()))

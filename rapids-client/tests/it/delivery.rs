@@ -157,6 +157,19 @@ async fn two_instances_share_the_packets() {
 }
 
 #[tokio::test]
+async fn a_second_instance_starts_while_the_first_is_busy() {
+    let bench = Bench::start().await;
+    let first = bench.run(bench.service("echo", [echo()])).await;
+    let rapids = bench.rapids.clone();
+    let busy = tokio::spawn(async move { rapids.publish_all((0..20_000).map(called)).await });
+    for _ in 0..10 {
+        bench.run(bench.service("echo", [echo()])).await.stop().await;
+    }
+    soon("all is published", busy).await.unwrap().unwrap();
+    first.stop().await;
+}
+
+#[tokio::test]
 async fn a_failing_and_a_panicking_reaction_are_tried_again_and_hinder_nobody() {
     let bench = Bench::start().await;
     let attempts = Arc::new(AtomicU32::new(0));
