@@ -1,0 +1,95 @@
+//! shipping: schedules a shipment once an order is both paid and reserved.
+//!
+//! Listens for `payment_received` and `stock_reserved` with `order_id`, whichever comes first.
+//! Publishes `shipment_scheduled`.
+//! Run: `just river shipping`
+
+use anyhow::Result;
+use rapids_client::{Packet, River, Service, telemetry};
+use serde::{Deserialize, Serialize};
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    telemetry::init();
+    Service::from_env("shipping")?.river(join()).run().await?;
+    Ok(())
+}
+
+fn join() -> River {
+    River::new("join")
+        .event(["payment_received", "stock_reserved"])
+        .require("order_id")
+        .memory("shipments", "@.order_id")
+        .react(on_half)
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Shipment {
+    paid: bool,
+    reserved: bool,
+}
+
+#[derive(Deserialize)]
+struct Half {
+    event: String,
+    order_id: String,
+}
+
+fn on_half(shipment: &mut Shipment, packet: &Packet) -> Result<Option<Packet>> {
+    let Half { event, order_id } = packet.parse()?;
+    let half = match event.as_str() {
+        "payment_received" => &mut shipment.paid,
+        _ => &mut shipment.reserved,
+    };
+    let is_new = !std::mem::replace(half, true);
+    let is_due = is_new && shipment.paid && shipment.reserved;
+    Ok(is_due.then(|| Packet::event("shipment_scheduled").with("order_id", order_id)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rapids_client::Verdict;
+    use rapids_test::TestRapids;
+
+    fn half(event: &str, order_id: &str) -> Packet {
+        Packet::event(event).with("order_id", order_id)
+    }
+
+    #[test]
+    fn each_half_is_taken_and_nothing_without_an_order() {
+        assert_eq!(join().judge(&half("payment_received", "o-1")), Verdict::Matches);
+        assert_eq!(join().judge(&half("stock_reserved", "o-1")), Verdict::Matches);
+        assert_eq!(join().judge(&half("payment_declined", "o-1")), Verdict::NotForMe);
+        let nameless = join().explain(&Packet::event("stock_reserved")).to_string();
+        assert!(nameless.contains("@.order_id is missing"), "{nameless}");
+    }
+
+    #[test]
+    fn one_half_alone_schedules_nothing_however_often_it_comes() {
+        let mut shipment = Shipment::default();
+        for _ in 0..2 {
+            let answer = on_half(&mut shipment, &half("stock_reserved", "o-1")).unwrap();
+            assert!(answer.is_none(), "{answer:?}");
+        }
+        let answer = on_half(&mut shipment, &half("payment_received", "o-1")).unwrap();
+        assert_eq!(answer.unwrap().event_name().as_deref(), Some("shipment_scheduled"));
+    }
+
+    #[tokio::test]
+    async fn both_halves_schedule_once_in_either_order() {
+        for (first, second) in
+            [("payment_received", "stock_reserved"), ("stock_reserved", "payment_received")]
+        {
+            let mut rapids = TestRapids::new().service("shipping", [join()]);
+            rapids.publish(half(first, "o-1")).await;
+            rapids.publish(half(second, "o-2")).await;
+            rapids.none("shipment_scheduled");
+            for event in [second, first, second] {
+                rapids.publish(half(event, "o-1")).await;
+            }
+            let scheduled = rapids.only("shipment_scheduled");
+            assert_eq!(scheduled.get::<String>("order_id").unwrap().unwrap(), "o-1");
+        }
+    }
+}
