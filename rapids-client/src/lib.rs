@@ -24,4 +24,4 @@ pub use rapids::{Announced, Published, Rapids, Start, Tail};
 pub use river::{
     ClauseReport, Explanation, Outcome, Packets, River, Rules, Verdict, reject, retry_after,
 };
-pub use service::Service;
+pub use service::{Service, told_to_stop};

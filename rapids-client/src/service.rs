@@ -4,6 +4,7 @@
 
 mod announcement;
 mod running;
+mod signal;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -11,6 +12,7 @@ use std::future::Future;
 use jiff::Timestamp;
 
 pub(crate) use announcement::{Announcement, ON_RAPIDS};
+pub use signal::told_to_stop;
 
 use crate::config::Config;
 use crate::packet::Packet;
@@ -177,7 +179,7 @@ impl Service {
     /// # Errors
     /// As for [`run_until`](Self::run_until).
     pub async fn run(self) -> Result<()> {
-        self.run_until(running::told_to_stop()).await
+        self.run_until(told_to_stop()).await
     }
 
     /// Runs until the future is ready. See [`run`](Self::run).

@@ -101,20 +101,3 @@ async fn connect(service: &Service) -> Result<Connection> {
         tokio::time::sleep(backoff::exponential(attempt).min(LONGEST_WAIT)).await;
     }
 }
-
-/// Ready when the process is told to stop.
-pub(super) async fn told_to_stop() {
-    let interrupted = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = interrupted => {}
-                _ = terminated.recv() => {}
-            }
-            return;
-        }
-    }
-    let _ = interrupted.await;
-}
