@@ -28,7 +28,7 @@ mod repeats;
 mod semantics;
 mod tree;
 
-pub use error::ExpressionError;
+pub(crate) use error::ExpressionError;
 pub(crate) use expression::Expression;
 pub(crate) use number::canonical;
 pub(crate) use path::{Path, Step, is_path};

@@ -5,6 +5,7 @@
 //! one that blocks its thread delays its successors and nothing else.
 
 pub(crate) mod backoff;
+mod chores;
 mod consumer;
 pub(crate) mod engine;
 mod handling;

@@ -1,7 +1,5 @@
 //! The one error type of the library.
 
-use crate::condition::ExpressionError;
-
 /// A [`Result`](std::result::Result) whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -38,9 +36,6 @@ pub enum Error {
         /// The server's own words, such as ``publish to `rapids` ``.
         violation: String,
     },
-    /// An expression does not parse or does not type-check.
-    #[error(transparent)]
-    Expression(#[from] ExpressionError),
     /// A service or a river is declared wrongly; lists every fault.
     #[error("{of} is declared wrongly: {}", faults.join("; "))]
     Definition {
@@ -81,13 +76,25 @@ pub enum Error {
         /// One per setting: found, needed, remedy.
         differences: Vec<String>,
     },
-    /// The rapids refuse a packet.
+    /// The rapids can never take a packet. Final: no retry mends it.
     #[error("packet `{id}` is refused: {reason}")]
     Refused {
         /// The packet's id.
         id: String,
         /// Why, with the limit and the remedy.
         reason: String,
+    },
+    /// The stream has no room for a packet. Temporary: there is room again once packets have
+    /// expired or the limit was raised.
+    #[error(
+        "packet `{id}` finds no room in the stream; raise its limit with \
+         `nats stream edit RAPIDS --max-bytes`, or shorten `--max-age`"
+    )]
+    Full {
+        /// The packet's id.
+        id: String,
+        /// The server's words.
+        source: Source,
     },
     /// A service's position does not fit the stream.
     #[error("position of service `{service}` is lost: {reason}")]

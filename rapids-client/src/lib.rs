@@ -14,7 +14,6 @@ mod river;
 mod service;
 pub mod telemetry;
 
-pub use condition::ExpressionError;
 pub use config::Config;
 pub use error::{Error, Result};
 pub use jiff::Timestamp;

@@ -13,8 +13,9 @@ use std::time::Duration;
 
 pub use announced::Announced;
 pub use publisher::Published;
-pub(crate) use publisher::{Patience, Publisher, Sent};
+pub(crate) use publisher::{Outgoing, Patience, Publisher, Sent};
 pub use start::Start;
+pub(crate) use start::timestamp;
 pub use tail::Tail;
 pub(crate) use tail::read;
 
@@ -64,12 +65,14 @@ impl Rapids {
     /// ten minutes stores nothing; while the server is away it is tried again under the same id.
     ///
     /// # Errors
-    /// [`Error::Refused`](crate::Error::Refused) if the packet is too large or the stream is
-    /// full, [`Error::Field`](crate::Error::Field) if a field could not be set,
+    /// [`Error::Refused`](crate::Error::Refused) if the packet is too large,
+    /// [`Error::Full`](crate::Error::Full) if the stream has no room,
+    /// [`Error::Field`](crate::Error::Field) if a field could not be set,
     /// [`Error::Server`](crate::Error::Server) if there was no answer for 30 seconds: the packet
     /// may or may not be stored then.
     pub async fn publish(&self, packet: Packet) -> Result<Published> {
-        self.publisher.send(&packet).await?.acknowledged(Patience::For(PATIENCE)).await
+        let outgoing = self.publisher.prepare(&packet)?;
+        self.publisher.send(outgoing).await.acknowledged(Patience::For(PATIENCE)).await
     }
 
     /// Publishes packets in order with many in flight, and returns once all are stored.
@@ -78,26 +81,42 @@ impl Rapids {
     /// answer and a packet had to be sent again.
     ///
     /// # Errors
-    /// As for [`publish`](Self::publish), the first one; packets before the one named are stored,
-    /// up to 512 after it may be.
+    /// As for [`publish`](Self::publish), the first one, after an answer for each packet that was
+    /// under way: up to 512 after the one at fault may be stored.
     pub async fn publish_all(
         &self,
         packets: impl IntoIterator<Item = Packet>,
     ) -> Result<Vec<Published>> {
         let mut window: VecDeque<Sent> = VecDeque::with_capacity(WINDOW);
         let mut published = Vec::new();
+        let mut failed = None;
         for packet in packets {
             if window.len() == WINDOW
                 && let Some(oldest) = window.pop_front()
             {
-                published.push(oldest.acknowledged(Patience::For(PATIENCE)).await?);
+                match oldest.acknowledged(Patience::For(PATIENCE)).await {
+                    Ok(stored) => published.push(stored),
+                    Err(error) => failed = Some(error),
+                }
             }
-            window.push_back(self.publisher.send(&packet).await?);
+            match self.publisher.prepare(&packet) {
+                Ok(outgoing) if failed.is_none() => {
+                    window.push_back(self.publisher.send(outgoing).await);
+                }
+                Ok(_) => break,
+                Err(error) => {
+                    failed.get_or_insert(error);
+                    break;
+                }
+            }
         }
         for sent in window {
-            published.push(sent.acknowledged(Patience::For(PATIENCE)).await?);
+            match sent.acknowledged(Patience::For(PATIENCE)).await {
+                Ok(stored) => published.push(stored),
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
-        Ok(published)
+        failed.map_or(Ok(published), Err)
     }
 
     /// Watches the rapids from a point on, without a position on the server and without
@@ -115,10 +134,6 @@ impl Rapids {
     /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn services(&self, wait: Duration) -> Result<Vec<Announced>> {
         announced::ask(&self.connection, wait).await
-    }
-
-    pub(crate) fn connection(&self) -> &Connection {
-        &self.connection
     }
 
     pub(crate) fn facts(&self) -> &StreamFacts {

@@ -18,7 +18,7 @@ pub use outcome::{Outcome, Packets, reject, retry_after};
 pub(crate) use reaction::{Fold, MemoryUse, Reaction};
 pub use rules::Rules;
 
-use crate::condition::{is_path, key_query, string_literal};
+use crate::condition::{Path, is_path, key_query, string_literal};
 use crate::memory::{MemoryKey, Record, RememberingRiver};
 use crate::packet::keys::{COMMAND, EVENT, NEED};
 use crate::packet::{Names, Packet};
@@ -126,20 +126,28 @@ impl River {
     /// Condition: the fields are missing or `null`. Each is a key of the top level, or a path
     /// such as `@.solutions.car` (anything that begins with `@` or `$`).
     #[must_use]
-    pub fn forbid(self, keys: impl Names) -> Self {
-        keys.into_names().iter().fold(self, |river, key| {
-            let query = field_query(key);
-            river.clause(Role::Condition, &format!("!{query} || {query} == null"))
-        })
+    pub fn forbid(self, fields: impl Names) -> Self {
+        self.fields(Role::Condition, fields, |query| format!("!{query} || {query} == null"))
     }
 
     /// Requirement: the fields are present and not `null`; keys or paths, as for
     /// [`forbid`](Self::forbid).
     #[must_use]
-    pub fn require(self, keys: impl Names) -> Self {
-        keys.into_names().iter().fold(self, |river, key| {
-            let query = field_query(key);
-            river.clause(Role::Requirement, &format!("{query} && {query} != null"))
+    pub fn require(self, fields: impl Names) -> Self {
+        self.fields(Role::Requirement, fields, |query| format!("{query} && {query} != null"))
+    }
+
+    fn fields(self, role: Role, fields: impl Names, test: fn(&str) -> String) -> Self {
+        fields.into_names().iter().fold(self, |river, field| {
+            let query = if is_path(field) {
+                Path::parse(field).map(|path| path.to_string())
+            } else {
+                Ok(key_query(field))
+            };
+            match query {
+                Ok(query) => river.clause(role, &test(&query)),
+                Err(error) => river.fault(error.to_string()),
+            }
         })
     }
 
@@ -159,8 +167,18 @@ impl River {
 
     fn clause(mut self, role: Role, expression: &str) -> Self {
         match Clause::new(role, expression) {
-            Ok(clause) => self.clauses.push(clause),
-            Err(error) => self.faults.push(error.to_string()),
+            Ok(clause) if self.clauses.contains(&clause) => self,
+            Ok(clause) => {
+                self.clauses.push(clause);
+                self
+            }
+            Err(error) => self.fault(error.to_string()),
+        }
+    }
+
+    fn fault(mut self, fault: String) -> Self {
+        if !self.faults.contains(&fault) {
+            self.faults.push(fault);
         }
         self
     }
@@ -188,15 +206,19 @@ impl River {
     where
         T: Default + serde::Serialize + serde::de::DeserializeOwned + 'static,
     {
-        RememberingRiver::new(self, name, key)
+        // Visible as a rule, so that tools know of it too.
+        let river = if is_path(key) { self.require(key) } else { self };
+        RememberingRiver::new(river, name, key)
     }
 
     pub(crate) fn with_reaction(mut self, reaction: Result<Reaction, String>) -> Self {
         match reaction {
-            Ok(reaction) => self.reaction = Some(reaction),
-            Err(fault) => self.faults.push(fault),
+            Ok(reaction) => {
+                self.reaction = Some(reaction);
+                self
+            }
+            Err(fault) => self.fault(fault),
         }
-        self
     }
 
     /// The name.
@@ -251,7 +273,9 @@ impl River {
                 .find_map(|clause| clause.repeated_key(node))
                 .map(|path| format!("the body repeats the key `{path}`")),
         );
-        problems.extend(self.memory_use().and_then(|memory| memory.key_of(packet).err()));
+        if problems.is_empty() {
+            problems.extend(self.memory_use().and_then(|memory| memory.key_of(packet).err()));
+        }
         match (problems.is_empty(), self.reports_invalid) {
             (true, _) => Verdict::Matches,
             (false, true) => Verdict::Invalid(problems),
@@ -303,11 +327,6 @@ impl River {
             }),
         }
     }
-}
-
-/// The query of a field: of a key of the top level, or a path as it stands.
-fn field_query(field: &str) -> String {
-    if is_path(field) { field.to_owned() } else { key_query(field) }
 }
 
 /// Gives published packets their place in the conversation.

@@ -10,7 +10,7 @@ use std::fmt;
 /// fault. `Display` writes the expression, the place and the reason on one line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expression `{expression}` is wrong{place}: {reason}")]
-pub struct ExpressionError {
+pub(crate) struct ExpressionError {
     expression: String,
     place: Place,
     reason: String,
@@ -31,26 +31,6 @@ impl ExpressionError {
     pub(crate) fn new(expression: &str, place: Place, reason: String) -> Self {
         Self { expression: expression.to_owned(), place, reason }
     }
-
-    /// Returns the expression as it was written.
-    pub fn expression(&self) -> &str {
-        &self.expression
-    }
-
-    /// Returns the one-based column of the fault, counted in characters.
-    ///
-    /// `None` where only the clause is known; `Display` quotes it.
-    pub fn column(&self) -> Option<usize> {
-        match self.place {
-            Place::Column(column) => Some(column),
-            Place::Clause(_) | Place::Whole => None,
-        }
-    }
-
-    /// Returns what is wrong, in plain words.
-    pub fn reason(&self) -> &str {
-        &self.reason
-    }
 }
 
 impl fmt::Display for Place {
@@ -69,15 +49,13 @@ mod tests {
 
     #[test]
     fn place_is_part_of_the_line() {
-        for (place, text, column) in [
-            (Place::Column(3), "expression `@ @` is wrong at column 3: no", Some(3)),
-            (Place::Clause("@".into()), "expression `@ @` is wrong in `@`: no", None),
-            (Place::Whole, "expression `@ @` is wrong: no", None),
+        for (place, text) in [
+            (Place::Column(3), "expression `@ @` is wrong at column 3: no"),
+            (Place::Clause("@".into()), "expression `@ @` is wrong in `@`: no"),
+            (Place::Whole, "expression `@ @` is wrong: no"),
         ] {
             let error = ExpressionError::new("@ @", place, "no".to_owned());
             assert_eq!(error.to_string(), text);
-            assert_eq!(error.column(), column);
-            assert_eq!((error.expression(), error.reason()), ("@ @", "no"));
         }
     }
 }

@@ -153,7 +153,7 @@ mod tests {
         let deep = |levels: usize| format!("{}@.a{}", "(".repeat(levels), ")".repeat(levels));
         expression(&deep(127)).unwrap();
         let error = expression(&deep(128)).unwrap_err();
-        assert_eq!(error.column(), Some(128));
+        assert!(error.to_string().contains(" at column 128: "), "{error:.300}");
         let filters = |levels: usize| format!("{}@.a{}", "@[?".repeat(levels), "]".repeat(levels));
         expression(&filters(127)).unwrap();
     }

@@ -11,23 +11,25 @@ use async_nats::jetstream::stream::ConsumerCreateStrictErrorKind;
 use tracing::{info, warn};
 
 use crate::connection::Connection;
-use crate::names::{STREAM, SUBJECT};
+use crate::names::{STREAM, SUBJECT, memory_bucket};
 use crate::rapids::Start;
 use crate::rapids::stream::{self, StreamFacts};
 use crate::{Error, Result};
 
-/// How many packets of a service may be unacknowledged over all its instances.
-const MAX_ACK_PENDING: i64 = 4096;
+/// How many packets of a service may be unacknowledged over all its instances. Those that failed
+/// and wait to be tried again count too, so there is room for many.
+pub(crate) const MAX_ACK_PENDING: i64 = 50_000;
 
 /// The position of one service.
 pub(crate) struct Consumer<'a> {
     connection: &'a Connection,
     service: &'a str,
+    remembers: bool,
 }
 
 impl<'a> Consumer<'a> {
-    pub(crate) fn new(connection: &'a Connection, service: &'a str) -> Self {
-        Self { connection, service }
+    pub(crate) fn new(connection: &'a Connection, service: &'a str, remembers: bool) -> Self {
+        Self { connection, service, remembers }
     }
 
     /// Makes the position where the service is new, and says where it stands.
@@ -89,6 +91,18 @@ impl<'a> Consumer<'a> {
         Ok(info.map_or(0, |info| info.state.last_sequence))
     }
 
+    /// How to remove the position. Without its memories too, packets from before would be folded
+    /// into them once more.
+    fn removal(&self) -> String {
+        let name = self.service;
+        let consumer = format!("`nats consumer rm {STREAM} {name}`");
+        if self.remembers {
+            format!("{consumer} and `nats kv rm {}`", memory_bucket(name))
+        } else {
+            consumer
+        }
+    }
+
     /// That the position is gone or does not fit.
     pub(crate) fn lost(&self, reason: String) -> Error {
         Error::Position { service: self.service.to_owned(), reason }
@@ -120,14 +134,17 @@ impl<'a> Consumer<'a> {
     ) -> Result<()> {
         let config = &found.config;
         let fits = config.ack_policy == AckPolicy::Explicit
+            && config.max_deliver <= 0
+            && config.backoff.is_empty()
+            && !config.headers_only
             && config.deliver_subject.is_none()
             && ["", SUBJECT].contains(&config.filter_subject.as_str())
             && config.filter_subjects.iter().all(|subject| subject == SUBJECT);
         if !fits {
             return Err(self.lost(format!(
-                "the consumer of this name is no pull consumer with explicit acknowledgements of \
-                 all of {STREAM}; delete it with `nats consumer rm {STREAM} {}`",
-                self.service
+                "the consumer of this name is no pull consumer of all of {STREAM}, with explicit \
+                 acknowledgements and deliveries without limit; delete it with {}",
+                self.removal()
             )));
         }
         // Read after the position: others may have published and read meanwhile.
@@ -135,8 +152,8 @@ impl<'a> Consumer<'a> {
         if at > last {
             return Err(self.lost(format!(
                 "it stands at sequence {at}, but the stream ends at {last}: the stream was made \
-                 anew or restored; delete it with `nats consumer rm {STREAM} {}`",
-                self.service
+                 anew or restored; delete it with {}",
+                self.removal()
             )));
         }
         if config.ack_wait != wanted.ack_wait || config.max_ack_pending != wanted.max_ack_pending {
@@ -159,8 +176,8 @@ impl<'a> Consumer<'a> {
         if let Some(start) = start {
             warn!(
                 "{start:?} is ignored, since the service has a position; to start over, stop it \
-                 and run `nats consumer rm {STREAM} {}`",
-                self.service
+                 and run {}",
+                self.removal()
             );
         }
         Ok(())
@@ -172,9 +189,9 @@ impl<'a> Consumer<'a> {
         let remedy = if skipped == 0 {
             String::new()
         } else {
+            let removal = self.removal();
             format!(
-                "; to read them too, stop it, run `nats consumer rm {STREAM} {name}` and start it \
-                 with `.from_beginning()`"
+                "; to read them too, stop it, run {removal} and start it with `.from_beginning()`"
             )
         };
         info!(

@@ -1,6 +1,6 @@
 //! The loop of a running service, on the library's own thread.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -9,11 +9,12 @@ use futures::StreamExt;
 use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout, timeout_at};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout};
 use tracing::{error, info, warn};
 
+use super::chores::Chores;
 use super::consumer::Consumer;
-use super::handling::{Handled, Handling, Outcome, Taken};
+use super::handling::{Ended, Ending, Handled, Handling, Taken};
 use super::held::{Fate, Held};
 use super::memories::Memories;
 use super::pull::{Pull, Pulled};
@@ -25,7 +26,7 @@ use crate::connection::Connection;
 use crate::error::with_causes;
 use crate::memory::store::MemoryStore;
 use crate::packet::Packet;
-use crate::rapids::{self, Rapids, stream};
+use crate::rapids::{self, Rapids};
 use crate::river::{River, Verdict};
 use crate::service::{Announcement, Service};
 
@@ -33,10 +34,15 @@ use crate::service::{Announcement, Service};
 const WATCH: Duration = Duration::from_millis(250);
 /// How often memories are tidied up.
 const TIDY: Duration = Duration::from_secs(2);
-/// How often the fill of the stream is looked at.
-const FILL: Duration = Duration::from_secs(60);
-/// How long a stopping service may take to hand back and to tidy up.
+/// How often the limits of stream and position are looked at.
+const LIMITS: Duration = Duration::from_secs(60);
+/// The longest pause between two signs of life for the packets in hand: another instance may have
+/// shortened the wait.
+const KEEP_ALIVE: Duration = Duration::from_secs(3);
+/// How long a stopping service may take to hand back, and to tidy up.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// Packets remembered at most for which only some rivers are to run again.
+const UNFINISHED: usize = 10_000;
 
 /// A service at work.
 pub(crate) struct Engine {
@@ -52,9 +58,10 @@ pub(crate) struct Engine {
     waiting: VecDeque<Taken>,
     /// At most one: reactions run one at a time.
     running: FuturesUnordered<LocalBoxFuture<'static, Handled>>,
-    finishing: FuturesUnordered<LocalBoxFuture<'static, Result<(u64, Outcome)>>>,
-    /// What goes on beside the packets.
-    chores: FuturesUnordered<LocalBoxFuture<'static, Result<()>>>,
+    finishing: FuturesUnordered<LocalBoxFuture<'static, Result<Ended>>>,
+    /// By sequence, the rivers that are to see a packet again; its others have ended with it.
+    unfinished: BTreeMap<u64, Vec<String>>,
+    chores: Chores,
 }
 
 impl Engine {
@@ -64,27 +71,29 @@ impl Engine {
         connection: Connection,
         jobs: mpsc::Sender<Job>,
     ) -> Result<Self> {
-        let config = service.config();
+        let (name, config) = (service.name(), service.config());
         let rapids = Rapids::over(connection.clone(), config).await?;
         let memories = if service.remembers() {
-            Some(Memories::new(MemoryStore::open(&connection, service.name()).await?))
+            Some(Memories::new(MemoryStore::open(&connection, name).await?))
         } else {
             None
         };
-        let consumer = Consumer::new(&connection, service.name());
+        let consumer = Consumer::new(&connection, name, service.remembers());
         consumer.ensure(service.start(), rapids.facts(), config.ack_wait).await?;
         let handling = Handling { jobs, publisher: rapids.publisher().clone(), memories };
+        let handling = Rc::new(handling);
         Ok(Self {
-            handling: Rc::new(handling),
-            pull: Pull::open(&connection, service.name()).await?,
+            pull: Pull::open(&connection, name).await?,
             announcement: Announcement::publish(&connection, &service).await?,
             held: Held::new(connection.client.clone()),
+            chores: Chores::new(connection, name, rapids.facts().created, handling.clone()),
             window: Window::new(),
             tally: Tally::default(),
             waiting: VecDeque::new(),
             running: FuturesUnordered::new(),
             finishing: FuturesUnordered::new(),
-            chores: FuturesUnordered::new(),
+            unfinished: BTreeMap::new(),
+            handling,
             rapids,
             service,
         })
@@ -93,7 +102,7 @@ impl Engine {
     /// Works until told to stop, then finishes what runs and hands back the rest.
     ///
     /// # Errors
-    /// What no retry mends: the position is gone, or publishing is not permitted.
+    /// What no retry mends: the position is gone, or an operation is not permitted.
     pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<()> {
         let ended = tokio::select! {
             biased;
@@ -101,13 +110,17 @@ impl Engine {
             // From outside, so that a server which takes nothing cannot hold it up.
             _ = stop.wait_for(|stop| *stop) => Ok(()),
         };
-        self.close().await;
+        let patience = self.service.config().grace + LAST_WORDS * 2;
+        if timeout(patience, self.close()).await.is_err() {
+            warn!("the server takes no last words; what was in hand will come again");
+        }
+        info!("{} stopped: {}", self.service.name(), self.tally);
         ended
     }
 
     async fn work(&mut self) -> Result<()> {
-        let mut keep_alive = ticker(self.service.config().ack_wait / 3);
-        let (mut watch, mut tidy, mut fill) = (ticker(WATCH), ticker(TIDY), ticker(FILL));
+        let mut keep_alive = self.keep_alive();
+        let (mut watch, mut tidy, mut limits) = (ticker(WATCH), ticker(TIDY), ticker(LIMITS));
         loop {
             let in_hand = self.waiting.len() + self.finishing.len();
             let room = self.window.room(in_hand, self.pull.outstanding());
@@ -123,19 +136,19 @@ impl Engine {
                 pulled = self.pull.next() => match pulled {
                     Pulled::Packet(message) => self.take(*message).await,
                     Pulled::Ended => {}
-                    Pulled::Doubtful(reason) => self.look_for_position(reason),
+                    Pulled::Doubtful(reason) => self.chores.look_for_position(reason),
                 },
                 Some(handled) = self.running.next() => self.finish(handled),
-                Some(finished) = self.finishing.next() => self.settle(finished?).await,
-                Some(done) = self.chores.next() => done?,
+                Some(ended) = self.finishing.next() => self.settle(ended?).await,
+                done = self.chores.next() => done?,
                 _ = keep_alive.tick() => self.held.keep_alive().await,
                 _ = watch.tick() => {
                     if let Some(reason) = self.pull.lost() {
-                        self.look_for_position(reason.to_owned());
+                        self.chores.look_for_position(reason.to_owned());
                     }
                 }
-                _ = tidy.tick() => self.tidy(),
-                _ = fill.tick() => self.look_at_fill(),
+                _ = tidy.tick() => self.chores.tidy(),
+                _ = limits.tick() => self.chores.look_at_limits(),
             }
         }
     }
@@ -170,9 +183,13 @@ impl Engine {
 
     /// The rivers that take the packet; what cannot be handled is reported, once per river.
     fn rivers_for(&mut self, packet: &Packet, sequence: u64) -> Vec<River> {
+        let again = self.unfinished.get(&sequence);
         let (mut taking, mut meant) = (Vec::new(), false);
         for (river, verdict) in self.service.judge(packet) {
             let (name, packet_id) = (river.name(), packet.id());
+            if again.is_some_and(|again| !again.iter().any(|river| river == name)) {
+                continue;
+            }
             meant |= verdict != Verdict::NotForMe;
             match verdict {
                 Verdict::NotForMe => {}
@@ -198,104 +215,65 @@ impl Engine {
         self.finishing.push(Box::pin(self.handling.clone().finish(handled)));
     }
 
-    async fn settle(&mut self, (sequence, outcome): (u64, Outcome)) {
-        match outcome {
-            Outcome::Done => self.tally.handled += 1,
-            Outcome::Rejected => self.tally.rejected += 1,
-            Outcome::Failed(_) => self.tally.failed += 1,
-            Outcome::Released => {}
-        }
-        self.held.settle(sequence, outcome.fate()).await;
-    }
-
-    /// Makes sure that the position still exists, when there is reason to doubt it.
-    fn look_for_position(&self, reason: String) {
-        let (connection, name) = (self.rapids.connection().clone(), self.service.name().to_owned());
-        self.chores.push(Box::pin(async move {
-            let consumer = Consumer::new(&connection, &name);
-            match consumer.info().await {
-                Ok(Some(_)) => Ok(()),
-                Ok(None) => Err(consumer.lost(format!(
-                    "its consumer or the stream was deleted while it ran ({reason}); start the                      service again to begin a new position"
-                ))),
-                // A server that is away says nothing about the position.
-                Err(error) => {
-                    warn!(reason, error = with_causes(&error), "waiting for the server");
-                    Ok(())
-                }
-            }
-        }));
-    }
-
-    fn tidy(&self) {
-        let memories = self.handling.memories.as_ref();
-        if !memories.is_some_and(Memories::take_moved) {
-            return;
-        }
-        let (connection, name) = (self.rapids.connection().clone(), self.service.name().to_owned());
-        let handling = self.handling.clone();
-        self.chores.push(Box::pin(async move {
-            if let Some(memories) = &handling.memories {
-                if let Ok(Some(info)) = Consumer::new(&connection, &name).info().await {
-                    memories.acknowledged_to(info.ack_floor.stream_sequence);
-                }
-                memories.tidy().await;
-            }
-            Ok(())
-        }));
-    }
-
-    fn look_at_fill(&self) {
-        let connection = self.rapids.connection().clone();
-        self.chores.push(Box::pin(async move {
-            if let Ok(Some(info)) = stream::info(&connection).await {
-                stream::warn_if_nearly_full(&info);
-            }
-            Ok(())
-        }));
-    }
-
-    async fn close(self) {
-        let Self { service, handling, announcement, pull, mut held, mut tally, .. } = self;
-        let (mut running, mut finishing) = (self.running, self.finishing);
-        announcement.withdraw().await;
-        for message in timeout(LAST_WORDS, pull.close()).await.unwrap_or_default() {
-            if let Ok(info) = message.info() {
-                held.add(info.stream_sequence, &message);
+    async fn settle(&mut self, ended: Ended) {
+        let count = |ending: fn(&Ending) -> bool| {
+            let rivers = ended.rivers.iter().filter(|(_, how)| ending(how));
+            u64::try_from(rivers.count()).unwrap_or_default()
+        };
+        self.tally.handled += count(|how| *how == Ending::Done);
+        self.tally.rejected += count(|how| *how == Ending::Rejected);
+        self.tally.failed += count(|how| matches!(how, Ending::Failed(_)));
+        let unfinished = ended.unfinished();
+        if unfinished.is_empty() {
+            self.unfinished.remove(&ended.sequence);
+        } else {
+            self.unfinished.insert(ended.sequence, unfinished);
+            if self.unfinished.len() > UNFINISHED {
+                self.unfinished.pop_first();
             }
         }
-        let _ = timeout(LAST_WORDS, held.keep_alive()).await;
-        let deadline = Instant::now() + service.config().grace;
-        while !(running.is_empty() && finishing.is_empty()) {
-            let progress = async {
-                tokio::select! {
-                    Some(handled) = running.next() => Err(handled),
-                    Some(finished) = finishing.next() => Ok(finished),
-                }
-            };
-            match timeout_at(deadline, progress).await {
-                Ok(Err(handled)) => finishing.push(Box::pin(handling.clone().finish(handled))),
-                Ok(Ok(Ok((sequence, outcome)))) => {
-                    tally.handled += u64::from(outcome == Outcome::Done);
-                    held.settle(sequence, outcome.fate()).await;
-                }
-                Ok(Ok(Err(error))) => error!("{}", with_causes(&error)),
-                Err(_) => {
+        self.held.settle(ended.sequence, ended.fate()).await;
+    }
+
+    /// Hands back what has not begun, at once; finishes what runs, within the grace period.
+    async fn close(&mut self) {
+        self.announcement.withdraw().await;
+        for taken in std::mem::take(&mut self.waiting) {
+            self.held.settle(taken.sequence, Fate::Release).await;
+        }
+        for message in self.pull.close().await {
+            if let Ok(info) = message.info()
+                && self.held.add(info.stream_sequence, &message)
+            {
+                self.held.settle(info.stream_sequence, Fate::Release).await;
+            }
+        }
+        let deadline = Instant::now() + self.service.config().grace;
+        let mut keep_alive = self.keep_alive();
+        while !(self.running.is_empty() && self.finishing.is_empty()) {
+            tokio::select! {
+                Some(handled) = self.running.next() => self.finish(handled),
+                Some(ended) = self.finishing.next() => match ended {
+                    Ok(ended) => self.settle(ended).await,
+                    Err(error) => error!("{}", with_causes(&error)),
+                },
+                _ = keep_alive.tick() => self.held.keep_alive().await,
+                () = sleep_until(deadline) => {
                     warn!("the grace period ends with a packet unfinished; it will come again");
                     break;
                 }
             }
         }
-        let last = async {
-            if let Some(memories) = &handling.memories {
-                memories.tidy().await;
-            }
-            let released = held.release_all().await;
-            held.flush().await;
-            released
-        };
-        let released = timeout(LAST_WORDS, last).await.unwrap_or_default();
-        info!("stopped: {tally}; {released} handed back");
+        self.held.release_all().await;
+        self.held.flush().await;
+        if let Some(memories) = &self.handling.memories {
+            // What is left noted would be published again with a redelivery that will not come.
+            let _ = timeout(LAST_WORDS, memories.tidy()).await;
+        }
+    }
+
+    fn keep_alive(&self) -> Interval {
+        ticker(KEEP_ALIVE.min(self.service.config().ack_wait / 3))
     }
 }
 

@@ -6,6 +6,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use async_nats::connection::State;
 use async_nats::jetstream::Message;
 use async_nats::{HeaderMap, StatusCode, Subscriber};
 use bytes::Bytes;
@@ -72,7 +73,8 @@ impl Pull {
 
     /// Asks for up to this many packets more, unless a request failed just now.
     pub(crate) async fn request(&mut self, batch: usize) -> Result<()> {
-        if self.paused.is_some_and(|until| Instant::now() < until) {
+        // Requests to a server that is away would pile up and come all at once.
+        if !self.is_connected() || self.paused.is_some_and(|until| Instant::now() < until) {
             return Ok(());
         }
         self.paused = None;
@@ -126,6 +128,9 @@ impl Pull {
 
     /// Whether requests were lost, by a reconnect or by silence; they count as ended then.
     pub(crate) fn lost(&mut self) -> Option<&'static str> {
+        if !self.is_connected() {
+            return None;
+        }
         let connects = connects(&self.connection);
         let reason = if connects != self.connects {
             "the connection was made anew"
@@ -141,8 +146,12 @@ impl Pull {
         Some(reason)
     }
 
+    fn is_connected(&self) -> bool {
+        self.connection.client.connection_state() == State::Connected
+    }
+
     /// Stops the deliveries and returns what was under way.
-    pub(crate) async fn close(mut self) -> Vec<Message> {
+    pub(crate) async fn close(&mut self) -> Vec<Message> {
         let mut rest = Vec::new();
         if self.subscriber.drain().await.is_err() {
             return rest;

@@ -1,8 +1,11 @@
 //! The caller's side: runs reactions, one at a time, in the order in which they come.
+//!
+//! One that blocks its thread cannot be interrupted: its successors wait until it returns.
 
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 use tracing::{Instrument, info_span};
 
@@ -39,14 +42,15 @@ pub(crate) async fn serve(service: String, mut jobs: mpsc::Receiver<Job>) {
             let packets = river.handle(&service, &packet, &mut record).await?;
             Ok((packets, record))
         };
-        // A task of its own keeps a panic from taking the service along.
-        let mut task = tokio::spawn(reaction.instrument(span));
-        let reacted = match timeout(REACTION_TIMEOUT, &mut task).await {
-            Ok(Ok(reacted)) => reacted,
-            Ok(Err(ended)) => Err(panicked(ended)),
+        // A task of its own keeps a panic from taking the service along; it ends with the set, if
+        // this is dropped.
+        let mut task = JoinSet::new();
+        task.spawn(reaction.instrument(span));
+        let reacted = match timeout(REACTION_TIMEOUT, task.join_next()).await {
+            Ok(reacted) => ended(reacted),
             Err(_) => {
-                task.abort();
-                Err(anyhow::anyhow!("timed out after {REACTION_TIMEOUT:?}"))
+                task.abort_all();
+                ended(task.join_next().await)
             }
         };
         // Nobody waits any more when the service was told to stop.
@@ -54,14 +58,21 @@ pub(crate) async fn serve(service: String, mut jobs: mpsc::Receiver<Job>) {
     }
 }
 
-fn panicked(ended: tokio::task::JoinError) -> anyhow::Error {
-    let Ok(payload) = ended.try_into_panic() else {
-        return anyhow::anyhow!("the runtime ended");
+/// What came of a task. One that blocks its thread comes to its end in spite of being aborted, and
+/// then its result counts.
+fn ended(task: Option<Result<Reacted, JoinError>>) -> Reacted {
+    let failed = match task {
+        Some(Ok(reacted)) => return reacted,
+        Some(Err(failed)) => failed,
+        None => anyhow::bail!("the reaction was not started"),
+    };
+    let Ok(payload) = failed.try_into_panic() else {
+        anyhow::bail!("no end within {REACTION_TIMEOUT:?}");
     };
     let message = payload
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message");
-    anyhow::anyhow!("panicked: {message}")
+    anyhow::bail!("panicked: {message}")
 }

@@ -10,6 +10,10 @@ use crate::packet::Packet;
 /// Packet ids kept per river however old they are, against a publisher that repeats itself.
 const IDS_KEPT: usize = 64;
 
+/// Packet ids kept per river at most. A packet that is tried again for long keeps the server from
+/// telling how far all is done; without a limit the record would grow meanwhile.
+const MOST_IDS: usize = 2_048;
+
 /// The memory of one key, with what makes each packet move it exactly one step.
 ///
 /// Saved as one value by compare-and-set, so the memory, the ids of the packets folded into it
@@ -84,14 +88,15 @@ impl Record {
     }
 
     /// Forgets ids of packets up to this sequence, which the stream will not deliver again, but
-    /// never the newest ones.
+    /// not the newest 64; and all but the newest 2,048 in any case.
     pub(crate) fn forget_to(&mut self, sequence: u64) {
         for folded in self.folded.values_mut() {
-            let spare = folded.len().saturating_sub(IDS_KEPT);
+            let newest = folded.len().saturating_sub(IDS_KEPT);
+            let too_many = folded.len().saturating_sub(MOST_IDS);
             let mut position = 0;
             folded.retain(|Folded(_, at)| {
                 position += 1;
-                position > spare || *at > sequence
+                position > too_many && (position > newest || *at > sequence)
             });
         }
     }
@@ -154,6 +159,20 @@ mod tests {
         let before = serde_json::to_string(&record).unwrap();
         assert!(river().handle("s", &visit(1), &mut record).await.is_err());
         assert_eq!(serde_json::to_string(&record).unwrap(), before);
+    }
+
+    #[tokio::test]
+    async fn a_record_stays_small_although_a_packet_never_ends() {
+        let mut record = Record::default();
+        for sequence in 1..=3_000 {
+            let step =
+                |_: Option<&RawValue>| Ok((serde_json::value::to_raw_value(&0)?, Vec::new()));
+            record.fold("count", &visit(sequence), step).unwrap();
+            record.forget_to(0);
+        }
+        assert!(!record.holds("count", &visit(952)));
+        assert!(record.holds("count", &visit(953)));
+        assert!(serde_json::to_string(&record).unwrap().len() < 100_000);
     }
 
     #[tokio::test]

@@ -8,6 +8,9 @@ use crate::connection::Connection;
 use crate::names::memory_bucket;
 use crate::{Error, Result};
 
+/// Room for the headers of a compare-and-set, which the server counts too.
+const HEADERS: usize = 256;
+
 /// The memories of one service.
 #[derive(Clone)]
 pub(crate) struct MemoryStore {
@@ -55,9 +58,8 @@ impl MemoryStore {
             }
             Some(entry) => match serde_json::from_slice(&entry.value) {
                 Ok(record) => Ok((record, entry.revision)),
-                Err(error) => Err(Error::Server {
-                    action: format!("{action}: it was written by something else"),
-                    source: error.into(),
+                Err(error) => Err(Error::Malformed {
+                    reason: format!("the memory `{key}` was written by something else: {error}"),
                 }),
             },
         }
@@ -73,6 +75,11 @@ impl MemoryStore {
         let action = format!("save the memory `{key}`");
         let json = serde_json::to_vec(record)
             .map_err(|error| Error::Server { action: action.clone(), source: error.into() })?;
+        let (size, limit) = (json.len() + HEADERS, self.connection.max_payload());
+        if size > limit {
+            let reason = format!("its memory would have {size} bytes, the limit is {limit}");
+            return Err(Error::Refused { id: key.to_string(), reason });
+        }
         let saving = async {
             match self.store.update(key, json.into(), revision).await {
                 Ok(_) => Ok(true),

@@ -16,7 +16,7 @@ use tracing::warn;
 use crate::connection::Connection;
 use crate::delivery::backoff;
 use crate::error::with_causes;
-use crate::names::{STREAM, SUBJECT};
+use crate::names::SUBJECT;
 use crate::packet::Packet;
 use crate::{Error, Result};
 
@@ -52,57 +52,63 @@ impl Publisher {
         Self { connection, limit }
     }
 
-    /// Hands a packet to the connection. Packets are stored in the order of these calls, as long
-    /// as the server answers.
-    pub(crate) async fn send(&self, packet: &Packet) -> Result<Sent> {
+    /// Writes a packet out and makes sure that the stream can take it.
+    pub(crate) fn prepare(&self, packet: &Packet) -> Result<Outgoing> {
         packet.check()?;
         let (id, body) = (packet.id().to_owned(), packet.written());
         // The server counts the headers too: the id, its name, and the line ends.
         let size = body.len() + id.len() + 32;
         if size > self.limit {
-            return Err(Error::Refused {
-                id,
-                reason: format!("it has {size} bytes, the limit is {}", self.limit),
-            });
+            let reason = format!("it has {size} bytes, the limit is {}", self.limit);
+            return Err(Error::Refused { id, reason });
         }
-        let mut sent = Sent { publisher: self.clone(), id, body, answer: None };
-        sent.again().await;
-        Ok(sent)
+        Ok(Outgoing { id, body })
     }
+
+    /// Hands a packet to the connection. Packets are stored in the order of these calls, as long
+    /// as the server answers.
+    pub(crate) async fn send(&self, packet: Outgoing) -> Sent {
+        let answer = self.hand_over(&packet).await;
+        Sent { publisher: self.clone(), packet, answer }
+    }
+
+    async fn hand_over(&self, packet: &Outgoing) -> Result<PublishAckFuture, PublishError> {
+        let message = PublishMessage::build().payload(packet.body.clone()).message_id(&packet.id);
+        self.connection.jetstream.send_publish(SUBJECT, message).await
+    }
+}
+
+/// A packet as the server gets it.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    id: String,
+    body: Bytes,
 }
 
 /// A packet on its way to the stream.
 #[derive(Debug)]
 pub(crate) struct Sent {
     publisher: Publisher,
-    id: String,
-    body: Bytes,
-    answer: Option<Result<PublishAckFuture, PublishError>>,
+    packet: Outgoing,
+    answer: Result<PublishAckFuture, PublishError>,
 }
 
 impl Sent {
-    async fn again(&mut self) {
-        let message = PublishMessage::build().payload(self.body.clone()).message_id(&self.id);
-        let jetstream = &self.publisher.connection.jetstream;
-        self.answer = Some(jetstream.send_publish(SUBJECT, message).await);
-    }
-
     /// Waits until the packet is stored, and sends it again while that is not certain.
-    pub(crate) async fn acknowledged(mut self, patience: Patience) -> Result<Published> {
+    pub(crate) async fn acknowledged(self, patience: Patience) -> Result<Published> {
+        let Self { publisher, packet, mut answer } = self;
         let begun = Instant::now();
-        for attempt in 1.. {
-            if self.answer.is_none() {
-                self.again().await;
-            }
-            let fault = match self.answer().await {
+        let mut attempt = 1;
+        loop {
+            let fault = match publisher.stored(answer).await {
                 Ok(ack) => {
                     return Ok(Published {
-                        id: self.id,
+                        id: packet.id,
                         sequence: ack.sequence,
                         duplicate: ack.duplicate,
                     });
                 }
-                Err(fault) => fault,
+                Err(error) => publisher.fault(&packet.id, error),
             };
             let goes_on = match (&fault, patience) {
                 (Fault::Final(_), _) | (Fault::Full(_), Patience::For(_)) => false,
@@ -114,55 +120,64 @@ impl Sent {
                 return Err(error);
             }
             let wait = backoff::exponential(attempt);
-            warn!(packet = self.id, error = with_causes(&error), ?wait, "publishing again");
+            warn!(packet = packet.id, error = with_causes(&error), ?wait, "publishing again");
             tokio::time::sleep(wait).await;
-        }
-        unreachable!("the attempts do not end by themselves")
-    }
-
-    async fn answer(&mut self) -> Result<PublishAck, Fault> {
-        let answer = self.answer.take();
-        let answering = async {
-            match answer {
-                Some(Ok(answer)) => Ok(answer.await),
-                Some(Err(error)) => Ok(Err(error)),
-                None => Err("the packet was not sent"),
-            }
-        };
-        let connection = &self.publisher.connection;
-        match connection.attempt("publish", SUBJECT, answering).await {
-            Ok(Ok(ack)) => Ok(ack),
-            Ok(Err(error)) => Err(self.fault(error)),
-            Err(error) => Err(Fault::Final(error)),
-        }
-    }
-
-    fn fault(&self, error: PublishError) -> Fault {
-        let refused = |reason| Error::Refused { id: self.id.clone(), reason };
-        let limit = self.publisher.limit;
-        let source = std::error::Error::source(&error);
-        let answer = source.and_then(|source| source.downcast_ref::<JetStreamError>());
-        match (error.kind(), answer) {
-            (PublishErrorKind::MaxPayloadExceeded, _) => {
-                Fault::Final(refused(format!("it is larger than the limit of {limit} bytes")))
-            }
-            (_, Some(answer)) => match answer.error_code() {
-                ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM => {
-                    Fault::Final(refused(format!("it is larger than the limit of {limit} bytes")))
-                }
-                ErrorCode::STREAM_STORE_FAILED => Fault::Full(refused(format!(
-                    "the stream has no room ({answer}); raise its limit with \
-                     `nats stream edit {STREAM} --max-bytes`, or shorten `--max-age`"
-                ))),
-                _ => Fault::Unanswered(server_error(error)),
-            },
-            _ => Fault::Unanswered(server_error(error)),
+            answer = publisher.hand_over(&packet).await;
+            attempt = attempt.saturating_add(1);
         }
     }
 }
 
-fn server_error(error: PublishError) -> Error {
-    Error::Server { action: "publish".to_owned(), source: error.into() }
+impl Publisher {
+    /// Waits for an answer; a refusal by permission does not come as one.
+    async fn stored(
+        &self,
+        answer: Result<PublishAckFuture, PublishError>,
+    ) -> Result<PublishAck, Unstored> {
+        let answering = async {
+            let answer = match answer {
+                Ok(answer) => answer.await,
+                Err(error) => Err(error),
+            };
+            Ok::<_, PublishError>(answer)
+        };
+        match self.connection.attempt("publish", SUBJECT, answering).await {
+            Ok(Ok(ack)) => Ok(ack),
+            Ok(Err(error)) => Err(Unstored::Failed(error)),
+            Err(error) => Err(Unstored::Refused(error)),
+        }
+    }
+
+    fn fault(&self, id: &str, error: Unstored) -> Fault {
+        let error = match error {
+            Unstored::Refused(error) => return Fault::Final(error),
+            Unstored::Failed(error) => error,
+        };
+        let limit = self.limit;
+        let too_large = || {
+            let reason = format!("it is larger than the limit of {limit} bytes");
+            Fault::Final(Error::Refused { id: id.to_owned(), reason })
+        };
+        let source = std::error::Error::source(&error);
+        let answer = source.and_then(|source| source.downcast_ref::<JetStreamError>());
+        match (error.kind(), answer.map(JetStreamError::error_code)) {
+            (PublishErrorKind::MaxPayloadExceeded, _)
+            | (_, Some(ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM)) => too_large(),
+            (_, Some(ErrorCode::STREAM_STORE_FAILED)) => {
+                Fault::Full(Error::Full { id: id.to_owned(), source: error.into() })
+            }
+            _ => Fault::Unanswered(Error::Server {
+                action: "publish".to_owned(),
+                source: error.into(),
+            }),
+        }
+    }
+}
+
+enum Unstored {
+    /// The server does not permit it.
+    Refused(Error),
+    Failed(PublishError),
 }
 
 enum Fault {

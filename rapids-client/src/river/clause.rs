@@ -48,3 +48,10 @@ impl Clause {
         }
     }
 }
+
+/// Two rules are the same if they read the same.
+impl PartialEq for Clause {
+    fn eq(&self, other: &Self) -> bool {
+        (self.role, self.text()) == (other.role, other.text())
+    }
+}

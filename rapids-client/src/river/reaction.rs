@@ -11,7 +11,7 @@ use super::Outcome;
 use crate::memory::{KeySource, MemoryKey};
 use crate::packet::Packet;
 
-type Handling = Pin<Box<dyn Future<Output = anyhow::Result<Vec<Packet>>> + Send>>;
+type Reacting = Pin<Box<dyn Future<Output = anyhow::Result<Vec<Packet>>> + Send>>;
 
 /// From the memory as stored and the packet, to the memory as it is to be stored and what is to
 /// be published.
@@ -21,7 +21,7 @@ pub(crate) type Fold = dyn Fn(Option<&RawValue>, &Packet) -> anyhow::Result<(Box
 
 #[derive(Clone)]
 pub(crate) enum Reaction {
-    Plain(Arc<dyn Fn(Packet) -> Handling + Send + Sync>),
+    Plain(Arc<dyn Fn(Packet) -> Reacting + Send + Sync>),
     Remembering(MemoryUse, Arc<Fold>),
 }
 

@@ -27,6 +27,9 @@ pub struct Rules {
     /// Expressions that such a packet must meet.
     #[serde(default)]
     pub requirements: Vec<String>,
+    /// Whether packets that do not meet the requirements pass by silently. Default: no.
+    #[serde(default)]
+    pub ignore_invalid: bool,
 }
 
 impl Rules {
@@ -47,14 +50,16 @@ impl River {
             name: self.name.clone(),
             conditions: of(Role::Condition),
             requirements: of(Role::Requirement),
+            ignore_invalid: !self.reports_invalid,
         }
     }
 
     /// A river of these rules, still without a reaction: enough to judge and explain packets.
     pub fn from_rules(rules: Rules) -> Self {
-        let river =
-            rules.conditions.iter().fold(Self::new(rules.name), |river, rule| river.when(rule));
-        rules.requirements.iter().fold(river, |river, rule| river.require_that(rule))
+        let river = Self::new(rules.name);
+        let river = rules.conditions.iter().fold(river, |river, rule| river.when(rule));
+        let river = rules.requirements.iter().fold(river, |river, rule| river.require_that(rule));
+        Self { reports_invalid: !rules.ignore_invalid, ..river }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::names::STREAM;
 pub(crate) const ON_RAPIDS: &str = "rapids.stream";
 
 /// A service that answers `nats micro ls` and `nats micro info <service>`.
-pub(crate) struct Announcement(async_nats::service::Service);
+pub(crate) struct Announcement(Option<async_nats::service::Service>);
 
 impl Announcement {
     /// Announces name, version, and each river with its rules.
@@ -26,12 +26,14 @@ impl Announcement {
             .metadata(metadata(service));
         let starting = builder.start(&service.name, &service.version);
         let action = "announce the service";
-        connection.attempt(action, "$SRV.>", starting).await.map(Self)
+        Ok(Self(Some(connection.attempt(action, "$SRV.>", starting).await?)))
     }
 
-    pub(crate) async fn withdraw(self) {
-        // Fails only on a connection that is gone, and then there is nothing to withdraw.
-        let _ = self.0.stop().await;
+    pub(crate) async fn withdraw(&mut self) {
+        if let Some(service) = self.0.take() {
+            // Fails only on a connection that is gone, and then there is nothing to withdraw.
+            let _ = service.stop().await;
+        }
     }
 }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use rapids_client::{Packet, Rapids, River, Service};
 
+use tokio::sync::Notify;
+
 use crate::harness::{Bench, Running, soon};
 
 fn echo() -> River {
@@ -217,6 +219,99 @@ async fn a_reaction_that_blocks_its_thread_keeps_its_packet() {
     bench.tail().await.event("answered").await;
     service.stop().await;
     assert_eq!(runs.load(Ordering::Relaxed), 1, "it was never delivered again meanwhile");
+}
+
+/// A reaction that begins, waits until it is let go, and answers.
+fn held_up(begun: &Arc<Notify>, go: &Arc<Notify>) -> River {
+    let (begun, go) = (Arc::clone(begun), Arc::clone(go));
+    River::new("echo").event("called").react(move |packet: Packet| {
+        let (begun, go) = (Arc::clone(&begun), Arc::clone(&go));
+        async move {
+            begun.notify_one();
+            go.notified().await;
+            Ok(Packet::event("answered").with("n", packet.get::<u64>("n")?))
+        }
+    })
+}
+
+#[tokio::test]
+async fn a_stopping_service_hands_over_what_waits_and_keeps_what_runs() {
+    let bench = Bench::start().await;
+    let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    // The grace period is far longer than the acknowledgement wait.
+    let config = bench.config().grace(Duration::from_secs(60));
+    let first = Service::new("echo", config).river(held_up(&begun, &go));
+    let first = bench.run(first).await;
+    bench.rapids.publish_all((0..2).map(called)).await.unwrap();
+    soon("the first packet is in hand", begun.notified()).await;
+
+    let runs = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&runs);
+    let second = River::new("echo").event("called").react(move |packet: Packet| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        async move { Ok(Packet::event("answered").with("n", packet.get::<u64>("n")?)) }
+    });
+    let second = bench.run(bench.service("echo", [second])).await;
+    let stopping = tokio::spawn(first.stop());
+    let mut tail = bench.tail().await;
+    assert_eq!(tail.event("answered").await.get::<u64>("n").unwrap(), Some(1), "handed over");
+    // Twice the acknowledgement wait, told by the server's clock: packets that go round.
+    let began = std::time::Instant::now();
+    while began.elapsed() < Duration::from_millis(2_500) {
+        bench.rapids.publish(called(7)).await.unwrap();
+        tail.event("answered").await;
+    }
+    let others = runs.load(Ordering::Relaxed);
+    go.notify_one();
+    soon("the service stops", stopping).await.unwrap();
+    assert_eq!(tail.event("answered").await.get::<u64>("n").unwrap(), Some(0));
+    assert_eq!(runs.load(Ordering::Relaxed), others, "what ran was kept");
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn a_river_that_fails_does_not_run_its_siblings_again() {
+    let bench = Bench::start().await;
+    let (healthy_runs, attempts) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let (counted, tried) = (Arc::clone(&healthy_runs), Arc::clone(&attempts));
+    let healthy = River::new("healthy").event("called").react(move |_: Packet| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        async { Ok(()) }
+    });
+    let failing = River::new("failing").event("called").react(move |_: Packet| {
+        let attempt = tried.fetch_add(1, Ordering::Relaxed);
+        async move {
+            anyhow::ensure!(attempt == 3, "not yet");
+            Ok(Packet::event("answered"))
+        }
+    });
+    let service = bench.run(bench.service("two", [healthy, failing])).await;
+    bench.rapids.publish(called(1)).await.unwrap();
+    bench.tail().await.event("answered").await;
+    assert_eq!(attempts.load(Ordering::Relaxed), 4);
+    assert_eq!(healthy_runs.load(Ordering::Relaxed), 1);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn an_outage_leaves_no_requests_behind() {
+    let mut bench = Bench::start().await;
+    let service = bench.run(bench.service("echo", [echo()])).await;
+    bench.server.kill();
+    // Longer than the silence after which requests are made anew.
+    let began = std::time::Instant::now();
+    soon("the outage", async {
+        while began.elapsed() < Duration::from_secs(6) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    bench.server.restart().unwrap();
+    bench.rapids.publish(called(1)).await.unwrap();
+    bench.tail().await.event("answered").await;
+    bench.quiet(&["echo"]).await;
+    assert!(bench.waiting_requests("echo").await <= 2);
+    service.stop().await;
 }
 
 #[tokio::test]

@@ -90,6 +90,15 @@ impl Bench {
         .await;
     }
 
+    /// How many requests of the service wait on the server.
+    pub(crate) async fn waiting_requests(&self, service: &str) -> usize {
+        let client = async_nats::connect(self.server.url()).await.unwrap();
+        let jetstream = async_nats::jetstream::new(client);
+        let consumer: PullConsumer =
+            jetstream.get_consumer_from_stream(service, "RAPIDS").await.unwrap();
+        consumer.cached_info().num_waiting
+    }
+
     /// Publishes a body as `nats pub` does, without a `rapids` object.
     pub(crate) async fn publish_raw(&self, body: impl Into<Vec<u8>>) {
         let client = async_nats::connect(self.server.url()).await.unwrap();

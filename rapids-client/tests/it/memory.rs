@@ -135,3 +135,21 @@ async fn a_killed_instance_leaves_its_packets_to_the_next_one() {
     }
     service.stop().await;
 }
+
+#[tokio::test]
+async fn a_memory_does_not_move_when_its_packet_is_too_large() {
+    let bench = Bench::start().await;
+    let river = River::new("count").event("came").memory("counts", "all").react(
+        |count: &mut u64, packet: &Packet| {
+            *count += 1;
+            let size: usize = packet.get("size")?.unwrap_or(0);
+            anyhow::Ok(Packet::event("counted").with("n", *count).with("pad", "x".repeat(size)))
+        },
+    );
+    let service = bench.run(bench.service("counter", [river])).await;
+    bench.rapids.publish(Packet::event("came").with("size", 1_000_000)).await.unwrap();
+    bench.rapids.publish(Packet::event("came")).await.unwrap();
+    let mut tail = bench.tail().await;
+    assert_eq!(tail.event("counted").await.get::<u64>("n").unwrap(), Some(1));
+    service.stop().await;
+}
