@@ -86,6 +86,14 @@ impl Config {
         }
     }
 
+    /// Connects to this address instead, with everything else as it is. A comma-separated list and
+    /// a login in the URL are accepted.
+    #[must_use]
+    pub fn server(mut self, url: impl Into<String>) -> Self {
+        self.server_url = ServerUrl::new("the server's address", url);
+        self
+    }
+
     /// Logs in as this user. Replaces any other login but one in the URL.
     #[must_use]
     pub fn user_and_password(

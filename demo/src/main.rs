@@ -1,0 +1,49 @@
+//! The demo: a server, every river as its own process, orders, and a verification of facts.
+//!
+//! Puts things in order; each of them is left to the file that is named after it.
+
+mod fleet;
+mod ledger;
+mod offers;
+mod options;
+mod orders;
+mod placing;
+mod rivers;
+mod rollcall;
+mod scene;
+mod screen;
+mod show;
+mod stage;
+mod stock;
+mod story;
+mod verify;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use options::Options;
+use screen::Screen;
+use show::Ending;
+
+/// What shells answer for a program that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = Options::parse();
+    let mut screen = Screen::new(options.json);
+    let ending = show::run(&options, &mut screen).await;
+    // Whoever closed the output does not want to hear of it either.
+    let _ = screen.release();
+    match ending {
+        Ok(Ending::Holds) => ExitCode::SUCCESS,
+        Ok(Ending::Broken) => ExitCode::FAILURE,
+        Ok(Ending::Interrupted) => ExitCode::from(INTERRUPTED),
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

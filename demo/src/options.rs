@@ -1,0 +1,97 @@
+//! The command line.
+//!
+//! Says what can be asked for; doing it is left to `main`.
+
+use clap::Parser;
+use clap::builder::RangedU64ValueParser;
+
+/// Starts a server and every river as its own process, places orders, shows how the services
+/// answer each other, and verifies what came of it.
+///
+/// All facts are read from the rapids. The exit code is 0 only if all of them hold.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "demo", version)]
+pub(crate) struct Options {
+    /// How many orders to place
+    #[arg(long, value_name = "N", default_value_t = 30,
+          value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000))]
+    pub(crate) orders: usize,
+
+    /// How many orders to place per second; 0 is as fast as possible
+    #[arg(long, value_name = "N", default_value_t = 15,
+          value_parser = clap::value_parser!(u32).range(..=100_000))]
+    pub(crate) rate: u32,
+
+    /// Where the random numbers begin: the same seed places the same orders
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+
+    /// Server to use instead of one that the demo starts; the login is that of the environment (NATS_USER, ...)
+    #[arg(long, value_name = "URL")]
+    pub(crate) nats: Option<String>,
+
+    /// Keep everything running after the verification, until Ctrl-C, and print commands to try
+    #[arg(long)]
+    pub(crate) stay: bool,
+
+    /// Print JSON only: one object per order that has ended, and the summary last
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Kill this service (kill -9) in the middle of the orders and start it again a second
+    /// later; may be repeated; `any` is each service in turn
+    #[arg(long, value_name = "SERVICE")]
+    pub(crate) kill: Vec<String>,
+}
+
+impl Options {
+    /// The services to kill, in order.
+    ///
+    /// # Errors
+    /// If one of them is not among the services.
+    pub(crate) fn victims(&self, services: &[String]) -> anyhow::Result<Vec<String>> {
+        let mut victims = Vec::new();
+        for name in &self.kill {
+            if name == "any" {
+                victims.extend_from_slice(services);
+            } else if services.contains(name) {
+                victims.push(name.clone());
+            } else {
+                let known = services.join(", ");
+                anyhow::bail!("there is no service `{name}` to kill; there are {known}, and `any`");
+            }
+        }
+        Ok(victims)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn victims(arguments: &[&str]) -> Result<Vec<String>, String> {
+        let options = Options::try_parse_from([&["demo"], arguments].concat()).unwrap();
+        let services = ["order".to_owned(), "payment".to_owned()];
+        options.victims(&services).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn victims_are_killed_in_the_order_given_and_any_is_each_in_turn() {
+        assert_eq!(victims(&[]).unwrap(), [""; 0]);
+        let several = victims(&["--kill", "payment", "--kill", "any"]).unwrap();
+        assert_eq!(several, ["payment", "order", "payment"]);
+    }
+
+    #[test]
+    fn unknown_victim_is_named_with_those_that_exist() {
+        assert_eq!(
+            victims(&["--kill", "paymint"]).unwrap_err(),
+            "there is no service `paymint` to kill; there are order, payment, and `any`"
+        );
+    }
+
+    #[test]
+    fn no_orders_at_all_are_refused() {
+        assert!(Options::try_parse_from(["demo", "--orders", "0"]).is_err());
+    }
+}

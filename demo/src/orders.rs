@@ -1,0 +1,135 @@
+//! The orders to place, from a seed.
+//!
+//! Makes them; placing them is left to `placing`. Some are over every customer's limit, some ask
+//! for what is nearly sold out, some cannot be accepted at all.
+
+use fastrand::Rng;
+use rapids_client::Packet;
+use serde::Serialize;
+
+/// What one customer wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Order {
+    pub(crate) customer: &'static str,
+    pub(crate) items: Vec<Item>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Item {
+    pub(crate) sku: &'static str,
+    pub(crate) quantity: u32,
+    /// In cents, for one piece.
+    pub(crate) price: u32,
+}
+
+impl Order {
+    pub(crate) fn command(&self) -> Packet {
+        Packet::command("place_order").with("customer", self.customer).with("items", &self.items)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Plain,
+    /// Only five pieces exist: the first few of these succeed.
+    Scarce,
+    TooExpensive,
+    Impossible,
+}
+
+const CUSTOMERS: [&str; 6] = ["ada", "grace", "alan", "barbara", "edsger", "zoe"];
+
+/// Two of them stay below the smallest limit of 1,000.00.
+const PRODUCTS: [(&str, u32); 5] = [
+    ("riverside/canoe", 59_900),
+    ("riverside/paddle", 4_900),
+    ("summit/tent", 12_900),
+    ("summit/rope", 3_900),
+    ("lunar/lantern", 2_450),
+];
+
+const SCARCE: (&str, u32) = ("lunar/moonraft", 19_900);
+
+/// As many orders as asked for; the same ones for the same seed.
+pub(crate) fn orders(count: usize, seed: u64) -> Vec<Order> {
+    let mut random = Rng::with_seed(seed);
+    let mut kinds = vec![Kind::Plain; count];
+    let rare = (count.div_ceil(8), count.div_ceil(5), count / 15);
+    let special = std::iter::repeat_n(Kind::TooExpensive, rare.0)
+        .chain(std::iter::repeat_n(Kind::Scarce, rare.1))
+        .chain(std::iter::repeat_n(Kind::Impossible, rare.2));
+    for (place, kind) in kinds.iter_mut().zip(special) {
+        *place = kind;
+    }
+    random.shuffle(&mut kinds);
+    kinds.into_iter().map(|kind| order(kind, &mut random)).collect()
+}
+
+fn order(kind: Kind, random: &mut Rng) -> Order {
+    let customer = CUSTOMERS[random.usize(..CUSTOMERS.len())];
+    let items = match kind {
+        Kind::Plain => plain(random),
+        Kind::Scarce => vec![item(SCARCE, random.u32(1..=2))],
+        Kind::TooExpensive => {
+            // Now and then also short of stock: then both services say no.
+            let scarce = random.bool().then(|| item(SCARCE, 1));
+            scarce.into_iter().chain([item(PRODUCTS[2], random.u32(20..=30))]).collect()
+        }
+        Kind::Impossible => vec![item(PRODUCTS[random.usize(..PRODUCTS.len())], 0)],
+    };
+    Order { customer, items }
+}
+
+fn plain(random: &mut Rng) -> Vec<Item> {
+    let mut products = PRODUCTS;
+    random.shuffle(&mut products);
+    let kinds = random.usize(1..=2);
+    let quantity = |price, random: &mut Rng| if price > 20_000 { 1 } else { random.u32(1..=2) };
+    products[..kinds].iter().map(|&product| item(product, quantity(product.1, random))).collect()
+}
+
+fn item((sku, price): (&'static str, u32), quantity: u32) -> Item {
+    Item { sku, quantity, price }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn total(order: &Order) -> u32 {
+        order.items.iter().map(|item| item.quantity * item.price).sum()
+    }
+
+    #[test]
+    fn same_seed_places_the_same_orders_and_another_seed_others() {
+        assert_eq!(orders(50, 7), orders(50, 7));
+        assert_ne!(orders(50, 7), orders(50, 8));
+    }
+
+    #[test]
+    fn every_seed_has_orders_over_the_limit_and_more_of_the_scarce_than_exists() {
+        for seed in 0..50 {
+            let orders = orders(30, seed);
+            assert_eq!(orders.len(), 30);
+            assert_eq!(orders.iter().filter(|order| total(order) > 250_000).count(), 4);
+            let scarce = orders.iter().flat_map(|order| &order.items);
+            let wanted: u32 =
+                scarce.filter(|item| item.sku == SCARCE.0).map(|item| item.quantity).sum();
+            assert!(wanted > 5, "seed {seed} wants {wanted}");
+            assert!(orders.iter().any(|order| total(order) == 0), "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn every_other_order_is_within_the_smallest_limit() {
+        for order in orders(1_000, 3) {
+            let total = total(&order);
+            assert!(total <= 100_000 || total > 250_000, "{order:?}");
+        }
+    }
+
+    #[test]
+    fn one_order_is_one_order() {
+        assert_eq!(orders(1, 1).len(), 1);
+    }
+}

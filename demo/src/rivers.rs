@@ -1,0 +1,156 @@
+//! The programs of the rivers: which there are, and building them.
+//!
+//! Running them is left to `fleet`.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
+use tokio::time::{Instant, timeout_at};
+
+/// What `cargo run` and `cargo test` tell a program about its own package. A build script that
+/// looks at it would run again for the nested build, and the crates on top of it with it.
+const OF_THE_PACKAGE: [&str; 2] = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+
+/// Watches, and takes no part.
+const SPECTATOR: &str = "monitor";
+
+/// A build that takes longer shows what it does.
+const SILENT: Duration = Duration::from_secs(2);
+
+/// One service's program.
+#[derive(Debug, Clone)]
+pub(crate) struct Program {
+    /// Of the file, the service and the program alike.
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+}
+
+/// Builds every river, and answers with the programs of all that take part.
+///
+/// # Errors
+/// If there are none, or cargo fails; its output was printed then.
+pub(crate) async fn build() -> Result<Vec<Program>> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut names = names(&workspace.join("rivers/src/bin"))?;
+    let program = env::current_exe().context("cannot tell where the demo itself was built")?;
+    let folder = program.parent().unwrap_or(Path::new("."));
+    follow(&mut cargo_build(&workspace, folder, &names)).await?;
+    names.retain(|name| name != SPECTATOR);
+    let at = |name: String| {
+        let path = folder.join(format!("{name}{}", env::consts::EXE_SUFFIX));
+        Program { name, path }
+    };
+    Ok(names.into_iter().map(at).collect())
+}
+
+fn names(folder: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in
+        fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?
+    {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "rs")
+            && let Some(name) = path.file_stem().and_then(|name| name.to_str())
+        {
+            names.push(name.to_owned());
+        }
+    }
+    names.sort();
+    if names.is_empty() {
+        bail!("there are no rivers in {}", folder.display());
+    }
+    Ok(names)
+}
+
+/// Builds with the demo's own profile and folder, and beside it, for the features of the crates
+/// that both use: so nothing compiles twice.
+fn cargo_build(workspace: &Path, folder: &Path, names: &[String]) -> Command {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let mut command = Command::new(cargo);
+    command.args(["build", "--package", "demo", "--package", "rivers"]);
+    command.args(names.iter().flat_map(|name| ["--bin", name]));
+    command.arg("--profile").arg(profile(folder));
+    command.arg("--target-dir").arg(folder.parent().unwrap_or(folder));
+    for (key, _) in env::vars_os() {
+        let key = key.to_string_lossy();
+        if OF_THE_PACKAGE.iter().any(|prefix| key.starts_with(prefix)) {
+            command.env_remove(&*key);
+        }
+    }
+    command.current_dir(workspace).kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs cargo, and shows what it says if it takes long or fails.
+async fn follow(command: &mut Command) -> Result<()> {
+    let mut cargo = command.spawn().context("cannot run cargo to build the rivers")?;
+    let output = cargo.stderr.take().context("cargo has no output")?;
+    let mut lines = BufReader::new(output).lines();
+    let (mut held, deadline) = (Vec::new(), Instant::now() + SILENT);
+    while let Ok(line) = timeout_at(deadline, lines.next_line()).await {
+        match line? {
+            Some(line) => held.push(line),
+            None => break,
+        }
+    }
+    if Instant::now() >= deadline {
+        show(&std::mem::take(&mut held))?;
+    }
+    while let Some(line) = lines.next_line().await? {
+        show(&[line])?;
+    }
+    if !cargo.wait().await?.success() {
+        show(&held)?;
+        bail!("the rivers do not build");
+    }
+    Ok(())
+}
+
+fn show(lines: &[String]) -> io::Result<()> {
+    let mut stderr = io::stderr().lock();
+    lines.iter().try_for_each(|line| writeln!(stderr, "{line}"))
+}
+
+/// Cargo's folder of a profile has its name, but for the one that is named `dev`.
+fn profile(folder: &Path) -> OsString {
+    match folder.file_name() {
+        Some(name) if name != "debug" => name.to_owned(),
+        _ => OsString::from("dev"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_a_river() {
+        let folder = tempfile::tempdir().unwrap();
+        for file in ["payment.rs", "greeter.rs", "notes.md"] {
+            fs::write(folder.path().join(file), "").unwrap();
+        }
+        assert_eq!(names(folder.path()).unwrap(), ["greeter", "payment"]);
+    }
+
+    #[test]
+    fn folder_without_rivers_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(names(folder.path()).is_err());
+        assert!(names(&folder.path().join("gone")).is_err());
+    }
+
+    #[test]
+    fn profile_is_that_of_the_folder() {
+        assert_eq!(profile(Path::new("/t/debug")), "dev");
+        assert_eq!(profile(Path::new("/t/release")), "release");
+    }
+}

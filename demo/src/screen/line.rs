@@ -1,0 +1,66 @@
+//! One order as one line.
+
+use super::palette::{Palette, paint};
+use crate::story::{Step, Story};
+
+/// Number, customer, total, items, and what has happened, in the order in which it did.
+pub(crate) fn line(story: &Story, palette: &Palette) -> String {
+    let order = &story.order;
+    let total: u64 =
+        order.items.iter().map(|item| u64::from(item.quantity) * u64::from(item.price)).sum();
+    let item = |item: &crate::orders::Item| {
+        let product = item.sku.split_once('/').map_or(item.sku, |(_, product)| product);
+        format!("{} {product}", item.quantity)
+    };
+    let items: Vec<_> = order.items.iter().map(item).collect();
+    let head = format!(
+        "{:>5}  {:8} {:>9}  {:<20}",
+        story.number,
+        order.customer,
+        format!("{}.{:02}", total / 100, total % 100),
+        items.join(", "),
+    );
+    let steps: Vec<_> = story.steps.iter().filter_map(|step| word(step, palette)).collect();
+    format!("{head}  {}", steps.join(" "))
+}
+
+/// What the event means to the customer; notices are left out, they come with every order.
+fn word(step: &Step, palette: &Palette) -> Option<String> {
+    let (style, word) = match step.event.as_str() {
+        "order_placed" => (palette.faint, "placed"),
+        "order_refused" => (palette.bad, "refused"),
+        "payment_received" => (palette.faint, "paid"),
+        "payment_declined" => (palette.bad, "declined"),
+        "payment_refunded" => (palette.undone, "refunded"),
+        "stock_reserved" => (palette.faint, "reserved"),
+        "out_of_stock" => (palette.bad, "out-of-stock"),
+        "stock_released" => (palette.undone, "released"),
+        "shipment_scheduled" => (palette.faint, "scheduled"),
+        "order_packaged" => (palette.faint, "packaged"),
+        "order_completed" => (palette.good, "completed"),
+        "order_cancelled" => (palette.undone, "cancelled"),
+        _ => return None,
+    };
+    Some(paint(style, word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::story::tests::{COMPLETED, story};
+
+    #[test]
+    fn line_reads_without_colour() {
+        assert_eq!(
+            line(&story(&COMPLETED), &Palette::plain()),
+            "    1  ada         599.00  1 canoe               \
+             placed paid reserved scheduled packaged completed"
+        );
+    }
+
+    #[test]
+    fn colours_change_no_word() {
+        let coloured = line(&story(&["order_refused"]), &Palette::coloured());
+        assert!(coloured.contains("\x1b[31mrefused\x1b[0m"), "{coloured:?}");
+    }
+}

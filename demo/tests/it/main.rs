@@ -1,0 +1,120 @@
+#![cfg(test)]
+//! The demo as a user runs it, from its first process to its last.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+fn demo(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_demo")).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+/// The objects of the orders, and the summary.
+fn objects(output: &Output) -> (Vec<Value>, Value) {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    let mut objects: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let last = objects.pop().unwrap_or_default();
+    (objects, last["summary"].clone())
+}
+
+fn holds(arguments: &[&str], orders: usize) -> Value {
+    let output =
+        demo(&[&["--json", "--rate", "0", "--orders", &orders.to_string()], arguments].concat());
+    let (told, summary) = objects(&output);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{summary:#}\n{errors}");
+    assert_eq!(told.len(), orders);
+    assert_eq!(summary["holds"], true, "{summary:#}");
+    assert_nothing_remains(&errors);
+    summary
+}
+
+/// Asserts that the server named in the output is gone, and with it what was connected to it.
+fn assert_nothing_remains(errors: &str) {
+    let address = errors.split("nats://").nth(1).unwrap().lines().next().unwrap();
+    assert!(std::net::TcpStream::connect(address).is_err(), "{address} is still served");
+    let needle = format!("NATS_URL=nats://{address}");
+    assert_eq!(processes_with(&needle), [""; 0]);
+}
+
+/// The processes whose environment holds this text.
+fn processes_with(needle: &str) -> Vec<String> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let holds = |path: &std::path::Path| {
+        let environment = std::fs::read(path.join("environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|variable| variable == needle.as_bytes())
+    };
+    let found = processes.map(|entry| entry.path()).filter(|path| holds(path));
+    found.map(|path| path.display().to_string()).collect()
+}
+
+#[test]
+fn forty_orders_end_as_they_must_and_nothing_remains() {
+    let summary = holds(&[], 40);
+    assert_eq!(summary["open"], 0);
+    for end in ["completed", "cancelled", "refused"] {
+        assert!(summary[end].as_u64().unwrap() > 0, "{summary:#}");
+    }
+    assert_eq!(summary["offers"]["ada"]["provider"], "B");
+}
+
+#[test]
+fn facts_hold_when_payment_is_killed() {
+    holds(&["--kill", "payment"], 200);
+}
+
+#[test]
+#[ignore = "takes a minute: run by .ci/run"]
+fn facts_hold_when_each_service_is_killed_in_turn() {
+    holds(&["--kill", "any"], 1_000);
+}
+
+#[test]
+fn unknown_victim_is_an_error_that_names_the_services() {
+    let output = demo(&["--kill", "paymint"]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        errors.contains("there is no service `paymint` to kill; there are best_offer"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn second_run_on_the_same_server_is_not_disturbed_by_the_first() {
+    let server = rapids_test::NatsServer::start().unwrap();
+    let url = server.url();
+    for seed in ["1", "2"] {
+        let output = demo(&["--json", "--rate", "0", "--seed", seed, "--nats", &url]);
+        let (told, summary) = objects(&output);
+        assert!(output.status.success(), "{summary:#}");
+        assert_eq!(told.len(), 30);
+    }
+}
+
+#[test]
+fn stopped_demo_stops_its_services() {
+    let server = rapids_test::NatsServer::start().unwrap();
+    let url = server.url();
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_demo"))
+        .args(["--stay", "--json", "--orders", "3", "--nats", &url])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let output = std::io::BufReader::new(demo.stdout.take().unwrap());
+    let mut lines = std::io::BufRead::lines(output).map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("summary")));
+    let needle = format!("NATS_URL={url}");
+    let rivers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rivers/src/bin");
+    let services = std::fs::read_dir(rivers).unwrap().count() - 1;
+    assert_eq!(processes_with(&needle).len(), services, "all but the monitor");
+
+    let stopped = Command::new("kill").args(["-TERM", &demo.id().to_string()]).status().unwrap();
+    assert!(stopped.success());
+    assert_eq!(demo.wait().unwrap().code(), Some(0));
+    assert_eq!(processes_with(&needle), [""; 0]);
+}
