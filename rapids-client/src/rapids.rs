@@ -61,8 +61,9 @@ impl Rapids {
 
     /// Publishes a packet, and returns once the server has stored it.
     ///
-    /// What the packet lacks of `rapids` is filled in. Publishing the same packet again within
-    /// ten minutes stores nothing; while the server is away it is tried again under the same id.
+    /// What the packet lacks of `rapids` is filled in. Publishing the same packet again within ten
+    /// minutes (or the age that packets are kept for, if that is less) stores nothing; while the
+    /// server is away it is tried again under the same id.
     ///
     /// # Errors
     /// [`Error::Refused`](crate::Error::Refused) if the packet is too large,
