@@ -87,7 +87,7 @@ impl Connection {
     }
 
     /// The subject of a request to the JetStream API, such as `STREAM.INFO.RAPIDS`; with a final
-    /// `>`, all that begin so, for [`attempt`](Self::attempt) and [`error`](Self::error).
+    /// `>`, all that begin so, for [`attempt`](Self::attempt).
     pub(crate) fn api(&self, request: &str) -> String {
         format!("{}.{request}", self.api_prefix)
     }
@@ -115,21 +115,6 @@ impl Connection {
             },
             violation = self.violations.of(subject, since) => Err(not_permitted(violation)),
         }
-    }
-
-    /// The error for an operation on `subject` that failed or timed out just now: `NotPermitted`
-    /// if the server refused it, else `Server`. Prefer [`attempt`](Self::attempt), which does not
-    /// wait for the time-out.
-    pub(crate) async fn error(
-        &self,
-        action: &str,
-        subject: &str,
-        source: impl Into<Box<dyn StdError + Send + Sync>>,
-    ) -> Error {
-        // Twice the time-out, so that the beginning of the operation lies within.
-        let now = Instant::now();
-        let since = now.checked_sub(TIMEOUT * 2).unwrap_or(now);
-        self.explain(action, subject, since, source).await
     }
 
     async fn explain(

@@ -126,7 +126,7 @@ impl Rapids {
     /// # Errors
     /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn tail(&self, from: Start) -> Result<Tail> {
-        Box::pin(Tail::open(&self.connection, &self.facts, from)).await
+        Box::pin(Tail::open(&self.connection, from)).await
     }
 
     /// Lists the services that are up: every instance that answers within this time.

@@ -3,69 +3,114 @@
 use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::jetstream::Message;
 use async_nats::jetstream::consumer::pull::{Ordered, OrderedConfig};
+use async_nats::jetstream::stream::Info;
 use futures::StreamExt;
 use jiff::Timestamp;
+use tracing::warn;
 
 use super::start::{Start, timestamp};
-use super::stream::StreamFacts;
+use super::stream;
 use crate::connection::Connection;
-use crate::names::{STREAM, SUBJECT};
+use crate::delivery::backoff;
+use crate::error::with_causes;
+use crate::names::STREAM;
 use crate::packet::{Arrival, Packet};
 use crate::{Error, Result};
 
 const ACTION: &str = "watch the rapids";
 
 /// The packets of the rapids in stream order, from a point on, without end.
+///
+/// While the server is away it waits, and goes on behind the last packet that it gave.
 pub struct Tail {
-    messages: Ordered,
     connection: Connection,
     stream_created: Timestamp,
+    messages: Ordered,
+    /// Where to go on.
+    from: Start,
 }
 
 impl Tail {
-    pub(super) async fn open(
-        connection: &Connection,
-        facts: &StreamFacts,
-        from: Start,
-    ) -> Result<Self> {
-        let config = OrderedConfig { deliver_policy: from.deliver_policy(), ..Default::default() };
-        let subject = connection.api(&format!("CONSUMER.CREATE.{STREAM}.>"));
-        let opening = async {
-            let consumer = connection.jetstream.create_consumer_on_stream(config, STREAM).await?;
-            consumer.messages().await.map_err(Into::into)
+    pub(super) async fn open(connection: &Connection, from: Start) -> Result<Self> {
+        let info = existing(connection).await?;
+        // A place that is still the same when it has to go on there.
+        let from = match from {
+            Start::Now => Start::Sequence(info.state.last_sequence + 1),
+            from => from,
         };
-        let messages = connection
-            .attempt::<_, Box<dyn std::error::Error + Send + Sync>>(ACTION, &subject, opening)
-            .await?;
-        Ok(Self { messages, connection: connection.clone(), stream_created: facts.created })
+        Ok(Self {
+            messages: subscribe(connection, from).await?,
+            connection: connection.clone(),
+            stream_created: timestamp(info.created),
+            from,
+        })
     }
 
-    /// Waits for the next packet.
+    /// Waits for the next packet. Dropping the future loses nothing.
     ///
     /// # Errors
     /// [`Error::Malformed`] for a body that is no packet, with its sequence: go on with the next
-    /// one. [`Error::Server`] if the server fails; the tail ends there.
+    /// one. [`Error::Position`] if the stream was deleted or made anew, and
+    /// [`Error::NotPermitted`]: it ends there.
     pub async fn next(&mut self) -> Result<Packet> {
-        let message = match self.messages.next().await {
-            Some(Ok(message)) => message,
-            Some(Err(error)) => {
-                return Err(self.connection.error(ACTION, SUBJECT, error).await);
+        let mut attempt = 0;
+        loop {
+            let problem = match self.messages.next().await {
+                Some(Ok(message)) => return self.read(&message),
+                Some(Err(error)) => with_causes(&error),
+                None => "the server ended the feed".to_owned(),
+            };
+            attempt += 1;
+            let wait = backoff::exponential(attempt);
+            warn!(?wait, "watching the rapids again: {problem}");
+            tokio::time::sleep(wait).await;
+            match Box::pin(self.resume()).await {
+                Ok(()) => {}
+                Err(error @ Error::Server { .. }) => warn!("{}", with_causes(&error)),
+                Err(error) => return Err(error),
             }
-            None => {
-                return Err(Error::Server {
-                    action: ACTION.to_owned(),
-                    source: "the server ended the feed".into(),
-                });
-            }
-        };
+        }
+    }
+
+    async fn resume(&mut self) -> Result<()> {
+        let info = existing(&self.connection).await?;
+        if timestamp(info.created) != self.stream_created {
+            return Err(lost("the stream was made anew"));
+        }
+        self.messages = subscribe(&self.connection, self.from).await?;
+        Ok(())
+    }
+
+    fn read(&mut self, message: &Message) -> Result<Packet> {
         let sequence = message.info().map_or(0, |info| info.stream_sequence);
-        read(&message, self.stream_created).map_err(|error| match error {
+        self.from = Start::Sequence(sequence + 1);
+        read(message, self.stream_created).map_err(|error| match error {
             Error::Malformed { reason } => {
                 Error::Malformed { reason: format!("sequence {sequence}: {reason}") }
             }
             other => other,
         })
     }
+}
+
+async fn existing(connection: &Connection) -> Result<Info> {
+    stream::info(connection).await?.ok_or_else(|| lost("there is no stream"))
+}
+
+fn lost(reason: &str) -> Error {
+    Error::Position { service: "tail".to_owned(), reason: reason.to_owned() }
+}
+
+async fn subscribe(connection: &Connection, from: Start) -> Result<Ordered> {
+    let config = OrderedConfig { deliver_policy: from.deliver_policy(), ..Default::default() };
+    let subject = connection.api(&format!("CONSUMER.CREATE.{STREAM}.>"));
+    let opening = async {
+        let consumer = connection.jetstream.create_consumer_on_stream(config, STREAM).await?;
+        consumer.messages().await.map_err(Into::into)
+    };
+    connection
+        .attempt::<_, Box<dyn std::error::Error + Send + Sync>>(ACTION, &subject, opening)
+        .await
 }
 
 impl std::fmt::Debug for Tail {

@@ -173,3 +173,16 @@ async fn a_service_shows_its_rivers_to_everybody() {
     assert_eq!(payment.rivers["charge.requires"], "@.total && @.total != null");
     service.stop().await;
 }
+
+#[tokio::test]
+async fn a_tail_goes_on_after_a_restart_of_the_server() {
+    let mut bench = Bench::start().await;
+    bench.rapids.publish(Packet::event("before")).await.unwrap();
+    let mut tail = bench.rapids.tail(Start::Beginning).await.unwrap();
+    soon("the first", tail.next()).await.unwrap();
+    bench.server.kill();
+    bench.server.restart().unwrap();
+    bench.rapids.publish(Packet::event("after")).await.unwrap();
+    let after = soon("the second", tail.next()).await.unwrap();
+    assert_eq!(after.event_name().as_deref(), Some("after"));
+}
