@@ -1,0 +1,168 @@
+# `just` lists what there is to do, `just --show RECIPE` prints how it is done.
+
+# Arguments arrive as "$1" and "$@", so that quotes and blanks in JSON survive.
+set positional-arguments
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+data := "target/nats-data"
+nats_cli := "there is no nats CLI, which `just publish` and `just watch` need: go install github.com/nats-io/natscli/nats@v0.4.0, or a release from https://github.com/nats-io/natscli/releases; then put `nats` on PATH"
+
+[private]
+default:
+    @just --list --unsorted
+
+# Fetch the crates and nats-server, and say what is missing
+[group('start')]
+setup:
+    cargo fetch --locked
+    @echo "nats-server: $(cargo run -q -p rapids-test --bin find-nats-server)"
+    @if command -v nats >/dev/null; then echo "nats CLI: $(command -v nats)"; else echo '{{ nats_cli }}'; fi
+
+# Start a server on 127.0.0.1:4222 that keeps its data until `just clean`
+[group('start')]
+nats:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    server=$(cargo run -q -p rapids-test --bin find-nats-server)
+    mkdir -p {{ data }}
+    exec "$server" --config nats.conf --store_dir {{ data }}
+
+# Place orders on a server of its own, show and verify what follows (--help for more)
+[group('start')]
+demo *ARGS:
+    cargo run -q -p demo -- "$@"
+
+# Run one service; without a name that exists, list them
+[group('rivers')]
+river NAME: (_known NAME) _server
+    @exec cargo run -q -p rivers --bin "$1"
+
+# Run all services, each line with its service in front; Ctrl-C stops them
+[group('rivers')]
+rivers: _server
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build -q -p rivers --bins
+    # Lines for people, although they pass through a pipe.
+    export RAPIDS_LOG_FORMAT=${RAPIDS_LOG_FORMAT:-human}
+    name_lines() {
+        # What a stopping service still says is shown too: it ends the pipe, not the signal.
+        trap '' INT TERM
+        while IFS= read -r line; do printf '%-12s | %s\n' "$1" "$line"; done
+    }
+    pids=()
+    for name in $(basename -s .rs rivers/src/bin/*.rs); do
+        cargo run -q -p rivers --bin "$name" > >(name_lines "$name") 2>&1 &
+        pids+=($!)
+    done
+    trap 'kill "${pids[@]}" 2>/dev/null || true' INT TERM
+    # A signal ends the first wait; the second is for the services that finish what they do.
+    wait || true
+    wait
+
+# Write rivers/src/bin/NAME.rs from a template: a service that works and has its test
+[group('rivers')]
+new-river NAME:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    export LC_ALL=C
+    name=$1 file=rivers/src/bin/$1.rs
+    if [[ ! $name =~ ^[a-z][a-z0-9_-]{0,31}$ ]]; then
+        echo "\`$name\` cannot name a river: 1 to 32 of a-z, 0-9, _ and -, a letter first" >&2
+        exit 1
+    fi
+    case $name in build | deps | examples | incremental | demo | find-nats-server)
+        echo "\`$name\` cannot name a river: the directory of built programs has it already" >&2
+        exit 1
+    esac
+    if [[ -e $file ]]; then
+        echo "$file exists; choose another name or delete it" >&2
+        exit 1
+    fi
+    sed "s/greeter/$name/g" rivers/template.rs > "$file"
+    cat <<END
+    $file is written. Next:
+      cargo test -p rivers --bin $name
+      just river $name
+      just publish '{"event":"${name}_wanted","name":"Ada"}'
+    END
+
+# Publish one packet, such as '{"event":"order_placed","order_id":"o-1","total":7550}'
+[group('packets')]
+publish JSON: _nats-cli
+    @nats pub --jetstream rapids "$1"
+
+# Show each packet as it comes, in JSON (`just river monitor` shows one readable line for each)
+[group('packets')]
+watch: _nats-cli
+    @nats sub --raw rapids
+
+# Run the tests that need no tools (arguments go to cargo test)
+[group('checks')]
+test *ARGS:
+    cargo test --workspace "$@"
+
+# Run the tests with the real nats CLI and just
+[group('checks')]
+test-tools: _nats-cli
+    cargo test --workspace -- --ignored
+
+# Run what CI runs before the demo: format, lints, tests, documentation, licences
+[group('checks')]
+check: fmt clippy test doc deny
+
+# Run all that CI runs, which installs the tools that it lacks
+[group('checks')]
+ci:
+    .ci/run
+
+# Remove what was built and the data of `just nats`; stop that one first
+[group('checks')]
+clean:
+    rm -rf {{ data }}
+    cargo clean
+
+[private]
+fmt:
+    cargo fmt --all --check
+
+[private]
+clippy:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+[private]
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Advisories are left out: their database needs more than the package registry.
+[private]
+deny:
+    @if command -v cargo-deny >/dev/null; then set -x; cargo deny check --hide-inclusion-graph bans licenses sources; else echo "licences are not checked: cargo install --locked cargo-deny"; fi
+
+[private]
+_known NAME:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if [[ ! -f rivers/src/bin/$1.rs ]]; then
+        echo "there is no river \`$1\` in rivers/src/bin, but these:" >&2
+        basename -s .rs rivers/src/bin/*.rs | sed 's/^/  /' >&2
+        exit 1
+    fi
+
+[private]
+_nats-cli:
+    @command -v nats >/dev/null || { echo '{{ nats_cli }}' >&2; exit 1; }
+
+# A service waits for its server by itself; this says so before the build does not.
+[private]
+_server:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    # A selected context of the nats CLI counts where no address is given.
+    if [[ -z ${NATS_URL:-} && -s ${XDG_CONFIG_HOME:-$HOME/.config}/nats/context.txt ]]; then exit 0; fi
+    url=${NATS_URL:-nats://127.0.0.1:4222}
+    address=${url%%,*} address=${address#*://} address=${address##*@} address=${address%%/*}
+    [[ $address == *:* ]] || address=$address:4222
+    if ! (exec 3<>"/dev/tcp/${address%:*}/${address##*:}") 2>/dev/null; then
+        echo "nothing listens at $address; waiting for it: \`just nats\` in another terminal starts a server"
+    fi

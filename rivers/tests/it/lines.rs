@@ -1,0 +1,100 @@
+//! A process whose lines are read while it runs.
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Longer than anything takes on a busy machine, a build of some crates included.
+const DEADLINE: Duration = Duration::from_secs(180);
+
+/// A process and what it wrote so far. It ends with this value, along with its children.
+pub(crate) struct Lines {
+    child: Child,
+    coming: Receiver<String>,
+    seen: Vec<String>,
+}
+
+impl Lines {
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // A group of its own, so that what a recipe starts can be stopped with it.
+        let mut child = command.process_group(0).spawn().unwrap();
+        let (sender, coming) = channel();
+        forward(child.stdout.take().unwrap(), sender.clone());
+        forward(child.stderr.take().unwrap(), sender);
+        Self { child, coming, seen: Vec::new() }
+    }
+
+    /// Waits for a line that holds all these parts; lines before it are passed over.
+    pub(crate) fn until(&mut self, parts: &[&str]) -> String {
+        self.until_by(Instant::now() + DEADLINE, parts).unwrap_or_else(|why| {
+            panic!("no line with {parts:?}, {why}:\n{}", self.seen.join("\n"))
+        })
+    }
+
+    /// Does something again and again until a line holds all these parts.
+    pub(crate) fn until_while(&mut self, parts: &[&str], again: impl Fn()) -> String {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            again();
+            let next = (Instant::now() + Duration::from_millis(200)).min(deadline);
+            match self.until_by(next, parts) {
+                Ok(line) => return line,
+                Err(why) if Instant::now() >= deadline => {
+                    panic!("no line with {parts:?}, {why}: {:#?}", self.seen)
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn until_by(&mut self, deadline: Instant, parts: &[&str]) -> Result<String, &'static str> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let line = self.coming.recv_timeout(left).map_err(|error| match error {
+                RecvTimeoutError::Timeout => "in time",
+                RecvTimeoutError::Disconnected => "for it has ended",
+            })?;
+            self.seen.push(line.clone());
+            if parts.iter().all(|part| line.contains(part)) {
+                return Ok(line);
+            }
+        }
+    }
+
+    /// Tells the process to stop as an operator does, and returns all that it ever wrote.
+    pub(crate) fn stop(mut self) -> Vec<String> {
+        self.signal("TERM");
+        self.child.wait().unwrap();
+        self.seen.extend(self.coming.iter());
+        std::mem::take(&mut self.seen)
+    }
+
+    fn signal(&self, signal: &str) {
+        let kill = format!("kill -s {signal} -- -{}", self.child.id());
+        // It may have ended by itself.
+        let _ = Command::new("sh").args(["-c", &kill]).stderr(Stdio::null()).status();
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        self.signal("KILL");
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn forward(output: impl Read + Send + 'static, lines: Sender<String>) {
+    thread::spawn(move || {
+        for line in BufReader::new(output).split(b'\n') {
+            let Ok(line) = line else { return };
+            if lines.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                return;
+            }
+        }
+    });
+}

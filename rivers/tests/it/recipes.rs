@@ -1,0 +1,168 @@
+//! The recipes of the justfile and the files they use.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::lines::Lines;
+use crate::stand::Stand;
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+const SCRATCH: &str = env!("CARGO_TARGET_TMPDIR");
+
+/// A directory that goes when this value does.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let path = Path::new(SCRATCH).join(format!("{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    /// A copy of the workspace as it is, uncommitted changes included.
+    fn workspace() -> Self {
+        let scratch = Self::new("workspace");
+        let listing = Command::new("git")
+            .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+            .current_dir(ROOT)
+            .output()
+            .unwrap();
+        for name in String::from_utf8(listing.stdout).unwrap().split_terminator('\0') {
+            let (from, to) = (Path::new(ROOT).join(name), scratch.0.join(name));
+            // A file may be listed and deleted.
+            if from.exists() {
+                fs::create_dir_all(to.parent().unwrap()).unwrap();
+                fs::copy(from, to).unwrap();
+            }
+        }
+        scratch
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn target() -> &'static Path {
+    Path::new(SCRATCH).parent().unwrap()
+}
+
+/// Runs a recipe in a directory, in that of the crates built already.
+fn just(directory: impl AsRef<Path>, arguments: &[&str]) -> Command {
+    let mut command = Command::new("just");
+    command.args(arguments).current_dir(directory).env("CARGO_TARGET_DIR", target());
+    command
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&[&*output.stdout, &*output.stderr].concat()).into_owned()
+}
+
+#[test]
+#[ignore = "needs just and the nats CLI"]
+fn a_new_river_passes_its_test_and_reacts_to_what_is_published() {
+    const NAME: &str = "greeter_test_xyz";
+    let copy = Scratch::workspace();
+    let written = just(&copy.0, &["new-river", NAME]).output().unwrap();
+    let told = text(&written);
+    assert!(written.status.success(), "{told}");
+    for next in [
+        format!("cargo test -p rivers --bin {NAME}"),
+        format!("just river {NAME}"),
+        format!(r#"just publish '{{"event":"{NAME}_wanted","name":"Ada"}}'"#),
+    ] {
+        assert!(told.contains(&next), "{next} in:\n{told}");
+    }
+
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["test", "-p", "rivers", "--bin", NAME]).current_dir(&copy.0);
+    let tested = cargo.env("CARGO_TARGET_DIR", target()).output().unwrap();
+    assert!(tested.status.success(), "{}", text(&tested));
+    assert!(text(&tested).contains("2 passed"), "{}", text(&tested));
+
+    let stand = Stand::start();
+    let in_copy = |arguments: &[&str]| {
+        let mut command = stand.command("just");
+        command.args(arguments).current_dir(&copy.0).env("CARGO_TARGET_DIR", target());
+        command
+    };
+    let mut river = Lines::spawn(&mut in_copy(&["river", NAME]));
+    river.until(&[r#""behind":0"#]);
+    let mut watch = stand.watch(&mut in_copy(&["watch"]));
+    let packet = format!(r#"{{"event":"{NAME}_wanted","name":"O'Hara \"$HOME\" `x`"}}"#);
+    let published = in_copy(&["publish", &packet]).output().unwrap();
+    assert!(text(&published).contains("Stored in Stream: RAPIDS"), "{}", text(&published));
+    let done = watch.event(&format!("{NAME}_done"), "Hello");
+    let greeting = done.get::<String>("text").unwrap().unwrap();
+    assert_eq!(greeting, "Hello, O'Hara \"$HOME\" `x`!");
+    let log = river.stop();
+    assert!(log.iter().any(|line| line.contains("stopped: ")), "{log:#?}");
+}
+
+#[test]
+#[ignore = "needs just"]
+fn a_river_without_a_server_says_where_it_waits_and_what_starts_one() {
+    let mut river = just(ROOT, &["river", "vendor"]);
+    let mut lines = Lines::spawn(river.env("NATS_URL", "nats://127.0.0.1:1"));
+    lines.until(&["nothing listens at 127.0.0.1:1;", "just nats"]);
+    lines.until(&["waiting for a server at nats://127.0.0.1:1"]);
+}
+
+#[test]
+#[ignore = "needs just"]
+fn an_unknown_river_is_answered_with_those_that_exist() {
+    let output = just(ROOT, &["river", "paymnet"]).output().unwrap();
+    assert!(!output.status.success());
+    let told = text(&output);
+    assert!(told.contains("`paymnet`") && told.contains("\n  payment\n"), "{told}");
+}
+
+#[test]
+#[ignore = "needs just"]
+fn a_river_is_not_written_under_a_name_that_is_taken_or_unfit() {
+    let before = fs::read(format!("{ROOT}/rivers/src/bin/payment.rs")).unwrap();
+    for name in ["payment", "Pay", "9x", "a b", "../x", "", "deps", &"x".repeat(33)] {
+        let output = just(ROOT, &["new-river", name]).output().unwrap();
+        assert!(!output.status.success(), "{name}");
+        assert!(text(&output).contains(name), "{}", text(&output));
+    }
+    assert_eq!(fs::read(format!("{ROOT}/rivers/src/bin/payment.rs")).unwrap(), before);
+}
+
+#[test]
+#[ignore = "needs just"]
+fn without_the_nats_cli_its_recipes_say_how_to_get_it() {
+    let path = Scratch::new("path");
+    for program in ["just", "bash"] {
+        let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).output();
+        let found = String::from_utf8(found.unwrap().stdout).unwrap();
+        symlink(found.trim(), path.0.join(program)).unwrap();
+    }
+    for recipe in [&["publish", "{}"][..], &["watch"]] {
+        let output = just(ROOT, recipe).env("PATH", &path.0).output().unwrap();
+        assert!(!output.status.success());
+        assert!(text(&output).contains("go install"), "{}", text(&output));
+    }
+}
+
+#[test]
+fn the_server_accepts_its_configuration() {
+    let server = rapids_test::find_or_install().unwrap();
+    let output = Command::new(server)
+        .args(["-t", "--config", "nats.conf", "--store_dir", SCRATCH])
+        .current_dir(ROOT)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+}
+
+#[test]
+fn the_readme_shows_the_template_up_to_its_tests() {
+    let readme = include_str!("../../../README.md");
+    let (program, _tests) = include_str!("../../template.rs").split_once("\n#[cfg(test)]").unwrap();
+    assert!(readme.contains(program));
+}

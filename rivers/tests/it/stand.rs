@@ -1,0 +1,97 @@
+//! A server with the programs that a user has around it.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rapids_client::Packet;
+use rapids_test::NatsServer;
+
+use crate::lines::Lines;
+
+/// A server, and commands that find it.
+pub(crate) struct Stand {
+    server: NatsServer,
+}
+
+impl Stand {
+    pub(crate) fn start() -> Self {
+        Self::with_config("")
+    }
+
+    pub(crate) fn with_config(lines: &str) -> Self {
+        Self { server: NatsServer::with_config(lines).unwrap() }
+    }
+
+    /// A command whose only server is this one, whatever the user's own settings are.
+    pub(crate) fn command(&self, program: impl AsRef<Path>) -> Command {
+        let mut command = Command::new(program.as_ref());
+        for variable in ["NATS_CONTEXT", "NATS_USER", "NATS_PASSWORD", "NATS_TOKEN", "NATS_CREDS"] {
+            command.env_remove(variable);
+        }
+        command.env("NATS_URL", self.server.url());
+        command.env("XDG_CONFIG_HOME", self.server.store().join("no settings"));
+        command.env("RAPIDS_LOG_FORMAT", "json");
+        command
+    }
+
+    /// Starts a service, and returns once it has its position in the stream.
+    pub(crate) fn service(&self, program: &str) -> Lines {
+        let mut service = Lines::spawn(&mut self.command(program));
+        service.until(&[r#""behind":"#]);
+        service
+    }
+
+    /// Runs the nats CLI to its end, and returns what it prints.
+    pub(crate) fn nats(&self, arguments: &[&str]) -> String {
+        self.nats_with_input(arguments, b"")
+    }
+
+    /// Publishes a body through the standard input of `nats pub`.
+    pub(crate) fn publish(&self, body: &[u8]) {
+        // Told to read its input, the CLI sends nothing if there is none; not told, it does.
+        let input: &[&str] = if body.is_empty() { &[] } else { &["--force-stdin"] };
+        self.nats_with_input(&[&["pub", "rapids", "--no-templates"], input].concat(), body);
+    }
+
+    fn nats_with_input(&self, arguments: &[&str], input: &[u8]) -> String {
+        let mut command = self.command("nats");
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut nats = command.spawn().unwrap();
+        nats.stdin.take().unwrap().write_all(input).unwrap();
+        let output = nats.wait_with_output().unwrap();
+        let printed = [output.stdout, output.stderr].concat();
+        let printed = String::from_utf8_lossy(&printed).into_owned();
+        assert!(output.status.success(), "nats {arguments:?}: {printed}");
+        printed
+    }
+
+    /// Watches the subject with `nats sub`, and returns once it does.
+    pub(crate) fn nats_sub(&self) -> Watch {
+        self.watch(self.command("nats").args(["sub", "rapids", "--raw"]))
+    }
+
+    /// Everything that the stream holds, a packet per line.
+    pub(crate) fn stored(&self) -> String {
+        self.nats(&["sub", "rapids", "--all", "--raw", "--terminate-at-end"])
+    }
+
+    /// Watches by a command that prints packets, and returns once it does.
+    pub(crate) fn watch(&self, command: &mut Command) -> Watch {
+        let mut lines = Lines::spawn(command);
+        let marker = r#"{"event":"watched"}"#;
+        lines.until_while(&[marker], || self.publish(marker.as_bytes()));
+        Watch(lines)
+    }
+}
+
+/// What `nats sub` shows.
+pub(crate) struct Watch(Lines);
+
+impl Watch {
+    /// The next packet that states this fact about this order, or whatever else it names.
+    pub(crate) fn event(&mut self, name: &str, about: &str) -> Packet {
+        let line = self.0.until(&[&format!(r#""event":"{name}""#), about]);
+        Packet::from_bytes(line).unwrap()
+    }
+}
