@@ -23,10 +23,8 @@ enum Payment {
     #[default]
     Open,
     Charged(u64),
-    Declined,
-    Refunded,
-    /// Stock was short before the order was seen here.
-    Prevented,
+    /// Declined, refunded, or prevented because stock was short first: nothing is charged any more.
+    Closed,
 }
 
 fn charge() -> River {
@@ -55,7 +53,7 @@ fn on_order_placed(payment: &mut Payment, packet: &Packet) -> Result<Option<Pack
     let limit = limit(customer.as_deref());
     let answer = |event| Packet::event(event).with("order_id", order_id).with("amount", total);
     if total > limit {
-        *payment = Payment::Declined;
+        *payment = Payment::Closed;
         let declined = answer("payment_declined").with("limit", limit);
         return Ok(Some(declined.with("reason", "the total is above the limit")));
     }
@@ -87,13 +85,9 @@ struct OutOfStock {
 
 fn on_out_of_stock(payment: &mut Payment, packet: &Packet) -> Result<Option<Packet>> {
     let OutOfStock { order_id } = packet.parse()?;
-    let Payment::Charged(amount) = *payment else {
-        if *payment == Payment::Open {
-            *payment = Payment::Prevented;
-        }
+    let Payment::Charged(amount) = std::mem::replace(payment, Payment::Closed) else {
         return Ok(None);
     };
-    *payment = Payment::Refunded;
     let refunded = Packet::event("payment_refunded").with("order_id", order_id);
     Ok(Some(refunded.with("amount", amount)))
 }
@@ -188,6 +182,6 @@ mod tests {
     fn short_stock_is_remembered_for_the_order_to_come() {
         let mut payment = Payment::Open;
         assert!(on_out_of_stock(&mut payment, &short()).unwrap().is_none());
-        assert_eq!(payment, Payment::Prevented);
+        assert_eq!(payment, Payment::Closed);
     }
 }
