@@ -4,7 +4,6 @@
 //! thread of the library ([`engine`]). Reactions run on the caller's runtime ([`reactor`]), so
 //! one that blocks its thread delays its successors and nothing else.
 
-pub(crate) mod backoff;
 mod chores;
 mod consumer;
 pub(crate) mod engine;

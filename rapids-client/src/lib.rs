@@ -1,5 +1,6 @@
 #![doc = include_str!("lib.md")]
 
+mod backoff;
 mod condition;
 mod config;
 mod connection;

@@ -5,6 +5,10 @@ pub(crate) const STREAM: &str = "RAPIDS";
 /// Its one subject.
 pub(crate) const SUBJECT: &str = "rapids";
 
+/// Marks the services of the rapids among those of the NATS service API, beside the names of their
+/// rivers: none of them can be this.
+pub(crate) const ON_RAPIDS: &str = "rapids.stream";
+
 /// The key-value bucket in which a service keeps its memory.
 pub(crate) fn memory_bucket(service: &str) -> String {
     format!("RAPIDS_MEMORY_{service}")

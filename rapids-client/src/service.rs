@@ -11,7 +11,7 @@ use std::future::Future;
 
 use jiff::Timestamp;
 
-pub(crate) use announcement::{Announcement, ON_RAPIDS};
+pub(crate) use announcement::Announcement;
 pub use signal::told_to_stop;
 
 use crate::config::Config;

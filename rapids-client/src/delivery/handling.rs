@@ -7,10 +7,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 use tracing::{error, warn};
 
-use super::backoff;
 use super::held::Fate;
 use super::memories::Memories;
 use super::reactor::{Job, Reacted};
+use crate::backoff;
 use crate::error::with_causes;
 use crate::memory::{MemoryKey, Record};
 use crate::packet::Packet;

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::Result;
 use crate::connection::Connection;
-use crate::service::ON_RAPIDS;
+use crate::names::ON_RAPIDS;
 
 /// One running instance of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]

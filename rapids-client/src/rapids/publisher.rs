@@ -13,8 +13,8 @@ use bytes::Bytes;
 use tokio::time::Instant;
 use tracing::warn;
 
+use crate::backoff;
 use crate::connection::Connection;
-use crate::delivery::backoff;
 use crate::error::with_causes;
 use crate::names::SUBJECT;
 use crate::packet::Packet;

@@ -10,8 +10,8 @@ use tracing::warn;
 
 use super::start::{Start, timestamp};
 use super::stream;
+use crate::backoff;
 use crate::connection::Connection;
-use crate::delivery::backoff;
 use crate::error::with_causes;
 use crate::names::STREAM;
 use crate::packet::{Arrival, Packet};

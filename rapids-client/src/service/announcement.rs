@@ -7,11 +7,7 @@ use async_nats::service::ServiceExt;
 use super::Service;
 use crate::Result;
 use crate::connection::Connection;
-use crate::names::STREAM;
-
-/// Marks the services of the rapids among those of the NATS service API. No river can have this
-/// name.
-pub(crate) const ON_RAPIDS: &str = "rapids.stream";
+use crate::names::{ON_RAPIDS, STREAM};
 
 /// A service that answers `nats micro ls` and `nats micro info <service>`.
 pub(crate) struct Announcement(Option<async_nats::service::Service>);

@@ -8,8 +8,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{Instrument, info_span, warn};
 
 use super::Service;
+use crate::backoff;
 use crate::connection::Connection;
-use crate::delivery::backoff;
 use crate::delivery::engine::Engine;
 use crate::delivery::reactor::{self, Job};
 use crate::error::with_causes;
