@@ -102,7 +102,7 @@ watch: _nats-cli
 test *ARGS:
     cargo test --workspace "$@"
 
-# Run the tests with the real nats CLI and just
+# Run the tests with the real nats CLI and just, and the one that kills every service in turn
 [group('checks')]
 test-tools: _nats-cli
     cargo test --workspace -- --ignored
@@ -159,6 +159,7 @@ _server:
     #!/usr/bin/env bash
     set -euo pipefail
     # A selected context of the nats CLI counts where no address is given.
+    if [[ -n ${NATS_CONTEXT:-} ]]; then exit 0; fi
     if [[ -z ${NATS_URL:-} && -s ${XDG_CONFIG_HOME:-$HOME/.config}/nats/context.txt ]]; then exit 0; fi
     url=${NATS_URL:-nats://127.0.0.1:4222}
     address=${url%%,*} address=${address#*://} address=${address##*@} address=${address%%/*}

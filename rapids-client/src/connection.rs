@@ -28,8 +28,10 @@ use violation::{Violation, Violations};
 
 const DEFAULT_INBOX: &str = "_INBOX";
 
-/// Publishes on their way to the server at once; the next one waits.
-const MAX_ACK_INFLIGHT: usize = 5000;
+/// Publishes on their way to the server at once; the client library makes the next one wait. As good
+/// as no limit: whoever sends many waits for the answers after the last, and would wait for ever.
+/// What is under way is bounded by the windows of the senders.
+const MAX_ACK_INFLIGHT: usize = 1_000_000;
 
 /// A refusal is told apart from the operation that it refuses, and may come after it.
 const REFUSAL_DELAY: Duration = Duration::from_millis(50);

@@ -68,8 +68,8 @@ pub enum Error {
         /// Where and why, in serde's words.
         source: serde_json::Error,
     },
-    /// The stream exists with settings that the rapids cannot work with.
-    #[error("stream `{stream}` differs from what is needed: {}", differences.join("; "))]
+    /// The stream is not, or no longer, what the rapids can work with.
+    #[error("stream `{stream}` is not what is needed: {}", differences.join("; "))]
     Stream {
         /// The stream's name.
         stream: String,

@@ -70,7 +70,7 @@ impl Rapids {
     /// [`Error::Full`](crate::Error::Full) if the stream has no room,
     /// [`Error::Field`](crate::Error::Field) if a field could not be set,
     /// [`Error::Server`](crate::Error::Server) if there was no answer for 30 seconds: the packet
-    /// may or may not be stored then.
+    /// may or may not be stored then. [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn publish(&self, packet: Packet) -> Result<Published> {
         let outgoing = self.publisher.prepare(&packet)?;
         self.publisher.send(outgoing).await.acknowledged(Patience::For(PATIENCE)).await
@@ -124,6 +124,7 @@ impl Rapids {
     /// acknowledging anything.
     ///
     /// # Errors
+    /// [`Error::Stream`](crate::Error::Stream) if there is no stream any more,
     /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn tail(&self, from: Start) -> Result<Tail> {
         Box::pin(Tail::open(&self.connection, from)).await

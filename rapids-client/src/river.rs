@@ -14,7 +14,7 @@ use std::future::Future;
 
 pub use explanation::{ClauseReport, Explanation};
 pub(crate) use outcome::{Failure, failure};
-pub use outcome::{Outcome, Packets, reject, retry_after};
+pub use outcome::{Outcome, Packets, is_final, reject, retry_after};
 pub(crate) use reaction::{Fold, MemoryUse, Reaction};
 pub use rules::Rules;
 

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 
 use rapids_client::{
-    Arrival, Config, MemoryKey, Packet, Record, River, Service, Timestamp, Verdict,
+    Arrival, Config, MemoryKey, Packet, Record, River, Service, Timestamp, Verdict, is_final,
 };
 
 use crate::Trail;
@@ -179,7 +179,7 @@ impl TestRapids {
                     }
                     return Ok(packets);
                 }
-                Err(error) if attempt == ATTEMPTS => return Err(error),
+                Err(error) if attempt == ATTEMPTS || is_final(&error) => return Err(error),
                 Err(_) => attempt += 1,
             }
         }
@@ -251,6 +251,27 @@ mod tests {
         assert_eq!(rapids.packets().len(), 10);
         let [problem] = rapids.problems() else { panic!("{}", rapids.trail()) };
         assert_eq!(problem.reason, format!("looped, by way of {}", ["table"; 9].join(" > ")));
+    }
+
+    #[tokio::test]
+    async fn a_final_error_is_not_tried_again_and_another_one_is() {
+        use std::sync::Arc;
+        use std::sync::atomic::{AtomicU32, Ordering};
+
+        for (is_final, runs) in [(true, 1), (false, 5)] {
+            let counter = Arc::new(AtomicU32::new(0));
+            let counted = Arc::clone(&counter);
+            let river = River::new("r").event("x").react(move |_| {
+                counted.fetch_add(1, Ordering::Relaxed);
+                async move {
+                    let error = anyhow::anyhow!("down");
+                    Err::<(), _>(if is_final { rapids_client::reject("no") } else { error })
+                }
+            });
+            let mut rapids = TestRapids::new().service("s", [river]);
+            rapids.publish(Packet::event("x")).await;
+            assert_eq!((counter.load(Ordering::Relaxed), rapids.problems().len()), (runs, 1));
+        }
     }
 
     #[tokio::test]

@@ -109,7 +109,9 @@ impl Chores {
     /// Writes down which remembered packets are published, and forgets old ids.
     pub(crate) fn tidy(&mut self) {
         let memories = self.handling.memories.as_ref();
-        if !memories.is_some_and(super::memories::Memories::take_moved) {
+        if self.kinds.contains(&Chore::Tidy)
+            || !memories.is_some_and(super::memories::Memories::take_moved)
+        {
             return;
         }
         let (connection, service) = (self.connection.clone(), self.service.clone());

@@ -137,6 +137,8 @@ impl<'a> Consumer<'a> {
             && config.max_deliver <= 0
             && config.backoff.is_empty()
             && !config.headers_only
+            && config.max_batch <= 0
+            && config.max_expires.is_zero()
             && config.deliver_subject.is_none()
             && ["", SUBJECT].contains(&config.filter_subject.as_str())
             && config.filter_subjects.iter().all(|subject| subject == SUBJECT);

@@ -13,7 +13,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, 
 use tracing::{error, info, warn};
 
 use super::chores::Chores;
-use super::consumer::Consumer;
+use super::consumer::{Consumer, MAX_ACK_PENDING};
 use super::handling::{Ended, Ending, Handled, Handling, Taken};
 use super::held::{Fate, Held};
 use super::memories::Memories;
@@ -42,7 +42,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(3);
 /// How long a stopping service may take to hand back, and to tidy up.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Packets remembered at most for which only some rivers are to run again.
-const UNFINISHED: usize = 10_000;
+const UNFINISHED: usize = MAX_ACK_PENDING as usize;
 
 /// A service at work.
 pub(crate) struct Engine {
@@ -136,7 +136,10 @@ impl Engine {
                 pulled = self.pull.next() => match pulled {
                     Pulled::Packet(message) => self.take(*message).await,
                     Pulled::Ended => {}
-                    Pulled::Doubtful(reason) => self.chores.look_for_position(reason),
+                    Pulled::Doubtful(reason) => {
+                        warn!("the server does not deliver: {reason}");
+                        self.chores.look_for_position(reason);
+                    }
                 },
                 Some(handled) = self.running.next() => self.finish(handled),
                 Some(ended) = self.finishing.next() => self.settle(ended?).await,

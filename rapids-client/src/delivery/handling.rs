@@ -141,7 +141,7 @@ impl Handling {
         loop {
             attempt += 1;
             let (record, loaded) = match memories.load(key).await {
-                Err(error @ Error::Server { .. }) => {
+                Err(error @ Error::Server { .. }) if attempt < STEP_ATTEMPTS => {
                     out_of_reach(key, attempt, &error).await;
                     continue;
                 }
@@ -150,8 +150,13 @@ impl Handling {
             let (outgoing, record) = self.run(river, packet, record).await?;
             match memories.save(key, &record, &loaded).await {
                 Ok(true) => return Ok(outgoing),
-                Ok(false) => sleep(COLLISION.mul_f64(fastrand::f64())).await,
-                Err(error @ Error::Server { .. }) => out_of_reach(key, attempt, &error).await,
+                Ok(false) => {
+                    attempt = 0;
+                    sleep(COLLISION.mul_f64(fastrand::f64())).await;
+                }
+                Err(error @ Error::Server { .. }) if attempt < STEP_ATTEMPTS => {
+                    out_of_reach(key, attempt, &error).await;
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -179,26 +184,40 @@ impl Handling {
     /// # Errors
     /// Only what ends the service: a publish that the server does not permit.
     pub(crate) async fn finish(self: Rc<Self>, handled: Handled) -> Result<Ended> {
-        for sent in handled.sent {
+        let Handled { sent, remembered, mut ended, .. } = handled;
+        let mut is_stored = true;
+        for sent in sent {
             match sent.acknowledged(Patience::Endless).await {
                 Ok(_) => {}
                 Err(error @ Error::NotPermitted { .. }) => return Err(error),
                 // Its size was looked at before, against the limit of then.
-                Err(error) => error!(
-                    sequence = handled.ended.sequence,
-                    "the stream takes less than it did: {}",
-                    with_causes(&error)
-                ),
+                Err(error) => {
+                    is_stored = false;
+                    let error = with_causes(&error);
+                    error!(sequence = ended.sequence, "the stream takes less than it did: {error}");
+                }
             }
         }
-        if let Some(memories) = &self.memories {
-            for (key, river, packet) in handled.remembered {
+        if !is_stored {
+            for (_, ending) in &mut ended.rivers {
+                if *ending == Ending::Done {
+                    *ending = Ending::Failed(OUTPUTS_REFUSED);
+                }
+            }
+        } else if let Some(memories) = &self.memories {
+            for (key, river, packet) in remembered {
                 memories.published(key, river, packet);
             }
         }
-        Ok(handled.ended)
+        Ok(ended)
     }
 }
+
+/// How often a memory is tried to be reached before its packet makes room for others.
+const STEP_ATTEMPTS: u32 = 5;
+
+/// When a packet comes again whose outputs the stream does not take any more.
+const OUTPUTS_REFUSED: Duration = Duration::from_secs(30);
 
 /// After losing against another instance, at most this long until the next try.
 const COLLISION: Duration = Duration::from_millis(10);

@@ -66,12 +66,10 @@ impl Held {
     }
 
     /// Hands back everything at once.
-    pub(crate) async fn release_all(&mut self) -> usize {
-        let count = self.answers.len();
+    pub(crate) async fn release_all(&mut self) {
         while let Some((&sequence, _)) = self.answers.first_key_value() {
             self.settle(sequence, Fate::Release).await;
         }
-        count
     }
 
     /// Waits until the server has all answers.

@@ -63,6 +63,7 @@ impl Memories {
     /// Notes that what a packet left in a record is published.
     pub(crate) fn published(&self, key: MemoryKey, river: String, packet: String) {
         self.published.borrow_mut().entry(key).or_default().push((river, packet));
+        self.moved.set(true);
     }
 
     /// Whether memories have moved since this was last asked.

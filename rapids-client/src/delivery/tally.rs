@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-/// Counts of packets by what became of them.
+/// Counts by what became of packets; from `handled` on, each river of a packet counts.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     /// Delivered, repeats included.
     pub(crate) received: u64,
     /// For no river of the service.
     pub(crate) skipped: u64,
-    /// Handled by every river that took them.
+    /// Handled.
     pub(crate) handled: u64,
     /// Not packets at all.
     pub(crate) malformed: u64,

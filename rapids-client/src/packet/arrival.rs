@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::provenance::is_id;
 use crate::names::STREAM;
 
 /// Where and when a packet was stored: the source of the fall-backs for publishers that leave
@@ -21,7 +22,7 @@ pub struct Arrival {
 impl Arrival {
     /// The id of a packet whose body names none.
     pub(crate) fn packet_id(&self) -> String {
-        self.message_id.clone().unwrap_or_else(|| {
+        self.message_id.clone().filter(|id| is_id(id)).unwrap_or_else(|| {
             format!("{STREAM}-{}-{}", self.stream_created.as_second(), self.sequence)
         })
     }

@@ -138,7 +138,7 @@ fn new_id() -> String {
 }
 
 /// An id must fit into a header and a log line.
-fn is_id(id: &str) -> bool {
+pub(super) fn is_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= MAX_ID_BYTES && !id.contains(char::is_control)
 }
 

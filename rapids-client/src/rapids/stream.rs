@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::stream::{
-    Config as StreamConfig, DiscardPolicy, Info, RetentionPolicy, StorageType,
+    Config as StreamConfig, DiscardPolicy, Info, PersistenceMode, RetentionPolicy, StorageType,
 };
 use jiff::Timestamp;
 use tracing::{debug, warn};
@@ -67,7 +67,6 @@ pub(crate) async fn ensure(connection: &Connection, config: &Config) -> Result<S
     if !differences.is_empty() {
         return Err(Error::Stream { stream: STREAM.to_owned(), differences });
     }
-    warn_if_nearly_full(&info);
     if !info.config.allow_atomic_publish {
         allow_atomic_publish(connection, info.config.clone()).await?;
     }
@@ -215,6 +214,16 @@ fn differences(found: &StreamConfig, wanted: &StreamConfig, config: &Config) -> 
     list.compare("no_ack", &found.no_ack, &wanted.no_ack);
     list.compare("sealed", &found.sealed, &wanted.sealed);
     list.compare("mirror", &found.mirror.is_some(), &wanted.mirror.is_some());
+    let sources = |config: &StreamConfig| config.sources.as_ref().map_or(0, Vec::len);
+    list.compare("sources", &sources(found), &sources(wanted));
+    list.compare(
+        "subject_transform",
+        &found.subject_transform.is_some(),
+        &wanted.subject_transform.is_some(),
+    );
+    list.compare("allow_msg_counter", &found.allow_message_counter, &wanted.allow_message_counter);
+    let is_async = |config: &StreamConfig| config.persist_mode == Some(PersistenceMode::Async);
+    list.compare("persist_mode async", &is_async(found), &is_async(wanted));
     if config.max_age.is_some() {
         list.compare("max_age (RAPIDS_MAX_AGE)", &found.max_age, &wanted.max_age);
     }

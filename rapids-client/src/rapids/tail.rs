@@ -1,5 +1,7 @@
 //! Watching the rapids without a position of one's own.
 
+use std::time::Duration;
+
 use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::jetstream::Message;
 use async_nats::jetstream::consumer::pull::{Ordered, OrderedConfig};
@@ -18,6 +20,9 @@ use crate::packet::{Arrival, Packet};
 use crate::{Error, Result};
 
 const ACTION: &str = "watch the rapids";
+
+/// How long nothing may come until the stream itself is looked at.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// The packets of the rapids in stream order, from a point on, without end.
 ///
@@ -50,13 +55,24 @@ impl Tail {
     ///
     /// # Errors
     /// [`Error::Malformed`] for a body that is no packet, with its sequence: go on with the next
-    /// one. [`Error::Position`] if the stream was deleted or made anew, and
-    /// [`Error::NotPermitted`]: it ends there.
+    /// one. [`Error::Stream`] if the stream was deleted or made anew, and [`Error::NotPermitted`]:
+    /// it ends there.
     pub async fn next(&mut self) -> Result<Packet> {
         let mut attempt = 0;
         loop {
-            let problem = match self.messages.next().await {
-                Some(Ok(message)) => return self.read(&message),
+            let message = tokio::select! {
+                message = self.messages.next() => message,
+                // The feed itself keeps quiet when its stream is gone.
+                () = tokio::time::sleep(LOOK) => {
+                    self.look().await?;
+                    continue;
+                }
+            };
+            let problem = match message {
+                Some(Ok(message)) => match self.read(&message) {
+                    Some(read) => return read,
+                    None => continue,
+                },
                 Some(Err(error)) => with_causes(&error),
                 None => "the server ended the feed".to_owned(),
             };
@@ -64,41 +80,56 @@ impl Tail {
             let wait = backoff::exponential(attempt);
             warn!(?wait, "watching the rapids again: {problem}");
             tokio::time::sleep(wait).await;
-            match Box::pin(self.resume()).await {
-                Ok(()) => {}
+            self.look().await?;
+            match Box::pin(subscribe(&self.connection, self.from)).await {
+                Ok(messages) => self.messages = messages,
                 Err(error @ Error::Server { .. }) => warn!("{}", with_causes(&error)),
                 Err(error) => return Err(error),
             }
         }
     }
 
-    async fn resume(&mut self) -> Result<()> {
-        let info = existing(&self.connection).await?;
-        if timestamp(info.created) != self.stream_created {
-            return Err(lost("the stream was made anew"));
+    /// Makes sure that the stream is still the one that was opened.
+    async fn look(&self) -> Result<()> {
+        match Box::pin(existing(&self.connection)).await {
+            Ok(info) if timestamp(info.created) == self.stream_created => Ok(()),
+            Ok(_) => Err(lost("it was made anew")),
+            // A server that is away says nothing about the stream.
+            Err(Error::Server { .. }) => Ok(()),
+            Err(error) => Err(error),
         }
-        self.messages = subscribe(&self.connection, self.from).await?;
-        Ok(())
     }
 
-    fn read(&mut self, message: &Message) -> Result<Packet> {
-        let sequence = message.info().map_or(0, |info| info.stream_sequence);
+    /// Reads a message; `None` if it comes from before the place to begin at, which the feed forgets
+    /// as long as it has given nothing.
+    fn read(&mut self, message: &Message) -> Option<Result<Packet>> {
+        let Ok(info) = message.info() else { return Some(read(message, self.stream_created)) };
+        let sequence = info.stream_sequence;
+        let is_before = match self.from {
+            Start::Now | Start::Beginning => false,
+            Start::Sequence(from) => sequence < from,
+            Start::Time(from) => timestamp(info.published) < from,
+        };
+        if is_before {
+            return None;
+        }
         self.from = Start::Sequence(sequence + 1);
-        read(message, self.stream_created).map_err(|error| match error {
+        Some(read(message, self.stream_created).map_err(|error| match error {
             Error::Malformed { reason } => {
                 Error::Malformed { reason: format!("sequence {sequence}: {reason}") }
             }
             other => other,
-        })
+        }))
     }
 }
 
 async fn existing(connection: &Connection) -> Result<Info> {
-    stream::info(connection).await?.ok_or_else(|| lost("there is no stream"))
+    stream::info(connection).await?.ok_or_else(|| lost("it does not exist"))
 }
 
-fn lost(reason: &str) -> Error {
-    Error::Position { service: "tail".to_owned(), reason: reason.to_owned() }
+fn lost(what: &str) -> Error {
+    let difference = format!("{what}; connect again to begin anew");
+    Error::Stream { stream: STREAM.to_owned(), differences: vec![difference] }
 }
 
 async fn subscribe(connection: &Connection, from: Start) -> Result<Ordered> {

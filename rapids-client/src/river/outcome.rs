@@ -78,6 +78,12 @@ pub fn retry_after(wait: Duration) -> anyhow::Error {
     anyhow::Error::new(RetryAfter(wait))
 }
 
+/// Whether an error of a reaction is final: [`reject`], or a packet that does not parse, cannot be
+/// written or is too large. A service tries anything else again.
+pub fn is_final(error: &anyhow::Error) -> bool {
+    failure(error) == Failure::Rejected
+}
+
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Rejected(String);

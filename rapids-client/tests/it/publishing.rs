@@ -91,7 +91,7 @@ async fn a_stream_that_cannot_be_the_rapids_is_refused_with_every_difference() {
     jetstream(&server).await.create_stream(other).await.unwrap();
     let error = Rapids::connect(&Config::new(server.url())).await.unwrap_err().to_string();
     for difference in [
-        "stream `RAPIDS` differs from what is needed: subjects is [\"rapids.>\"], needed is [\"rapids\"]",
+        "stream `RAPIDS` is not what is needed: subjects is [\"rapids.>\"], needed is [\"rapids\"]",
         "discard is Old, needed is New",
         "deny_purge is false, needed is true",
         "duplicate_window is 120s, needed is 600s",
@@ -185,4 +185,42 @@ async fn a_tail_goes_on_after_a_restart_of_the_server() {
     bench.rapids.publish(Packet::event("after")).await.unwrap();
     let after = soon("the second", tail.next()).await.unwrap();
     assert_eq!(after.event_name().as_deref(), Some("after"));
+}
+
+#[tokio::test]
+async fn a_tail_from_now_shows_nothing_from_before_after_a_restart() {
+    let mut bench = Bench::start().await;
+    bench.rapids.publish(Packet::event("before")).await.unwrap();
+    let mut tail = bench.rapids.tail(Start::Now).await.unwrap();
+    bench.server.kill();
+    bench.server.restart().unwrap();
+    bench.rapids.publish(Packet::event("after")).await.unwrap();
+    let after = soon("the packet", tail.next()).await.unwrap();
+    assert_eq!(after.event_name().as_deref(), Some("after"));
+}
+
+#[tokio::test]
+async fn a_tail_ends_with_its_stream() {
+    let bench = Bench::start().await;
+    let mut tail = bench.rapids.tail(Start::Now).await.unwrap();
+    jetstream(&bench.server).await.delete_stream("RAPIDS").await.unwrap();
+    let error = soon("the end", tail.next()).await.unwrap_err();
+    assert!(matches!(error, Error::Stream { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn one_reaction_may_publish_thousands() {
+    use rapids_client::River;
+    let bench = Bench::start().await;
+    let river = River::new("burst").event("asked").react(|_: Packet| async {
+        Ok((0..6_000).map(|n| Packet::event("part").with("n", n)).collect::<Vec<_>>())
+    });
+    let service = bench.run(bench.service("burst", [river])).await;
+    bench.rapids.publish(Packet::event("asked")).await.unwrap();
+    let mut tail = bench.tail().await;
+    for n in 0..6_000 {
+        assert_eq!(tail.event("part").await.get::<u32>("n").unwrap(), Some(n));
+    }
+    bench.quiet(&["burst"]).await;
+    service.stop().await;
 }
