@@ -19,9 +19,6 @@ use tokio::time::{Instant, timeout_at};
 /// looks at it would run again for the nested build, and the crates on top of it with it.
 const OF_THE_PACKAGE: [&str; 2] = ["CARGO_PKG_", "CARGO_MANIFEST_"];
 
-/// Watches, and takes no part.
-const SPECTATOR: &str = "monitor";
-
 /// A build that takes longer shows what it does.
 const SILENT: Duration = Duration::from_secs(2);
 
@@ -33,17 +30,16 @@ pub(crate) struct Program {
     pub(crate) path: PathBuf,
 }
 
-/// Builds every river, and answers with the programs of all that take part.
+/// Builds every river, and answers with the programs.
 ///
 /// # Errors
 /// If there are none, or cargo fails; its output was printed then.
 pub(crate) async fn build() -> Result<Vec<Program>> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let mut names = names(&workspace.join("rivers/src/bin"))?;
+    let names = names(&workspace.join("rivers/src/bin"))?;
     let program = env::current_exe().context("cannot tell where the demo itself was built")?;
     let folder = program.parent().unwrap_or(Path::new("."));
     follow(&mut cargo_build(&workspace, folder, &names)).await?;
-    names.retain(|name| name != SPECTATOR);
     let at = |name: String| {
         let path = folder.join(format!("{name}{}", env::consts::EXE_SUFFIX));
         Program { name, path }
