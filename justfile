@@ -90,7 +90,7 @@ new-river NAME:
 # Publish one packet, such as '{"event":"order_placed","order_id":"o-1","total":7550}'
 [group('packets')]
 publish JSON: _nats-cli
-    @nats pub --jetstream rapids "$1"
+    @nats pub --jetstream rapids "$1" || { echo 'if nobody responds: the first service that starts creates the stream, such as `just river monitor`' >&2; exit 1; }
 
 # Show each packet as it comes, in JSON (`just river monitor` shows one readable line for each)
 [group('packets')]

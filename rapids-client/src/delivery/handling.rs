@@ -33,6 +33,8 @@ pub(crate) struct Handled {
     sent: Vec<Sent>,
     /// Records whose packets will be published with these.
     remembered: Vec<(MemoryKey, String, String)>,
+    /// What the server does not permit, and so ends the service.
+    refused: Option<Error>,
     ended: Ended,
 }
 
@@ -91,12 +93,17 @@ impl Handling {
             took: Duration::ZERO,
             sent: Vec::new(),
             remembered: Vec::new(),
+            refused: None,
             ended: Ended { sequence: taken.sequence, rivers: Vec::new() },
         };
         for river in &taken.rivers {
             let ending = match self.react(river, &taken.packet, &mut handled).await {
                 Ok(()) => Ending::Done,
                 Err(Unended::Stopping) => Ending::Released,
+                Err(Unended::Refused(error)) => {
+                    handled.refused = Some(error);
+                    Ending::Released
+                }
                 Err(Unended::Failed(error)) => report(river, &taken, &error),
             };
             handled.ended.rivers.push((river.name().to_owned(), ending));
@@ -145,7 +152,7 @@ impl Handling {
                     out_of_reach(key, attempt, &error).await;
                     continue;
                 }
-                loaded => loaded?,
+                loaded => loaded.map_err(Unended::by_memory)?,
             };
             let (outgoing, record) = self.run(river, packet, record).await?;
             match memories.save(key, &record, &loaded).await {
@@ -157,7 +164,7 @@ impl Handling {
                 Err(error @ Error::Server { .. }) if attempt < STEP_ATTEMPTS => {
                     out_of_reach(key, attempt, &error).await;
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(Unended::by_memory(error)),
             }
         }
     }
@@ -182,9 +189,12 @@ impl Handling {
     /// Waits until everything that a packet led to is stored.
     ///
     /// # Errors
-    /// Only what ends the service: a publish that the server does not permit.
+    /// Only what ends the service: what the server does not permit.
     pub(crate) async fn finish(self: Rc<Self>, handled: Handled) -> Result<Ended> {
-        let Handled { sent, remembered, mut ended, .. } = handled;
+        let Handled { sent, remembered, refused, mut ended, .. } = handled;
+        if let Some(error) = refused {
+            return Err(error);
+        }
         let mut is_stored = true;
         for sent in sent {
             match sent.acknowledged(Patience::Endless).await {
@@ -225,7 +235,19 @@ const COLLISION: Duration = Duration::from_millis(10);
 /// Why a river did not come to its end with a packet.
 enum Unended {
     Failed(anyhow::Error),
+    /// The server does not permit it.
+    Refused(Error),
     Stopping,
+}
+
+impl Unended {
+    /// What a memory's error means. A reaction's own error of the same kind concerns it alone.
+    fn by_memory(error: Error) -> Self {
+        match error {
+            error @ Error::NotPermitted { .. } => Self::Refused(error),
+            error => Self::Failed(error.into()),
+        }
+    }
 }
 
 impl From<anyhow::Error> for Unended {

@@ -23,8 +23,8 @@ const DUPLICATE_WINDOW: Duration = Duration::from_secs(600);
 /// with its headers.
 const DEAD_LETTER_HEADROOM: usize = 64 * 1024;
 
-/// From this share of the size limit on, the service warns.
-const NEARLY_FULL: f64 = 0.8;
+/// From this share of the size limit on, in percent, the service warns.
+const NEARLY_FULL: u128 = 80;
 
 /// What readers and publishers need to know of the stream.
 #[derive(Debug, Clone, Copy)]
@@ -94,19 +94,21 @@ pub(crate) async fn info(connection: &Connection) -> Result<Option<Info>> {
 
 /// Says so when the size limit comes near; a full stream refuses every publisher.
 pub(crate) fn warn_if_nearly_full(info: &Info) {
-    let Ok(limit) = u64::try_from(info.config.max_bytes) else {
-        return;
-    };
-    let share = info.state.bytes as f64 / limit as f64;
-    if limit > 0 && share >= NEARLY_FULL {
+    let (bytes, limit) = (info.state.bytes, info.config.max_bytes);
+    if let Some(percent) = nearly_full(bytes, limit) {
         warn!(
-            bytes = info.state.bytes,
+            bytes,
             limit,
-            "the rapids are {:.0} % full; at 100 % they refuse every packet: raise the limit \
-             (nats stream edit {STREAM} --max-bytes) or shorten the age (--max-age)",
-            share * 100.0
+            "the rapids are {percent} % full; at 100 % they refuse every packet: raise the limit \
+             (nats stream edit {STREAM} --max-bytes) or shorten the age (--max-age)"
         );
     }
+}
+
+/// How full a stream is in percent, if that is worth a warning.
+fn nearly_full(bytes: u64, limit: i64) -> Option<u128> {
+    let limit = u128::try_from(limit).ok().filter(|limit| *limit > 0)?;
+    Some(u128::from(bytes) * 100 / limit).filter(|percent| *percent >= NEARLY_FULL)
 }
 
 /// Creates the stream; `None` if another instance was faster, with other settings.
@@ -292,6 +294,14 @@ mod tests {
                 "allow_rollup_hdrs is true, needed is false",
             ]
         );
+    }
+
+    #[test]
+    fn a_stream_is_nearly_full_from_eighty_percent_on() {
+        assert_eq!(nearly_full(799, 1_000), None);
+        assert_eq!(nearly_full(800, 1_000), Some(80));
+        assert_eq!(nearly_full(u64::MAX, i64::MAX), Some(200));
+        assert_eq!(nearly_full(u64::MAX, -1), None);
     }
 
     #[test]

@@ -132,6 +132,34 @@ async fn what_the_server_does_not_permit_is_said_at_once() {
 }
 
 #[tokio::test]
+async fn a_service_that_may_not_use_its_memory_ends_and_says_so() {
+    use rapids_client::{River, Service};
+    let server = NatsServer::with_config(
+        r#"authorization { users: [
+            {user: admin, password: a}
+            {user: forgetful, password: f, permissions: {publish: {deny: ["$KV.>"]}}}
+        ]}"#,
+    )
+    .unwrap();
+    let config = |user: &str| Config::new(server.url()).user_and_password(user, &user[..1]);
+    let rapids = Rapids::connect(&config("admin")).await.unwrap();
+    rapids.publish(Packet::event("came")).await.unwrap();
+    let river = River::new("count").event("came").memory("counts", "all").react(
+        |count: &mut u64, _: &Packet| {
+            *count += 1;
+            anyhow::Ok(())
+        },
+    );
+    let service = Service::new("counter", config("forgetful")).river(river).from_beginning();
+    let ended = soon("the service ends", service.run_until(std::future::pending())).await;
+    let error = ended.unwrap_err().to_string();
+    assert!(
+        error.starts_with("the server does not permit publish to `$KV.RAPIDS_MEMORY_"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn a_publish_survives_a_restart_of_the_server() {
     let mut bench = Bench::start().await;
     bench.rapids.publish(Packet::event("before")).await.unwrap();
