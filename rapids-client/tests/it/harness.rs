@@ -1,5 +1,6 @@
 //! A server, a service on it, and waits with a deadline.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::Duration;
 
@@ -49,7 +50,8 @@ impl Bench {
         let name = service.name().to_owned();
         let before = self.instances(&name).await;
         let mut running = Running::spawn(service);
-        let announced = async { while self.instances(&name).await <= before {} };
+        // By id: an instance from before may leave meanwhile.
+        let announced = async { while self.instances(&name).await.is_subset(&before) {} };
         tokio::select! {
             () = soon("the service announces itself", announced) => {}
             ended = &mut running.task => panic!("the service ended: {ended:?}"),
@@ -57,9 +59,9 @@ impl Bench {
         running
     }
 
-    async fn instances(&self, name: &str) -> usize {
+    async fn instances(&self, name: &str) -> BTreeSet<String> {
         let up = self.rapids.services(Duration::from_millis(100)).await.unwrap();
-        up.iter().filter(|service| service.name == name).count()
+        up.into_iter().filter(|service| service.name == name).map(|service| service.id).collect()
     }
 
     /// Waits until the services have acknowledged everything that the stream holds.
