@@ -100,13 +100,13 @@ impl Rapids {
                     Err(error) => failed = Some(error),
                 }
             }
+            if failed.is_some() {
+                break;
+            }
             match self.publisher.prepare(&packet) {
-                Ok(outgoing) if failed.is_none() => {
-                    window.push_back(self.publisher.send(outgoing).await);
-                }
-                Ok(_) => break,
+                Ok(outgoing) => window.push_back(self.publisher.send(outgoing).await),
                 Err(error) => {
-                    failed.get_or_insert(error);
+                    failed = Some(error);
                     break;
                 }
             }

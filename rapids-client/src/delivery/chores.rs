@@ -76,7 +76,7 @@ impl Chores {
         let (connection, service) = (self.connection.clone(), self.service.clone());
         let created = self.stream_created;
         self.begin(Chore::Position, async move {
-            let consumer = Consumer::new(&connection, &service, false);
+            let consumer = Consumer::new(&connection, &service);
             let looking = async {
                 let position = consumer.info().await?;
                 let stream = stream::info(&connection).await?;
@@ -108,17 +108,13 @@ impl Chores {
 
     /// Writes down which remembered packets are published, and forgets old ids.
     pub(crate) fn tidy(&mut self) {
-        let memories = self.handling.memories.as_ref();
-        if self.kinds.contains(&Chore::Tidy)
-            || !memories.is_some_and(super::memories::Memories::take_moved)
-        {
-            return;
-        }
         let (connection, service) = (self.connection.clone(), self.service.clone());
         let handling = self.handling.clone();
         self.begin(Chore::Tidy, async move {
-            if let Some(memories) = &handling.memories {
-                if let Ok(Some(info)) = Consumer::new(&connection, &service, true).info().await {
+            if let Some(memories) = &handling.memories
+                && memories.take_moved()
+            {
+                if let Ok(Some(info)) = Consumer::new(&connection, &service).info().await {
                     memories.acknowledged_to(info.ack_floor.stream_sequence);
                 }
                 memories.tidy().await;
@@ -134,7 +130,7 @@ impl Chores {
             if let Ok(Some(info)) = stream::info(&connection).await {
                 stream::warn_if_nearly_full(&info);
             }
-            if let Ok(Some(info)) = Consumer::new(&connection, &service, false).info().await
+            if let Ok(Some(info)) = Consumer::new(&connection, &service).info().await
                 && info.num_ack_pending > NEARLY_STUCK
             {
                 warn!(

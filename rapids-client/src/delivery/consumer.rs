@@ -14,6 +14,7 @@ use crate::connection::Connection;
 use crate::names::{STREAM, SUBJECT, memory_bucket};
 use crate::rapids::Start;
 use crate::rapids::stream::{self, StreamFacts};
+use crate::service::Service;
 use crate::{Error, Result};
 
 /// How many packets of a service may be unacknowledged over all its instances. Those that failed
@@ -24,27 +25,22 @@ pub(crate) const MAX_ACK_PENDING: i64 = 50_000;
 pub(crate) struct Consumer<'a> {
     connection: &'a Connection,
     service: &'a str,
-    remembers: bool,
 }
 
 impl<'a> Consumer<'a> {
-    pub(crate) fn new(connection: &'a Connection, service: &'a str, remembers: bool) -> Self {
-        Self { connection, service, remembers }
+    pub(crate) fn new(connection: &'a Connection, service: &'a str) -> Self {
+        Self { connection, service }
     }
 
     /// Makes the position where the service is new, and says where it stands.
     ///
     /// # Errors
     /// `Position` if it does not fit the stream, `Stream` if something else made the consumer.
-    pub(crate) async fn ensure(
-        &self,
-        start: Option<Start>,
-        facts: &StreamFacts,
-        ack_wait: Duration,
-    ) -> Result<()> {
-        let wanted = self.wanted(start.unwrap_or_default(), ack_wait);
+    pub(crate) async fn ensure(&self, service: &Service, facts: &StreamFacts) -> Result<()> {
+        let start = service.start();
+        let wanted = self.wanted(start.unwrap_or_default(), service.config().ack_wait);
         if let Some(found) = self.info().await? {
-            return self.resume(&found, &wanted, start, facts).await;
+            return self.resume(&found, &wanted, service, facts).await;
         }
         if let Some(Start::Sequence(sequence)) = start {
             let last = self.last_sequence().await?;
@@ -55,12 +51,12 @@ impl<'a> Consumer<'a> {
             }
         }
         match self.create(wanted.clone()).await? {
-            Some(created) => self.announce_start(start.unwrap_or_default(), facts, &created),
+            Some(created) => self.announce_start(service, facts, &created),
             None => {
                 let found = self.info().await?.ok_or_else(|| {
                     self.lost("its consumer is deleted as fast as it is created".to_owned())
                 })?;
-                return self.resume(&found, &wanted, start, facts).await;
+                return self.resume(&found, &wanted, service, facts).await;
             }
         }
         Ok(())
@@ -93,10 +89,10 @@ impl<'a> Consumer<'a> {
 
     /// How to remove the position. Without its memories too, packets from before would be folded
     /// into them once more.
-    fn removal(&self) -> String {
+    fn removal(&self, service: &Service) -> String {
         let name = self.service;
         let consumer = format!("`nats consumer rm {STREAM} {name}`");
-        if self.remembers {
+        if service.remembers() {
             format!("{consumer} and `nats kv rm {}`", memory_bucket(name))
         } else {
             consumer
@@ -129,7 +125,7 @@ impl<'a> Consumer<'a> {
         &self,
         found: &Info,
         wanted: &PullConfig,
-        start: Option<Start>,
+        service: &Service,
         facts: &StreamFacts,
     ) -> Result<()> {
         let config = &found.config;
@@ -146,7 +142,7 @@ impl<'a> Consumer<'a> {
             return Err(self.lost(format!(
                 "the consumer of this name is no pull consumer of all of {STREAM}, with explicit \
                  acknowledgements and deliveries without limit; delete it with {}",
-                self.removal()
+                self.removal(service)
             )));
         }
         // Read after the position: others may have published and read meanwhile.
@@ -155,7 +151,7 @@ impl<'a> Consumer<'a> {
             return Err(self.lost(format!(
                 "it stands at sequence {at}, but the stream ends at {last}: the stream was made \
                  anew or restored; delete it with {}",
-                self.removal()
+                self.removal(service)
             )));
         }
         if config.ack_wait != wanted.ack_wait || config.max_ack_pending != wanted.max_ack_pending {
@@ -175,23 +171,24 @@ impl<'a> Consumer<'a> {
             sequence = at,
             behind, "{name} continues after sequence {at}, {behind} packets behind"
         );
-        if let Some(start) = start {
+        if let Some(start) = service.start() {
             warn!(
                 "{start:?} is ignored, since the service has a position; to start over, stop it \
                  and run {}",
-                self.removal()
+                self.removal(service)
             );
         }
         Ok(())
     }
 
-    fn announce_start(&self, start: Start, facts: &StreamFacts, created: &Info) {
+    fn announce_start(&self, service: &Service, facts: &StreamFacts, created: &Info) {
+        let start = service.start().unwrap_or_default();
         let (name, behind) = (self.service, created.num_pending);
         let skipped = facts.packets.saturating_sub(behind);
         let remedy = if skipped == 0 {
             String::new()
         } else {
-            let removal = self.removal();
+            let removal = self.removal(service);
             format!(
                 "; to read them too, stop it, run {removal} and start it with `.from_beginning()`"
             )

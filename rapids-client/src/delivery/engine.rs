@@ -78,8 +78,7 @@ impl Engine {
         } else {
             None
         };
-        let consumer = Consumer::new(&connection, name, service.remembers());
-        consumer.ensure(service.start(), rapids.facts(), config.ack_wait).await?;
+        Consumer::new(&connection, name).ensure(&service, rapids.facts()).await?;
         let handling = Handling { jobs, publisher: rapids.publisher().clone(), memories };
         let handling = Rc::new(handling);
         Ok(Self {
@@ -159,14 +158,16 @@ impl Engine {
     /// Decides what a delivered packet is to this service.
     async fn take(&mut self, message: Message) {
         self.tally.received += 1;
-        let (sequence, delivered) = match message.info() {
-            Ok(info) => (info.stream_sequence, u32::try_from(info.delivered).unwrap_or(u32::MAX)),
+        let info = match message.info() {
+            Ok(info) => info,
             Err(error) => return warn!(%error, "a delivery without the stream's facts is dropped"),
         };
+        let sequence = info.stream_sequence;
+        let delivered = u32::try_from(info.delivered).unwrap_or(u32::MAX);
         if !self.held.add(sequence, &message) {
             return;
         }
-        match rapids::read(&message, self.rapids.facts().created) {
+        match rapids::read(&message, &info, self.rapids.facts().created) {
             Err(error) => {
                 self.tally.malformed += 1;
                 warn!(sequence, malformed = self.tally.malformed, "{error}");

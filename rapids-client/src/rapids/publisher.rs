@@ -100,7 +100,7 @@ impl Sent {
         let begun = Instant::now();
         let mut attempt = 1;
         loop {
-            let fault = match publisher.stored(answer).await {
+            let fault = match publisher.stored(&packet.id, answer).await {
                 Ok(ack) => {
                     return Ok(Published {
                         id: packet.id,
@@ -108,7 +108,7 @@ impl Sent {
                         duplicate: ack.duplicate,
                     });
                 }
-                Err(error) => publisher.fault(&packet.id, error),
+                Err(fault) => fault,
             };
             let goes_on = match (&fault, patience) {
                 (Fault::Final(_), _) | (Fault::Full(_), Patience::For(_)) => false,
@@ -129,11 +129,13 @@ impl Sent {
 }
 
 impl Publisher {
-    /// Waits for an answer; a refusal by permission does not come as one.
+    /// Waits for the answer about the packet of this id. A refusal by permission is none, but comes
+    /// on the connection.
     async fn stored(
         &self,
+        id: &str,
         answer: Result<PublishAckFuture, PublishError>,
-    ) -> Result<PublishAck, Unstored> {
+    ) -> Result<PublishAck, Fault> {
         let answering = async {
             let answer = match answer {
                 Ok(answer) => answer.await,
@@ -142,17 +144,12 @@ impl Publisher {
             Ok::<_, PublishError>(answer)
         };
         match self.connection.attempt("publish", SUBJECT, answering).await {
-            Ok(Ok(ack)) => Ok(ack),
-            Ok(Err(error)) => Err(Unstored::Failed(error)),
-            Err(error) => Err(Unstored::Refused(error)),
+            Ok(answer) => answer.map_err(|error| self.fault(id, error)),
+            Err(error) => Err(Fault::Final(error)),
         }
     }
 
-    fn fault(&self, id: &str, error: Unstored) -> Fault {
-        let error = match error {
-            Unstored::Refused(error) => return Fault::Final(error),
-            Unstored::Failed(error) => error,
-        };
+    fn fault(&self, id: &str, error: PublishError) -> Fault {
         let limit = self.limit;
         let too_large = || {
             let reason = format!("it is larger than the limit of {limit} bytes");
@@ -172,12 +169,6 @@ impl Publisher {
             }),
         }
     }
-}
-
-enum Unstored {
-    /// The server does not permit it.
-    Refused(Error),
-    Failed(PublishError),
 }
 
 enum Fault {

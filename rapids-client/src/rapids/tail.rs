@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::jetstream::Message;
 use async_nats::jetstream::consumer::pull::{Ordered, OrderedConfig};
+use async_nats::jetstream::message::Info as Facts;
 use async_nats::jetstream::stream::Info;
 use futures::StreamExt;
 use jiff::Timestamp;
@@ -103,7 +104,13 @@ impl Tail {
     /// Reads a message; `None` if it comes from before the place to begin at, which the feed forgets
     /// as long as it has given nothing.
     fn read(&mut self, message: &Message) -> Option<Result<Packet>> {
-        let Ok(info) = message.info() else { return Some(read(message, self.stream_created)) };
+        let info = match message.info() {
+            Ok(info) => info,
+            Err(error) => {
+                let reason = format!("the stream's own facts are missing: {error}");
+                return Some(Err(Error::Malformed { reason }));
+            }
+        };
         let sequence = info.stream_sequence;
         let is_before = match self.from {
             Start::Now | Start::Beginning => false,
@@ -114,7 +121,7 @@ impl Tail {
             return None;
         }
         self.from = Start::Sequence(sequence + 1);
-        Some(read(message, self.stream_created).map_err(|error| match error {
+        Some(read(message, &info, self.stream_created).map_err(|error| match error {
             Error::Malformed { reason } => {
                 Error::Malformed { reason: format!("sequence {sequence}: {reason}") }
             }
@@ -150,11 +157,12 @@ impl std::fmt::Debug for Tail {
     }
 }
 
-/// Reads a message that the stream delivered.
-pub(crate) fn read(message: &Message, stream_created: Timestamp) -> Result<Packet> {
-    let info = message.info().map_err(|error| Error::Malformed {
-        reason: format!("the stream's own facts are missing: {error}"),
-    })?;
+/// Reads a message that the stream delivered, with the stream's own facts about it.
+pub(crate) fn read(
+    message: &Message,
+    info: &Facts<'_>,
+    stream_created: Timestamp,
+) -> Result<Packet> {
     let headers = message.headers.as_ref();
     let message_id = headers.and_then(|headers| headers.get(NATS_MESSAGE_ID));
     let arrival = Arrival {
