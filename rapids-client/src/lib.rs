@@ -1,6 +1,7 @@
 #![doc = include_str!("lib.md")]
 
 mod backoff;
+mod bucket;
 mod condition;
 mod config;
 mod connection;
