@@ -84,15 +84,17 @@ pub enum Error {
         /// Why, with the limit and the remedy.
         reason: String,
     },
-    /// The stream has no room for a packet. Temporary: there is room again once packets have
+    /// A stream has no room for a packet. Temporary: there is room again once packets have
     /// expired or the limit was raised.
     #[error(
-        "packet `{id}` finds no room in the stream; raise its limit with \
-         `nats stream edit RAPIDS --max-bytes`, or shorten `--max-age`"
+        "packet `{id}` finds no room in the stream `{stream}`; raise its limit with \
+         `nats stream edit {stream} --max-bytes`, or shorten `--max-age`"
     )]
     Full {
         /// The packet's id.
         id: String,
+        /// The stream's name.
+        stream: String,
         /// The server's words.
         source: Source,
     },

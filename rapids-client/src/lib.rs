@@ -5,6 +5,7 @@ mod bucket;
 mod condition;
 mod config;
 mod connection;
+mod dead_letters;
 mod delivery;
 mod error;
 mod json;
@@ -17,6 +18,7 @@ mod service;
 pub mod telemetry;
 
 pub use config::Config;
+pub use dead_letters::{DeadLetter, Kind, LetterId};
 pub use error::{Error, Result};
 pub use jiff::Timestamp;
 pub use memory::{MemoryKey, Record, RememberingRiver};

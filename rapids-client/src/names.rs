@@ -5,6 +5,26 @@ pub(crate) const STREAM: &str = "RAPIDS";
 /// Its one subject.
 pub(crate) const SUBJECT: &str = "rapids";
 
+/// The stream of the packets that rivers could not handle.
+pub(crate) const DEAD_LETTERS: &str = "DEAD_LETTERS";
+/// Its subjects: service, river, and what tells the letters of a river apart.
+pub(crate) const DEAD_LETTER_SUBJECTS: &str = "dead_letters.*.*.*";
+/// What its subjects begin with, before a letter's id.
+pub(crate) const DEAD_LETTER_PREFIX: &str = "dead_letters.";
+
+/// The stream of packets that are to reach one river again.
+pub(crate) const REPLAYS: &str = "REPLAYS";
+/// Its subjects: the services.
+pub(crate) const REPLAY_SUBJECTS: &str = "replays.*";
+
+/// The subject of what is replayed to a service.
+pub(crate) fn replay_subject(service: &str) -> String {
+    format!("replays.{service}")
+}
+
+/// The key-value bucket that tells what was done with each dead letter.
+pub(crate) const LETTERS_BUCKET: &str = "RAPIDS_LETTERS";
+
 /// Marks the services of the rapids among those of the NATS service API, beside the names of their
 /// rivers: none of them can be this.
 pub(crate) const ON_RAPIDS: &str = "rapids.stream";

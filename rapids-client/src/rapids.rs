@@ -3,6 +3,7 @@
 //! Everything that reads with a position of its own is a [`Service`](crate::Service).
 
 mod announced;
+pub(crate) mod differences;
 mod publisher;
 mod start;
 pub(crate) mod stream;

@@ -16,7 +16,7 @@ use tracing::warn;
 use crate::backoff;
 use crate::connection::Connection;
 use crate::error::with_causes;
-use crate::names::SUBJECT;
+use crate::names::{STREAM, SUBJECT};
 use crate::packet::Packet;
 use crate::{Error, Result};
 
@@ -161,7 +161,8 @@ impl Publisher {
             (PublishErrorKind::MaxPayloadExceeded, _)
             | (_, Some(ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM)) => too_large(),
             (_, Some(ErrorCode::STREAM_STORE_FAILED)) => {
-                Fault::Full(Error::Full { id: id.to_owned(), source: error.into() })
+                let (id, stream) = (id.to_owned(), STREAM.to_owned());
+                Fault::Full(Error::Full { id, stream, source: error.into() })
             }
             _ => Fault::Unanswered(Error::Server {
                 action: "publish".to_owned(),

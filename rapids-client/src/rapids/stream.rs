@@ -10,6 +10,7 @@ use async_nats::jetstream::stream::{
 use jiff::Timestamp;
 use tracing::{debug, warn};
 
+use super::differences::{Differences, limit};
 use super::start::timestamp;
 use crate::config::Config;
 use crate::connection::Connection;
@@ -21,7 +22,7 @@ const DUPLICATE_WINDOW: Duration = Duration::from_secs(600);
 
 /// Left free below the server's largest payload, so that every packet also fits as a dead letter
 /// with its headers.
-const DEAD_LETTER_HEADROOM: usize = 64 * 1024;
+pub(crate) const DEAD_LETTER_HEADROOM: usize = 64 * 1024;
 
 /// From this share of the size limit on, in percent, the service warns.
 const NEARLY_FULL: u128 = 80;
@@ -75,9 +76,14 @@ pub(crate) async fn ensure(connection: &Connection, config: &Config) -> Result<S
 
 /// What the server knows of the stream; `None` if there is none.
 pub(crate) async fn info(connection: &Connection) -> Result<Option<Info>> {
-    let subject = connection.api(&format!("STREAM.INFO.{STREAM}"));
+    info_of(connection, STREAM).await
+}
+
+/// What the server knows of the stream of this name; `None` if there is none.
+pub(crate) async fn info_of(connection: &Connection, stream: &str) -> Result<Option<Info>> {
+    let subject = connection.api(&format!("STREAM.INFO.{stream}"));
     let reading = async {
-        match connection.jetstream.get_stream(STREAM).await {
+        match connection.jetstream.get_stream(stream).await {
             Ok(stream) => Ok(Some(stream.cached_info().clone())),
             Err(error) => match error.kind() {
                 GetStreamErrorKind::JetStream(fault)
@@ -89,7 +95,7 @@ pub(crate) async fn info(connection: &Connection) -> Result<Option<Info>> {
             },
         }
     };
-    connection.attempt("read the stream `RAPIDS`", &subject, reading).await
+    connection.attempt(&format!("read the stream `{stream}`"), &subject, reading).await
 }
 
 /// Says so when the size limit comes near; a full stream refuses every publisher.
@@ -232,33 +238,12 @@ fn differences(found: &StreamConfig, wanted: &StreamConfig, config: &Config) -> 
     if config.max_bytes.is_some() {
         list.compare("max_bytes (RAPIDS_MAX_BYTES)", &found.max_bytes, &wanted.max_bytes);
     }
-    if !list.0.is_empty() {
-        list.0.push(format!(
-            "change the stream with `nats stream edit {STREAM}`, or use another server"
-        ));
-    }
-    list.0
+    list.with_remedy(STREAM)
 }
 
 /// The server refuses a window that outlasts the packets.
 fn duplicate_window(max_age: Duration) -> Duration {
     if max_age.is_zero() { DUPLICATE_WINDOW } else { DUPLICATE_WINDOW.min(max_age) }
-}
-
-/// The server's several ways to say "no limit" as one.
-fn limit(value: i64) -> i64 {
-    if value <= 0 { -1 } else { value }
-}
-
-#[derive(Default)]
-struct Differences(Vec<String>);
-
-impl Differences {
-    fn compare<T: PartialEq + std::fmt::Debug>(&mut self, setting: &str, found: &T, needed: &T) {
-        if found != needed {
-            self.0.push(format!("{setting} is {found:?}, needed is {needed:?}"));
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,88 @@
+//! A replay: a packet on its way to the one river that failed on it.
+//!
+//! The message's body is the packet's bytes, its subject names the service; the rest stands in the
+//! headers that are read and written here.
+
+use async_nats::HeaderMap;
+use jiff::Timestamp;
+
+use super::LetterId;
+use super::headers::{FIRST, LETTER, PACKET_ID, RIVER, Reader, SEQUENCE, STORED};
+use super::text::escape;
+use crate::names::REPLAYS;
+use crate::{Error, Result};
+
+/// Whom a replayed packet is meant for, and what the rapids knew of the packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Addressed {
+    /// The river that failed.
+    pub(crate) river: String,
+    /// The packet's id, which a body may leave to the stream.
+    pub(crate) packet_id: String,
+    /// The packet's sequence on the rapids; of an edited packet, that of the original.
+    pub(crate) sequence: u64,
+    /// When the rapids stored it.
+    pub(crate) stored: Timestamp,
+    /// The letter that is replayed.
+    pub(crate) letter: LetterId,
+    /// The first letter about the packet.
+    pub(crate) first: LetterId,
+}
+
+impl Addressed {
+    pub(crate) fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(RIVER, self.river.as_str());
+        headers.insert(PACKET_ID, escape(&self.packet_id));
+        headers.insert(SEQUENCE, self.sequence.to_string());
+        headers.insert(STORED, self.stored.to_string());
+        headers.insert(LETTER, self.letter.to_string());
+        headers.insert(FIRST, self.first.to_string());
+        headers
+    }
+
+    /// # Errors
+    /// `Stream` if the message is no replay.
+    pub(crate) fn read(headers: &HeaderMap) -> Result<Self> {
+        let read = || {
+            let read = Reader(headers);
+            Ok(Self {
+                river: read.text(RIVER)?,
+                packet_id: read.text(PACKET_ID)?,
+                sequence: read.parsed(SEQUENCE)?,
+                stored: read.parsed(STORED)?,
+                letter: read.parsed(LETTER)?,
+                first: read.parsed(FIRST)?,
+            })
+        };
+        read().map_err(|fault: String| Error::Stream {
+            stream: REPLAYS.to_owned(),
+            differences: vec![format!("it holds a message that is no replay: {fault}")],
+        })
+    }
+}
+
+/// The message id of the `number`-th action on a letter, which makes it be sent once.
+pub(crate) fn message_id(letter: &LetterId, number: usize) -> String {
+    format!("replay:{letter}:{number}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_read_back_as_it_was_written() {
+        let addressed = Addressed {
+            river: "charge".to_owned(),
+            packet_id: r"with \ and blank ".to_owned(),
+            sequence: 17,
+            stored: "2026-11-21T09:30:00.123456789Z".parse().unwrap(),
+            letter: LetterId::of_replay("payment", "charge", 3),
+            first: LetterId::of_packet("payment", "charge", 17),
+        };
+        assert_eq!(Addressed::read(&addressed.headers()).unwrap(), addressed);
+        let error = Addressed::read(&HeaderMap::new()).unwrap_err().to_string();
+        assert!(error.ends_with("no replay: header `Rapids-River` is missing"), "{error}");
+    }
+}

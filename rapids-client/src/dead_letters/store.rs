@@ -1,0 +1,258 @@
+//! Where dead letters are put: the stream `DEAD_LETTERS`, once for each failure.
+//!
+//! Reading and deciding on them is left to [`DeadLetters`](super::DeadLetters).
+
+use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
+use async_nats::jetstream::context::{PublishError, PublishErrorKind};
+use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::stream::{DirectGetErrorKind, Stream};
+use async_nats::jetstream::{Error as JetStreamError, ErrorCode};
+use jiff::Timestamp;
+
+use super::{DeadLetter, LetterId, streams};
+use crate::connection::Connection;
+use crate::names::DEAD_LETTERS;
+use crate::rapids::{stream, timestamp};
+use crate::{Error, Result};
+
+/// The dead letters, for the services that write them.
+#[derive(Clone, Debug)]
+pub(crate) struct LetterStore {
+    connection: Connection,
+    letters: Stream<()>,
+    /// Since when the sequences of the rapids, and those of the replays, mean what they mean.
+    rapids_created: Timestamp,
+    replays_created: Timestamp,
+}
+
+/// What lies under a letter's id.
+enum Place {
+    /// A letter about this very packet.
+    Taken,
+    /// Nothing; letters from before a stream was made anew may have shifted the id.
+    Free(LetterId),
+}
+
+impl LetterStore {
+    /// Creates or checks the streams of letters and of replays. The rapids have to exist.
+    ///
+    /// # Errors
+    /// `Stream` if one of them exists with settings that lose letters or replays; `NotPermitted`,
+    /// `Server`.
+    pub(crate) async fn open(connection: &Connection) -> Result<Self> {
+        let rapids = stream::info(connection).await?;
+        streams::ensure(connection, streams::dead_letters()).await?;
+        let replays = streams::ensure(connection, streams::replays()).await?;
+        let opening = connection.jetstream.get_stream_no_info(DEAD_LETTERS);
+        let subject = connection.api(&format!("DIRECT.GET.{DEAD_LETTERS}.>"));
+        let letters = connection.attempt("open the dead letters", &subject, opening).await?;
+        Ok(Self {
+            connection: connection.clone(),
+            letters,
+            rapids_created: rapids.map_or(Timestamp::MIN, |info| timestamp(info.created)),
+            replays_created: timestamp(replays.created),
+        })
+    }
+
+    /// Stores a letter unless it is stored already. One try.
+    ///
+    /// # Errors
+    /// `Full` if there is no room; `Refused` if the letter is larger than the server takes;
+    /// `NotPermitted`; `Server` if nobody knows whether it is stored: try again.
+    pub(crate) async fn store(&self, letter: &DeadLetter) -> Result<()> {
+        let mut id = letter.id.clone();
+        loop {
+            if self.publish(&id, letter).await? {
+                return Ok(());
+            }
+            match self.find(&id).await? {
+                Place::Taken => return Ok(()),
+                Place::Free(free) => id = free,
+            }
+        }
+    }
+
+    /// Whether a letter of this id is stored.
+    ///
+    /// # Errors
+    /// `NotPermitted`, `Server`.
+    pub(crate) async fn holds(&self, id: &LetterId) -> Result<bool> {
+        Ok(matches!(self.find(id).await?, Place::Taken))
+    }
+
+    /// Looks a letter up, past those from before its stream was made anew.
+    async fn find(&self, id: &LetterId) -> Result<Place> {
+        let created =
+            if id.replay().is_some() { self.replays_created } else { self.rapids_created };
+        let mut id = id.clone();
+        loop {
+            match self.written(&id).await? {
+                None => return Ok(Place::Free(id)),
+                Some(written) if written >= created => return Ok(Place::Taken),
+                Some(_) => id = id.next_edition(),
+            }
+        }
+    }
+
+    /// When a letter was stored.
+    async fn written(&self, id: &LetterId) -> Result<Option<Timestamp>> {
+        let subject = id.subject();
+        let request = self.connection.api(&format!("DIRECT.GET.{DEAD_LETTERS}.{subject}"));
+        let getting = async {
+            match self.letters.direct_get_last_for_subject(subject).await {
+                Ok(message) => Ok(Some(timestamp(message.time))),
+                Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
+                Err(error) => Err(error),
+            }
+        };
+        self.connection.attempt("look up a dead letter", &request, getting).await
+    }
+
+    /// Publishes a letter; `false` if there is one under this id.
+    async fn publish(&self, id: &LetterId, letter: &DeadLetter) -> Result<bool> {
+        let mut headers = letter.headers();
+        headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, "0");
+        let message = PublishMessage::build().headers(headers).payload(letter.body.clone());
+        let subject = id.subject();
+        let jetstream = &self.connection.jetstream;
+        let publishing = async {
+            let answer = match jetstream.send_publish(subject.clone(), message).await {
+                Ok(answer) => answer.await,
+                Err(error) => Err(error),
+            };
+            Ok::<_, PublishError>(answer)
+        };
+        match self.connection.attempt("store a dead letter", &subject, publishing).await? {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(false),
+            Err(error) => Err(fault("store a dead letter", DEAD_LETTERS, &letter.packet_id, error)),
+        }
+    }
+}
+
+/// What a failed publish of a packet to one of the streams here means.
+pub(super) fn fault(action: &str, stream: &str, packet_id: &str, error: PublishError) -> Error {
+    let source = std::error::Error::source(&error);
+    let answer = source.and_then(|source| source.downcast_ref::<JetStreamError>());
+    let id = packet_id.to_owned();
+    match (error.kind(), answer.map(JetStreamError::error_code)) {
+        (PublishErrorKind::MaxPayloadExceeded, _)
+        | (_, Some(ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM)) => {
+            let reason = format!("with its headers it is too large for the stream `{stream}`");
+            Error::Refused { id, reason }
+        }
+        (_, Some(ErrorCode::STREAM_STORE_FAILED | ErrorCode::INSUFFICIENT_RESOURCES)) => {
+            Error::Full { id, stream: stream.to_owned(), source: error.into() }
+        }
+        _ => Error::Server { action: action.to_owned(), source: error.into() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_nats::jetstream::stream::Config as StreamConfig;
+    use rapids_test::NatsServer;
+
+    use super::*;
+    use crate::Config;
+    use crate::dead_letters::letter::tests::letter;
+    use crate::rapids::Rapids;
+
+    /// A connection to a server of its own, with rapids on it.
+    async fn connection(server: &NatsServer) -> Connection {
+        let config = Config::new(server.url());
+        Rapids::connect(&config).await.unwrap();
+        Connection::open(&config, "test").await.unwrap()
+    }
+
+    async fn stored(store: &LetterStore, id: &str) -> DeadLetter {
+        let id: LetterId = id.parse().unwrap();
+        let message = store.letters.direct_get_last_for_subject(id.subject()).await.unwrap();
+        DeadLetter::read(id, &message.headers, message.payload).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_letter_is_stored_once_and_comes_back_as_it_was() {
+        let server = NatsServer::start().unwrap();
+        let store = LetterStore::open(&connection(&server).await).await.unwrap();
+        let letter = letter();
+        assert!(!store.holds(&letter.id).await.unwrap());
+        store.store(&letter).await.unwrap();
+        store.store(&DeadLetter { attempts: 9, ..letter.clone() }).await.unwrap();
+        assert!(store.holds(&letter.id).await.unwrap());
+        assert_eq!(stored(&store, "payment.charge.r3").await, letter);
+        let info = stream::info_of(&store.connection, DEAD_LETTERS).await.unwrap().unwrap();
+        assert_eq!(info.state.messages, 1);
+    }
+
+    #[tokio::test]
+    async fn the_largest_packet_fits_with_the_largest_headers() {
+        let server = NatsServer::start().unwrap();
+        let connection = connection(&server).await;
+        let store = LetterStore::open(&connection).await.unwrap();
+        let rapids = stream::info(&connection).await.unwrap().unwrap();
+        let largest = usize::try_from(rapids.config.max_message_size).unwrap();
+        let causes = vec!["\u{1b}".repeat(100); 200];
+        let letter = DeadLetter { causes, body: vec![b' '; largest].into(), ..letter() };
+        store.store(&letter).await.unwrap();
+        assert_eq!(stored(&store, "payment.charge.r3").await.body.len(), largest);
+        let body = vec![b' '; connection.max_payload()].into();
+        let id = letter.id.next_edition();
+        let error = store.store(&DeadLetter { id, body, ..letter }).await.unwrap_err();
+        assert!(matches!(error, Error::Refused { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_letter_that_finds_no_room_is_told() {
+        let server = NatsServer::start().unwrap();
+        let connection = connection(&server).await;
+        let small = StreamConfig { max_bytes: 1_000, ..streams::dead_letters() };
+        connection.jetstream.create_stream(small).await.unwrap();
+        let store = LetterStore::open(&connection).await.unwrap();
+        let letter = DeadLetter { body: vec![b' '; 1_000].into(), ..letter() };
+        let error = store.store(&letter).await.unwrap_err();
+        assert!(matches!(error, Error::Full { .. }), "{error}");
+        assert!(error.to_string().contains("nats stream edit DEAD_LETTERS"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn letters_of_rapids_made_anew_are_kept_apart_from_those_before() {
+        let server = NatsServer::start().unwrap();
+        let connection = connection(&server).await;
+        let letter = DeadLetter { id: "payment.charge.17".parse().unwrap(), ..letter() };
+        let mut store = LetterStore::open(&connection).await.unwrap();
+        store.store(&letter).await.unwrap();
+        store.rapids_created = Timestamp::now();
+        assert!(!store.holds(&letter.id).await.unwrap());
+        let second = DeadLetter { packet_id: "another".to_owned(), ..letter.clone() };
+        store.store(&second).await.unwrap();
+        store.store(&second).await.unwrap();
+        assert!(store.holds(&letter.id).await.unwrap());
+        assert_eq!(stored(&store, "payment.charge.17").await, letter);
+        assert_eq!(stored(&store, "payment.charge.17-2").await.packet_id, "another");
+    }
+
+    #[tokio::test]
+    async fn who_may_not_create_streams_may_use_those_that_exist() {
+        let server = NatsServer::with_config(
+            r#"authorization { users: [
+                {user: admin, password: a}
+                {user: guest, password: g, permissions: {publish: {deny: [
+                    "$JS.API.STREAM.CREATE.>", "dead_letters.payment.refund.*"]}}}
+            ]}"#,
+        )
+        .unwrap();
+        let login = |user: &str| Config::new(server.url()).user_and_password(user, &user[..1]);
+        Rapids::connect(&login("admin")).await.unwrap();
+        let admin = Connection::open(&login("admin"), "test").await.unwrap();
+        let guest = Connection::open(&login("guest"), "test").await.unwrap();
+        let error = LetterStore::open(&guest).await.unwrap_err();
+        assert!(matches!(error, Error::NotPermitted { .. }), "{error}");
+        LetterStore::open(&admin).await.unwrap();
+        let store = LetterStore::open(&guest).await.unwrap();
+        store.store(&letter()).await.unwrap();
+        let id = "payment.refund.1".parse().unwrap();
+        let error = store.store(&DeadLetter { id, ..letter() }).await.unwrap_err();
+        assert!(matches!(error, Error::NotPermitted { .. }), "{error}");
+    }
+}
