@@ -1,15 +1,232 @@
 //! Dead letters: packets that a river could not handle, kept until somebody decides on them.
+//!
+//! Reads them and takes what an operator decides. Carrying that out is left to [`acting`], storing
+//! letters to [`LetterStore`], handling what is replayed to the service.
 
+mod acting;
+mod filter;
 mod headers;
 mod id;
 mod kind;
+mod ledger;
 mod letter;
+mod listing;
+mod outbox;
+mod replacement;
 pub(crate) mod replay;
+mod scan;
+mod state;
 mod store;
+mod stored;
 mod streams;
 mod text;
 
+use async_nats::jetstream::message::StreamMessage;
+use bytes::Bytes;
+
+pub use filter::Filter;
 pub use id::LetterId;
 pub use kind::Kind;
 pub use letter::DeadLetter;
+pub use listing::Listing;
+pub use state::{Action, Deed, Note, Refusal, State};
 pub(crate) use store::LetterStore;
+pub use stored::StoredLetter;
+
+use crate::config::Config;
+use crate::connection::Connection;
+use crate::packet::Packet;
+use crate::rapids::timestamp;
+use crate::{Error, Result};
+use acting::refused;
+use ledger::{Ledger, Record};
+use stored::Message;
+
+/// The dead letters of all services, for operators and their tools.
+///
+/// A letter waits until somebody acts on it, and can be acted on once: of two operators the second
+/// is told who was first. A packet that fails again has a letter of its own, which waits in turn.
+/// Whatever is interrupted half-way is `unfinished`, and [`resume`](Self::resume) finishes it.
+///
+/// ```no_run
+/// use rapids_client::{Config, DeadLetters, Filter, Note, State};
+///
+/// # async fn example() -> rapids_client::Result<()> {
+/// let letters = DeadLetters::connect(&Config::from_env()?).await?;
+/// let note = Note::new("ada").why("the bank is back");
+/// let mut waiting = letters.list(&Filter::new().service("payment").state(State::Waiting)).await?;
+/// while let Some(stored) = waiting.next().await? {
+///     letters.replay(&stored.letter.id, &note).await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct DeadLetters {
+    connection: Connection,
+    ledger: Ledger,
+}
+
+impl DeadLetters {
+    /// Connects to the dead letters, which exist from the first start of a service on.
+    ///
+    /// # Errors
+    /// [`Error::Connect`]; [`Error::Stream`] if there are none yet, or with settings that lose
+    /// letters; [`Error::NotPermitted`].
+    pub async fn connect(config: &Config) -> Result<Self> {
+        let connection = Box::pin(Connection::open(config, "dead-letters")).await?;
+        streams::existing(&connection, &streams::dead_letters()).await?;
+        streams::existing(&connection, &streams::replays()).await?;
+        let ledger = Ledger::new(connection.clone());
+        Ok(Self { connection, ledger })
+    }
+
+    /// Goes through the letters that a filter means, oldest first, without their bodies.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a service or river that can be none; [`Error::Server`],
+    /// [`Error::NotPermitted`].
+    pub async fn list(&self, filter: &Filter) -> Result<Listing> {
+        Box::pin(Listing::open(&self.connection, &self.ledger, filter)).await
+    }
+
+    /// Reads one letter, with its body; `None` if there is none of this id.
+    ///
+    /// # Errors
+    /// [`Error::Stream`] if what lies there is no letter; [`Error::Server`],
+    /// [`Error::NotPermitted`].
+    pub async fn get(&self, id: &LetterId) -> Result<Option<StoredLetter>> {
+        let Some(message) = streams::letter(&self.connection, id).await? else {
+            return Ok(None);
+        };
+        let (record, _) = self.ledger.load(id).await?;
+        self.read(&message, record.as_ref()).await.map(Some)
+    }
+
+    /// Every letter about the packet that this one is about, first failure first. A packet that was
+    /// never replayed has one.
+    ///
+    /// # Errors
+    /// As for [`get`](Self::get).
+    pub async fn history(&self, id: &LetterId) -> Result<Vec<StoredLetter>> {
+        let Some(stored) = self.get(id).await? else {
+            return Ok(Vec::new());
+        };
+        let mut next = stored.letter.first.clone();
+        let mut letters = Vec::new();
+        while let Some(id) = next.filter(|id| *id != stored.letter.id) {
+            // The first may have expired, and with it the way from there.
+            let Some(earlier) = self.get(&id).await? else {
+                break;
+            };
+            next = earlier.again.clone();
+            letters.push(earlier);
+        }
+        let mut next = stored.again.clone();
+        letters.push(stored);
+        while let Some(id) = next {
+            let Some(later) = self.get(&id).await? else {
+                break;
+            };
+            next = later.again.clone();
+            letters.push(later);
+        }
+        Ok(letters)
+    }
+
+    /// Sends a waiting letter's packet again, as it is and under its own id, to the river that
+    /// failed and to no other.
+    ///
+    /// # Errors
+    /// [`Error::Letter`] if there is no such letter, or somebody has acted on it;
+    /// [`Error::Full`]; [`Error::NotPermitted`]; [`Error::Server`] if the server did not answer for
+    /// 30 seconds: the letter is unfinished then.
+    pub async fn replay(&self, id: &LetterId, note: &Note) -> Result<Action> {
+        let stored = self.existing(id).await?;
+        self.begin(&stored, Action::new(Deed::Replay, note), |_| Ok(None)).await
+    }
+
+    /// Sends a waiting letter's packet to every service, as a new one that the original caused:
+    /// whoever handled the original handles this one too.
+    ///
+    /// # Errors
+    /// As for [`replay`](Self::replay), and [`Error::Malformed`] if the body is no packet.
+    pub async fn replay_to_all(&self, id: &LetterId, note: &Note) -> Result<Action> {
+        let stored = self.existing(id).await?;
+        let original = stored.packet()?;
+        let deed = Deed::ReplayToAll;
+        let replacement = |id| Ok(Some(original.clone().in_place_of(&original, id, false)));
+        self.begin(&stored, Action::new(deed, note), replacement).await
+    }
+
+    /// Sends a corrected packet to the river that failed and to no other: a new packet that the
+    /// original caused, of the same conversation, with `edited` in its `rapids` object. What `body`
+    /// says in `rapids` does not count.
+    ///
+    /// # Errors
+    /// As for [`replay`](Self::replay); [`Error::Malformed`] if `body` is no packet, and
+    /// [`Error::Refused`] if it is too large.
+    pub async fn edit(&self, id: &LetterId, body: impl Into<Bytes>, note: &Note) -> Result<Action> {
+        let edited = Packet::from_bytes(body)?;
+        let stored = self.existing(id).await?;
+        let original = stored.packet()?;
+        let replacement = |id| Ok(Some(edited.in_place_of(&original, id, true)));
+        Box::pin(self.begin(&stored, Action::new(Deed::Edit, note), replacement)).await
+    }
+
+    /// Decides that nothing is to come of a waiting letter. It stays in the stream, and out of the
+    /// way.
+    ///
+    /// # Errors
+    /// [`Error::Letter`] if there is no such letter, or somebody has acted on it;
+    /// [`Error::NotPermitted`], [`Error::Server`].
+    pub async fn discard(&self, id: &LetterId, note: &Note) -> Result<Action> {
+        let stored = self.existing(id).await?;
+        self.begin(&stored, Action::new(Deed::Discard, note), |_| Ok(None)).await
+    }
+
+    /// Finishes an action that was begun and, since its operator or the server went away, is not
+    /// known to be finished. What was sent is not sent again.
+    ///
+    /// # Errors
+    /// [`Error::Letter`] if there is no such letter, or nothing to finish; otherwise as for
+    /// [`replay`](Self::replay).
+    pub async fn resume(&self, id: &LetterId, note: &Note) -> Result<Action> {
+        let stored = self.existing(id).await?;
+        let (record, revision) = self.ledger.load(id).await?;
+        let unfinished =
+            |record: &Record| record.is_about(stored.written) && record.state == State::Unfinished;
+        let Some(record) = record.filter(unfinished) else {
+            return Err(refused(id, Refusal::NothingToResume));
+        };
+        let resumed = Some(Action::new(Deed::Resume, note));
+        self.finish(&stored, Record { resumed, ..record }, revision).await
+    }
+
+    async fn existing(&self, id: &LetterId) -> Result<StoredLetter> {
+        self.get(id).await?.ok_or_else(|| refused(id, Refusal::Unknown))
+    }
+
+    async fn read(&self, message: &StreamMessage, record: Option<&Record>) -> Result<StoredLetter> {
+        let read = |is_again: bool| {
+            let message = Message {
+                subject: &message.subject,
+                headers: &message.headers,
+                body: message.payload.clone(),
+                sequence: message.sequence,
+                written: timestamp(message.time),
+            };
+            StoredLetter::read(message, record, |_| is_again)
+        };
+        let stored = read(false)?;
+        match stored.replayed_as() {
+            Some(id) if streams::letter(&self.connection, &id).await?.is_some() => read(true),
+            _ => Ok(stored),
+        }
+    }
+}
+
+impl std::fmt::Debug for DeadLetters {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("DeadLetters").finish_non_exhaustive()
+    }
+}

@@ -1,5 +1,7 @@
 //! The one error type of the library.
 
+use crate::dead_letters::Refusal;
+
 /// A [`Result`](std::result::Result) whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -97,6 +99,14 @@ pub enum Error {
         stream: String,
         /// The server's words.
         source: Source,
+    },
+    /// An action on a dead letter is not possible.
+    #[error("dead letter `{id}` {refusal}")]
+    Letter {
+        /// The letter's id.
+        id: String,
+        /// Why not.
+        refusal: Refusal,
     },
     /// A service's position does not fit the stream.
     #[error("position of service `{service}` is lost: {reason}")]

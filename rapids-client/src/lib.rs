@@ -18,7 +18,10 @@ mod service;
 pub mod telemetry;
 
 pub use config::Config;
-pub use dead_letters::{DeadLetter, Kind, LetterId};
+pub use dead_letters::{
+    Action, DeadLetter, DeadLetters, Deed, Filter, Kind, LetterId, Listing, Note, Refusal, State,
+    StoredLetter,
+};
 pub use error::{Error, Result};
 pub use jiff::Timestamp;
 pub use memory::{MemoryKey, Record, RememberingRiver};

@@ -292,6 +292,18 @@ impl Packet {
         }
     }
 
+    /// This packet as one of this id that an operator publishes in place of `original`.
+    #[must_use]
+    pub(crate) fn in_place_of(self, original: &Self, id: String, is_edited: bool) -> Self {
+        Self {
+            provenance: original.provenance.replacement(id, is_edited),
+            rapids: OnceLock::new(),
+            body: None,
+            arrival: None,
+            ..self
+        }
+    }
+
     /// How many members of `rapids` had the wrong type and count as absent.
     pub(crate) fn mistyped(&self) -> usize {
         self.provenance.mistyped

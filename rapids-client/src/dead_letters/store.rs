@@ -5,7 +5,6 @@
 use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
-use async_nats::jetstream::stream::{DirectGetErrorKind, Stream};
 use async_nats::jetstream::{Error as JetStreamError, ErrorCode};
 use jiff::Timestamp;
 
@@ -19,7 +18,6 @@ use crate::{Error, Result};
 #[derive(Clone, Debug)]
 pub(crate) struct LetterStore {
     connection: Connection,
-    letters: Stream<()>,
     /// Since when the sequences of the rapids, and those of the replays, mean what they mean.
     rapids_created: Timestamp,
     replays_created: Timestamp,
@@ -43,12 +41,8 @@ impl LetterStore {
         let rapids = stream::info(connection).await?;
         streams::ensure(connection, streams::dead_letters()).await?;
         let replays = streams::ensure(connection, streams::replays()).await?;
-        let opening = connection.jetstream.get_stream_no_info(DEAD_LETTERS);
-        let subject = connection.api(&format!("DIRECT.GET.{DEAD_LETTERS}.>"));
-        let letters = connection.attempt("open the dead letters", &subject, opening).await?;
         Ok(Self {
             connection: connection.clone(),
-            letters,
             rapids_created: rapids.map_or(Timestamp::MIN, |info| timestamp(info.created)),
             replays_created: timestamp(replays.created),
         })
@@ -86,26 +80,12 @@ impl LetterStore {
             if id.replay().is_some() { self.replays_created } else { self.rapids_created };
         let mut id = id.clone();
         loop {
-            match self.written(&id).await? {
+            match streams::letter(&self.connection, &id).await? {
                 None => return Ok(Place::Free(id)),
-                Some(written) if written >= created => return Ok(Place::Taken),
+                Some(message) if timestamp(message.time) >= created => return Ok(Place::Taken),
                 Some(_) => id = id.next_edition(),
             }
         }
-    }
-
-    /// When a letter was stored.
-    async fn written(&self, id: &LetterId) -> Result<Option<Timestamp>> {
-        let subject = id.subject();
-        let request = self.connection.api(&format!("DIRECT.GET.{DEAD_LETTERS}.{subject}"));
-        let getting = async {
-            match self.letters.direct_get_last_for_subject(subject).await {
-                Ok(message) => Ok(Some(timestamp(message.time))),
-                Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
-                Err(error) => Err(error),
-            }
-        };
-        self.connection.attempt("look up a dead letter", &request, getting).await
     }
 
     /// Publishes a letter; `false` if there is one under this id.
@@ -167,7 +147,7 @@ mod tests {
 
     async fn stored(store: &LetterStore, id: &str) -> DeadLetter {
         let id: LetterId = id.parse().unwrap();
-        let message = store.letters.direct_get_last_for_subject(id.subject()).await.unwrap();
+        let message = streams::letter(&store.connection, &id).await.unwrap().unwrap();
         DeadLetter::read(id, &message.headers, message.payload).unwrap()
     }
 

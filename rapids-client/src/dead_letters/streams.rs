@@ -7,9 +7,13 @@ use std::time::Duration;
 
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::CreateStreamErrorKind;
-use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, RetentionPolicy, StorageType};
+use async_nats::jetstream::message::StreamMessage;
+use async_nats::jetstream::stream::{
+    Config, DirectGetErrorKind, DiscardPolicy, Info, RetentionPolicy, StorageType, Stream,
+};
 use tracing::debug;
 
+use super::LetterId;
 use crate::connection::Connection;
 use crate::names::{DEAD_LETTER_SUBJECTS, DEAD_LETTERS, REPLAY_SUBJECTS, REPLAYS};
 use crate::rapids::differences::Differences;
@@ -81,6 +85,30 @@ pub(super) async fn existing(connection: &Connection, wanted: &Config) -> Result
         return Err(Error::Stream { stream: wanted.name.clone(), differences: vec![difference] });
     };
     check(info, wanted)
+}
+
+/// The message of a letter; `None` if there is none.
+pub(super) async fn letter(
+    connection: &Connection,
+    id: &LetterId,
+) -> Result<Option<StreamMessage>> {
+    let subject = id.subject();
+    let request = connection.api(&format!("DIRECT.GET.{DEAD_LETTERS}.{subject}"));
+    let getting = async {
+        let stream = connection.jetstream.get_stream_no_info(DEAD_LETTERS).await?;
+        match stream.direct_get_last_for_subject(subject).await {
+            Ok(message) => Ok(Some(message)),
+            Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    };
+    connection
+        .attempt::<_, Box<dyn std::error::Error + Send + Sync>>(
+            &format!("read the dead letter `{id}`"),
+            &request,
+            getting,
+        )
+        .await
 }
 
 /// Creates a stream; `None` if another was faster, with other settings.

@@ -15,3 +15,5 @@ pub(crate) const CORRELATION_ID: &str = "correlation_id";
 pub(crate) const CAUSATION_ID: &str = "causation_id";
 pub(crate) const READ_COUNT: &str = "read_count";
 pub(crate) const BREADCRUMBS: &str = "breadcrumbs";
+/// Set by whoever edits a dead letter's packet; the bus itself does not read it.
+pub(crate) const EDITED: &str = "edited";

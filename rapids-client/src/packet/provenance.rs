@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::arrival::Arrival;
-use super::keys::{BREADCRUMBS, CAUSATION_ID, CORRELATION_ID, CREATED, ID, READ_COUNT};
+use super::keys::{BREADCRUMBS, CAUSATION_ID, CORRELATION_ID, CREATED, EDITED, ID, READ_COUNT};
 use crate::json::Members;
 
 /// How many services the breadcrumbs hold; older ones fall off.
@@ -99,6 +99,25 @@ impl Provenance {
             breadcrumbs: newest(breadcrumbs),
             others: Vec::new(),
             mistyped: 0,
+        }
+    }
+
+    /// That of a packet which an operator publishes in place of this one: the same conversation and
+    /// the same way so far, caused by this one.
+    pub(crate) fn replacement(&self, id: String, is_edited: bool) -> Self {
+        let mut others = self.others.clone();
+        if is_edited {
+            let yes = RawValue::from_string("true".to_owned()).expect("`true` is valid JSON");
+            others.retain(|(key, _)| &**key != EDITED);
+            others.push((EDITED.into(), yes));
+        }
+        Self {
+            id,
+            created: Timestamp::now(),
+            causation_id: Some(self.id.clone()),
+            others,
+            mistyped: 0,
+            ..self.clone()
         }
     }
 
@@ -233,6 +252,22 @@ mod tests {
             (effect.read_count, effect.breadcrumbs),
             (3, vec!["x".into(), "payment".into()])
         );
+    }
+
+    #[test]
+    fn a_replacement_keeps_conversation_and_way_and_says_that_it_was_edited() {
+        let original = read(
+            r#"{"id":"a","correlation_id":"c","causation_id":"z","read_count":2,
+                "breadcrumbs":["x","y"],"edited":"by whom?","tenant":7}"#,
+        );
+        let edited = original.replacement("b".into(), true);
+        assert_eq!((edited.id.as_str(), edited.correlation_id.as_str()), ("b", "c"));
+        assert_eq!((edited.causation_id.as_deref(), edited.read_count), (Some("a"), 2));
+        assert_eq!(edited.breadcrumbs, original.breadcrumbs);
+        let json = edited.to_json();
+        assert!(json.get().ends_with(r#","tenant":7,"edited":true}"#), "{json}");
+        let sent_on = original.replacement("b".into(), false).to_json();
+        assert!(sent_on.get().ends_with(r#","edited":"by whom?","tenant":7}"#), "{sent_on}");
     }
 
     #[test]

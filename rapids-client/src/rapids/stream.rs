@@ -82,7 +82,7 @@ pub(crate) async fn info(connection: &Connection) -> Result<Option<Info>> {
 /// What the server knows of the stream of this name; `None` if there is none.
 pub(crate) async fn info_of(connection: &Connection, stream: &str) -> Result<Option<Info>> {
     let subject = connection.api(&format!("STREAM.INFO.{stream}"));
-    let reading = async {
+    let reading = Box::pin(async {
         match connection.jetstream.get_stream(stream).await {
             Ok(stream) => Ok(Some(stream.cached_info().clone())),
             Err(error) => match error.kind() {
@@ -94,7 +94,7 @@ pub(crate) async fn info_of(connection: &Connection, stream: &str) -> Result<Opt
                 _ => Err(error),
             },
         }
-    };
+    });
     connection.attempt(&format!("read the stream `{stream}`"), &subject, reading).await
 }
 

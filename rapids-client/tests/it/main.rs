@@ -2,6 +2,7 @@
 //! The library against a real server.
 
 mod behaviours;
+mod dead_letters;
 mod delivery;
 mod harness;
 mod memory;

@@ -1,0 +1,116 @@
+//! Which dead letters are meant.
+
+use jiff::Timestamp;
+
+use super::{Kind, State, StoredLetter};
+use crate::names::{DEAD_LETTER_PREFIX, is_name};
+use crate::{Error, Result};
+
+/// Which dead letters are meant; without further calls, all.
+///
+/// ```
+/// use rapids_client::{Filter, Kind, State};
+///
+/// let broken = Filter::new().service("payment").kind(Kind::Exhausted).state(State::Waiting);
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    pub(super) service: Option<String>,
+    pub(super) river: Option<String>,
+    kind: Option<Kind>,
+    name: Option<String>,
+    pub(super) since: Option<Timestamp>,
+    state: Option<State>,
+    pub(super) limit: Option<usize>,
+}
+
+impl Filter {
+    /// Means all letters.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Only those of this service.
+    #[must_use]
+    pub fn service(mut self, service: impl Into<String>) -> Self {
+        self.service = Some(service.into());
+        self
+    }
+
+    /// Only those of rivers of this name.
+    #[must_use]
+    pub fn river(mut self, river: impl Into<String>) -> Self {
+        self.river = Some(river.into());
+        self
+    }
+
+    /// Only those of this kind.
+    #[must_use]
+    pub fn kind(mut self, kind: Kind) -> Self {
+        self.kind = Some(kind);
+        self
+    }
+
+    /// Only those about packets with this event, need or command.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Only those stored at or after this time.
+    #[must_use]
+    pub fn since(mut self, since: Timestamp) -> Self {
+        self.since = Some(since);
+        self
+    }
+
+    /// Only those in this state.
+    #[must_use]
+    pub fn state(mut self, state: State) -> Self {
+        self.state = Some(state);
+        self
+    }
+
+    /// Only the oldest, this many.
+    #[must_use]
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// The subjects to read.
+    pub(super) fn subject(&self) -> Result<String> {
+        let (service, river) = self.parts()?;
+        Ok(format!("{DEAD_LETTER_PREFIX}{service}.{river}.*"))
+    }
+
+    /// Service and river, `*` for every one.
+    pub(super) fn parts(&self) -> Result<(&str, &str)> {
+        Ok((part("the service", &self.service)?, part("the river", &self.river)?))
+    }
+
+    /// Whether a letter of the right service and river is meant, by everything but the limit.
+    pub(super) fn takes(&self, stored: &StoredLetter) -> bool {
+        let is_named = |name: &String| {
+            let names = stored.letter.name.as_deref().unwrap_or_default();
+            names == name || names.split(", ").any(|one| one == name)
+        };
+        self.kind.is_none_or(|kind| kind == stored.letter.kind)
+            && self.state.is_none_or(|state| state == stored.state)
+            && self.since.is_none_or(|since| stored.written >= since)
+            && self.name.as_ref().is_none_or(is_named)
+    }
+}
+
+fn part<'a>(what: &str, name: &'a Option<String>) -> Result<&'a str> {
+    match name.as_deref() {
+        None => Ok("*"),
+        Some(name) if is_name(name) => Ok(name),
+        Some(name) => Err(Error::Config {
+            name: what.to_owned(),
+            value: name.to_owned(),
+            expected: "1 to 32 characters of a-z, 0-9, `_` and `-`".to_owned(),
+        }),
+    }
+}

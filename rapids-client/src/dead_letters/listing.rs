@@ -1,0 +1,110 @@
+//! Going through the dead letters, oldest first.
+
+use std::collections::{HashMap, HashSet};
+
+use async_nats::HeaderMap;
+use bytes::Bytes;
+use futures::StreamExt;
+
+use super::ledger::{Ledger, Record};
+use super::scan::{Scan, Selection};
+use super::stored::Message;
+use super::{Filter, StoredLetter};
+use crate::connection::Connection;
+use crate::names::{DEAD_LETTER_PREFIX, DEAD_LETTERS};
+use crate::rapids::timestamp;
+use crate::{Error, Result};
+
+/// Dead letters one after the other, oldest first, as they were when the listing began.
+///
+/// Their bodies are left on the server: a listing of letters about large packets is quick too.
+pub struct Listing {
+    scan: Scan,
+    filter: Filter,
+    records: HashMap<String, Record>,
+    /// The ids of all letters about replays.
+    replays: HashSet<String>,
+    given: usize,
+}
+
+impl Listing {
+    pub(super) async fn open(
+        connection: &Connection,
+        ledger: &Ledger,
+        filter: &Filter,
+    ) -> Result<Self> {
+        let subject = filter.subject()?;
+        let (service, river) = filter.parts()?;
+        let records = ledger.all(service, river).await?;
+        let is_any_replayed = records.values().any(|record| record.action.replay.is_some());
+        let replays =
+            if is_any_replayed { replays(connection, &subject).await? } else { HashSet::new() };
+        let selection = Selection::headers(subject, filter.since);
+        let scan = Scan::open(connection, DEAD_LETTERS, selection).await?;
+        Ok(Self { scan, filter: filter.clone(), records, replays, given: 0 })
+    }
+
+    /// The next letter that is meant; `None` behind the last.
+    ///
+    /// # Errors
+    /// [`Error::Stream`] for a message that is no letter, with its sequence: go on with the next
+    /// one. [`Error::Server`]: it ends there.
+    pub async fn next(&mut self) -> Result<Option<StoredLetter>> {
+        while self.filter.limit.is_none_or(|limit| self.given < limit) {
+            let Some(message) = self.scan.next().await? else {
+                return Ok(None);
+            };
+            let stored = self.read(&message)?;
+            if self.filter.takes(&stored) {
+                self.given += 1;
+                return Ok(Some(stored));
+            }
+        }
+        Ok(None)
+    }
+
+    fn read(&self, message: &async_nats::jetstream::Message) -> Result<StoredLetter> {
+        let info = message.info().map_err(|source| Error::Server {
+            action: "read the dead letters".to_owned(),
+            source,
+        })?;
+        let subject = message.subject.as_str();
+        let record = subject.strip_prefix(DEAD_LETTER_PREFIX).and_then(|id| self.records.get(id));
+        let none = HeaderMap::new();
+        let message = Message {
+            subject,
+            headers: message.headers.as_ref().unwrap_or(&none),
+            body: Bytes::new(),
+            sequence: info.stream_sequence,
+            written: timestamp(info.published),
+        };
+        StoredLetter::read(message, record, |id| self.replays.contains(&id.to_string()))
+    }
+}
+
+/// The ids of the letters about replays.
+async fn replays(connection: &Connection, subject: &str) -> Result<HashSet<String>> {
+    let request = connection.api(&format!("STREAM.INFO.{DEAD_LETTERS}"));
+    let listing = async {
+        let stream = connection.jetstream.get_stream_no_info(DEAD_LETTERS).await?;
+        let mut subjects = stream.info_with_subjects(subject).await?;
+        let mut ids = HashSet::new();
+        while let Some(entry) = subjects.next().await {
+            let (subject, _) = entry?;
+            let Some(id) = subject.strip_prefix(DEAD_LETTER_PREFIX) else {
+                continue;
+            };
+            if id.rsplit('.').next().is_some_and(|token| token.starts_with('r')) {
+                ids.insert(id.to_owned());
+            }
+        }
+        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(ids)
+    };
+    connection.attempt("list the dead letters", &request, listing).await
+}
+
+impl std::fmt::Debug for Listing {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Listing").field("filter", &self.filter).finish_non_exhaustive()
+    }
+}

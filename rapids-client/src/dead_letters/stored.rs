@@ -1,0 +1,110 @@
+//! A dead letter as it lies in the stream, with what has become of it.
+
+use async_nats::HeaderMap;
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::ledger::Record;
+use super::{Action, DeadLetter, LetterId, State};
+use crate::names::{DEAD_LETTER_PREFIX, DEAD_LETTERS};
+use crate::packet::{Arrival, Packet};
+use crate::{Error, Result};
+
+/// Set by the server on a message that it gives without its body: the body's size.
+const SIZE: &str = "Nats-Msg-Size";
+
+/// A dead letter as it lies in the stream, with what has become of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredLetter {
+    /// What the letter says.
+    pub letter: DeadLetter,
+    /// When it was stored.
+    pub written: Timestamp,
+    /// Its sequence in the stream of dead letters.
+    pub sequence: u64,
+    /// The size of the packet in bytes, also where the body was left on the server.
+    pub size: usize,
+    /// What has become of it.
+    pub state: State,
+    /// Who did what with it, oldest first.
+    pub actions: Vec<Action>,
+    /// If its replay failed again: the letter that tells how.
+    pub again: Option<LetterId>,
+}
+
+/// A message of the stream of dead letters.
+pub(super) struct Message<'a> {
+    pub(super) subject: &'a str,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) body: Bytes,
+    pub(super) sequence: u64,
+    pub(super) written: Timestamp,
+}
+
+impl StoredLetter {
+    /// Reads a message. `fails_again` tells whether a letter of this id exists.
+    pub(super) fn read(
+        message: Message<'_>,
+        record: Option<&Record>,
+        fails_again: impl FnOnce(&LetterId) -> bool,
+    ) -> Result<Self> {
+        let Message { subject, headers, body, sequence, written } = message;
+        let no_letter = |fault: String| Error::Stream {
+            stream: DEAD_LETTERS.to_owned(),
+            differences: vec![format!(
+                "its message {sequence} is no dead letter: {fault}; `nats stream rmm \
+                 {DEAD_LETTERS} {sequence}` deletes it"
+            )],
+        };
+        let id = subject.strip_prefix(DEAD_LETTER_PREFIX).unwrap_or(subject);
+        let id: LetterId = id.parse().map_err(|error: Error| no_letter(error.to_string()))?;
+        let size = headers.get(SIZE).and_then(|size| size.as_str().parse().ok());
+        let size = size.unwrap_or(body.len());
+        let letter = DeadLetter::read(id, headers, body).map_err(no_letter)?;
+        let mut stored = Self {
+            letter,
+            written,
+            sequence,
+            size,
+            state: State::Waiting,
+            actions: Vec::new(),
+            again: None,
+        };
+        if let Some(record) = record.filter(|record| record.is_about(written)) {
+            stored.settle(record, fails_again);
+        }
+        Ok(stored)
+    }
+
+    fn settle(&mut self, record: &Record, fails_again: impl FnOnce(&LetterId) -> bool) {
+        self.state = record.state;
+        self.actions = std::iter::once(&record.action).chain(&record.resumed).cloned().collect();
+        self.again = self.replayed_as().filter(fails_again);
+        if self.again.is_some() {
+            self.state = State::FailedAgain;
+        }
+    }
+
+    /// The id that the letter of its replay would have.
+    pub(super) fn replayed_as(&self) -> Option<LetterId> {
+        let replay = self.actions.first()?.replay?;
+        let id = &self.letter.id;
+        Some(LetterId::of_replay(id.service(), id.river(), replay))
+    }
+
+    /// The packet that the river could not handle, under its own id even if the body names none.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] if the body is no packet.
+    pub fn packet(&self) -> Result<Packet> {
+        let DeadLetter { sequence, stored, packet_id, body, .. } = &self.letter;
+        let arrival = Arrival {
+            sequence: *sequence,
+            stored: *stored,
+            // Matters to packets without an id only.
+            stream_created: *stored,
+            message_id: Some(packet_id.clone()),
+        };
+        Packet::arrived(body.clone(), arrival)
+    }
+}
