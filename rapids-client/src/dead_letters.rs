@@ -33,11 +33,11 @@ pub use state::{Action, Deed, Note, Refusal, State};
 pub(crate) use store::LetterStore;
 pub use stored::StoredLetter;
 
+use crate::Result;
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::packet::Packet;
 use crate::rapids::timestamp;
-use crate::{Error, Result};
 use acting::refused;
 use ledger::{Ledger, Record};
 use stored::Message;
@@ -70,8 +70,8 @@ impl DeadLetters {
     /// Connects to the dead letters, which exist from the first start of a service on.
     ///
     /// # Errors
-    /// [`Error::Connect`]; [`Error::Stream`] if there are none yet, or with settings that lose
-    /// letters; [`Error::NotPermitted`].
+    /// [`Error::Connect`](crate::Error::Connect); [`Error::Stream`](crate::Error::Stream) if there are none yet, or with settings that lose
+    /// letters; [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn connect(config: &Config) -> Result<Self> {
         let connection = Box::pin(Connection::open(config, "dead-letters")).await?;
         streams::existing(&connection, &streams::dead_letters()).await?;
@@ -83,8 +83,8 @@ impl DeadLetters {
     /// Goes through the letters that a filter means, oldest first, without their bodies.
     ///
     /// # Errors
-    /// [`Error::Config`] for a service or river that can be none; [`Error::Server`],
-    /// [`Error::NotPermitted`].
+    /// [`Error::Config`](crate::Error::Config) for a service or river that can be none; [`Error::Server`](crate::Error::Server),
+    /// [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn list(&self, filter: &Filter) -> Result<Listing> {
         Box::pin(Listing::open(&self.connection, &self.ledger, filter)).await
     }
@@ -92,8 +92,8 @@ impl DeadLetters {
     /// Reads one letter, with its body; `None` if there is none of this id.
     ///
     /// # Errors
-    /// [`Error::Stream`] if what lies there is no letter; [`Error::Server`],
-    /// [`Error::NotPermitted`].
+    /// [`Error::Stream`](crate::Error::Stream) if what lies there is no letter; [`Error::Server`](crate::Error::Server),
+    /// [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn get(&self, id: &LetterId) -> Result<Option<StoredLetter>> {
         let Some(message) = streams::letter(&self.connection, id).await? else {
             return Ok(None);
@@ -137,8 +137,8 @@ impl DeadLetters {
     /// failed and to no other.
     ///
     /// # Errors
-    /// [`Error::Letter`] if there is no such letter, or somebody has acted on it;
-    /// [`Error::Full`]; [`Error::NotPermitted`]; [`Error::Server`] if the server did not answer for
+    /// [`Error::Letter`](crate::Error::Letter) if there is no such letter, or somebody has acted on it;
+    /// [`Error::Full`](crate::Error::Full); [`Error::NotPermitted`](crate::Error::NotPermitted); [`Error::Server`](crate::Error::Server) if the server did not answer for
     /// 30 seconds: the letter is unfinished then.
     pub async fn replay(&self, id: &LetterId, note: &Note) -> Result<Action> {
         let stored = self.existing(id).await?;
@@ -149,7 +149,7 @@ impl DeadLetters {
     /// whoever handled the original handles this one too.
     ///
     /// # Errors
-    /// As for [`replay`](Self::replay), and [`Error::Malformed`] if the body is no packet.
+    /// As for [`replay`](Self::replay), and [`Error::Malformed`](crate::Error::Malformed) if the body is no packet.
     pub async fn replay_to_all(&self, id: &LetterId, note: &Note) -> Result<Action> {
         let stored = self.existing(id).await?;
         let original = stored.packet()?;
@@ -163,8 +163,8 @@ impl DeadLetters {
     /// says in `rapids` does not count.
     ///
     /// # Errors
-    /// As for [`replay`](Self::replay); [`Error::Malformed`] if `body` is no packet, and
-    /// [`Error::Refused`] if it is too large.
+    /// As for [`replay`](Self::replay); [`Error::Malformed`](crate::Error::Malformed) if `body` is no packet, and
+    /// [`Error::Refused`](crate::Error::Refused) if it is too large.
     pub async fn edit(&self, id: &LetterId, body: impl Into<Bytes>, note: &Note) -> Result<Action> {
         let edited = Packet::from_bytes(body)?;
         let stored = self.existing(id).await?;
@@ -177,8 +177,8 @@ impl DeadLetters {
     /// way.
     ///
     /// # Errors
-    /// [`Error::Letter`] if there is no such letter, or somebody has acted on it;
-    /// [`Error::NotPermitted`], [`Error::Server`].
+    /// [`Error::Letter`](crate::Error::Letter) if there is no such letter, or somebody has acted on it;
+    /// [`Error::NotPermitted`](crate::Error::NotPermitted), [`Error::Server`](crate::Error::Server).
     pub async fn discard(&self, id: &LetterId, note: &Note) -> Result<Action> {
         let stored = self.existing(id).await?;
         self.begin(&stored, Action::new(Deed::Discard, note), |_| Ok(None)).await
@@ -188,7 +188,7 @@ impl DeadLetters {
     /// known to be finished. What was sent is not sent again.
     ///
     /// # Errors
-    /// [`Error::Letter`] if there is no such letter, or nothing to finish; otherwise as for
+    /// [`Error::Letter`](crate::Error::Letter) if there is no such letter, or nothing to finish; otherwise as for
     /// [`replay`](Self::replay).
     pub async fn resume(&self, id: &LetterId, note: &Note) -> Result<Action> {
         let stored = self.existing(id).await?;
