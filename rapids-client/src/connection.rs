@@ -22,8 +22,8 @@ use crate::error::{Error, Result};
 
 use event::Observer;
 use options::TIMEOUT;
-pub(crate) use unreachable::is_absent;
 use unreachable::unreachable;
+pub(crate) use unreachable::{is_absent, is_turned_away};
 use violation::{Violation, Violations};
 
 const DEFAULT_INBOX: &str = "_INBOX";
