@@ -80,7 +80,7 @@ impl Announcement {
 
     /// Shows a fact, such as `charge.breaker`, until it is cleared with `None`.
     pub(crate) fn show(&mut self, fact: impl Into<String>, value: Option<String>) {
-        self.profile.show(fact.into(), value);
+        self.profile.show(&fact.into(), value);
     }
 
     /// Answers no more.

@@ -109,7 +109,7 @@ impl Profile {
         serde_json::to_vec(&answer).expect("texts can be written as JSON").into()
     }
 
-    pub(super) fn show(&mut self, fact: String, value: Option<String>) {
+    pub(super) fn show(&mut self, fact: &str, value: Option<String>) {
         let key = format!("{STATE}{fact}");
         match value {
             Some(value) => self.metadata.insert(key, value),
@@ -205,10 +205,10 @@ mod tests {
         let shown =
             |profile: &Profile| answer(profile, Verb::Info)["metadata"]["state:paused"].take();
         for n in ["9", "10"] {
-            profile.show("paused".to_owned(), Some(n.to_owned()));
+            profile.show("paused", Some(n.to_owned()));
             assert_eq!(shown(&profile), n);
         }
-        profile.show("paused".to_owned(), None);
+        profile.show("paused", None);
         assert_eq!(shown(&profile), Value::Null);
     }
 
