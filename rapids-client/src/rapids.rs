@@ -3,6 +3,7 @@
 //! Everything that reads with a position of its own is a [`Service`](crate::Service).
 
 mod announced;
+pub(crate) mod position;
 mod publisher;
 mod start;
 pub(crate) mod stream;
@@ -12,6 +13,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 pub use announced::Announced;
+pub use position::Position;
 pub use publisher::Published;
 pub(crate) use publisher::{Outgoing, Patience, Publisher, Sent};
 pub use start::Start;
@@ -178,6 +180,24 @@ impl Rapids {
     /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn services(&self, wait: Duration) -> Result<Vec<Announced>> {
         announced::ask(&self.connection, wait).await
+    }
+
+    /// How far each service is, by name: also those that are down at present. Empty if there is no
+    /// stream any more.
+    ///
+    /// # Errors
+    /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
+    pub async fn positions(&self) -> Result<Vec<Position>> {
+        position::all(&self.connection).await
+    }
+
+    /// How far one service is; `None` if it has no position, because it has never run or was made
+    /// to forget it.
+    ///
+    /// # Errors
+    /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
+    pub async fn position(&self, service: &str) -> Result<Option<Position>> {
+        position::one(&self.connection, service).await
     }
 
     pub(crate) fn facts(&self) -> &StreamFacts {

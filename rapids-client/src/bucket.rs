@@ -1,0 +1,86 @@
+//! One key-value bucket on the server, read and written by compare-and-set.
+//!
+//! What the keys and values mean is left to its users.
+
+use std::time::Duration;
+
+use async_nats::jetstream::kv::{Config, Operation, Store, UpdateErrorKind};
+use async_nats::jetstream::stream::StorageType;
+use bytes::Bytes;
+
+use crate::Result;
+use crate::connection::Connection;
+
+/// A bucket whose keys keep their last value only.
+#[derive(Clone)]
+pub(crate) struct Bucket {
+    connection: Connection,
+    store: Store,
+    /// The subject of every key, for the server's refusals.
+    subject: String,
+}
+
+impl Bucket {
+    /// Opens the bucket, and makes it if there is none. Values older than `max_age` go by
+    /// themselves; zero keeps them for good.
+    pub(crate) async fn open(
+        connection: &Connection,
+        name: &str,
+        description: String,
+        max_age: Duration,
+    ) -> Result<Self> {
+        let subject = format!("$KV.{name}.>");
+        let action = format!("open the bucket `{name}`");
+        let jetstream = &connection.jetstream;
+        let config = Config {
+            bucket: name.to_owned(),
+            description,
+            storage: StorageType::File,
+            history: 1,
+            max_age,
+            ..Config::default()
+        };
+        let opening = async {
+            // A user who may not create buckets may still use one.
+            match jetstream.get_key_value(name).await {
+                Ok(store) => Ok(store),
+                Err(_) => jetstream.create_key_value(config).await,
+            }
+        };
+        let api = connection.api("STREAM.>");
+        let store = connection.attempt(&action, &api, opening).await?;
+        Ok(Self { connection: connection.clone(), store, subject })
+    }
+
+    /// The value of a key, if it has one, and the revision to save another against.
+    pub(crate) async fn load(&self, key: &str) -> Result<(Option<Bytes>, u64)> {
+        let action = format!("load `{key}`");
+        let loading = self.store.entry(key);
+        let entry = self.connection.attempt(&action, &self.subject, loading).await?;
+        Ok(match entry {
+            None => (None, 0),
+            Some(entry) if entry.operation != Operation::Put => (None, entry.revision),
+            Some(entry) => (Some(entry.value), entry.revision),
+        })
+    }
+
+    /// Saves a value unless another was saved after this revision: then `None`, else the new
+    /// revision.
+    pub(crate) async fn save(&self, key: &str, value: Bytes, revision: u64) -> Result<Option<u64>> {
+        let action = format!("save `{key}`");
+        let saving = async {
+            match self.store.update(key, value, revision).await {
+                Ok(revision) => Ok(Some(revision)),
+                Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Ok(None),
+                Err(error) => Err(error),
+            }
+        };
+        self.connection.attempt(&action, &self.subject, saving).await
+    }
+
+    /// Deletes a key, whatever its value.
+    pub(crate) async fn delete(&self, key: &str) -> Result<()> {
+        let action = format!("delete `{key}`");
+        self.connection.attempt(&action, &self.subject, self.store.delete(key)).await
+    }
+}
