@@ -1,6 +1,10 @@
 //! The commands: a file for each, with what it takes and what it does.
 
+mod completions;
+mod explain;
+mod man;
 mod publish;
+mod services;
 mod tail;
 
 use anyhow::Result;
@@ -14,6 +18,10 @@ use crate::session::Session;
 pub(crate) enum Command {
     Tail(tail::Tail),
     Publish(publish::Publish),
+    Explain(explain::Explain),
+    Services(services::Services),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 /// Does it. Commands that leave nothing half done are dropped when they are interrupted; the others
@@ -26,5 +34,9 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<Ending> {
     match command {
         Command::Tail(tail) => interrupt.unless(tail.run(session)).await,
         Command::Publish(publish) => publish.run(session).await,
+        Command::Explain(explain) => interrupt.unless(explain.run(session)).await,
+        Command::Services(services) => interrupt.unless(services.run(session)).await,
+        Command::Completions(completions) => completions.run(session),
+        Command::Man(man) => man.run(session),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use rapids_client::{Error, Packet, River, Verdict};
+use rapids_client::{Error, Packet, River, Rules, Verdict};
 
 /// An RFC 9535 filter expression.
 #[derive(Debug, Clone)]
@@ -12,6 +12,11 @@ impl Filter {
     /// Whether the packet holds it. One that repeats a key on a path of the expression does not.
     pub(crate) fn takes(&self, packet: &Packet) -> bool {
         self.0.judge(packet) == Verdict::Matches
+    }
+
+    /// The expression as the condition of a river.
+    pub(crate) fn rules(&self) -> Rules {
+        self.0.rules()
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rapids_client::Packet;
 use serde_json::value::RawValue;
 
+use crate::fitting::{printable, shortened};
 use crate::palette::{Palette, paint};
 
 /// Width of the column of names, in characters.
@@ -89,19 +90,6 @@ fn fact(key: &str, value: &str) -> String {
     }
     let text = serde_json::from_str::<String>(value).unwrap_or_else(|_| value.to_owned());
     format!("{key}={}", shortened(&text, VALUE))
-}
-
-/// The text, or its beginning with a mark.
-fn shortened(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    text.chars().take(width - 1).chain(['…']).collect()
-}
-
-/// A packet may hold anything, such as line feeds and sequences that move a terminal's cursor.
-fn printable(text: &str) -> String {
-    text.replace(char::is_control, "·")
 }
 
 #[cfg(test)]

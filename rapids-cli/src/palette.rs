@@ -29,7 +29,12 @@ impl Palette {
                     && variable("TERM") != "dumb"
             }
         };
-        if wanted { Self::coloured() } else { Self::plain() }
+        Self::of_choice(wanted)
+    }
+
+    /// With colours or without.
+    pub(crate) fn of_choice(coloured: bool) -> Self {
+        if coloured { Self::coloured() } else { Self::plain() }
     }
 
     /// No colours at all.

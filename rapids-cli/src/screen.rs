@@ -41,6 +41,15 @@ impl Screen {
         written(writeln!(io::stdout().lock(), "{line}"))
     }
 
+    /// Prints data as it is.
+    ///
+    /// # Errors
+    /// As for [`line`](Self::line).
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> Result<()> {
+        let mut output = io::stdout().lock();
+        written(output.write_all(bytes).and_then(|()| output.flush()))
+    }
+
     /// Says something that is not data.
     pub(crate) fn note(&self, words: impl Display) {
         // Whoever closed standard error does not want to hear of it either.

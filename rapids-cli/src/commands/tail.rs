@@ -9,7 +9,7 @@ use crate::filter::Filter;
 use crate::packet_line::{compact, line};
 use crate::screen::Format;
 use crate::session::Session;
-use crate::since::since;
+use crate::times::since;
 
 /// Print the packets of the rapids
 ///

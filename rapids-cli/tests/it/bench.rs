@@ -3,8 +3,14 @@
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
-use rapids_client::{Config, Packet, Published, Rapids};
+use std::time::Duration;
+
+use rapids_client::{Config, Packet, Published, Rapids, River, Service};
 use rapids_test::NatsServer;
+use tokio::task::JoinHandle;
+
+/// Longer than anything takes on a busy machine.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The program, in an environment that names no server and holds no settings of the user.
 pub(crate) fn rapids(arguments: &[&str]) -> Command {
@@ -94,6 +100,24 @@ impl Bench {
 
     pub(crate) fn said(&self, arguments: &[&str]) -> Said {
         said(&mut self.command(arguments))
+    }
+
+    /// Runs a service of one river, and returns once it has announced itself. It dies with the
+    /// task.
+    pub(crate) async fn run(&self, name: &str, version: &str, river: River) -> JoinHandle<()> {
+        let service = Service::new(name, Config::new(self.server.url())).version(version);
+        let before = self.instances(name).await;
+        let running = tokio::spawn(async move {
+            service.river(river).run().await.unwrap();
+        });
+        let announced = async { while self.instances(name).await <= before {} };
+        tokio::time::timeout(DEADLINE, announced).await.unwrap();
+        running
+    }
+
+    async fn instances(&self, name: &str) -> usize {
+        let up = self.rapids.services(Duration::from_millis(100)).await.unwrap();
+        up.iter().filter(|instance| instance.name == name).count()
     }
 
     pub(crate) async fn publish(&self, body: &str) -> Published {

@@ -3,5 +3,8 @@
 
 mod bench;
 mod connecting;
+mod explain;
+mod manual;
 mod publish;
+mod services;
 mod tail;

@@ -2,12 +2,9 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::bench::{Bench, rapids, said};
-
-/// Longer than anything takes on a busy machine.
-const DEADLINE: Duration = Duration::from_secs(30);
+use crate::bench::{Bench, DEADLINE, rapids, said};
 
 fn start(command: &mut Command) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()

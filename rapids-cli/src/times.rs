@@ -1,8 +1,10 @@
-//! A point in time as people write it: a time, a date, or how long ago.
+//! Times and durations as people write them.
+
+use std::time::Duration;
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use jiff::{Span, SpanRelativeTo, Timestamp};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 /// Reads `2026-11-21T09:30:00Z`, `2026-11-21 09:30` or `2026-11-21` (UTC), or a duration before
 /// `now`, such as `90s`, `1h30m` or `2d`.
@@ -23,9 +25,23 @@ fn moment(text: &str) -> Option<Timestamp> {
 }
 
 fn ago(text: &str, now: Timestamp) -> Option<Timestamp> {
+    now.checked_sub(length(text)?).ok()
+}
+
+/// Reads a duration such as `500ms`, `90s` or `1h30m`.
+///
+/// # Errors
+/// Says what is accepted.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let length = length(text).and_then(|length| length.try_into().ok());
+    length.ok_or_else(|| "expected a duration such as `500ms`, `90s` or `1h30m`".to_owned())
+}
+
+/// A day has 24 hours here.
+fn length(text: &str) -> Option<SignedDuration> {
     let span: Span = text.parse().ok()?;
-    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
-    now.checked_sub(duration).ok().filter(|_| !duration.is_negative())
+    let length = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    (!length.is_negative()).then_some(length)
 }
 
 #[cfg(test)]
@@ -50,6 +66,15 @@ mod tests {
             ("1w", "2026-11-14T12:00:00Z"),
         ] {
             assert_eq!(read(text).as_deref(), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_are_read() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("1h 30m"), Ok(Duration::from_secs(5400)));
+        for text in ["", "5", "-5s", "soon"] {
+            assert!(duration(text).is_err(), "{text}");
         }
     }
 
