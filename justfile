@@ -97,6 +97,11 @@ publish JSON: _nats-cli
 watch: _nats-cli
     @nats sub --raw rapids
 
+# Watch, publish, explain, ask: `just rapids --help` (the program is `rapids`, crate rapids-cli)
+[group('packets')]
+rapids *ARGS:
+    @exec cargo run -q -p rapids-cli -- "$@"
+
 # Run the tests that need no tools (arguments go to cargo test)
 [group('checks')]
 test *ARGS:

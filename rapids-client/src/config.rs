@@ -62,7 +62,7 @@ impl Config {
     /// [`Error::Config`](crate::Error::Config) names the variable, or the file and key, its value
     /// (`***` for secrets) and what is expected.
     pub fn from_env() -> Result<Self> {
-        Self::from_lookup(&|name| {
+        Self::from_variables(&|name| {
             std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
         })
     }

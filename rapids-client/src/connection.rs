@@ -16,14 +16,15 @@ use std::time::{Duration, Instant};
 use async_nats::Client;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::{AccountErrorKind, ContextBuilder};
+use futures::FutureExt;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
 
 use event::Observer;
 use options::TIMEOUT;
-pub(crate) use unreachable::is_absent;
 use unreachable::unreachable;
+pub(crate) use unreachable::{is_absent, is_turned_away};
 use violation::{Violation, Violations};
 
 const DEFAULT_INBOX: &str = "_INBOX";
@@ -117,6 +118,11 @@ impl Connection {
             },
             violation = self.violations.of(subject, since) => Err(not_permitted(violation)),
         }
+    }
+
+    /// What the server has refused on `subject` since then, if it is known already.
+    pub(crate) fn refusal(&self, subject: &str, since: Instant) -> Option<Error> {
+        self.violations.of(subject, since).now_or_never().map(not_permitted)
     }
 
     async fn explain(

@@ -126,6 +126,14 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Whether the server refuses something to this login, or turns the login itself away: asking
+    /// again will not help, another login may.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::NotPermitted { .. }) || crate::connection::is_turned_away(self)
+    }
+}
+
 /// An error with its causes, on one line, for the log.
 pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());

@@ -26,7 +26,7 @@ pub use error::{Error, Result};
 pub use jiff::Timestamp;
 pub use memory::{MemoryKey, Record, RememberingRiver};
 pub use packet::{Arrival, Names, Packet};
-pub use rapids::{Announced, Published, Rapids, Start, Tail};
+pub use rapids::{Announced, Position, Published, Rapids, Sending, Start, Tail};
 pub use river::{
     ClauseReport, Explanation, Outcome, Packets, River, Rules, Verdict, is_final, reject,
     retry_after,

@@ -28,6 +28,10 @@ pub(crate) const LETTERS_BUCKET: &str = "RAPIDS_LETTERS";
 /// Marks the services of the rapids among those of the NATS service API, beside the names of their
 /// rivers: none of them can be this.
 pub(crate) const ON_RAPIDS: &str = "rapids.stream";
+/// Beside it, the rules of all rivers as JSON.
+pub(crate) const RULES: &str = "rapids.rules";
+/// Beside it, begins what is said of the moment, such as `state:paused`.
+pub(crate) const STATE: &str = "state:";
 
 /// The key-value bucket in which a service keeps its memory.
 pub(crate) fn memory_bucket(service: &str) -> String {

@@ -4,6 +4,7 @@
 
 mod announced;
 pub(crate) mod differences;
+pub(crate) mod position;
 mod publisher;
 mod start;
 pub(crate) mod stream;
@@ -13,6 +14,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 pub use announced::Announced;
+pub use position::Position;
 pub use publisher::Published;
 pub(crate) use publisher::{Outgoing, Patience, Publisher, Sent};
 pub use start::Start;
@@ -42,6 +44,23 @@ pub struct Rapids {
     publisher: Publisher,
 }
 
+/// A packet on its way to the stream; see [`Rapids::send`]. Dropped before it is stored, it may be
+/// stored or not.
+#[derive(Debug)]
+#[must_use = "a packet is stored for certain only once `stored` says so"]
+pub struct Sending(Sent);
+
+impl Sending {
+    /// Waits until the packet is stored; while the server is away it is sent again under the same
+    /// id.
+    ///
+    /// # Errors
+    /// As for [`Rapids::publish`].
+    pub async fn stored(self) -> Result<Published> {
+        self.0.acknowledged(Patience::For(PATIENCE)).await
+    }
+}
+
 impl Rapids {
     /// Connects, and creates the stream or checks that it is as it must be.
     ///
@@ -54,10 +73,25 @@ impl Rapids {
         Box::pin(Self::over(connection, config)).await
     }
 
+    /// Connects to a stream that exists, for programs that only look or publish: `None` if there
+    /// is none. Creates and changes nothing on the server, and takes the stream as it is.
+    ///
+    /// # Errors
+    /// As for [`connect`](Self::connect), but not [`Error::Stream`](crate::Error::Stream).
+    pub async fn open(config: &Config) -> Result<Option<Self>> {
+        let connection = Box::pin(Connection::open(config, "rapids")).await?;
+        let info = Box::pin(stream::info(&connection)).await?;
+        Ok(info.map(|info| Self::with_facts(connection, StreamFacts::from(&info))))
+    }
+
     pub(crate) async fn over(connection: Connection, config: &Config) -> Result<Self> {
         let facts = stream::ensure(&connection, config).await?;
+        Ok(Self::with_facts(connection, facts))
+    }
+
+    fn with_facts(connection: Connection, facts: StreamFacts) -> Self {
         let publisher = Publisher::new(connection.clone(), facts.max_message_size);
-        Ok(Self { connection, facts, publisher })
+        Self { connection, facts, publisher }
     }
 
     /// Publishes a packet, and returns once the server has stored it.
@@ -73,8 +107,18 @@ impl Rapids {
     /// [`Error::Server`](crate::Error::Server) if there was no answer for 30 seconds: the packet
     /// may or may not be stored then. [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn publish(&self, packet: Packet) -> Result<Published> {
+        self.send(packet).await?.stored().await
+    }
+
+    /// Hands a packet to the server, and returns before it is stored, for programs that have many
+    /// under way. Packets are stored in the order of these calls, as long as the server answers.
+    ///
+    /// # Errors
+    /// [`Error::Refused`](crate::Error::Refused) if the packet is too large,
+    /// [`Error::Field`](crate::Error::Field) if a field could not be set.
+    pub async fn send(&self, packet: Packet) -> Result<Sending> {
         let outgoing = self.publisher.prepare(&packet)?;
-        self.publisher.send(outgoing).await.acknowledged(Patience::For(PATIENCE)).await
+        Ok(Sending(self.publisher.send(outgoing).await))
     }
 
     /// Publishes packets in order with many in flight, and returns once all are stored.
@@ -137,6 +181,24 @@ impl Rapids {
     /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn services(&self, wait: Duration) -> Result<Vec<Announced>> {
         announced::ask(&self.connection, wait).await
+    }
+
+    /// How far each service is, by name: also those that are down at present. Empty if there is no
+    /// stream any more.
+    ///
+    /// # Errors
+    /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
+    pub async fn positions(&self) -> Result<Vec<Position>> {
+        position::all(&self.connection).await
+    }
+
+    /// How far one service is; `None` if it has no position, because it has never run or was made
+    /// to forget it.
+    ///
+    /// # Errors
+    /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
+    pub async fn position(&self, service: &str) -> Result<Option<Position>> {
+        position::one(&self.connection, service).await
     }
 
     pub(crate) fn facts(&self) -> &StreamFacts {

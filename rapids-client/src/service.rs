@@ -12,6 +12,7 @@ use std::future::Future;
 use jiff::Timestamp;
 
 pub(crate) use announcement::Announcement;
+use announcement::is_version;
 pub use signal::told_to_stop;
 
 use crate::config::Config;
@@ -78,7 +79,8 @@ impl Service {
         self
     }
 
-    /// Sets the version that the service announces, as three numbers. Default: the library's.
+    /// Sets the version that the service announces, as three numbers, such as `1.4.0` or
+    /// `1.4.0-rc.1`. Default: the library's.
     #[must_use]
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = version.into();
@@ -138,7 +140,7 @@ impl Service {
     /// Reports every fault of the declaration at once.
     ///
     /// # Errors
-    /// [`Error::Definition`]: a name that is none, no river, two rivers of one name, an
+    /// [`Error::Definition`]: a name or a version that is none, no river, two rivers of one name, an
     /// expression that does not parse, a river without a reaction, one memory of two types.
     pub fn check(&self) -> Result<()> {
         let mut faults = Vec::new();
@@ -148,6 +150,10 @@ impl Service {
         for river in &self.rivers {
             let named = |fault| format!("river `{}`: {fault}", river.name());
             faults.extend(river.faults().into_iter().map(named));
+        }
+        if !is_version(&self.version) {
+            let version = &self.version;
+            faults.push(format!("its version `{version}` is not three numbers, such as `1.4.0`"));
         }
         if self.rivers.is_empty() {
             faults.push("it has no river; add one with `.river(...)`".to_owned());

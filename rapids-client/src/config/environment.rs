@@ -11,8 +11,24 @@ use super::{
 use crate::error::Result;
 
 impl Config {
-    /// Reads the variables that `lookup` knows, so that a test needs no environment.
-    pub(super) fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self> {
+    /// Takes everything from the variables that `lookup` knows, as [`from_env`](Self::from_env)
+    /// does from the environment. For programs whose options go before it.
+    ///
+    /// ```
+    /// use rapids_client::Config;
+    ///
+    /// let option = Some("nats://server:4222".to_owned());
+    /// let config = Config::from_variables(&|name| match name {
+    ///     "NATS_URL" => option.clone(),
+    ///     name => std::env::var(name).ok(),
+    /// })?;
+    /// assert_eq!(config.url(), "nats://server:4222");
+    /// # Ok::<(), rapids_client::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`from_env`](Self::from_env).
+    pub fn from_variables(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self> {
         let variables = Variables::new(lookup);
         let mut config = Self::new(DEFAULT_URL);
         config.read_connection(&variables)?;
@@ -84,7 +100,7 @@ mod tests {
     use std::time::Duration;
 
     fn config(variables: &[(&str, &str)]) -> Result<Config> {
-        Config::from_lookup(&|name| {
+        Config::from_variables(&|name| {
             variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         })
     }

@@ -34,16 +34,29 @@ pub(super) fn unreachable(config: &Config, login: &Login, error: &ConnectError) 
     };
     let absent = matches!(error.kind(), ConnectErrorKind::TimedOut | ConnectErrorKind::Dns)
         || is_refused(error);
-    let source = Unreachable { reason: format!("{reason} ({error})"), absent };
+    let turned_away = matches!(
+        error.kind(),
+        ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication
+    );
+    let source = Unreachable { reason: format!("{reason} ({error})"), absent, turned_away };
     Error::Connect { url: config.url(), source: source.into() }
 }
 
 /// Whether a connection failed because no server is there, or not yet.
 pub(crate) fn is_absent(error: &Error) -> bool {
-    let Error::Connect { source, .. } = error else {
-        return false;
-    };
-    source.downcast_ref().is_some_and(|unreachable: &Unreachable| unreachable.absent)
+    of(error).is_some_and(|unreachable| unreachable.absent)
+}
+
+/// Whether a connection failed because the server, or the key, does not let this login in.
+pub(crate) fn is_turned_away(error: &Error) -> bool {
+    of(error).is_some_and(|unreachable| unreachable.turned_away)
+}
+
+fn of(error: &Error) -> Option<&Unreachable> {
+    match error {
+        Error::Connect { source, .. } => source.downcast_ref(),
+        _ => None,
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +64,7 @@ pub(crate) fn is_absent(error: &Error) -> bool {
 struct Unreachable {
     reason: String,
     absent: bool,
+    turned_away: bool,
 }
 
 fn is_refused(error: &ConnectError) -> bool {
@@ -76,6 +90,7 @@ mod tests {
         let login = config.server_url.servers().unwrap().login.unwrap();
         let error = unreachable(&config, &login, &error.into());
         assert_eq!(error.to_string(), "cannot connect to `nats://***@host:4222`");
+        assert_eq!(error.is_refusal(), error.source().unwrap().to_string().contains("turns away"));
         error.source().unwrap().to_string()
     }
 

@@ -2,18 +2,15 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::pull::Config as PullConfig;
 use async_nats::jetstream::consumer::{AckPolicy, Info};
-use async_nats::jetstream::context::RequestError;
-use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::ConsumerCreateStrictErrorKind;
 use tracing::{info, warn};
 
 use crate::connection::Connection;
 use crate::names::{STREAM, SUBJECT, memory_bucket};
-use crate::rapids::Start;
 use crate::rapids::stream::{self, StreamFacts};
+use crate::rapids::{Start, position};
 use crate::service::Service;
 use crate::{Error, Result};
 
@@ -64,22 +61,7 @@ impl<'a> Consumer<'a> {
 
     /// What the server knows of the position; `None` if there is none.
     pub(crate) async fn info(&self) -> Result<Option<Info>> {
-        let request = format!("CONSUMER.INFO.{STREAM}.{}", self.service);
-        let subject = self.connection.api(&request);
-        // The server takes an empty object for an empty request, and nothing else that has JSON.
-        let nothing = serde_json::Map::new();
-        let asking = self.connection.jetstream.request(request, &nothing);
-        let action = format!("read the position of `{}`", self.service);
-        match self.connection.attempt::<_, RequestError>(&action, &subject, asking).await? {
-            Response::Ok(info) => Ok(Some(info)),
-            Response::Err { error }
-                if [ErrorCode::CONSUMER_NOT_FOUND, ErrorCode::STREAM_NOT_FOUND]
-                    .contains(&error.error_code()) =>
-            {
-                Ok(None)
-            }
-            Response::Err { error } => Err(Error::Server { action, source: error.into() }),
-        }
+        position::info(self.connection, self.service).await
     }
 
     async fn last_sequence(&self) -> Result<u64> {
@@ -206,7 +188,7 @@ impl<'a> Consumer<'a> {
         PullConfig {
             durable_name: Some(self.service.to_owned()),
             name: Some(self.service.to_owned()),
-            description: Some(format!("position of the service {}", self.service)),
+            description: Some(position::description(self.service)),
             deliver_policy: start.deliver_policy(),
             ack_policy: AckPolicy::Explicit,
             ack_wait,

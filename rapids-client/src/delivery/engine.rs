@@ -143,6 +143,7 @@ impl Engine {
                 Some(handled) = self.running.next() => self.finish(handled),
                 Some(ended) = self.finishing.next() => self.settle(ended?).await,
                 done = self.chores.next() => done?,
+                () = self.announcement.answer_next() => {}
                 _ = keep_alive.tick() => self.held.keep_alive().await,
                 _ = watch.tick() => {
                     if let Some(reason) = self.pull.lost() {

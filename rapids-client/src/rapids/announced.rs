@@ -10,10 +10,12 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::Result;
 use crate::connection::Connection;
-use crate::names::ON_RAPIDS;
+use crate::names::{ON_RAPIDS, RULES, STATE};
+use crate::river::{River, Rules};
 
 /// One running instance of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Announced {
     /// The service's name.
     pub name: String,
@@ -22,8 +24,55 @@ pub struct Announced {
     /// The service's version.
     pub version: String,
     /// Each river with its conditions as an expression, and `<river>.requires` with its
-    /// requirements.
+    /// requirements: for people. Tools take [`rules`](Self::rules).
     pub rivers: BTreeMap<String, String>,
+    /// The rules of each river, clause by clause, in the order of declaration.
+    pub rules: Vec<Rules>,
+    /// What is true of the instance at the moment, such as `paused` with the reason, or
+    /// `<river>.breaker`. Empty as long as all is well.
+    pub facts: BTreeMap<String, String>,
+}
+
+impl Announced {
+    /// The river of this name, without its reaction: to judge packets as the service does, and to
+    /// explain why.
+    ///
+    /// ```no_run
+    /// # async fn example(rapids: rapids_client::Rapids) -> rapids_client::Result<()> {
+    /// use rapids_client::Packet;
+    /// use std::time::Duration;
+    ///
+    /// let packet = Packet::event("order_placed");
+    /// for service in rapids.services(Duration::from_secs(1)).await? {
+    ///     if let Some(river) = service.river("charge") {
+    ///         println!("{}", river.explain(&packet));
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn river(&self, name: &str) -> Option<River> {
+        let rules = self.rules.iter().find(|rules| rules.name == name)?;
+        Some(River::from_rules(rules.clone()))
+    }
+
+    /// Reads what an instance says of itself; `None` if it is not on the rapids.
+    fn read(info: Info) -> Option<Self> {
+        let Info { name, id, version, mut metadata, .. } = info;
+        metadata.remove(ON_RAPIDS)?;
+        let rules = metadata.remove(RULES);
+        let (mut rivers, mut facts) = (BTreeMap::new(), BTreeMap::new());
+        for (key, value) in metadata {
+            match key.strip_prefix(STATE) {
+                Some(fact) => facts.insert(fact.to_owned(), value),
+                None => rivers.insert(key, value),
+            };
+        }
+        // A service of another version may have rules that this one cannot read.
+        let rules = rules.and_then(|rules| serde_json::from_str(&rules).ok()).unwrap_or_default();
+        Some(Self { name, id, version, rivers, rules, facts })
+    }
 }
 
 /// Asks who is there, and listens this long for answers.
@@ -38,14 +87,8 @@ pub(super) async fn ask(connection: &Connection, wait: Duration) -> Result<Vec<A
     let mut announced = Vec::new();
     while let Ok(Some(answer)) = timeout_at(deadline, answers.next()).await {
         // Other programs answer here too, and nobody at all is an answer of its own.
-        let Ok(info) = serde_json::from_slice::<Info>(&answer.payload) else {
-            continue;
-        };
-        let mut rivers: BTreeMap<_, _> = info.metadata.into_iter().collect();
-        if rivers.remove(ON_RAPIDS).is_some() {
-            let Info { name, id, version, .. } = info;
-            announced.push(Announced { name, id, version, rivers });
-        }
+        let info = serde_json::from_slice(&answer.payload).ok();
+        announced.extend(info.and_then(Announced::read));
     }
     announced.sort_by(|one, two| (&one.name, &one.id).cmp(&(&two.name, &two.id)));
     Ok(announced)

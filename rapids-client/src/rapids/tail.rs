@@ -34,14 +34,22 @@ pub struct Tail {
     messages: Ordered,
     /// Where to go on.
     from: Start,
+    /// The last sequence that was stored when it was opened; 0 if nothing of it is to come.
+    end: u64,
 }
 
 impl Tail {
     pub(super) async fn open(connection: &Connection, from: Start) -> Result<Self> {
         let info = existing(connection).await?;
+        let state = &info.state;
+        let is_past = match from {
+            Start::Time(from) => from > timestamp(state.last_timestamp),
+            Start::Now | Start::Beginning | Start::Sequence(_) => false,
+        };
+        let end = if is_past || state.messages == 0 { 0 } else { state.last_sequence };
         // A place that is still the same when it has to go on there.
         let from = match from {
-            Start::Now => Start::Sequence(info.state.last_sequence + 1),
+            Start::Now => Start::Sequence(state.last_sequence + 1),
             from => from,
         };
         Ok(Self {
@@ -49,6 +57,7 @@ impl Tail {
             connection: connection.clone(),
             stream_created: timestamp(info.created),
             from,
+            end,
         })
     }
 
@@ -59,19 +68,44 @@ impl Tail {
     /// one. [`Error::Stream`] if the stream was deleted or made anew, and [`Error::NotPermitted`]:
     /// it ends there.
     pub async fn next(&mut self) -> Result<Packet> {
+        loop {
+            if let Some(packet) = self.receive(None).await? {
+                return Ok(packet);
+            }
+        }
+    }
+
+    /// Waits for the next of the packets that were stored when the tail was opened; `None` once
+    /// all of them have come. Where the last of them expired meanwhile, one stored later may come
+    /// instead. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// As for [`next`](Self::next).
+    pub async fn next_stored(&mut self) -> Result<Option<Packet>> {
+        self.receive(Some(self.end)).await
+    }
+
+    /// Waits for the next packet, as long as one up to this sequence can come.
+    async fn receive(&mut self, end: Option<u64>) -> Result<Option<Packet>> {
         let mut attempt = 0;
         loop {
+            if end.is_some_and(|end| self.is_behind(end)) {
+                return Ok(None);
+            }
             let message = tokio::select! {
                 message = self.messages.next() => message,
                 // The feed itself keeps quiet when its stream is gone.
                 () = tokio::time::sleep(LOOK) => {
-                    self.look().await?;
+                    let first = self.look().await?;
+                    if end.is_some_and(|end| first.is_some_and(|first| first > end)) {
+                        return Ok(None);
+                    }
                     continue;
                 }
             };
             let problem = match message {
                 Some(Ok(message)) => match self.read(&message) {
-                    Some(read) => return read,
+                    Some(read) => return read.map(Some),
                     None => continue,
                 },
                 Some(Err(error)) => with_causes(&error),
@@ -90,13 +124,20 @@ impl Tail {
         }
     }
 
-    /// Makes sure that the stream is still the one that was opened.
-    async fn look(&self) -> Result<()> {
+    /// Whether nothing up to this sequence can come any more.
+    fn is_behind(&self, end: u64) -> bool {
+        end == 0 || matches!(self.from, Start::Sequence(next) if next > end)
+    }
+
+    /// Makes sure that the stream is still the one that was opened, and tells its first sequence.
+    async fn look(&self) -> Result<Option<u64>> {
         match Box::pin(existing(&self.connection)).await {
-            Ok(info) if timestamp(info.created) == self.stream_created => Ok(()),
+            Ok(info) if timestamp(info.created) == self.stream_created => {
+                Ok(Some(info.state.first_sequence))
+            }
             Ok(_) => Err(lost("it was made anew")),
             // A server that is away says nothing about the stream.
-            Err(Error::Server { .. }) => Ok(()),
+            Err(Error::Server { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -141,7 +182,7 @@ fn lost(what: &str) -> Error {
 
 async fn subscribe(connection: &Connection, from: Start) -> Result<Ordered> {
     let config = OrderedConfig { deliver_policy: from.deliver_policy(), ..Default::default() };
-    let subject = connection.api(&format!("CONSUMER.CREATE.{STREAM}.>"));
+    let subject = connection.api("CONSUMER.CREATE.>");
     let opening = async {
         let consumer = connection.jetstream.create_consumer_on_stream(config, STREAM).await?;
         consumer.messages().await.map_err(Into::into)

@@ -1,46 +1,93 @@
-//! How others see the service: the NATS service API.
+//! How others see the service: the NATS service API, answered with what is true at the moment.
+//!
+//! Hears requests and answers them. What the answers say is left to [`profile`].
 
-use std::collections::HashMap;
+mod profile;
 
-use async_nats::service::ServiceExt;
+use std::future::pending;
+use std::time::Instant;
+
+use async_nats::{Subject, Subscriber};
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::{SelectAll, select_all};
+use tracing::warn;
 
 use super::Service;
 use crate::Result;
 use crate::connection::Connection;
-use crate::names::{ON_RAPIDS, STREAM};
+use crate::rapids::stream;
 
-/// A service that answers `nats micro ls` and `nats micro info <service>`.
-pub(crate) struct Announcement(Option<async_nats::service::Service>);
+pub(super) use profile::is_version;
+use profile::{Profile, Verb};
 
-impl Announcement {
-    /// Announces name, version, and each river with its rules.
-    pub(crate) async fn publish(connection: &Connection, service: &Service) -> Result<Self> {
-        let builder = connection
-            .client
-            .service_builder()
-            .description(format!("{} on the rapids", service.name))
-            .metadata(metadata(service));
-        let starting = builder.start(&service.name, &service.version);
-        let action = "announce the service";
-        Ok(Self(Some(connection.attempt(action, "$SRV.>", starting).await?)))
-    }
+const ACTION: &str = "announce the service";
 
-    pub(crate) async fn withdraw(&mut self) {
-        if let Some(service) = self.0.take() {
-            // Fails only on a connection that is gone, and then there is nothing to withdraw.
-            let _ = service.stop().await;
-        }
-    }
+/// A service that answers `nats micro ls`, `info`, `stats` and `ping`.
+///
+/// The service of the client library would say for ever what it said at the start.
+pub(crate) struct Announcement {
+    connection: Connection,
+    profile: Profile,
+    requests: SelectAll<Subscriber>,
+    /// Worded and not yet handed to the connection.
+    answer: Option<(Subject, Bytes)>,
 }
 
-/// `charge` -> conditions, `charge.requires` -> requirements.
-fn metadata(service: &Service) -> HashMap<String, String> {
-    let mut metadata = HashMap::from([(ON_RAPIDS.to_owned(), STREAM.to_owned())]);
-    for river in &service.rivers {
-        metadata.insert(river.name().to_owned(), river.to_string());
-        if let Some(requirement) = river.rules().requirement() {
-            metadata.insert(format!("{}.requires", river.name()), requirement);
+impl Announcement {
+    /// Announces name, version, and each river with its rules, once requests are answered.
+    pub(crate) async fn publish(connection: &Connection, service: &Service) -> Result<Self> {
+        let profile = Profile::of(service);
+        let since = Instant::now();
+        let mut subscribers = Vec::new();
+        for subject in profile.subjects() {
+            let subscribing = connection.client.subscribe(subject.clone());
+            subscribers.push(connection.attempt(ACTION, &subject, subscribing).await?);
+        }
+        // Whatever is answered after the subscriptions were sent, is answered after they were
+        // refused.
+        stream::info(connection).await?;
+        if let Some(refusal) = connection.refusal("$SRV.>", since) {
+            return Err(refusal);
+        }
+        let (connection, requests) = (connection.clone(), select_all(subscribers));
+        Ok(Self { connection, profile, requests, answer: None })
+    }
+
+    /// The id of this instance.
+    pub(crate) fn id(&self) -> &str {
+        &self.profile.id
+    }
+
+    /// Answers one request. Never ends without one; dropping the future loses nothing.
+    pub(crate) async fn answer_next(&mut self) {
+        while self.answer.is_none() {
+            let Some(request) = self.requests.next().await else {
+                // Withdrawn, or the connection was closed for good.
+                return pending().await;
+            };
+            let verb = Verb::of(&request.subject);
+            self.answer = request.reply.zip(verb.map(|verb| self.profile.answer(verb)));
+        }
+        if let Some((asker, answer)) = self.answer.clone() {
+            let answering = self.connection.client.publish(asker, answer);
+            if let Err(error) = answering.await {
+                warn!(%error, "a question about the service is not answered");
+            }
+            self.answer = None;
         }
     }
-    metadata
+
+    /// Shows a fact, such as `charge.breaker`, until it is cleared with `None`.
+    pub(crate) fn show(&mut self, fact: impl Into<String>, value: Option<String>) {
+        self.profile.show(&fact.into(), value);
+    }
+
+    /// Answers no more.
+    pub(crate) async fn withdraw(&mut self) {
+        for mut subscriber in std::mem::take(&mut self.requests) {
+            // Fails only on a connection that is gone, and then there is nothing to withdraw.
+            let _ = subscriber.unsubscribe().await;
+        }
+    }
 }

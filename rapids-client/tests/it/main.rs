@@ -1,6 +1,7 @@
 #![cfg(test)]
 //! The library against a real server.
 
+mod announcement;
 mod behaviours;
 mod dead_letters;
 mod delivery;

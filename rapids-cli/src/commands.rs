@@ -1,0 +1,42 @@
+//! The commands: a file for each, with what it takes and what it does.
+
+mod completions;
+mod explain;
+mod man;
+mod publish;
+mod services;
+mod tail;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use crate::ending::Ending;
+use crate::session::Session;
+
+/// What the program can be told to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Tail(tail::Tail),
+    Publish(publish::Publish),
+    Explain(explain::Explain),
+    Services(services::Services),
+    Completions(completions::Completions),
+    Man(man::Man),
+}
+
+/// Does it. Commands that leave nothing half done are dropped when they are interrupted; the others
+/// take note of it themselves.
+///
+/// # Errors
+/// Those of the command; [`code`](crate::ending::code) tells what each means.
+pub(crate) async fn run(command: Command, session: &Session) -> Result<Ending> {
+    let interrupt = &session.interrupt;
+    match command {
+        Command::Tail(tail) => interrupt.unless(tail.run(session)).await,
+        Command::Publish(publish) => publish.run(session).await,
+        Command::Explain(explain) => interrupt.unless(explain.run(session)).await,
+        Command::Services(services) => interrupt.unless(services.run(session)).await,
+        Command::Completions(completions) => completions.run(session),
+        Command::Man(man) => man.run(session),
+    }
+}

@@ -1,0 +1,207 @@
+//! `rapids explain`: what a river, or an expression, makes of a packet.
+//!
+//! How an explanation looks is left to `explain/report`.
+
+mod report;
+
+use std::io::{self, IsTerminal, Read};
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use rapids_client::{Announced, Packet, Rapids, River, Rules, Start, Verdict};
+
+use crate::clauses::apart;
+use crate::ending::{Ending, Fault};
+use crate::filter::Filter;
+use crate::screen::Format;
+use crate::session::Session;
+use crate::times::duration;
+use report::{Subject, json, lines};
+
+/// Tell clause by clause what a river, or an expression, makes of a packet
+///
+/// The rules of a river are those that its running service announces. An expression and a packet
+/// that are both given need no server.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rapids explain --river payment/charge --sequence 17
+  rapids explain --where '@.total > 100 && @.customer' '{\"total\":7550}'
+
+Exit code: 0 if the packet matches, 1 if it does not.
+
+With -o json an object: `river` or `expression`; `packet`, its id; `matches`; `verdict`, one of
+`matches`, `not_for_me`, `invalid` and `looped`; `problems`; and `clauses`, each with `expression`,
+`required`, `held` and `found`, a list of `query` and `value` (JSON as text, shortened, or null).")]
+pub(crate) struct Explain {
+    #[command(flatten)]
+    asked: Asked,
+
+    #[command(flatten)]
+    packet: Source,
+
+    /// How to print the explanation
+    #[arg(short, long, value_name = "FORMAT", default_value = "line")]
+    output: Format,
+
+    /// How long to wait for the answers of services
+    #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = duration)]
+    wait: Duration,
+}
+
+/// What is to judge.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Asked {
+    /// A river of a running service, such as `payment/charge`
+    #[arg(long, value_name = "SERVICE/RIVER")]
+    river: Option<RiverName>,
+
+    /// An RFC 9535 filter expression, with the packet as `@`
+    #[arg(long = "where", value_name = "EXPRESSION")]
+    filter: Option<Filter>,
+}
+
+/// Where the packet comes from.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+struct Source {
+    /// The packet, a JSON object, or `-` for standard input, which is also read when nothing is
+    /// given and it is no terminal
+    #[arg(value_name = "PACKET")]
+    packet: Option<String>,
+
+    /// The packet of this sequence
+    #[arg(long, value_name = "N")]
+    sequence: Option<u64>,
+}
+
+/// A river and its service.
+#[derive(Debug, Clone)]
+struct RiverName {
+    service: String,
+    river: String,
+}
+
+impl FromStr for RiverName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (service, river) =
+            text.split_once('/').ok_or("expected a service and a river, as `payment/charge`")?;
+        Ok(Self { service: service.to_owned(), river: river.to_owned() })
+    }
+}
+
+impl Explain {
+    pub(crate) async fn run(self, session: &Session) -> Result<Ending> {
+        // Opened for whatever needs it first.
+        let mut opened = None;
+        let packet = self.packet.read(session, &mut opened).await?;
+        let subjects = match (&self.asked.filter, &self.asked.river) {
+            (Some(filter), _) => vec![Subject::Expression(filter.rules())],
+            (None, Some(name)) => {
+                let rapids = open(session, &mut opened).await?;
+                announced(&rapids.services(self.wait).await?, name)?
+            }
+            (None, None) => Vec::new(),
+        };
+        if subjects.len() > 1 {
+            session.screen.warning("instances of the service differ; each kind is explained");
+        }
+        let mut matches = true;
+        for subject in &subjects {
+            let explanation = River::from_rules(apart(subject.rules())).explain(&packet);
+            matches &= explanation.verdict == Verdict::Matches;
+            match self.output {
+                Format::Json => session.screen.line(json(subject, &explanation)?)?,
+                Format::Line => {
+                    for line in lines(subject, &explanation, session.screen.data) {
+                        session.screen.line(line)?;
+                    }
+                }
+            }
+        }
+        Ok(Ending::from(matches))
+    }
+}
+
+async fn open<'a>(session: &Session, opened: &'a mut Option<Rapids>) -> Result<&'a Rapids> {
+    match opened {
+        Some(rapids) => Ok(rapids),
+        None => Ok(opened.insert(session.rapids().await?)),
+    }
+}
+
+/// The rules of a river, as often as its instances differ in them.
+///
+/// # Errors
+/// [`Fault::NotFound`] says who is up, or which rivers there are.
+fn announced(up: &[Announced], name: &RiverName) -> Result<Vec<Subject>> {
+    let RiverName { service, river } = name;
+    let instances: Vec<_> = up.iter().filter(|instance| instance.name == *service).collect();
+    if instances.is_empty() {
+        let names = listed(up.iter().map(|instance| &instance.name));
+        let words = format!("service `{service}` is not up; these are: {names}");
+        return Err(Fault::NotFound(words).into());
+    }
+    let rules = || instances.iter().flat_map(|instance| &instance.rules);
+    let mut found: Vec<&Rules> = Vec::new();
+    for rules in rules().filter(|rules| rules.name == *river) {
+        if !found.contains(&rules) {
+            found.push(rules);
+        }
+    }
+    if found.is_empty() {
+        let names = listed(rules().map(|rules| &rules.name));
+        let words = format!("service `{service}` has no river `{river}`, but these: {names}");
+        return Err(Fault::NotFound(words).into());
+    }
+    let subject = |rules: &Rules| Subject::River { service: service.clone(), rules: rules.clone() };
+    Ok(found.into_iter().map(subject).collect())
+}
+
+fn listed<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    let mut names: Vec<&str> = names.map(String::as_str).collect();
+    names.sort_unstable();
+    names.dedup();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+impl Source {
+    async fn read(&self, session: &Session, opened: &mut Option<Rapids>) -> Result<Packet> {
+        match (self.packet.as_deref(), self.sequence) {
+            (_, Some(sequence)) => stored(open(session, opened).await?, sequence).await,
+            (Some("-"), _) => from_input().await,
+            (Some(text), _) => Ok(Packet::from_bytes(text.to_owned())?),
+            (None, None) if io::stdin().is_terminal() => {
+                let words = "there is no packet to explain: give one, `-` for standard input, or \
+                             `--sequence`";
+                Err(Fault::Usage(words.to_owned()).into())
+            }
+            (None, None) => from_input().await,
+        }
+    }
+}
+
+/// Reads one packet up to the end of standard input.
+async fn from_input() -> Result<Packet> {
+    let reading = tokio::task::spawn_blocking(|| {
+        let mut body = Vec::new();
+        io::stdin().lock().read_to_end(&mut body).map(|_| body)
+    });
+    Ok(Packet::from_bytes(reading.await?.context("cannot read standard input")?)?)
+}
+
+async fn stored(rapids: &Rapids, sequence: u64) -> Result<Packet> {
+    let mut tail = rapids.tail(Start::Sequence(sequence)).await?;
+    let found = Box::pin(tail.next_stored()).await?;
+    let is_it =
+        |packet: &Packet| packet.arrival().is_some_and(|arrival| arrival.sequence == sequence);
+    found.filter(is_it).ok_or_else(|| {
+        let words = format!("there is no packet of sequence {sequence}, or it has expired");
+        Fault::NotFound(words).into()
+    })
+}

@@ -1,0 +1,80 @@
+//! Colours, where they are wanted.
+
+use std::io::IsTerminal;
+
+use clap::ColorChoice;
+use clap::builder::styling::{AnsiColor, Style};
+
+/// Paints words, or leaves them as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Palette {
+    pub(crate) good: Style,
+    pub(crate) bad: Style,
+    pub(crate) warning: Style,
+    pub(crate) name: Style,
+    pub(crate) faint: Style,
+}
+
+impl Palette {
+    /// The palette for a stream, such as standard output.
+    pub(crate) fn of(stream: &impl IsTerminal, choice: ColorChoice) -> Self {
+        let variable = |name| std::env::var(name).unwrap_or_default();
+        let wanted = match choice {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            // <https://no-color.org>: any value that is not empty.
+            ColorChoice::Auto => {
+                stream.is_terminal()
+                    && variable("NO_COLOR").is_empty()
+                    && variable("TERM") != "dumb"
+            }
+        };
+        Self::of_choice(wanted)
+    }
+
+    /// With colours or without.
+    pub(crate) fn of_choice(coloured: bool) -> Self {
+        if coloured { Self::coloured() } else { Self::plain() }
+    }
+
+    /// No colours at all.
+    pub(crate) fn plain() -> Self {
+        let plain = Style::new();
+        Self { good: plain, bad: plain, warning: plain, name: plain, faint: plain }
+    }
+
+    fn coloured() -> Self {
+        let colour = |colour: AnsiColor| colour.on_default();
+        Self {
+            good: colour(AnsiColor::Green),
+            bad: colour(AnsiColor::Red).bold(),
+            warning: colour(AnsiColor::Yellow),
+            name: Style::new().bold(),
+            faint: Style::new().dimmed(),
+        }
+    }
+}
+
+/// The text between the codes of a style.
+pub(crate) fn paint(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_counts_more_than_the_stream() {
+        let file = tempfile::tempfile().unwrap();
+        assert_eq!(Palette::of(&file, ColorChoice::Auto), Palette::plain());
+        assert_eq!(Palette::of(&file, ColorChoice::Never), Palette::plain());
+        assert_eq!(Palette::of(&file, ColorChoice::Always), Palette::coloured());
+    }
+
+    #[test]
+    fn plain_words_stay_as_they_are() {
+        assert_eq!(paint(Palette::plain().bad, "no"), "no");
+        assert_eq!(paint(Palette::coloured().good, "yes"), "\u{1b}[32myes\u{1b}[0m");
+    }
+}

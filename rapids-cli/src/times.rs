@@ -1,0 +1,87 @@
+//! Times and durations as people write them.
+
+use std::time::Duration;
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+
+/// Reads `2026-11-21T09:30:00Z`, `2026-11-21 09:30` or `2026-11-21` (UTC), or a duration before
+/// `now`, such as `90s`, `1h30m` or `2d`.
+///
+/// # Errors
+/// Says what is accepted.
+pub(crate) fn since(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+    moment(text).or_else(|| ago(text, now)).ok_or_else(|| {
+        "expected a time such as `2026-11-21T09:30:00Z`, `2026-11-21 09:30` or `2026-11-21` (UTC), \
+         or a duration such as `90s`, `1h30m` or `2d`"
+            .to_owned()
+    })
+}
+
+fn moment(text: &str) -> Option<Timestamp> {
+    let in_utc = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok();
+    text.parse().ok().or_else(|| in_utc().map(|zoned| zoned.timestamp()))
+}
+
+fn ago(text: &str, now: Timestamp) -> Option<Timestamp> {
+    now.checked_sub(length(text)?).ok()
+}
+
+/// Reads a duration such as `500ms`, `90s` or `1h30m`.
+///
+/// # Errors
+/// Says what is accepted.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let length = length(text).and_then(|length| length.try_into().ok());
+    length.ok_or_else(|| "expected a duration such as `500ms`, `90s` or `1h30m`".to_owned())
+}
+
+/// A day has 24 hours here.
+fn length(text: &str) -> Option<SignedDuration> {
+    let span: Span = text.parse().ok()?;
+    let length = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    (!length.is_negative()).then_some(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Option<String> {
+        let now = "2026-11-21T12:00:00Z".parse().unwrap();
+        since(text, now).ok().map(|time| time.to_string())
+    }
+
+    #[test]
+    fn times_dates_and_durations_are_read() {
+        for (text, expected) in [
+            ("2026-11-21T09:30:00.5+01:00", "2026-11-21T08:30:00.5Z"),
+            ("2026-11-21 09:30", "2026-11-21T09:30:00Z"),
+            ("2026-11-20", "2026-11-20T00:00:00Z"),
+            ("90s", "2026-11-21T11:58:30Z"),
+            ("5m", "2026-11-21T11:55:00Z"),
+            ("1h30m", "2026-11-21T10:30:00Z"),
+            ("2d", "2026-11-19T12:00:00Z"),
+            ("1w", "2026-11-14T12:00:00Z"),
+        ] {
+            assert_eq!(read(text).as_deref(), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_are_read() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("1h 30m"), Ok(Duration::from_secs(5400)));
+        for text in ["", "5", "-5s", "soon"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for text in ["", "yesterday", "5", "-5m", "2026-13-01", "5 months"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+}

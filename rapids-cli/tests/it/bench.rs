@@ -1,0 +1,134 @@
+//! A server, the program beside it, and what it answers.
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use std::time::Duration;
+
+use rapids_client::{Config, Packet, Published, Rapids, River, Service};
+use rapids_test::NatsServer;
+use tokio::task::JoinHandle;
+
+/// Longer than anything takes on a busy machine.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The program, in an environment that names no server and holds no settings of the user.
+pub(crate) fn rapids(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rapids"));
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if ["NATS_", "RAPIDS_", "RUST_LOG"].iter().any(|prefix| name.starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
+    command.env("XDG_CONFIG_HOME", "/nowhere").args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// What the program said, and its exit code.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Said {
+    fn of(output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        }
+    }
+
+    pub(crate) fn lines(&self) -> Vec<&str> {
+        self.out.lines().collect()
+    }
+
+    /// Asserts that it ended so and said nothing but data.
+    #[track_caller]
+    pub(crate) fn well(self, code: i32) -> Self {
+        assert_eq!((self.code, self.err.as_str()), (code, ""), "{self:?}");
+        self
+    }
+
+    /// Asserts that it ended so, printed no data, and said all of this.
+    #[track_caller]
+    pub(crate) fn badly(self, code: i32, words: &[&str]) {
+        assert_eq!((self.code, self.out.as_str()), (code, ""), "{self:?}");
+        for word in words {
+            assert!(self.err.contains(word), "{word} in {self:?}");
+        }
+    }
+}
+
+/// Runs a command to its end.
+pub(crate) fn said(command: &mut Command) -> Said {
+    Said::of(&command.output().unwrap())
+}
+
+/// Runs a command to its end, with this for its standard input.
+pub(crate) fn said_to(command: &mut Command, input: &str) -> Said {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // It may end before it has read everything.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    Said::of(&child.wait_with_output().unwrap())
+}
+
+/// A server with a stream.
+pub(crate) struct Bench {
+    pub(crate) server: NatsServer,
+    pub(crate) rapids: Rapids,
+}
+
+impl Bench {
+    pub(crate) async fn start() -> Self {
+        let server = NatsServer::start().unwrap();
+        let rapids = Rapids::connect(&Config::new(server.url())).await.unwrap();
+        Self { server, rapids }
+    }
+
+    /// The program, which finds this server.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = rapids(arguments);
+        command.env("NATS_URL", self.server.url());
+        command
+    }
+
+    pub(crate) fn said(&self, arguments: &[&str]) -> Said {
+        said(&mut self.command(arguments))
+    }
+
+    /// Runs a service of one river, and returns once it has announced itself. It dies with the
+    /// task.
+    pub(crate) async fn run(&self, name: &str, version: &str, river: River) -> JoinHandle<()> {
+        let service = Service::new(name, Config::new(self.server.url())).version(version);
+        let before = self.instances(name).await;
+        let running = tokio::spawn(async move {
+            service.river(river).run().await.unwrap();
+        });
+        let announced = async { while self.instances(name).await <= before {} };
+        tokio::time::timeout(DEADLINE, announced).await.unwrap();
+        running
+    }
+
+    async fn instances(&self, name: &str) -> usize {
+        let up = self.rapids.services(Duration::from_millis(100)).await.unwrap();
+        up.iter().filter(|instance| instance.name == name).count()
+    }
+
+    pub(crate) async fn publish(&self, body: &str) -> Published {
+        let packet = Packet::from_bytes(body.to_owned()).unwrap();
+        self.rapids.publish(packet).await.unwrap()
+    }
+
+    /// Publishes a body as others do, whatever it is, and returns once it is stored.
+    pub(crate) async fn publish_raw(&self, body: &str) {
+        let client = async_nats::connect(self.server.url()).await.unwrap();
+        let jetstream = async_nats::jetstream::new(client);
+        jetstream.publish("rapids", body.to_owned().into()).await.unwrap().await.unwrap();
+    }
+}

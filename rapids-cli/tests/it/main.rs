@@ -1,0 +1,10 @@
+#![cfg(test)]
+//! The real program against a real server: what it prints, and its exit codes.
+
+mod bench;
+mod connecting;
+mod explain;
+mod manual;
+mod publish;
+mod services;
+mod tail;

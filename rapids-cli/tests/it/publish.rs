@@ -1,0 +1,87 @@
+//! `rapids publish`.
+
+use serde_json::Value;
+
+use crate::bench::{Bench, rapids, said, said_to};
+
+#[tokio::test]
+async fn a_packet_is_stored_and_its_place_is_printed() {
+    let bench = Bench::start().await;
+    let published = bench.said(&["publish", r#"{"event":"x","n":9007199254740993}"#]).well(0);
+    let (sequence, id) = published.out.trim_end().split_once(' ').unwrap();
+    assert_eq!(sequence, "1");
+    let stored = bench.said(&["tail", "-o", "json"]).well(0).out;
+    assert!(stored.contains(&format!(r#""rapids":{{"id":"{id}""#)), "{stored}");
+    assert!(stored.contains(r#""n":9007199254740993"#), "{stored}");
+}
+
+#[tokio::test]
+async fn a_packet_with_an_id_is_stored_once() {
+    let bench = Bench::start().await;
+    let body = r#"{"event":"x","rapids":{"id":"p-1"}}"#;
+    assert_eq!(bench.said(&["publish", body]).well(0).out, "1 p-1\n");
+    assert_eq!(bench.said(&["publish", body]).well(0).out, "1 p-1 duplicate\n");
+    let json = bench.said(&["publish", "-o", "json", body]).well(0).out;
+    assert_eq!(json, "{\"sequence\":1,\"id\":\"p-1\",\"duplicate\":true}\n");
+    bench
+        .said(&["publish", "--count", "2", body])
+        .badly(2, &["the packet given", "may not have an id of its own"]);
+}
+
+#[tokio::test]
+async fn a_count_stores_as_many_packets_with_ids_of_their_own() {
+    let bench = Bench::start().await;
+    let published =
+        bench.said(&["publish", "-o", "json", "-n", "2000", r#"{"event":"x"}"#]).well(0);
+    let objects: Vec<Value> =
+        published.lines().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let sequences: Vec<_> = objects.iter().map(|object| object["sequence"].as_u64()).collect();
+    assert_eq!(sequences, (1..=2000).map(Some).collect::<Vec<_>>());
+    assert_eq!(objects[0]["duplicate"], false);
+    assert_ne!(objects[0]["id"], objects[1]["id"]);
+}
+
+#[tokio::test]
+async fn lines_are_stored_in_their_order_and_blank_ones_passed_over() {
+    let bench = Bench::start().await;
+    let input: String = (0..3000).map(|n| format!("{{\"event\":\"x\",\"n\":{n}}}\n\n")).collect();
+    let published = said_to(&mut bench.command(&["publish"]), &input);
+    assert_eq!(published.code, 0, "{published:?}");
+    assert_eq!(published.lines().len(), 3000);
+    assert_eq!(published.err, "blank lines passed over: 3000\n");
+    let stored = bench.said(&["tail", "-o", "json"]).well(0);
+    for (n, line) in stored.lines().iter().enumerate() {
+        assert!(line.starts_with(&format!(r#"{{"event":"x","n":{n},"rapids""#)), "{n}: {line}");
+    }
+}
+
+#[tokio::test]
+async fn the_first_bad_line_ends_it_and_is_named() {
+    let bench = Bench::start().await;
+    let input = "{\"event\":\"a\"}\n{\"event\":\"b\"}\nnonsense\n{\"event\":\"d\"}\n";
+    let published = said_to(&mut bench.command(&["publish", "-"]), input);
+    assert_eq!(published.code, 2, "{published:?}");
+    assert_eq!(published.lines().len(), 2);
+    assert!(published.err.starts_with("error: line 3: body is not a packet: "), "{published:?}");
+    assert_eq!(bench.said(&["tail"]).well(0).lines().len(), 2);
+}
+
+#[tokio::test]
+async fn a_packet_that_is_too_large_is_refused_with_the_limit() {
+    let bench = Bench::start().await;
+    let large = format!("{{\"event\":\"x\",\"pad\":\"{}\"}}\n", "x".repeat(1_000_000));
+    let input = format!("{{\"event\":\"x\"}}\n{large}");
+    let published = said_to(&mut bench.command(&["publish", "-"]), &input);
+    assert_eq!((published.code, published.lines().len()), (1, 1), "{}", published.err);
+    assert!(published.err.contains("line 2: packet"), "{}", published.err);
+    assert!(published.err.contains("the limit is 983040"), "{}", published.err);
+}
+
+#[test]
+fn what_is_no_packet_is_refused_before_a_server_is_needed() {
+    let server = rapids_test::NatsServer::start().unwrap();
+    let url = server.url();
+    said(&mut rapids(&["publish", "-s", &url, "{}"]))
+        .badly(5, &["there is no stream `RAPIDS` at ", "the first service that starts creates it"]);
+    said(&mut rapids(&["publish", "--count", "0", "{}"])).badly(2, &["--count", "0 is not in 1.."]);
+}

@@ -1,0 +1,65 @@
+//! `rapids services`.
+
+use rapids_client::{Packet, River};
+use serde_json::Value;
+use tokio::time::timeout;
+
+use crate::bench::{Bench, DEADLINE};
+
+fn charge() -> River {
+    River::new("charge").event("order_placed").react(|_: Packet| async { Ok(()) })
+}
+
+#[tokio::test]
+async fn services_are_listed_with_their_positions_whether_up_or_down() {
+    let bench = Bench::start().await;
+    let gone = bench.run("inventory", "0.9.0", charge()).await;
+    let _one = bench.run("payment", "1.0.0", charge()).await;
+    let _other = bench.run("payment", "1.1.0", charge()).await;
+    bench.publish(r#"{"event":"order_placed"}"#).await;
+    let read = async {
+        loop {
+            let position = bench.rapids.position("payment").await.unwrap().unwrap();
+            let away = bench.rapids.position("inventory").await.unwrap().unwrap();
+            if (position.acknowledged, away.acknowledged) == (1, 1) {
+                break;
+            }
+        }
+    };
+    timeout(DEADLINE, read).await.unwrap();
+    gone.abort();
+    bench.publish(r#"{"event":"something_else"}"#).await;
+
+    let listed = async {
+        loop {
+            let listed = bench.said(&["services"]).well(0);
+            if listed.out.contains("down") && !listed.out.contains("-  charge") {
+                return listed;
+            }
+        }
+    };
+    let listed = timeout(DEADLINE, listed).await.unwrap();
+    let [headings, inventory, payment] = listed.lines()[..] else { panic!("{listed:?}") };
+    assert_eq!(headings, "SERVICE    VERSION         UP  ACKED  READ  LAG  UNACKED  RIVERS");
+    assert_eq!(inventory, "inventory  -             down      1     1    1        0  -");
+    assert!(payment.starts_with("payment    1.0.0, 1.1.0     2 "), "{listed:?}");
+    assert!(payment.ends_with("  charge"), "{listed:?}");
+
+    let objects = bench.said(&["services", "-o", "json"]).well(0);
+    let objects: Vec<Value> =
+        objects.lines().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(objects[0]["service"], "inventory");
+    assert_eq!(objects[0]["instances"], Value::Array(Vec::new()));
+    assert_eq!(objects[0]["position"]["pending"], 1);
+    let rivers = &objects[1]["instances"][0]["rivers"];
+    assert_eq!(rivers[0]["name"], "charge");
+    assert_eq!(rivers[0]["conditions"][0], "@.event == 'order_placed'");
+}
+
+#[tokio::test]
+async fn no_service_at_all_is_an_answer_too() {
+    let bench = Bench::start().await;
+    let listed = bench.said(&["services"]);
+    assert_eq!((listed.code, listed.out.as_str()), (0, ""));
+    assert_eq!(listed.err, "no service is up, and none has a position\n");
+}
