@@ -1,6 +1,7 @@
 //! The commands: a file for each, with what it takes and what it does.
 
 mod completions;
+mod dead_letters;
 mod explain;
 mod man;
 mod publish;
@@ -20,6 +21,7 @@ pub(crate) enum Command {
     Publish(publish::Publish),
     Explain(explain::Explain),
     Services(services::Services),
+    DeadLetters(dead_letters::DeadLetters),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -36,6 +38,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<Ending> {
         Command::Publish(publish) => publish.run(session).await,
         Command::Explain(explain) => interrupt.unless(explain.run(session)).await,
         Command::Services(services) => interrupt.unless(services.run(session)).await,
+        Command::DeadLetters(letters) => letters.run(session).await,
         Command::Completions(completions) => completions.run(session),
         Command::Man(man) => man.run(session),
     }

@@ -1,16 +1,16 @@
 //! How a command ends: its answer, its faults, and the exit code of each.
 
-use rapids_client::Error;
+use rapids_client::{Error, Refusal};
 
 /// What `--help` and the manual say of the exit codes.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0    done; yes
-  1    no; or the rapids cannot take the packet (too large, no room)
+  1    no; or the rapids cannot take the packet (too large, no room); or somebody was there before
   2    wrong usage: arguments, settings, or input that is no packet
   3    the server cannot be reached, or does not answer
   4    the server does not permit it, or turns the login away
-  5    not found: no stream, service, river or packet of that name
+  5    not found: no stream, service, river, packet or dead letter of that name
   130  interrupted by Ctrl-C or SIGTERM";
 
 /// What a command answers.
@@ -67,6 +67,7 @@ pub(crate) fn code(outcome: &anyhow::Result<Ending>) -> u8 {
     match error.chain().find_map(|cause| cause.downcast_ref()) {
         Some(refusal @ Error::Connect { .. }) if refusal.is_refusal() => 4,
         Some(Error::NotPermitted { .. }) => 4,
+        Some(Error::Letter { refusal: Refusal::Unknown, .. }) => 5,
         Some(Error::Connect { .. } | Error::Server { .. }) => 3,
         Some(
             Error::Config { .. }
@@ -110,6 +111,8 @@ mod tests {
         assert_eq!(code_of(Error::Server { action: text(), source: "silent".into() }), 3);
         assert_eq!(code_of(Error::NotPermitted { violation: text() }), 4);
         assert_eq!(code_of(Error::Malformed { reason: text() }), 2);
+        let letter = |refusal| code_of(Error::Letter { id: text(), refusal });
+        assert_eq!((letter(Refusal::Unknown), letter(Refusal::NothingToResume)), (5, 1));
         assert_eq!(code_of(Error::Full { id: text(), stream: text(), source: "full".into() }), 1);
     }
 

@@ -56,6 +56,12 @@ impl Screen {
         let _ = writeln!(io::stderr().lock(), "{words}");
     }
 
+    /// Asks something; the answer is to follow on the same line.
+    pub(crate) fn ask(&self, question: impl Display) {
+        let mut output = io::stderr().lock();
+        let _ = write!(output, "{question}").and_then(|()| output.flush());
+    }
+
     /// Says what may be wrong, though the command goes on.
     pub(crate) fn warning(&self, words: impl Display) {
         self.note(format_args!("{} {words}", paint(self.words.warning, "warning:")));

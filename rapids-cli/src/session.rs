@@ -1,7 +1,7 @@
 //! What every command has at hand: the way to the server, both outputs, and the interruption.
 
 use anyhow::Result;
-use rapids_client::{Config, Rapids};
+use rapids_client::{Config, DeadLetters, Rapids};
 
 use crate::connecting::ConnectionOptions;
 use crate::ending::Fault;
@@ -39,6 +39,23 @@ impl Session {
         opened.ok_or_else(|| {
             Fault::NotFound(format!(
                 "there is no stream `RAPIDS` at {}; the first service that starts creates it",
+                config.url()
+            ))
+            .into()
+        })
+    }
+
+    /// Connects to the dead letters, and creates nothing.
+    ///
+    /// # Errors
+    /// [`Fault::NotFound`] if the server has none; those of [`DeadLetters::open`].
+    pub(crate) async fn dead_letters(&self) -> Result<DeadLetters> {
+        let config = self.config()?;
+        let opened = Box::pin(DeadLetters::open(&config)).await?;
+        opened.ok_or_else(|| {
+            Fault::NotFound(format!(
+                "there are no dead letters at {}; the first service that starts creates their \
+                 stream",
                 config.url()
             ))
             .into()

@@ -52,7 +52,9 @@ use stored::Message;
 /// use rapids_client::{Config, DeadLetters, Filter, Note, State};
 ///
 /// # async fn example() -> rapids_client::Result<()> {
-/// let letters = DeadLetters::connect(&Config::from_env()?).await?;
+/// let Some(letters) = DeadLetters::open(&Config::from_env()?).await? else {
+///     return Ok(());
+/// };
 /// let note = Note::new("ada").why("the bank is back");
 /// let mut waiting = letters.list(&Filter::new().service("payment").state(State::Waiting)).await?;
 /// while let Some(stored) = waiting.next().await? {
@@ -67,17 +69,21 @@ pub struct DeadLetters {
 }
 
 impl DeadLetters {
-    /// Connects to the dead letters, which exist from the first start of a service on.
+    /// Connects to the dead letters, which exist from the first start of a service on: `None` if
+    /// there are none yet. Creates nothing before an action has to be written down.
     ///
     /// # Errors
-    /// [`Error::Connect`](crate::Error::Connect); [`Error::Stream`](crate::Error::Stream) if there are none yet, or with settings that lose
-    /// letters; [`Error::NotPermitted`](crate::Error::NotPermitted).
-    pub async fn connect(config: &Config) -> Result<Self> {
+    /// [`Error::Connect`](crate::Error::Connect); [`Error::Stream`](crate::Error::Stream) if a
+    /// stream has settings that lose letters; [`Error::NotPermitted`](crate::Error::NotPermitted).
+    pub async fn open(config: &Config) -> Result<Option<Self>> {
         let connection = Box::pin(Connection::open(config, "dead-letters")).await?;
-        streams::existing(&connection, &streams::dead_letters()).await?;
-        streams::existing(&connection, &streams::replays()).await?;
+        for wanted in [streams::dead_letters(), streams::replays()] {
+            if Box::pin(streams::existing(&connection, &wanted)).await?.is_none() {
+                return Ok(None);
+            }
+        }
         let ledger = Ledger::new(connection.clone());
-        Ok(Self { connection, ledger })
+        Ok(Some(Self { connection, ledger }))
     }
 
     /// Goes through the letters that a filter means, oldest first, without their bodies.

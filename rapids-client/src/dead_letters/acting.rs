@@ -54,7 +54,7 @@ impl DeadLetters {
         let record = Record { state, letter, number, action, resumed: None, packet };
         match self.ledger.save(id, &record, revision).await? {
             Some(_) if state == State::Discarded => Ok(record.action),
-            Some(revision) => self.finish(stored, record, revision).await,
+            Some(revision) => Box::pin(self.finish(stored, record, revision)).await,
             None => match self.ledger.load(id).await?.0 {
                 Some(record) => Err(taken(stored, &record)),
                 None => Err(refused(id, Refusal::Unknown)),

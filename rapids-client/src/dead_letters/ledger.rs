@@ -72,7 +72,7 @@ impl Ledger {
         if !self.exists().await? {
             return Ok((None, 0));
         }
-        let (value, revision) = self.open().await?.load(&id.to_string()).await?;
+        let (value, revision) = Box::pin(self.open().await?.load(&id.to_string())).await?;
         let record = value.map(|value| read(&id.to_string(), &value)).transpose()?;
         Ok((record, revision))
     }
@@ -89,7 +89,8 @@ impl Ledger {
             action: format!("save the record of the dead letter `{id}`"),
             source: error.into(),
         })?;
-        self.open().await?.save(&id.to_string(), json.into(), revision).await
+        let bucket = self.open().await?;
+        Box::pin(bucket.save(&id.to_string(), json.into(), revision)).await
     }
 
     /// The records of all letters of a service and a river; `*` stands for every one.
@@ -101,7 +102,7 @@ impl Ledger {
         let prefix = format!("$KV.{LETTERS_BUCKET}.");
         let selection = Selection::last_of_each(format!("{prefix}{service}.{river}.*"));
         let stream = stream();
-        let mut scan = Scan::open(&self.connection, &stream, selection).await?;
+        let mut scan = Box::pin(Scan::open(&self.connection, &stream, selection)).await?;
         while let Some(message) = scan.next().await? {
             // What is empty marks a deletion.
             if let Some(key) = message.subject.strip_prefix(&prefix)
@@ -116,7 +117,7 @@ impl Ledger {
     async fn open(&self) -> Result<&Bucket> {
         let description = "what was done with each dead letter".to_owned();
         let opening = || Bucket::open(&self.connection, LETTERS_BUCKET, description, MAX_AGE);
-        self.bucket.get_or_try_init(opening).await
+        Box::pin(self.bucket.get_or_try_init(opening)).await
     }
 
     async fn exists(&self) -> Result<bool> {

@@ -106,7 +106,7 @@ impl Parcel {
         since: Timestamp,
     ) -> Result<Option<u64>> {
         let selection = Selection::headers(self.subject.clone(), Some(since));
-        let mut scan = Scan::open(connection, self.stream, selection).await?;
+        let mut scan = Box::pin(Scan::open(connection, self.stream, selection)).await?;
         while let Some(message) = scan.next().await? {
             let id = message.headers.as_ref().and_then(|headers| headers.get(NATS_MESSAGE_ID));
             if id.is_some_and(|id| id.as_str() == self.message_id) {

@@ -78,13 +78,10 @@ pub(super) async fn ensure(connection: &Connection, wanted: Config) -> Result<In
     check(info, &wanted)
 }
 
-/// Opens a stream that must exist.
-pub(super) async fn existing(connection: &Connection, wanted: &Config) -> Result<Info> {
-    let Some(info) = info_of(connection, &wanted.name).await? else {
-        let difference = "it does not exist; the first service that starts creates it".to_owned();
-        return Err(Error::Stream { stream: wanted.name.clone(), differences: vec![difference] });
-    };
-    check(info, wanted)
+/// Checks a stream; `None` if there is none.
+pub(super) async fn existing(connection: &Connection, wanted: &Config) -> Result<Option<Info>> {
+    let found = info_of(connection, &wanted.name).await?;
+    found.map(|info| check(info, wanted)).transpose()
 }
 
 /// The message of a letter; `None` if there is none.
@@ -94,14 +91,14 @@ pub(super) async fn letter(
 ) -> Result<Option<StreamMessage>> {
     let subject = id.subject();
     let request = connection.api(&format!("DIRECT.GET.{DEAD_LETTERS}.{subject}"));
-    let getting = async {
+    let getting = Box::pin(async {
         let stream = connection.jetstream.get_stream_no_info(DEAD_LETTERS).await?;
         match stream.direct_get_last_for_subject(subject).await {
             Ok(message) => Ok(Some(message)),
             Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
             Err(error) => Err(error.into()),
         }
-    };
+    });
     connection
         .attempt::<_, Box<dyn std::error::Error + Send + Sync>>(
             &format!("read the dead letter `{id}`"),

@@ -1,0 +1,173 @@
+//! Doing the same with one letter after the other: at a rate, with a bar, until interrupted.
+
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use rapids_client::{Action, Deed, Error, LetterId};
+use tokio::time::{Instant, sleep_until};
+
+use super::told::Done;
+use crate::ending::{Ending, Fault};
+use crate::fitting::printable;
+use crate::screen::Format;
+use crate::session::Session;
+
+/// How to go about many letters.
+#[derive(Debug, Args)]
+pub(super) struct Pace {
+    /// Only tell how many letters it would be
+    #[arg(long)]
+    pub(super) dry_run: bool,
+
+    /// At most so many letters a second
+    #[arg(long, value_name = "N", value_parser = rate)]
+    rate: Option<f64>,
+
+    /// How to print what was done
+    #[arg(short, long, value_name = "FORMAT", default_value = "line")]
+    output: Format,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: f64 =
+        text.parse().map_err(|_| "expected a number such as `10` or `0.5`".to_owned())?;
+    // Slower than once a day is a typing error.
+    if rate.is_finite() && rate >= 1.0 / 86_400.0 {
+        return Ok(rate);
+    }
+    Err("expected a number above 0, such as `10` or `0.5`".to_owned())
+}
+
+impl Pace {
+    /// Tells how many letters it would be.
+    ///
+    /// # Errors
+    /// What the output says.
+    pub(super) fn rehearse(&self, session: &Session, count: usize, done: &str) -> Result<Ending> {
+        match self.output {
+            Format::Json => session.screen.line(serde_json::json!({ "count": count }))?,
+            Format::Line => {
+                session.screen.line(format_args!("{} would be {done}", counted(count)))?;
+            }
+        }
+        Ok(Ending::Yes)
+    }
+
+    /// Does it with each letter. One that somebody else was faster with is passed over, with a
+    /// warning. When interrupted it ends after the letter that is in hand.
+    ///
+    /// # Errors
+    /// Those of the action; [`Fault::Interrupted`].
+    pub(super) async fn each(
+        &self,
+        session: &Session,
+        ids: &[LetterId],
+        done: &str,
+        act: impl AsyncFn(&LetterId) -> rapids_client::Result<Action>,
+    ) -> Result<Ending> {
+        if ids.is_empty() {
+            session.screen.note("there is no such letter");
+            return Ok(Ending::Yes);
+        }
+        let bar = bar(ids.len());
+        let (mut count, mut refused) = (0, 0);
+        let mut due = Instant::now();
+        for id in ids {
+            let interrupted = tokio::select! {
+                biased;
+                () = session.interrupt.came() => true,
+                () = sleep_until(due) => false,
+            };
+            if interrupted {
+                bar.finish_and_clear();
+                if ids.len() > 1 {
+                    let total = counted(ids.len());
+                    session.screen.note(format_args!("interrupted: {count} of {total} {done}"));
+                }
+                return Err(Fault::Interrupted.into());
+            }
+            if let Some(rate) = self.rate {
+                due = due.max(Instant::now()) + Duration::from_secs_f64(1.0 / rate);
+            }
+            match Box::pin(act(id)).await {
+                Ok(action) => {
+                    count += 1;
+                    bar.suspend(|| self.report(session, id, &action))?;
+                }
+                Err(error @ Error::Letter { .. }) if ids.len() > 1 => {
+                    refused += 1;
+                    bar.suspend(|| session.screen.warning(error));
+                }
+                Err(error) => {
+                    bar.finish_and_clear();
+                    let place = format!("after {count} of {}", counted(ids.len()));
+                    let outcome: Result<Ending> = Err(error.into());
+                    return if ids.len() > 1 { outcome.context(place) } else { outcome };
+                }
+            }
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        if ids.len() > 1 {
+            session.screen.note(format_args!("{count} of {} {done}", counted(ids.len())));
+        }
+        Ok(Ending::from(refused == 0))
+    }
+
+    fn report(&self, session: &Session, id: &LetterId, action: &Action) -> Result<()> {
+        match self.output {
+            Format::Line => session.screen.line(format_args!("{id} {}", outcome(action))),
+            Format::Json => {
+                let done = Done { id: id.to_string(), action };
+                session.screen.line(serde_json::to_string(&done)?)
+            }
+        }
+    }
+}
+
+/// What came of an action.
+fn outcome(action: &Action) -> String {
+    let Action { deed, replay, packet_id, sequence, .. } = action;
+    let packet = packet_id.as_deref().unwrap_or("-");
+    let words = match (deed, replay, sequence) {
+        (Deed::ReplayToAll, _, Some(sequence)) => {
+            format!("replayed to all as packet {packet}, sequence {sequence}")
+        }
+        (Deed::Edit, Some(replay), _) => format!("edited: packet {packet}, replay {replay}"),
+        (Deed::Replay, Some(replay), _) => format!("replayed: replay {replay}"),
+        (Deed::Discard, ..) => "discarded".to_owned(),
+        (deed, ..) => deed.to_string(),
+    };
+    printable(&words)
+}
+
+/// `1 letter`, `2 letters`.
+pub(super) fn counted(count: usize) -> String {
+    if count == 1 { "1 letter".to_owned() } else { format!("{count} letters") }
+}
+
+/// A bar on a terminal, if there is something to wait for.
+fn bar(count: usize) -> ProgressBar {
+    if count < 2 || !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:32} {pos}/{len}  {per_sec}  {eta} to go")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(u64::try_from(count).unwrap_or(u64::MAX)).with_style(style)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_a_number_above_zero() {
+        assert_eq!(rate("0.5"), Ok(0.5));
+        for text in ["0", "-1", "NaN", "inf", "1e-300", "fast"] {
+            assert!(rate(text).is_err(), "{text}");
+        }
+    }
+}

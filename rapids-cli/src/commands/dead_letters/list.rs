@@ -1,0 +1,138 @@
+//! `rapids dead-letters list`: which letters there are, one by one or by cause.
+
+use anyhow::Result;
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use rapids_client::{Error, State, StoredLetter};
+
+use super::groups::{self, Groups};
+use super::selection::Filters;
+use super::told::Told;
+use crate::ending::Ending;
+use crate::fitting::shortened;
+use crate::palette::Palette;
+use crate::screen::Format;
+use crate::session::Session;
+use crate::table::{Cell, Column, Table};
+
+/// Means letters in whatever state.
+const ANY: &str = "any";
+
+/// Longest reason in a table, in characters.
+const REASON: usize = 80;
+
+/// List dead letters, oldest first: those that wait, unless a state is given
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With -o json an object per letter: `id`, `service`, `river`, `kind`, `state`, `reason`, `causes`,
+`attempts`, `instance`, `packet_id`, `name`, `correlation_id`, `breadcrumbs`, `sequence` and `stored`
+(where and when the rapids stored the packet), `first_failure`, `last_failure`, `written` (when the
+letter was stored), `size` (of the packet, in bytes), `first` (the first letter about a packet that
+was replayed), `again` (the letter of a replay that failed again) and `actions`.
+
+With --group and -o json an object per group: `count`, `service`, `river`, `kind`, `reason`, `first`,
+`last` and `example`.")]
+pub(crate) struct List {
+    #[command(flatten)]
+    filters: Filters,
+
+    /// Letters in this state
+    #[arg(long, value_name = "STATE", value_parser = states(), default_value = State::Waiting.as_str())]
+    state: Wanted,
+
+    /// Count letters by river, kind and reason; numbers, ids and quotations in reasons do not count
+    #[arg(long)]
+    group: bool,
+
+    /// How to print the letters
+    #[arg(short, long, value_name = "FORMAT", default_value = "line")]
+    output: Format,
+}
+
+/// A state, or none in particular.
+#[derive(Debug, Clone, Copy)]
+struct Wanted(Option<State>);
+
+fn states() -> impl TypedValueParser<Value = Wanted> {
+    let names = State::ALL.map(State::as_str).into_iter().chain([ANY]);
+    PossibleValuesParser::new(names).map(|text| Wanted(text.parse().ok()))
+}
+
+impl List {
+    pub(crate) async fn run(self, session: &Session) -> Result<Ending> {
+        let letters = session.dead_letters().await?;
+        let filter = match self.state.0 {
+            Some(state) => self.filters.filter().state(state),
+            None => self.filters.filter(),
+        };
+        let screen = &session.screen;
+        let mut listing = letters.list(&filter).await?;
+        let (mut groups, mut table, mut count) = (Groups::default(), table(), 0_u64);
+        loop {
+            let stored = match listing.next().await {
+                Ok(Some(stored)) => stored,
+                Ok(None) => break,
+                Err(error @ Error::Stream { .. }) => {
+                    screen.warning(error);
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            count += 1;
+            match self.output {
+                _ if self.group => groups.add(&stored),
+                Format::Json => screen.line(serde_json::to_string(&Told::of(&stored))?)?,
+                Format::Line => table.row(row(&stored, screen.data)),
+            }
+        }
+        if count == 0 {
+            screen.note(match self.state.0 {
+                Some(state) => format!("no such letter is {state}"),
+                None => "there is no such letter".to_owned(),
+            });
+            return Ok(Ending::Yes);
+        }
+        let lines = match (self.group, self.output) {
+            (true, Format::Json) => {
+                let groups = groups.sorted();
+                groups.iter().map(serde_json::to_string).collect::<Result<_, _>>()?
+            }
+            (true, Format::Line) => groups::lines(&groups.sorted(), screen.data),
+            (false, Format::Json) => Vec::new(),
+            (false, Format::Line) => table.lines(screen.data.faint),
+        };
+        for line in lines {
+            screen.line(line)?;
+        }
+        Ok(Ending::Yes)
+    }
+}
+
+fn table() -> Table {
+    Table::new([
+        Column::words("STORED"),
+        Column::words("ID"),
+        Column::words("KIND"),
+        Column::words("STATE"),
+        Column::words("PACKET"),
+        Column::numbers("TRIES"),
+        Column::words("REASON"),
+    ])
+}
+
+fn row(stored: &StoredLetter, palette: Palette) -> [Cell; 7] {
+    let letter = &stored.letter;
+    let state = match stored.state {
+        State::Waiting | State::Unfinished | State::FailedAgain => palette.warning,
+        State::Replayed | State::Edited | State::Discarded => palette.faint,
+    };
+    [
+        Cell::new(format!("{:.0}", stored.written)).style(palette.faint),
+        Cell::new(letter.id.to_string()).style(palette.name),
+        Cell::new(letter.kind.as_str()).style(palette.bad),
+        Cell::new(stored.state.as_str()).style(state),
+        Cell::new(letter.name.as_deref().unwrap_or("-")),
+        Cell::new(letter.attempts.to_string()),
+        Cell::new(shortened(&letter.reason, REASON)),
+    ]
+}

@@ -1,0 +1,146 @@
+//! Which dead letters are meant: by their ids, or by what they have in common.
+
+use anyhow::Result;
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use rapids_client::{DeadLetters, Error, Filter, Kind, LetterId, State, Timestamp};
+
+use crate::ending::Fault;
+use crate::screen::Screen;
+use crate::times::since;
+
+/// What the letters have in common.
+#[derive(Debug, Args)]
+pub(super) struct Filters {
+    /// Letters of this service
+    #[arg(long, value_name = "NAME")]
+    service: Option<String>,
+
+    /// Letters of rivers of this name
+    #[arg(long, value_name = "NAME")]
+    river: Option<String>,
+
+    /// Letters of this kind
+    #[arg(long, value_name = "KIND", value_parser = kinds())]
+    kind: Option<Kind>,
+
+    /// Letters about packets with this event, need or command
+    #[arg(long, value_name = "NAME")]
+    event: Option<String>,
+
+    /// Letters stored since this time (`2026-11-21 09:30`, in UTC unless it says otherwise) or so
+    /// long ago (`90s`, `1h30m`, `2d`)
+    #[arg(long, value_name = "TIME", value_parser = |text: &str| since(text, Timestamp::now()))]
+    since: Option<Timestamp>,
+
+    /// At most so many letters, the oldest
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+}
+
+fn kinds() -> impl TypedValueParser<Value = Kind> {
+    PossibleValuesParser::new(Kind::ALL.map(Kind::as_str)).try_map(|text| text.parse())
+}
+
+impl Filters {
+    /// As the library takes it.
+    pub(super) fn filter(&self) -> Filter {
+        let Self { service, river, kind, event, since, limit } = self;
+        let mut filter = Filter::new();
+        if let Some(service) = service {
+            filter = filter.service(service);
+        }
+        if let Some(river) = river {
+            filter = filter.river(river);
+        }
+        if let Some(kind) = kind {
+            filter = filter.kind(*kind);
+        }
+        if let Some(name) = event {
+            filter = filter.name(name);
+        }
+        if let Some(since) = since {
+            filter = filter.since(*since);
+        }
+        if let Some(limit) = limit {
+            filter = filter.limit(*limit);
+        }
+        filter
+    }
+
+    fn is_empty(&self) -> bool {
+        self.filter() == Filter::new()
+    }
+}
+
+/// The letters to act on.
+#[derive(Debug, Args)]
+pub(super) struct Selection {
+    /// The letters, such as `payment.charge.17`
+    #[arg(value_name = "ID", conflicts_with_all = ["Filters", "all"])]
+    ids: Vec<LetterId>,
+
+    /// Every letter that waits
+    #[arg(long, conflicts_with = "Filters")]
+    all: bool,
+
+    #[command(flatten)]
+    filters: Filters,
+}
+
+impl Selection {
+    /// Refuses to take nothing for everything.
+    ///
+    /// # Errors
+    /// [`Fault::Usage`] says what to give.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.ids.is_empty() && self.filters.is_empty() && !self.all {
+            let words = "which letters? Give ids, a filter such as `--service NAME`, or `--all`";
+            return Err(Fault::Usage(words.to_owned()).into());
+        }
+        Ok(())
+    }
+
+    /// The ids of those that are named, or of those that wait and that the filters mean.
+    ///
+    /// # Errors
+    /// Those of listing.
+    pub(super) async fn ids(
+        &self,
+        letters: &DeadLetters,
+        screen: &Screen,
+    ) -> Result<Vec<LetterId>> {
+        if !self.ids.is_empty() {
+            let mut ids: Vec<LetterId> = Vec::new();
+            for id in &self.ids {
+                if !ids.contains(id) {
+                    ids.push(id.clone());
+                }
+            }
+            return Ok(ids);
+        }
+        let waiting = self.filters.filter().state(State::Waiting);
+        in_state(letters, &waiting, screen).await
+    }
+}
+
+/// The ids of all letters that a filter means.
+///
+/// # Errors
+/// Those of listing.
+pub(super) async fn in_state(
+    letters: &DeadLetters,
+    filter: &Filter,
+    screen: &Screen,
+) -> Result<Vec<LetterId>> {
+    let mut listing = letters.list(filter).await?;
+    let mut ids = Vec::new();
+    loop {
+        match listing.next().await {
+            Ok(Some(stored)) => ids.push(stored.letter.id),
+            Ok(None) => return Ok(ids),
+            Err(error @ Error::Stream { .. }) => screen.warning(error),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

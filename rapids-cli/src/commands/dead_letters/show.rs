@@ -1,0 +1,138 @@
+//! `rapids dead-letters show`: everything about one letter.
+
+use anyhow::Result;
+use clap::Args;
+use rapids_client::{Action, Deed, Error, LetterId, Refusal, StoredLetter};
+
+use super::indented::indented;
+use super::told::Told;
+use crate::ending::Ending;
+use crate::fitting::printable;
+use crate::palette::{Palette, paint};
+use crate::screen::Format;
+use crate::session::Session;
+
+/// Show everything about one dead letter, with the packet as it was received
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With -o json the object of `list`, with `history`, the `id` and `state` of every letter about the
+packet, and `packet`, the packet itself.")]
+pub(crate) struct Show {
+    /// The letter, such as `payment.charge.17`
+    #[arg(value_name = "ID")]
+    id: LetterId,
+
+    /// How to print the letter
+    #[arg(short, long, value_name = "FORMAT", default_value = "line")]
+    output: Format,
+}
+
+impl Show {
+    pub(crate) async fn run(self, session: &Session) -> Result<Ending> {
+        let letters = session.dead_letters().await?;
+        let history = letters.history(&self.id).await?;
+        let Some(stored) = history.iter().find(|stored| stored.letter.id == self.id) else {
+            return Err(Error::Letter { id: self.id.to_string(), refusal: Refusal::Unknown }.into());
+        };
+        let screen = &session.screen;
+        match self.output {
+            Format::Json => {
+                let told = Told::of(stored).with_history(stored, &history);
+                screen.line(serde_json::to_string(&told)?)?;
+            }
+            Format::Line => {
+                for line in lines(stored, &history, screen.data) {
+                    screen.line(line)?;
+                }
+            }
+        }
+        Ok(Ending::Yes)
+    }
+}
+
+fn lines(stored: &StoredLetter, history: &[StoredLetter], palette: Palette) -> Vec<String> {
+    let letter = &stored.letter;
+    let mut page = Page { lines: Vec::new(), palette };
+    page.lines.push(format!(
+        "{}  {}  {}",
+        paint(palette.name, &letter.id.to_string()),
+        paint(palette.bad, letter.kind.as_str()),
+        paint(palette.warning, stored.state.as_str()),
+    ));
+    page.fact("reason", &letter.reason);
+    for cause in &letter.causes {
+        page.fact("caused by", cause);
+    }
+    let times = if letter.attempts == 1 { "once" } else { "times" };
+    let attempts = match letter.attempts {
+        0 => "never tried".to_owned(),
+        1 => times.to_owned(),
+        count => format!("{count} {times}"),
+    };
+    page.fact("tried", &format!("{attempts}, by instance {}", letter.instance));
+    page.fact(
+        "failed",
+        &match letter.first_failure == letter.last_failure {
+            true => letter.last_failure.to_string(),
+            false => format!("{} to {}", letter.first_failure, letter.last_failure),
+        },
+    );
+    let name = letter.name.as_deref().unwrap_or("packet");
+    page.fact("packet", &format!("{name} {}, {} bytes", letter.packet_id, stored.size));
+    page.fact("on the rapids", &format!("sequence {}, stored {}", letter.sequence, letter.stored));
+    page.fact("conversation", &letter.correlation_id);
+    if !letter.breadcrumbs.is_empty() {
+        page.fact("way", &letter.breadcrumbs.join(" > "));
+    }
+    page.fact("letter", &format!("message {}, stored {}", stored.sequence, stored.written));
+    for action in &stored.actions {
+        page.fact("action", &described(action));
+    }
+    if history.len() > 1 {
+        let step = |other: &StoredLetter| format!("{} ({})", other.letter.id, other.state);
+        page.fact("history", &history.iter().map(step).collect::<Vec<_>>().join(" > "));
+    }
+    page.lines.push(String::new());
+    match std::str::from_utf8(&letter.body) {
+        Ok(body) => page.lines.extend(indented(body).lines().map(printable)),
+        Err(_) => page.lines.extend(String::from_utf8_lossy(&letter.body).lines().map(printable)),
+    }
+    page.lines
+}
+
+/// Lines of a name and a value, the values below each other.
+struct Page {
+    lines: Vec<String>,
+    palette: Palette,
+}
+
+impl Page {
+    fn fact(&mut self, name: &str, value: &str) {
+        let mut name = format!("{name:14}");
+        for line in value.split('\n') {
+            let line = printable(line);
+            self.lines.push(format!("{}{line}", paint(self.palette.faint, &name)));
+            name = " ".repeat(name.len());
+        }
+    }
+}
+
+/// Who did what, when, why, and what came of it.
+fn described(action: &Action) -> String {
+    let Action { deed, who, at, why, replay, packet_id, sequence } = action;
+    let mut text = format!("{at:.0} {deed} by {who}");
+    if let Some(why) = why {
+        text.push_str(&format!(" ({why})"));
+    }
+    match (deed, packet_id, replay, sequence) {
+        (Deed::ReplayToAll, Some(packet), _, Some(sequence)) => {
+            text.push_str(&format!(": packet {packet} at sequence {sequence} of the rapids"));
+        }
+        (Deed::Edit, Some(packet), Some(replay), _) => {
+            text.push_str(&format!(": packet {packet} as replay {replay}"));
+        }
+        (_, _, Some(replay), _) => text.push_str(&format!(": replay {replay}")),
+        _ => {}
+    }
+    text
+}
