@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(code_of(Error::Server { action: text(), source: "silent".into() }), 3);
         assert_eq!(code_of(Error::NotPermitted { violation: text() }), 4);
         assert_eq!(code_of(Error::Malformed { reason: text() }), 2);
-        assert_eq!(code_of(Error::Full { id: text(), source: "full".into() }), 1);
+        assert_eq!(code_of(Error::Refused { id: text(), reason: text() }), 1);
     }
 
     #[test]
