@@ -23,7 +23,7 @@ pub use memory::{MemoryKey, Record, RememberingRiver};
 pub use packet::{Arrival, Names, Packet};
 pub use rapids::{Announced, Published, Rapids, Start, Tail};
 pub use river::{
-    ClauseReport, Explanation, Outcome, Packets, River, Rules, Verdict, is_final, reject,
-    retry_after,
+    ClauseReport, Explanation, Outcome, Packets, RetryPolicy, River, Rules, Verdict, is_final,
+    reject, retry_after,
 };
 pub use service::{Service, told_to_stop};
