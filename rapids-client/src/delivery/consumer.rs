@@ -36,7 +36,7 @@ impl<'a> Consumer<'a> {
     /// # Errors
     /// `Position` if it does not fit the stream.
     pub(crate) async fn ensure(&self, service: &Service, facts: &StreamFacts) -> Result<Standing> {
-        let origin = Origin::open(self.connection, self.service).await?;
+        let origin = Box::pin(Origin::open(self.connection, self.service)).await?;
         if let Some(other) = origin.other_than(facts.created) {
             return Err(self.lost(format!(
                 "it was in a stream created at {other}, and this one was created at {}; to begin \

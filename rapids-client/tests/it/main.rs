@@ -5,5 +5,6 @@ mod announcement;
 mod behaviours;
 mod delivery;
 mod harness;
+mod losses;
 mod memory;
 mod publishing;
