@@ -45,7 +45,7 @@ impl<'a> Consumer<'a> {
                 self.oblivion(service.remembers())
             )));
         }
-        let found = self.found_or_made(service, facts).await?;
+        let found = Box::pin(self.found_or_made(service, facts)).await?;
         origin.record(facts.created).await?;
         Ok(Standing {
             first: facts.first_sequence,
