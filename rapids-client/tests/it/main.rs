@@ -6,5 +6,6 @@ mod behaviours;
 mod dead_letters;
 mod delivery;
 mod harness;
+mod losses;
 mod memory;
 mod publishing;

@@ -137,7 +137,7 @@ async fn a_service_that_may_not_use_its_memory_ends_and_says_so() {
     let server = NatsServer::with_config(
         r#"authorization { users: [
             {user: admin, password: a}
-            {user: forgetful, password: f, permissions: {publish: {deny: ["$KV.>"]}}}
+            {user: forgetful, password: f, permissions: {publish: {deny: ["$KV.RAPIDS_MEMORY_counter.>"]}}}
         ]}"#,
     )
     .unwrap();
