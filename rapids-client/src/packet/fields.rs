@@ -182,6 +182,10 @@ mod tests {
         assert!(reason(b"not json").starts_with("not a JSON object: "));
         assert!(reason(b"{\"a\":1} x").starts_with("not a JSON object: trailing"));
         assert_eq!(reason(b"{\"a\":\"\xff\"}"), "not UTF-8 from byte 7 on");
+        for unescaped in ["{\"\u{0}\":1}", "{\"\\n\n\":1}", "{\"a\":\"\t\"}"] {
+            let reason = reason(unescaped.as_bytes());
+            assert!(reason.contains("control character"), "{unescaped:?}: {reason}");
+        }
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
         assert_eq!(reason(deep.as_bytes()), "nested 10001 levels deep, the limit is 127");
     }
