@@ -157,4 +157,22 @@ mod tests {
         let filters = |levels: usize| format!("{}@.a{}", "@[?".repeat(levels), "]".repeat(levels));
         expression(&filters(127)).unwrap();
     }
+
+    #[test]
+    fn calls_within_calls_are_refused_before_they_take_forever() {
+        let calls = |levels: usize| {
+            let (open, close) = ("@[?match(@[?".repeat(levels), "], 'x')]".repeat(levels));
+            format!("{open}@.a{close}")
+        };
+        let place = "@[?".len() + "match(@[?@[?".len() * 5 + 1;
+        expression(&calls(5)).unwrap_err();
+        let error = expression(&calls(30)).unwrap_err().to_string();
+        assert!(
+            error.ends_with(&format!(" at column {place}: calls nest deeper than 5")),
+            "{error}"
+        );
+        let unsound = format!("{}@.a =={} == 1", "length(".repeat(100), ")".repeat(100));
+        let error = expression(&unsound).unwrap_err().to_string();
+        assert!(error.ends_with(" at column 36: calls nest deeper than 5"), "{error}");
+    }
 }
