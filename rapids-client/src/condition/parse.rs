@@ -13,8 +13,8 @@ use pest::error::InputLocation;
 
 use super::compile::compile;
 use super::error::{ExpressionError, Place};
-use super::lexis;
 use super::tree::Logic;
+use super::{cost, lexis};
 
 const BEFORE: &str = "$[?";
 const AFTER: &str = "]";
@@ -55,7 +55,11 @@ fn logic(text: &str) -> Result<Logic, Fault> {
     let query = parse_json_path(&format!("{BEFORE}{text}{AFTER}"))
         .map_err(|error| translate(text, error))?;
     match query.segments.as_slice() {
-        [Segment::Selector(Selector::Filter(filter))] => Ok(compile(filter, &lexis.decimals)?),
+        [Segment::Selector(Selector::Filter(filter))] => {
+            let logic = compile(filter, &lexis.decimals)?;
+            cost::check(&logic)?;
+            Ok(logic)
+        }
         _ => Err("it closes a bracket that it did not open".to_owned().into()),
     }
 }
