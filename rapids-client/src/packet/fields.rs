@@ -58,6 +58,10 @@ impl Fields {
         let Some((Step::Name(key), rest)) = steps.split_first() else {
             return Err("does not begin with the name of a field".into());
         };
+        let depth = steps.len() + deepest(value.get());
+        if depth > MAX_DEPTH {
+            return Err(format!("would nest {depth} levels deep, the limit is {MAX_DEPTH}"));
+        }
         let value = replaced(self.get(key), rest, value)?;
         self.set(key, value);
         Ok(())
