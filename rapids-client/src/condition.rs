@@ -23,6 +23,8 @@ mod number;
 mod parse;
 mod path;
 mod pattern;
+#[cfg(test)]
+mod properties;
 mod render;
 mod repeats;
 #[cfg(test)]

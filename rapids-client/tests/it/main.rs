@@ -4,5 +4,6 @@
 mod behaviours;
 mod delivery;
 mod harness;
+mod laws;
 mod memory;
 mod publishing;
