@@ -49,11 +49,12 @@ impl Stage {
         Ok(Config::from_env()?.server(&self.url))
     }
 
-    /// What tells a service where the server is; an empty variable counts as none.
+    /// What tells a service where the server is, and how to log; an empty variable counts as none.
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
         let logins = LOGINS.into_iter().filter(|_| self.is_own());
         let cleared = logins.map(|login| (login, String::new()));
-        cleared.chain([("NATS_URL", self.url.clone())]).collect()
+        let told = [("NATS_URL", self.url.clone()), ("RAPIDS_LOG_FORMAT", "human".to_owned())];
+        cleared.chain(told).collect()
     }
 
     pub(crate) fn is_own(&self) -> bool {
