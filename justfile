@@ -99,6 +99,7 @@ watch: _nats-cli
 
 # Watch, publish, explain, ask: `just rapids --help` (the program is `rapids`, crate rapids-cli)
 [group('packets')]
+[no-exit-message]
 rapids *ARGS:
     @exec cargo run -q -p rapids-cli -- "$@"
 

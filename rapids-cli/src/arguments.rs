@@ -14,7 +14,7 @@ use crate::ending::EXIT_CODES;
 /// variables or of the selected context of the nats CLI, unless an option names another. No
 /// command creates the stream: the first service that starts does.
 #[derive(Debug, Parser)]
-#[command(name = "rapids", version, after_help = EXIT_CODES, propagate_version = true)]
+#[command(name = "rapids", version, after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -14,8 +14,20 @@ pub(crate) fn apart(rules: &Rules) -> Rules {
     }
 }
 
-/// The parts of a conjunction; the expression itself if it is none.
+/// The parts of a conjunction; the expression itself if it is none. `@.a && @.a != null` is one
+/// part: that is how rivers require a field.
 fn parts(expression: &str) -> Vec<String> {
+    let mut parts: Vec<String> = Vec::new();
+    for part in split(expression) {
+        match parts.last_mut() {
+            Some(last) if part == format!("{last} != null") => *last = format!("{last} && {part}"),
+            _ => parts.push(part.to_owned()),
+        }
+    }
+    parts
+}
+
+fn split(expression: &str) -> Vec<&str> {
     let (mut parts, mut begin, mut depth) = (Vec::new(), 0, 0_usize);
     let mut characters = expression.char_indices();
     while let Some((at, character)) = characters.next() {
@@ -24,7 +36,7 @@ fn parts(expression: &str) -> Vec<String> {
             '(' | '[' => depth += 1,
             ')' | ']' => depth = depth.saturating_sub(1),
             // It binds less than `&&`, so the whole is a choice.
-            '|' if depth == 0 => return vec![expression.to_owned()],
+            '|' if depth == 0 => return vec![expression.trim()],
             '&' if depth == 0 => {
                 characters.next();
                 parts.push(&expression[begin..at]);
@@ -34,7 +46,7 @@ fn parts(expression: &str) -> Vec<String> {
         }
     }
     parts.push(&expression[begin..]);
-    parts.into_iter().map(|part| part.trim().to_owned()).collect()
+    parts.into_iter().map(str::trim).collect()
 }
 
 /// Passes over a string literal up to its closing quote.
@@ -62,6 +74,14 @@ mod tests {
         );
         assert_eq!(parts("@.a && @.b || @.c"), ["@.a && @.b || @.c"]);
         assert_eq!(parts("(@.a || @.b) && @.c"), ["(@.a || @.b)", "@.c"]);
+    }
+
+    #[test]
+    fn a_required_field_is_one_part() {
+        assert_eq!(
+            parts("@.a && @.a != null && @.b && @.c != null"),
+            ["@.a && @.a != null", "@.b", "@.c != null"]
+        );
     }
 
     #[test]

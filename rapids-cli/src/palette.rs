@@ -18,22 +18,12 @@ pub(crate) struct Palette {
 impl Palette {
     /// The palette for a stream, such as standard output.
     pub(crate) fn of(stream: &impl IsTerminal, choice: ColorChoice) -> Self {
-        let variable = |name| std::env::var(name).unwrap_or_default();
-        let wanted = match choice {
+        let variable = |name: &str| std::env::var(name).unwrap_or_default();
+        let coloured = match choice {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
-            // <https://no-color.org>: any value that is not empty.
-            ColorChoice::Auto => {
-                stream.is_terminal()
-                    && variable("NO_COLOR").is_empty()
-                    && variable("TERM") != "dumb"
-            }
+            ColorChoice::Auto => stream.is_terminal() && is_welcome(&variable),
         };
-        Self::of_choice(wanted)
-    }
-
-    /// With colours or without.
-    pub(crate) fn of_choice(coloured: bool) -> Self {
         if coloured { Self::coloured() } else { Self::plain() }
     }
 
@@ -43,7 +33,8 @@ impl Palette {
         Self { good: plain, bad: plain, warning: plain, name: plain, faint: plain }
     }
 
-    fn coloured() -> Self {
+    /// Whatever the stream is.
+    pub(crate) fn coloured() -> Self {
         let colour = |colour: AnsiColor| colour.on_default();
         Self {
             good: colour(AnsiColor::Green),
@@ -53,6 +44,12 @@ impl Palette {
             faint: Style::new().dimmed(),
         }
     }
+}
+
+/// Whether the environment of a terminal has nothing against colours.
+fn is_welcome(variable: &dyn Fn(&str) -> String) -> bool {
+    // <https://no-color.org>: any value that is not empty.
+    variable("NO_COLOR").is_empty() && variable("TERM") != "dumb"
 }
 
 /// The text between the codes of a style.
@@ -70,6 +67,17 @@ mod tests {
         assert_eq!(Palette::of(&file, ColorChoice::Auto), Palette::plain());
         assert_eq!(Palette::of(&file, ColorChoice::Never), Palette::plain());
         assert_eq!(Palette::of(&file, ColorChoice::Always), Palette::coloured());
+    }
+
+    #[test]
+    fn a_terminal_may_ask_for_none() {
+        let is_welcome = |set: &str, value: &str| {
+            super::is_welcome(&|name| if name == set { value.to_owned() } else { String::new() })
+        };
+        assert!(is_welcome("TERM", "xterm"));
+        assert!(is_welcome("NO_COLOR", ""));
+        assert!(!is_welcome("NO_COLOR", "0"));
+        assert!(!is_welcome("TERM", "dumb"));
     }
 
     #[test]

@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn colours_take_no_room() {
         let mut table = Table::new([Column::words("A"), Column::words("B")]);
-        let red = Palette::of_choice(true).bad;
+        let red = Palette::coloured().bad;
         table.row([Cell::new("x").style(red), Cell::new("y")]);
         assert_eq!(table.lines(Style::new())[1], format!("{red}x{red:#}  y"));
     }

@@ -148,6 +148,10 @@ fn announced(up: &[Announced], name: &RiverName) -> Result<Vec<Subject>> {
         return Err(Fault::NotFound(words).into());
     }
     let rules = || instances.iter().flat_map(|instance| &instance.rules);
+    if rules().next().is_none() {
+        let words = format!("service `{service}` announces no rules that this program can read");
+        return Err(Fault::NotFound(words).into());
+    }
     let mut found: Vec<&Rules> = Vec::new();
     for rules in rules().filter(|rules| rules.name == *river) {
         if !found.contains(&rules) {

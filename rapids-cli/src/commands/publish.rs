@@ -25,8 +25,8 @@ const WINDOW: usize = 512;
 /// Returns once the server has stored them; a publish that it does not answer is repeated for 30
 /// seconds under the same id, so that it is stored once. What a packet lacks of `rapids` is filled
 /// in. From standard input it takes one packet per line, many under way at once, and passes over
-/// blank lines. The first line that is no packet, or that cannot be stored, ends it: the lines
-/// before are stored and printed, those after are not read.
+/// blank lines. The first line that is no packet, or that cannot be stored, ends it: no more lines are
+/// read, and those under way, at most 512, are waited for and printed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

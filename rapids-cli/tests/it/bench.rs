@@ -1,13 +1,14 @@
 //! A server, the program beside it, and what it answers.
 
-use std::io::Write;
-use std::process::{Command, Output, Stdio};
-
-use std::time::Duration;
+use std::io::{Read, Write};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use rapids_client::{Config, Packet, Published, Rapids, River, Service};
 use rapids_test::NatsServer;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 /// Longer than anything takes on a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
@@ -78,6 +79,45 @@ pub(crate) fn said_to(command: &mut Command, input: &str) -> Said {
     Said::of(&child.wait_with_output().unwrap())
 }
 
+/// Starts a command, to be read and told while it runs.
+pub(crate) fn start(command: &mut Command) -> Child {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Does what Ctrl-C does.
+pub(crate) fn interrupt(child: &Child) {
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+}
+
+/// Waits for the end of a command, and tells the exit code and the words.
+pub(crate) fn end(mut child: Child) -> (Option<i32>, String) {
+    let deadline = Instant::now() + DEADLINE;
+    while Instant::now() < deadline {
+        if let Some(status) = child.try_wait().unwrap() {
+            let mut words = String::new();
+            child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
+            return (status.code(), words);
+        }
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    panic!("it does not end");
+}
+
+/// A service at work, until it is told to stop.
+pub(crate) struct Running {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<rapids_client::Result<()>>,
+}
+
+impl Running {
+    pub(crate) async fn stop(self) {
+        let _ = self.stop.send(());
+        timeout(DEADLINE, self.task).await.unwrap().unwrap().unwrap();
+    }
+}
+
 /// A server with a stream.
 pub(crate) struct Bench {
     pub(crate) server: NatsServer,
@@ -102,17 +142,17 @@ impl Bench {
         said(&mut self.command(arguments))
     }
 
-    /// Runs a service of one river, and returns once it has announced itself. It dies with the
-    /// task.
-    pub(crate) async fn run(&self, name: &str, version: &str, river: River) -> JoinHandle<()> {
+    /// Runs a service of one river, and returns once it has announced itself.
+    pub(crate) async fn run(&self, name: &str, version: &str, river: River) -> Running {
         let service = Service::new(name, Config::new(self.server.url())).version(version);
         let before = self.instances(name).await;
-        let running = tokio::spawn(async move {
-            service.river(river).run().await.unwrap();
-        });
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(service.river(river).run_until(async {
+            let _ = stopped.await;
+        }));
         let announced = async { while self.instances(name).await <= before {} };
-        tokio::time::timeout(DEADLINE, announced).await.unwrap();
-        running
+        timeout(DEADLINE, announced).await.unwrap();
+        Running { stop, task }
     }
 
     async fn instances(&self, name: &str) -> usize {

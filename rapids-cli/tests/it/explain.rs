@@ -64,10 +64,9 @@ async fn a_river_of_a_running_service_is_explained_by_its_own_rules() {
         explain(&["--sequence", "1"]).well(1).lines(),
         [
             &format!("river `payment/charge` refuses packet `{id}` as malformed"),
-            "  ✓ takes    @.event == 'order_placed'  @.event = \"order_placed\"",
-            "  ✓ requires @.order_id                 @.order_id = 7",
-            "  ✓ requires @.order_id != null         @.order_id = 7",
-            "  ✗ requires @.total > 0                @.total = -5",
+            "  ✓ takes    @.event == 'order_placed'         @.event = \"order_placed\"",
+            "  ✓ requires @.order_id && @.order_id != null  @.order_id = 7",
+            "  ✗ requires @.total > 0                       @.total = -5",
         ]
     );
     explain(&[r#"{"event":"order_placed","order_id":7,"total":5}"#]).well(0);

@@ -1,8 +1,10 @@
 //! `rapids publish`.
 
+use std::io::{BufRead, BufReader, Write};
+
 use serde_json::Value;
 
-use crate::bench::{Bench, rapids, said, said_to};
+use crate::bench::{Bench, end, interrupt, rapids, said, said_to, start};
 
 #[tokio::test]
 async fn a_packet_is_stored_and_its_place_is_printed() {
@@ -84,4 +86,19 @@ fn what_is_no_packet_is_refused_before_a_server_is_needed() {
     said(&mut rapids(&["publish", "-s", &url, "{}"]))
         .badly(5, &["there is no stream `RAPIDS` at ", "the first service that starts creates it"]);
     said(&mut rapids(&["publish", "--count", "0", "{}"])).badly(2, &["--count", "0 is not in 1.."]);
+}
+
+#[tokio::test]
+async fn lines_are_stored_as_they_come_until_it_is_interrupted() {
+    let bench = Bench::start().await;
+    let mut child = start(&mut bench.command(&["publish", "-"]));
+    let mut input = child.stdin.take().unwrap();
+    let mut places = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    for sequence in ["1 ", "2 "] {
+        input.write_all(b"{\"event\":\"x\"}\n").unwrap();
+        let place = places.next().unwrap();
+        assert!(place.starts_with(sequence), "{place}");
+    }
+    interrupt(&child);
+    assert_eq!(end(child), (Some(130), String::new()));
 }

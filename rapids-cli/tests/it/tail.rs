@@ -1,27 +1,8 @@
 //! `rapids tail`.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::io::{BufRead, BufReader};
 
-use crate::bench::{Bench, DEADLINE, rapids, said};
-
-fn start(command: &mut Command) -> Child {
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
-/// Waits for its end and tells the exit code.
-fn code(mut child: Child) -> Option<i32> {
-    let deadline = Instant::now() + DEADLINE;
-    while Instant::now() < deadline {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status.code();
-        }
-        std::thread::yield_now();
-    }
-    child.kill().unwrap();
-    panic!("it does not end");
-}
+use crate::bench::{Bench, end, interrupt, rapids, said, start};
 
 #[tokio::test]
 async fn packets_are_printed_up_to_the_last_and_no_packet_is_told() {
@@ -87,11 +68,8 @@ async fn following_goes_on_until_it_is_interrupted() {
     assert!(lines.next().unwrap().contains("before"));
     bench.publish(r#"{"event":"after"}"#).await;
     assert!(lines.next().unwrap().contains("after"));
-    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(killed.success());
-    let mut words = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
-    assert_eq!((code(child), words.as_str()), (Some(130), ""));
+    interrupt(&child);
+    assert_eq!(end(child), (Some(130), String::new()));
 }
 
 #[tokio::test]
@@ -103,9 +81,7 @@ async fn a_reader_that_has_enough_ends_it_quietly() {
     let mut first = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
     assert!(first.starts_with(r#"{"event":"x""#), "{first}");
-    let mut words = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
-    assert_eq!((code(child), words.as_str()), (Some(0), ""));
+    assert_eq!(end(child), (Some(0), String::new()));
 }
 
 #[test]

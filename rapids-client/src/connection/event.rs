@@ -40,7 +40,12 @@ impl Observer {
             ),
             Event::ServerError(ServerError::Other(words)) => match self.violations.record(words) {
                 Some(violation) => {
-                    tracing::warn!("the server does not permit {}", violation.description);
+                    // Under a name of its own: programs whose errors say it already leave it out.
+                    tracing::warn!(
+                        target: "rapids_client::refusal",
+                        "the server does not permit {}",
+                        violation.description
+                    );
                 }
                 None => tracing::debug!("server reports: {words}"),
             },

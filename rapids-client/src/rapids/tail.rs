@@ -1,5 +1,6 @@
 //! Watching the rapids without a position of one's own.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use async_nats::header::NATS_MESSAGE_ID;
@@ -23,7 +24,7 @@ use crate::{Error, Result};
 const ACTION: &str = "watch the rapids";
 
 /// How long nothing may come until the stream itself is looked at.
-const LOOK: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(2);
 
 /// The packets of the rapids in stream order, from a point on, without end.
 ///
@@ -87,29 +88,34 @@ impl Tail {
 
     /// Waits for the next packet, as long as one up to this sequence can come.
     async fn receive(&mut self, end: Option<u64>) -> Result<Option<Packet>> {
-        let mut attempt = 0;
+        let (mut attempt, mut last_seen) = (0, 0);
         loop {
             if end.is_some_and(|end| self.is_behind(end)) {
                 return Ok(None);
             }
-            let message = tokio::select! {
-                message = self.messages.next() => message,
-                // The feed itself keeps quiet when its stream is gone.
-                () = tokio::time::sleep(LOOK) => {
-                    let first = self.look().await?;
-                    if end.is_some_and(|end| first.is_some_and(|first| first > end)) {
-                        return Ok(None);
+            let problem = tokio::select! {
+                message = self.messages.next() => match message {
+                    Some(Ok(message)) => match self.read(&message) {
+                        Some(read) => return read.map(Some),
+                        None => continue,
+                    },
+                    Some(Err(error)) => with_causes(&error),
+                    None => "the server ended the feed".to_owned(),
+                },
+                // The feed itself keeps quiet when its stream is gone, and for long when the
+                // server was.
+                () = tokio::time::sleep(LOOK) => match self.look().await? {
+                    Some(held) if end.is_some_and(|end| *held.start() > end) => return Ok(None),
+                    // Since the look before: a packet may be on its way.
+                    Some(_) if self.is_missing(last_seen) => {
+                        "nothing comes, though there is more".to_owned()
                     }
-                    continue;
-                }
-            };
-            let problem = match message {
-                Some(Ok(message)) => match self.read(&message) {
-                    Some(read) => return read.map(Some),
+                    Some(held) => {
+                        last_seen = *held.end();
+                        continue;
+                    }
                     None => continue,
                 },
-                Some(Err(error)) => with_causes(&error),
-                None => "the server ended the feed".to_owned(),
             };
             attempt += 1;
             let wait = backoff::exponential(attempt);
@@ -129,11 +135,17 @@ impl Tail {
         end == 0 || matches!(self.from, Start::Sequence(next) if next > end)
     }
 
-    /// Makes sure that the stream is still the one that was opened, and tells its first sequence.
-    async fn look(&self) -> Result<Option<u64>> {
+    /// Whether the packet of this sequence should have come.
+    fn is_missing(&self, last: u64) -> bool {
+        matches!(self.from, Start::Sequence(next) if next <= last)
+    }
+
+    /// Makes sure that the stream is still the one that was opened, and tells its first and its last
+    /// sequence; `None` if the server is away.
+    async fn look(&self) -> Result<Option<RangeInclusive<u64>>> {
         match Box::pin(existing(&self.connection)).await {
             Ok(info) if timestamp(info.created) == self.stream_created => {
-                Ok(Some(info.state.first_sequence))
+                Ok(Some(info.state.first_sequence..=info.state.last_sequence))
             }
             Ok(_) => Err(lost("it was made anew")),
             // A server that is away says nothing about the stream.
