@@ -116,6 +116,24 @@ test-tools: _nats-cli
 [group('checks')]
 check: fmt clippy test doc deny
 
+# Feed the target `packet` or `expression` with inputs for some seconds; needs a C++ compiler
+[group('checks')]
+fuzz TARGET SECONDS='60':
+    #!/usr/bin/env bash
+    set -euo pipefail
+    # What cargo-fuzz passes, less the sanitizers, which a stable compiler does not have.
+    export RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+        -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+        -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares"
+    # Naming the target spares build scripts and macros these flags.
+    host=$(rustc -vV | sed -n 's/^host: //p') built=${CARGO_TARGET_DIR:-target}/fuzz
+    cargo build -q --release --manifest-path fuzz/Cargo.toml --target "$host" --target-dir "$built"
+    # What it finds goes there, and is where it goes on the next time.
+    mkdir -p "$built/corpus/$1" "$built/crashes/$1"
+    exec "$built/$host/release/$1" "$built/corpus/$1" "fuzz/seeds/$1" \
+        -artifact_prefix="$built/crashes/$1/" -max_total_time="$2" \
+        -rss_limit_mb=2048 -timeout=10 -print_final_stats=1
+
 # Run all that CI runs, which installs the tools that it lacks
 [group('checks')]
 ci:
@@ -130,6 +148,7 @@ clean:
 [private]
 fmt:
     cargo fmt --all --check
+    cargo fmt --manifest-path fuzz/Cargo.toml --check
 
 [private]
 clippy:

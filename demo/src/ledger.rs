@@ -3,7 +3,7 @@
 //! Sorts packets by what they are about; judging them is left to `verify`. Packets of other
 //! publishers count only where they touch the stock.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rapids_client::{Packet, Timestamp};
 
@@ -85,7 +85,8 @@ impl Ledger {
 
     /// What has not come yet, one line for each order or offer.
     pub(crate) fn missing(&self) -> Vec<String> {
-        let orders = self.stories.iter().filter_map(|story| {
+        let stories = self.stories.iter().filter(|story| !story.is_excused);
+        let orders = stories.filter_map(|story| {
             let missing = if story.commanded {
                 story.missing().join(", ")
             } else {
@@ -95,6 +96,20 @@ impl Ledger {
             (!missing.is_empty()).then(|| format!("order {number} ({id}) lacks {missing}"))
         });
         orders.chain(self.offers.iter().filter_map(Offer::fault)).collect()
+    }
+
+    /// Asks nothing more of the orders and questions with these ids, and lets the stock keep what
+    /// the orders had reserved.
+    pub(crate) fn excuse(&mut self, ids: &HashSet<String>) {
+        for story in self.stories.iter_mut().filter(|story| ids.contains(&story.id)) {
+            story.is_excused = true;
+            if story.has("stock_reserved") {
+                for item in &story.order.items {
+                    self.stock.excuse(item.sku, i64::from(item.quantity));
+                }
+            }
+        }
+        self.offers.retain(|offer| !ids.contains(offer.id()));
     }
 
     /// Whether everything that must come has come.
@@ -139,6 +154,17 @@ pub(crate) mod tests {
         assert_eq!(ledger.take(&step("stock_updated", 2, 8, 0)), Some(0));
         assert_eq!(ledger.take(&step("stock_updated", 2, 6, 0).with("order_id", "else")), None);
         assert_eq!(ledger.stock.shipped(), 4);
+    }
+
+    #[test]
+    fn excused_order_is_not_missed_and_may_keep_its_reservation() {
+        let mut ledger = ledger(&["order_placed", "stock_reserved"]);
+        ledger.stock.take(&step("stock_reserved", 1, 10, 1));
+        assert_eq!((ledger.missing().len(), ledger.stock.faults().len()), (1, 1));
+        ledger.excuse(&["o-1".to_owned()].into());
+        assert_eq!((ledger.missing().len(), ledger.stock.faults().len()), (0, 0));
+        ledger.stock.take(&step("stock_reserved", 1, 10, 2));
+        assert_eq!(ledger.stock.faults().len(), 1);
     }
 
     #[test]

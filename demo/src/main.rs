@@ -2,6 +2,7 @@
 //!
 //! Puts things in order; each of them is left to the file that is named after it.
 
+mod chaos;
 mod fleet;
 mod ledger;
 mod offers;
@@ -23,7 +24,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use options::Options;
+use options::{Command, CommandLine};
 use screen::Screen;
 use show::Ending;
 
@@ -32,11 +33,18 @@ const INTERRUPTED: u8 = 130;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let options = Options::parse();
-    let mut screen = Screen::new(options.json);
-    let ending = show::run(&options, &mut screen).await;
-    // Whoever closed the output does not want to hear of it either.
-    let _ = screen.release();
+    let CommandLine { command, options } = CommandLine::parse();
+    let ending = match command {
+        Some(Command::Chaos(options)) => chaos::run(&options).await,
+        Some(Command::Extra { service }) => service.run().await.map(|()| Ending::Holds),
+        None => {
+            let mut screen = Screen::new(options.json);
+            let ending = show::run(&options, &mut screen).await;
+            // Whoever closed the output does not want to hear of it either.
+            let _ = screen.release();
+            ending
+        }
+    };
     match ending {
         Ok(Ending::Holds) => ExitCode::SUCCESS,
         Ok(Ending::Broken) => ExitCode::FAILURE,

@@ -46,6 +46,10 @@ impl Offer {
         }
     }
 
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// What is wrong with the last answer.
     pub(crate) fn fault(&self) -> Option<String> {
         let user = self.user;

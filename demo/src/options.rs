@@ -2,15 +2,36 @@
 //!
 //! Says what can be asked for; doing it is left to `main`.
 
-use clap::Parser;
 use clap::builder::RangedU64ValueParser;
+use clap::{Args, Parser, Subcommand};
+
+use crate::chaos::{self, Extra};
 
 /// Starts a server and every river as its own process, places orders, shows how the services
 /// answer each other, and verifies what came of it.
 ///
 /// All facts are read from the rapids. The exit code is 0 only if all of them hold.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "demo", version)]
+#[command(name = "demo", version, args_conflicts_with_subcommands = true)]
+pub(crate) struct CommandLine {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    #[command(flatten)]
+    pub(crate) options: Options,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Command {
+    Chaos(chaos::Options),
+    /// Runs one of the services that exist for chaos only
+    #[command(hide = true)]
+    Extra {
+        service: Extra,
+    },
+}
+
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
     /// How many orders to place
     #[arg(long, value_name = "N", default_value_t = 30,
@@ -70,9 +91,9 @@ mod tests {
     use super::*;
 
     fn victims(arguments: &[&str]) -> Result<Vec<String>, String> {
-        let options = Options::try_parse_from([&["demo"], arguments].concat()).unwrap();
+        let line = CommandLine::try_parse_from([&["demo"], arguments].concat()).unwrap();
         let services = ["order".to_owned(), "payment".to_owned()];
-        options.victims(&services).map_err(|error| error.to_string())
+        line.options.victims(&services).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -92,6 +113,7 @@ mod tests {
 
     #[test]
     fn no_orders_at_all_are_refused() {
-        assert!(Options::try_parse_from(["demo", "--orders", "0"]).is_err());
+        assert!(CommandLine::try_parse_from(["demo", "--orders", "0"]).is_err());
+        assert!(CommandLine::try_parse_from(["demo", "chaos", "--orders", "0"]).is_err());
     }
 }

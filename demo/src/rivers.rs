@@ -25,9 +25,10 @@ const SILENT: Duration = Duration::from_secs(2);
 /// One service's program.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
-    /// Of the file, the service and the program alike.
+    /// Of the service; the program of a river and its file have the same.
     pub(crate) name: String,
     pub(crate) path: PathBuf,
+    pub(crate) arguments: Vec<String>,
 }
 
 /// Builds every river, and answers with the programs.
@@ -42,7 +43,7 @@ pub(crate) async fn build() -> Result<Vec<Program>> {
     follow(&mut cargo_build(&workspace, folder, &names)).await?;
     let at = |name: String| {
         let path = folder.join(format!("{name}{}", env::consts::EXE_SUFFIX));
-        Program { name, path }
+        Program { name, path, arguments: Vec::new() }
     };
     Ok(names.into_iter().map(at).collect())
 }

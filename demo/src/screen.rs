@@ -15,9 +15,11 @@ use std::io::{self, IsTerminal, Write};
 use crate::ledger::Ledger;
 use crate::verify::Fact;
 use json::Json;
+pub(crate) use json::{Claim, claims};
 use lines::Lines;
 use live::Live;
-use palette::Palette;
+pub(crate) use palette::Palette;
+pub(crate) use report::{write_facts, write_totals};
 
 /// Where and how the run is shown.
 #[derive(Debug)]

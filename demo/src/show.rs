@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result, anyhow};
 use rapids_client::{Rapids, told_to_stop};
 use tempfile::TempDir;
 
-use crate::fleet::{Crew, Fleet};
+use crate::fleet::{Care, Crew, Ended, Fleet};
 use crate::options::Options;
 use crate::rivers::{self, Program};
 use crate::rollcall;
@@ -16,7 +16,7 @@ use crate::stage::Stage;
 use crate::verify::{self, Fact};
 
 /// After which packets of a killed process come back.
-const ACK_WAIT_OF_THE_KILLED: Duration = Duration::from_secs(2);
+const ACK_WAIT_OF_THE_KILLED: &str = "2s";
 
 /// Services answer within milliseconds.
 const QUIET: Duration = Duration::from_secs(1);
@@ -66,8 +66,11 @@ async fn perform(
     let logs = TempDir::with_prefix("rapids-demo-").context("cannot make a folder for the logs")?;
     let rapids = Rapids::connect(&stage.config()?).await?;
     let before = rollcall::present(&rapids).await?;
-    let ack_wait = (!victims.is_empty()).then_some(ACK_WAIT_OF_THE_KILLED);
-    let mut fleet = Fleet::launch(programs, &stage.environment(), ack_wait, logs.path())?;
+    let mut environment = stage.environment();
+    if !victims.is_empty() {
+        environment.push(("RAPIDS_ACK_WAIT", ACK_WAIT_OF_THE_KILLED.to_owned()));
+    }
+    let mut fleet = Fleet::launch(programs, &environment, Care::Report, logs.path())?;
     let scene = Scene {
         orders: options.orders,
         seed: options.seed,
@@ -87,14 +90,14 @@ async fn perform(
     };
     let mut ending = tokio::select! {
         () = told_to_stop() => Ok(Ending::Interrupted),
-        error = fleet.ended() => Err(error),
+        ended = fleet.ended() => Err(told_of(ended)),
         ending = playing => ending,
     };
     if options.stay && matches!(ending, Ok(Ending::Holds | Ending::Broken)) {
         screen.note(&invitation(&stage.url))?;
         tokio::select! {
             () = told_to_stop() => {}
-            error = fleet.ended() => ending = Err(error),
+            ended = fleet.ended() => ending = Err(told_of(ended)),
         }
     }
     fleet.stop().await;
@@ -103,6 +106,11 @@ async fn perform(
         screen.note(&format!("logs of the services: {}", logs.keep().display()))?;
     }
     ending
+}
+
+/// That a process ended, as an error: none is to end by itself.
+fn told_of(ended: Result<Ended>) -> Error {
+    ended.map_or_else(|error| error, |ended| anyhow!("{ended}"))
 }
 
 async fn play(scene: Scene, rapids: &Rapids, crew: Crew, screen: &mut Screen) -> Result<Ending> {

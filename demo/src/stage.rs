@@ -49,11 +49,12 @@ impl Stage {
         Ok(Config::from_env()?.server(&self.url))
     }
 
-    /// What tells a service where the server is; an empty variable counts as none.
+    /// What tells a service where the server is, and how to log.
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
-        let logins = LOGINS.into_iter().filter(|_| self.is_own());
-        let cleared = logins.map(|login| (login, String::new()));
-        cleared.chain([("NATS_URL", self.url.clone())]).collect()
+        if self.is_own() {
+            return own_environment(&self.url);
+        }
+        told(&self.url).to_vec()
     }
 
     pub(crate) fn is_own(&self) -> bool {
@@ -65,4 +66,14 @@ impl Stage {
         // Fails only if stopping panics, and then the server's own guard stops it.
         let _ = spawn_blocking(move || drop(self.server)).await;
     }
+}
+
+/// What tells a service of a server of the demo's own, and how to log; an empty variable counts as
+/// none.
+pub(crate) fn own_environment(url: &str) -> Vec<(&'static str, String)> {
+    LOGINS.into_iter().map(|login| (login, String::new())).chain(told(url)).collect()
+}
+
+fn told(url: &str) -> [(&'static str, String); 2] {
+    [("NATS_URL", url.to_owned()), ("RAPIDS_LOG_FORMAT", "human".to_owned())]
 }

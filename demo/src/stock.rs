@@ -40,6 +40,8 @@ struct Product {
     /// How often a step ended at a level, less how often one began there.
     balance: HashMap<Level, i64>,
     shipped: i64,
+    /// How much may stay promised.
+    excused: i64,
 }
 
 impl Stock {
@@ -74,6 +76,16 @@ impl Stock {
             *product.balance.entry(after).or_default() += 1;
             *product.balance.entry(before).or_default() -= 1;
         }
+    }
+
+    /// Lets so much of a product stay promised.
+    pub(crate) fn excuse(&mut self, sku: &str, quantity: i64) {
+        self.products.entry(sku.to_owned()).or_default().excused += quantity;
+    }
+
+    /// How many pieces may stay promised.
+    pub(crate) fn excused(&self) -> i64 {
+        self.products.values().map(|product| product.excused).sum()
     }
 
     /// How many pieces were shipped.
@@ -117,7 +129,8 @@ impl Product {
             return Some(format!("{} were shipped, but the stock fell by {gone}", self.shipped));
         }
         // What was promised before the first order is not for this run to keep.
-        (last.reserved > first.reserved).then(|| format!("{} are left reserved", last.reserved))
+        let is_left = last.reserved > first.reserved + self.excused;
+        is_left.then(|| format!("{} are left reserved", last.reserved))
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Story {
     pub(crate) commanded: bool,
     /// As they came.
     pub(crate) steps: Vec<Step>,
+    /// Whether something that is known kept the order from its end: nothing is asked of it then.
+    pub(crate) is_excused: bool,
 }
 
 /// One event of an order, with what matters of it.
@@ -43,7 +45,14 @@ pub(crate) enum End {
 
 impl Story {
     pub(crate) fn new(number: usize, id: &str, order: Order) -> Self {
-        Self { number, id: id.to_owned(), order, commanded: false, steps: Vec::new() }
+        Self {
+            number,
+            id: id.to_owned(),
+            order,
+            commanded: false,
+            steps: Vec::new(),
+            is_excused: false,
+        }
     }
 
     /// Adds what a packet of this order says.

@@ -26,7 +26,8 @@ pub(crate) fn facts(ledger: &Ledger) -> Vec<Fact> {
         let fault = |story: &Story| {
             judge(story).map(|fault| format!("order {} ({}) {fault}", story.number, story.id))
         };
-        Fact { claim: claim.to_owned(), faults: ledger.stories.iter().filter_map(fault).collect() }
+        let stories = ledger.stories.iter().filter(|story| !story.is_excused);
+        Fact { claim: claim.to_owned(), faults: stories.filter_map(fault).collect() }
     };
     let (pieces, products) = (ledger.stock.shipped(), ledger.stock.products());
     vec![
@@ -39,7 +40,11 @@ pub(crate) fn facts(ledger: &Ledger) -> Vec<Fact> {
         each("every customer, and every vendor of what was sold, was told once", told),
         Fact {
             claim: format!(
-                "the stock balances: {pieces} pieces of {products} products left, none is reserved"
+                "the stock balances: {pieces} pieces of {products} products left, {} reserved",
+                match ledger.stock.excused() {
+                    0 => "none is".to_owned(),
+                    left => format!("at most {left} stay"),
+                }
             ),
             faults: ledger.stock.faults(),
         },

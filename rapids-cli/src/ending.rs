@@ -114,6 +114,7 @@ mod tests {
         let letter = |refusal| code_of(Error::Letter { id: text(), refusal });
         assert_eq!((letter(Refusal::Unknown), letter(Refusal::NothingToResume)), (5, 1));
         assert_eq!(code_of(Error::Full { id: text(), stream: text(), source: "full".into() }), 1);
+        assert_eq!(code_of(Error::Refused { id: text(), reason: text() }), 1);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::screen::Screen;
 
 /// What is worth a line where `RUST_LOG` asks for nothing else: what a refusal of the server leads to
 /// is an error of the command, which says it already.
-const DEFAULT: &str = "warn,rapids_client::connection=error,async_nats=error";
+const DEFAULT: &str = "warn,rapids_client::connection=error,async_nats=off";
 
 /// Sends the library's log to standard error.
 pub(crate) fn init(screen: &Screen) {

@@ -6,12 +6,13 @@
 //! functions type-checked, and regular expressions compiled once.
 //!
 //! On the way of a text: [`lexis`] reads its tokens, [`parse`] has it parsed and puts faults at
-//! their place, [`compile`] makes the [`tree`] that [`evaluate`] runs, [`render`] writes and
-//! [`repeats`] checks for repeated keys. What follows from a packet that holds an expression, or
-//! not, is left to the rivers.
+//! their place, [`compile`] makes the [`tree`] that [`cost`] bounds, [`evaluate`] runs, [`render`]
+//! writes and [`repeats`] checks for repeated keys. What follows from a packet that holds an
+//! expression, or not, is left to the rivers.
 
 mod compare;
 mod compile;
+mod cost;
 mod error;
 mod evaluate;
 mod expression;
@@ -22,6 +23,8 @@ mod number;
 mod parse;
 mod path;
 mod pattern;
+#[cfg(test)]
+mod properties;
 mod render;
 mod repeats;
 #[cfg(test)]

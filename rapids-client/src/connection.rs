@@ -109,7 +109,21 @@ impl Connection {
     where
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
-        let since = Instant::now();
+        self.attempt_since(Instant::now(), action, subject, operation).await
+    }
+
+    /// As [`attempt`](Self::attempt), for an operation that was handed over before: a refusal from
+    /// then on is about it.
+    pub(crate) async fn attempt_since<T, E>(
+        &self,
+        since: Instant,
+        action: &str,
+        subject: &str,
+        operation: impl IntoFuture<Output = Result<T, E>>,
+    ) -> Result<T>
+    where
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
         tokio::select! {
             biased;
             outcome = operation.into_future() => match outcome {

@@ -52,21 +52,34 @@ struct Text<'a>(Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // As it stands first: read as bytes, it could hold control characters, which are no JSON.
+        let raw = <&RawValue>::deserialize(deserializer)?.get();
+        let inner = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        let inner = inner.ok_or_else(|| D::Error::custom("expected a JSON string"))?;
+        if !inner.contains('\\') {
+            return Ok(Text(Cow::Borrowed(inner)));
+        }
+        let Unescaped(text) = serde_json::from_str(raw).map_err(D::Error::custom)?;
+        Ok(Text(Cow::Owned(text)))
+    }
+}
+
+/// What a string with escapes stands for.
+struct Unescaped(String);
+
+impl<'de> Deserialize<'de> for Unescaped {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Lossy;
 
-        impl<'de> Visitor<'de> for Lossy {
-            type Value = Text<'de>;
+        impl Visitor<'_> for Lossy {
+            type Value = Unescaped;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("a JSON string")
             }
 
-            fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<Text<'de>, E> {
-                Ok(Text(String::from_utf8_lossy(bytes)))
-            }
-
-            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(String::from_utf8_lossy(bytes).into_owned())))
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Unescaped, E> {
+                Ok(Unescaped(String::from_utf8_lossy(bytes).into_owned()))
             }
         }
 

@@ -28,7 +28,7 @@ pub use memory::{MemoryKey, Record, RememberingRiver};
 pub use packet::{Arrival, Names, Packet};
 pub use rapids::{Announced, Position, Published, Rapids, Sending, Start, Tail};
 pub use river::{
-    ClauseReport, Explanation, Outcome, Packets, River, Rules, Verdict, is_final, reject,
-    retry_after,
+    ClauseReport, Explanation, Outcome, Packets, RetryPolicy, River, Rules, Verdict, is_final,
+    reject, retry_after,
 };
 pub use service::{Service, told_to_stop};

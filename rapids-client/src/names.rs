@@ -33,6 +33,9 @@ pub(crate) const RULES: &str = "rapids.rules";
 /// Beside it, begins what is said of the moment, such as `state:paused`.
 pub(crate) const STATE: &str = "state:";
 
+/// The key-value bucket in which it is written down for each service which stream it reads.
+pub(crate) const SERVICES: &str = "RAPIDS_SERVICES";
+
 /// The key-value bucket in which a service keeps its memory.
 pub(crate) fn memory_bucket(service: &str) -> String {
     format!("RAPIDS_MEMORY_{service}")

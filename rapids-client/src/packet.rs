@@ -121,8 +121,8 @@ impl Packet {
     /// (anything that begins with `@` or `$` is a path; objects on the way are made).
     ///
     /// A value that has no JSON (NaN, an infinity), a path that leads through a value that is no
-    /// object, and the key `rapids`, which belongs to the bus, are faults: they surface from
-    /// [`check`](Self::check) and when the packet is published.
+    /// object, nesting deeper than 127 levels, and the key `rapids`, which belongs to the bus, are
+    /// faults: they surface from [`check`](Self::check) and when the packet is published.
     #[must_use]
     pub fn with(mut self, path: &str, value: impl Serialize) -> Self {
         if let Err(reason) = self.set(path, &value)
@@ -407,6 +407,26 @@ mod tests {
             fault(Packet::event("x").with("@.event.name", 1)),
             "field `@.event.name` leads through `\"x\"`, no object"
         );
+    }
+
+    #[test]
+    fn nothing_can_be_set_so_deep_that_nobody_could_read_it() {
+        let list = |levels: usize| -> serde_json::Value {
+            serde_json::from_str(&("[".repeat(levels) + &"]".repeat(levels))).unwrap()
+        };
+        for (levels, is_fine) in [(126, true), (127, false)] {
+            let path = format!("@{}", ".a".repeat(levels + 1));
+            for packet in [
+                Packet::event("x").with("list", list(levels)),
+                Packet::event("x").with("@.a.list", list(levels - 1)),
+                Packet::event("x").with(&path, 1),
+            ] {
+                assert_eq!(packet.check().is_ok(), is_fine, "{levels}");
+                assert!(!is_fine || Packet::from_bytes(packet.body()).is_ok());
+            }
+        }
+        let error = Packet::event("x").with("list", list(127)).check().unwrap_err().to_string();
+        assert_eq!(error, "field `list` would nest 128 levels deep, the limit is 127");
     }
 
     #[test]

@@ -5,17 +5,21 @@
 
 mod clause;
 mod explanation;
+mod limits;
 mod outcome;
 mod reaction;
+mod retry;
 mod rules;
 
 use std::fmt;
 use std::future::Future;
 
 pub use explanation::{ClauseReport, Explanation};
+pub(crate) use limits::Limits;
 pub(crate) use outcome::{Failure, failure};
 pub use outcome::{Outcome, Packets, is_final, reject, retry_after};
 pub(crate) use reaction::{Fold, MemoryUse, Reaction};
+pub use retry::RetryPolicy;
 pub use rules::Rules;
 
 use crate::condition::{Path, is_path, key_query, string_literal};
@@ -61,6 +65,7 @@ pub struct River {
     clauses: Vec<Clause>,
     reports_invalid: bool,
     reaction: Option<Reaction>,
+    limits: Limits,
     faults: Vec<String>,
 }
 
@@ -88,6 +93,7 @@ impl River {
             clauses: Vec::new(),
             reports_invalid: true,
             reaction: None,
+            limits: Limits::default(),
             faults: Vec::new(),
         }
     }

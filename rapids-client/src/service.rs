@@ -3,6 +3,7 @@
 //! Declares and starts; the work on the rapids is left to [`delivery`](crate::delivery).
 
 mod announcement;
+mod flow;
 mod running;
 mod signal;
 
@@ -20,6 +21,7 @@ use crate::packet::Packet;
 use crate::rapids::Start;
 use crate::river::{River, Verdict};
 use crate::{Error, Result};
+use flow::Flow;
 
 /// One or more rivers that share a name and a position in the stream.
 ///
@@ -47,6 +49,7 @@ pub struct Service {
     version: String,
     rivers: Vec<River>,
     start: Option<Start>,
+    flow: Flow,
     config: Config,
 }
 
@@ -68,6 +71,7 @@ impl Service {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             rivers: Vec::new(),
             start: None,
+            flow: Flow::default(),
             config,
         }
     }
@@ -141,12 +145,14 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::Definition`]: a name or a version that is none, no river, two rivers of one name, an
-    /// expression that does not parse, a river without a reaction, one memory of two types.
+    /// expression that does not parse, a river without a reaction, one memory of two types, limits
+    /// that let nothing through.
     pub fn check(&self) -> Result<()> {
         let mut faults = Vec::new();
         if !crate::names::is_name(&self.name) {
             faults.push(crate::names::RULE.to_owned());
         }
+        faults.extend(self.flow.faults());
         for river in &self.rivers {
             let named = |fault| format!("river `{}`: {fault}", river.name());
             faults.extend(river.faults().into_iter().map(named));

@@ -6,7 +6,7 @@
 use std::io;
 use std::process::{Child, Command, Stdio};
 
-const WATCH: &str = "trap '' TERM INT; read -r _; kill -TERM 0";
+const WATCH: &str = "trap '' TERM INT; read -r _; kill -TERM 0; kill -CONT 0";
 
 /// The leader of the fleet's process group.
 #[derive(Debug)]

@@ -51,11 +51,21 @@ struct Offer<'a> {
     expected: f64,
 }
 
-#[derive(Serialize)]
-struct Claim<'a> {
+/// One fact.
+#[derive(Debug, Serialize)]
+pub(crate) struct Claim<'a> {
     fact: &'a str,
     holds: bool,
     faults: &'a [String],
+}
+
+pub(crate) fn claims(facts: &[Fact]) -> Vec<Claim<'_>> {
+    let claims = facts.iter().map(|fact| Claim {
+        fact: &fact.claim,
+        holds: fact.holds(),
+        faults: &fact.faults,
+    });
+    claims.collect()
 }
 
 impl<W: Write> Json<W> {
@@ -98,11 +108,6 @@ impl<W: Write> Json<W> {
                 selected.map(|got| Offer { provider: &got.provider, expected: got.expected });
             (offer.user, selected)
         });
-        let claims = facts.iter().map(|fact| Claim {
-            fact: &fact.claim,
-            holds: fact.holds(),
-            faults: &fact.faults,
-        });
         let summary = Summary {
             holds: facts.iter().all(Fact::holds),
             orders: ledger.stories.len(),
@@ -114,7 +119,7 @@ impl<W: Write> Json<W> {
             seconds: ledger.seconds(),
             orders_per_second: ledger.orders_per_second(),
             offers: offers.collect(),
-            facts: claims.collect(),
+            facts: claims(facts),
         };
         self.line(&Last { summary })
     }

@@ -24,15 +24,29 @@ pub(crate) fn totals(ledger: &Ledger) -> String {
     )
 }
 
-/// Writes the summary, then a line for each fact with what speaks against it.
+/// Writes the summary, then the facts.
 pub(crate) fn write(
     out: &mut impl Write,
     ledger: &Ledger,
     facts: &[Fact],
     palette: &Palette,
 ) -> io::Result<()> {
+    write_totals(out, ledger)?;
+    write_facts(out, facts, palette)
+}
+
+/// Writes how many orders there are of each kind, and how long they took.
+pub(crate) fn write_totals(out: &mut impl Write, ledger: &Ledger) -> io::Result<()> {
     let rate = ledger.orders_per_second();
-    writeln!(out, "\n{} in {:.1} s, {rate:.1} orders/s", totals(ledger), ledger.seconds())?;
+    writeln!(out, "\n{} in {:.1} s, {rate:.1} orders/s", totals(ledger), ledger.seconds())
+}
+
+/// Writes a line for each fact, with what speaks against it.
+pub(crate) fn write_facts(
+    out: &mut impl Write,
+    facts: &[Fact],
+    palette: &Palette,
+) -> io::Result<()> {
     for fact in facts {
         if fact.holds() {
             writeln!(out, "  {} {}", paint(palette.good, "✓"), fact.claim)?;

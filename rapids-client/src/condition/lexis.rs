@@ -11,6 +11,8 @@ mod word;
 
 /// The parser's limit of 128, less the bracket that [`parse`](super::parse) puts around the text.
 const MAX_NESTING: usize = 127;
+/// The parser tries each call up to three times, and with it each time all calls inside.
+const MAX_CALLS: usize = 5;
 /// The functions of RFC 9535 with the number of their arguments.
 const FUNCTIONS: [(&str, usize); 5] =
     [("length", 1), ("count", 1), ("value", 1), ("match", 2), ("search", 2)];
@@ -166,6 +168,12 @@ impl<'t> Reader<'t> {
     ) -> Result<(), Fault> {
         if self.open.len() == MAX_NESTING {
             return fault(at, format!("brackets nest deeper than {MAX_NESTING}"));
+        }
+        let calls = || self.open.iter().filter(|open| open.function.is_some());
+        if let Some((_, place)) = function
+            && calls().count() == MAX_CALLS
+        {
+            return fault(place, format!("calls nest deeper than {MAX_CALLS}"));
         }
         self.open.push(Open { bracket, at, function, commas: 0 });
         self.ended = false;

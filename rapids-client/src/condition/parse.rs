@@ -13,8 +13,8 @@ use pest::error::InputLocation;
 
 use super::compile::compile;
 use super::error::{ExpressionError, Place};
-use super::lexis;
 use super::tree::Logic;
+use super::{cost, lexis};
 
 const BEFORE: &str = "$[?";
 const AFTER: &str = "]";
@@ -55,7 +55,11 @@ fn logic(text: &str) -> Result<Logic, Fault> {
     let query = parse_json_path(&format!("{BEFORE}{text}{AFTER}"))
         .map_err(|error| translate(text, error))?;
     match query.segments.as_slice() {
-        [Segment::Selector(Selector::Filter(filter))] => Ok(compile(filter, &lexis.decimals)?),
+        [Segment::Selector(Selector::Filter(filter))] => {
+            let logic = compile(filter, &lexis.decimals)?;
+            cost::check(&logic)?;
+            Ok(logic)
+        }
         _ => Err("it closes a bracket that it did not open".to_owned().into()),
     }
 }
@@ -156,5 +160,23 @@ mod tests {
         assert!(error.to_string().contains(" at column 128: "), "{error:.300}");
         let filters = |levels: usize| format!("{}@.a{}", "@[?".repeat(levels), "]".repeat(levels));
         expression(&filters(127)).unwrap();
+    }
+
+    #[test]
+    fn calls_within_calls_are_refused_before_they_take_forever() {
+        let calls = |levels: usize| {
+            let (open, close) = ("@[?match(@[?".repeat(levels), "], 'x')]".repeat(levels));
+            format!("{open}@.a{close}")
+        };
+        let place = "@[?".len() + "match(@[?@[?".len() * 5 + 1;
+        expression(&calls(5)).unwrap_err();
+        let error = expression(&calls(30)).unwrap_err().to_string();
+        assert!(
+            error.ends_with(&format!(" at column {place}: calls nest deeper than 5")),
+            "{error}"
+        );
+        let unsound = format!("{}@.a =={} == 1", "length(".repeat(100), ")".repeat(100));
+        let error = expression(&unsound).unwrap_err().to_string();
+        assert!(error.ends_with(" at column 36: calls nest deeper than 5"), "{error}");
     }
 }

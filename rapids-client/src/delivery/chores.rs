@@ -3,14 +3,16 @@
 use std::future::{Future, pending};
 use std::rc::Rc;
 
+use async_nats::jetstream::message;
 use futures::StreamExt;
 use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::consumer::{Consumer, MAX_ACK_PENDING};
 use super::handling::Handling;
+use super::losses::{Loss, Losses, Standing};
 use crate::connection::Connection;
 use crate::error::with_causes;
 use crate::rapids::stream;
@@ -26,8 +28,11 @@ pub(crate) struct Chores {
     service: String,
     stream_created: Timestamp,
     handling: Rc<Handling>,
-    under_way: FuturesUnordered<LocalBoxFuture<'static, (Chore, Result<()>)>>,
+    losses: Losses,
+    under_way: FuturesUnordered<LocalBoxFuture<'static, (Chore, Result<Option<Standing>>)>>,
     kinds: Vec<Chore>,
+    /// Why to look for the position once more, since what is under way began before the reason.
+    look_again: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,15 +43,27 @@ enum Chore {
 }
 
 impl Chores {
+    /// `standing` is that of a position of which nothing was asked for yet.
     pub(crate) fn new(
         connection: Connection,
         service: &str,
         stream_created: Timestamp,
+        standing: Standing,
         handling: Rc<Handling>,
     ) -> Self {
-        let (under_way, kinds) = (FuturesUnordered::new(), Vec::new());
-        let service = service.to_owned();
-        Self { connection, service, stream_created, handling, under_way, kinds }
+        let mut chores = Self {
+            connection,
+            service: service.to_owned(),
+            stream_created,
+            handling,
+            losses: Losses::new(standing),
+            under_way: FuturesUnordered::new(),
+            kinds: Vec::new(),
+            look_again: None,
+        };
+        let loss = chores.losses.stands(standing);
+        chores.report(loss);
+        chores
     }
 
     /// Waits until a chore is done.
@@ -54,55 +71,91 @@ impl Chores {
     /// # Errors
     /// What ends the service.
     pub(crate) async fn next(&mut self) -> Result<()> {
-        match self.under_way.next().await {
-            Some((kind, done)) => {
-                self.kinds.retain(|other| *other != kind);
-                done
-            }
-            None => pending().await,
+        let Some((kind, done)) = self.under_way.next().await else {
+            return pending().await;
+        };
+        self.kinds.retain(|other| *other != kind);
+        let standing = done?;
+        if kind == Chore::Position
+            && let Some(reason) = self.look_again.take()
+        {
+            self.look(Some(reason));
+        } else if let Some(standing) = standing {
+            let loss = self.losses.stands(standing);
+            self.report(loss);
         }
+        Ok(())
     }
 
-    fn begin(&mut self, kind: Chore, chore: impl Future<Output = Result<()>> + 'static) {
+    fn begin(
+        &mut self,
+        kind: Chore,
+        chore: impl Future<Output = Result<Option<Standing>>> + 'static,
+    ) {
         if !self.kinds.contains(&kind) {
             self.kinds.push(kind);
             self.under_way.push(Box::pin(async move { (kind, chore.await) }));
         }
     }
 
+    /// Learns of a packet of the rapids that was delivered to this instance.
+    pub(crate) fn delivered(&mut self, info: &message::Info<'_>) {
+        let (number, sequence) = (info.consumer_sequence, info.stream_sequence);
+        let loss = self.losses.delivered(number, sequence, info.delivered > 1);
+        self.report(loss);
+    }
+
+    /// What to tell of packets that expired before this service read them; `None` if there are
+    /// none.
+    pub(crate) fn lost(&self) -> Option<String> {
+        self.losses.told()
+    }
+
+    fn report(&self, loss: Option<Loss>) {
+        if let Some(loss) = loss {
+            let (name, lost) = (&self.service, loss.count);
+            error!(lost, "{loss} expired before {name} read them: keep packets for longer");
+        }
+    }
+
+    /// Whether packets may be asked for: not before it is known where a position stands that is in
+    /// doubt, or nobody would see what expired meanwhile.
+    pub(crate) fn may_pull(&self) -> bool {
+        !(self.losses.are_in_doubt() && self.kinds.contains(&Chore::Position))
+    }
+
     /// Makes sure that the position still exists and fits the stream, when there is reason to
     /// doubt it.
     pub(crate) fn look_for_position(&mut self, reason: String) {
+        self.losses.doubt();
+        if self.kinds.contains(&Chore::Position) {
+            self.look_again = Some(reason);
+        } else {
+            self.look(Some(reason));
+        }
+    }
+
+    /// Looks how the position stands, and whether packets were lost.
+    pub(crate) fn look_for_losses(&mut self) {
+        self.look(None);
+    }
+
+    fn look(&mut self, reason: Option<String>) {
         let (connection, service) = (self.connection.clone(), self.service.clone());
         let created = self.stream_created;
+        let remembers = self.handling.memories.is_some();
         self.begin(Chore::Position, async move {
             let consumer = Consumer::new(&connection, &service);
-            let looking = async {
-                let position = consumer.info().await?;
-                let stream = stream::info(&connection).await?;
-                Ok::<_, Error>(position.zip(stream))
-            };
-            let lost = match looking.await {
-                Ok(Some((position, stream))) if timestamp(stream.created) == created => {
-                    let (at, last) =
-                        (position.delivered.stream_sequence, stream.state.last_sequence);
-                    if at <= last {
-                        return Ok(());
-                    }
-                    format!("it stands at sequence {at}, but the stream ends at {last} now")
-                }
-                Ok(Some(_)) => "the stream was made anew while it ran".to_owned(),
-                Ok(None) => {
-                    format!("its consumer or the stream was deleted while it ran ({reason})")
-                }
-                Err(error @ Error::NotPermitted { .. }) => return Err(error),
+            match standing(&connection, &consumer, created, remembers).await {
                 // A server that is away says nothing about the position.
-                Err(error) => {
-                    warn!(reason, "waiting for the server: {}", with_causes(&error));
-                    return Ok(());
+                Err(error @ Error::Server { .. }) => {
+                    if let Some(reason) = reason {
+                        warn!(reason, "waiting for the server: {}", with_causes(&error));
+                    }
+                    Ok(None)
                 }
-            };
-            Err(consumer.lost(format!("{lost}; start the service again to begin a new position")))
+                stands => stands.map(Some),
+            }
         });
     }
 
@@ -119,7 +172,7 @@ impl Chores {
                 }
                 memories.tidy().await;
             }
-            Ok(())
+            Ok(None)
         });
     }
 
@@ -139,7 +192,49 @@ impl Chores {
                      what makes its reactions fail"
                 );
             }
-            Ok(())
+            Ok(None)
         });
     }
+}
+
+/// How the position stands to the stream.
+///
+/// # Errors
+/// `Position` if it is gone or does not fit.
+async fn standing(
+    connection: &Connection,
+    consumer: &Consumer<'_>,
+    created: Timestamp,
+    remembers: bool,
+) -> Result<Standing> {
+    let anew = || {
+        let oblivion = consumer.oblivion(remembers);
+        format!("to begin anew in another one, run {oblivion} and start the service again")
+    };
+    // The stream before the position: what is beyond the position then, expired before.
+    let Some(stream) = stream::info(connection).await? else {
+        return Err(consumer.lost(format!("the stream was deleted while it ran; {}", anew())));
+    };
+    if timestamp(stream.created) != created {
+        return Err(consumer.lost(format!("the stream was made anew while it ran; {}", anew())));
+    }
+    let Some(position) = consumer.info().await? else {
+        return Err(consumer.lost(
+            "its consumer was deleted while it ran; start the service again to begin a new position"
+                .to_owned(),
+        ));
+    };
+    let (deliveries, delivered) =
+        (position.delivered.consumer_sequence, position.delivered.stream_sequence);
+    if delivered > stream.state.last_sequence {
+        // Others may have published and read meanwhile.
+        let last = consumer.last_sequence().await?;
+        if delivered > last {
+            return Err(consumer.lost(format!(
+                "it stands at sequence {delivered}, but the stream ends at {last} now; {}",
+                anew()
+            )));
+        }
+    }
+    Ok(Standing { first: stream.state.first_sequence, deliveries, delivered })
 }

@@ -7,8 +7,10 @@ use async_nats::jetstream::consumer::{AckPolicy, Info};
 use async_nats::jetstream::stream::ConsumerCreateStrictErrorKind;
 use tracing::{info, warn};
 
+use super::losses::Standing;
+use super::origin::Origin;
 use crate::connection::Connection;
-use crate::names::{STREAM, SUBJECT, memory_bucket};
+use crate::names::{SERVICES, STREAM, SUBJECT, memory_bucket};
 use crate::rapids::stream::{self, StreamFacts};
 use crate::rapids::{Start, position};
 use crate::service::Service;
@@ -32,12 +34,32 @@ impl<'a> Consumer<'a> {
     /// Makes the position where the service is new, and says where it stands.
     ///
     /// # Errors
-    /// `Position` if it does not fit the stream, `Stream` if something else made the consumer.
-    pub(crate) async fn ensure(&self, service: &Service, facts: &StreamFacts) -> Result<()> {
+    /// `Position` if it does not fit the stream.
+    pub(crate) async fn ensure(&self, service: &Service, facts: &StreamFacts) -> Result<Standing> {
+        let origin = Box::pin(Origin::open(self.connection, self.service)).await?;
+        if let Some(other) = origin.other_than(facts.created) {
+            return Err(self.lost(format!(
+                "it was in a stream created at {other}, and this one was created at {}; to begin \
+                 anew in it, run {}",
+                facts.created,
+                self.oblivion(service.remembers())
+            )));
+        }
+        let found = Box::pin(self.found_or_made(service, facts)).await?;
+        origin.record(facts.created).await?;
+        Ok(Standing {
+            first: facts.first_sequence,
+            deliveries: found.delivered.consumer_sequence,
+            delivered: found.delivered.stream_sequence,
+        })
+    }
+
+    async fn found_or_made(&self, service: &Service, facts: &StreamFacts) -> Result<Info> {
         let start = service.start();
         let wanted = self.wanted(start.unwrap_or_default(), service.config().ack_wait);
         if let Some(found) = self.info().await? {
-            return self.resume(&found, &wanted, service, facts).await;
+            self.resume(&found, &wanted, service).await?;
+            return Ok(found);
         }
         if let Some(Start::Sequence(sequence)) = start {
             let last = self.last_sequence().await?;
@@ -48,15 +70,18 @@ impl<'a> Consumer<'a> {
             }
         }
         match self.create(wanted.clone()).await? {
-            Some(created) => self.announce_start(service, facts, &created),
+            Some(created) => {
+                self.announce_start(service, facts, &created);
+                Ok(created)
+            }
             None => {
                 let found = self.info().await?.ok_or_else(|| {
                     self.lost("its consumer is deleted as fast as it is created".to_owned())
                 })?;
-                return self.resume(&found, &wanted, service, facts).await;
+                self.resume(&found, &wanted, service).await?;
+                Ok(found)
             }
         }
-        Ok(())
     }
 
     /// What the server knows of the position; `None` if there is none.
@@ -64,21 +89,28 @@ impl<'a> Consumer<'a> {
         position::info(self.connection, self.service).await
     }
 
-    async fn last_sequence(&self) -> Result<u64> {
+    pub(crate) async fn last_sequence(&self) -> Result<u64> {
         let info = stream::info(self.connection).await?;
         Ok(info.map_or(0, |info| info.state.last_sequence))
     }
 
     /// How to remove the position. Without its memories too, packets from before would be folded
     /// into them once more.
-    fn removal(&self, service: &Service) -> String {
+    fn removal(&self, remembers: bool) -> String {
         let name = self.service;
         let consumer = format!("`nats consumer rm {STREAM} {name}`");
-        if service.remembers() {
+        if remembers {
             format!("{consumer} and `nats kv rm {}`", memory_bucket(name))
         } else {
             consumer
         }
+    }
+
+    /// How to make the service forget the stream that it was in, with what it remembers of it.
+    pub(crate) fn oblivion(&self, remembers: bool) -> String {
+        let name = self.service;
+        let entry = format!("`nats kv del {SERVICES} {name}`");
+        if remembers { format!("{entry} and `nats kv rm {}`", memory_bucket(name)) } else { entry }
     }
 
     /// That the position is gone or does not fit.
@@ -103,13 +135,7 @@ impl<'a> Consumer<'a> {
         self.connection.attempt(&action, &subject, creating).await
     }
 
-    async fn resume(
-        &self,
-        found: &Info,
-        wanted: &PullConfig,
-        service: &Service,
-        facts: &StreamFacts,
-    ) -> Result<()> {
+    async fn resume(&self, found: &Info, wanted: &PullConfig, service: &Service) -> Result<()> {
         let config = &found.config;
         let fits = config.ack_policy == AckPolicy::Explicit
             && config.max_deliver <= 0
@@ -124,7 +150,7 @@ impl<'a> Consumer<'a> {
             return Err(self.lost(format!(
                 "the consumer of this name is no pull consumer of all of {STREAM}, with explicit \
                  acknowledgements and deliveries without limit; delete it with {}",
-                self.removal(service)
+                self.removal(service.remembers())
             )));
         }
         // Read after the position: others may have published and read meanwhile.
@@ -133,7 +159,7 @@ impl<'a> Consumer<'a> {
             return Err(self.lost(format!(
                 "it stands at sequence {at}, but the stream ends at {last}: the stream was made \
                  anew or restored; delete it with {}",
-                self.removal(service)
+                self.removal(service.remembers())
             )));
         }
         if config.ack_wait != wanted.ack_wait || config.max_ack_pending != wanted.max_ack_pending {
@@ -142,10 +168,6 @@ impl<'a> Consumer<'a> {
             let changed = PullConfig { deliver_policy: config.deliver_policy, ..wanted.clone() };
             let updating = self.connection.jetstream.update_consumer_on_stream(changed, STREAM);
             self.connection.attempt("update the position", &subject, updating).await?;
-        }
-        let expired = facts.first_sequence.saturating_sub(found.ack_floor.stream_sequence + 1);
-        if expired > 0 && found.ack_floor.stream_sequence > 0 {
-            warn!("up to {expired} packets expired before this service could read them");
         }
         let behind = found.num_pending + u64::try_from(found.num_ack_pending).unwrap_or_default();
         let name = self.service;
@@ -157,7 +179,7 @@ impl<'a> Consumer<'a> {
             warn!(
                 "{start:?} is ignored, since the service has a position; to start over, stop it \
                  and run {}",
-                self.removal(service)
+                self.removal(service.remembers())
             );
         }
         Ok(())
@@ -170,7 +192,7 @@ impl<'a> Consumer<'a> {
         let remedy = if skipped == 0 {
             String::new()
         } else {
-            let removal = self.removal(service);
+            let removal = self.removal(service.remembers());
             format!(
                 "; to read them too, stop it, run {removal} and start it with `.from_beginning()`"
             )

@@ -32,6 +32,8 @@ use crate::service::{Announcement, Service};
 
 /// How often lost requests are looked for.
 const WATCH: Duration = Duration::from_millis(250);
+/// How often lost packets are looked for.
+const LOSSES: Duration = Duration::from_secs(5);
 /// How often memories are tidied up.
 const TIDY: Duration = Duration::from_secs(2);
 /// How often the limits of stream and position are looked at.
@@ -78,14 +80,20 @@ impl Engine {
         } else {
             None
         };
-        Consumer::new(&connection, name).ensure(&service, rapids.facts()).await?;
+        let standing = Consumer::new(&connection, name).ensure(&service, rapids.facts()).await?;
         let handling = Handling { jobs, publisher: rapids.publisher().clone(), memories };
         let handling = Rc::new(handling);
         Ok(Self {
             pull: Pull::open(&connection, name).await?,
             announcement: Announcement::publish(&connection, &service).await?,
             held: Held::new(connection.client.clone()),
-            chores: Chores::new(connection, name, rapids.facts().created, handling.clone()),
+            chores: Chores::new(
+                connection,
+                name,
+                rapids.facts().created,
+                standing,
+                handling.clone(),
+            ),
             window: Window::new(),
             tally: Tally::default(),
             waiting: VecDeque::new(),
@@ -120,10 +128,11 @@ impl Engine {
     async fn work(&mut self) -> Result<()> {
         let mut keep_alive = self.keep_alive();
         let (mut watch, mut tidy, mut limits) = (ticker(WATCH), ticker(TIDY), ticker(LIMITS));
+        let mut losses = ticker(LOSSES);
         loop {
             let in_hand = self.waiting.len() + self.finishing.len();
             let room = self.window.room(in_hand, self.pull.outstanding());
-            if room > 0 {
+            if room > 0 && self.chores.may_pull() {
                 self.pull.request(room).await?;
             }
             if self.running.is_empty()
@@ -142,7 +151,10 @@ impl Engine {
                 },
                 Some(handled) = self.running.next() => self.finish(handled),
                 Some(ended) = self.finishing.next() => self.settle(ended?).await,
-                done = self.chores.next() => done?,
+                done = self.chores.next() => {
+                    done?;
+                    self.announcement.show("lost", self.chores.lost());
+                }
                 () = self.announcement.answer_next() => {}
                 _ = keep_alive.tick() => self.held.keep_alive().await,
                 _ = watch.tick() => {
@@ -150,6 +162,7 @@ impl Engine {
                         self.chores.look_for_position(reason.to_owned());
                     }
                 }
+                _ = losses.tick() => self.chores.look_for_losses(),
                 _ = tidy.tick() => self.chores.tidy(),
                 _ = limits.tick() => self.chores.look_at_limits(),
             }
@@ -163,6 +176,7 @@ impl Engine {
             Ok(info) => info,
             Err(error) => return warn!(%error, "a delivery without the stream's facts is dropped"),
         };
+        self.chores.delivered(&info);
         let sequence = info.stream_sequence;
         let delivered = u32::try_from(info.delivered).unwrap_or(u32::MAX);
         if !self.held.add(sequence, &message) {

@@ -47,29 +47,36 @@ impl KeySource {
 
     /// The key of a packet, or the problem with it.
     pub(crate) fn of(&self, memory: &str, packet: &Packet) -> Result<MemoryKey, String> {
-        let key = match self {
-            Self::Constant(text) => encoded(text),
+        let key = self.encoded(packet)?;
+        if key.len() > MAX_KEY_BYTES {
+            return Err(format!("memory key is longer than {MAX_KEY_BYTES} bytes: {key:.40}..."));
+        }
+        Ok(MemoryKey(format!("{memory}.{key}")))
+    }
+
+    /// The value there as text, the same for equal values only, or why it cannot be a key.
+    pub(crate) fn encoded(&self, packet: &Packet) -> Result<String, String> {
+        match self {
+            Self::Constant(text) => Ok(encoded(text)),
             Self::Path(path) => {
                 let node = path.get(packet.node());
                 if let Some(repeated) = path.repeated_key(packet.node()) {
                     return Err(format!("the body repeats the key `{repeated}`"));
                 }
                 match node.map(|node| node.kind()) {
-                    None => return Err(format!("memory key {path} is missing")),
-                    Some(Kind::Null) => return Err(format!("memory key {path} is null")),
-                    Some(Kind::String(text)) => encoded(&text),
-                    Some(Kind::Number(literal)) => format!("=n{}", encoded(&canonical(literal))),
-                    Some(Kind::Bool(value)) => format!("=b{value}"),
+                    None => Err(format!("memory key {path} is missing")),
+                    Some(Kind::Null) => Err(format!("memory key {path} is null")),
+                    Some(Kind::String(text)) => Ok(encoded(&text)),
+                    Some(Kind::Number(literal)) => {
+                        Ok(format!("=n{}", encoded(&canonical(literal))))
+                    }
+                    Some(Kind::Bool(value)) => Ok(format!("=b{value}")),
                     Some(Kind::Array | Kind::Object) => {
-                        return Err(format!("memory key {path} is no string, number or boolean"));
+                        Err(format!("memory key {path} is no string, number or boolean"))
                     }
                 }
             }
-        };
-        if key.len() > MAX_KEY_BYTES {
-            return Err(format!("memory key is longer than {MAX_KEY_BYTES} bytes: {key:.40}..."));
         }
-        Ok(MemoryKey(format!("{memory}.{key}")))
     }
 }
 

@@ -58,6 +58,10 @@ impl Fields {
         let Some((Step::Name(key), rest)) = steps.split_first() else {
             return Err("does not begin with the name of a field".into());
         };
+        let depth = steps.len() + deepest(value.get());
+        if depth > MAX_DEPTH {
+            return Err(format!("would nest {depth} levels deep, the limit is {MAX_DEPTH}"));
+        }
         let value = replaced(self.get(key), rest, value)?;
         self.set(key, value);
         Ok(())
@@ -182,6 +186,10 @@ mod tests {
         assert!(reason(b"not json").starts_with("not a JSON object: "));
         assert!(reason(b"{\"a\":1} x").starts_with("not a JSON object: trailing"));
         assert_eq!(reason(b"{\"a\":\"\xff\"}"), "not UTF-8 from byte 7 on");
+        for unescaped in ["{\"\u{0}\":1}", "{\"\\n\n\":1}", "{\"a\":\"\t\"}"] {
+            let reason = reason(unescaped.as_bytes());
+            assert!(reason.contains("control character"), "{unescaped:?}: {reason}");
+        }
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
         assert_eq!(reason(deep.as_bytes()), "nested 10001 levels deep, the limit is 127");
     }

@@ -68,13 +68,14 @@ impl Publisher {
     /// Hands a packet to the connection. Packets are stored in the order of these calls, as long
     /// as the server answers.
     pub(crate) async fn send(&self, packet: Outgoing) -> Sent {
-        let answer = self.hand_over(&packet).await;
-        Sent { publisher: self.clone(), packet, answer }
+        let handed = self.hand_over(&packet).await;
+        Sent { publisher: self.clone(), packet, handed }
     }
 
-    async fn hand_over(&self, packet: &Outgoing) -> Result<PublishAckFuture, PublishError> {
+    async fn hand_over(&self, packet: &Outgoing) -> Handed {
         let message = PublishMessage::build().payload(packet.body.clone()).message_id(&packet.id);
-        self.connection.jetstream.send_publish(SUBJECT, message).await
+        let at = std::time::Instant::now();
+        Handed { at, answer: self.connection.jetstream.send_publish(SUBJECT, message).await }
     }
 }
 
@@ -90,17 +91,24 @@ pub(crate) struct Outgoing {
 pub(crate) struct Sent {
     publisher: Publisher,
     packet: Outgoing,
+    handed: Handed,
+}
+
+/// When a packet was handed to the connection, and what will be answered.
+#[derive(Debug)]
+struct Handed {
+    at: std::time::Instant,
     answer: Result<PublishAckFuture, PublishError>,
 }
 
 impl Sent {
     /// Waits until the packet is stored, and sends it again while that is not certain.
     pub(crate) async fn acknowledged(self, patience: Patience) -> Result<Published> {
-        let Self { publisher, packet, mut answer } = self;
+        let Self { publisher, packet, mut handed } = self;
         let begun = Instant::now();
         let mut attempt = 1;
         loop {
-            let fault = match publisher.stored(&packet.id, answer).await {
+            let fault = match publisher.stored(&packet.id, handed).await {
                 Ok(ack) => {
                     return Ok(Published {
                         id: packet.id,
@@ -122,7 +130,7 @@ impl Sent {
             let wait = backoff::exponential(attempt);
             warn!(packet = packet.id, error = with_causes(&error), ?wait, "publishing again");
             tokio::time::sleep(wait).await;
-            answer = publisher.hand_over(&packet).await;
+            handed = publisher.hand_over(&packet).await;
             attempt = attempt.saturating_add(1);
         }
     }
@@ -131,11 +139,7 @@ impl Sent {
 impl Publisher {
     /// Waits for the answer about the packet of this id. A refusal by permission is none, but comes
     /// on the connection.
-    async fn stored(
-        &self,
-        id: &str,
-        answer: Result<PublishAckFuture, PublishError>,
-    ) -> Result<PublishAck, Fault> {
+    async fn stored(&self, id: &str, Handed { at, answer }: Handed) -> Result<PublishAck, Fault> {
         let answering = async {
             let answer = match answer {
                 Ok(answer) => answer.await,
@@ -143,7 +147,7 @@ impl Publisher {
             };
             Ok::<_, PublishError>(answer)
         };
-        match self.connection.attempt("publish", SUBJECT, answering).await {
+        match self.connection.attempt_since(at, "publish", SUBJECT, answering).await {
             Ok(answer) => answer.map_err(|error| self.fault(id, error)),
             Err(error) => Err(Fault::Final(error)),
         }

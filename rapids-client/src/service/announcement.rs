@@ -46,7 +46,7 @@ impl Announcement {
         }
         // Whatever is answered after the subscriptions were sent, is answered after they were
         // refused.
-        stream::info(connection).await?;
+        Box::pin(stream::info(connection)).await?;
         if let Some(refusal) = connection.refusal("$SRV.>", since) {
             return Err(refusal);
         }

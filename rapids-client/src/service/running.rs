@@ -80,7 +80,7 @@ fn deliver(
 
 async fn open(service: Service, jobs: mpsc::Sender<Job>) -> Result<Engine> {
     let connection = connect(&service).await?;
-    Engine::open(service, connection, jobs).await
+    Box::pin(Engine::open(service, connection, jobs)).await
 }
 
 /// Connects, and waits for a server that is not there yet.

@@ -92,6 +92,25 @@ impl Bench {
         .await;
     }
 
+    /// What is true of the service at the moment, as its only instance shows it, once that is so.
+    pub(crate) async fn fact(&self, service: &str, fact: &str) -> String {
+        soon(fact, async {
+            loop {
+                let up = self.rapids.services(Duration::from_millis(100)).await.unwrap();
+                let instance = up.into_iter().find(|instance| instance.name == service);
+                if let Some(value) = instance.and_then(|mut it| it.facts.remove(fact)) {
+                    return value;
+                }
+            }
+        })
+        .await
+    }
+
+    /// The server without the library.
+    pub(crate) async fn jetstream(&self) -> async_nats::jetstream::Context {
+        async_nats::jetstream::new(async_nats::connect(self.server.url()).await.unwrap())
+    }
+
     /// How many requests of the service wait on the server.
     pub(crate) async fn waiting_requests(&self, service: &str) -> usize {
         let client = async_nats::connect(self.server.url()).await.unwrap();

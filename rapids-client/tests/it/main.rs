@@ -6,5 +6,7 @@ mod behaviours;
 mod dead_letters;
 mod delivery;
 mod harness;
+mod laws;
+mod losses;
 mod memory;
 mod publishing;

@@ -137,7 +137,7 @@ async fn a_service_that_may_not_use_its_memory_ends_and_says_so() {
     let server = NatsServer::with_config(
         r#"authorization { users: [
             {user: admin, password: a}
-            {user: forgetful, password: f, permissions: {publish: {deny: ["$KV.>"]}}}
+            {user: forgetful, password: f, permissions: {publish: {deny: ["$KV.RAPIDS_MEMORY_counter.>"]}}}
         ]}"#,
     )
     .unwrap();
@@ -251,4 +251,82 @@ async fn one_reaction_may_publish_thousands() {
     }
     bench.quiet(&["burst"]).await;
     service.stop().await;
+}
+
+#[tokio::test]
+async fn opening_the_rapids_creates_nothing() {
+    let server = NatsServer::start().unwrap();
+    let config = Config::new(server.url());
+    for _ in 0..2 {
+        assert!(Rapids::open(&config).await.unwrap().is_none());
+    }
+    Rapids::connect(&config).await.unwrap();
+    // Settings that a service could not work with are no reason not to look.
+    let other = config.clone().max_bytes(5);
+    let rapids = Rapids::open(&other).await.unwrap().unwrap();
+    assert_eq!(rapids.publish(Packet::event("x")).await.unwrap().sequence, 1);
+}
+
+#[tokio::test]
+async fn a_tail_knows_the_end_of_what_was_stored() {
+    let bench = Bench::start().await;
+    let stored = async |from| {
+        let mut tail = bench.rapids.tail(from).await.unwrap();
+        bench.rapids.publish(Packet::event("later")).await.unwrap();
+        let mut sequences = Vec::new();
+        while let Some(packet) = soon("the next", tail.next_stored()).await.unwrap() {
+            sequences.extend(packet.arrival().map(|arrival| arrival.sequence));
+        }
+        sequences
+    };
+    assert_eq!(stored(Start::Beginning).await, [0; 0]);
+    assert_eq!(stored(Start::Beginning).await, [1]);
+    assert_eq!(stored(Start::Sequence(2)).await, [2]);
+    assert_eq!(stored(Start::Sequence(9)).await, [0; 0]);
+    assert_eq!(stored(Start::Now).await, [0; 0]);
+    let future = "2200-01-01T00:00:00Z".parse().unwrap();
+    assert_eq!(stored(Start::Time(future)).await, [0; 0]);
+
+    let mut tail = bench.rapids.tail(Start::Sequence(6)).await.unwrap();
+    assert!(soon("the last", tail.next_stored()).await.unwrap().is_some());
+    assert!(soon("the end", tail.next_stored()).await.unwrap().is_none());
+    bench.rapids.publish(Packet::event("after")).await.unwrap();
+    let after = soon("what comes after", tail.next()).await.unwrap();
+    assert_eq!(after.event_name().as_deref(), Some("after"));
+}
+
+#[tokio::test]
+async fn packets_are_stored_in_the_order_in_which_they_were_sent() {
+    let bench = Bench::start().await;
+    let mut sent = Vec::new();
+    for n in 0..100 {
+        sent.push(bench.rapids.send(Packet::event("x").with("n", n)).await.unwrap());
+    }
+    sent.reverse();
+    for (sending, sequence) in sent.into_iter().zip((1..=100).rev()) {
+        assert_eq!(soon("it is stored", sending.stored()).await.unwrap().sequence, sequence);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_comes_before_somebody_waits_for_it_is_said_at_once() {
+    let server = NatsServer::with_config(
+        r#"authorization { users: [
+            {user: admin, password: a}
+            {user: reader, password: r, permissions: {publish: {deny: ["rapids"]}}}
+        ]}"#,
+    )
+    .unwrap();
+    let config = |user: &str| Config::new(server.url()).user_and_password(user, &user[..1]);
+    Rapids::connect(&config("admin")).await.unwrap();
+    let rapids = Rapids::open(&config("reader")).await.unwrap().unwrap();
+    let sending = rapids.send(Packet::event("x")).await.unwrap();
+    // Once this one is refused, the refusal of the first is there.
+    soon("a refusal", rapids.publish(Packet::event("y"))).await.unwrap_err();
+    // The server's answer, which never comes, would be waited for 5 seconds.
+    let told = tokio::time::timeout(Duration::from_secs(3), sending.stored()).await;
+    let error = told.unwrap().unwrap_err();
+    assert!(matches!(error, Error::NotPermitted { .. }) && error.is_refusal(), "{error}");
+    let error = Rapids::open(&config("nobody")).await.unwrap_err();
+    assert!(matches!(error, Error::Connect { .. }) && error.is_refusal(), "{error}");
 }

@@ -1,0 +1,184 @@
+//! What happened to the processes, and when.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::script::Deed;
+
+/// One thing that happened.
+#[derive(Debug, Clone)]
+pub(crate) enum Event {
+    /// The monkey did it.
+    Done(Deed),
+    /// A service aborted itself.
+    Aborted { service: String },
+    /// A process ended by itself in another way, in words.
+    Ended(String),
+}
+
+/// Everything that happened so far.
+#[derive(Debug)]
+pub(crate) struct Diary {
+    began: Instant,
+    entries: Vec<(Duration, Event)>,
+}
+
+/// How often each kind of thing really happened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Counts {
+    /// Services killed.
+    pub(crate) services: usize,
+    /// How often the server was killed.
+    pub(crate) servers: usize,
+    pub(crate) pauses: usize,
+    pub(crate) second_instances: usize,
+    pub(crate) aborts: usize,
+    /// Ends that nothing explains.
+    pub(crate) others: usize,
+}
+
+impl Diary {
+    pub(crate) fn new() -> Self {
+        Self { began: Instant::now(), entries: Vec::new() }
+    }
+
+    /// Takes note, and answers with the entry as a line.
+    pub(crate) fn note(&mut self, event: Event) -> String {
+        let line = line(self.elapsed(), &event);
+        self.entries.push((self.elapsed(), event));
+        line
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for (_, event) in &self.entries {
+            let count = match event {
+                Event::Done(Deed::Kill { .. }) => &mut counts.services,
+                Event::Done(Deed::KillServer { .. }) => &mut counts.servers,
+                Event::Done(Deed::Pause { .. }) => &mut counts.pauses,
+                Event::Done(Deed::Double { .. }) => &mut counts.second_instances,
+                Event::Aborted { .. } => &mut counts.aborts,
+                Event::Ended(_) => &mut counts.others,
+            };
+            *count += 1;
+        }
+        counts
+    }
+
+    /// When, in seconds, the monkey killed or paused this service: what may have been at work in
+    /// it alone then seems to have brought it down.
+    pub(crate) fn attacks_on(&self, name: &str) -> Vec<String> {
+        let is_attack = |event: &Event| {
+            matches!(event, Event::Done(Deed::Kill { service, .. } | Deed::Pause { service, .. })
+                if service == name)
+        };
+        let attacks = self.entries.iter().filter(|(_, event)| is_attack(event));
+        attacks.map(|(at, _)| format!("{:.1}", at.as_secs_f64())).collect()
+    }
+
+    /// The services that aborted although nothing was to make them, and whatever else ended by
+    /// itself.
+    pub(crate) fn strays(&self, aborting: &str) -> Vec<String> {
+        let stray = |(at, event): &(Duration, Event)| match event {
+            Event::Aborted { service } if service == aborting => None,
+            Event::Aborted { .. } | Event::Ended(_) => Some(line(*at, event)),
+            Event::Done(_) => None,
+        };
+        self.entries.iter().filter_map(stray).collect()
+    }
+
+    /// Every entry as a line.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
+        self.entries.iter().map(|(at, event)| line(*at, event))
+    }
+}
+
+fn line(at: Duration, event: &Event) -> String {
+    format!("{:>8.2} s  {event}", at.as_secs_f64())
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done(deed) => deed.fmt(formatter),
+            Self::Aborted { service } => write!(formatter, "{service} aborted itself"),
+            Self::Ended(how) => how.fmt(formatter),
+        }
+    }
+}
+
+impl fmt::Display for Deed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = |duration: &Duration| duration.as_secs_f64();
+        match self {
+            Self::Kill { service, absence } => {
+                write!(formatter, "killed {service}, back after {:.1} s", seconds(absence))
+            }
+            Self::KillServer { absence } => {
+                write!(formatter, "killed the server, back after {:.1} s", seconds(absence))
+            }
+            Self::Pause { service, length } => {
+                write!(formatter, "paused {service} for {:.1} s", seconds(length))
+            }
+            Self::Double { service, length } => {
+                write!(formatter, "second {service} for {:.1} s", seconds(length))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { services, servers, pauses, second_instances, aborts, others } = self;
+        write!(
+            formatter,
+            "{} kills ({services} of services, {servers} of the server), {pauses} pauses, \
+             {second_instances} second instances, {aborts} aborts by poison",
+            services + servers
+        )?;
+        if *others > 0 {
+            write!(formatter, ", {others} ends that nothing explains")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn kill(service: &str) -> Event {
+        Event::Done(Deed::Kill { service: service.to_owned(), absence: Duration::from_millis(800) })
+    }
+
+    fn abort(service: &str) -> Event {
+        Event::Aborted { service: service.to_owned() }
+    }
+
+    #[test]
+    fn entries_read_as_sentences_with_their_times() {
+        let line = Diary::new().note(kill("payment"));
+        assert!(line.ends_with(" s  killed payment, back after 0.8 s"), "{line}");
+        assert!(line.starts_with("    0.0"), "{line}");
+    }
+
+    #[test]
+    fn each_kind_is_counted_apart() {
+        let mut diary = Diary::new();
+        for event in [kill("payment"), abort("taster"), kill("order"), abort("order")] {
+            diary.note(event);
+        }
+        let counts = diary.counts();
+        assert_eq!((counts.services, counts.aborts, counts.servers), (2, 2, 0));
+        assert_eq!(diary.attacks_on("payment").len(), 1);
+        let strays = diary.strays("taster");
+        assert_eq!(strays.len(), 1);
+        assert!(strays[0].ends_with("order aborted itself"));
+    }
+}

@@ -1,0 +1,9 @@
+#![no_main]
+//! A text as an expression: parsed, printed, asked of packets.
+
+#[path = "../../rapids-client/tests/it/laws/expression.rs"]
+mod laws;
+
+libfuzzer_sys::fuzz_target!(|text: &str| {
+    laws::hold(text);
+});

@@ -1,0 +1,64 @@
+//! Which stream the position of a service is in.
+//!
+//! A stream that is deleted takes the positions along. A service that was down meanwhile would be
+//! new to the next stream, and would begin there without a word about what it has missed. So the
+//! stream is written down where it does not go with it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::bucket::Bucket;
+use crate::connection::Connection;
+use crate::names::SERVICES;
+use crate::{Error, Result};
+
+/// What is written down for a service.
+#[derive(Debug, Serialize, Deserialize)]
+struct Entry {
+    /// When its stream was created, which no other stream of the name was.
+    stream_created: String,
+}
+
+pub(crate) struct Origin<'a> {
+    bucket: Bucket,
+    service: &'a str,
+    revision: u64,
+    /// As it is written down.
+    created: Option<String>,
+}
+
+impl<'a> Origin<'a> {
+    pub(crate) async fn open(connection: &Connection, service: &'a str) -> Result<Self> {
+        let description = "in which stream each service has its position".to_owned();
+        let bucket = Bucket::open(connection, SERVICES, description, Duration::ZERO).await?;
+        let (value, revision) = bucket.load(service).await?;
+        let read = |value| {
+            serde_json::from_slice(value).map_err(|error| Error::Malformed {
+                reason: format!("`{service}` in `{SERVICES}` was written by others: {error}"),
+            })
+        };
+        let entry: Option<Entry> = value.as_deref().map(read).transpose()?;
+        let created = entry.map(|entry| entry.stream_created);
+        Ok(Self { bucket, service, revision, created })
+    }
+
+    /// When the stream was created in which the service had its position, if that was another one.
+    pub(crate) fn other_than(&self, stream_created: Timestamp) -> Option<&str> {
+        let created = self.created.as_deref()?;
+        (created != stream_created.to_string()).then_some(created)
+    }
+
+    /// Writes the stream down where nothing is written yet.
+    pub(crate) async fn record(&self, stream_created: Timestamp) -> Result<()> {
+        if self.created.is_some() {
+            return Ok(());
+        }
+        let entry = Entry { stream_created: stream_created.to_string() };
+        let json = serde_json::to_vec(&entry).expect("texts can be written as JSON");
+        // Another instance that was faster wrote the same.
+        self.bucket.save(self.service, json.into(), self.revision).await?;
+        Ok(())
+    }
+}

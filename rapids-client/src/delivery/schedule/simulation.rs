@@ -1,0 +1,210 @@
+//! A long run of random packets and results, to see that the rules hold together.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::*;
+use crate::delivery::place::Feed;
+
+const RIVERS: [(Option<f64>, u32); 4] = [(None, 0), (Some(40.0), 0), (None, 3), (Some(200.0), 2)];
+const CONCURRENCY: usize = 4;
+
+/// What is known of the turns from what was said of them, without looking into the schedule.
+struct World {
+    random: fastrand::Rng,
+    now: Instant,
+    schedule: Schedule,
+    next_sequence: u64,
+    keys: HashMap<Place, Option<u64>>,
+    suspects: BTreeMap<Turn, bool>,
+    clearing: Vec<Turn>,
+    cleared: Option<Turn>,
+    running: Vec<Turn>,
+    ended: Vec<Turn>,
+    finished: usize,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        Self {
+            random: fastrand::Rng::with_seed(seed),
+            now: Instant::now(),
+            schedule: Schedule::new(&RIVERS, CONCURRENCY),
+            next_sequence: 1,
+            keys: HashMap::new(),
+            suspects: BTreeMap::new(),
+            clearing: Vec::new(),
+            cleared: None,
+            running: Vec::new(),
+            ended: Vec::new(),
+            finished: 0,
+        }
+    }
+
+    fn step(&mut self, arrivals: bool) {
+        match self.random.u8(0..10) {
+            0..=1 if arrivals => self.arrive(),
+            2 if arrivals => self.remove(),
+            0..=5 => self.begin(),
+            6 => self.now += Duration::from_millis(self.random.u64(0..30)),
+            7 => self.hear_of_a_suspect(),
+            8 => self.end(),
+            _ => self.settle(),
+        }
+        self.check();
+    }
+
+    fn arrive(&mut self) {
+        let random = &mut self.random;
+        let feed = if random.u8(0..10) == 0 { Feed::Replays } else { Feed::Rapids };
+        // Not always in order: packets are delivered again.
+        let sequence = self.next_sequence + random.u64(0..2) * 5_000;
+        self.next_sequence += 1;
+        let place = Place { feed, sequence };
+        let mut rivers: Vec<_> = (0..RIVERS.len()).filter(|_| random.bool()).collect();
+        rivers.push(random.usize(0..RIVERS.len()));
+        let key = random.bool().then(|| random.u64(0..5));
+        let suspect = random.u8(0..8) == 0;
+        self.schedule.add(place, key.map(|key| key.to_string()), rivers.clone(), suspect);
+        if self.keys.insert(place, key).is_none() {
+            let turns = rivers.into_iter().map(|river| (Turn { place, river }, suspect));
+            self.suspects.extend(turns);
+        }
+    }
+
+    fn begin(&mut self) {
+        match self.schedule.next(self.now) {
+            Next::Wait => {}
+            Next::Clear(turn) => {
+                assert!(self.suspects[&turn], "{turn:?} is no suspect");
+                assert!(self.cleared.is_none());
+                self.clearing.push(turn);
+            }
+            Next::Run(turn) => {
+                assert_eq!(self.suspects[&turn], self.cleared == Some(turn), "{turn:?}");
+                assert!(!self.running.contains(&turn) && !self.ended.contains(&turn));
+                self.running.push(turn);
+            }
+        }
+    }
+
+    fn hear_of_a_suspect(&mut self) {
+        let Some(turn) = self.clearing.pop() else { return };
+        match self.random.u8(0..4) {
+            0 => {
+                let soon = self.soon();
+                self.schedule.postpone(turn, soon);
+            }
+            1 => self.finish(turn),
+            _ => {
+                self.schedule.cleared(turn);
+                self.cleared = Some(turn);
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        if self.running.is_empty() {
+            return;
+        }
+        let turn = self.running.swap_remove(self.random.usize(0..self.running.len()));
+        self.cleared = self.cleared.filter(|&cleared| cleared != turn);
+        if self.random.u8(0..10) == 0 {
+            let soon = self.soon();
+            self.schedule.postpone(turn, soon);
+            return;
+        }
+        let how = match self.random.u8(0..10) {
+            0..=4 => Told::Success,
+            5 => Told::Neutral,
+            _ => Told::Failure,
+        };
+        self.schedule.ended(turn, how, self.now);
+        self.suspects.insert(turn, false);
+        self.ended.push(turn);
+    }
+
+    fn settle(&mut self) {
+        if self.ended.is_empty() {
+            return;
+        }
+        let turn = self.ended.swap_remove(self.random.usize(0..self.ended.len()));
+        if self.random.u8(0..3) == 0 {
+            let soon = self.soon();
+            self.schedule.again(turn, soon);
+        } else {
+            self.finish(turn);
+        }
+    }
+
+    fn finish(&mut self, turn: Turn) {
+        self.suspects.remove(&turn);
+        self.finished += 1;
+        let last = !self.suspects.keys().any(|open| open.place == turn.place);
+        assert_eq!(self.schedule.done(turn), last);
+    }
+
+    fn remove(&mut self) {
+        let nth = self.random.usize(0..20);
+        let Some(&Turn { place, .. }) = self.suspects.keys().nth(nth) else { return };
+        let busy = self.running.iter().chain(&self.ended).any(|turn| turn.place == place);
+        assert_eq!(self.schedule.remove(place), !busy);
+        if !busy {
+            self.suspects.retain(|turn, _| turn.place != place);
+            self.clearing.retain(|turn| turn.place != place);
+            self.cleared = self.cleared.filter(|turn| turn.place != place);
+        }
+    }
+
+    fn soon(&mut self) -> Instant {
+        self.now + Duration::from_millis(self.random.u64(0..200))
+    }
+
+    fn check(&self) {
+        let schedule = &self.schedule;
+        assert!(self.running.len() <= CONCURRENCY);
+        assert_eq!(schedule.running(), self.running.len());
+        assert!(self.clearing.len() + usize::from(self.cleared.is_some()) <= 1);
+        if self.cleared.is_some_and(|turn| self.running.contains(&turn)) {
+            assert_eq!(self.running.len(), 1, "a suspect runs alone");
+        }
+        let open = schedule.held() + schedule.queued() + schedule.running() + self.ended.len();
+        assert_eq!(open, self.suspects.len());
+        let mut current = HashMap::new();
+        let cleared = self.clearing.iter().chain(&self.cleared);
+        for turn in self.running.iter().chain(&self.ended).chain(cleared) {
+            if let Some(key) = self.keys[&turn.place] {
+                assert_eq!(*current.entry(key).or_insert(turn.place), turn.place);
+            }
+        }
+    }
+
+    /// Nothing arrives any more, and time passes as far as the schedule wants it to.
+    fn drain(&mut self) {
+        for _ in 0..200_000 {
+            if self.suspects.is_empty() {
+                return;
+            }
+            self.step(false);
+            self.begin();
+            let under_way = self.running.len() + self.ended.len() + self.clearing.len();
+            if under_way == 0 && !self.suspects.is_empty() {
+                let wake = self.schedule.wake(self.now);
+                self.now = wake.expect("turns are open, none is under way, and none waits");
+            }
+        }
+        panic!("{} turns are left", self.suspects.len());
+    }
+}
+
+#[test]
+fn the_rules_hold_whatever_comes() {
+    for seed in 0..6 {
+        let mut world = World::new(seed);
+        (0..5_000).for_each(|_| world.step(true));
+        assert!(world.finished > 100, "{} of seed {seed}", world.finished);
+        world.drain();
+        let schedule = &world.schedule;
+        assert_eq!((schedule.held(), schedule.queued(), schedule.running()), (0, 0, 0));
+        assert_eq!(schedule.wake(world.now), None);
+    }
+}

@@ -1,0 +1,335 @@
+//! The rules of the schedule, one by one.
+
+use super::*;
+use crate::delivery::place::Feed;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn place(sequence: u64) -> Place {
+    Place { feed: Feed::Rapids, sequence }
+}
+
+fn turn(sequence: u64, river: usize) -> Turn {
+    Turn { place: place(sequence), river }
+}
+
+fn free_rivers(count: usize, concurrency: usize) -> Schedule {
+    Schedule::new(&vec![(None, 0); count], concurrency)
+}
+
+/// Everything that may be done now.
+fn all(schedule: &mut Schedule, now: Instant) -> Vec<Next> {
+    std::iter::from_fn(|| Some(schedule.next(now)).filter(|next| *next != Next::Wait)).collect()
+}
+
+fn run(turns: impl IntoIterator<Item = (u64, usize)>) -> Vec<Next> {
+    turns.into_iter().map(|(sequence, river)| Next::Run(turn(sequence, river))).collect()
+}
+
+fn finish(schedule: &mut Schedule, turn: Turn, now: Instant) -> bool {
+    schedule.ended(turn, Told::Success, now);
+    schedule.done(turn)
+}
+
+/// Held, queued, running.
+fn counts(schedule: &Schedule) -> (usize, usize, usize) {
+    (schedule.held(), schedule.queued(), schedule.running())
+}
+
+#[test]
+fn the_smallest_turns_run_first_and_no_more_than_there_are_slots() {
+    let now = Instant::now();
+    let mut schedule = free_rivers(2, 3);
+    schedule.add(place(8), None, [1, 0], false);
+    schedule.add(place(7), None, [1], false);
+    let replay = Place { feed: Feed::Replays, sequence: 900 };
+    schedule.add(replay, None, [0], false);
+    let first = Next::Run(Turn { place: replay, river: 0 });
+    assert_eq!(all(&mut schedule, now), [vec![first], run([(7, 1), (8, 0)])].concat());
+    assert_eq!(counts(&schedule), (0, 1, 3));
+    assert!(finish(&mut schedule, turn(7, 1), now));
+    assert_eq!(all(&mut schedule, now), run([(8, 1)]));
+    assert!(!finish(&mut schedule, turn(8, 0), now), "river 1 still needs it");
+    assert!(finish(&mut schedule, turn(8, 1), now));
+}
+
+#[test]
+fn a_slot_is_free_once_the_reaction_has_ended() {
+    let now = Instant::now();
+    let mut schedule = free_rivers(1, 1);
+    schedule.add(place(1), None, [0], false);
+    schedule.add(place(2), None, [0], false);
+    assert_eq!(all(&mut schedule, now), run([(1, 0)]));
+    assert_eq!(schedule.wake(now), None);
+    assert_eq!(schedule.ended(turn(1, 0), Told::Success, now), None);
+    assert_eq!(all(&mut schedule, now), run([(2, 0)]));
+    assert_eq!(counts(&schedule), (0, 0, 1));
+    assert!(schedule.done(turn(1, 0)));
+}
+
+#[test]
+fn a_river_that_retries_holds_up_no_other() {
+    let now = Instant::now();
+    let mut schedule = free_rivers(2, 1);
+    schedule.add(place(1), None, [0, 1], false);
+    schedule.add(place(2), None, [0], false);
+    assert_eq!(all(&mut schedule, now), run([(1, 0)]));
+    schedule.ended(turn(1, 0), Told::Failure, now);
+    schedule.again(turn(1, 0), now + SECOND);
+    assert_eq!(all(&mut schedule, now), run([(1, 1)]));
+    assert!(!finish(&mut schedule, turn(1, 1), now));
+    assert_eq!(all(&mut schedule, now), run([(2, 0)]));
+    assert!(finish(&mut schedule, turn(2, 0), now));
+    assert_eq!(counts(&schedule), (1, 0, 0));
+    assert_eq!(schedule.wake(now), Some(now + SECOND));
+    assert_eq!(all(&mut schedule, now + SECOND), run([(1, 0)]));
+}
+
+#[test]
+fn packets_of_one_key_run_one_after_the_other() {
+    let now = Instant::now();
+    let mut schedule = free_rivers(2, 9);
+    let key = || Some("o-1".to_owned());
+    schedule.add(place(5), key(), [0, 1], false);
+    schedule.add(place(7), key(), [0], false);
+    schedule.add(place(4), key(), [0], false);
+    schedule.add(place(6), Some("o-2".to_owned()), [0], false);
+    assert_eq!(all(&mut schedule, now), run([(5, 0), (5, 1), (6, 0)]));
+    assert_eq!(counts(&schedule), (2, 0, 3));
+    assert!(!finish(&mut schedule, turn(5, 0), now));
+    schedule.ended(turn(5, 1), Told::Failure, now);
+    schedule.again(turn(5, 1), now + SECOND);
+    assert_eq!(all(&mut schedule, now), [], "also while one of them is tried again");
+    assert_eq!(all(&mut schedule, now + SECOND), run([(5, 1)]));
+    assert!(finish(&mut schedule, turn(5, 1), now));
+    assert_eq!(all(&mut schedule, now), run([(4, 0)]), "the smallest of those that waited");
+    assert!(finish(&mut schedule, turn(4, 0), now));
+    assert_eq!(all(&mut schedule, now), run([(7, 0)]));
+}
+
+#[test]
+fn a_time_that_is_set_while_behind_another_packet_holds() {
+    let now = Instant::now();
+    let mut schedule = free_rivers(1, 2);
+    schedule.add(place(1), Some("k".to_owned()), [0], false);
+    schedule.add(place(2), Some("k".to_owned()), [0], false);
+    schedule.again(turn(2, 0), now + SECOND);
+    assert_eq!(all(&mut schedule, now + 2 * SECOND), run([(1, 0)]));
+    assert!(finish(&mut schedule, turn(1, 0), now));
+    assert_eq!(schedule.wake(now), Some(now + SECOND));
+    assert_eq!(all(&mut schedule, now + SECOND), run([(2, 0)]));
+}
+
+#[test]
+fn a_throttled_river_waits_and_the_others_go_on() {
+    let now = Instant::now();
+    let mut schedule = Schedule::new(&[(Some(1.0), 0), (None, 0)], 9);
+    (1..=3).for_each(|sequence| schedule.add(place(sequence), None, [0, 1], false));
+    assert_eq!(all(&mut schedule, now), run([(1, 0), (1, 1), (2, 1), (3, 1)]));
+    assert_eq!(counts(&schedule), (2, 0, 4));
+    let due = schedule.wake(now).unwrap();
+    assert!(due > now + SECOND / 2 && due <= now + SECOND);
+    assert_eq!(all(&mut schedule, due), run([(2, 0)]));
+    schedule.postpone(turn(2, 0), due);
+    assert_eq!(all(&mut schedule, due), run([(2, 0)]), "what did not run used nothing up");
+    assert_eq!(all(&mut schedule, due), []);
+}
+
+/// One river with a breaker that a first failure opens, and packets for it; and a second one.
+fn broken(packets: u64, now: Instant) -> Schedule {
+    let mut schedule = Schedule::new(&[(None, 1), (None, 0)], 2);
+    (1..=packets).for_each(|sequence| schedule.add(place(sequence), None, [0], false));
+    assert_eq!(schedule.next(now), Next::Run(turn(1, 0)));
+    let news = schedule.ended(turn(1, 0), Told::Failure, now);
+    assert_eq!(news, Some(BreakerNews::Opened(SECOND, 1)));
+    schedule.again(turn(1, 0), now);
+    assert_eq!(schedule.next(now), Next::Wait);
+    schedule
+}
+
+#[test]
+fn behind_an_open_breaker_one_trial_runs_and_its_success_lets_all_through() {
+    let now = Instant::now();
+    let mut schedule = broken(3, now);
+    assert_eq!(counts(&schedule), (3, 0, 0));
+    schedule.add(place(9), None, [1], false);
+    assert_eq!(all(&mut schedule, now), run([(9, 1)]));
+    assert_eq!(schedule.wake(now), Some(now + SECOND));
+    assert_eq!(all(&mut schedule, now + SECOND), run([(2, 0)]));
+    assert!(finish(&mut schedule, turn(9, 1), now));
+    assert_eq!(schedule.wake(now + SECOND), None, "only the end of the trial helps");
+    let news = schedule.ended(turn(2, 0), Told::Success, now);
+    assert_eq!(news, Some(BreakerNews::Closed));
+    assert_eq!(counts(&schedule), (0, 2, 0));
+    assert_eq!(all(&mut schedule, now), run([(1, 0), (3, 0)]));
+}
+
+#[test]
+fn each_trial_is_another_turn() {
+    let start = Instant::now();
+    let mut schedule = broken(3, start);
+    let mut tried = Vec::new();
+    for _ in 0..6 {
+        assert_eq!(schedule.next(start), Next::Wait);
+        let now = schedule.wake(start).unwrap();
+        let Next::Run(trial) = schedule.next(now) else { panic!() };
+        tried.push(trial.place.sequence);
+        assert!(schedule.ended(trial, Told::Failure, now).is_some());
+        schedule.again(trial, start);
+    }
+    assert_eq!(tried, [2, 3, 1, 2, 3, 1]);
+    assert_eq!(schedule.breaker(0).failures(), 7);
+}
+
+#[test]
+fn a_trial_that_says_nothing_is_followed_by_another_at_once() {
+    let now = Instant::now();
+    let mut schedule = broken(3, now);
+    let due = now + SECOND;
+    assert_eq!(all(&mut schedule, due), run([(2, 0)]));
+    assert_eq!(schedule.ended(turn(2, 0), Told::Neutral, due), None);
+    assert!(schedule.done(turn(2, 0)));
+    assert_eq!(all(&mut schedule, due), run([(3, 0)]));
+    schedule.postpone(turn(3, 0), due + SECOND);
+    assert_eq!(all(&mut schedule, due), run([(1, 0)]));
+}
+
+#[test]
+fn a_late_result_is_not_taken_for_that_of_the_trial() {
+    let now = Instant::now();
+    let mut schedule = Schedule::new(&[(None, 1)], 3);
+    (1..=4).for_each(|sequence| schedule.add(place(sequence), None, [0], false));
+    assert_eq!(all(&mut schedule, now), run([(1, 0), (2, 0), (3, 0)]));
+    assert!(schedule.ended(turn(1, 0), Told::Failure, now).is_some());
+    assert_eq!(all(&mut schedule, now + SECOND), run([(4, 0)]));
+    assert_eq!(schedule.ended(turn(2, 0), Told::Success, now + SECOND), None);
+    assert_eq!(schedule.ended(turn(3, 0), Told::Failure, now + SECOND), None);
+    assert!(!schedule.breaker(0).is_closed());
+    let news = schedule.ended(turn(4, 0), Told::Failure, now + SECOND);
+    assert_eq!(news, Some(BreakerNews::Opened(2 * SECOND, 2)));
+}
+
+#[test]
+fn many_turns_behind_an_open_breaker_are_not_moved_about() {
+    let now = Instant::now();
+    let mut schedule = broken(10_000, now);
+    for sequence in 20_000..30_000 {
+        schedule.add(place(sequence), None, [1], false);
+        assert_eq!(schedule.next(now), Next::Run(turn(sequence, 1)));
+        assert_eq!(schedule.next(now), Next::Wait);
+        assert!(finish(&mut schedule, turn(sequence, 1), now));
+    }
+    assert_eq!(counts(&schedule), (10_000, 0, 0));
+}
+
+#[test]
+fn a_suspect_is_cleared_while_others_go_on_and_then_runs_alone() {
+    let now = Instant::now();
+    let mut schedule = free_rivers(1, 2);
+    schedule.add(place(1), None, [0], true);
+    schedule.add(place(2), None, [0], false);
+    schedule.add(place(3), None, [0], true);
+    schedule.add(place(4), None, [0], false);
+    schedule.add(place(5), None, [0], false);
+    let begun = [vec![Next::Clear(turn(1, 0))], run([(2, 0), (4, 0)])].concat();
+    assert_eq!(all(&mut schedule, now), begun);
+    assert_eq!(counts(&schedule), (2, 1, 2));
+    schedule.cleared(turn(1, 0));
+    assert!(finish(&mut schedule, turn(2, 0), now));
+    assert_eq!(all(&mut schedule, now), [], "nothing new begins, a slot or not");
+    assert!(finish(&mut schedule, turn(4, 0), now));
+    assert_eq!(all(&mut schedule, now), run([(1, 0)]));
+    schedule.ended(turn(1, 0), Told::Failure, now);
+    schedule.again(turn(1, 0), now);
+    let rest = [run([(1, 0)]), vec![Next::Clear(turn(3, 0))], run([(5, 0)])].concat();
+    assert_eq!(all(&mut schedule, now), rest, "it ended, so it is no suspect any more");
+}
+
+#[test]
+fn a_suspect_that_may_not_run_yet_remains_one_and_lets_another_go_first() {
+    let now = Instant::now();
+    let mut schedule = free_rivers(1, 2);
+    schedule.add(place(1), None, [0], true);
+    schedule.add(place(2), None, [0], true);
+    assert_eq!(all(&mut schedule, now), [Next::Clear(turn(1, 0))]);
+    schedule.postpone(turn(1, 0), now + SECOND);
+    assert_eq!(all(&mut schedule, now), [Next::Clear(turn(2, 0))]);
+    assert!(schedule.done(turn(2, 0)), "condemned");
+    assert_eq!(schedule.wake(now), Some(now + SECOND));
+    assert_eq!(all(&mut schedule, now + SECOND), [Next::Clear(turn(1, 0))]);
+    schedule.cleared(turn(1, 0));
+    schedule.postpone(turn(1, 0), now + 2 * SECOND);
+    assert_eq!(all(&mut schedule, now + 2 * SECOND), [Next::Clear(turn(1, 0))]);
+}
+
+#[test]
+fn gates_and_keys_come_before_the_clearing_of_a_suspect() {
+    let now = Instant::now();
+    let mut schedule = broken(1, now);
+    schedule.add(place(2), None, [0], true);
+    schedule.add(place(3), Some("k".to_owned()), [1], false);
+    schedule.add(place(4), Some("k".to_owned()), [1], true);
+    assert_eq!(all(&mut schedule, now), run([(3, 1)]));
+    assert!(finish(&mut schedule, turn(3, 1), now));
+    assert_eq!(all(&mut schedule, now), [Next::Clear(turn(4, 1))]);
+    assert!(schedule.done(turn(4, 1)));
+    assert_eq!(schedule.wake(now), Some(now + SECOND));
+    assert!(schedule.remove(place(1)));
+    assert_eq!(all(&mut schedule, now + SECOND), [Next::Clear(turn(2, 0))]);
+    assert!(schedule.done(turn(2, 0)));
+    schedule.add(place(5), None, [0], false);
+    assert_eq!(all(&mut schedule, now + SECOND), run([(5, 0)]), "the trial is still due");
+}
+
+#[test]
+fn a_packet_is_removed_unless_something_of_it_is_under_way() {
+    let now = Instant::now();
+    let mut schedule = free_rivers(2, 1);
+    schedule.add(place(1), Some("k".to_owned()), [0, 1], false);
+    schedule.add(place(2), Some("k".to_owned()), [0], false);
+    schedule.add(place(3), Some("k".to_owned()), [0], false);
+    assert_eq!(all(&mut schedule, now), run([(1, 0)]));
+    assert!(!schedule.remove(place(1)));
+    schedule.ended(turn(1, 0), Told::Failure, now);
+    assert!(!schedule.remove(place(1)));
+    schedule.again(turn(1, 0), now + SECOND);
+    assert!(schedule.remove(place(2)), "one behind another");
+    assert!(schedule.remove(place(1)));
+    assert_eq!(counts(&schedule), (0, 1, 0));
+    assert_eq!(all(&mut schedule, now), run([(3, 0)]));
+    assert_eq!(schedule.wake(now), None);
+}
+
+#[test]
+fn a_suspect_that_is_being_cleared_can_be_removed() {
+    let now = Instant::now();
+    let mut schedule = free_rivers(1, 1);
+    schedule.add(place(1), None, [0], true);
+    schedule.add(place(2), None, [0], true);
+    assert_eq!(all(&mut schedule, now), [Next::Clear(turn(1, 0))]);
+    assert!(schedule.remove(place(1)));
+    schedule.cleared(turn(1, 0));
+    assert_eq!(all(&mut schedule, now), [Next::Clear(turn(2, 0))]);
+}
+
+#[test]
+fn what_is_not_in_hand_is_ignored() {
+    let now = Instant::now();
+    let mut schedule = free_rivers(1, 0);
+    schedule.add(place(1), None, [7], false);
+    schedule.add(place(1), None, [], false);
+    schedule.add(place(2), None, [0, 0, 7], false);
+    schedule.add(place(2), None, [0], true);
+    let stranger = turn(1, 0);
+    schedule.cleared(stranger);
+    schedule.postpone(stranger, now);
+    schedule.again(turn(2, 1), now);
+    assert_eq!(schedule.ended(stranger, Told::Failure, now), None);
+    assert_eq!(schedule.ended(turn(2, 0), Told::Failure, now), None, "it does not run");
+    assert!(!schedule.done(stranger) && !schedule.done(turn(2, 7)));
+    assert!(!schedule.remove(place(1)));
+    assert_eq!(counts(&schedule), (0, 1, 0));
+    assert_eq!(all(&mut schedule, now), run([(2, 0)]), "one slot there always is");
+    assert!(schedule.done(turn(2, 0)), "also if its end was not told");
+    assert_eq!(counts(&schedule), (0, 0, 0));
+}

@@ -1,0 +1,245 @@
+//! Packets that expire before a service reads them, and streams that are not the one it read.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use async_nats::jetstream::stream::Config as StreamConfig;
+use rapids_client::{Error, Packet, Rapids, River};
+use tokio::sync::Semaphore;
+
+use crate::harness::{Bench, Running, soon};
+
+fn called(n: u64) -> Packet {
+    Packet::event("called").with("n", n)
+}
+
+fn echo() -> River {
+    River::new("echo").event("called").react(|packet: Packet| async move {
+        Ok(Packet::event("answered").with("n", packet.get::<u64>("n")?))
+    })
+}
+
+/// From now on packets are kept this long.
+async fn keep(bench: &Bench, age: Duration) {
+    let jetstream = bench.jetstream().await;
+    let found = jetstream.get_stream("RAPIDS").await.unwrap().cached_info().config.clone();
+    let window = age.min(Duration::from_secs(600));
+    let config = StreamConfig { max_age: age, duplicate_window: window, ..found };
+    jetstream.update_stream(config).await.unwrap();
+}
+
+/// Waits until all that was published has expired.
+async fn expired(bench: &Bench) {
+    let jetstream = bench.jetstream().await;
+    soon("everything expires", async {
+        while jetstream.get_stream("RAPIDS").await.unwrap().cached_info().state.messages > 0 {}
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_expired_while_a_service_was_down_is_counted_as_lost() {
+    let bench = Bench::start().await;
+    let service = bench.run(bench.service("echo", [River::new("r").event("x").react(nothing)]));
+    let service = service.await;
+    bench.rapids.publish_all((0..3).map(called)).await.unwrap();
+    bench.quiet(&["echo"]).await;
+    service.stop().await;
+    bench.rapids.publish_all((0..4).map(called)).await.unwrap();
+    keep(&bench, Duration::from_millis(200)).await;
+    expired(&bench).await;
+    let service = bench.run(bench.service("echo", [echo()])).await;
+    let lost = bench.fact("echo", "lost").await;
+    assert_eq!(lost, "4 packets expired unread, the last of them packets 4 to 7");
+    service.stop().await;
+
+    // It was told, and what is lost once is lost for good.
+    keep(&bench, Duration::from_secs(3600)).await;
+    let service = bench.run(bench.service("echo", [echo()])).await;
+    bench.rapids.publish(called(1)).await.unwrap();
+    bench.tail().await.event("answered").await;
+    service.stop().await;
+    let service = bench.run(bench.service("echo", [echo()])).await;
+    bench.quiet(&["echo"]).await;
+    let up = bench.rapids.services(Duration::from_millis(300)).await.unwrap();
+    assert!(up[0].facts.is_empty(), "{up:?}");
+    service.stop().await;
+}
+
+async fn nothing(_: Packet) -> anyhow::Result<()> {
+    Ok(())
+}
+
+/// A reaction that needs a permit for each packet.
+fn gated(gate: &Arc<Semaphore>, runs: &Arc<AtomicU32>) -> River {
+    let (gate, runs) = (Arc::clone(gate), Arc::clone(runs));
+    River::new("gated").event("called").react(move |_: Packet| {
+        let (gate, runs) = (Arc::clone(&gate), Arc::clone(&runs));
+        async move {
+            gate.acquire().await?.forget();
+            runs.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        }
+    })
+}
+
+#[tokio::test]
+async fn what_expires_behind_a_stuck_reaction_is_lost_and_what_is_in_hand_is_not() {
+    let bench = Bench::start().await;
+    let (gate, runs) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicU32::new(0)));
+    let service = bench.run(bench.service("slow", [gated(&gate, &runs)])).await;
+    bench.rapids.publish_all((0..2_000).map(called)).await.unwrap();
+    let in_hand = soon("some are in hand", async {
+        loop {
+            let position = bench.rapids.position("slow").await.unwrap().unwrap();
+            // As many as it asks for at most.
+            if position.delivered == 512 {
+                return position.delivered;
+            }
+        }
+    })
+    .await;
+    keep(&bench, Duration::from_millis(200)).await;
+    expired(&bench).await;
+    let lost = bench.fact("slow", "lost").await;
+    assert_eq!(lost, "1488 packets expired unread, the last of them packets 513 to 2000");
+    keep(&bench, Duration::from_secs(3600)).await;
+    bench.rapids.publish(called(2_000)).await.unwrap();
+    gate.add_permits(10_000);
+    soon("the rest is handled", async {
+        while u64::from(runs.load(Ordering::Relaxed)) < in_hand + 1 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(bench.fact("slow", "lost").await, lost, "the last one closes no gap");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn what_expired_while_the_server_was_away_is_lost() {
+    let mut bench = Bench::start().await;
+    let (gate, runs) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicU32::new(0)));
+    let service = bench.run(bench.service("slow", [gated(&gate, &runs)])).await;
+    bench.rapids.publish_all((0..600).map(called)).await.unwrap();
+    soon("some are in hand", async {
+        while bench.rapids.position("slow").await.unwrap().unwrap().delivered < 512 {}
+    })
+    .await;
+    keep(&bench, Duration::from_millis(500)).await;
+    bench.server.kill();
+    bench.server.restart().unwrap();
+    expired(&bench).await;
+    gate.add_permits(10_000);
+    let lost = bench.fact("slow", "lost").await;
+    assert_eq!(lost, "88 packets expired unread, the last of them packets 513 to 600");
+    service.stop().await;
+}
+
+/// Which packets ran at least once; one in twenty fails at first.
+fn shaky(ran: &Arc<Mutex<BTreeSet<u64>>>, attempts: &Arc<AtomicU32>) -> River {
+    let (ran, attempts) = (Arc::clone(ran), Arc::clone(attempts));
+    River::new("shaky").event("called").react(move |packet: Packet| {
+        let attempt = attempts.fetch_add(1, Ordering::Relaxed);
+        let ran = Arc::clone(&ran);
+        async move {
+            ran.lock().unwrap().insert(packet.get("n")?.unwrap());
+            anyhow::ensure!(attempt % 20 != 0, "one in twenty fails at first");
+            Ok(())
+        }
+    })
+}
+
+/// Two instances share packets that expire soon; at most `behind` packets wait for them. Returns
+/// how many never ran, and what each instance says of losses.
+async fn shared(behind: u64) -> (u64, Vec<Option<String>>) {
+    let bench = Bench::start().await;
+    let (ran, attempts) = (Arc::new(Mutex::new(BTreeSet::new())), Arc::new(AtomicU32::new(0)));
+    keep(&bench, Duration::from_secs(2)).await;
+    let one = bench.run(bench.service("shaky", [shaky(&ran, &attempts)])).await;
+    let two = bench.run(bench.service("shaky", [shaky(&ran, &attempts)])).await;
+    let began = Instant::now();
+    let mut n = 0;
+    // Longer than packets are kept, and than the pause between two looks.
+    while began.elapsed() < Duration::from_secs(8) {
+        bench.rapids.publish_all((n..n + 20).map(called)).await.unwrap();
+        n += 20;
+        let handled = || ran.lock().unwrap().last().map_or(0, |last| last + 1);
+        soon("it is handled", async {
+            while n - handled() > behind {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+    expired(&bench).await;
+    soon("all that was in hand is handled", async {
+        while bench.rapids.position("shaky").await.unwrap().unwrap().unacknowledged > 0 {}
+    })
+    .await;
+    let up = bench.rapids.services(Duration::from_millis(300)).await.unwrap();
+    assert_eq!(up.len(), 2);
+    one.stop().await;
+    two.stop().await;
+    let never = n - u64::try_from(ran.lock().unwrap().len()).unwrap();
+    (never, up.into_iter().map(|mut instance| instance.facts.remove("lost")).collect())
+}
+
+#[tokio::test]
+async fn packets_that_expire_after_they_were_shared_and_repeated_are_no_loss() {
+    assert_eq!(shared(100).await, (0, vec![None, None]));
+}
+
+#[tokio::test]
+async fn two_instances_that_cannot_keep_up_never_count_more_than_was_lost() {
+    let (never, told) = shared(u64::MAX).await;
+    for told in told {
+        let told = told.unwrap();
+        let count: u64 = told.split(' ').next().unwrap().parse().unwrap();
+        assert!((never / 2..=never).contains(&count), "{never} never ran: {told}");
+    }
+}
+
+/// Deletes the stream, with all positions in it, and makes another of this many packets.
+async fn make_anew(bench: &Bench, packets: u64) {
+    bench.jetstream().await.delete_stream("RAPIDS").await.unwrap();
+    let rapids = Rapids::connect(&bench.config()).await.unwrap();
+    rapids.publish_all((0..packets).map(called)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_service_that_was_down_does_not_begin_in_another_stream_as_if_it_were_new() {
+    let bench = Bench::start().await;
+    let service = bench.run(bench.service("echo", [echo()])).await;
+    bench.rapids.publish(called(1)).await.unwrap();
+    bench.quiet(&["echo"]).await;
+    service.stop().await;
+    make_anew(&bench, 100).await;
+    for _ in 0..2 {
+        let error = Running::spawn(bench.service("echo", [echo()])).ended().await;
+        assert!(matches!(error, Error::Position { .. }), "{error}");
+        let error = error.to_string();
+        assert!(error.contains("it was in a stream created at 20"), "{error}");
+        assert!(error.ends_with("run `nats kv del RAPIDS_SERVICES echo`"), "{error}");
+    }
+    let kv = bench.jetstream().await.get_key_value("RAPIDS_SERVICES").await.unwrap();
+    kv.delete("echo").await.unwrap();
+    let service = bench.run(bench.service("echo", [echo()]).from_beginning()).await;
+    let mut tail = bench.tail().await;
+    assert_eq!(tail.event("answered").await.get::<u64>("n").unwrap(), Some(0));
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_is_deleted_or_made_anew_ends_the_services_on_it() {
+    let bench = Bench::start().await;
+    let service = bench.run(bench.service("echo", [echo()])).await;
+    make_anew(&bench, 1_000).await;
+    let error = service.ended().await.to_string();
+    // Whichever was true when it looked.
+    let deleted = error.contains("the stream was deleted while it ran");
+    assert!(deleted || error.contains("the stream was made anew while it ran"), "{error}");
+    assert!(error.contains("run `nats kv del RAPIDS_SERVICES echo` and start"), "{error}");
+}
