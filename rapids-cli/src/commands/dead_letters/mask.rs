@@ -85,7 +85,10 @@ mod tests {
                 "packet 0193a5c2-7d3e-7a41-9c55-2f6b8a1d0e77 of `ada` does not parse",
                 "packet <id> of `…` does not parse",
             ),
-            ("requires `@.total > 0`, but @.total = -1.10", "requires `@.total > 0`, but @.total = -<n>"),
+            (
+                "requires `@.total > 0`, but @.total = -1.10",
+                "requires `@.total > 0`, but @.total = -<n>",
+            ),
             ("it isn't Ada's: \"x\" and 'y'", "it isn't Ada's: \"…\" and '…'"),
             ("2,000 rows, 3 columns. Stop.", "<n> rows, <n> columns. Stop."),
             ("at line 1\ncolumn 2", "at line <n> column <n>"),
