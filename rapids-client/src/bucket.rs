@@ -8,8 +8,11 @@ use async_nats::jetstream::kv::{Config, Operation, Store, UpdateErrorKind};
 use async_nats::jetstream::stream::StorageType;
 use bytes::Bytes;
 
-use crate::Result;
 use crate::connection::Connection;
+use crate::{Error, Result};
+
+/// Room for the headers of a compare-and-set, which the server counts too.
+const HEADERS: usize = 256;
 
 /// A bucket whose keys keep their last value only.
 #[derive(Clone)]
@@ -66,8 +69,16 @@ impl Bucket {
 
     /// Saves a value unless another was saved after this revision: then `None`, else the new
     /// revision.
+    ///
+    /// # Errors
+    /// `Refused` for one that the server could not take.
     pub(crate) async fn save(&self, key: &str, value: Bytes, revision: u64) -> Result<Option<u64>> {
         let action = format!("save `{key}`");
+        let (size, limit) = (value.len() + HEADERS, self.connection.max_payload());
+        if size > limit {
+            let reason = format!("what is to be kept has {size} bytes, the limit is {limit}");
+            return Err(Error::Refused { id: key.to_owned(), reason });
+        }
         let saving = async {
             match self.store.update(key, value, revision).await {
                 Ok(revision) => Ok(Some(revision)),

@@ -27,6 +27,7 @@ const DEFAULT_MAX_BYTES: u64 = 1 << 30;
 const DEFAULT_ACK_WAIT: Duration = Duration::from_secs(10);
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 const DEFAULT_READ_LIMIT: u32 = 9;
+const DEFAULT_MAX_HELD: usize = 10_000;
 
 const DAY: u64 = 86_400;
 // The server counts in nanoseconds of 64 bits, which end after 292 years.
@@ -36,6 +37,8 @@ const MAX_BYTES: RangeInclusive<u64> = 1..=i64::MAX as u64;
 const ACK_WAIT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
 const GRACE: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(3600);
 const READ_LIMIT: RangeInclusive<u32> = 1..=1000;
+// Below the unacknowledged packets that the server lets a service have.
+const MAX_HELD: RangeInclusive<usize> = 1..=40_000;
 
 #[doc = include_str!("config/config.md")]
 #[derive(Clone, Debug)]
@@ -52,6 +55,7 @@ pub struct Config {
     pub(crate) ack_wait: Duration,
     pub(crate) grace: Duration,
     pub(crate) read_limit: u32,
+    pub(crate) max_held: usize,
 }
 
 impl Config {
@@ -83,6 +87,7 @@ impl Config {
             ack_wait: DEFAULT_ACK_WAIT,
             grace: DEFAULT_GRACE,
             read_limit: DEFAULT_READ_LIMIT,
+            max_held: DEFAULT_MAX_HELD,
         }
     }
 
@@ -205,6 +210,15 @@ impl Config {
         self
     }
 
+    /// Holds at most this many reactions back in each instance: those that wait to be tried again,
+    /// for a breaker, a throttle or a predecessor in order. At the limit the whole service pauses.
+    /// Default: 10,000. Brought into 1 to 40,000.
+    #[must_use]
+    pub fn max_held(mut self, reactions: usize) -> Self {
+        self.max_held = clamp(reactions, MAX_HELD);
+        self
+    }
+
     /// Tells the address fit for printing: `***` stands in place of a login.
     #[must_use]
     pub fn url(&self) -> String {
@@ -238,11 +252,13 @@ mod tests {
             .max_bytes(0)
             .ack_wait(Duration::ZERO)
             .grace(Duration::MAX)
-            .read_limit(0);
+            .read_limit(0)
+            .max_held(0);
         assert_eq!(config.max_age, Some(Duration::from_secs(1)));
         assert_eq!(config.max_bytes, Some(1));
         assert_eq!(config.ack_wait, Duration::from_secs(1));
         assert_eq!(config.grace, Duration::from_secs(3600));
         assert_eq!(config.read_limit, 1);
+        assert_eq!(config.max_held, 1);
     }
 }

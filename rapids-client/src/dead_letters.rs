@@ -29,6 +29,7 @@ pub use id::LetterId;
 pub use kind::Kind;
 pub use letter::DeadLetter;
 pub use listing::Listing;
+pub(crate) use replay::Addressed;
 pub use state::{Action, Deed, Note, Refusal, State};
 pub(crate) use store::LetterStore;
 pub use stored::StoredLetter;

@@ -4,19 +4,28 @@
 //! thread of the library ([`engine`]). Reactions run on the caller's runtime ([`reactor`]), so
 //! one that blocks its thread delays its successors and nothing else.
 
+mod alone;
 mod breaker;
 mod chores;
+mod closing;
 mod consumer;
 pub(crate) mod engine;
 mod handling;
 mod held;
+mod in_hand;
+mod ledger;
 mod losses;
 mod memories;
+mod notes;
 mod origin;
 mod place;
 mod pull;
 mod rate;
 pub(crate) mod reactor;
+mod replays;
 mod schedule;
+mod suspects;
+mod taking;
 mod tally;
+mod turning;
 mod window;

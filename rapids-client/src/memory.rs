@@ -8,7 +8,8 @@ mod record;
 mod remembering;
 pub(crate) mod store;
 
-pub(crate) use key::KeySource;
 pub use key::MemoryKey;
+pub(crate) use key::{KeySource, encoded};
 pub use record::Record;
+pub(crate) use record::{Crowded, Floors};
 pub use remembering::RememberingRiver;

@@ -41,6 +41,12 @@ pub(crate) fn memory_bucket(service: &str) -> String {
     format!("RAPIDS_MEMORY_{service}")
 }
 
+/// The key-value bucket in which services note what they have not finished.
+pub(crate) const HANDLING: &str = "RAPIDS_HANDLING";
+
+/// The key-value bucket of the reactions that are to run once.
+pub(crate) const ONCE: &str = "RAPIDS_ONCE";
+
 /// What a name must be, as the end of a sentence about a service or a river.
 pub(crate) const RULE: &str = "its name is not 1 to 32 characters of a-z, 0-9, `_` and `-`";
 

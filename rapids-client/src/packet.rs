@@ -273,6 +273,11 @@ impl Packet {
         text.into()
     }
 
+    /// As it is [`written`](Self::written), to stand within other JSON.
+    pub(crate) fn to_raw(&self) -> Result<Box<RawValue>, serde_json::Error> {
+        RawValue::from_string(String::from_utf8_lossy(&self.written()).into_owned())
+    }
+
     /// This packet as the one at `position` that `river` of `service` publishes when it handles
     /// `cause`.
     #[must_use]

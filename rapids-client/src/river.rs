@@ -66,6 +66,7 @@ pub struct River {
     reports_invalid: bool,
     reaction: Option<Reaction>,
     limits: Limits,
+    once: bool,
     faults: Vec<String>,
 }
 
@@ -94,6 +95,7 @@ impl River {
             reports_invalid: true,
             reaction: None,
             limits: Limits::default(),
+            once: false,
             faults: Vec::new(),
         }
     }
@@ -204,6 +206,40 @@ impl River {
         self
     }
 
+    /// Runs the reaction once per packet, for one that does something outside of the bus, such as
+    /// charging a card: a packet that is delivered again after the reaction has succeeded runs it
+    /// no more, but publishes what it published the first time. Two instances never run it for the
+    /// same packet at once. A failure is tried again as usual.
+    ///
+    /// One window remains: a process that dies after the effect and before the outcome is written
+    /// down runs it again. Give the packet's [`id`](Packet::id) to whatever the reaction calls as
+    /// the idempotency key, and that window closes too. An instance that was stopped for longer
+    /// than about six seconds in the middle of a reaction counts as dead.
+    ///
+    /// Costs two round trips to the server per packet. What is written down is kept for as long
+    /// as the stream keeps packets. A river with a [`memory`](Self::memory) needs none of this.
+    ///
+    /// ```
+    /// use rapids_client::{Packet, River};
+    ///
+    /// let charge = River::new("charge").event("order_placed").once().react(|packet: Packet| async move {
+    ///     let idempotency_key = packet.id().to_owned();
+    ///     // Call the payment provider with it here.
+    ///     Ok(Packet::event("payment_received").with("key", idempotency_key))
+    /// });
+    /// assert!(charge.is_once());
+    /// ```
+    #[must_use]
+    pub fn once(mut self) -> Self {
+        self.once = true;
+        self
+    }
+
+    /// Whether the reaction runs [`once`](Self::once) per packet.
+    pub fn is_once(&self) -> bool {
+        self.once
+    }
+
     /// Lets the reaction remember: per value of `key`, a path such as `@.order_id` (anything that
     /// begins with `@` or `$`) or one constant key for all packets. Rivers of one service that
     /// name the same memory share it. A packet whose key is missing or `null` is malformed.
@@ -248,6 +284,12 @@ impl River {
         let mut faults = self.faults.clone();
         if !crate::names::is_name(&self.name) {
             faults.push(crate::names::RULE.to_owned());
+        }
+        if self.once && self.memory_use().is_some() {
+            faults.push(
+                "it has a memory, which moves once per packet by itself; take `.once()` away"
+                    .to_owned(),
+            );
         }
         if self.reaction.is_none() {
             faults.push("it has no reaction; add `.react(...)`".to_owned());

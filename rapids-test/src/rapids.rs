@@ -12,9 +12,6 @@ use rapids_client::{
 
 use crate::Trail;
 
-/// How often a reaction that fails is tried.
-const ATTEMPTS: usize = 5;
-
 /// Rivers on a rapids without a server.
 ///
 /// ```
@@ -123,6 +120,7 @@ impl TestRapids {
     fn store(&mut self, body: Vec<u8>) -> Option<Packet> {
         let arrival = Arrival {
             sequence: u64::try_from(self.stored.len()).unwrap_or(u64::MAX) + 1,
+            replay: None,
             stored: Timestamp::now(),
             stream_created: Timestamp::UNIX_EPOCH,
             message_id: None,
@@ -168,7 +166,7 @@ impl TestRapids {
         packet: &Packet,
     ) -> anyhow::Result<Vec<Packet>> {
         let key = river.memory_key(packet).map(|key| (service.name().to_owned(), key));
-        let mut attempt = 1;
+        let (mut attempt, attempts) = (1, river.retry_policy().attempts_allowed());
         loop {
             let stored = key.as_ref().and_then(|key| self.records.get(key));
             let mut record = stored.cloned().unwrap_or_default();
@@ -179,7 +177,7 @@ impl TestRapids {
                     }
                     return Ok(packets);
                 }
-                Err(error) if attempt == ATTEMPTS || is_final(&error) => return Err(error),
+                Err(error) if attempt == attempts || is_final(&error) => return Err(error),
                 Err(_) => attempt += 1,
             }
         }

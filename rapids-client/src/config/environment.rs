@@ -6,7 +6,8 @@
 use super::layer::{Layer, Layers};
 use super::variable::{Variables, duration, size};
 use super::{
-    ACK_WAIT, Config, DEFAULT_URL, GRACE, MAX_AGE, MAX_BYTES, READ_LIMIT, ServerUrl, context,
+    ACK_WAIT, Config, DEFAULT_URL, GRACE, MAX_AGE, MAX_BYTES, MAX_HELD, READ_LIMIT, ServerUrl,
+    context,
 };
 use crate::error::Result;
 
@@ -85,9 +86,15 @@ impl Config {
             "a whole number from 1 to 1000, such as `9`",
             |text| text.parse().ok().filter(|limit| READ_LIMIT.contains(limit)),
         )?;
+        let max_held = variables.parse(
+            "RAPIDS_MAX_HELD",
+            "a whole number from 1 to 40000, such as `10000`",
+            |text| text.parse().ok().filter(|held| MAX_HELD.contains(held)),
+        )?;
         self.ack_wait = ack_wait.unwrap_or(self.ack_wait);
         self.grace = grace.unwrap_or(self.grace);
         self.read_limit = read_limit.unwrap_or(self.read_limit);
+        self.max_held = max_held.unwrap_or(self.max_held);
         Ok(())
     }
 }
@@ -126,6 +133,7 @@ mod tests {
             ("RAPIDS_ACK_WAIT", "1m"),
             ("RAPIDS_GRACE", "0s"),
             ("RAPIDS_READ_LIMIT", "1000"),
+            ("RAPIDS_MAX_HELD", "40000"),
         ])
         .unwrap();
         assert_eq!(config.max_age, Some(Duration::ZERO));
@@ -133,6 +141,7 @@ mod tests {
         assert_eq!(config.ack_wait, Duration::from_secs(60));
         assert_eq!(config.grace, Duration::ZERO);
         assert_eq!(config.read_limit, 1000);
+        assert_eq!(config.max_held, 40_000);
     }
 
     #[test]
@@ -148,6 +157,7 @@ mod tests {
             ("RAPIDS_READ_LIMIT", "0"),
             ("RAPIDS_READ_LIMIT", "1001"),
             ("RAPIDS_READ_LIMIT", "nine"),
+            ("RAPIDS_MAX_HELD", "0"),
         ] {
             let error = config(&[(name, value)]).unwrap_err().to_string();
             assert!(error.starts_with(&format!("{name} is `{value}`, expected a")), "{error}");

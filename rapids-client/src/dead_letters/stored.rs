@@ -100,6 +100,7 @@ impl StoredLetter {
         let DeadLetter { sequence, stored, packet_id, body, .. } = &self.letter;
         let arrival = Arrival {
             sequence: *sequence,
+            replay: None,
             stored: *stored,
             // Matters to packets without an id only.
             stream_created: *stored,

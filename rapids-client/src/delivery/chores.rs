@@ -2,19 +2,24 @@
 
 use std::future::{Future, pending};
 use std::rc::Rc;
+use std::time::Duration;
 
 use async_nats::jetstream::message;
 use futures::StreamExt;
 use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 use super::consumer::{Consumer, MAX_ACK_PENDING};
 use super::handling::Handling;
 use super::losses::{Loss, Losses, Standing};
+use super::place::Place;
+use super::replays;
+use super::suspects::Suspects;
 use crate::connection::Connection;
 use crate::error::with_causes;
+use crate::memory::Floors;
 use crate::rapids::stream;
 use crate::rapids::timestamp;
 use crate::{Error, Result};
@@ -31,6 +36,7 @@ pub(crate) struct Chores {
     losses: Losses,
     under_way: FuturesUnordered<LocalBoxFuture<'static, (Chore, Result<Option<Standing>>)>>,
     kinds: Vec<Chore>,
+    forgetting: FuturesUnordered<LocalBoxFuture<'static, ()>>,
     /// Why to look for the position once more, since what is under way began before the reason.
     look_again: Option<String>,
 }
@@ -38,6 +44,7 @@ pub(crate) struct Chores {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Chore {
     Position,
+    Replays,
     Tidy,
     Limits,
 }
@@ -59,6 +66,7 @@ impl Chores {
             losses: Losses::new(standing),
             under_way: FuturesUnordered::new(),
             kinds: Vec::new(),
+            forgetting: FuturesUnordered::new(),
             look_again: None,
         };
         let loss = chores.losses.stands(standing);
@@ -71,8 +79,12 @@ impl Chores {
     /// # Errors
     /// What ends the service.
     pub(crate) async fn next(&mut self) -> Result<()> {
-        let Some((kind, done)) = self.under_way.next().await else {
-            return pending().await;
+        let (kind, done) = loop {
+            tokio::select! {
+                Some(done) = self.under_way.next() => break done,
+                Some(()) = self.forgetting.next() => {}
+                else => return pending().await,
+            }
         };
         self.kinds.retain(|other| *other != kind);
         let standing = done?;
@@ -159,6 +171,30 @@ impl Chores {
         });
     }
 
+    /// Makes the position on the stream of replays anew, if it is gone.
+    pub(crate) fn look_for_replays(&mut self, ack_wait: Duration) {
+        let (connection, service) = (self.connection.clone(), self.service.clone());
+        self.begin(Chore::Replays, async move {
+            match replays::ensure(&connection, &service, ack_wait).await {
+                Err(error @ Error::NotPermitted { .. }) => Err(error),
+                Err(error) => {
+                    warn!("replays have to wait: {}", with_causes(&error));
+                    Ok(None)
+                }
+                Ok(()) => Ok(None),
+            }
+        });
+    }
+
+    /// Deletes the note about a packet that is done. One that stays says nothing any more.
+    pub(crate) fn forget(&mut self, suspects: Rc<Suspects>, place: Place) {
+        self.forgetting.push(Box::pin(async move {
+            if let Err(error) = suspects.notes.forget(place).await {
+                debug!(%place, "its note stays: {}", with_causes(&error));
+            }
+        }));
+    }
+
     /// Writes down which remembered packets are published, and forgets old ids.
     pub(crate) fn tidy(&mut self) {
         let (connection, service) = (self.connection.clone(), self.service.clone());
@@ -167,8 +203,12 @@ impl Chores {
             if let Some(memories) = &handling.memories
                 && memories.take_moved()
             {
-                if let Ok(Some(info)) = Consumer::new(&connection, &service).info().await {
-                    memories.acknowledged_to(info.ack_floor.stream_sequence);
+                let consumer = Consumer::new(&connection, &service);
+                if let (Ok(Some(info)), Ok(replays)) =
+                    (consumer.info().await, replays::floor(&connection, &service).await)
+                {
+                    let rapids = info.ack_floor.stream_sequence;
+                    memories.acknowledged_to(Floors { rapids, replays });
                 }
                 memories.tidy().await;
             }

@@ -1,33 +1,46 @@
 //! The loop of a running service, on the library's own thread.
+//!
+//! Owns the state and waits for whatever happens next. What a delivery means is left to
+//! [`taking`](super::taking), what the end of a reaction means to [`turning`](super::turning), the
+//! end of it all to [`closing`](super::closing).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::Message;
 use futures::StreamExt;
 use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout};
-use tracing::{error, info, warn};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until, timeout};
+use tracing::{info, warn};
 
+use super::alone::Alone;
 use super::chores::Chores;
-use super::consumer::{Consumer, MAX_ACK_PENDING};
-use super::handling::{Ended, Ending, Handled, Handling, Taken};
-use super::held::{Fate, Held};
+use super::consumer::Consumer;
+use super::handling::{Handling, Ran};
+use super::held::Held;
+use super::in_hand::InHand;
+use super::ledger::Ledger;
 use super::memories::Memories;
+use super::notes::Notes;
+use super::place::{Feed, Place, Turn};
 use super::pull::{Pull, Pulled};
 use super::reactor::Job;
+use super::replays;
+use super::schedule::Schedule;
+use super::suspects::{Clearance, Suspects};
+use super::taking::Recalled;
 use super::tally::Tally;
+use super::turning::Finished;
 use super::window::Window;
 use crate::Result;
 use crate::connection::Connection;
-use crate::error::with_causes;
+use crate::dead_letters::LetterStore;
 use crate::memory::store::MemoryStore;
-use crate::packet::Packet;
-use crate::rapids::{self, Rapids};
-use crate::river::{River, Verdict};
+use crate::names::{REPLAYS, STREAM};
+use crate::rapids::Rapids;
 use crate::service::{Announcement, Service};
 
 /// How often lost requests are looked for.
@@ -42,28 +55,42 @@ const LIMITS: Duration = Duration::from_secs(60);
 /// shortened the wait.
 const KEEP_ALIVE: Duration = Duration::from_secs(3);
 /// How long a stopping service may take to hand back, and to tidy up.
-const LAST_WORDS: Duration = Duration::from_secs(2);
-/// Packets remembered at most for which only some rivers are to run again.
-const UNFINISHED: usize = MAX_ACK_PENDING as usize;
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How often the server says that it is alive, to those who wait for packets and for replays.
+const HEARTBEATS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
+/// Replays asked for at a time. They are few, and each runs like any other packet.
+const REPLAYS_AT_ONCE: usize = 16;
+/// An instance that holds a permission and was silent for as many acknowledgement waits is gone.
+const SILENT: u32 = 2;
 
 /// A service at work.
 pub(crate) struct Engine {
-    service: Service,
-    rapids: Rapids,
-    handling: Rc<Handling>,
-    announcement: Announcement,
-    pull: Pull,
-    held: Held,
-    window: Window,
-    tally: Tally,
-    /// Taken and not begun, in stream order.
-    waiting: VecDeque<Taken>,
-    /// At most one: reactions run one at a time.
-    running: FuturesUnordered<LocalBoxFuture<'static, Handled>>,
-    finishing: FuturesUnordered<LocalBoxFuture<'static, Result<Ended>>>,
-    /// By sequence, the rivers that are to see a packet again; its others have ended with it.
-    unfinished: BTreeMap<u64, Vec<String>>,
-    chores: Chores,
+    pub(super) service: Service,
+    pub(super) rapids: Rapids,
+    pub(super) handling: Rc<Handling>,
+    pub(super) suspects: Rc<Suspects>,
+    pub(super) announcement: Announcement,
+    pub(super) pull: Pull,
+    pub(super) replays: Pull,
+    pub(super) held: Held,
+    pub(super) window: Window,
+    pub(super) tally: Tally,
+    /// Every packet that was delivered and that a river is still to handle.
+    pub(super) in_hand: BTreeMap<Place, InHand>,
+    pub(super) schedule: Schedule,
+    /// Packets that came again, while it is read what was written down of them.
+    pub(super) recalling: FuturesUnordered<LocalBoxFuture<'static, Recalled>>,
+    pub(super) clearing: FuturesUnordered<LocalBoxFuture<'static, (Turn, Clearance)>>,
+    pub(super) running: FuturesUnordered<LocalBoxFuture<'static, Ran>>,
+    pub(super) finishing: FuturesUnordered<LocalBoxFuture<'static, Finished>>,
+    /// Packets that are handed back once a note about them is saved.
+    pub(super) leaving: FuturesUnordered<LocalBoxFuture<'static, (Place, Option<Duration>)>>,
+    pub(super) chores: Chores,
+    /// The suspect that runs.
+    pub(super) alone: Option<Turn>,
+    /// Whether so much is held that no more is asked for.
+    pub(super) is_paused: bool,
+    pub(super) is_closing: bool,
 }
 
 impl Engine {
@@ -75,31 +102,52 @@ impl Engine {
     ) -> Result<Self> {
         let (name, config) = (service.name(), service.config());
         let rapids = Rapids::over(connection.clone(), config).await?;
+        let (created, max_age) = (rapids.facts().created, rapids.facts().max_age);
         let memories = if service.remembers() {
             Some(Memories::new(MemoryStore::open(&connection, name).await?))
         } else {
             None
         };
+        let letters = LetterStore::open(&connection).await?;
+        let notes = Notes::open(&connection, name, created, max_age).await?;
+        replays::ensure(&connection, name, config.ack_wait).await?;
         let standing = Consumer::new(&connection, name).ensure(&service, rapids.facts()).await?;
-        let handling = Handling { jobs, publisher: rapids.publisher().clone(), memories };
-        let handling = Rc::new(handling);
+        let announcement = Announcement::publish(&connection, &service).await?;
+        let instance = announcement.id();
+        let ledger = if service.rivers().iter().any(|river| river.is_once()) {
+            Some(Ledger::open(&connection, name, instance, max_age).await?)
+        } else {
+            None
+        };
+        let lease = config.ack_wait * SILENT;
+        let alone = Alone::new(notes.bucket().clone(), name, instance, lease);
+        let publisher = rapids.publisher().clone();
+        let handling = Rc::new(Handling { jobs, publisher, memories, ledger });
+        let limits: Vec<_> = service
+            .rivers()
+            .iter()
+            .map(|river| (river.limits().rate, river.limits().breaker))
+            .collect();
+        let [often, seldom] = HEARTBEATS;
         Ok(Self {
-            pull: Pull::open(&connection, name).await?,
-            announcement: Announcement::publish(&connection, &service).await?,
+            pull: Pull::open(&connection, STREAM, name, often).await?,
+            replays: Pull::open(&connection, REPLAYS, name, seldom).await?,
             held: Held::new(connection.client.clone()),
-            chores: Chores::new(
-                connection,
-                name,
-                rapids.facts().created,
-                standing,
-                handling.clone(),
-            ),
+            schedule: Schedule::new(&limits, service.concurrency_limit()),
+            suspects: Rc::new(Suspects { notes, alone, letters }),
+            chores: Chores::new(connection, name, created, standing, handling.clone()),
+            announcement,
             window: Window::new(),
             tally: Tally::default(),
-            waiting: VecDeque::new(),
+            in_hand: BTreeMap::new(),
+            recalling: FuturesUnordered::new(),
+            clearing: FuturesUnordered::new(),
             running: FuturesUnordered::new(),
             finishing: FuturesUnordered::new(),
-            unfinished: BTreeMap::new(),
+            leaving: FuturesUnordered::new(),
+            alone: None,
+            is_paused: false,
+            is_closing: false,
             handling,
             rapids,
             service,
@@ -130,38 +178,25 @@ impl Engine {
         let (mut watch, mut tidy, mut limits) = (ticker(WATCH), ticker(TIDY), ticker(LIMITS));
         let mut losses = ticker(LOSSES);
         loop {
-            let in_hand = self.waiting.len() + self.finishing.len();
-            let room = self.window.room(in_hand, self.pull.outstanding());
-            if room > 0 && self.chores.may_pull() {
-                self.pull.request(room).await?;
-            }
-            if self.running.is_empty()
-                && let Some(taken) = self.waiting.pop_front()
-            {
-                self.running.push(Box::pin(self.handling.clone().handle(taken)));
-            }
+            self.begin_turns();
+            self.ask_for_more().await?;
+            let wake = self.schedule.wake(Instant::now());
             tokio::select! {
-                pulled = self.pull.next() => match pulled {
-                    Pulled::Packet(message) => self.take(*message).await,
-                    Pulled::Ended => {}
-                    Pulled::Doubtful(reason) => {
-                        warn!("the server does not deliver: {reason}");
-                        self.chores.look_for_position(reason);
-                    }
-                },
-                Some(handled) = self.running.next() => self.finish(handled),
-                Some(ended) = self.finishing.next() => self.settle(ended?).await,
+                pulled = self.pull.next() => self.pulled(Feed::Rapids, pulled).await,
+                pulled = self.replays.next() => self.pulled(Feed::Replays, pulled).await,
+                Some(recalled) = self.recalling.next() => self.recalled(recalled).await,
+                Some((turn, clearance)) = self.clearing.next() => self.cleared(turn, clearance),
+                Some(ran) = self.running.next() => self.ran(ran)?,
+                Some(finished) = self.finishing.next() => self.finished(finished).await?,
+                Some((place, wait)) = self.leaving.next() => self.left(place, wait).await,
+                () = until(wake) => {}
                 done = self.chores.next() => {
                     done?;
                     self.announcement.show("lost", self.chores.lost());
                 }
                 () = self.announcement.answer_next() => {}
                 _ = keep_alive.tick() => self.held.keep_alive().await,
-                _ = watch.tick() => {
-                    if let Some(reason) = self.pull.lost() {
-                        self.chores.look_for_position(reason.to_owned());
-                    }
-                }
+                _ = watch.tick() => self.look_after_requests(),
                 _ = losses.tick() => self.chores.look_for_losses(),
                 _ = tidy.tick() => self.chores.tidy(),
                 _ = limits.tick() => self.chores.look_at_limits(),
@@ -169,130 +204,76 @@ impl Engine {
         }
     }
 
-    /// Decides what a delivered packet is to this service.
-    async fn take(&mut self, message: Message) {
-        self.tally.received += 1;
-        let info = match message.info() {
-            Ok(info) => info,
-            Err(error) => return warn!(%error, "a delivery without the stream's facts is dropped"),
-        };
-        self.chores.delivered(&info);
-        let sequence = info.stream_sequence;
-        let delivered = u32::try_from(info.delivered).unwrap_or(u32::MAX);
-        if !self.held.add(sequence, &message) {
-            return;
-        }
-        match rapids::read(&message, &info, self.rapids.facts().created) {
-            Err(error) => {
-                self.tally.malformed += 1;
-                warn!(sequence, malformed = self.tally.malformed, "{error}");
-                self.held.settle(sequence, Fate::Acknowledge).await;
-            }
-            Ok(packet) => {
-                self.tally.mistyped += u64::try_from(packet.mistyped()).unwrap_or_default();
-                let rivers = self.rivers_for(&packet, sequence);
-                if rivers.is_empty() {
-                    self.held.settle(sequence, Fate::Acknowledge).await;
-                } else {
-                    self.waiting.push_back(Taken { packet, sequence, delivered, rivers });
-                }
+    async fn pulled(&mut self, feed: Feed, pulled: Pulled) {
+        match pulled {
+            Pulled::Packet(message) => self.take(feed, *message).await,
+            Pulled::Ended => {}
+            Pulled::Doubtful(reason) => {
+                warn!("the server does not deliver: {reason}");
+                self.doubt(feed, reason);
             }
         }
     }
 
-    /// The rivers that take the packet; what cannot be handled is reported, once per river.
-    fn rivers_for(&mut self, packet: &Packet, sequence: u64) -> Vec<River> {
-        let again = self.unfinished.get(&sequence);
-        let (mut taking, mut meant) = (Vec::new(), false);
-        for (river, verdict) in self.service.judge(packet) {
-            let (name, packet_id) = (river.name(), packet.id());
-            if again.is_some_and(|again| !again.iter().any(|river| river == name)) {
-                continue;
-            }
-            meant |= verdict != Verdict::NotForMe;
-            match verdict {
-                Verdict::NotForMe => {}
-                Verdict::Matches => taking.push(river.clone()),
-                Verdict::Invalid(problems) => {
-                    self.tally.invalid += 1;
-                    let problems = problems.join("; ");
-                    error!(river = name, packet = packet_id, sequence, "invalid: {problems}");
-                }
-                Verdict::Looped => {
-                    self.tally.looped += 1;
-                    let way = packet.breadcrumbs().join(" > ");
-                    error!(river = name, packet = packet_id, sequence, "looped, by way of {way}");
-                }
-            }
+    fn look_after_requests(&mut self) {
+        if let Some(reason) = self.pull.lost() {
+            self.doubt(Feed::Rapids, reason.to_owned());
         }
-        self.tally.skipped += u64::from(!meant);
-        taking
-    }
-
-    fn finish(&mut self, handled: Handled) {
-        self.window.handled(handled.took);
-        self.finishing.push(Box::pin(self.handling.clone().finish(handled)));
-    }
-
-    async fn settle(&mut self, ended: Ended) {
-        let count = |ending: fn(&Ending) -> bool| {
-            let rivers = ended.rivers.iter().filter(|(_, how)| ending(how));
-            u64::try_from(rivers.count()).unwrap_or_default()
-        };
-        self.tally.handled += count(|how| *how == Ending::Done);
-        self.tally.rejected += count(|how| *how == Ending::Rejected);
-        self.tally.failed += count(|how| matches!(how, Ending::Failed(_)));
-        let unfinished = ended.unfinished();
-        if unfinished.is_empty() {
-            self.unfinished.remove(&ended.sequence);
-        } else {
-            self.unfinished.insert(ended.sequence, unfinished);
-            if self.unfinished.len() > UNFINISHED {
-                self.unfinished.pop_first();
-            }
-        }
-        self.held.settle(ended.sequence, ended.fate()).await;
-    }
-
-    /// Hands back what has not begun, at once; finishes what runs, within the grace period.
-    async fn close(&mut self) {
-        self.announcement.withdraw().await;
-        for taken in std::mem::take(&mut self.waiting) {
-            self.held.settle(taken.sequence, Fate::Release).await;
-        }
-        for message in self.pull.close().await {
-            if let Ok(info) = message.info()
-                && self.held.add(info.stream_sequence, &message)
-            {
-                self.held.settle(info.stream_sequence, Fate::Release).await;
-            }
-        }
-        let deadline = Instant::now() + self.service.config().grace;
-        let mut keep_alive = self.keep_alive();
-        while !(self.running.is_empty() && self.finishing.is_empty()) {
-            tokio::select! {
-                Some(handled) = self.running.next() => self.finish(handled),
-                Some(ended) = self.finishing.next() => match ended {
-                    Ok(ended) => self.settle(ended).await,
-                    Err(error) => error!("{}", with_causes(&error)),
-                },
-                _ = keep_alive.tick() => self.held.keep_alive().await,
-                () = sleep_until(deadline) => {
-                    warn!("the grace period ends with a packet unfinished; it will come again");
-                    break;
-                }
-            }
-        }
-        self.held.release_all().await;
-        self.held.flush().await;
-        if let Some(memories) = &self.handling.memories {
-            // What is left noted would be published again with a redelivery that will not come.
-            let _ = timeout(LAST_WORDS, memories.tidy()).await;
+        if let Some(reason) = self.replays.lost() {
+            self.doubt(Feed::Replays, reason.to_owned());
         }
     }
 
-    fn keep_alive(&self) -> Interval {
+    fn doubt(&mut self, feed: Feed, reason: String) {
+        match feed {
+            Feed::Rapids => self.chores.look_for_position(reason),
+            Feed::Replays => self.chores.look_for_replays(self.service.config().ack_wait),
+        }
+    }
+
+    /// Asks the server for as many packets as fit, and says so when none do.
+    async fn ask_for_more(&mut self) -> Result<()> {
+        let limit = self.service.config().max_held;
+        let held = self.schedule.held() + self.recalling.len();
+        // With some way back, so that it does not change its mind with every packet.
+        let is_paused = held >= if self.is_paused { limit / 10 * 9 } else { limit };
+        if is_paused != self.is_paused {
+            self.is_paused = is_paused;
+            let name = self.service.name();
+            if is_paused {
+                warn!(held, "{name} pauses: it holds as many packets as it may");
+            } else {
+                info!(held, "{name} goes on");
+            }
+            let told = format!("since {}: {limit} packets are held", jiff::Timestamp::now());
+            self.announcement.show("paused", is_paused.then_some(told));
+        }
+        let in_hand = self.schedule.queued() + self.finishing.len() + self.recalling.len();
+        let room = self.window.room(in_hand, self.pull.outstanding());
+        if room > 0 && !is_paused && self.chores.may_pull() {
+            self.pull.request(room).await?;
+        }
+        if self.replays.outstanding() == 0 && !is_paused {
+            self.replays.request(REPLAYS_AT_ONCE).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn keep_alive(&self) -> Interval {
         ticker(KEEP_ALIVE.min(self.service.config().ack_wait / 3))
+    }
+
+    /// Where a message was delivered from.
+    pub(super) fn place_of(feed: Feed, message: &Message) -> Option<Place> {
+        let info = message.info().ok()?;
+        Some(Place { feed, sequence: info.stream_sequence })
+    }
+}
+
+async fn until(wake: Option<Instant>) {
+    match wake {
+        Some(wake) => sleep_until(wake.into()).await,
+        None => std::future::pending().await,
     }
 }
 

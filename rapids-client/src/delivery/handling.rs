@@ -1,138 +1,94 @@
-//! One packet through the rivers that take it, up to what is to be published.
+//! One reaction on one packet: from the record it needs to what is to be published.
+//!
+//! What follows from its end is left to the engine.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::sleep;
+use tokio::time::{interval, sleep};
 use tracing::{error, warn};
 
-use super::held::Fate;
+use super::ledger::{Claim, Claimed, Ledger, RENEWAL};
 use super::memories::Memories;
+use super::place::Turn;
 use super::reactor::{Job, Reacted};
 use crate::backoff;
 use crate::error::with_causes;
-use crate::memory::{MemoryKey, Record};
+use crate::memory::{Crowded, MemoryKey, Record};
 use crate::packet::Packet;
 use crate::rapids::{Outgoing, Patience, Publisher, Sent};
-use crate::river::{Failure, River, failure};
+use crate::river::River;
 use crate::{Error, Result};
 
-/// A packet that at least one river takes.
-pub(crate) struct Taken {
+/// A reaction that is to run.
+pub(crate) struct Task {
+    pub(crate) turn: Turn,
+    pub(crate) river: River,
     pub(crate) packet: Packet,
-    pub(crate) sequence: u64,
-    /// How often it was delivered, this time included.
-    pub(crate) delivered: u32,
-    pub(crate) rivers: Vec<River>,
 }
 
-/// A packet whose reactions have run and whose outputs are on their way.
-pub(crate) struct Handled {
+/// A reaction that has run.
+pub(crate) struct Ran {
+    pub(crate) turn: Turn,
     pub(crate) took: Duration,
+    pub(crate) end: End,
+}
+
+/// How a reaction ended.
+pub(crate) enum End {
+    /// What it had to say is on its way.
+    Reacted(Sending),
+    Failed(anyhow::Error),
+    /// It did not run, or not to its end, through no fault of its own or the packet's: to be begun
+    /// again after this time.
+    Unready(Duration),
+    /// The caller runs no reactions any more.
+    Stopping,
+    /// The server does not permit what it takes, which ends the service.
+    Refused(Error),
+}
+
+/// The outputs of one reaction on their way to the stream.
+pub(crate) struct Sending {
     sent: Vec<Sent>,
-    /// Records whose packets will be published with these.
-    remembered: Vec<(MemoryKey, String, String)>,
-    /// What the server does not permit, and so ends the service.
-    refused: Option<Error>,
-    ended: Ended,
+    /// The record that keeps them until they are published: its key, the river, the packet.
+    remembered: Option<(MemoryKey, String, String)>,
 }
 
-/// How each river that took a packet came to its end with it.
-pub(crate) struct Ended {
-    pub(crate) sequence: u64,
-    pub(crate) rivers: Vec<(String, Ending)>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ending {
-    Done,
-    /// Refused for good.
-    Rejected,
-    /// To be tried again after this time.
-    Failed(Duration),
-    /// Not begun, or not ended: the service is stopping.
-    Released,
-}
-
-impl Ended {
-    /// The rivers that are to see the packet again.
-    pub(crate) fn unfinished(&self) -> Vec<String> {
-        let again = |ending: &Ending| matches!(ending, Ending::Failed(_) | Ending::Released);
-        let rivers = self.rivers.iter().filter(|(_, ending)| again(ending));
-        rivers.map(|(river, _)| river.clone()).collect()
-    }
-
-    /// What becomes of the packet: acknowledged once no river needs it any more.
-    pub(crate) fn fate(&self) -> Fate {
-        let mut fate = Fate::Acknowledge;
-        for (_, ending) in &self.rivers {
-            fate = match (*ending, fate) {
-                (Ending::Released, _) | (_, Fate::Release) => Fate::Release,
-                (Ending::Failed(wait), Fate::Again(other)) => Fate::Again(wait.min(other)),
-                (Ending::Failed(wait), Fate::Acknowledge) => Fate::Again(wait),
-                (Ending::Done | Ending::Rejected, fate) => fate,
-            };
-        }
-        fate
-    }
-}
-
-/// What handling needs of the engine.
+/// What handling needs of the service.
 pub(crate) struct Handling {
     pub(crate) jobs: mpsc::Sender<Job>,
     pub(crate) publisher: Publisher,
     pub(crate) memories: Option<Memories>,
+    pub(crate) ledger: Option<Ledger>,
 }
 
 impl Handling {
-    /// Runs the reactions in the order of their declaration. One that fails hinders no other.
-    pub(crate) async fn handle(self: Rc<Self>, taken: Taken) -> Handled {
+    pub(crate) async fn handle(self: Rc<Self>, task: Task) -> Ran {
         let begun = Instant::now();
-        let mut handled = Handled {
-            took: Duration::ZERO,
-            sent: Vec::new(),
-            remembered: Vec::new(),
-            refused: None,
-            ended: Ended { sequence: taken.sequence, rivers: Vec::new() },
-        };
-        for river in &taken.rivers {
-            let ending = match self.react(river, &taken.packet, &mut handled).await {
-                Ok(()) => Ending::Done,
-                Err(Unended::Stopping) => Ending::Released,
-                Err(Unended::Refused(error)) => {
-                    handled.refused = Some(error);
-                    Ending::Released
-                }
-                Err(Unended::Failed(error)) => report(river, &taken, &error),
-            };
-            handled.ended.rivers.push((river.name().to_owned(), ending));
-        }
-        handled.took = begun.elapsed();
-        handled
+        let end = self.react(&task.river, &task.packet).await.map_or_else(End::from, End::Reacted);
+        Ran { turn: task.turn, took: begun.elapsed(), end }
     }
 
-    async fn react(
-        &self,
-        river: &River,
-        packet: &Packet,
-        handled: &mut Handled,
-    ) -> Result<(), Unended> {
-        let outgoing = match river.memory_key(packet).zip(self.memories.as_ref()) {
-            None => self.run(river, packet, Record::default()).await?.0,
-            Some((key, memories)) => {
-                let outgoing = self.step(river, packet, &key, memories).await?;
-                if !outgoing.is_empty() {
-                    let (river, packet) = (river.name().to_owned(), packet.id().to_owned());
-                    handled.remembered.push((key, river, packet));
-                }
-                outgoing
+    async fn react(&self, river: &River, packet: &Packet) -> Result<Sending, Unended> {
+        let mut remembered = None;
+        let outgoing = if let (true, Some(ledger)) = (river.is_once(), &self.ledger) {
+            self.run_once(river, packet, ledger).await?
+        } else if let (Some(key), Some(memories)) = (river.memory_key(packet), &self.memories) {
+            let outgoing = self.step(river, packet, &key, memories).await?;
+            if !outgoing.is_empty() {
+                remembered = Some((key, river.name().to_owned(), packet.id().to_owned()));
             }
+            outgoing
+        } else {
+            self.run(river, packet, Record::default()).await?.outgoing
         };
+        let mut sent = Vec::with_capacity(outgoing.len());
         for outgoing in outgoing {
-            handled.sent.push(self.publisher.send(outgoing).await);
+            sent.push(self.publisher.send(outgoing).await);
         }
-        Ok(())
+        Ok(Sending { sent, remembered })
     }
 
     /// Moves a memory one step, again and again until nobody else has moved it meanwhile and the
@@ -152,11 +108,11 @@ impl Handling {
                     out_of_reach(key, attempt, &error).await;
                     continue;
                 }
-                loaded => loaded.map_err(Unended::by_memory)?,
+                loaded => loaded.map_err(Unended::by_store)?,
             };
-            let (outgoing, record) = self.run(river, packet, record).await?;
-            match memories.save(key, &record, &loaded).await {
-                Ok(true) => return Ok(outgoing),
+            let ran = self.run(river, packet, record).await?;
+            match memories.save(key, &ran.record, &loaded).await {
+                Ok(true) => return Ok(ran.outgoing),
                 Ok(false) => {
                     attempt = 0;
                     sleep(COLLISION.mul_f64(fastrand::f64())).await;
@@ -164,7 +120,77 @@ impl Handling {
                 Err(error @ Error::Server { .. }) if attempt < STEP_ATTEMPTS => {
                     out_of_reach(key, attempt, &error).await;
                 }
-                Err(error) => return Err(Unended::by_memory(error)),
+                Err(error) => return Err(Unended::by_store(error)),
+            }
+        }
+    }
+
+    /// Runs a reaction unless it has run before: then what came of it is published again.
+    async fn run_once(
+        &self,
+        river: &River,
+        packet: &Packet,
+        ledger: &Ledger,
+    ) -> Result<Vec<Outgoing>, Unended> {
+        let claim = ledger.claim(river.name(), packet).await.map_err(Unended::by_store)?;
+        let mut claimed = match claim {
+            Claim::Mine(claimed) => claimed,
+            Claim::Done(packets) => return Ok(self.prepare(&packets)?),
+            Claim::Taken => return Err(Unended::Unready(CLAIMED_ELSEWHERE)),
+        };
+        let ran = {
+            let running = self.run(river, packet, Record::default());
+            tokio::pin!(running);
+            let mut renewal = interval(RENEWAL);
+            renewal.tick().await;
+            loop {
+                tokio::select! {
+                    ran = &mut running => break ran,
+                    _ = renewal.tick() => self.renew(ledger, &mut claimed, river, packet).await,
+                }
+            }
+        };
+        match ran {
+            Ok(ran) => self.complete(ledger, claimed, ran).await,
+            Err(unended) => {
+                if let Err(error) = ledger.release(&claimed).await {
+                    warn!("the claim lasts until it is abandoned: {}", with_causes(&error));
+                }
+                Err(unended)
+            }
+        }
+    }
+
+    async fn renew(&self, ledger: &Ledger, claimed: &mut Claimed, river: &River, packet: &Packet) {
+        let (river, packet) = (river.name(), packet.id());
+        match ledger.renew(claimed).await {
+            Ok(true) => {}
+            Ok(false) => warn!(river, packet, "another instance has taken this reaction over"),
+            Err(error) => warn!(river, packet, "a claim lapses: {}", with_causes(&error)),
+        }
+    }
+
+    /// Writes down what came of a reaction, for as long as it takes: without that it would run
+    /// again.
+    async fn complete(
+        &self,
+        ledger: &Ledger,
+        mut claimed: Claimed,
+        ran: ReactedOn,
+    ) -> Result<Vec<Outgoing>, Unended> {
+        let mut attempt = 0;
+        loop {
+            match ledger.complete(&mut claimed, &ran.packets).await {
+                Ok(true) => return Ok(ran.outgoing),
+                // Written by an attempt that was not answered, or taken over: the entry tells.
+                Ok(false) => return Err(Unended::Unready(Duration::ZERO)),
+                Err(error @ Error::Server { .. }) => {
+                    attempt += 1;
+                    let wait = backoff::exponential(attempt);
+                    warn!(?wait, "the ledger is out of reach: {}", with_causes(&error));
+                    sleep(wait).await;
+                }
+                Err(error) => return Err(Unended::by_store(error)),
             }
         }
     }
@@ -176,82 +202,104 @@ impl Handling {
         river: &River,
         packet: &Packet,
         record: Record,
-    ) -> Result<(Vec<Outgoing>, Record), Unended> {
+    ) -> Result<ReactedOn, Unended> {
         let (reply, reacted) = oneshot::channel::<Reacted>();
         let job = Job { river: river.clone(), packet: packet.clone(), record, reply };
         // Either end closes only when the caller has stopped running reactions.
         self.jobs.send(job).await.map_err(|_| Unended::Stopping)?;
         let (packets, record) = reacted.await.map_err(|_| Unended::Stopping)??;
-        let outgoing = packets.iter().map(|packet| self.publisher.prepare(packet));
-        Ok((outgoing.collect::<Result<_>>()?, record))
+        Ok(ReactedOn { outgoing: self.prepare(&packets)?, packets, record })
     }
 
-    /// Waits until everything that a packet led to is stored.
+    fn prepare(&self, packets: &[Packet]) -> Result<Vec<Outgoing>> {
+        packets.iter().map(|packet| self.publisher.prepare(packet)).collect()
+    }
+
+    /// Waits until everything that a reaction had to say is stored; `false` if some of it cannot
+    /// be.
     ///
     /// # Errors
     /// Only what ends the service: what the server does not permit.
-    pub(crate) async fn finish(self: Rc<Self>, handled: Handled) -> Result<Ended> {
-        let Handled { sent, remembered, refused, mut ended, .. } = handled;
-        if let Some(error) = refused {
-            return Err(error);
-        }
+    pub(crate) async fn stored(&self, sending: Sending) -> Result<bool> {
         let mut is_stored = true;
-        for sent in sent {
+        for sent in sending.sent {
             match sent.acknowledged(Patience::Endless).await {
                 Ok(_) => {}
                 Err(error @ Error::NotPermitted { .. }) => return Err(error),
                 // Its size was looked at before, against the limit of then.
                 Err(error) => {
                     is_stored = false;
-                    let error = with_causes(&error);
-                    error!(sequence = ended.sequence, "the stream takes less than it did: {error}");
+                    error!("the stream takes less than it did: {}", with_causes(&error));
                 }
             }
         }
-        if !is_stored {
-            for (_, ending) in &mut ended.rivers {
-                if *ending == Ending::Done {
-                    *ending = Ending::Failed(OUTPUTS_REFUSED);
-                }
-            }
-        } else if let Some(memories) = &self.memories {
-            for (key, river, packet) in remembered {
-                memories.published(key, river, packet);
-            }
+        if is_stored && let (Some(memories), Some(kept)) = (&self.memories, sending.remembered) {
+            let (key, river, packet) = kept;
+            memories.published(key, river, packet);
         }
-        Ok(ended)
+        Ok(is_stored)
     }
+}
+
+/// What came of a reaction: its packets, also as the server gets them, and the changed record.
+struct ReactedOn {
+    packets: Vec<Packet>,
+    outgoing: Vec<Outgoing>,
+    record: Record,
 }
 
 /// How often a memory is tried to be reached before its packet makes room for others.
 const STEP_ATTEMPTS: u32 = 5;
 
-/// When a packet comes again whose outputs the stream does not take any more.
-const OUTPUTS_REFUSED: Duration = Duration::from_secs(30);
-
 /// After losing against another instance, at most this long until the next try.
 const COLLISION: Duration = Duration::from_millis(10);
 
-/// Why a river did not come to its end with a packet.
+/// When a reaction that runs in another instance is looked at again.
+const CLAIMED_ELSEWHERE: Duration = Duration::from_millis(500);
+
+/// When a packet is tried again that its memory has no room for, or whose store is out of reach.
+const LATER: Duration = Duration::from_secs(1);
+
+/// Why a reaction did not come to its end.
 enum Unended {
     Failed(anyhow::Error),
-    /// The server does not permit it.
+    Unready(Duration),
     Refused(Error),
     Stopping,
 }
 
 impl Unended {
-    /// What a memory's error means. A reaction's own error of the same kind concerns it alone.
-    fn by_memory(error: Error) -> Self {
+    /// What an error of a memory or the ledger means. A reaction's own error of the same kind
+    /// concerns it alone.
+    fn by_store(error: Error) -> Self {
         match error {
             error @ Error::NotPermitted { .. } => Self::Refused(error),
+            error @ Error::Server { .. } => {
+                warn!("to be tried again: {}", with_causes(&error));
+                Self::Unready(LATER)
+            }
             error => Self::Failed(error.into()),
+        }
+    }
+}
+
+impl From<Unended> for End {
+    fn from(unended: Unended) -> Self {
+        match unended {
+            Unended::Failed(error) => Self::Failed(error),
+            Unended::Unready(wait) => Self::Unready(wait),
+            Unended::Refused(error) => Self::Refused(error),
+            Unended::Stopping => Self::Stopping,
         }
     }
 }
 
 impl From<anyhow::Error> for Unended {
     fn from(error: anyhow::Error) -> Self {
+        if error.is::<Crowded>() {
+            warn!("to be tried again: {error}");
+            return Self::Unready(LATER);
+        }
         Self::Failed(error)
     }
 }
@@ -267,43 +315,4 @@ async fn out_of_reach(key: &MemoryKey, attempt: u32, error: &Error) {
     let wait = backoff::exponential(attempt);
     warn!(%key, ?wait, "the memory is out of reach: {}", with_causes(error));
     sleep(wait).await;
-}
-
-fn report(river: &River, taken: &Taken, error: &anyhow::Error) -> Ending {
-    let (river, packet, sequence) = (river.name(), taken.packet.id(), taken.sequence);
-    match failure(error) {
-        Failure::Rejected => {
-            error!(river, packet, sequence, "rejected: {error:#}");
-            Ending::Rejected
-        }
-        Failure::Retry(asked) => {
-            let attempt = taken.delivered;
-            let wait = asked.unwrap_or_else(|| backoff::exponential(attempt));
-            warn!(river, packet, sequence, attempt, ?wait, "failed, to be tried again: {error:#}");
-            Ending::Failed(wait)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ended(endings: &[Ending]) -> Ended {
-        let named = |(n, ending): (usize, &Ending)| (format!("r{n}"), *ending);
-        Ended { sequence: 1, rivers: endings.iter().enumerate().map(named).collect() }
-    }
-
-    #[test]
-    fn a_packet_is_acknowledged_when_no_river_needs_it_any_more() {
-        let (soon, late) = (Duration::from_secs(1), Duration::from_secs(9));
-        let all_ended = ended(&[Ending::Done, Ending::Rejected]);
-        assert_eq!((all_ended.fate(), all_ended.unfinished().len()), (Fate::Acknowledge, 0));
-        let some_failed =
-            ended(&[Ending::Failed(late), Ending::Done, Ending::Failed(soon), Ending::Rejected]);
-        assert_eq!(some_failed.fate(), Fate::Again(soon));
-        assert_eq!(some_failed.unfinished(), ["r0", "r2"]);
-        let stopping = ended(&[Ending::Failed(soon), Ending::Released]);
-        assert_eq!(stopping.fate(), Fate::Release);
-    }
 }

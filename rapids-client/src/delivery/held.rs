@@ -10,6 +10,8 @@ use async_nats::subject::Subject;
 use bytes::Bytes;
 use tracing::warn;
 
+use super::place::Place;
+
 /// What is to become of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -24,8 +26,8 @@ pub(crate) enum Fate {
 /// Acknowledges, hands back and keeps alive. Each message is here exactly once per delivery.
 pub(crate) struct Held {
     client: Client,
-    /// By stream sequence, the subject that answers for the delivery.
-    answers: BTreeMap<u64, Subject>,
+    /// The subject that answers for each delivery.
+    answers: BTreeMap<Place, Subject>,
 }
 
 impl Held {
@@ -34,16 +36,16 @@ impl Held {
     }
 
     /// Takes charge of a delivery; `false` if the packet is in hand already, from an earlier one.
-    pub(crate) fn add(&mut self, sequence: u64, message: &Message) -> bool {
+    pub(crate) fn add(&mut self, place: Place, message: &Message) -> bool {
         let Some(answer) = &message.reply else {
             return false;
         };
-        self.answers.insert(sequence, answer.clone()).is_none()
+        self.answers.insert(place, answer.clone()).is_none()
     }
 
     /// Ends the charge. Unflushed: the connection writes it out with whatever follows.
-    pub(crate) async fn settle(&mut self, sequence: u64, fate: Fate) {
-        let Some(answer) = self.answers.remove(&sequence) else {
+    pub(crate) async fn settle(&mut self, place: Place, fate: Fate) {
+        let Some(answer) = self.answers.remove(&place) else {
             return;
         };
         let kind = match fate {
@@ -67,8 +69,8 @@ impl Held {
 
     /// Hands back everything at once.
     pub(crate) async fn release_all(&mut self) {
-        while let Some((&sequence, _)) = self.answers.first_key_value() {
-            self.settle(sequence, Fate::Release).await;
+        while let Some((&place, _)) = self.answers.first_key_value() {
+            self.settle(place, Fate::Release).await;
         }
     }
 

@@ -7,7 +7,7 @@ use tracing::debug;
 
 use crate::Result;
 use crate::memory::store::MemoryStore;
-use crate::memory::{MemoryKey, Record};
+use crate::memory::{Floors, MemoryKey, Record};
 
 /// Loads and saves records, and notes what was published meanwhile.
 ///
@@ -17,8 +17,7 @@ use crate::memory::{MemoryKey, Record};
 pub(crate) struct Memories {
     store: MemoryStore,
     published: RefCell<HashMap<MemoryKey, Vec<(String, String)>>>,
-    /// Up to here the server will not deliver again.
-    floor: Cell<u64>,
+    floors: Cell<Floors>,
     /// Whether anything was saved since this was last asked.
     moved: Cell<bool>,
 }
@@ -32,7 +31,12 @@ pub(crate) struct Loaded {
 
 impl Memories {
     pub(crate) fn new(store: MemoryStore) -> Self {
-        Self { store, published: RefCell::default(), floor: Cell::new(0), moved: Cell::new(false) }
+        Self {
+            store,
+            published: RefCell::default(),
+            floors: Cell::default(),
+            moved: Cell::new(false),
+        }
     }
 
     pub(crate) async fn load(&self, key: &MemoryKey) -> Result<(Record, Loaded)> {
@@ -41,7 +45,7 @@ impl Memories {
         for (river, packet) in &noted {
             record.settle(river, packet);
         }
-        record.forget_to(self.floor.get());
+        record.forget_below(self.floors.get());
         Ok((record, Loaded { revision, settled: noted.len() }))
     }
 
@@ -71,8 +75,8 @@ impl Memories {
         self.moved.take()
     }
 
-    pub(crate) fn acknowledged_to(&self, sequence: u64) {
-        self.floor.set(sequence);
+    pub(crate) fn acknowledged_to(&self, floors: Floors) {
+        self.floors.set(floors);
     }
 
     /// Writes down what was noted, for keys that nothing else has written since.

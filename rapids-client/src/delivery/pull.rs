@@ -14,21 +14,20 @@ use futures::StreamExt;
 use tracing::debug;
 
 use crate::connection::Connection;
-use crate::names::STREAM;
 use crate::{Error, Result};
 
 /// How long the server keeps a request that it cannot answer.
 const EXPIRES: Duration = Duration::from_secs(30);
-/// How often it says meanwhile that it is alive.
-const HEARTBEAT: Duration = Duration::from_secs(1);
-/// Silence for this long means that requests are lost.
-const SILENCE: Duration = Duration::from_secs(4);
+/// Silence for as many heartbeats means that requests are lost.
+const MISSED: u32 = 4;
 /// How long to wait after a request that failed.
 const PAUSE: Duration = Duration::from_millis(500);
 
 pub(crate) struct Pull {
     connection: Connection,
     subject: String,
+    /// How often the server says that it is alive while a request waits.
+    heartbeat: Duration,
     inbox: String,
     subscriber: Subscriber,
     /// Asked for and neither delivered nor refused.
@@ -50,15 +49,22 @@ pub(crate) enum Pulled {
 }
 
 impl Pull {
-    pub(crate) async fn open(connection: &Connection, service: &str) -> Result<Self> {
+    /// For the consumer of the service's name on this stream.
+    pub(crate) async fn open(
+        connection: &Connection,
+        stream: &str,
+        service: &str,
+        heartbeat: Duration,
+    ) -> Result<Self> {
         let inbox = connection.client.new_inbox();
         let subscriber = connection.client.subscribe(inbox.clone()).await.map_err(|error| {
             Error::Server { action: "subscribe to deliveries".to_owned(), source: error.into() }
         })?;
         Ok(Self {
-            subject: connection.api(&format!("CONSUMER.MSG.NEXT.{STREAM}.{service}")),
+            subject: connection.api(&format!("CONSUMER.MSG.NEXT.{stream}.{service}")),
             connects: connects(connection),
             connection: connection.clone(),
+            heartbeat,
             inbox,
             subscriber,
             outstanding: 0,
@@ -78,7 +84,7 @@ impl Pull {
             return Ok(());
         }
         self.paused = None;
-        let (expires, heartbeat) = (EXPIRES.as_nanos(), HEARTBEAT.as_nanos());
+        let (expires, heartbeat) = (EXPIRES.as_nanos(), self.heartbeat.as_nanos());
         let body =
             format!(r#"{{"batch":{batch},"expires":{expires},"idle_heartbeat":{heartbeat}}}"#);
         let client = &self.connection.client;
@@ -134,7 +140,7 @@ impl Pull {
         let connects = connects(&self.connection);
         let reason = if connects != self.connects {
             "the connection was made anew"
-        } else if self.outstanding > 0 && self.heard.elapsed() > SILENCE {
+        } else if self.outstanding > 0 && self.heard.elapsed() > self.heartbeat * MISSED {
             "the server has been silent"
         } else {
             return None;

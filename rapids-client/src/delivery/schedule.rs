@@ -14,6 +14,7 @@ mod turns;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+#[cfg(test)]
 use super::breaker::Breaker;
 use super::place::{Place, Turn};
 use lanes::Lanes;
@@ -228,12 +229,14 @@ impl Schedule {
     }
 
     /// How many turns run: have a slot.
-    pub(crate) fn running(&self) -> usize {
+    #[cfg(test)]
+    fn running(&self) -> usize {
         self.running
     }
 
     /// The breaker of a river of the declaration.
-    pub(crate) fn breaker(&self, river: usize) -> &Breaker {
+    #[cfg(test)]
+    fn breaker(&self, river: usize) -> &Breaker {
         self.lanes.breaker(river)
     }
 

@@ -80,7 +80,8 @@ impl KeySource {
     }
 }
 
-fn encoded(text: &str) -> String {
+/// A text as part of a key.
+pub(crate) fn encoded(text: &str) -> String {
     if text.is_empty() {
         return "=".to_owned();
     }

@@ -10,9 +10,27 @@ use crate::packet::Packet;
 /// Packet ids kept per river however old they are, against a publisher that repeats itself.
 const IDS_KEPT: usize = 64;
 
-/// Packet ids kept per river at most. A packet that is tried again for long keeps the server from
-/// telling how far all is done; without a limit the record would grow meanwhile.
+/// Packet ids kept per river at most. One that the server may deliver again is never forgotten, so
+/// at this many the memory takes no further packet until the oldest are acknowledged.
 const MOST_IDS: usize = 2_048;
+
+/// That a memory holds as many unacknowledged packets as it may.
+#[derive(Debug, thiserror::Error)]
+#[error("the memory holds {MOST_IDS} packets that may come again")]
+pub(crate) struct Crowded;
+
+/// Up to where the server delivers nothing again, on either stream.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Floors {
+    pub(crate) rapids: u64,
+    pub(crate) replays: u64,
+}
+
+impl Floors {
+    fn is_below(self, Folded(_, sequence, is_replay): &Folded) -> bool {
+        *sequence <= if *is_replay { self.replays } else { self.rapids }
+    }
+}
 
 /// The memory of one key, with what makes each packet move it exactly one step.
 ///
@@ -31,9 +49,22 @@ pub struct Record {
     unpublished: Vec<Unpublished>,
 }
 
-/// A packet's id and, if it came through the stream, its sequence.
+/// A packet's id, the sequence at which it was delivered, and whether that was a replay's.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Folded(String, #[serde(default)] u64);
+struct Folded(
+    String,
+    #[serde(default)] u64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")] bool,
+);
+
+impl Folded {
+    fn new(packet: &Packet) -> Self {
+        let arrival = packet.arrival();
+        let replay = arrival.and_then(|arrival| arrival.replay);
+        let sequence = replay.or(arrival.map(|arrival| arrival.sequence)).unwrap_or_default();
+        Self(packet.id().to_owned(), sequence, replay.is_some())
+    }
+}
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Unpublished {
@@ -47,7 +78,7 @@ impl Record {
     pub(crate) fn holds(&self, river: &str, packet: &Packet) -> bool {
         self.folded
             .get(river)
-            .is_some_and(|folded| folded.iter().any(|Folded(id, _)| id == packet.id()))
+            .is_some_and(|folded| folded.iter().any(|Folded(id, ..)| id == packet.id()))
     }
 
     /// Folds a packet in, unless that was done: then what it published the first time comes back.
@@ -60,11 +91,14 @@ impl Record {
         if self.holds(river, packet) {
             return self.recorded(river, packet.id());
         }
+        let folded = self.folded.entry(river.to_owned()).or_default();
+        if folded.len() >= MOST_IDS {
+            return Err(Crowded.into());
+        }
         let (memory, packets) = step(self.memory.as_deref())?;
-        let bodies = packets.iter().map(body).collect::<Result<Vec<_>, _>>()?;
+        let bodies = packets.iter().map(Packet::to_raw).collect::<Result<Vec<_>, _>>()?;
         self.memory = Some(memory);
-        let sequence = packet.arrival().map_or(0, |arrival| arrival.sequence);
-        self.folded.entry(river.to_owned()).or_default().push(Folded(packet.id().into(), sequence));
+        folded.push(Folded::new(packet));
         if !bodies.is_empty() {
             let (river, packet) = (river.to_owned(), packet.id().to_owned());
             self.unpublished.push(Unpublished { river, packet, bodies });
@@ -87,24 +121,17 @@ impl Record {
         self.unpublished.len() < before
     }
 
-    /// Forgets ids of packets up to this sequence, which the stream will not deliver again, but
-    /// not the newest 64; and all but the newest 2,048 in any case.
-    pub(crate) fn forget_to(&mut self, sequence: u64) {
+    /// Forgets ids of packets that no stream will deliver again, but not the newest 64.
+    pub(crate) fn forget_below(&mut self, floors: Floors) {
         for folded in self.folded.values_mut() {
             let newest = folded.len().saturating_sub(IDS_KEPT);
-            let too_many = folded.len().saturating_sub(MOST_IDS);
             let mut position = 0;
-            folded.retain(|Folded(_, at)| {
+            folded.retain(|folded| {
                 position += 1;
-                position > too_many && (position > newest || *at > sequence)
+                position > newest || !floors.is_below(folded)
             });
         }
     }
-}
-
-fn body(packet: &Packet) -> Result<Box<RawValue>, serde_json::Error> {
-    let text = String::from_utf8_lossy(&packet.written()).into_owned();
-    RawValue::from_string(text)
 }
 
 #[cfg(test)]
@@ -114,7 +141,8 @@ mod tests {
 
     fn visit(sequence: u64) -> Packet {
         let stored = "2026-11-21T09:30:00Z".parse().unwrap();
-        let arrival = Arrival { sequence, stored, stream_created: stored, message_id: None };
+        let arrival =
+            Arrival { sequence, replay: None, stored, stream_created: stored, message_id: None };
         Packet::arrived(r#"{"event":"visited"}"#, arrival).unwrap()
     }
 
@@ -162,17 +190,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_record_stays_small_although_a_packet_never_ends() {
+    async fn a_record_refuses_packets_rather_than_forget_one_that_may_come_again() {
         let mut record = Record::default();
-        for sequence in 1..=3_000 {
+        let fold = |record: &mut Record, sequence| {
             let step =
                 |_: Option<&RawValue>| Ok((serde_json::value::to_raw_value(&0)?, Vec::new()));
-            record.fold("count", &visit(sequence), step).unwrap();
-            record.forget_to(0);
+            record.fold("count", &visit(sequence), step)
+        };
+        for sequence in 1..=2_048 {
+            fold(&mut record, sequence).unwrap();
         }
-        assert!(!record.holds("count", &visit(952)));
-        assert!(record.holds("count", &visit(953)));
-        assert!(serde_json::to_string(&record).unwrap().len() < 100_000);
+        assert!(fold(&mut record, 2_049).unwrap_err().is::<Crowded>());
+        assert!(record.holds("count", &visit(1)) && fold(&mut record, 1).is_ok());
+        assert!(serde_json::to_string(&record).unwrap().len() < 120_000);
+        record.forget_below(Floors { rapids: 1, replays: 9 });
+        assert!(fold(&mut record, 2_049).is_ok());
     }
 
     #[tokio::test]
@@ -181,10 +213,10 @@ mod tests {
         for sequence in 1..=200 {
             handle(&mut record, &visit(sequence)).await;
         }
-        record.forget_to(100);
+        record.forget_below(Floors { rapids: 100, replays: 0 });
         assert!(!record.holds("count", &visit(100)));
         assert!(record.holds("count", &visit(101)));
-        record.forget_to(200);
+        record.forget_below(Floors { rapids: 200, replays: 0 });
         assert!(!record.holds("count", &visit(136)));
         assert!(record.holds("count", &visit(137)));
     }

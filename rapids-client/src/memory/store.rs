@@ -8,28 +8,21 @@ use crate::connection::Connection;
 use crate::names::memory_bucket;
 use crate::{Error, Result};
 
-/// Room for the headers of a compare-and-set, which the server counts too.
-const HEADERS: usize = 256;
-
 /// The memories of one service.
 #[derive(Clone)]
-pub(crate) struct MemoryStore {
-    connection: Connection,
-    bucket: Bucket,
-}
+pub(crate) struct MemoryStore(Bucket);
 
 impl MemoryStore {
     /// Opens the bucket, and makes it if there is none.
     pub(crate) async fn open(connection: &Connection, service: &str) -> Result<Self> {
         let description = format!("what the rivers of {service} remember");
         let bucket = memory_bucket(service);
-        let bucket = Bucket::open(connection, &bucket, description, Duration::ZERO).await?;
-        Ok(Self { connection: connection.clone(), bucket })
+        Ok(Self(Bucket::open(connection, &bucket, description, Duration::ZERO).await?))
     }
 
     /// The record of a key and the revision to save it against.
     pub(crate) async fn load(&self, key: &MemoryKey) -> Result<(Record, u64)> {
-        let (found, revision) = self.bucket.load(key.as_ref()).await?;
+        let (found, revision) = self.0.load(key.as_ref()).await?;
         let Some(found) = found else {
             return Ok((Record::default(), revision));
         };
@@ -52,11 +45,6 @@ impl MemoryStore {
             action: format!("write out the memory `{key}`"),
             source: error.into(),
         })?;
-        let (size, limit) = (json.len() + HEADERS, self.connection.max_payload());
-        if size > limit {
-            let reason = format!("its memory would have {size} bytes, the limit is {limit}");
-            return Err(Error::Refused { id: key.to_string(), reason });
-        }
-        Ok(self.bucket.save(key.as_ref(), json.into(), revision).await?.is_some())
+        Ok(self.0.save(key.as_ref(), json.into(), revision).await?.is_some())
     }
 }

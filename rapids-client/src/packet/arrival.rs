@@ -11,6 +11,8 @@ use crate::names::STREAM;
 pub struct Arrival {
     /// The packet's sequence in the stream.
     pub sequence: u64,
+    /// The sequence of the replay that brings the packet once more; `None` from the rapids itself.
+    pub replay: Option<u64>,
     /// When the stream stored it.
     pub stored: Timestamp,
     /// When the stream was created; keeps ids of different streams apart.

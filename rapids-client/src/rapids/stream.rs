@@ -31,6 +31,8 @@ const NEARLY_FULL: u128 = 80;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StreamFacts {
     pub(crate) created: Timestamp,
+    /// How long it keeps packets; zero is for good.
+    pub(crate) max_age: Duration,
     pub(crate) max_message_size: usize,
     pub(crate) first_sequence: u64,
     pub(crate) last_sequence: u64,
@@ -42,6 +44,7 @@ impl From<&Info> for StreamFacts {
     fn from(info: &Info) -> Self {
         Self {
             created: timestamp(info.created),
+            max_age: info.config.max_age,
             max_message_size: usize::try_from(info.config.max_message_size).unwrap_or(usize::MAX),
             first_sequence: info.state.first_sequence,
             last_sequence: info.state.last_sequence,

@@ -208,6 +208,7 @@ pub(crate) fn read(
     let message_id = headers.and_then(|headers| headers.get(NATS_MESSAGE_ID));
     let arrival = Arrival {
         sequence: info.stream_sequence,
+        replay: None,
         stored: timestamp(info.published),
         stream_created,
         message_id: message_id.map(|id| id.as_str().to_owned()),

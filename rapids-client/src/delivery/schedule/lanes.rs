@@ -116,6 +116,7 @@ impl Lanes {
         self.queued
     }
 
+    #[cfg(test)]
     pub(super) fn breaker(&self, river: usize) -> &Breaker {
         &self.lanes[river].breaker
     }

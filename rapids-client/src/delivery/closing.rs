@@ -1,0 +1,74 @@
+//! The end of a service: what runs is finished, the rest is handed back at once.
+
+use std::time::Instant;
+
+use futures::StreamExt;
+use tokio::time::{sleep_until, timeout};
+use tracing::{error, warn};
+
+use super::engine::{Engine, LAST_WORDS};
+use super::held::Fate;
+use super::place::Feed;
+use crate::error::with_causes;
+
+impl Engine {
+    /// Hands back what does not run, with notes of what has happened to it; finishes what runs,
+    /// within the grace period.
+    pub(super) async fn close(&mut self) {
+        self.is_closing = true;
+        self.announcement.withdraw().await;
+        let clearing = async {
+            while let Some((turn, clearance)) = self.clearing.next().await {
+                self.cleared(turn, clearance);
+            }
+        };
+        if timeout(LAST_WORDS, clearing).await.is_err() {
+            warn!("a suspect is not decided on; it will come again");
+        }
+        let unmarked = self.unmark();
+        // Nothing is known of these yet: they are handed back with what else is held, at the end.
+        self.recalling.clear();
+        let places: Vec<_> = self.in_hand.keys().copied().collect();
+        for place in places.into_iter().filter(|place| !unmarked.contains(place)) {
+            self.leave(place, None);
+        }
+        let under_way = self.pull.close().await.into_iter().map(|message| (Feed::Rapids, message));
+        let replays = self.replays.close().await.into_iter();
+        for (feed, message) in under_way.chain(replays.map(|message| (Feed::Replays, message))) {
+            if let Some(place) = Self::place_of(feed, &message)
+                && self.held.add(place, &message)
+            {
+                self.held.settle(place, Fate::Release).await;
+            }
+        }
+        self.finish_up().await;
+        self.held.release_all().await;
+        self.held.flush().await;
+        if let Some(memories) = &self.handling.memories {
+            // What is left noted would be published again with a redelivery that will not come.
+            let _ = timeout(LAST_WORDS, memories.tidy()).await;
+        }
+    }
+
+    async fn finish_up(&mut self) {
+        let deadline = Instant::now() + self.service.config().grace;
+        let mut keep_alive = self.keep_alive();
+        while !(self.running.is_empty() && self.finishing.is_empty() && self.leaving.is_empty()) {
+            tokio::select! {
+                Some((place, wait)) = self.leaving.next() => self.left(place, wait).await,
+                Some(ran) = self.running.next() => if let Err(error) = self.ran(ran) {
+                    error!("{}", with_causes(&error));
+                },
+                Some(finished) = self.finishing.next() => {
+                    if let Err(error) = self.finished(finished).await {
+                        error!("{}", with_causes(&error));
+                    }
+                }
+                _ = keep_alive.tick() => self.held.keep_alive().await,
+                () = sleep_until(deadline.into()) => {
+                    return warn!("the grace period ends with packets unfinished; they come again");
+                }
+            }
+        }
+    }
+}

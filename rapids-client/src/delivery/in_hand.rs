@@ -1,0 +1,114 @@
+//! A packet in hand: what is known of it while its rivers handle it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::notes::{Note, Progress};
+use super::place::{Feed, Place};
+use crate::dead_letters::{Addressed, DeadLetter, Kind, LetterId};
+use crate::packet::Packet;
+use crate::service::Service;
+
+/// A packet that at least one river is to handle.
+pub(crate) struct InHand {
+    pub(crate) packet: Packet,
+    /// By position in the service's declaration, the rivers that it concerns.
+    pub(crate) rivers: BTreeMap<usize, Progress>,
+    /// What its replay says, if it is one.
+    pub(crate) addressed: Option<Addressed>,
+    /// The revision of its note, and whether there is one.
+    pub(crate) revision: u64,
+    pub(crate) is_noted: bool,
+}
+
+/// Why a river gives a packet up.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Cause {
+    pub(crate) kind: Kind,
+    pub(crate) reason: String,
+    /// What led to it, one below the other.
+    pub(crate) causes: Vec<String>,
+}
+
+impl Cause {
+    pub(crate) fn new(kind: Kind, reason: String) -> Self {
+        Self { kind, reason, causes: Vec::new() }
+    }
+
+    /// All of it in one line, for the log.
+    pub(crate) fn told(&self) -> String {
+        let lines: Vec<_> = std::iter::once(&self.reason).chain(&self.causes).cloned().collect();
+        lines.join(": ")
+    }
+
+    pub(crate) fn of_error(kind: Kind, error: &anyhow::Error) -> Self {
+        let causes = error.chain().skip(1).map(ToString::to_string).collect();
+        Self { kind, reason: error.to_string(), causes }
+    }
+}
+
+impl InHand {
+    pub(crate) fn is_done(&self) -> bool {
+        self.rivers.values().all(|progress| progress.is_done)
+    }
+
+    /// How many rivers are still to handle it.
+    pub(crate) fn open(&self) -> usize {
+        self.rivers.values().filter(|progress| !progress.is_done).count()
+    }
+
+    /// What is to be written down when it is handed back, unless nothing has happened yet.
+    pub(crate) fn note(&self, service: &Service) -> Option<Note> {
+        let has_begun = |progress: &&Progress| progress.is_done || progress.attempts > 0;
+        self.rivers.values().find(has_begun)?;
+        let named = |(position, progress): (&usize, &Progress)| {
+            let river = service.rivers().get(*position)?;
+            Some((river.name().to_owned(), Progress { starts: 0, ..progress.clone() }))
+        };
+        Some(Note(self.rivers.iter().filter_map(named).collect()))
+    }
+
+    /// The letter in which a river gives it up.
+    pub(crate) fn letter(
+        &self,
+        service: &Service,
+        instance: &str,
+        (place, river): (Place, usize),
+        cause: Cause,
+    ) -> DeadLetter {
+        let now = Timestamp::now();
+        let (packet, arrival) = (&self.packet, self.packet.arrival());
+        let progress = self.rivers.get(&river).cloned().unwrap_or_default();
+        let needs = packet.need_names();
+        let name = packet.event_name().or_else(|| packet.command_name());
+        DeadLetter {
+            id: letter_id(service, place, river),
+            kind: cause.kind,
+            reason: cause.reason,
+            causes: cause.causes,
+            attempts: progress.attempts,
+            instance: instance.to_owned(),
+            sequence: arrival.map_or(place.sequence, |arrival| arrival.sequence),
+            stored: arrival.map_or(now, |arrival| arrival.stored),
+            first_failure: progress.first_failure.unwrap_or(now),
+            last_failure: now,
+            packet_id: packet.id().to_owned(),
+            name: name.or_else(|| (!needs.is_empty()).then(|| needs.join(", "))),
+            correlation_id: packet.correlation_id().to_owned(),
+            breadcrumbs: packet.breadcrumbs().to_vec(),
+            first: self.addressed.as_ref().map(|addressed| addressed.first.clone()),
+            body: packet.body(),
+        }
+    }
+}
+
+/// The id of the letter in which a river of the service gives a packet up.
+pub(crate) fn letter_id(service: &Service, place: Place, river: usize) -> LetterId {
+    let river = service.rivers().get(river).map_or("", |river| river.name());
+    let sequence = place.sequence;
+    match place.feed {
+        Feed::Rapids => LetterId::of_packet(service.name(), river, sequence),
+        Feed::Replays => LetterId::of_replay(service.name(), river, sequence),
+    }
+}

@@ -1,0 +1,103 @@
+//! What is written down of packets that are not finished: which rivers are done with them, and how
+//! often the others have tried.
+//!
+//! Written when a packet is handed back, or when handling it may end the process; read when it is
+//! delivered again. When to do either is left to the engine.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::place::Place;
+use crate::bucket::Bucket;
+use crate::connection::Connection;
+use crate::names::HANDLING;
+use crate::{Error, Result};
+
+/// How far one river has come with a packet.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Progress {
+    /// It has handled the packet, or put it to the dead letters.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_done: bool,
+    /// Attempts that failed.
+    pub(crate) attempts: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) first_failure: Option<Timestamp>,
+    /// How often it was begun alone and did not end, one way or another: the process did.
+    pub(crate) starts: u32,
+}
+
+/// What is written down of one packet, by the names of its rivers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Note(pub(crate) BTreeMap<String, Progress>);
+
+/// The notes of one service.
+#[derive(Clone)]
+pub(crate) struct Notes {
+    bucket: Bucket,
+    /// The service, and the stream by its creation: another one counts anew.
+    prefix: String,
+}
+
+impl Notes {
+    /// Notes go by themselves after `max_age`, when their packets are no longer on the stream.
+    pub(crate) async fn open(
+        connection: &Connection,
+        service: &str,
+        stream_created: Timestamp,
+        max_age: Duration,
+    ) -> Result<Self> {
+        let description = "packets that services have not finished".to_owned();
+        let bucket = Bucket::open(connection, HANDLING, description, max_age).await?;
+        Ok(Self { bucket, prefix: format!("{service}.{}", stream_created.as_second()) })
+    }
+
+    /// The note about a packet, empty if there is none, and the revision to save it against.
+    pub(crate) async fn load(&self, place: Place) -> Result<(Note, u64)> {
+        let (found, revision) = self.bucket.load(&self.key(place)).await?;
+        // What something else wrote there says nothing; it is replaced.
+        let note = found.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
+        Ok((note, revision))
+    }
+
+    /// Saves a note unless another instance did since it was loaded: then `None`.
+    pub(crate) async fn save(
+        &self,
+        place: Place,
+        note: &Note,
+        revision: u64,
+    ) -> Result<Option<u64>> {
+        let json = serde_json::to_vec(note).map_err(|error| Error::Server {
+            action: format!("write out the note about `{place}`"),
+            source: error.into(),
+        })?;
+        self.bucket.save(&self.key(place), json.into(), revision).await
+    }
+
+    /// Saves a note, whatever was written meanwhile.
+    pub(crate) async fn replace(&self, place: Place, note: &Note, revision: u64) -> Result<()> {
+        if self.save(place, note, revision).await?.is_none() {
+            let (_, revision) = self.load(place).await?;
+            self.save(place, note, revision).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the note about a packet that is done.
+    pub(crate) async fn forget(&self, place: Place) -> Result<()> {
+        self.bucket.delete(&self.key(place)).await
+    }
+
+    pub(crate) fn bucket(&self) -> &Bucket {
+        &self.bucket
+    }
+
+    fn key(&self, place: Place) -> String {
+        format!("{}.{place}", self.prefix)
+    }
+}

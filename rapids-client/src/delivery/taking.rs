@@ -1,0 +1,196 @@
+//! From a delivery to the turns of the rivers that it concerns.
+
+use async_nats::jetstream::Message;
+use tracing::{error, warn};
+
+use super::engine::Engine;
+use super::held::Fate;
+use super::in_hand::{Cause, InHand};
+use super::notes::{Note, Progress};
+use super::place::{Feed, Place, Turn};
+use super::turning::{Then, Work};
+use crate::dead_letters::{Addressed, Kind};
+use crate::error::with_causes;
+use crate::packet::{Arrival, Packet};
+use crate::rapids;
+use crate::river::Verdict;
+use crate::{Error, Result};
+
+/// What a packet is to this service: for each river that it concerns, its position and its verdict.
+type Verdicts = Vec<(usize, Verdict)>;
+
+/// A packet that came again, with what was written down of it.
+pub(super) struct Recalled {
+    place: Place,
+    taken: Taken,
+    note: Result<(Note, u64)>,
+}
+
+/// A packet that some river is to handle.
+struct Taken {
+    packet: Packet,
+    addressed: Option<Addressed>,
+    verdicts: Verdicts,
+}
+
+impl Engine {
+    /// Decides what a delivered packet is to this service.
+    pub(super) async fn take(&mut self, feed: Feed, message: Message) {
+        self.tally.received += 1;
+        let info = match message.info() {
+            Ok(info) => info,
+            Err(error) => return warn!(%error, "a delivery without the stream's facts is dropped"),
+        };
+        if feed == Feed::Rapids {
+            self.chores.delivered(&info);
+        }
+        let place = Place { feed, sequence: info.stream_sequence };
+        let is_again = info.delivered > 1;
+        if !self.held.add(place, &message) {
+            return;
+        }
+        let read = match feed {
+            Feed::Rapids => rapids::read(&message, &info, self.rapids.facts().created)
+                .map(|packet| (packet, None)),
+            Feed::Replays => self.read_replay(&message, place.sequence),
+        };
+        let (packet, addressed) = match read {
+            Ok(read) => read,
+            Err(error) => {
+                self.tally.malformed += 1;
+                let malformed = self.tally.malformed;
+                warn!(%place, malformed, "{}", with_causes(&error));
+                return self.held.settle(place, Fate::Acknowledge).await;
+            }
+        };
+        self.tally.mistyped += u64::try_from(packet.mistyped()).unwrap_or_default();
+        let verdicts = self.verdicts(&packet, addressed.as_ref());
+        if verdicts.is_empty() {
+            self.tally.skipped += 1;
+            return self.held.settle(place, Fate::Acknowledge).await;
+        }
+        let taken = Taken { packet, addressed, verdicts };
+        if is_again {
+            self.recall(place, taken);
+        } else {
+            self.admit(place, taken, Note::default(), None);
+        }
+    }
+
+    fn read_replay(&self, message: &Message, sequence: u64) -> Result<(Packet, Option<Addressed>)> {
+        let headers = message.headers.as_ref().ok_or_else(|| Error::Malformed {
+            reason: "a replay without headers names no river".to_owned(),
+        })?;
+        let addressed = Addressed::read(headers)?;
+        let arrival = Arrival {
+            sequence: addressed.sequence,
+            replay: Some(sequence),
+            stored: addressed.stored,
+            stream_created: self.rapids.facts().created,
+            message_id: Some(addressed.packet_id.clone()),
+        };
+        Ok((Packet::arrived(message.payload.clone(), arrival)?, Some(addressed)))
+    }
+
+    /// What the rivers make of a packet, without those that it does not concern. A replay concerns
+    /// the one river that it is addressed to, also if that does not take it any more.
+    fn verdicts(&self, packet: &Packet, addressed: Option<&Addressed>) -> Verdicts {
+        let judged = self.service.judge(packet).into_iter().enumerate();
+        let Some(addressed) = addressed else {
+            return judged
+                .map(|(river, (_, verdict))| (river, verdict))
+                .filter(|(_, verdict)| *verdict != Verdict::NotForMe)
+                .collect();
+        };
+        judged
+            .filter(|(_, (river, _))| river.name() == addressed.river)
+            .map(|(river, (_, verdict))| (river, verdict))
+            .collect()
+    }
+
+    /// Reads what was written down of a packet that comes again.
+    fn recall(&mut self, place: Place, taken: Taken) {
+        let suspects = self.suspects.clone();
+        self.recalling.push(Box::pin(async move {
+            Recalled { place, taken, note: suspects.notes.load(place).await }
+        }));
+    }
+
+    pub(super) async fn recalled(&mut self, recalled: Recalled) {
+        let Recalled { place, taken, note } = recalled;
+        match note {
+            Ok((note, revision)) => self.admit(place, taken, note, Some(revision)),
+            Err(error) => {
+                warn!(%place, "it has to come again: {}", with_causes(&error));
+                self.held.settle(place, Fate::Again(RECALL_AGAIN)).await;
+            }
+        }
+        self.settle(place).await;
+    }
+
+    /// Takes a packet in: its rivers' turns are scheduled, and what is no packet for them goes to
+    /// the dead letters. `recalled` is the revision of the note about one that came again.
+    fn admit(&mut self, place: Place, taken: Taken, note: Note, recalled: Option<u64>) {
+        let Taken { packet, addressed, verdicts } = taken;
+        let is_noted = !note.0.is_empty();
+        let mut noted = note.0;
+        let mut in_hand = InHand {
+            packet,
+            rivers: std::collections::BTreeMap::new(),
+            addressed,
+            revision: recalled.unwrap_or_default(),
+            is_noted,
+        };
+        let (mut turns, mut causes) = (Vec::new(), Vec::new());
+        for (river, verdict) in verdicts {
+            let name = self.service.rivers()[river].name();
+            let progress = noted.remove(name).unwrap_or_default();
+            let is_done = progress.is_done;
+            in_hand.rivers.insert(river, Progress { starts: 0, ..progress });
+            if is_done {
+                continue;
+            }
+            let cause = match verdict {
+                Verdict::Matches => {
+                    turns.push(river);
+                    continue;
+                }
+                Verdict::Invalid(problems) => Cause::new(Kind::Invalid, problems.join("; ")),
+                Verdict::Looped => {
+                    let way = in_hand.packet.breadcrumbs().join(" > ");
+                    Cause::new(Kind::Looped, format!("looped, by way of {way}"))
+                }
+                Verdict::NotForMe => {
+                    let reason = "its river does not take it any more".to_owned();
+                    Cause::new(Kind::Rejected, reason)
+                }
+            };
+            causes.push((river, cause));
+        }
+        let key = self.service.order_key(&in_hand.packet);
+        self.in_hand.insert(place, in_hand);
+        self.schedule.add(place, key, turns, recalled.is_some());
+        for (river, cause) in causes {
+            let turn = Turn { place, river };
+            let work = self.give_up(turn, cause);
+            self.finish(turn, work, Then::Done);
+        }
+    }
+
+    /// Puts a river's part of a packet to the dead letters.
+    pub(super) fn give_up(&mut self, turn: Turn, cause: Cause) -> Work {
+        let Some(in_hand) = self.in_hand.get(&turn.place) else {
+            return Work::Nothing;
+        };
+        let river = self.service.rivers().get(turn.river).map_or("", |river| river.name());
+        let (packet, place, kind) = (in_hand.packet.id(), turn.place, cause.kind);
+        error!(river, packet, %place, "{kind}: {}", cause.told());
+        self.tally.buried(kind);
+        let instance = self.announcement.id();
+        let letter = in_hand.letter(&self.service, instance, (place, turn.river), cause);
+        Work::Bury(Box::new(letter))
+    }
+}
+
+/// When a packet comes again of which it could not be read what was written down.
+const RECALL_AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
