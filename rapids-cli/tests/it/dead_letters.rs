@@ -3,10 +3,12 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 
-use rapids_client::{Packet, River};
+use std::time::Duration;
+
+use rapids_client::{Packet, RetryPolicy, River, reject};
 use serde_json::Value;
 
-use crate::bench::{Bench, Said, said, said_to};
+use crate::bench::{Bench, DEADLINE, Said, said, said_to};
 use crate::letters::{BODY, Letters};
 
 impl Letters {
@@ -41,6 +43,95 @@ fn charge() -> River {
         .event("order_placed")
         .require_that("@.total > 0")
         .react(|_: Packet| async { Ok(()) })
+}
+
+/// Fails on each packet of 13, and cannot do anything with one of 14.
+async fn superstitious(packet: Packet) -> anyhow::Result<Packet> {
+    match packet.get::<u64>("total")? {
+        Some(13) => Err(anyhow::anyhow!("connection refused").context("no answer from the bank")),
+        Some(14) => Err(reject("nobody orders 14")),
+        total => Ok(Packet::event("payment_received").with("amount", total)),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_packet_is_followed_from_its_first_failure_to_its_end() {
+    let bench = Bench::start().await;
+    let river = River::new("charge")
+        .event("order_placed")
+        .require_that("@.total > 0")
+        .retry(RetryPolicy::new().attempts(2).first(Duration::from_millis(1)))
+        .react(superstitious);
+    let _payment = bench.run("payment", "1.0.0", river).await;
+    for total in [12, 13, 14, 0] {
+        let body =
+            format!(r#"{{"event":"order_placed","total":{total},"n":9007199254740993,"p":1.10}}"#);
+        bench.publish(&body).await;
+    }
+    let said = |arguments: &[&str]| {
+        let mut command = bench.command(&["dead-letters"]);
+        said(command.args(arguments).env("USER", "ada"))
+    };
+    // The packets of the test and what came of the good one: their order is not certain.
+    let kinds = |state: &str| -> Vec<(String, String)> {
+        let listed = said(&["list", "--state", state, "-o", "json"]);
+        let text = |letter: &Value, key: &str| letter[key].as_str().unwrap().to_owned();
+        let letters = listed.lines().into_iter().map(json);
+        letters.map(|letter| (text(&letter, "kind"), text(&letter, "id"))).collect()
+    };
+    let waiting = async |count: usize| {
+        let enough = async {
+            loop {
+                let mut kinds = kinds("waiting");
+                if kinds.len() >= count {
+                    kinds.sort();
+                    return kinds;
+                }
+            }
+        };
+        tokio::time::timeout(DEADLINE, enough).await.unwrap()
+    };
+    let found = waiting(3).await;
+    let [exhausted, invalid, rejected] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((&*exhausted.0, &*invalid.0, &*rejected.0), ("exhausted", "invalid", "rejected"));
+    assert_eq!(said(&["list", "--group"]).well(0).lines().len(), 4);
+    let shown = said(&["show", &exhausted.1]).well(0).out;
+    assert!(shown.contains("reason        no answer from the bank\n"), "{shown}");
+    assert!(shown.contains("caused by     connection refused\ntried         2 times"), "{shown}");
+
+    // It fails again, as another letter, and the two know each other.
+    said(&["replay", &exhausted.1, "--reason", "perhaps now"]).well(0);
+    let again = "payment.charge.r1";
+    let found = waiting(3).await;
+    assert!(found.contains(&("exhausted".to_owned(), again.to_owned())), "{found:?}");
+    let shown = said(&["show", again]).well(0).out;
+    let history = format!("history       {} (failed_again) > {again} (waiting)\n", exhausted.1);
+    assert!(shown.contains(&history), "{shown}");
+
+    // Corrected, it succeeds, and no other digit was touched.
+    said(&["edit", again, "--set", "total=0"]).badly(2, &["requires `@.total > 0`"]);
+    said(&["edit", again, "--set", "total=12"]).well(0);
+    let paid = async {
+        loop {
+            let paid =
+                bench.said(&["tail", "-o", "json", "--where", "@.event == 'payment_received'"]);
+            if paid.lines().len() == 2 {
+                return json(paid.lines()[1]);
+            }
+        }
+    };
+    let paid = tokio::time::timeout(DEADLINE, paid).await.unwrap();
+    let edited = json(&said(&["show", again, "-o", "json"]).well(0).out);
+    assert_eq!(paid["rapids"]["causation_id"], edited["actions"][0]["packet_id"]);
+    let shown = said(&["show", again]).well(0).out;
+    assert!(shown.contains("\"n\": 9007199254740993,\n  \"p\": 1.10"), "{shown}");
+    assert_eq!(edited["state"], "edited");
+
+    let rest = ["discard", "--service", "payment", "--reason", "superstition"];
+    assert_eq!(said(&rest).lines().len(), 2);
+    said(&["list"]).well_with(0, "no such letter is waiting\n");
+    assert_eq!(kinds("discarded").len(), 2);
+    assert_eq!(kinds("failed_again"), [exhausted.clone()]);
 }
 
 #[tokio::test]
