@@ -99,7 +99,13 @@ mod tests {
 
     fn stored(body: &str) -> Packet {
         let stored = "2026-11-21T09:30:00.123456Z".parse().unwrap();
-        let arrival = Arrival { sequence: 17, stored, stream_created: stored, message_id: None };
+        let arrival = Arrival {
+            sequence: 17,
+            stored,
+            stream_created: stored,
+            replay: None,
+            message_id: None,
+        };
         Packet::arrived(body.to_owned(), arrival).unwrap()
     }
 

@@ -55,6 +55,12 @@ impl Said {
         self
     }
 
+    /// Asserts that it ended so, printed no data, and said just this.
+    #[track_caller]
+    pub(crate) fn well_with(self, code: i32, words: &str) {
+        assert_eq!((self.code, self.out.as_str(), self.err.as_str()), (code, "", words));
+    }
+
     /// Asserts that it ended so, printed no data, and said all of this.
     #[track_caller]
     pub(crate) fn badly(self, code: i32, words: &[&str]) {

@@ -3,7 +3,9 @@
 
 mod bench;
 mod connecting;
+mod dead_letters;
 mod explain;
+mod letters;
 mod manual;
 mod publish;
 mod services;

@@ -110,8 +110,15 @@ fn replaced(
             };
             let inner = members.0.iter().find(|(key, _)| key == name).map(|(_, value)| *value);
             let inner = replaced(inner, rest, value)?;
-            match members.0.iter_mut().find(|(key, _)| key == name) {
-                Some(member) => member.1 = &inner,
+            match members.0.iter().position(|(key, _)| key == name) {
+                Some(first) => {
+                    members.0[first].1 = &inner;
+                    let mut position = 0;
+                    members.0.retain(|(key, _)| {
+                        position += 1;
+                        position <= first + 1 || key != name
+                    });
+                }
                 None => members.0.push((name.as_str().into(), &inner)),
             }
             joined('{', members.0.iter().map(|(key, value)| (Some(&**key), *value)), '}')
@@ -174,6 +181,7 @@ pub(crate) fn write_member(text: &mut String, key: Option<&str>, value: &RawValu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::condition::Path;
 
     fn reason(body: &[u8]) -> String {
         Fields::parse(body).unwrap_err()
@@ -207,5 +215,9 @@ mod tests {
         let texts: Vec<_> =
             fields.as_slice().iter().map(|(key, value)| format!("{key}={value}")).collect();
         assert_eq!(texts, ["a=9", "b=2"]);
+        let mut fields = Fields::parse(br#"{"o":{"a":1,"b":2,"a":{"c":3}}}"#).unwrap();
+        let path = Path::parse("@.o.a").unwrap();
+        fields.set_path(path.steps(), RawValue::from_string("9".into()).unwrap()).unwrap();
+        assert_eq!(fields.get("o").unwrap().get(), r#"{"a":9,"b":2}"#);
     }
 }

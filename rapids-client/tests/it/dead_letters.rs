@@ -1,5 +1,7 @@
 //! Dead letters as an operator finds them, and what becomes of each.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream::Context;
@@ -7,10 +9,11 @@ use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{Config as StreamConfig, DiscardPolicy};
 use async_nats::{ConnectOptions, HeaderMap};
 use rapids_client::{
-    Config, DeadLetters, Deed, Error, Filter, Kind, LetterId, Note, Packet, Rapids, Refusal, Start,
-    State, StoredLetter,
+    Config, DeadLetters, Deed, Error, Filter, Kind, LetterId, Note, Packet, Rapids, Refusal, River,
+    Start, State, StoredLetter, reject,
 };
 use rapids_test::NatsServer;
+use tokio::sync::mpsc;
 
 use crate::harness::{Bench, soon};
 
@@ -220,6 +223,51 @@ async fn a_replay_is_addressed_to_the_river_that_failed() {
     let stored = letters.get(&id).await.unwrap().unwrap();
     assert_eq!((stored.state, stored.actions), (State::Replayed, vec![action]));
     assert_eq!(office.count("RAPIDS").await, 0);
+}
+
+#[tokio::test]
+async fn only_the_river_that_failed_sees_a_replay_and_under_the_old_id() {
+    let bench = Bench::start().await;
+    let (seen, mut ids) = mpsc::unbounded_channel();
+    let tell = |name: &'static str| {
+        let seen = seen.clone();
+        move |packet: Packet| {
+            seen.send((name, packet.id().to_owned())).unwrap();
+            async { anyhow::Ok(()) }
+        }
+    };
+    let is_repaired = Arc::new(AtomicBool::new(false));
+    let (repaired, told) = (Arc::clone(&is_repaired), tell("charge"));
+    let charge = River::new("charge").event("placed").react(move |packet: Packet| {
+        let outcome = if repaired.load(Ordering::Relaxed) { Ok(()) } else { Err(reject("broken")) };
+        let telling = told(packet);
+        async move { telling.await.and(outcome) }
+    });
+    let sibling = River::new("note").event("placed").react(tell("note"));
+    let namesake = River::new("charge").event("placed").react(tell("other"));
+    let payment = bench.run(bench.service("payment", [charge, sibling])).await;
+    let other = bench.run(bench.service("other", [namesake])).await;
+    let published = bench.rapids.publish(Packet::event("placed")).await.unwrap();
+    bench.quiet(&["payment", "other"]).await;
+    let mut first: Vec<_> = std::iter::from_fn(|| ids.try_recv().ok()).collect();
+    first.sort_unstable();
+    let id = published.id.as_str();
+    let first: Vec<_> = first.iter().map(|(name, id)| (*name, id.as_str())).collect();
+    assert_eq!(first, [("charge", id), ("note", id), ("other", id)]);
+
+    let letters = DeadLetters::open(&bench.config()).await.unwrap().unwrap();
+    let letter: LetterId = format!("payment.charge.{}", published.sequence).parse().unwrap();
+    let stored = letters.get(&letter).await.unwrap().unwrap();
+    assert_eq!((stored.letter.kind, stored.letter.reason.as_str()), (Kind::Rejected, "broken"));
+    is_repaired.store(true, Ordering::Relaxed);
+    letters.replay(&letter, &ada()).await.unwrap();
+    let again = soon("the replay", ids.recv()).await.unwrap();
+    assert_eq!((again.0, again.1.as_str()), ("charge", id));
+    // Whatever else the replay might reach would be done with it by now.
+    payment.stop().await;
+    other.stop().await;
+    assert!(ids.try_recv().is_err());
+    assert_eq!(state(&letters, &letter).await, State::Replayed);
 }
 
 #[tokio::test]

@@ -154,7 +154,7 @@ fn bar(count: usize) -> ProgressBar {
     if count < 2 || !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{bar:32} {pos}/{len}  {per_sec}  {eta} to go")
+    let style = ProgressStyle::with_template("{bar:32} {pos}/{len}  {eta} to go")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(u64::try_from(count).unwrap_or(u64::MAX)).with_style(style)
 }

@@ -135,7 +135,7 @@ impl Edit {
             }
             session.screen.error(&error);
             if !ask(session, "edit it again?").await? {
-                return Err(Fault::Interrupted.into());
+                return Ok(None);
             }
         }
     }

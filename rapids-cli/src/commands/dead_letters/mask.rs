@@ -1,12 +1,18 @@
 //! What two reasons have in common, once what differs from packet to packet is left out.
 
-/// The reason with numbers as `<n>`, ids as `<id>` and what stands in quotes as `…`.
+/// The reason with numbers as `<n>`, ids as `<id>` and what stands in quotes as `…`, unless it is an
+/// expression.
 pub(super) fn masked(reason: &str) -> String {
     let mut masked = String::with_capacity(reason.len());
     let mut rest = reason;
     let mut before = ' ';
     while let Some(character) = rest.chars().next() {
         let length = match quoted(rest, before) {
+            // A rule, which is the same for all packets that it refuses.
+            Some(length) if rest.starts_with("`@") || rest.starts_with("`$") => {
+                masked.push_str(&rest[..length]);
+                length
+            }
             Some(length) => {
                 masked.extend([character, '…', character]);
                 length
@@ -79,7 +85,10 @@ mod tests {
                 "packet 0193a5c2-7d3e-7a41-9c55-2f6b8a1d0e77 of `ada` does not parse",
                 "packet <id> of `…` does not parse",
             ),
-            ("requires `@.total > 0`, but @.total = -1.10", "requires `…`, but @.total = -<n>"),
+            (
+                "requires `@.total > 0`, but @.total = -1.10",
+                "requires `@.total > 0`, but @.total = -<n>",
+            ),
             ("it isn't Ada's: \"x\" and 'y'", "it isn't Ada's: \"…\" and '…'"),
             ("2,000 rows, 3 columns. Stop.", "<n> rows, <n> columns. Stop."),
             ("at line 1\ncolumn 2", "at line <n> column <n>"),

@@ -65,7 +65,7 @@ fn lines(stored: &StoredLetter, history: &[StoredLetter], palette: Palette) -> V
     }
     let times = if letter.attempts == 1 { "once" } else { "times" };
     let attempts = match letter.attempts {
-        0 => "never tried".to_owned(),
+        0 => "never".to_owned(),
         1 => times.to_owned(),
         count => format!("{count} {times}"),
     };
