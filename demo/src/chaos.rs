@@ -11,6 +11,7 @@ mod facts;
 mod letters;
 mod load;
 mod options;
+mod pace;
 mod report;
 mod rest;
 mod script;
@@ -35,6 +36,7 @@ use evidence::{Folder, Named};
 use facts::Findings;
 use letters::Letter;
 use load::Load;
+use pace::Pace;
 use report::{Outcome, Report};
 use server::Server;
 use stagehand::{Hands, Stagehand};
@@ -80,6 +82,7 @@ struct Plan {
     load: Load,
     steps: Vec<script::Step>,
     period: Duration,
+    /// The shop's, and after them the extra ones.
     services: Vec<String>,
 }
 
@@ -134,8 +137,16 @@ impl Run<'_> {
         let (done, deeds) = mpsc::unbounded_channel();
         let hands = Hands { crew: fleet.crew(), server: server.trigger(), done };
         let tail = rapids.tail(Start::Beginning).await?;
-        let stagehand =
-            Stagehand { rapids: rapids.clone(), wire: wire.clone(), hands, steps, period };
+        // The extra ones may be down for long, which is no reason to wait.
+        let shop = services[..count - extras::COUNT].to_vec();
+        let stagehand = Stagehand {
+            rapids: rapids.clone(),
+            wire: wire.clone(),
+            hands,
+            steps,
+            period,
+            pace: Pace::of(shop, wire.clone()),
+        };
         let patience =
             PATIENCE + PATIENCE_PER_ORDER * u32::try_from(self.options.orders).unwrap_or(u32::MAX);
         let work = async {
@@ -143,7 +154,8 @@ impl Run<'_> {
             Ok(rest::wait(&wire, &services, patience).await)
         };
         let watch = Watch::new(&self.report, Ledger::new(orders, offers));
-        let Some((watch, standing)) = watch.over(work, tail, deeds, fleet, server).await? else {
+        let watching = Box::pin(watch.over(work, tail, deeds, fleet, server));
+        let Some((watch, standing)) = watching.await? else {
             return Ok(Ending::Interrupted);
         };
 

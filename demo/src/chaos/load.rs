@@ -29,7 +29,7 @@ const MALFORMED: [&[u8]; 8] = [
 /// One thing to publish.
 #[derive(Debug, Clone)]
 pub(crate) enum Item {
-    Packet(Packet),
+    Packet(Box<Packet>),
     /// A body that is no packet.
     Malformed(&'static [u8]),
 }
@@ -116,7 +116,7 @@ pub(crate) fn load(orders: usize, seed: u64) -> Load {
             Kind::Again => {
                 published.again += 1;
                 let packet: &Packet = &recent[random.usize(..recent.len())];
-                load.items.push(Item::Packet(packet.clone()));
+                load.items.push(Item::Packet(Box::new(packet.clone())));
                 continue;
             }
         };
@@ -125,7 +125,7 @@ pub(crate) fn load(orders: usize, seed: u64) -> Load {
         if recent.len() > REMEMBERED {
             recent.pop_front();
         }
-        load.items.push(Item::Packet(packet));
+        load.items.push(Item::Packet(Box::new(packet)));
     }
     load
 }
