@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
+use rapids_client::Rapids;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use super::wire::Wire;
+use super::rest;
 
 /// How many packets a service may have before it.
 const MOST: u64 = 1_000;
@@ -25,14 +26,13 @@ pub(crate) struct Pace {
 
 impl Pace {
     /// Looks at these services from now on.
-    pub(crate) fn of(services: Vec<String>, wire: Wire) -> Self {
+    pub(crate) fn of(services: Vec<String>, rapids: Rapids) -> Self {
         let (tell, behind) = watch::channel(0);
         let task = tokio::spawn(async move {
             loop {
                 // While the server is away nobody falls behind.
-                if let Ok(standing) = wire.standing(&services).await {
-                    let backlogs =
-                        standing.positions.iter().map(|at| at.pending + at.unacknowledged);
+                if let Ok(positions) = rest::positions(&rapids, &services).await {
+                    let backlogs = positions.iter().map(|at| at.pending + at.unacknowledged);
                     tell.send_replace(backlogs.max().unwrap_or_default());
                 }
                 sleep(POLL).await;

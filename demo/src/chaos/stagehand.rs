@@ -10,17 +10,17 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::diary::Event;
 use super::load::Item;
+use super::malformed::Scribbler;
 use super::pace::Pace;
 use super::script::{Deed, Step};
 use super::server::Trigger;
-use super::wire::Wire;
 use crate::fleet::{Blow, Crew};
 
 /// Everything that it takes.
 #[derive(Debug)]
 pub(crate) struct Stagehand {
     pub(crate) rapids: Rapids,
-    pub(crate) wire: Wire,
+    pub(crate) scribbler: Scribbler,
     pub(crate) hands: Hands,
     pub(crate) steps: Vec<Step>,
     /// From one packet to the next, at least.
@@ -44,7 +44,7 @@ impl Stagehand {
     /// # Errors
     /// If something cannot be published, or a process is not there.
     pub(crate) async fn play(self) -> Result<()> {
-        let Self { rapids, wire, hands, steps, period, mut pace } = self;
+        let Self { rapids, scribbler, hands, steps, period, mut pace } = self;
         let mut ticks = interval(period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let mut deeds = JoinSet::new();
@@ -63,7 +63,7 @@ impl Stagehand {
                     rapids.publish(*packet).await.context("cannot publish a packet")?;
                 }
                 Item::Malformed(body) => {
-                    wire.publish(&format!("malformed-{number}"), body).await?;
+                    scribbler.publish(&format!("malformed-{number}"), body).await?;
                 }
             }
         }

@@ -69,7 +69,7 @@ impl<'a> Watch<'a> {
                 _ = ticks.tick() => {}
             }
             if let Some((standing, since)) = &rest
-                && (self.census.total() >= standing.last || since.elapsed() > LATE)
+                && (self.census.total() >= standing.last() || since.elapsed() > LATE)
                 && deeds.is_empty()
             {
                 return Ok(Some((self, standing.clone())));
