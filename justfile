@@ -32,6 +32,11 @@ nats:
 demo *ARGS:
     cargo run -q -p demo -- "$@"
 
+# Do the same while services and the server are killed and bad packets come (--help for more)
+[group('start')]
+chaos *ARGS:
+    cargo run -q -p demo -- chaos "$@"
+
 # Run one service; without a name that exists, list them
 [group('rivers')]
 river NAME: (_known NAME) _server

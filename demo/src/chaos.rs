@@ -10,20 +10,21 @@ mod extras;
 mod facts;
 mod letters;
 mod load;
+mod malformed;
 mod options;
+mod pace;
 mod report;
 mod rest;
 mod script;
 mod server;
 mod stagehand;
 mod watch;
-mod wire;
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use fastrand::Rng;
-use rapids_client::{Config, Rapids, Start};
+use rapids_client::{Config, DeadLetter, Rapids, Start};
 use tokio::sync::mpsc;
 
 use crate::fleet::{Care, Fleet};
@@ -33,13 +34,13 @@ use crate::verify::Fact;
 use crate::{rivers, rollcall, stage, verify};
 use evidence::{Folder, Named};
 use facts::Findings;
-use letters::Letter;
 use load::Load;
+use malformed::Scribbler;
+use pace::Pace;
 use report::{Outcome, Report};
 use server::Server;
 use stagehand::{Hands, Stagehand};
 use watch::Watch;
-use wire::Wire;
 
 pub(crate) use extras::Extra;
 pub(crate) use options::Options;
@@ -80,6 +81,7 @@ struct Plan {
     load: Load,
     steps: Vec<script::Step>,
     period: Duration,
+    /// The shop's, and after them the extra ones.
     services: Vec<String>,
 }
 
@@ -130,24 +132,33 @@ impl Run<'_> {
         let (names, count) = (services.join(" "), services.len());
         self.report.note(&format!("{count} services announced themselves: {names}"))?;
 
-        let wire = Wire::connect(&server.url).await?;
         let (done, deeds) = mpsc::unbounded_channel();
         let hands = Hands { crew: fleet.crew(), server: server.trigger(), done };
         let tail = rapids.tail(Start::Beginning).await?;
-        let stagehand =
-            Stagehand { rapids: rapids.clone(), wire: wire.clone(), hands, steps, period };
+        // The extra ones may be down for long, which is no reason to wait.
+        let shop = services[..count - extras::COUNT].to_vec();
+        let stagehand = Stagehand {
+            rapids: rapids.clone(),
+            scribbler: Scribbler::connect(&server.url).await?,
+            hands,
+            steps,
+            period,
+            pace: Pace::of(shop, rapids.clone()),
+        };
         let patience =
             PATIENCE + PATIENCE_PER_ORDER * u32::try_from(self.options.orders).unwrap_or(u32::MAX);
         let work = async {
             stagehand.play().await?;
-            Ok(rest::wait(&wire, &services, patience).await)
+            Ok(rest::wait(rapids, &services, patience).await)
         };
         let watch = Watch::new(&self.report, Ledger::new(orders, offers));
-        let Some((watch, standing)) = watch.over(work, tail, deeds, fleet, server).await? else {
+        let watching = Box::pin(watch.over(work, tail, deeds, fleet, server));
+        let Some((watch, standing)) = watching.await? else {
             return Ok(Ending::Interrupted);
         };
 
-        let letters = wire.letters().await.context("cannot read the dead letters")?;
+        let letters = letters::read(&server.url);
+        let letters = letters.await.context("cannot read the dead letters")?;
         let Watch { mut ledger, census, diary, .. } = watch;
         let sorted = letters::sort(&letters, &published, &diary);
         ledger.excuse(&sorted.excused);
@@ -176,7 +187,7 @@ impl Run<'_> {
         }
         self.folder.write("monkey.log", diary.lines())?;
         self.folder.write("facts.txt", facts.iter().flat_map(in_lines))?;
-        self.write_history(&facts, &letters, rapids, standing.last).await?;
+        self.write_history(&facts, &letters, rapids, standing.last()).await?;
         Ok(Ending::Broken)
     }
 
@@ -184,7 +195,7 @@ impl Run<'_> {
     async fn write_history(
         &self,
         facts: &[Fact],
-        letters: &[Letter],
+        letters: &[DeadLetter],
         rapids: &Rapids,
         last: u64,
     ) -> Result<()> {

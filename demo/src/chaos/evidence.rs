@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process;
 
 use anyhow::{Context, Result};
-use rapids_client::{Error, Packet, Rapids, Start};
+use rapids_client::{DeadLetter, Error, Packet, Rapids, Start};
 
-use super::letters::Letter;
 use crate::verify::Fact;
 
 /// Named after the seed; goes unless it is kept.
@@ -91,8 +90,8 @@ impl Named {
         ids.into_iter().chain(packet.causation_id()).any(|id| self.0.contains(id))
     }
 
-    pub(crate) fn has(&self, letter: &Letter) -> bool {
-        self.0.contains(&letter.packet) || self.0.contains(&letter.origin)
+    pub(crate) fn has(&self, letter: &DeadLetter) -> bool {
+        self.0.contains(&letter.packet_id) || self.0.contains(&letter.correlation_id)
     }
 
     /// Every packet of what is named, as the rapids hold it, behind its sequence.

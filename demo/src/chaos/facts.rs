@@ -44,14 +44,14 @@ impl Findings<'_> {
 
     fn rest(&self) -> Fact {
         fact(
-            format!("every service is at the end of the rapids ({})", self.standing.last),
+            format!("every service is at the end of the rapids ({})", self.standing.last()),
             self.standing.faults(self.services),
         )
     }
 
     fn watched(&self) -> Fact {
         let mut faults = self.census.disordered.clone();
-        let (seen, last) = (self.census.total(), self.standing.last);
+        let (seen, last) = (self.census.total(), self.standing.last());
         if seen != last {
             faults.push(format!("{seen} were seen, the last has the sequence {last}"));
         }
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
     use crate::chaos::diary::tests::kill;
     use crate::chaos::extras::{ECHOES, TASTED, meal};
-    use crate::chaos::rest::Position;
+    use crate::chaos::rest::tests::standing;
     use rapids_client::Packet;
 
     /// The facts that do not hold where one order, one meal and one poisonous meal were published
@@ -188,18 +188,15 @@ mod tests {
             census.take(packet);
         }
         census.disordered.clear();
-        let service = "payment".to_owned();
         let last = census.total();
-        let position =
-            Position { service: service.clone(), floor: last, pending: 0, unacknowledged: 0 };
         let mut diary = Diary::new();
         diary.note(kill("payment"));
         let findings = Findings {
             published,
             census: &census,
             letters,
-            standing: &Standing { last, positions: vec![position] },
-            services: &[service],
+            standing: &standing(last),
+            services: &["payment".to_owned()],
             diary: &diary,
         };
         let facts = findings.facts().into_iter().enumerate();

@@ -2,25 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
+use rapids_client::{Config, DeadLetter, DeadLetters, Filter, Kind, Result};
+
 use super::diary::Diary;
 use super::extras::{ECHOES, Extra};
 use super::load::Published;
 
 /// How often a packet's handling must end a process until the packet is taken for the cause.
 const CRASHES: usize = 3;
-
-/// What a letter says, as far as it is judged here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Letter {
-    /// Such as `payment.charge.17`.
-    pub(crate) id: String,
-    pub(crate) service: String,
-    pub(crate) kind: String,
-    pub(crate) packet: String,
-    /// The first packet of the conversation.
-    pub(crate) origin: String,
-    pub(crate) breadcrumbs: Vec<String>,
-}
 
 /// The letters, sorted.
 #[derive(Debug, Default)]
@@ -39,58 +28,87 @@ pub(crate) struct Sorted {
     pub(crate) strays: Vec<String>,
 }
 
+/// Reads every letter on this server.
+///
+/// # Errors
+/// If the server does not answer.
+pub(crate) async fn read(url: &str) -> Result<Vec<DeadLetter>> {
+    let mut letters = Vec::new();
+    if let Some(all) = DeadLetters::open(&Config::new(url)).await? {
+        let mut listing = all.list(&Filter::new()).await?;
+        while let Some(stored) = listing.next().await? {
+            letters.push(stored.letter);
+        }
+    }
+    Ok(letters)
+}
+
 /// Sorts the letters by what they are about.
-pub(crate) fn sort(letters: &[Letter], published: &Published, diary: &Diary) -> Sorted {
+pub(crate) fn sort(letters: &[DeadLetter], published: &Published, diary: &Diary) -> Sorted {
     let ids = |ids: &[String]| ids.iter().cloned().collect::<HashSet<_>>();
     let (poison, shouts) = (ids(&published.poison), ids(&published.shouts));
     let mut sorted = Sorted::default();
     for letter in letters {
-        let Letter { service, kind, packet, origin, .. } = letter;
+        let DeadLetter { kind, packet_id, correlation_id, breadcrumbs, .. } = letter;
+        let service = letter.id.service();
         let attacks = diary.attacks_on(service);
-        if poison.contains(packet) && service == Extra::Taster.name() {
-            *sorted.poison.entry(packet.clone()).or_default() += 1;
-            if kind != "crashed" {
-                sorted.poison_faults.push(format!("{} is `{kind}`", named(letter)));
+        if poison.contains(packet_id) && service == Extra::Taster.name() {
+            *sorted.poison.entry(packet_id.clone()).or_default() += 1;
+            if *kind != Kind::Crashed {
+                sorted.poison_faults.push(described(letter));
             }
-        } else if shouts.contains(origin) && kind == "looped" {
-            *sorted.looped.entry((packet.clone(), service.clone())).or_default() += 1;
-            if !ECHOES.iter().all(|echo| letter.breadcrumbs.iter().any(|name| name == echo.name()))
-            {
-                let way = letter.breadcrumbs.join(" > ");
-                sorted.looped_faults.push(format!("{} came by way of {way}", named(letter)));
+        } else if shouts.contains(correlation_id) && *kind == Kind::Looped {
+            let key = (packet_id.clone(), service.to_owned());
+            *sorted.looped.entry(key).or_default() += 1;
+            if !ECHOES.iter().all(|echo| breadcrumbs.iter().any(|name| name == echo.name())) {
+                let way = breadcrumbs.join(" > ");
+                sorted.looped_faults.push(format!("{}, by way of {way}", described(letter)));
             }
-        } else if kind == "crashed" && attacks.len() >= CRASHES {
+        } else if *kind == Kind::Crashed && attacks.len() >= CRASHES {
             let attacks = attacks.join(", ");
-            sorted.suspects.push(format!("{}; {service} was attacked at {attacks}", named(letter)));
-            sorted.excused.extend([packet.clone(), origin.clone()]);
+            let described = described(letter);
+            sorted.suspects.push(format!("{described}; {service} was attacked at {attacks} s"));
+            sorted.excused.extend([packet_id.clone(), correlation_id.clone()]);
         } else {
-            sorted.strays.push(format!("{} is `{kind}`", named(letter)));
+            sorted.strays.push(described(letter));
         }
     }
     sorted
 }
 
-fn named(letter: &Letter) -> String {
-    format!("letter {} about packet `{}`", letter.id, letter.packet)
+fn described(letter: &DeadLetter) -> String {
+    let DeadLetter { id, kind, packet_id, reason, .. } = letter;
+    format!("letter {id} about packet `{packet_id}` is `{kind}`: {reason}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::chaos::diary::tests::kill;
+    use rapids_client::Timestamp;
 
-    fn letter(service: &str, kind: &str, packet: &str) -> Letter {
-        Letter {
-            id: format!("{service}.river.1"),
-            service: service.to_owned(),
-            kind: kind.to_owned(),
-            packet: packet.to_owned(),
-            origin: packet.to_owned(),
+    fn letter(service: &str, kind: Kind, packet: &str) -> DeadLetter {
+        DeadLetter {
+            id: format!("{service}.river.1").parse().unwrap(),
+            kind,
+            reason: "it is so".to_owned(),
+            causes: Vec::new(),
+            attempts: 1,
+            instance: "i-1".to_owned(),
+            sequence: 1,
+            stored: Timestamp::UNIX_EPOCH,
+            first_failure: Timestamp::UNIX_EPOCH,
+            last_failure: Timestamp::UNIX_EPOCH,
+            packet_id: packet.to_owned(),
+            name: None,
+            correlation_id: packet.to_owned(),
             breadcrumbs: ECHOES.map(|echo| echo.name().to_owned()).to_vec(),
+            first: None,
+            body: [].as_slice().into(),
         }
     }
 
-    fn sorted(letters: &[Letter], kills: usize) -> Sorted {
+    fn sorted(letters: &[DeadLetter], kills: usize) -> Sorted {
         let poison = vec!["p-1".to_owned()];
         let published =
             Published { poison, shouts: vec!["s-1".to_owned()], ..Published::default() };
@@ -103,7 +121,8 @@ mod tests {
 
     #[test]
     fn letters_about_poison_and_loops_are_expected() {
-        let letters = [letter("taster", "crashed", "p-1"), letter("monitor", "looped", "s-1")];
+        let letters =
+            [letter("taster", Kind::Crashed, "p-1"), letter("monitor", Kind::Looped, "s-1")];
         let sorted = sorted(&letters, 0);
         assert_eq!(sorted.poison["p-1"], 1);
         assert_eq!(sorted.looped.len(), 1);
@@ -112,24 +131,24 @@ mod tests {
 
     #[test]
     fn letters_of_another_kind_or_without_the_way_are_faults() {
-        let mut pathless = letter("echo_a", "looped", "s-1");
+        let mut pathless = letter("echo_a", Kind::Looped, "s-1");
         pathless.breadcrumbs.pop();
-        let sorted = sorted(&[letter("taster", "exhausted", "p-1"), pathless], 0);
+        let sorted = sorted(&[letter("taster", Kind::Exhausted, "p-1"), pathless], 0);
         assert_eq!(
             sorted.poison_faults,
-            ["letter taster.river.1 about packet `p-1` is `exhausted`"]
+            ["letter taster.river.1 about packet `p-1` is `exhausted`: it is so"]
         );
         assert_eq!(sorted.looped_faults.len(), 1);
     }
 
     #[test]
     fn innocent_packet_is_excused_only_where_the_monkey_attacked_often_enough() {
-        let innocent = [letter("payment", "crashed", "o-1")];
+        let innocent = [letter("payment", Kind::Crashed, "o-1")];
         assert_eq!(sorted(&innocent, 2).strays.len(), 1);
         let excused = sorted(&innocent, 3);
         assert_eq!((excused.strays.len(), excused.suspects.len()), (0, 1));
         assert!(excused.excused.contains("o-1"));
-        let other = [letter("payment", "exhausted", "o-1")];
+        let other = [letter("payment", Kind::Exhausted, "o-1")];
         assert_eq!(sorted(&other, 3).strays.len(), 1);
     }
 }

@@ -30,8 +30,9 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
 
-    /// How many orders to place per second at most; fewer where the kills need more time
-    #[arg(long, value_name = "N", default_value_t = 25,
+    /// How many orders to place per second at most; fewer while the services are far behind, and
+    /// where the kills need more time
+    #[arg(long, value_name = "N", default_value_t = 30,
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) rate: u32,
 

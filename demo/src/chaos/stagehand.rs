@@ -10,20 +10,22 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::diary::Event;
 use super::load::Item;
+use super::malformed::Scribbler;
+use super::pace::Pace;
 use super::script::{Deed, Step};
 use super::server::Trigger;
-use super::wire::Wire;
 use crate::fleet::{Blow, Crew};
 
 /// Everything that it takes.
 #[derive(Debug)]
 pub(crate) struct Stagehand {
     pub(crate) rapids: Rapids,
-    pub(crate) wire: Wire,
+    pub(crate) scribbler: Scribbler,
     pub(crate) hands: Hands,
     pub(crate) steps: Vec<Step>,
-    /// From one packet to the next.
+    /// From one packet to the next, at least.
     pub(crate) period: Duration,
+    pub(crate) pace: Pace,
 }
 
 /// What the monkey does things with.
@@ -42,22 +44,26 @@ impl Stagehand {
     /// # Errors
     /// If something cannot be published, or a process is not there.
     pub(crate) async fn play(self) -> Result<()> {
-        let Self { rapids, wire, hands, steps, period } = self;
+        let Self { rapids, scribbler, hands, steps, period, mut pace } = self;
         let mut ticks = interval(period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let mut deeds = JoinSet::new();
         for (number, step) in steps.into_iter().enumerate() {
-            match step {
+            let item = match step {
+                Step::Publish(item) => item,
                 Step::Do(deed) => {
                     deeds.spawn(hands.clone().act(deed));
+                    continue;
                 }
-                Step::Publish(Item::Packet(packet)) => {
-                    ticks.tick().await;
-                    rapids.publish(packet).await.context("cannot publish a packet")?;
+            };
+            pace.keep().await;
+            ticks.tick().await;
+            match item {
+                Item::Packet(packet) => {
+                    rapids.publish(*packet).await.context("cannot publish a packet")?;
                 }
-                Step::Publish(Item::Malformed(body)) => {
-                    ticks.tick().await;
-                    wire.publish(&format!("malformed-{number}"), body).await?;
+                Item::Malformed(body) => {
+                    scribbler.publish(&format!("malformed-{number}"), body).await?;
                 }
             }
         }

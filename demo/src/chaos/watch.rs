@@ -23,7 +23,7 @@ const PROGRESS: Duration = Duration::from_secs(5);
 const TICK: Duration = Duration::from_millis(100);
 
 /// How long the watch may be behind the rapids.
-const LATE: Duration = Duration::from_secs(30);
+const LATE: Duration = Duration::from_secs(60);
 
 /// Everything that was seen.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl<'a> Watch<'a> {
                 _ = ticks.tick() => {}
             }
             if let Some((standing, since)) = &rest
-                && (self.census.total() >= standing.last || since.elapsed() > LATE)
+                && (self.census.total() >= standing.last() || since.elapsed() > LATE)
                 && deeds.is_empty()
             {
                 return Ok(Some((self, standing.clone())));

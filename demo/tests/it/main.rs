@@ -1,6 +1,9 @@
 #![cfg(test)]
 //! The demo as a user runs it, from its first process to its last.
 
+mod chaos;
+mod disaster;
+
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 

@@ -1,0 +1,75 @@
+//! Bodies that are no packets: which there are, and publishing them, which the library refuses.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use async_nats::jetstream;
+use async_nats::jetstream::message::PublishMessage;
+use tokio::time::{Instant, sleep};
+
+const SUBJECT: &str = "rapids";
+
+/// What arrives where people type packets by hand: none of these is one.
+pub(crate) const BODIES: [&[u8]; 8] = [
+    b"",
+    b"\n",
+    b"null",
+    b"[]",
+    b"\"order_placed\"",
+    b"{\"event\":\"order_placed\",",
+    b"{\"event\":\"order_placed\"} {}",
+    b"{\"event\":\"\xff\xfe\"}",
+];
+
+/// How long to go on while the server is away.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const RETRY: Duration = Duration::from_millis(200);
+
+/// Publishes anything.
+#[derive(Debug, Clone)]
+pub(crate) struct Scribbler(jetstream::Context);
+
+impl Scribbler {
+    /// # Errors
+    /// If the server cannot be reached.
+    pub(crate) async fn connect(url: &str) -> Result<Self> {
+        let client = async_nats::connect(url).await.context("cannot connect to the server")?;
+        Ok(Self(jetstream::new(client)))
+    }
+
+    /// Publishes a body as it is, under this message id, and returns once it is stored.
+    ///
+    /// # Errors
+    /// If that takes longer than half a minute.
+    pub(crate) async fn publish(&self, id: &str, body: &'static [u8]) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let message = PublishMessage::build().payload(body.into()).message_id(id);
+            let stored = match self.0.send_publish(SUBJECT, message).await {
+                Ok(answer) => answer.await,
+                Err(error) => Err(error),
+            };
+            match stored {
+                Ok(_) => return Ok(()),
+                Err(error) if Instant::now() > deadline => {
+                    return Err(error).context("cannot publish a malformed body");
+                }
+                Err(_) => sleep(RETRY).await,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rapids_client::Packet;
+
+    #[test]
+    fn none_of_the_bodies_is_a_packet() {
+        for body in BODIES {
+            assert!(Packet::from_bytes(body).is_err(), "{body:?}");
+        }
+    }
+}
