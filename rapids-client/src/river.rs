@@ -195,8 +195,11 @@ impl River {
     /// to be published, in order: nothing, a packet, an option or a list of packets. It holds no
     /// connection, so a test calls it as it is.
     ///
-    /// Reactions run one at a time, in stream order. What an error means is told by
-    /// [`reject`] and [`retry_after`]; any other error and a panic are tried again later.
+    /// Reactions of a service run one at a time, in stream order, unless it says otherwise
+    /// ([`Service::concurrency`](crate::Service::concurrency)). What an error means is told by
+    /// [`reject`] and [`retry_after`]; any other error, a panic and a
+    /// [time-out](Self::timeout) are tried again as [`retry`](Self::retry) says, and end as a dead
+    /// letter.
     #[must_use]
     pub fn react<Fut>(mut self, reaction: impl Fn(Packet) -> Fut + Send + Sync + 'static) -> Self
     where

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 
 use rapids_client::{
-    Arrival, Config, MemoryKey, Packet, Record, River, Service, Timestamp, Verdict, is_final,
+    Arrival, Config, Kind, MemoryKey, Packet, Record, River, Service, Timestamp, Verdict, is_final,
 };
 
 use crate::Trail;
@@ -35,10 +35,12 @@ pub struct TestRapids {
     stored: Vec<Packet>,
     ids: HashSet<String>,
     records: HashMap<(String, MemoryKey), Record>,
+    /// What came of reactions that run once, by service, river and packet.
+    ledger: HashMap<(String, String, String), Vec<Packet>>,
     problems: Vec<Problem>,
 }
 
-/// A packet that a river could not handle.
+/// A packet that a river could not handle: on a server, a dead letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The service.
@@ -47,13 +49,15 @@ pub struct Problem {
     pub river: String,
     /// The packet's id.
     pub packet_id: String,
+    /// Of what kind the dead letter would be.
+    pub kind: Kind,
     /// Why: malformed, a loop, or the error of the reaction.
     pub reason: String,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { service, river, packet_id, reason } = self;
+        let Self { service, river, packet_id, reason, .. } = self;
         write!(formatter, "{service}/{river} cannot handle `{packet_id}`: {reason}")
     }
 }
@@ -135,24 +139,27 @@ impl TestRapids {
     async fn react(&mut self, service: &Service, packet: &Packet) -> Vec<Packet> {
         let mut published = Vec::new();
         for (river, verdict) in service.judge(packet) {
-            let reason = match verdict {
+            let (kind, reason) = match verdict {
                 Verdict::NotForMe => continue,
                 Verdict::Matches => match self.run(service, river, packet).await {
                     Ok(packets) => {
                         published.extend(packets);
                         continue;
                     }
-                    Err(error) => format!("{error:#}"),
+                    Err(error) if is_final(&error) => (Kind::Rejected, format!("{error:#}")),
+                    Err(error) => (Kind::Exhausted, format!("{error:#}")),
                 },
-                Verdict::Invalid(problems) => problems.join("; "),
+                Verdict::Invalid(problems) => (Kind::Invalid, problems.join("; ")),
                 Verdict::Looped => {
-                    format!("looped, by way of {}", packet.breadcrumbs().join(" > "))
+                    let way = packet.breadcrumbs().join(" > ");
+                    (Kind::Looped, format!("looped, by way of {way}"))
                 }
             };
             self.problems.push(Problem {
                 service: service.name().to_owned(),
                 river: river.name().to_owned(),
                 packet_id: packet.id().to_owned(),
+                kind,
                 reason,
             });
         }
@@ -165,6 +172,10 @@ impl TestRapids {
         river: &River,
         packet: &Packet,
     ) -> anyhow::Result<Vec<Packet>> {
+        let entry = (service.name().to_owned(), river.name().to_owned(), packet.id().to_owned());
+        if let Some(packets) = self.ledger.get(&entry) {
+            return Ok(packets.clone());
+        }
         let key = river.memory_key(packet).map(|key| (service.name().to_owned(), key));
         let (mut attempt, attempts) = (1, river.retry_policy().attempts_allowed());
         loop {
@@ -174,6 +185,9 @@ impl TestRapids {
                 Ok(packets) => {
                     if let Some(key) = key {
                         self.records.insert(key, record);
+                    }
+                    if river.is_once() {
+                        self.ledger.insert(entry, packets.clone());
                     }
                     return Ok(packets);
                 }
@@ -270,6 +284,24 @@ mod tests {
             rapids.publish(Packet::event("x")).await;
             assert_eq!((counter.load(Ordering::Relaxed), rapids.problems().len()), (runs, 1));
         }
+    }
+
+    #[tokio::test]
+    async fn a_reaction_that_runs_once_is_not_run_again_by_a_packet_that_comes_again() {
+        use std::sync::Arc;
+        use std::sync::atomic::{AtomicU32, Ordering};
+
+        let runs = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&runs);
+        let river = River::new("r").event("x").once().react(move |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            async { Ok(Packet::event("y")) }
+        });
+        let mut rapids = TestRapids::new().service("s", [river]);
+        let packet = Packet::event("x");
+        rapids.publish(packet.clone()).await;
+        rapids.redeliver(packet.id()).await;
+        assert_eq!((runs.load(Ordering::Relaxed), rapids.events("y").len()), (1, 1));
     }
 
     #[tokio::test]
