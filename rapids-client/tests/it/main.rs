@@ -10,3 +10,4 @@ mod laws;
 mod losses;
 mod memory;
 mod publishing;
+mod trouble;
