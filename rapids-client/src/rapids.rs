@@ -10,8 +10,10 @@ mod start;
 pub(crate) mod stream;
 mod tail;
 
-use std::collections::VecDeque;
 use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::FuturesOrdered;
 
 pub use announced::Announced;
 pub use position::Position;
@@ -133,14 +135,15 @@ impl Rapids {
         &self,
         packets: impl IntoIterator<Item = Packet>,
     ) -> Result<Vec<Published>> {
-        let mut window: VecDeque<Sent> = VecDeque::with_capacity(WINDOW);
+        // All wait at once, or those that a lost connection took along would wait one by one.
+        let mut window = FuturesOrdered::new();
         let mut published = Vec::new();
         let mut failed = None;
         for packet in packets {
             if window.len() == WINDOW
-                && let Some(oldest) = window.pop_front()
+                && let Some(oldest) = window.next().await
             {
-                match oldest.acknowledged(Patience::For(PATIENCE)).await {
+                match oldest {
                     Ok(stored) => published.push(stored),
                     Err(error) => failed = Some(error),
                 }
@@ -149,15 +152,18 @@ impl Rapids {
                 break;
             }
             match self.publisher.prepare(&packet) {
-                Ok(outgoing) => window.push_back(self.publisher.send(outgoing).await),
+                Ok(outgoing) => {
+                    let sent = self.publisher.send(outgoing).await;
+                    window.push_back(sent.acknowledged(Patience::For(PATIENCE)));
+                }
                 Err(error) => {
                     failed = Some(error);
                     break;
                 }
             }
         }
-        for sent in window {
-            match sent.acknowledged(Patience::For(PATIENCE)).await {
+        while let Some(answer) = window.next().await {
+            match answer {
                 Ok(stored) => published.push(stored),
                 Err(error) => failed = failed.or(Some(error)),
             }

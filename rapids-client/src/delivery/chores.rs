@@ -155,10 +155,11 @@ impl Chores {
     fn look(&mut self, reason: Option<String>) {
         let (connection, service) = (self.connection.clone(), self.service.clone());
         let created = self.stream_created;
+        let reached = self.losses.reached();
         let remembers = self.handling.memories.is_some();
         self.begin(Chore::Position, async move {
             let consumer = Consumer::new(&connection, &service);
-            match standing(&connection, &consumer, created, remembers).await {
+            match standing(&connection, &consumer, created, reached, remembers).await {
                 // A server that is away says nothing about the position.
                 Err(error @ Error::Server { .. }) => {
                     if let Some(reason) = reason {
@@ -237,7 +238,7 @@ impl Chores {
     }
 }
 
-/// How the position stands to the stream.
+/// How the position, which had reached this sequence, stands to the stream.
 ///
 /// # Errors
 /// `Position` if it is gone or does not fit.
@@ -245,6 +246,7 @@ async fn standing(
     connection: &Connection,
     consumer: &Consumer<'_>,
     created: Timestamp,
+    reached: u64,
     remembers: bool,
 ) -> Result<Standing> {
     let anew = || {
@@ -266,13 +268,16 @@ async fn standing(
     };
     let (deliveries, delivered) =
         (position.delivered.consumer_sequence, position.delivered.stream_sequence);
-    if delivered > stream.state.last_sequence {
+    // The server moves a position back together with a stream that has lost its end.
+    let reached = reached.max(delivered);
+    if reached > stream.state.last_sequence {
         // Others may have published and read meanwhile.
         let last = consumer.last_sequence().await?;
-        if delivered > last {
+        if reached > last {
             return Err(consumer.lost(format!(
-                "it stands at sequence {delivered}, but the stream ends at {last} now; {}",
-                anew()
+                "it was at sequence {reached}, but the stream ends at {last} now: the server has \
+                 lost packets, or has older ones from a backup; start the service again to go on \
+                 with what comes"
             )));
         }
     }

@@ -112,6 +112,11 @@ impl Losses {
         self.repeats.clear();
     }
 
+    /// The highest sequence that is known to have been in the stream.
+    pub(crate) fn reached(&self) -> u64 {
+        self.reached
+    }
+
     pub(crate) fn are_in_doubt(&self) -> bool {
         self.in_doubt
     }

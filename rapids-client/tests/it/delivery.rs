@@ -8,18 +8,7 @@ use rapids_client::{Packet, Rapids, River, Service};
 
 use tokio::sync::Notify;
 
-use crate::harness::{Bench, Running, soon};
-
-fn echo() -> River {
-    River::new("echo").event("called").react(|packet: Packet| async move {
-        let n: Option<u64> = packet.get("n")?;
-        Ok(Packet::event("answered").with("n", n))
-    })
-}
-
-fn called(n: u64) -> Packet {
-    Packet::event("called").with("n", n)
-}
+use crate::harness::{Bench, Running, called, echo, soon};
 
 #[tokio::test]
 async fn a_reaction_is_published_with_its_causation() {

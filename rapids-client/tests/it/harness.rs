@@ -19,6 +19,17 @@ pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     timeout(DEADLINE, future).await.unwrap_or_else(|_| panic!("{what}: not within {DEADLINE:?}"))
 }
 
+pub(crate) fn called(n: u64) -> Packet {
+    Packet::event("called").with("n", n)
+}
+
+/// Answers each call.
+pub(crate) fn echo() -> River {
+    River::new("echo").event("called").react(|packet: Packet| async move {
+        Ok(Packet::event("answered").with("n", packet.get::<u64>("n")?))
+    })
+}
+
 /// A server and a connection to its rapids.
 pub(crate) struct Bench {
     pub(crate) server: NatsServer,
@@ -27,7 +38,12 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) async fn start() -> Self {
-        let server = NatsServer::start().unwrap();
+        Self::with_config("").await
+    }
+
+    /// On a server with these lines of configuration.
+    pub(crate) async fn with_config(lines: &str) -> Self {
+        let server = NatsServer::with_config(lines).unwrap();
         let rapids = Rapids::connect(&config(&server)).await.unwrap();
         Self { server, rapids }
     }

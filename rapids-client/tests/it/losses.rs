@@ -1,4 +1,4 @@
-//! Packets that expire before a service reads them, and streams that are not the one it read.
+//! Packets that expire before a service reads them.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -6,20 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream::stream::Config as StreamConfig;
-use rapids_client::{Error, Packet, Rapids, River};
+use rapids_client::{Packet, River};
 use tokio::sync::Semaphore;
 
-use crate::harness::{Bench, Running, soon};
-
-fn called(n: u64) -> Packet {
-    Packet::event("called").with("n", n)
-}
-
-fn echo() -> River {
-    River::new("echo").event("called").react(|packet: Packet| async move {
-        Ok(Packet::event("answered").with("n", packet.get::<u64>("n")?))
-    })
-}
+use crate::harness::{Bench, called, echo, soon};
 
 /// From now on packets are kept this long.
 async fn keep(bench: &Bench, age: Duration) {
@@ -200,46 +190,4 @@ async fn two_instances_that_cannot_keep_up_never_count_more_than_was_lost() {
         let count: u64 = told.split(' ').next().unwrap().parse().unwrap();
         assert!((never / 2..=never).contains(&count), "{never} never ran: {told}");
     }
-}
-
-/// Deletes the stream, with all positions in it, and makes another of this many packets.
-async fn make_anew(bench: &Bench, packets: u64) {
-    bench.jetstream().await.delete_stream("RAPIDS").await.unwrap();
-    let rapids = Rapids::connect(&bench.config()).await.unwrap();
-    rapids.publish_all((0..packets).map(called)).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_service_that_was_down_does_not_begin_in_another_stream_as_if_it_were_new() {
-    let bench = Bench::start().await;
-    let service = bench.run(bench.service("echo", [echo()])).await;
-    bench.rapids.publish(called(1)).await.unwrap();
-    bench.quiet(&["echo"]).await;
-    service.stop().await;
-    make_anew(&bench, 100).await;
-    for _ in 0..2 {
-        let error = Running::spawn(bench.service("echo", [echo()])).ended().await;
-        assert!(matches!(error, Error::Position { .. }), "{error}");
-        let error = error.to_string();
-        assert!(error.contains("it was in a stream created at 20"), "{error}");
-        assert!(error.ends_with("run `nats kv del RAPIDS_SERVICES echo`"), "{error}");
-    }
-    let kv = bench.jetstream().await.get_key_value("RAPIDS_SERVICES").await.unwrap();
-    kv.delete("echo").await.unwrap();
-    let service = bench.run(bench.service("echo", [echo()]).from_beginning()).await;
-    let mut tail = bench.tail().await;
-    assert_eq!(tail.event("answered").await.get::<u64>("n").unwrap(), Some(0));
-    service.stop().await;
-}
-
-#[tokio::test]
-async fn a_stream_that_is_deleted_or_made_anew_ends_the_services_on_it() {
-    let bench = Bench::start().await;
-    let service = bench.run(bench.service("echo", [echo()])).await;
-    make_anew(&bench, 1_000).await;
-    let error = service.ended().await.to_string();
-    // Whichever was true when it looked.
-    let deleted = error.contains("the stream was deleted while it ran");
-    assert!(deleted || error.contains("the stream was made anew while it ran"), "{error}");
-    assert!(error.contains("run `nats kv del RAPIDS_SERVICES echo` and start"), "{error}");
 }

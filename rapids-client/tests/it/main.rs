@@ -2,6 +2,8 @@
 //! The library against a real server.
 
 mod announcement;
+#[cfg(target_os = "linux")]
+mod backlog;
 mod behaviours;
 mod dead_letters;
 mod delivery;
@@ -10,3 +12,4 @@ mod laws;
 mod losses;
 mod memory;
 mod publishing;
+mod trouble;

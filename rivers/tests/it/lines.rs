@@ -73,7 +73,8 @@ impl Lines {
         std::mem::take(&mut self.seen)
     }
 
-    fn signal(&self, signal: &str) {
+    /// Sends a signal to the process and its children.
+    pub(crate) fn signal(&self, signal: &str) {
         let kill = format!("kill -s {signal} -- -{}", self.child.id());
         // It may have ended by itself.
         let _ = Command::new("sh").args(["-c", &kill]).stderr(Stdio::null()).status();

@@ -23,6 +23,10 @@ impl Stand {
         Self { server: NatsServer::with_config(lines).unwrap() }
     }
 
+    pub(crate) fn url(&self) -> String {
+        self.server.url()
+    }
+
     /// A command whose only server is this one, whatever the user's own settings are.
     pub(crate) fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
