@@ -42,9 +42,8 @@ fn supervise(url: String, mut stop: watch::Receiver<bool>) -> JoinHandle<usize> 
 }
 
 async fn until_two_are_there(rapids: &Rapids) {
-    let counting = async {
-        while rapids.services(Duration::from_millis(150)).await.unwrap().len() != 2 {}
-    };
+    let counting =
+        async { while rapids.services(Duration::from_millis(150)).await.unwrap().len() != 2 {} };
     timeout(DEADLINE, counting).await.expect("two instances are there");
 }
 
