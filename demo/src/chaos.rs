@@ -99,6 +99,8 @@ impl Run<'_> {
         let mut environment = stage::own_environment(&server.url);
         environment.push(("RAPIDS_ACK_WAIT", format!("{}ms", script::ACK_WAIT.as_millis())));
         environment.push(("RAPIDS_READ_LIMIT", facts::HOPS.to_string()));
+        // Last words are to be words.
+        environment.push(("RUST_LIB_BACKTRACE", "0".to_owned()));
         let rapids = Rapids::connect(&Config::new(&server.url)).await?;
         let mut fleet = Fleet::launch(&programs, &environment, Care::Restart, self.folder.path())?;
         let ending = Box::pin(self.play(plan, &rapids, &mut fleet, &mut server)).await;

@@ -25,8 +25,9 @@ pub(crate) struct Memories {
 /// In what state a record was loaded.
 pub(crate) struct Loaded {
     revision: u64,
-    /// How many of the notes are settled in the record.
-    settled: usize,
+    /// The notes that are settled in the record. A save that ends meanwhile removes them too, so
+    /// their number would tell nothing.
+    settled: Vec<(String, String)>,
 }
 
 impl Memories {
@@ -46,7 +47,7 @@ impl Memories {
             record.settle(river, packet);
         }
         record.forget_below(self.floors.get());
-        Ok((record, Loaded { revision, settled: noted.len() }))
+        Ok((record, Loaded { revision, settled: noted }))
     }
 
     /// Saves a record unless it was changed since it was loaded: then `false`.
@@ -59,7 +60,7 @@ impl Memories {
         let saved = self.store.save(key, record, loaded.revision).await?;
         self.moved.set(true);
         if saved && let Some(published) = self.published.borrow_mut().get_mut(key) {
-            published.drain(..loaded.settled);
+            published.retain(|note| !loaded.settled.contains(note));
         }
         Ok(saved)
     }

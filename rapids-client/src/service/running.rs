@@ -21,6 +21,10 @@ const JOBS: usize = 1;
 /// Between two tries to reach a server that is not there yet, at most.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
+/// A server that fails more often than this while a service starts has another fault than that it
+/// goes away.
+const RESTARTS: u32 = 10;
+
 pub(super) async fn run(service: Service, shutdown: impl Future<Output = ()>) -> Result<()> {
     let (jobs, inbox) = mpsc::channel(JOBS);
     let (stop, stopped) = watch::channel(false);
@@ -78,9 +82,21 @@ fn deliver(
     runtime.block_on(delivering.instrument(span))
 }
 
+/// Opens all that the service needs, anew where the server fails in the middle of it.
 async fn open(service: Service, jobs: mpsc::Sender<Job>) -> Result<Engine> {
-    let connection = connect(&service).await?;
-    Box::pin(Engine::open(service, connection, jobs)).await
+    let mut attempt = 0;
+    loop {
+        let connection = connect(&service).await?;
+        let opening = Engine::open(service.clone(), connection, jobs.clone());
+        match Box::pin(opening).await {
+            Err(error @ Error::Server { .. }) if attempt < RESTARTS => {
+                attempt += 1;
+                warn!("starting again: {}", with_causes(&error));
+                tokio::time::sleep(backoff::exponential(attempt).min(LONGEST_WAIT)).await;
+            }
+            opened => return opened,
+        }
+    }
 }
 
 /// Connects, and waits for a server that is not there yet.
@@ -90,6 +106,8 @@ async fn connect(service: &Service) -> Result<Connection> {
         let error = match Connection::open(service.config(), service.name()).await {
             Ok(connection) => return Ok(connection),
             Err(error) if crate::connection::is_absent(&error) => error,
+            // It went away, or came, in between.
+            Err(error @ Error::Server { .. }) => error,
             Err(error) => return Err(error),
         };
         attempt += 1;
