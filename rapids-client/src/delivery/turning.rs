@@ -125,7 +125,10 @@ impl Engine {
         self.window.handled(ran.took);
         let turn = ran.turn;
         let (work, then, told) = match ran.end {
-            End::Reacted(sending) => (Work::Store(sending), Then::Done, Told::Success),
+            End::Reacted(sending) => {
+                self.tally.handled += 1;
+                (Work::Store(sending), Then::Done, Told::Success)
+            }
             End::Failed(error) => self.failed(turn, &error),
             End::Unready(wait) => (Work::Nothing, Then::Postpone(wait), Told::Neutral),
             End::Stopping => (Work::Nothing, Then::Postpone(Duration::ZERO), Told::Neutral),
@@ -255,7 +258,6 @@ impl Engine {
                 }
             }
             Then::Done => {
-                self.tally.handled += 1;
                 self.schedule.done(turn);
                 if let Some(in_hand) = self.in_hand.get_mut(&turn.place) {
                     in_hand.rivers.entry(turn.river).or_default().is_done = true;
