@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rapids_client::{Packet, RetryPolicy, River, reject};
 use serde_json::Value;
+use tokio::task::yield_now;
 
 use crate::bench::{Bench, DEADLINE, Said, said, said_to};
 use crate::letters::{BODY, Letters};
@@ -87,6 +88,7 @@ async fn a_packet_is_followed_from_its_first_failure_to_its_end() {
                     kinds.sort();
                     return kinds;
                 }
+                yield_now().await;
             }
         };
         tokio::time::timeout(DEADLINE, enough).await.unwrap()
@@ -118,6 +120,7 @@ async fn a_packet_is_followed_from_its_first_failure_to_its_end() {
             if paid.lines().len() == 2 {
                 return json(paid.lines()[1]);
             }
+            yield_now().await;
         }
     };
     let paid = tokio::time::timeout(DEADLINE, paid).await.unwrap();

@@ -57,11 +57,11 @@ impl Scan {
             headers_only: selection.headers_only,
             ..OrderedConfig::default()
         };
-        let opening = async {
+        let opening = Box::pin(async {
             let consumer = connection.jetstream.create_consumer_on_stream(config, stream).await?;
             let is_at_end = consumer.cached_info().num_pending == 0;
             Ok((consumer.messages().await?, is_at_end))
-        };
+        });
         let (messages, is_at_end) = connection
             .attempt::<_, Box<dyn std::error::Error + Send + Sync>>(&action, &request, opening)
             .await?;

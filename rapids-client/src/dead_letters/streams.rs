@@ -112,7 +112,7 @@ pub(super) async fn letter(
 async fn create(connection: &Connection, wanted: Config) -> Result<Option<Info>> {
     let name = wanted.name.clone();
     let subject = connection.api(&format!("STREAM.CREATE.{name}"));
-    let creating = async {
+    let creating = Box::pin(async {
         match connection.jetstream.create_stream(wanted).await {
             Ok(stream) => Ok(Some(stream.cached_info().clone())),
             Err(error) => match error.kind() {
@@ -124,7 +124,7 @@ async fn create(connection: &Connection, wanted: Config) -> Result<Option<Info>>
                 _ => Err(error),
             },
         }
-    };
+    });
     let action = format!("create the stream `{name}`");
     let created = connection.attempt(&action, &subject, creating).await?;
     if created.is_some() {
