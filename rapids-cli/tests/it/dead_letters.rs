@@ -134,7 +134,7 @@ async fn a_packet_is_followed_from_its_first_failure_to_its_end() {
     assert_eq!(said(&rest).lines().len(), 2);
     said(&["list"]).well_with(0, "no such letter is waiting\n");
     assert_eq!(kinds("discarded").len(), 2);
-    assert_eq!(kinds("failed_again"), [exhausted.clone()]);
+    assert_eq!(kinds("failed_again").as_slice(), std::slice::from_ref(exhausted));
 }
 
 #[tokio::test]
