@@ -138,7 +138,7 @@ fuzz TARGET SECONDS='60':
     mkdir -p "$built/corpus/$1" "$built/crashes/$1"
     exec "$built/$host/release/$1" "$built/corpus/$1" "fuzz/seeds/$1" \
         -artifact_prefix="$built/crashes/$1/" -max_total_time="$2" \
-        -rss_limit_mb=2048 -timeout=10 -print_final_stats=1
+        -len_control=20 -rss_limit_mb=2048 -timeout=10 -print_final_stats=1
 
 # Run all that CI runs, which installs the tools that it lacks
 [group('checks')]

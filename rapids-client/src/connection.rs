@@ -100,16 +100,18 @@ impl Connection {
     ///
     /// # Errors
     /// `NotPermitted` if the server refuses it, else `Server` with `action` ("cannot ...").
-    pub(crate) async fn attempt<T, E>(
+    pub(crate) fn attempt<T, E>(
         &self,
         action: &str,
         subject: &str,
         operation: impl IntoFuture<Output = Result<T, E>>,
-    ) -> Result<T>
+    ) -> impl Future<Output = Result<T>>
     where
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
-        self.attempt_since(Instant::now(), action, subject, operation).await
+        // Operations of the client library are large, and so would be all that wait for one.
+        let operation = Box::pin(operation.into_future());
+        self.attempt_since(Instant::now(), action, subject, operation)
     }
 
     /// As [`attempt`](Self::attempt), for an operation that was handed over before: a refusal from

@@ -33,7 +33,8 @@ pub(super) fn unreachable(config: &Config, login: &Login, error: &ConnectError) 
             .to_owned(),
     };
     let absent = matches!(error.kind(), ConnectErrorKind::TimedOut | ConnectErrorKind::Dns)
-        || is_refused(error);
+        || is_refused(error)
+        || is_broken(error);
     let turned_away = matches!(
         error.kind(),
         ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication
@@ -71,6 +72,14 @@ fn is_refused(error: &ConnectError) -> bool {
     cause(error).is_some_and(|cause| cause.kind() == io::ErrorKind::ConnectionRefused)
 }
 
+/// Whether the server went away in the middle, which says nothing of whether it comes back.
+/// Something that answers, but not as NATS does, is another matter.
+fn is_broken(error: &ConnectError) -> bool {
+    let no_nats = [io::ErrorKind::InvalidInput, io::ErrorKind::InvalidData];
+    let is_strange = cause(error).is_some_and(|cause| no_nats.contains(&cause.kind()));
+    error.kind() == ConnectErrorKind::Io && !is_tls(error) && !is_strange
+}
+
 fn is_tls(error: &ConnectError) -> bool {
     let inner = cause(error).and_then(io::Error::get_ref);
     error.kind() == ConnectErrorKind::Tls
@@ -98,6 +107,17 @@ mod tests {
     fn refused_connection_says_how_to_start_a_server() {
         let reason = reason(io::Error::from(io::ErrorKind::ConnectionRefused));
         assert!(reason.starts_with("nothing listens there; start a server with `nats-server -js`"));
+    }
+
+    #[test]
+    fn server_that_goes_away_meanwhile_is_absent_and_one_that_speaks_otherwise_is_not() {
+        let is_absent = |kind: io::ErrorKind| {
+            let error = io::Error::from(kind).into();
+            is_absent(&unreachable(&Config::new("host"), &Login::None, &error))
+        };
+        assert!(is_absent(io::ErrorKind::ConnectionReset));
+        assert!(is_absent(io::ErrorKind::BrokenPipe));
+        assert!(!is_absent(io::ErrorKind::InvalidInput));
     }
 
     #[test]

@@ -65,6 +65,10 @@ impl Lines {
         }
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Tells the process to stop as an operator does, and returns all that it ever wrote.
     pub(crate) fn stop(mut self) -> Vec<String> {
         self.signal("TERM");

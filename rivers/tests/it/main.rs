@@ -1,6 +1,7 @@
 #![cfg(test)]
 //! The services as their users meet them: processes on a real server, the nats CLI, and just.
 
+mod faults;
 mod frozen;
 mod lines;
 mod nats_cli;

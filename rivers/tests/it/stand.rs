@@ -1,7 +1,7 @@
 //! A server with the programs that a user has around it.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use rapids_client::Packet;
@@ -27,21 +27,35 @@ impl Stand {
         self.server.url()
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.server.port()
+    }
+
+    /// A file that goes with the server.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.server.store().join(name)
+    }
+
     /// A command whose only server is this one, whatever the user's own settings are.
     pub(crate) fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
         for variable in ["NATS_CONTEXT", "NATS_USER", "NATS_PASSWORD", "NATS_TOKEN", "NATS_CREDS"] {
             command.env_remove(variable);
         }
-        command.env("NATS_URL", self.server.url());
-        command.env("XDG_CONFIG_HOME", self.server.store().join("no settings"));
+        command.env("NATS_URL", self.url());
+        command.env("XDG_CONFIG_HOME", self.file("no settings"));
         command.env("RAPIDS_LOG_FORMAT", "json");
         command
     }
 
     /// Starts a service, and returns once it has its position in the stream.
     pub(crate) fn service(&self, program: &str) -> Lines {
-        let mut service = Lines::spawn(&mut self.command(program));
+        self.started(&mut self.command(program))
+    }
+
+    /// Starts a service as [`service`](Self::service) does, by a command of the caller's.
+    pub(crate) fn started(&self, command: &mut Command) -> Lines {
+        let mut service = Lines::spawn(command);
         service.until(&[r#""behind":"#]);
         service
     }

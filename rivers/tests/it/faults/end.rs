@@ -1,0 +1,99 @@
+//! What a service leaves behind once it has done all its work.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::PullConsumer;
+use async_nats::jetstream::{self, Context};
+use futures::StreamExt;
+use serde_json::Value;
+use tokio::time::{Instant, interval};
+
+/// Longer than anything takes on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The state of the server that must not depend on what was killed.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct End {
+    /// What was published, without the time when: in the order of the ids.
+    pub(super) packets: Vec<Value>,
+    /// By key, the user's memory.
+    pub(super) memories: BTreeMap<String, Value>,
+}
+
+pub(super) async fn connect(url: &str) -> Context {
+    jetstream::new(async_nats::connect(url).await.unwrap())
+}
+
+/// Waits until the service has acknowledged everything that the stream holds, or has been killed.
+pub(super) async fn quiet(jetstream: &Context, service: &str, killed: impl Fn() -> bool) {
+    let (begun, mut pause) = (Instant::now(), interval(Duration::from_millis(10)));
+    let last =
+        async || jetstream.get_stream("RAPIDS").await.unwrap().cached_info().state.last_sequence;
+    while !killed() {
+        let end = last().await;
+        let position: PullConsumer =
+            jetstream.get_consumer_from_stream(service, "RAPIDS").await.unwrap();
+        let done = position.cached_info().ack_floor.stream_sequence;
+        if done == end && last().await == end {
+            return;
+        }
+        assert!(begun.elapsed() < DEADLINE, "acknowledged to {done} of {end} after {DEADLINE:?}");
+        pause.tick().await;
+    }
+}
+
+impl End {
+    /// Reads the state, and checks what must hold of it by itself.
+    pub(super) async fn read(jetstream: &Context, service: &str) -> Self {
+        let stream = jetstream.get_stream("RAPIDS").await.unwrap();
+        let (mut packets, mut ids) = (Vec::new(), BTreeSet::new());
+        for sequence in 1..=stream.cached_info().state.last_sequence {
+            let message = stream.get_raw_message(sequence).await.unwrap();
+            let mut packet: Value = serde_json::from_slice(&message.payload).unwrap();
+            let bus = packet["rapids"].as_object_mut().unwrap();
+            bus.remove("created");
+            assert!(ids.insert(bus["id"].to_string()), "a second {packet}");
+            packets.push(packet);
+        }
+        packets.sort_by_key(|packet| packet["rapids"]["id"].to_string());
+        // There is no such stream as long as nothing was ever put there.
+        if let Ok(letters) = jetstream.get_stream("DEAD_LETTERS").await {
+            assert_eq!(letters.cached_info().state.messages, 0, "dead letters");
+        }
+        let mut memories = BTreeMap::new();
+        for (key, value) in entries(jetstream, &format!("RAPIDS_MEMORY_{service}")).await {
+            let mut record: Value = serde_json::from_slice(&value).unwrap();
+            memories.insert(key, record["memory"].take());
+        }
+        let permission = format!("{service}.alone");
+        let notes = entries(jetstream, "RAPIDS_HANDLING").await;
+        let notes: Vec<_> = notes.keys().filter(|key| **key != permission).collect();
+        assert!(notes.is_empty(), "notes of what is done: {notes:?}");
+        Self { packets, memories }
+    }
+
+    /// The facts alone: not which packet led to which.
+    pub(super) fn facts(&self) -> Self {
+        let mut facts = self.clone();
+        for packet in &mut facts.packets {
+            packet.as_object_mut().unwrap().remove("rapids");
+        }
+        facts.packets.sort_by_key(Value::to_string);
+        facts
+    }
+}
+
+/// What a bucket holds; nothing if there is none.
+async fn entries(jetstream: &Context, bucket: &str) -> BTreeMap<String, Vec<u8>> {
+    let mut entries = BTreeMap::new();
+    let Ok(bucket) = jetstream.get_key_value(bucket).await else { return entries };
+    let mut keys = bucket.keys().await.unwrap();
+    while let Some(key) = keys.next().await {
+        let key = key.unwrap();
+        if let Some(value) = bucket.get(&key).await.unwrap() {
+            entries.insert(key, value.to_vec());
+        }
+    }
+    entries
+}
