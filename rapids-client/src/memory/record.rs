@@ -91,14 +91,13 @@ impl Record {
         if self.holds(river, packet) {
             return self.recorded(river, packet.id());
         }
-        let folded = self.folded.entry(river.to_owned()).or_default();
-        if folded.len() >= MOST_IDS {
+        if self.folded.get(river).map_or(0, Vec::len) >= MOST_IDS {
             return Err(Crowded.into());
         }
         let (memory, packets) = step(self.memory.as_deref())?;
         let bodies = packets.iter().map(Packet::to_raw).collect::<Result<Vec<_>, _>>()?;
         self.memory = Some(memory);
-        folded.push(Folded::new(packet));
+        self.folded.entry(river.to_owned()).or_default().push(Folded::new(packet));
         if !bodies.is_empty() {
             let (river, packet) = (river.to_owned(), packet.id().to_owned());
             self.unpublished.push(Unpublished { river, packet, bodies });
