@@ -120,7 +120,8 @@ impl Record {
         self.unpublished.len() < before
     }
 
-    /// Forgets ids of packets that no stream will deliver again, but not the newest 64.
+    /// Forgets ids of packets that no stream will deliver again, but not the newest 64; with an id
+    /// also what an instance that died left as unpublished, which nobody asks for any more.
     pub(crate) fn forget_below(&mut self, floors: Floors) {
         for folded in self.folded.values_mut() {
             let newest = folded.len().saturating_sub(IDS_KEPT);
@@ -130,6 +131,10 @@ impl Record {
                 position > newest || !floors.is_below(folded)
             });
         }
+        let folded = &self.folded;
+        self.unpublished.retain(|Unpublished { river, packet, .. }| {
+            folded.get(river).is_some_and(|folded| folded.iter().any(|Folded(id, ..)| id == packet))
+        });
     }
 }
 
@@ -217,6 +222,7 @@ mod tests {
         assert!(record.holds("count", &visit(101)));
         record.forget_below(Floors { rapids: 200, replays: 0 });
         assert!(!record.holds("count", &visit(136)));
+        assert_eq!(record.unpublished.len(), 64, "what cannot come again is not kept either");
         assert!(record.holds("count", &visit(137)));
     }
 }
