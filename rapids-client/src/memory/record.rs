@@ -91,14 +91,13 @@ impl Record {
         if self.holds(river, packet) {
             return self.recorded(river, packet.id());
         }
-        let folded = self.folded.entry(river.to_owned()).or_default();
-        if folded.len() >= MOST_IDS {
+        if self.folded.get(river).map_or(0, Vec::len) >= MOST_IDS {
             return Err(Crowded.into());
         }
         let (memory, packets) = step(self.memory.as_deref())?;
         let bodies = packets.iter().map(Packet::to_raw).collect::<Result<Vec<_>, _>>()?;
         self.memory = Some(memory);
-        folded.push(Folded::new(packet));
+        self.folded.entry(river.to_owned()).or_default().push(Folded::new(packet));
         if !bodies.is_empty() {
             let (river, packet) = (river.to_owned(), packet.id().to_owned());
             self.unpublished.push(Unpublished { river, packet, bodies });
@@ -121,7 +120,8 @@ impl Record {
         self.unpublished.len() < before
     }
 
-    /// Forgets ids of packets that no stream will deliver again, but not the newest 64.
+    /// Forgets ids of packets that no stream will deliver again, but not the newest 64; with an id
+    /// also what an instance that died left as unpublished, which nobody asks for any more.
     pub(crate) fn forget_below(&mut self, floors: Floors) {
         for folded in self.folded.values_mut() {
             let newest = folded.len().saturating_sub(IDS_KEPT);
@@ -131,6 +131,10 @@ impl Record {
                 position > newest || !floors.is_below(folded)
             });
         }
+        let folded = &self.folded;
+        self.unpublished.retain(|Unpublished { river, packet, .. }| {
+            folded.get(river).is_some_and(|folded| folded.iter().any(|Folded(id, ..)| id == packet))
+        });
     }
 }
 
@@ -218,6 +222,7 @@ mod tests {
         assert!(record.holds("count", &visit(101)));
         record.forget_below(Floors { rapids: 200, replays: 0 });
         assert!(!record.holds("count", &visit(136)));
+        assert_eq!(record.unpublished.len(), 64, "what cannot come again is not kept either");
         assert!(record.holds("count", &visit(137)));
     }
 }
