@@ -406,6 +406,6 @@ async fn a_packet_that_failed_again_leads_from_letter_to_letter() {
     }
     letters
         .said(&["replay", "payment.charge.17"])
-        .badly(1, &["was replayed by `ada@", "and failed again as letter `r1`"]);
+        .badly(1, &["was sent again (replay) by `ada@", "and failed again as letter `r1`"]);
     letters.said(&["replay", "payment.charge.r1"]).well(0);
 }

@@ -207,7 +207,8 @@ impl fmt::Display for Refusal {
                     )?,
                     (State::FailedAgain, Some(replay)) => write!(
                         formatter,
-                        "was replayed by `{who}` at {at:.0} and failed again as letter `r{replay}`"
+                        "was sent again ({deed}) by `{who}` at {at:.0} and failed again as letter \
+                         `r{replay}`"
                     )?,
                     (state, _) => write!(formatter, "was {state} by `{who}` at {at:.0} already")?,
                 }
