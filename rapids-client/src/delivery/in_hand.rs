@@ -58,6 +58,12 @@ impl InHand {
         self.rivers.values().filter(|progress| !progress.is_done).count()
     }
 
+    /// The name of a river that it concerns. A replay may be for one that the service has no more.
+    pub(crate) fn river<'a>(&'a self, service: &'a Service, river: usize) -> &'a str {
+        let addressed = || self.addressed.as_ref().map_or("", |addressed| &addressed.river);
+        service.rivers().get(river).map_or_else(addressed, |river| river.name())
+    }
+
     /// What is to be written down when it is handed back, unless nothing has happened yet.
     pub(crate) fn note(&self, service: &Service) -> Option<Note> {
         let has_begun = |progress: &&Progress| progress.is_done || progress.attempts > 0;
@@ -78,12 +84,13 @@ impl InHand {
         cause: Cause,
     ) -> DeadLetter {
         let now = Timestamp::now();
+        let name_of_river = self.river(service, river);
         let (packet, arrival) = (&self.packet, self.packet.arrival());
         let progress = self.rivers.get(&river).cloned().unwrap_or_default();
         let needs = packet.need_names();
         let name = packet.event_name().or_else(|| packet.command_name());
         DeadLetter {
-            id: letter_id(service, place, river),
+            id: letter_id(service, place, name_of_river),
             kind: cause.kind,
             reason: cause.reason,
             causes: cause.causes,
@@ -104,8 +111,7 @@ impl InHand {
 }
 
 /// The id of the letter in which a river of the service gives a packet up.
-pub(crate) fn letter_id(service: &Service, place: Place, river: usize) -> LetterId {
-    let river = service.rivers().get(river).map_or("", |river| river.name());
+pub(crate) fn letter_id(service: &Service, place: Place, river: &str) -> LetterId {
     let sequence = place.sequence;
     match place.feed {
         Feed::Rapids => LetterId::of_packet(service.name(), river, sequence),

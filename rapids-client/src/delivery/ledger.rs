@@ -92,12 +92,12 @@ impl Ledger {
                     .collect::<Result<_>>()
                     .map(Claim::Done);
             }
-            Some(Ok(Entry::Claimed(by))) if by != self.instance => {
-                if !self.is_abandoned(&key, revision) {
-                    return Ok(Claim::Taken);
-                }
+            Some(Ok(Entry::Claimed(by)))
+                if by != self.instance && !self.is_abandoned(&key, revision) =>
+            {
+                return Ok(Claim::Taken);
             }
-            // Its own from before, none, or what something else wrote there.
+            // Its own from before, an abandoned one, none, or what something else wrote there.
             _ => {}
         }
         let saved = self.save_claim(&key, revision).await?;

@@ -29,6 +29,7 @@ const BUSY: Duration = Duration::from_millis(100);
 const UNANSWERED: Duration = Duration::from_secs(1);
 
 /// What is to become of a suspect.
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Clearance {
     /// It may run, alone. Its note has this revision now.
     Run { starts: u32, revision: u64 },

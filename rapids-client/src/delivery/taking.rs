@@ -93,7 +93,8 @@ impl Engine {
     }
 
     /// What the rivers make of a packet, without those that it does not concern. A replay concerns
-    /// the one river that it is addressed to, also if that does not take it any more.
+    /// the one river that it is addressed to, also if that does not take it any more, or if there
+    /// is none of that name any more.
     fn verdicts(&self, packet: &Packet, addressed: Option<&Addressed>) -> Verdicts {
         let judged = self.service.judge(packet).into_iter().enumerate();
         let Some(addressed) = addressed else {
@@ -102,10 +103,14 @@ impl Engine {
                 .filter(|(_, verdict)| *verdict != Verdict::NotForMe)
                 .collect();
         };
-        judged
+        let mut verdicts: Verdicts = judged
             .filter(|(_, (river, _))| river.name() == addressed.river)
             .map(|(river, (_, verdict))| (river, verdict))
-            .collect()
+            .collect();
+        if verdicts.is_empty() {
+            verdicts.push((self.service.rivers().len(), Verdict::NotForMe));
+        }
+        verdicts
     }
 
     /// Reads what was written down of a packet that comes again.
@@ -143,8 +148,7 @@ impl Engine {
         };
         let (mut turns, mut causes) = (Vec::new(), Vec::new());
         for (river, verdict) in verdicts {
-            let name = self.service.rivers()[river].name();
-            let progress = noted.remove(name).unwrap_or_default();
+            let progress = noted.remove(in_hand.river(&self.service, river)).unwrap_or_default();
             let is_done = progress.is_done;
             in_hand.rivers.insert(river, Progress { starts: 0, ..progress });
             if is_done {
@@ -161,8 +165,9 @@ impl Engine {
                     Cause::new(Kind::Looped, format!("looped, by way of {way}"))
                 }
                 Verdict::NotForMe => {
-                    let reason = "its river does not take it any more".to_owned();
-                    Cause::new(Kind::Rejected, reason)
+                    let has_river = river < self.service.rivers().len();
+                    let reason = if has_river { NOT_TAKEN } else { NO_RIVER };
+                    Cause::new(Kind::Rejected, reason.to_owned())
                 }
             };
             causes.push((river, cause));
@@ -182,7 +187,7 @@ impl Engine {
         let Some(in_hand) = self.in_hand.get(&turn.place) else {
             return Work::Nothing;
         };
-        let river = self.service.rivers().get(turn.river).map_or("", |river| river.name());
+        let river = in_hand.river(&self.service, turn.river);
         let (packet, place, kind) = (in_hand.packet.id(), turn.place, cause.kind);
         error!(river, packet, %place, "{kind}: {}", cause.told());
         self.tally.buried(kind);
@@ -191,6 +196,10 @@ impl Engine {
         Work::Bury(Box::new(letter))
     }
 }
+
+/// Why a replay is no use any more.
+const NOT_TAKEN: &str = "the river does not take the packet any more";
+const NO_RIVER: &str = "the service has no such river any more";
 
 /// When a packet comes again of which it could not be read what was written down.
 const RECALL_AGAIN: std::time::Duration = std::time::Duration::from_secs(1);

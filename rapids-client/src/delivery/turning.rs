@@ -91,7 +91,7 @@ impl Engine {
     fn clear(&mut self, turn: Turn) {
         let suspects = self.suspects.clone();
         let river = self.service.rivers()[turn.river].name().to_owned();
-        let letter = letter_id(&self.service, turn.place, turn.river);
+        let letter = letter_id(&self.service, turn.place, &river);
         self.clearing
             .push(Box::pin(async move { (turn, suspects.clear(turn, &river, &letter).await) }));
     }
@@ -145,11 +145,7 @@ impl Engine {
     }
 
     fn failed(&mut self, turn: Turn, error: &anyhow::Error) -> (Work, Then, Told) {
-        let Failure::Retry(asked) = failure(error) else {
-            let cause = Cause::of_error(Kind::Rejected, error);
-            return (self.give_up(turn, cause), Then::Done, Told::Success);
-        };
-        self.tally.failed += 1;
+        let failure = failure(error);
         let Some(in_hand) = self.in_hand.get_mut(&turn.place) else {
             return (Work::Nothing, Then::Done, Told::Failure);
         };
@@ -157,6 +153,11 @@ impl Engine {
         let progress = in_hand.rivers.entry(turn.river).or_default();
         progress.attempts += 1;
         progress.first_failure.get_or_insert_with(Timestamp::now);
+        let Failure::Retry(asked) = failure else {
+            let cause = Cause::of_error(Kind::Rejected, error);
+            return (self.give_up(turn, cause), Then::Done, Told::Success);
+        };
+        self.tally.failed += 1;
         let (attempt, policy) = (progress.attempts, river.retry_policy());
         if policy.is_exhausted(attempt) {
             let kind = if error.is::<TimedOut>() { Kind::TimedOut } else { Kind::Exhausted };
