@@ -20,6 +20,7 @@ mod server;
 mod stagehand;
 mod watch;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -29,6 +30,7 @@ use tokio::sync::mpsc;
 
 use crate::fleet::{Care, Fleet};
 use crate::ledger::Ledger;
+use crate::rivers::Program;
 use crate::show::Ending;
 use crate::verify::Fact;
 use crate::{rivers, rollcall, stage, verify};
@@ -81,21 +83,22 @@ struct Plan {
     load: Load,
     steps: Vec<script::Step>,
     period: Duration,
-    /// The shop's, and after them the extra ones.
+    /// The services of the demo, and all.
+    shop: Vec<String>,
     services: Vec<String>,
 }
 
 impl Run<'_> {
     async fn perform(&self) -> Result<Ending> {
-        let mut programs = rivers::build().await?;
-        programs.extend(extras::programs()?);
+        let rivers = rivers::build().await?;
+        let programs = [rivers.clone(), extras::programs()?].concat();
         let mut server = Server::start(&self.folder.store()).await?;
         let Options { orders, kills, .. } = self.options;
         self.report.note(&format!(
             "seed {}: {orders} orders, {kills} kills\nstarted a server at {}",
             self.seed, server.url
         ))?;
-        let plan = self.plan(programs.iter().map(|program| program.name.clone()).collect());
+        let plan = self.plan(names(&rivers), names(&programs));
         let mut environment = stage::own_environment(&server.url);
         environment.push(("RAPIDS_ACK_WAIT", format!("{}ms", script::ACK_WAIT.as_millis())));
         environment.push(("RAPIDS_READ_LIMIT", facts::HOPS.to_string()));
@@ -110,14 +113,14 @@ impl Run<'_> {
     }
 
     /// Everything that follows from the seed.
-    fn plan(&self, services: Vec<String>) -> Plan {
+    fn plan(&self, shop: Vec<String>, services: Vec<String>) -> Plan {
         let Options { orders, kills, rate, .. } = *self.options;
         let mut load = load::load(orders, self.seed);
         let mut random = Rng::with_seed(self.seed);
         let deeds = script::deeds(kills, &services, &mut random);
         let items = std::mem::take(&mut load.items);
         let period = script::period(orders, rate, items.len(), deeds.len());
-        Plan { load, steps: script::steps(items, deeds, &mut random), period, services }
+        Plan { load, steps: script::steps(items, deeds, &mut random), period, shop, services }
     }
 
     async fn play(
@@ -127,24 +130,24 @@ impl Run<'_> {
         fleet: &mut Fleet,
         server: &mut Server,
     ) -> Result<Ending> {
-        let Plan { load, steps, period, services } = plan;
+        let Plan { load, steps, period, shop, services } = plan;
         let Load { orders, offers, published, .. } = load;
-        let none = std::collections::HashSet::new();
-        rollcall::wait_for(rapids, &services, &none).await.context("services are missing")?;
+        let none_before = HashSet::new();
+        let there = rollcall::wait_for(rapids, &services, &none_before).await;
+        there.context("services are missing")?;
         let (names, count) = (services.join(" "), services.len());
         self.report.note(&format!("{count} services announced themselves: {names}"))?;
 
         let (done, deeds) = mpsc::unbounded_channel();
         let hands = Hands { crew: fleet.crew(), server: server.trigger(), done };
         let tail = rapids.tail(Start::Beginning).await?;
-        // The extra ones may be down for long, which is no reason to wait.
-        let shop = services[..count - extras::COUNT].to_vec();
         let stagehand = Stagehand {
             rapids: rapids.clone(),
             scribbler: Scribbler::connect(&server.url).await?,
             hands,
             steps,
             period,
+            // The extra services may be down for long, which is no reason to wait.
             pace: Pace::of(shop, rapids.clone()),
         };
         let patience =
@@ -207,6 +210,10 @@ impl Run<'_> {
         let history = Box::pin(named.history(rapids, last)).await;
         self.folder.write("history.txt", history.context("cannot read the histories")?)
     }
+}
+
+fn names(programs: &[Program]) -> Vec<String> {
+    programs.iter().map(|program| program.name.clone()).collect()
 }
 
 /// A fact with everything that speaks against it.

@@ -139,6 +139,11 @@ impl NatsServer {
         lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
     }
 
+    /// Names the file of the server's log, which goes with the server.
+    pub fn log_file(&self) -> PathBuf {
+        self.run.path().join("nats-server.log")
+    }
+
     /// Ends the server at once, as `kill -9` does, and waits until it is gone.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
@@ -217,10 +222,6 @@ impl NatsServer {
 
     fn config_file(&self) -> PathBuf {
         self.run.path().join("nats.conf")
-    }
-
-    fn log_file(&self) -> PathBuf {
-        self.run.path().join("nats-server.log")
     }
 }
 

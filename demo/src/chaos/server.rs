@@ -1,5 +1,6 @@
 //! The server of the run, and the task that owns it, kills it and starts it again.
 
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -48,7 +49,7 @@ impl Server {
         }
     }
 
-    /// Stops it, and answers with the end of its log. Every trigger must be gone.
+    /// Stops it, and answers with its log. Every trigger must be gone.
     pub(crate) async fn stop(self) -> String {
         drop(self.kills);
         if self.task.is_finished() {
@@ -58,7 +59,8 @@ impl Server {
         let stopping = spawn_blocking(move || {
             let mut server = server;
             server.stop();
-            server.log()
+            // A log that cannot be read is no log.
+            fs::read_to_string(server.log_file()).unwrap_or_default()
         });
         // Fails only if stopping panics, and then the server's own guard stops it.
         stopping.await.unwrap_or_default()
@@ -117,6 +119,7 @@ mod tests {
         }
         let log = server.stop().await;
         assert!(std::net::TcpStream::connect(address).is_err());
-        assert!(log.ends_with("Server Exiting.."), "{log}");
+        assert!(log.trim_end().ends_with("Server Exiting.."), "{log}");
+        assert_eq!(log.matches("Server is ready").count(), 3, "{log}");
     }
 }
