@@ -6,7 +6,7 @@ use tracing::{error, warn};
 use super::engine::Engine;
 use super::held::Fate;
 use super::in_hand::{Cause, InHand};
-use super::notes::{Note, Progress};
+use super::notes::Note;
 use super::place::{Feed, Place, Turn};
 use super::turning::{Then, Work};
 use crate::dead_letters::{Addressed, Kind};
@@ -146,7 +146,7 @@ impl Engine {
             let name = self.service.rivers()[river].name();
             let progress = noted.remove(name).unwrap_or_default();
             let is_done = progress.is_done;
-            in_hand.rivers.insert(river, Progress { starts: 0, ..progress });
+            in_hand.rivers.insert(river, progress);
             if is_done {
                 continue;
             }
