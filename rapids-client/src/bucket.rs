@@ -89,6 +89,18 @@ impl Bucket {
         self.connection.attempt(&action, &self.subject, saving).await
     }
 
+    /// Deletes a key unless another value was saved after this revision.
+    pub(crate) async fn delete_at(&self, key: &str, revision: u64) -> Result<()> {
+        let action = format!("delete `{key}`");
+        let deleting = async {
+            match self.store.delete_expect_revision(key, Some(revision)).await {
+                Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Ok(()),
+                deleted => deleted,
+            }
+        };
+        self.connection.attempt(&action, &self.subject, deleting).await
+    }
+
     /// Deletes a key, whatever its value.
     pub(crate) async fn delete(&self, key: &str) -> Result<()> {
         let action = format!("delete `{key}`");

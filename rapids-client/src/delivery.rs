@@ -6,7 +6,9 @@
 
 mod alone;
 mod breaker;
+mod burials;
 mod chores;
+mod clearing;
 mod closing;
 mod consumer;
 pub(crate) mod engine;

@@ -53,20 +53,14 @@ impl Alone {
 
     /// Takes the permission, unless another instance makes use of it: then `false`.
     pub(crate) async fn take(&self, turn: Turn) -> Result<bool> {
-        let holder = Holder {
-            instance: self.instance.clone(),
-            packet: turn.place.to_string(),
-            river: turn.river,
-        };
+        let holder = self.holder(turn);
         if let Some((revision, _)) = self.seen.get()
             && self.is_free.get()
             && self.write(&holder, revision).await?
         {
             return Ok(true);
         }
-        let (found, revision) = self.bucket.load(&self.key).await?;
-        let found: Holder =
-            found.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
+        let (found, revision) = self.load().await?;
         let since = match self.seen.get() {
             Some((seen, since)) if seen == revision => since,
             _ => Instant::now(),
@@ -81,25 +75,50 @@ impl Alone {
         Ok(false)
     }
 
+    /// Makes sure, when some time has passed, that the permission was not taken over: then `false`.
+    pub(crate) async fn confirm(&self, turn: Turn) -> Result<bool> {
+        let is_recent = self.seen.get().is_some_and(|(_, since)| since.elapsed() < self.lease / 2);
+        if is_recent { Ok(true) } else { self.overwrite(&self.holder(turn)).await }
+    }
+
     /// Says that the holder is still there.
     pub(crate) async fn renew(&self, turn: Turn) {
-        let Some((revision, _)) = self.seen.get() else {
-            return;
-        };
-        let packet = turn.place.to_string();
-        let holder = Holder { instance: self.instance.clone(), packet, river: turn.river };
-        if let Err(error) = self.write(&holder, revision).await {
-            warn!("a suspect may run twice: {}", with_causes(&error));
+        match self.overwrite(&self.holder(turn)).await {
+            Ok(true) => {}
+            Ok(false) => warn!("another instance has taken the permission to run alone over"),
+            Err(error) => warn!("a suspect may run beside another: {}", with_causes(&error)),
         }
     }
 
     /// Gives the permission back. One that was taken over meanwhile is left alone.
     pub(crate) async fn free(&self) {
-        if let Some((revision, _)) = self.seen.get()
-            && let Err(error) = self.write(&Holder::default(), revision).await
-        {
+        if let Err(error) = self.overwrite(&Holder::default()).await {
             warn!("suspects of other instances wait a little longer: {}", with_causes(&error));
         }
+    }
+
+    fn holder(&self, turn: Turn) -> Holder {
+        let packet = turn.place.to_string();
+        Holder { instance: self.instance.clone(), packet, river: turn.river }
+    }
+
+    /// Writes over what this instance wrote last, also where that was not answered; `false` if
+    /// another instance holds the permission by now.
+    async fn overwrite(&self, holder: &Holder) -> Result<bool> {
+        let Some((revision, _)) = self.seen.get() else {
+            return Ok(false);
+        };
+        if self.write(holder, revision).await? {
+            return Ok(true);
+        }
+        let (found, revision) = self.load().await?;
+        Ok(found.instance == self.instance && self.write(holder, revision).await?)
+    }
+
+    async fn load(&self) -> Result<(Holder, u64)> {
+        let (found, revision) = self.bucket.load(&self.key).await?;
+        let found = found.and_then(|json| serde_json::from_slice(&json).ok());
+        Ok((found.unwrap_or_default(), revision))
     }
 
     async fn write(&self, holder: &Holder, revision: u64) -> Result<bool> {

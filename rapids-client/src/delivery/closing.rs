@@ -3,11 +3,14 @@
 use std::time::Instant;
 
 use futures::StreamExt;
+use futures::future::join_all;
 use tokio::time::{sleep_until, timeout};
 use tracing::{error, warn};
 
+use super::clearing::Lone;
 use super::engine::{Engine, LAST_WORDS};
 use super::held::Fate;
+use super::notes::Note;
 use super::place::Feed;
 use crate::error::with_causes;
 
@@ -25,11 +28,11 @@ impl Engine {
         if timeout(LAST_WORDS, clearing).await.is_err() {
             warn!("a suspect is not decided on; it will come again");
         }
-        let unmarked = self.unmark();
+        self.give_way();
         // Nothing is known of these yet: they are handed back with what else is held, at the end.
         self.recalling.clear();
         let places: Vec<_> = self.in_hand.keys().copied().collect();
-        for place in places.into_iter().filter(|place| !unmarked.contains(place)) {
+        for place in places {
             self.leave(place, None);
         }
         let under_way = self.pull.close().await.into_iter().map(|message| (Feed::Rapids, message));
@@ -42,6 +45,9 @@ impl Engine {
             }
         }
         self.finish_up().await;
+        if timeout(LAST_WORDS, self.give_up_rest()).await.is_err() {
+            warn!("it is not written down what became of packets in hand; they begin anew");
+        }
         self.held.release_all().await;
         self.held.flush().await;
         if let Some(memories) = &self.handling.memories {
@@ -53,8 +59,13 @@ impl Engine {
     async fn finish_up(&mut self) {
         let deadline = Instant::now() + self.service.config().grace;
         let mut keep_alive = self.keep_alive();
-        while !(self.running.is_empty() && self.finishing.is_empty() && self.leaving.is_empty()) {
+        while !(self.running.is_empty()
+            && self.unmarking.is_empty()
+            && self.finishing.is_empty()
+            && self.leaving.is_empty())
+        {
             tokio::select! {
+                Some(unmarked) = self.unmarking.next() => self.unmarked(unmarked),
                 Some((place, wait)) = self.leaving.next() => self.left(place, wait).await,
                 Some(ran) = self.running.next() => if let Err(error) = self.ran(ran) {
                     error!("{}", with_causes(&error));
@@ -69,6 +80,33 @@ impl Engine {
                     return warn!("the grace period ends with packets unfinished; they come again");
                 }
             }
+        }
+    }
+
+    /// Notes what has happened to the packets that are still worked on, or whose letters are not
+    /// stored. The suspect among them came to no end, but did not end the process either.
+    async fn give_up_rest(&mut self) {
+        let lone = self.alone.take();
+        if let Some(Lone { turn, .. }) = &lone
+            && let Some(in_hand) = self.in_hand.get_mut(&turn.place)
+            && let Some(progress) = in_hand.rivers.get_mut(&turn.river)
+        {
+            progress.starts = progress.starts.saturating_sub(1);
+        }
+        let suspects = &self.suspects;
+        let noting = self.in_hand.iter().map(async |(place, in_hand)| {
+            let is_lone = lone.as_ref().is_some_and(|lone| lone.turn.place == *place);
+            let note = in_hand.note(&self.service);
+            // Where there is nothing to note, a mark may have to go.
+            if let Some(note) = note.or_else(|| is_lone.then(Note::default))
+                && let Err(error) = suspects.notes.replace(*place, &note, in_hand.revision).await
+            {
+                warn!(%place, "its attempts are forgotten: {}", with_causes(&error));
+            }
+        });
+        join_all(noting).await;
+        if lone.is_some() {
+            suspects.alone.free().await;
         }
     }
 }

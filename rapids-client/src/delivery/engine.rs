@@ -17,7 +17,9 @@ use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until, timeout};
 use tracing::{info, warn};
 
 use super::alone::Alone;
+use super::burials::Burials;
 use super::chores::Chores;
+use super::clearing::{Lone, Unmarked};
 use super::consumer::Consumer;
 use super::handling::{Handling, Ran};
 use super::held::Held;
@@ -69,6 +71,7 @@ pub(crate) struct Engine {
     pub(super) rapids: Rapids,
     pub(super) handling: Rc<Handling>,
     pub(super) suspects: Rc<Suspects>,
+    pub(super) burials: Rc<Burials>,
     pub(super) announcement: Announcement,
     pub(super) pull: Pull,
     pub(super) replays: Pull,
@@ -82,12 +85,13 @@ pub(crate) struct Engine {
     pub(super) recalling: FuturesUnordered<LocalBoxFuture<'static, Recalled>>,
     pub(super) clearing: FuturesUnordered<LocalBoxFuture<'static, (Turn, Clearance)>>,
     pub(super) running: FuturesUnordered<LocalBoxFuture<'static, Ran>>,
+    pub(super) unmarking: FuturesUnordered<LocalBoxFuture<'static, Unmarked>>,
     pub(super) finishing: FuturesUnordered<LocalBoxFuture<'static, Finished>>,
     /// Packets that are handed back once a note about them is saved.
     pub(super) leaving: FuturesUnordered<LocalBoxFuture<'static, (Place, Option<Duration>)>>,
     pub(super) chores: Chores,
-    /// The suspect that runs.
-    pub(super) alone: Option<Turn>,
+    /// The suspect that was cleared, until it is unmarked.
+    pub(super) alone: Option<Lone>,
     /// Whether so much is held that no more is asked for.
     pub(super) is_paused: bool,
     pub(super) is_closing: bool,
@@ -108,7 +112,7 @@ impl Engine {
         } else {
             None
         };
-        let letters = LetterStore::open(&connection).await?;
+        let burials = Rc::new(Burials::new(LetterStore::open(&connection).await?));
         let notes = Notes::open(&connection, name, created, max_age).await?;
         replays::ensure(&connection, name, config.ack_wait).await?;
         let standing = Consumer::new(&connection, name).ensure(&service, rapids.facts()).await?;
@@ -134,8 +138,9 @@ impl Engine {
             replays: Pull::open(&connection, REPLAYS, name, seldom).await?,
             held: Held::new(connection.client.clone()),
             schedule: Schedule::new(&limits, service.concurrency_limit()),
-            suspects: Rc::new(Suspects { notes, alone, letters }),
+            suspects: Rc::new(Suspects::new(notes, alone, burials.clone())),
             chores: Chores::new(connection, name, created, standing, handling.clone()),
+            burials,
             announcement,
             window: Window::new(),
             tally: Tally::default(),
@@ -143,6 +148,7 @@ impl Engine {
             recalling: FuturesUnordered::new(),
             clearing: FuturesUnordered::new(),
             running: FuturesUnordered::new(),
+            unmarking: FuturesUnordered::new(),
             finishing: FuturesUnordered::new(),
             leaving: FuturesUnordered::new(),
             alone: None,
@@ -187,6 +193,7 @@ impl Engine {
                 Some(recalled) = self.recalling.next() => self.recalled(recalled).await,
                 Some((turn, clearance)) = self.clearing.next() => self.cleared(turn, clearance),
                 Some(ran) = self.running.next() => self.ran(ran)?,
+                Some(unmarked) = self.unmarking.next() => self.unmarked(unmarked),
                 Some(finished) = self.finishing.next() => self.finished(finished).await?,
                 Some((place, wait)) = self.leaving.next() => self.left(place, wait).await,
                 () = until(wake) => {}
@@ -234,9 +241,10 @@ impl Engine {
     /// Asks the server for as many packets as fit, and says so when none do.
     async fn ask_for_more(&mut self) -> Result<()> {
         let limit = self.service.config().max_held;
-        let held = self.schedule.held() + self.recalling.len();
+        let unburied = self.burials.waiting();
+        let held = self.schedule.held() + self.recalling.len() + unburied;
         // With some way back, so that it does not change its mind with every packet.
-        let is_paused = held >= if self.is_paused { limit / 10 * 9 } else { limit };
+        let is_paused = held >= if self.is_paused { (limit * 9 / 10).max(1) } else { limit };
         if is_paused != self.is_paused {
             self.is_paused = is_paused;
             let name = self.service.name();
@@ -248,7 +256,8 @@ impl Engine {
             let told = format!("since {}: {limit} packets are held", jiff::Timestamp::now());
             self.announcement.show("paused", is_paused.then_some(told));
         }
-        let in_hand = self.schedule.queued() + self.finishing.len() + self.recalling.len();
+        let finishing = self.finishing.len().saturating_sub(unburied);
+        let in_hand = self.schedule.queued() + finishing + self.recalling.len();
         let room = self.window.room(in_hand, self.pull.outstanding());
         if room > 0 && !is_paused && self.chores.may_pull() {
             self.pull.request(room).await?;

@@ -33,6 +33,8 @@ pub(crate) struct Ran {
     pub(crate) turn: Turn,
     pub(crate) took: Duration,
     pub(crate) end: End,
+    /// Of a suspect that began: the revision of the note with its mark.
+    pub(crate) marked: Option<u64>,
 }
 
 /// How a reaction ended.
@@ -68,7 +70,7 @@ impl Handling {
     pub(crate) async fn handle(self: Rc<Self>, task: Task) -> Ran {
         let begun = Instant::now();
         let end = self.react(&task.river, &task.packet).await.map_or_else(End::from, End::Reacted);
-        Ran { turn: task.turn, took: begun.elapsed(), end }
+        Ran { turn: task.turn, took: begun.elapsed(), end, marked: None }
     }
 
     async fn react(&self, river: &River, packet: &Packet) -> Result<Sending, Unended> {

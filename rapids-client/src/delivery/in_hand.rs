@@ -64,13 +64,23 @@ impl InHand {
         service.rivers().get(river).map_or_else(addressed, |river| river.name())
     }
 
+    /// Learns what is written down about it now. How often each river was begun alone is counted
+    /// there, over all instances.
+    pub(crate) fn learn(&mut self, service: &Service, note: &Note, revision: u64) {
+        for (position, progress) in &mut self.rivers {
+            let river = service.rivers().get(*position).map_or("", |river| river.name());
+            progress.starts = note.0.get(river).map_or(0, |noted| noted.starts);
+        }
+        (self.revision, self.is_noted) = (revision, !note.0.is_empty());
+    }
+
     /// What is to be written down when it is handed back, unless nothing has happened yet.
     pub(crate) fn note(&self, service: &Service) -> Option<Note> {
-        let has_begun = |progress: &&Progress| progress.is_done || progress.attempts > 0;
+        let has_begun = |progress: &&Progress| **progress != Progress::default();
         self.rivers.values().find(has_begun)?;
         let named = |(position, progress): (&usize, &Progress)| {
             let river = service.rivers().get(*position)?;
-            Some((river.name().to_owned(), Progress { starts: 0, ..progress.clone() }))
+            Some((river.name().to_owned(), progress.clone()))
         };
         Some(Note(self.rivers.iter().filter_map(named).collect()))
     }

@@ -148,9 +148,9 @@ impl Ledger {
         }
     }
 
-    /// Lets any instance try again, after a failure.
+    /// Lets any instance try again, after a failure. A claim that was taken over stays.
     pub(crate) async fn release(&self, claimed: &Claimed) -> Result<()> {
-        self.bucket.delete(&claimed.key).await
+        self.bucket.delete_at(&claimed.key, claimed.revision).await
     }
 
     async fn save_claim(&self, key: &str, revision: u64) -> Result<Option<u64>> {

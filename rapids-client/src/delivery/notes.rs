@@ -79,13 +79,19 @@ impl Notes {
         self.bucket.save(&self.key(place), json.into(), revision).await
     }
 
-    /// Saves a note, whatever was written meanwhile.
-    pub(crate) async fn replace(&self, place: Place, note: &Note, revision: u64) -> Result<()> {
-        if self.save(place, note, revision).await?.is_none() {
-            let (_, revision) = self.load(place).await?;
-            self.save(place, note, revision).await?;
+    /// Saves a note, whatever was written meanwhile, and returns its revision.
+    pub(crate) async fn replace(
+        &self,
+        place: Place,
+        note: &Note,
+        mut revision: u64,
+    ) -> Result<u64> {
+        loop {
+            if let Some(saved) = self.save(place, note, revision).await? {
+                return Ok(saved);
+            }
+            (_, revision) = self.load(place).await?;
         }
-        Ok(())
     }
 
     /// Deletes the note about a packet that is done.

@@ -157,6 +157,20 @@ impl Schedule {
         }
     }
 
+    /// The suspect that was to be cleared will not run, and is none any more. What becomes of the
+    /// turn is still to be told, as after [`ended`](Self::ended).
+    pub(crate) fn decided(&mut self, turn: Turn) {
+        if self.turns.state(turn) != Some(State::Clearing) {
+            return;
+        }
+        self.free(turn);
+        if let Some(part) = self.turns.part(turn) {
+            part.state = State::Ended;
+            part.suspect = false;
+            self.ended += 1;
+        }
+    }
+
     /// A turn that was begun or to be cleared did not run, which is no attempt: again at this
     /// time. A suspect remains one. A turn that waits does so until this time then.
     pub(crate) fn postpone(&mut self, turn: Turn, until: Instant) {

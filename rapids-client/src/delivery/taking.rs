@@ -6,7 +6,7 @@ use tracing::{error, warn};
 use super::engine::Engine;
 use super::held::Fate;
 use super::in_hand::{Cause, InHand};
-use super::notes::{Note, Progress};
+use super::notes::Note;
 use super::place::{Feed, Place, Turn};
 use super::turning::{Then, Work};
 use crate::dead_letters::{Addressed, Kind};
@@ -150,7 +150,7 @@ impl Engine {
         for (river, verdict) in verdicts {
             let progress = noted.remove(in_hand.river(&self.service, river)).unwrap_or_default();
             let is_done = progress.is_done;
-            in_hand.rivers.insert(river, Progress { starts: 0, ..progress });
+            in_hand.rivers.insert(river, progress);
             if is_done {
                 continue;
             }

@@ -4,24 +4,26 @@
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
+use super::clearing::Sequel;
 use super::engine::Engine;
-use super::handling::{End, Handling, Ran, Sending, Task};
+use super::handling::{End, Ran, Sending, Task};
 use super::held::Fate;
-use super::in_hand::{Cause, letter_id};
+use super::in_hand::Cause;
 use super::place::{Place, Turn};
 use super::reactor::TimedOut;
 use super::schedule::{BreakerNews, Next, Told};
-use super::suspects::{Clearance, Suspects};
-use crate::backoff;
-use crate::dead_letters::{DeadLetter, Kind, LetterStore};
+use crate::dead_letters::{DeadLetter, Kind};
 use crate::error::with_causes;
 use crate::river::{Failure, failure};
 use crate::{Error, Result};
 
 /// Up to this wait a packet is held in the process; for longer it is handed back to the server.
 const LONGEST_HELD: Duration = Duration::from_secs(60);
+
+/// No wait is longer, or the clock could not tell its end.
+const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// When a packet runs again whose outputs the stream does not take any more.
 const OUTPUTS_REFUSED: Duration = Duration::from_secs(30);
@@ -50,8 +52,6 @@ pub(super) enum Then {
 pub(super) struct Finished {
     turn: Turn,
     then: Then,
-    /// Of a suspect: what its end tells of its river, and its note's new revision.
-    suspect: Option<(Told, u64)>,
 }
 
 impl Engine {
@@ -73,47 +73,10 @@ impl Engine {
             return;
         };
         let task = Task { turn, river: river.clone(), packet: in_hand.packet.clone() };
-        let handling = self.handling.clone();
-        self.alone = self.is_suspect(turn).then_some(turn);
-        self.running.push(if self.alone.is_some() {
-            Box::pin(self.suspects.clone().run(handling, task))
+        if self.alone.as_ref().is_some_and(|lone| lone.turn == turn) {
+            self.begin_alone(task);
         } else {
-            Box::pin(handling.handle(task))
-        });
-    }
-
-    /// Whether the turn is marked as one that may end the process.
-    fn is_suspect(&self, turn: Turn) -> bool {
-        let in_hand = self.in_hand.get(&turn.place);
-        in_hand.and_then(|packet| packet.rivers.get(&turn.river)).is_some_and(|it| it.starts > 0)
-    }
-
-    fn clear(&mut self, turn: Turn) {
-        let suspects = self.suspects.clone();
-        let river = self.service.rivers()[turn.river].name().to_owned();
-        let letter = letter_id(&self.service, turn.place, &river);
-        self.clearing
-            .push(Box::pin(async move { (turn, suspects.clear(turn, &river, &letter).await) }));
-    }
-
-    pub(super) fn cleared(&mut self, turn: Turn, clearance: Clearance) {
-        let Some(in_hand) = self.in_hand.get_mut(&turn.place) else {
-            return;
-        };
-        match clearance {
-            Clearance::Run { starts, revision } => {
-                (in_hand.revision, in_hand.is_noted) = (revision, true);
-                in_hand.rivers.entry(turn.river).or_default().starts = starts;
-                self.schedule.cleared(turn);
-            }
-            Clearance::Later(wait) => self.schedule.postpone(turn, Instant::now() + wait),
-            Clearance::Buried => self.finish(turn, Work::Nothing, Then::Done),
-            Clearance::Condemned { starts } => {
-                in_hand.rivers.entry(turn.river).or_default().attempts += starts;
-                let reason = format!("handling it ended the process {starts} times in a row");
-                let work = self.give_up(turn, Cause::new(Kind::Crashed, reason));
-                self.finish(turn, work, Then::Done);
-            }
+            self.running.push(Box::pin(self.handling.clone().handle(task)));
         }
     }
 
@@ -134,30 +97,30 @@ impl Engine {
             End::Stopping => (Work::Nothing, Then::Postpone(Duration::ZERO), Told::Neutral),
             End::Refused(error) => return Err(error),
         };
-        if self.alone.take_if(|alone| *alone == turn).is_some() {
-            // Alone until all of it is done: what it has to say, and the end of its mark.
-            self.finish_suspect(turn, work, then, told);
-        } else {
+        if self.alone.as_ref().is_none_or(|lone| lone.turn != turn) {
             self.tell_breaker(turn, told);
             self.finish(turn, work, then);
+        } else if let Then::Postpone(wait) = then {
+            self.unmark(turn, ran.marked, Sequel::Later(Instant::now() + wait));
+        } else {
+            self.unmark(turn, ran.marked, Sequel::Ended(work, then, told));
         }
         Ok(())
     }
 
     fn failed(&mut self, turn: Turn, error: &anyhow::Error) -> (Work, Then, Told) {
-        let failure = failure(error);
         let Some(in_hand) = self.in_hand.get_mut(&turn.place) else {
-            return (Work::Nothing, Then::Done, Told::Failure);
+            return (Work::Nothing, Then::Done, Told::Neutral);
         };
-        let river = &self.service.rivers()[turn.river];
         let progress = in_hand.rivers.entry(turn.river).or_default();
         progress.attempts += 1;
         progress.first_failure.get_or_insert_with(Timestamp::now);
-        let Failure::Retry(asked) = failure else {
+        let Failure::Retry(asked) = failure(error) else {
             let cause = Cause::of_error(Kind::Rejected, error);
-            return (self.give_up(turn, cause), Then::Done, Told::Success);
+            return (self.give_up(turn, cause), Then::Done, Told::Neutral);
         };
         self.tally.failed += 1;
+        let river = &self.service.rivers()[turn.river];
         let (attempt, policy) = (progress.attempts, river.retry_policy());
         if policy.is_exhausted(attempt) {
             let kind = if error.is::<TimedOut>() { Kind::TimedOut } else { Kind::Exhausted };
@@ -165,12 +128,13 @@ impl Engine {
             return (self.give_up(turn, cause), Then::Done, Told::Failure);
         }
         let wait = asked.unwrap_or_else(|| policy.wait(attempt, fastrand::f64()));
+        let wait = wait.min(LONGEST_WAIT);
         let (river, packet, place) = (river.name(), in_hand.packet.id(), turn.place);
         warn!(river, packet, %place, attempt, ?wait, "failed, to be tried again: {error:#}");
         (Work::Nothing, Then::Again(wait), Told::Failure)
     }
 
-    fn tell_breaker(&mut self, turn: Turn, told: Told) {
+    pub(super) fn tell_breaker(&mut self, turn: Turn, told: Told) {
         let Some(news) = self.schedule.ended(turn, told, Instant::now()) else {
             return;
         };
@@ -192,47 +156,20 @@ impl Engine {
 
     /// Does what is left to do about a turn, beside the packets that follow.
     pub(super) fn finish(&mut self, turn: Turn, work: Work, then: Then) {
-        let (handling, letters) = (self.handling.clone(), self.suspects.letters.clone());
+        let (handling, burials) = (self.handling.clone(), self.burials.clone());
         self.finishing.push(Box::pin(async move {
-            Finished { turn, then: done(&handling, &letters, work, then).await, suspect: None }
+            let worked = match work {
+                Work::Nothing => Ok(true),
+                Work::Store(sending) => handling.stored(sending).await,
+                Work::Bury(letter) => burials.bury(&letter).await.map(|()| true),
+            };
+            let then = match worked {
+                Ok(true) => then,
+                Ok(false) => Then::Postpone(OUTPUTS_REFUSED),
+                Err(error) => Then::End(error),
+            };
+            Finished { turn, then }
         }));
-    }
-
-    /// Ends the marks of suspects that were cleared and have not begun; returns their packets.
-    pub(super) fn unmark(&mut self) -> Vec<Place> {
-        let (alone, mut places) = (self.alone, Vec::new());
-        let marked: Vec<_> = self
-            .in_hand
-            .iter()
-            .flat_map(|(place, in_hand)| {
-                let marked = in_hand.rivers.iter().filter(|(_, progress)| progress.starts > 0);
-                marked.map(|(river, _)| Turn { place: *place, river: *river })
-            })
-            .filter(|turn| Some(*turn) != alone)
-            .collect();
-        for turn in marked {
-            self.finish_suspect(turn, Work::Nothing, Then::Postpone(Duration::ZERO), Told::Neutral);
-            places.push(turn.place);
-        }
-        places
-    }
-
-    fn finish_suspect(&mut self, turn: Turn, work: Work, then: Then, told: Told) {
-        let (handling, suspects) = (self.handling.clone(), self.suspects.clone());
-        let Some(in_hand) = self.in_hand.get_mut(&turn.place) else {
-            return;
-        };
-        let progress = in_hand.rivers.entry(turn.river).or_default();
-        progress.starts = 0;
-        let is_last = matches!(then, Then::Done) && in_hand.open() == 1;
-        let note = if is_last { None } else { in_hand.note(&self.service) };
-        let revision = in_hand.revision;
-        let finishing = async move {
-            let then = done(&handling, &suspects.letters, work, then).await;
-            let revision = Suspects::ended(&suspects, turn, note, revision).await;
-            Finished { turn, then, suspect: Some((told, revision)) }
-        };
-        self.finishing.push(Box::pin(finishing));
     }
 
     /// Brings a turn to its end, or to its next beginning.
@@ -240,21 +177,13 @@ impl Engine {
     /// # Errors
     /// What the server does not permit.
     pub(super) async fn finished(&mut self, finished: Finished) -> Result<()> {
-        let Finished { turn, then, suspect } = finished;
-        if let Some((told, revision)) = suspect {
-            self.tell_breaker(turn, told);
-            if let Some(in_hand) = self.in_hand.get_mut(&turn.place) {
-                (in_hand.revision, in_hand.is_noted) = (revision, revision > 0);
-            }
-        }
+        let Finished { turn, then } = finished;
         match then {
             Then::End(error) => return Err(error),
             Then::Postpone(wait) => self.schedule.postpone(turn, Instant::now() + wait),
             Then::Again(wait) => {
                 self.schedule.again(turn, Instant::now() + wait);
-                let is_long = wait > LONGEST_HELD;
-                let in_hand = self.in_hand.get(&turn.place);
-                if is_long && in_hand.is_some_and(|in_hand| in_hand.open() == 1) {
+                if wait > LONGEST_HELD && self.may_leave(turn.place) {
                     self.leave(turn.place, Some(wait));
                 }
             }
@@ -270,6 +199,14 @@ impl Engine {
             self.leave(turn.place, None);
         }
         Ok(())
+    }
+
+    /// Whether a packet that waits for long may do so on the server: one river needs it, and no
+    /// successor in order would overtake it.
+    fn may_leave(&self, place: Place) -> bool {
+        self.in_hand.get(&place).is_some_and(|in_hand| {
+            in_hand.open() == 1 && self.service.order_key(&in_hand.packet).is_none()
+        })
     }
 
     /// Acknowledges a packet that no river needs any more.
@@ -308,40 +245,5 @@ impl Engine {
 
     pub(super) async fn left(&mut self, place: Place, wait: Option<Duration>) {
         self.held.settle(place, wait.map_or(Fate::Release, Fate::Again)).await;
-    }
-}
-
-/// Does what is to be done about a turn, and tells what becomes of it.
-async fn done(handling: &Handling, letters: &LetterStore, work: Work, then: Then) -> Then {
-    let worked = match work {
-        Work::Nothing => Ok(true),
-        Work::Store(sending) => handling.stored(sending).await,
-        Work::Bury(letter) => bury(letters, &letter).await.map(|()| true),
-    };
-    match worked {
-        Ok(true) => then,
-        Ok(false) => Then::Postpone(OUTPUTS_REFUSED),
-        Err(error) => Then::End(error),
-    }
-}
-
-/// Stores a letter, for as long as it takes: until then the packet is not acknowledged.
-///
-/// # Errors
-/// What the server does not permit.
-async fn bury(letters: &LetterStore, letter: &DeadLetter) -> Result<()> {
-    let mut attempt = 0;
-    loop {
-        match letters.store(letter).await {
-            Ok(()) => return Ok(()),
-            Err(error @ Error::NotPermitted { .. }) => return Err(error),
-            Err(error) => {
-                attempt += 1;
-                let wait = backoff::exponential(attempt);
-                let id = &letter.id;
-                error!(%id, ?wait, "a dead letter is not stored yet: {}", with_causes(&error));
-                tokio::time::sleep(wait).await;
-            }
-        }
     }
 }

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::Duration;
 
-use async_nats::jetstream::consumer::PullConsumer;
-use rapids_client::{Config, Packet, Rapids, River, Service, Start, Tail};
+use async_nats::jetstream::consumer::{Info, PullConsumer};
+use rapids_client::{
+    Config, DeadLetters, Filter, Packet, Rapids, River, Service, Start, StoredLetter, Tail,
+};
 use rapids_test::NatsServer;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -44,12 +46,12 @@ impl Bench {
     /// On a server with these lines of configuration.
     pub(crate) async fn with_config(lines: &str) -> Self {
         let server = NatsServer::with_config(lines).unwrap();
-        let rapids = Rapids::connect(&config(&server)).await.unwrap();
+        let rapids = Rapids::connect(&config(&server.url())).await.unwrap();
         Self { server, rapids }
     }
 
     pub(crate) fn config(&self) -> Config {
-        config(&self.server)
+        config(&self.server.url())
     }
 
     pub(crate) fn service(&self, name: &str, rivers: impl IntoIterator<Item = River>) -> Service {
@@ -122,6 +124,61 @@ impl Bench {
         .await
     }
 
+    /// Waits until an instance of the service has announced itself.
+    pub(crate) async fn is_up(&self, service: &str) {
+        soon(service, async { while self.instances(service).await.is_empty() {} }).await;
+    }
+
+    /// Waits until the service has been given so many packets, those that came again included.
+    pub(crate) async fn is_delivered(&self, service: &str, deliveries: u64) {
+        let delivered = async {
+            while self.position(service).await.delivered.consumer_sequence < deliveries {}
+        };
+        soon("the deliveries", delivered).await;
+    }
+
+    /// How the service stands, as the server sees it.
+    pub(crate) async fn position(&self, service: &str) -> Info {
+        let consumer: PullConsumer =
+            self.jetstream().await.get_consumer_from_stream(service, "RAPIDS").await.unwrap();
+        consumer.cached_info().clone()
+    }
+
+    /// When the rapids were created, in seconds.
+    pub(crate) async fn stream_created(&self) -> i64 {
+        let stream = self.jetstream().await.get_stream("RAPIDS").await.unwrap();
+        stream.cached_info().created.unix_timestamp()
+    }
+
+    /// The dead letters, once there is a stream for them.
+    pub(crate) async fn dead_letters(&self) -> DeadLetters {
+        DeadLetters::open(&self.config()).await.unwrap().unwrap()
+    }
+
+    /// The ids of all letters, oldest first.
+    pub(crate) async fn letters(&self) -> Vec<String> {
+        let letters = self.dead_letters().await;
+        let mut listing = letters.list(&Filter::new()).await.unwrap();
+        let mut ids = Vec::new();
+        while let Some(stored) = soon("the next letter", listing.next()).await.unwrap() {
+            ids.push(stored.letter.id.to_string());
+        }
+        ids
+    }
+
+    /// The letter of this id, once it is stored.
+    pub(crate) async fn letter(&self, id: &str) -> StoredLetter {
+        let (letters, letter) = (self.dead_letters().await, id.parse().unwrap());
+        soon(id, async {
+            loop {
+                if let Some(stored) = letters.get(&letter).await.unwrap() {
+                    return stored;
+                }
+            }
+        })
+        .await
+    }
+
     /// The server without the library.
     pub(crate) async fn jetstream(&self) -> async_nats::jetstream::Context {
         async_nats::jetstream::new(async_nats::connect(self.server.url()).await.unwrap())
@@ -144,8 +201,9 @@ impl Bench {
     }
 }
 
-fn config(server: &NatsServer) -> Config {
-    Config::new(server.url()).ack_wait(Duration::from_secs(1))
+/// The settings of every service here: what is left behind comes again soon.
+pub(crate) fn config(url: &str) -> Config {
+    Config::new(url).ack_wait(Duration::from_secs(1))
 }
 
 /// A service at work, until it is told to stop.

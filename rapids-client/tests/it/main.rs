@@ -5,11 +5,14 @@ mod announcement;
 #[cfg(target_os = "linux")]
 mod backlog;
 mod behaviours;
+mod crashes;
 mod dead_letters;
 mod delivery;
 mod harness;
 mod laws;
 mod losses;
 mod memory;
+mod once;
+mod process;
 mod publishing;
 mod trouble;

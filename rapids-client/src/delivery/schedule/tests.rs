@@ -263,6 +263,22 @@ fn a_suspect_that_may_not_run_yet_remains_one_and_lets_another_go_first() {
 }
 
 #[test]
+fn a_suspect_that_is_decided_on_makes_way_while_it_is_put_away() {
+    let now = Instant::now();
+    let mut schedule = free_rivers(1, 1);
+    schedule.add(place(1), None, [0], true);
+    schedule.add(place(2), None, [0], true);
+    assert_eq!(all(&mut schedule, now), [Next::Clear(turn(1, 0))]);
+    schedule.decided(turn(1, 0));
+    assert_eq!(all(&mut schedule, now), [Next::Clear(turn(2, 0))]);
+    assert!(!schedule.remove(place(1)), "it is under way to the dead letters");
+    assert_eq!(counts(&schedule), (1, 0, 0));
+    assert!(schedule.done(turn(1, 0)));
+    schedule.decided(turn(1, 0));
+    assert_eq!(counts(&schedule), (1, 0, 0));
+}
+
+#[test]
 fn gates_and_keys_come_before_the_clearing_of_a_suspect() {
     let now = Instant::now();
     let mut schedule = broken(1, now);

@@ -1,0 +1,143 @@
+//! Packets whose handling ends the process: they end it a few times, and then no more.
+
+use std::process::ExitStatus;
+
+use rapids_client::{Config, Kind, Note, Packet, River, Service, State};
+use tempfile::TempDir;
+
+use crate::harness::{Bench, soon};
+use crate::process::{Diary, Process};
+
+pub(crate) const POISONED: &str = "poisoned";
+pub(crate) const POISONED_ONCE: &str = "poisoned once";
+
+/// The first river is well, the second ends the process when it is told to.
+pub(crate) fn poisoned(config: Config, diary: Diary) -> Service {
+    let well = {
+        let diary = diary.clone();
+        River::new("well").event("came").react(move |packet: Packet| {
+            diary.write(&format!("well {}", packet.id()));
+            async { Ok(()) }
+        })
+    };
+    Service::new("taster", config).river(well).river(tasting(diary))
+}
+
+/// One river that runs once per packet, and ends the process when it is told to.
+pub(crate) fn poisoned_once(config: Config, diary: Diary) -> Service {
+    Service::new("taster", config).river(tasting(diary).once())
+}
+
+fn tasting(diary: Diary) -> River {
+    River::new("taste").event("came").react(move |packet: Packet| {
+        diary.write(&format!("taste {}", packet.id()));
+        if packet.get("poison").unwrap() == Some(true) {
+            std::process::abort();
+        }
+        async move { Ok(Packet::event("tasted").with("n", packet.get::<u64>("n")?)) }
+    })
+}
+
+fn came(n: u64) -> Packet {
+    Packet::event("came").with("n", n)
+}
+
+fn has_aborted(status: ExitStatus) -> bool {
+    use std::os::unix::process::ExitStatusExt;
+    status.signal() == Some(6)
+}
+
+/// Runs the part again and again, until a process of it does not abort before `end`. Returns that
+/// process, and how many aborted.
+async fn restarted<T>(
+    bench: &Bench,
+    part: &str,
+    diary: &Diary,
+    end: impl AsyncFn() -> T,
+) -> (Process, usize, T) {
+    let mut aborted = 0;
+    loop {
+        let mut process = Process::spawn(bench, part, diary);
+        tokio::select! {
+            status = process.ended() => {
+                assert!(has_aborted(status), "{status}");
+                aborted += 1;
+                assert!(aborted < 10, "it ends the process again and again");
+            }
+            value = end() => return (process, aborted, value),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_packet_that_ends_the_process_is_put_away_and_its_neighbours_are_handled() {
+    let bench = Bench::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let diary = Diary::new(&folder);
+    // The position begins with the service, which is there once before the packets.
+    let first = Process::spawn(&bench, POISONED, &diary);
+    bench.is_up("taster").await;
+    first.kill().await;
+
+    bench.rapids.publish_all((0..30).map(came)).await.unwrap();
+    let poison = bench.rapids.publish(came(99).with("poison", true)).await.unwrap();
+    bench.rapids.publish_all((30..60).map(came)).await.unwrap();
+    let id = format!("taster.taste.{}", poison.sequence);
+    let (process, aborted, stored) =
+        restarted(&bench, POISONED, &diary, async || bench.letter(&id).await).await;
+
+    assert_eq!(aborted, 4, "once among others, and three times alone");
+    assert_eq!(diary.count(&format!("taste {}", poison.id)), 4);
+    let letter = stored.letter;
+    assert_eq!((letter.kind, letter.packet_id.as_str()), (Kind::Crashed, poison.id.as_str()));
+    assert_eq!(letter.reason, "handling it ended the process 3 times in a row");
+    let mut tail = bench.tail().await;
+    let mut tasted = Vec::new();
+    for _ in 0..60 {
+        tasted.push(tail.event("tasted").await.get::<u64>("n").unwrap().unwrap());
+    }
+    tasted.sort_unstable();
+    assert_eq!(tasted, (0..60).collect::<Vec<_>>());
+    bench.quiet(&["taster"]).await;
+    assert_eq!(bench.letters().await.len(), 1);
+
+    // A replay is for that river alone, and ends as the packet did.
+    let well = diary.count(&format!("well {}", poison.id));
+    assert!(well <= 2, "once noted as done, it does not run again: {well}");
+    drop(process);
+    let letters = bench.dead_letters().await;
+    letters.replay(&letter.id, &Note::new("ada")).await.unwrap();
+    let (_process, aborted, again) =
+        restarted(&bench, POISONED, &diary, async || bench.letter("taster.taste.r1").await).await;
+    assert_eq!(aborted, 4);
+    assert_eq!((again.letter.kind, again.letter.first), (Kind::Crashed, Some(letter.id.clone())));
+    assert_eq!(again.letter.packet_id, poison.id);
+    assert_eq!(letters.get(&letter.id).await.unwrap().unwrap().state, State::FailedAgain);
+    assert_eq!(diary.count(&format!("well {}", poison.id)), well);
+}
+
+#[tokio::test]
+async fn a_packet_that_ends_the_process_does_so_no_oftener_for_running_once() {
+    let bench = Bench::start().await;
+    let folder: TempDir = tempfile::tempdir().unwrap();
+    let diary = Diary::new(&folder);
+    let first = Process::spawn(&bench, POISONED_ONCE, &diary);
+    bench.is_up("taster").await;
+    first.kill().await;
+    bench.rapids.publish(came(1)).await.unwrap();
+    let poison = bench.rapids.publish(came(2).with("poison", true)).await.unwrap();
+    let mut first = Process::spawn(&bench, POISONED_ONCE, &diary);
+    assert!(has_aborted(first.ended().await));
+    // As after two starts alone, of which each waits until the claim of the one before has lapsed.
+    let place = format!("taster.{}.{}", bench.stream_created().await, poison.sequence);
+    let note = r#"{"taste":{"attempts":0,"starts":2}}"#;
+    let notes = bench.jetstream().await.get_key_value("RAPIDS_HANDLING").await.unwrap();
+    notes.put(place, note.into()).await.unwrap();
+
+    let id = format!("taster.taste.{}", poison.sequence);
+    let (_process, aborted, stored) =
+        restarted(&bench, POISONED_ONCE, &diary, async || bench.letter(&id).await).await;
+    assert_eq!((aborted, stored.letter.kind), (1, Kind::Crashed));
+    assert_eq!(diary.count(&format!("taste {}", poison.id)), 2);
+    soon("the other one is handled", bench.quiet(&["taster"])).await;
+}

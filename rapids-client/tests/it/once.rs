@@ -1,0 +1,94 @@
+//! Reactions that run once: what two instances, crashes and redeliveries make of them.
+
+use std::time::Duration;
+
+use rapids_client::{Config, Packet, River, Service};
+use serde_json::json;
+
+use crate::harness::{Bench, config};
+use crate::process::{Diary, Process};
+
+pub(crate) const SLOW: &str = "slow";
+
+/// Writes down when it begins and ends, and takes its time between.
+pub(crate) fn slow(config: Config, diary: Diary) -> Service {
+    let charge = River::new("charge").event("placed").once().react(move |packet: Packet| {
+        let diary = diary.clone();
+        async move {
+            diary.write("begins");
+            let seconds: Option<f64> = packet.get("seconds")?;
+            tokio::time::sleep(Duration::from_secs_f64(seconds.unwrap_or_default())).await;
+            diary.write("ends");
+            Ok(Packet::event("charged").with("of", packet.id()))
+        }
+    });
+    Service::new("payment", config).river(charge)
+}
+
+fn placed(seconds: f64) -> Packet {
+    Packet::event("placed").with("seconds", seconds)
+}
+
+#[tokio::test]
+async fn a_frozen_instance_and_the_one_that_gets_its_packet_run_it_once_between_them() {
+    let bench = Bench::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let diary = Diary::new(&folder);
+    let first = Process::spawn(&bench, SLOW, &diary);
+    bench.is_up("payment").await;
+    let published = bench.rapids.publish(placed(1.0)).await.unwrap();
+    diary.shows("begins", 1).await;
+    first.freeze();
+    let second = bench.run(slow(bench.config(), diary.clone())).await;
+    bench.is_delivered("payment", 2).await;
+    // It has been there while the other one had a claim, and is not to run it after that either.
+    bench.rapids.publish(placed(0.0)).await.unwrap();
+    bench.tail().await.event("charged").await;
+    assert_eq!(diary.lines(), ["begins", "begins", "ends"], "the second packet alone");
+    first.thaw();
+    let mut tail = bench.tail().await;
+    tail.event("charged").await;
+    assert_eq!(tail.event("charged").await.get("of").unwrap(), Some(published.id));
+    bench.quiet(&["payment"]).await;
+    assert_eq!(diary.lines(), ["begins", "begins", "ends", "ends"]);
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn a_reaction_that_has_run_is_not_run_again_but_says_the_same_again() {
+    let bench = Bench::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let diary = Diary::new(&folder);
+    let service = bench.run(slow(bench.config(), diary.clone())).await;
+    let (packet, effect) = (placed(0.0), Packet::event("charged").with("of", "then"));
+    // What an instance leaves that dies between writing down the outcome and publishing it.
+    let body: serde_json::Value = serde_json::from_slice(&effect.body()).unwrap();
+    let ledger = bench.jetstream().await.get_key_value("RAPIDS_ONCE").await.unwrap();
+    let key = format!("payment.charge.{}", packet.id());
+    ledger.put(key, json!({"done": [body]}).to_string().into()).await.unwrap();
+    bench.rapids.publish(packet).await.unwrap();
+
+    let charged = bench.tail().await.event("charged").await;
+    assert_eq!((charged.id(), charged.get("of").unwrap()), (effect.id(), Some("then".to_owned())));
+    bench.quiet(&["payment"]).await;
+    assert!(diary.lines().is_empty());
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_reaction_cut_short_by_a_crash_runs_again_once_its_claim_has_lapsed() {
+    let bench = Bench::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let diary = Diary::new(&folder);
+    let first = Process::spawn(&bench, SLOW, &diary);
+    bench.is_up("payment").await;
+    let published = bench.rapids.publish(placed(0.2)).await.unwrap();
+    diary.shows("begins", 1).await;
+    first.kill().await;
+    let second = bench.run(slow(config(&bench.server.url()), diary.clone())).await;
+    let charged = bench.tail().await.event("charged").await;
+    assert_eq!(charged.get("of").unwrap(), Some(published.id));
+    bench.quiet(&["payment"]).await;
+    assert_eq!(diary.lines(), ["begins", "begins", "ends"]);
+    second.stop().await;
+}

@@ -1,0 +1,117 @@
+//! A service as a process of its own, so that it can be killed and frozen, or end itself.
+//!
+//! This very binary, told by its environment which part to play instead of testing.
+
+use std::env;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+
+use rapids_client::{Config, Service};
+use tempfile::TempDir;
+use tokio::process::Child;
+
+use crate::harness::{Bench, soon};
+use crate::{crashes, once};
+
+const PART: &str = "RAPIDS_TEST_PART";
+const SERVER: &str = "RAPIDS_TEST_SERVER";
+const DIARY: &str = "RAPIDS_TEST_DIARY";
+
+/// What reactions wrote down, also those that ended their process.
+#[derive(Clone)]
+pub(crate) struct Diary(PathBuf);
+
+impl Diary {
+    pub(crate) fn new(folder: &TempDir) -> Self {
+        Self(folder.path().join("diary"))
+    }
+
+    pub(crate) fn write(&self, line: &str) {
+        let mut file = OpenOptions::new().create(true).append(true).open(&self.0).unwrap();
+        file.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let text = fs::read_to_string(&self.0).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    pub(crate) fn count(&self, line: &str) -> usize {
+        self.lines().iter().filter(|other| *other == line).count()
+    }
+
+    /// Waits until a line stands there so often.
+    pub(crate) async fn shows(&self, line: &str, times: usize) {
+        let shown = async {
+            while self.count(line) < times {
+                tokio::task::yield_now().await;
+            }
+        };
+        soon(line, shown).await;
+    }
+}
+
+/// A process that ends with this value.
+pub(crate) struct Process(Child);
+
+impl Process {
+    pub(crate) fn spawn(bench: &Bench, part: &str, diary: &Diary) -> Self {
+        let mut command = Command::new(env::current_exe().unwrap());
+        command
+            .args(["--exact", "process::plays_its_part", "--nocapture"])
+            .env(PART, part)
+            .env(SERVER, bench.server.url())
+            .env(DIARY, &diary.0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let mut command = tokio::process::Command::from(command);
+        Self(command.kill_on_drop(true).spawn().unwrap())
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        soon("the process ends", self.0.wait()).await.unwrap()
+    }
+
+    pub(crate) async fn kill(mut self) {
+        self.0.kill().await.unwrap();
+    }
+
+    pub(crate) fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.0.id().unwrap().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+}
+
+/// Nothing, unless the environment names a part.
+#[tokio::test]
+async fn plays_its_part() {
+    let Ok(part) = env::var(PART) else {
+        return;
+    };
+    let config = crate::harness::config(&env::var(SERVER).unwrap());
+    let diary = Diary(Path::new(&env::var_os(DIARY).unwrap()).to_owned());
+    rapids_client::telemetry::init();
+    let service = play(&part, config, diary);
+    service.run_until(std::future::pending()).await.unwrap();
+}
+
+fn play(part: &str, config: Config, diary: Diary) -> Service {
+    match part {
+        crashes::POISONED => crashes::poisoned(config, diary),
+        crashes::POISONED_ONCE => crashes::poisoned_once(config, diary),
+        once::SLOW => once::slow(config, diary),
+        other => panic!("no part `{other}`"),
+    }
+}
