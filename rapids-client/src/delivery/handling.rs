@@ -5,6 +5,7 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{interval, sleep};
 use tracing::{error, warn};
@@ -224,8 +225,10 @@ impl Handling {
     /// Only what ends the service: what the server does not permit.
     pub(crate) async fn stored(&self, sending: Sending) -> Result<bool> {
         let mut is_stored = true;
-        for sent in sending.sent {
-            match sent.acknowledged(Patience::Endless).await {
+        // All wait at once, or those that a lost connection took along would wait one by one.
+        let answers = sending.sent.into_iter().map(|sent| sent.acknowledged(Patience::Endless));
+        for answer in join_all(answers).await {
+            match answer {
                 Ok(_) => {}
                 Err(error @ Error::NotPermitted { .. }) => return Err(error),
                 // Its size was looked at before, against the limit of then.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::stream::Config as StreamConfig;
 use rapids_client::{Config, Error, Packet, Rapids, River};
@@ -196,4 +196,44 @@ async fn packets_that_a_lost_connection_took_along_are_sent_again_together() {
     let published = soon("all are stored", publishing).await.unwrap();
     let sequences: BTreeSet<_> = published.iter().map(|packet| packet.sequence).collect();
     assert_eq!(sequences, (1..=100).collect());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn outputs_that_a_lost_connection_took_along_are_published_again_together() {
+    const OUTPUTS: u64 = 50;
+    let mut bench = Bench::start().await;
+    let (begun, go, over) =
+        (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let told = (Arc::clone(&begun), Arc::clone(&go), Arc::clone(&over));
+    let many = River::new("many").event("called").react(move |_: Packet| {
+        let (begun, go, over) = told.clone();
+        async move {
+            begun.notify_one();
+            go.notified().await;
+            over.notify_one();
+            Ok((0..OUTPUTS).map(|n| Packet::event("answered").with("n", n)).collect::<Vec<_>>())
+        }
+    });
+    let service = bench.run(bench.service("many", [many])).await;
+    bench.rapids.publish(called(0)).await.unwrap();
+    soon("the reaction begins", begun.notified()).await;
+    // It takes what is sent to it, and will never read it.
+    signal(bench.server.pid().unwrap(), "STOP");
+    go.notify_one();
+    soon("the reaction ends", over.notified()).await;
+    // Nobody but the connection knows when it has written them.
+    let written = Instant::now() + Duration::from_millis(500);
+    while Instant::now() < written {
+        tokio::task::yield_now().await;
+    }
+    bench.server.kill();
+    bench.server.restart().unwrap();
+    let mut tail = bench.tail().await;
+    soon("all are published", async {
+        for _ in 0..OUTPUTS {
+            tail.event("answered").await;
+        }
+    })
+    .await;
+    service.stop().await;
 }
