@@ -183,7 +183,7 @@ impl Engine {
             Then::Postpone(wait) => self.schedule.postpone(turn, Instant::now() + wait),
             Then::Again(wait) => {
                 self.schedule.again(turn, Instant::now() + wait);
-                if wait > LONGEST_HELD && self.may_leave(turn.place) {
+                if wait > LONGEST_HELD && self.may_leave(turn.place, wait) {
                     self.leave(turn.place, Some(wait));
                 }
             }
@@ -201,11 +201,19 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether a packet that waits for long may do so on the server: one river needs it, and no
-    /// successor in order would overtake it.
-    fn may_leave(&self, place: Place) -> bool {
+    /// Whether a packet that waits for long may do so on the server: one river needs it, no
+    /// successor in order would overtake it, and the stream keeps it until then.
+    fn may_leave(&self, place: Place, wait: Duration) -> bool {
+        let max_age = self.rapids.facts().max_age;
+        let is_kept = |stored: Timestamp| {
+            let age = Duration::try_from(Timestamp::now().duration_since(stored));
+            max_age.is_zero() || age.unwrap_or_default() + wait * 2 < max_age
+        };
         self.in_hand.get(&place).is_some_and(|in_hand| {
-            in_hand.open() == 1 && self.service.order_key(&in_hand.packet).is_none()
+            let stored = in_hand.packet.arrival().map(|arrival| arrival.stored);
+            in_hand.open() == 1
+                && self.service.order_key(&in_hand.packet).is_none()
+                && stored.is_some_and(is_kept)
         })
     }
 
