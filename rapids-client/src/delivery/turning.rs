@@ -207,7 +207,8 @@ impl Engine {
         let max_age = self.rapids.facts().max_age;
         let is_kept = |stored: Timestamp| {
             let age = Duration::try_from(Timestamp::now().duration_since(stored));
-            max_age.is_zero() || age.unwrap_or_default() + wait * 2 < max_age
+            max_age.is_zero()
+                || age.unwrap_or_default().saturating_add(wait.saturating_mul(2)) < max_age
         };
         self.in_hand.get(&place).is_some_and(|in_hand| {
             let stored = in_hand.packet.arrival().map(|arrival| arrival.stored);
