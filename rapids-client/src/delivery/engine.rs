@@ -92,6 +92,8 @@ pub(crate) struct Engine {
     pub(super) chores: Chores,
     /// The suspect that was cleared, until it is unmarked.
     pub(super) alone: Option<Lone>,
+    /// How many letters could not be stored when it was looked at last.
+    unburied: usize,
     /// Whether so much is held that no more is asked for.
     pub(super) is_paused: bool,
     pub(super) is_closing: bool,
@@ -152,6 +154,7 @@ impl Engine {
             finishing: FuturesUnordered::new(),
             leaving: FuturesUnordered::new(),
             alone: None,
+            unburied: 0,
             is_paused: false,
             is_closing: false,
             handling,
@@ -242,6 +245,11 @@ impl Engine {
     async fn ask_for_more(&mut self) -> Result<()> {
         let limit = self.service.config().max_held;
         let unburied = self.burials.waiting();
+        if unburied != self.unburied {
+            self.unburied = unburied;
+            let told = format!("{unburied} cannot be stored yet");
+            self.announcement.show("dead_letters", (unburied > 0).then_some(told));
+        }
         let held = self.schedule.held() + self.recalling.len() + unburied;
         // With some way back, so that it does not change its mind with every packet.
         let is_paused = held >= if self.is_paused { (limit * 9 / 10).max(1) } else { limit };

@@ -179,6 +179,20 @@ impl Bench {
         .await
     }
 
+    /// Waits until the service, of one instance, does not show this any more.
+    pub(crate) async fn no_fact(&self, service: &str, fact: &str) {
+        soon(fact, async {
+            loop {
+                let up = self.rapids.services(Duration::from_millis(100)).await.unwrap();
+                let instance = up.into_iter().find(|instance| instance.name == service);
+                if instance.is_some_and(|it| !it.facts.contains_key(fact)) {
+                    return;
+                }
+            }
+        })
+        .await;
+    }
+
     /// The server without the library.
     pub(crate) async fn jetstream(&self) -> async_nats::jetstream::Context {
         async_nats::jetstream::new(async_nats::connect(self.server.url()).await.unwrap())
