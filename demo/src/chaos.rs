@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use fastrand::Rng;
-use rapids_client::{Config, DeadLetter, Rapids, Start};
+use rapids_client::{Config, DeadLetter, Rapids, Start, told_to_stop};
 use tokio::sync::mpsc;
 
 use crate::fleet::{Care, Fleet};
@@ -106,7 +106,10 @@ impl Run<'_> {
         environment.push(("RUST_LIB_BACKTRACE", "0".to_owned()));
         let rapids = Rapids::connect(&Config::new(&server.url)).await?;
         let mut fleet = Fleet::launch(&programs, &environment, Care::Restart, self.folder.path())?;
-        let ending = Box::pin(self.play(plan, &rapids, &mut fleet, &mut server)).await;
+        let ending = tokio::select! {
+            () = told_to_stop() => Ok(Ending::Interrupted),
+            ending = Box::pin(self.play(plan, &rapids, &mut fleet, &mut server)) => ending,
+        };
         fleet.stop().await;
         self.folder.write("nats-server.log", [server.stop().await])?;
         ending
@@ -158,9 +161,7 @@ impl Run<'_> {
         };
         let watch = Watch::new(&self.report, Ledger::new(orders, offers));
         let watching = Box::pin(watch.over(work, tail, deeds, fleet, server));
-        let Some((watch, standing)) = watching.await? else {
-            return Ok(Ending::Interrupted);
-        };
+        let (watch, standing) = watching.await?;
 
         let letters = letters::read(&server.url);
         let letters = letters.await.context("cannot read the dead letters")?;

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rapids_client::{Error, Packet, Tail, told_to_stop};
+use rapids_client::{Error, Packet, Tail};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval};
 
@@ -40,7 +40,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Watches until the work is done and all that came of it was seen; answers with what the work
-    /// came to, or nothing if the user interrupts it.
+    /// came to.
     ///
     /// # Errors
     /// If the work fails, the server cannot be started again, or the rapids cannot be watched.
@@ -51,10 +51,8 @@ impl<'a> Watch<'a> {
         mut deeds: mpsc::UnboundedReceiver<Event>,
         fleet: &mut Fleet,
         server: &mut Server,
-    ) -> Result<Option<(Self, Standing)>> {
+    ) -> Result<(Self, Standing)> {
         tokio::pin!(work);
-        let stopped = told_to_stop();
-        tokio::pin!(stopped);
         let mut rest: Option<(Standing, Instant)> = None;
         let (mut ticks, mut progress) = (interval(TICK), interval(PROGRESS));
         loop {
@@ -64,7 +62,6 @@ impl<'a> Watch<'a> {
                 Some(event) = deeds.recv() => self.note(event)?,
                 ended = fleet.ended() => self.note(told(&ended?))?,
                 error = server.failed() => return Err(error),
-                () = &mut stopped => return Ok(None),
                 _ = progress.tick() => self.tell_progress()?,
                 _ = ticks.tick() => {}
             }
@@ -72,7 +69,7 @@ impl<'a> Watch<'a> {
                 && (self.census.total() >= standing.last() || since.elapsed() > LATE)
                 && deeds.is_empty()
             {
-                return Ok(Some((self, standing.clone())));
+                return Ok((self, standing.clone()));
             }
         }
     }
