@@ -59,9 +59,10 @@ impl Engine {
     async fn finish_up(&mut self) {
         let deadline = Instant::now() + self.service.config().grace;
         let mut keep_alive = self.keep_alive();
+        // Nothing is gained by waiting for room among the dead letters.
         while !(self.running.is_empty()
             && self.unmarking.is_empty()
-            && self.finishing.is_empty()
+            && self.finishing.len() <= self.burials.waiting()
             && self.leaving.is_empty())
         {
             tokio::select! {

@@ -1,6 +1,10 @@
 //! Packets whose handling ends the process: they end it a few times, and then no more.
 
+use std::collections::BTreeSet;
 use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use rapids_client::{Config, Kind, Note, Packet, River, Service, State};
 use tempfile::TempDir;
@@ -10,6 +14,7 @@ use crate::process::{Diary, Process};
 
 pub(crate) const POISONED: &str = "poisoned";
 pub(crate) const POISONED_ONCE: &str = "poisoned once";
+pub(crate) const STUCK: &str = "stuck";
 
 /// The first river is well, the second ends the process when it is told to.
 pub(crate) fn poisoned(config: Config, diary: Diary) -> Service {
@@ -36,6 +41,15 @@ fn tasting(diary: Diary) -> River {
         }
         async move { Ok(Packet::event("tasted").with("n", packet.get::<u64>("n")?)) }
     })
+}
+
+/// A river that comes to no end.
+pub(crate) fn stuck(config: Config, diary: Diary) -> Service {
+    let taste = River::new("taste").event("came").react(move |_: Packet| {
+        diary.write("begins");
+        std::future::pending::<anyhow::Result<()>>()
+    });
+    Service::new("taster", config).river(taste)
 }
 
 fn came(n: u64) -> Packet {
@@ -140,4 +154,51 @@ async fn a_packet_that_ends_the_process_does_so_no_oftener_for_running_once() {
     assert_eq!((aborted, stored.letter.kind), (1, Kind::Crashed));
     assert_eq!(diary.count(&format!("taste {}", poison.id)), 2);
     soon("the other one is handled", bench.quiet(&["taster"])).await;
+}
+
+#[tokio::test]
+async fn packets_that_come_again_run_one_at_a_time_over_all_instances() {
+    let bench = Bench::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let diary = Diary::new(&folder);
+    let first = Process::spawn(&bench, STUCK, &diary);
+    bench.is_up("taster").await;
+    bench.rapids.publish_all((0..20).map(came)).await.unwrap();
+    diary.shows("begins", 1).await;
+    bench.is_delivered("taster", 20).await;
+
+    let (running, most) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let instance = |name: &'static str| {
+        let (running, most) = (Arc::clone(&running), Arc::clone(&most));
+        let taste = River::new("taste").event("came").react(move |packet: Packet| {
+            let (running, most) = (Arc::clone(&running), Arc::clone(&most));
+            async move {
+                most.fetch_max(running.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+                tokio::time::sleep(Duration::from_millis(30)).await;
+                running.fetch_sub(1, Ordering::Relaxed);
+                let n: Option<u64> = packet.get("n")?;
+                Ok(Packet::event("tasted").with("n", n).with("by", name))
+            }
+        });
+        Service::new("taster", bench.config()).river(taste).concurrency(8)
+    };
+    let (one, two) = (bench.run(instance("one")).await, bench.run(instance("two")).await);
+    first.kill().await;
+    let mut tail = bench.tail().await;
+    let (mut tasted, mut by) = (BTreeSet::new(), BTreeSet::new());
+    for _ in 0..20 {
+        let packet = tail.event("tasted").await;
+        tasted.insert(packet.get::<u64>("n").unwrap().unwrap());
+        by.insert(packet.get::<String>("by").unwrap().unwrap());
+    }
+    assert_eq!((tasted.len(), most.load(Ordering::Relaxed)), (20, 1), "by {by:?}");
+    // What comes for the first time runs as it did before.
+    bench.rapids.publish_all((20..60).map(came)).await.unwrap();
+    for _ in 20..60 {
+        tail.event("tasted").await;
+    }
+    bench.quiet(&["taster"]).await;
+    assert!(most.load(Ordering::Relaxed) > 1);
+    one.stop().await;
+    two.stop().await;
 }

@@ -1,10 +1,12 @@
 //! What rivers remember, under competition and after crashes.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream::kv;
-use rapids_client::{Packet, River, Service};
+use rapids_client::{Packet, RetryPolicy, River, Service, retry_after};
 use serde_json::json;
 
 use crate::harness::{Bench, soon};
@@ -151,5 +153,42 @@ async fn a_memory_does_not_move_when_its_packet_is_too_large() {
     bench.rapids.publish(Packet::event("came")).await.unwrap();
     let mut tail = bench.tail().await;
     assert_eq!(tail.event("counted").await.get::<u64>("n").unwrap(), Some(1));
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_memory_forgets_no_packet_that_may_come_again() {
+    let bench = Bench::start().await;
+    let is_held = Arc::new(AtomicBool::new(true));
+    let held = Arc::clone(&is_held);
+    // Keeps the service from acknowledging everything up to the last packet.
+    let hold = River::new("hold").event("began").react(move |_: Packet| {
+        let is_held = held.load(Ordering::Relaxed);
+        async move { if is_held { Err(retry_after(Duration::from_millis(100))) } else { Ok(()) } }
+    });
+    let hold = hold.breaker(0).retry(RetryPolicy::new().attempts(10_000));
+    let service = bench.run(bench.service("counter", [hold, count()])).await;
+    bench.rapids.publish(Packet::event("began")).await.unwrap();
+    bench.rapids.publish_all((0..150).map(|_| Packet::event("came"))).await.unwrap();
+    let mut tail = bench.tail().await;
+    for _ in 0..150 {
+        tail.event("counted").await;
+    }
+    let folded = async || stored(&bench).await["folded"]["count"].as_array().unwrap().len();
+    // Tidied up, and yet it has them all.
+    soon("the memory is tidied up", async {
+        while stored(&bench).await.get("unpublished").is_some() {}
+    })
+    .await;
+    assert_eq!(folded().await, 150);
+    is_held.store(false, Ordering::Relaxed);
+    bench.quiet(&["counter"]).await;
+    // Those that cannot come again go, but the newest.
+    soon("old packets are forgotten", async {
+        while folded().await > 64 {
+            bench.rapids.publish(Packet::event("came")).await.unwrap();
+        }
+    })
+    .await;
     service.stop().await;
 }

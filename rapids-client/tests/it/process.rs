@@ -110,6 +110,7 @@ async fn plays_its_part() {
 fn play(part: &str, config: Config, diary: Diary) -> Service {
     match part {
         crashes::POISONED => crashes::poisoned(config, diary),
+        crashes::STUCK => crashes::stuck(config, diary),
         crashes::POISONED_ONCE => crashes::poisoned_once(config, diary),
         once::SLOW => once::slow(config, diary),
         other => panic!("no part `{other}`"),
