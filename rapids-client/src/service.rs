@@ -95,7 +95,7 @@ impl Service {
     /// one. A service that has a position continues there, and warns.
     ///
     /// A service whose position was deleted is new again, but what it remembers is not: delete
-    /// its bucket `RAPIDS_MEMORY_<service>` too, or old packets move its memories once more. What
+    /// its bucket `RAPIDS_MEMORY_<service>` too, or its memories take no old packets. What
     /// its reactions publish about packets older than ten minutes is stored once more in any case.
     #[must_use]
     pub fn from_beginning(self) -> Self {

@@ -20,13 +20,22 @@ const MOST_IDS: usize = 2_048;
 pub(crate) struct Crowded;
 
 /// Up to where the server delivers nothing again, on either stream.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Floors {
     pub(crate) rapids: u64,
     pub(crate) replays: u64,
 }
 
 impl Floors {
+    fn are_zero(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn raise(&mut self, floors: Self) {
+        self.rapids = self.rapids.max(floors.rapids);
+        self.replays = self.replays.max(floors.replays);
+    }
+
     fn is_below(self, Folded(_, sequence, is_replay): &Folded) -> bool {
         *sequence <= if *is_replay { self.replays } else { self.rapids }
     }
@@ -44,6 +53,10 @@ pub struct Record {
     /// Per river, the packets folded in, oldest first.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     folded: BTreeMap<String, Vec<Folded>>,
+    /// Up to where ids may have been forgotten: what was delivered before is done. An instance that
+    /// stood still may hold such packets, which others have handled meanwhile.
+    #[serde(default, skip_serializing_if = "Floors::are_zero")]
+    floors: Floors,
     /// What was decided but is not known to be published.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     unpublished: Vec<Unpublished>,
@@ -91,13 +104,17 @@ impl Record {
         if self.holds(river, packet) {
             return self.recorded(river, packet.id());
         }
+        let delivery = Folded::new(packet);
+        if delivery.1 > 0 && self.floors.is_below(&delivery) {
+            return Ok(Vec::new());
+        }
         if self.folded.get(river).map_or(0, Vec::len) >= MOST_IDS {
             return Err(Crowded.into());
         }
         let (memory, packets) = step(self.memory.as_deref())?;
         let bodies = packets.iter().map(Packet::to_raw).collect::<Result<Vec<_>, _>>()?;
         self.memory = Some(memory);
-        self.folded.entry(river.to_owned()).or_default().push(Folded::new(packet));
+        self.folded.entry(river.to_owned()).or_default().push(delivery);
         if !bodies.is_empty() {
             let (river, packet) = (river.to_owned(), packet.id().to_owned());
             self.unpublished.push(Unpublished { river, packet, bodies });
@@ -123,6 +140,7 @@ impl Record {
     /// Forgets ids of packets that no stream will deliver again, but not the newest 64; with an id
     /// also what an instance that died left as unpublished, which nobody asks for any more.
     pub(crate) fn forget_below(&mut self, floors: Floors) {
+        self.floors.raise(floors);
         for folded in self.folded.values_mut() {
             let newest = folded.len().saturating_sub(IDS_KEPT);
             let mut position = 0;
@@ -209,6 +227,20 @@ mod tests {
         assert!(serde_json::to_string(&record).unwrap().len() < 120_000);
         record.forget_below(Floors { rapids: 1, replays: 9 });
         assert!(fold(&mut record, 2_049).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_packet_from_before_the_forgotten_ones_moves_nothing() {
+        let mut record = Record::default();
+        for sequence in 1..=100 {
+            assert_eq!(handle(&mut record, &visit(sequence)).await, [sequence.to_string()]);
+        }
+        record.forget_below(Floors { rapids: 100, replays: 0 });
+        assert!(!record.holds("count", &visit(1)));
+        assert!(handle(&mut record, &visit(1)).await.is_empty());
+        let mut record = serde_json::from_str(&serde_json::to_string(&record).unwrap()).unwrap();
+        assert!(handle(&mut record, &visit(2)).await.is_empty());
+        assert_eq!(handle(&mut record, &visit(101)).await, ["101"]);
     }
 
     #[tokio::test]
