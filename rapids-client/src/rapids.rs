@@ -22,7 +22,7 @@ pub(crate) use publisher::{Outgoing, Patience, Publisher, Sent};
 pub use start::Start;
 pub(crate) use start::timestamp;
 pub use tail::Tail;
-pub(crate) use tail::read;
+pub(crate) use tail::message_id;
 
 use crate::Result;
 use crate::config::Config;

@@ -4,7 +4,6 @@ use std::future::{Future, pending};
 use std::rc::Rc;
 use std::time::Duration;
 
-use async_nats::jetstream::message;
 use futures::StreamExt;
 use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
@@ -12,6 +11,7 @@ use jiff::Timestamp;
 use tracing::{debug, error, warn};
 
 use super::consumer::{Consumer, MAX_ACK_PENDING};
+use super::delivered::Delivered;
 use super::handling::Handling;
 use super::losses::{Loss, Losses, Standing};
 use super::place::Place;
@@ -111,9 +111,9 @@ impl Chores {
     }
 
     /// Learns of a packet of the rapids that was delivered to this instance.
-    pub(crate) fn delivered(&mut self, info: &message::Info<'_>) {
-        let (number, sequence) = (info.consumer_sequence, info.stream_sequence);
-        let loss = self.losses.delivered(number, sequence, info.delivered > 1);
+    pub(crate) fn delivered(&mut self, delivered: &Delivered) {
+        let (number, sequence) = (delivered.number, delivered.place.sequence);
+        let loss = self.losses.delivered(number, sequence, delivered.is_again);
         self.report(loss);
     }
 

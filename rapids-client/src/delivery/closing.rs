@@ -11,7 +11,6 @@ use super::clearing::Lone;
 use super::engine::{Engine, LAST_WORDS};
 use super::held::Fate;
 use super::notes::Note;
-use super::place::Feed;
 use crate::error::with_causes;
 
 impl Engine {
@@ -35,13 +34,10 @@ impl Engine {
         for place in places {
             self.leave(place, None);
         }
-        let under_way = self.pull.close().await.into_iter().map(|message| (Feed::Rapids, message));
-        let replays = self.replays.close().await.into_iter();
-        for (feed, message) in under_way.chain(replays.map(|message| (Feed::Replays, message))) {
-            if let Some(place) = Self::place_of(feed, &message)
-                && self.held.add(place, &message)
-            {
-                self.held.settle(place, Fate::Release).await;
+        let (packets, replays) = (self.pull.close().await, self.replays.close().await);
+        for delivered in packets.into_iter().chain(replays) {
+            if self.held.add(&delivered) {
+                self.held.settle(delivered.place, Fate::Release).await;
             }
         }
         self.finish_up().await;

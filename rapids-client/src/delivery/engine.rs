@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use async_nats::jetstream::Message;
 use futures::StreamExt;
 use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
@@ -60,6 +59,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(3);
 pub(super) const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How often the server says that it is alive, to those who wait for packets and for replays.
 const HEARTBEATS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
+/// Packets taken before anything else gets its turn.
+const AT_ONCE: usize = 256;
 /// Replays asked for at a time. They are few, and each runs like any other packet.
 const REPLAYS_AT_ONCE: usize = 16;
 /// An instance that holds a permission and was silent for as many acknowledgement waits is gone.
@@ -92,6 +93,8 @@ pub(crate) struct Engine {
     pub(super) chores: Chores,
     /// The suspect that was cleared, until it is unmarked.
     pub(super) alone: Option<Lone>,
+    /// Whether no river needs anything beside its packet, so that turns may begin ahead.
+    pub(super) begins_ahead: bool,
     /// How many letters could not be stored when it was looked at last.
     unburied: usize,
     /// Whether so much is held that no more is asked for.
@@ -136,15 +139,15 @@ impl Engine {
             .collect();
         let [often, seldom] = HEARTBEATS;
         Ok(Self {
-            pull: Pull::open(&connection, STREAM, name, often).await?,
-            replays: Pull::open(&connection, REPLAYS, name, seldom).await?,
+            pull: Pull::open(&connection, (Feed::Rapids, STREAM), name, often).await?,
+            replays: Pull::open(&connection, (Feed::Replays, REPLAYS), name, seldom).await?,
             held: Held::new(connection.client.clone()),
             schedule: Schedule::new(&limits, service.concurrency_limit()),
             suspects: Rc::new(Suspects::new(notes, alone, burials.clone())),
             chores: Chores::new(connection, name, created, standing, handling.clone()),
             burials,
             announcement,
-            window: Window::new(),
+            window: Window::new(service.concurrency_limit()),
             tally: Tally::default(),
             in_hand: BTreeMap::new(),
             recalling: FuturesUnordered::new(),
@@ -154,6 +157,8 @@ impl Engine {
             finishing: FuturesUnordered::new(),
             leaving: FuturesUnordered::new(),
             alone: None,
+            begins_ahead: !service.remembers()
+                && service.rivers().iter().all(|river| !river.is_once()),
             unburied: 0,
             is_paused: false,
             is_closing: false,
@@ -195,7 +200,7 @@ impl Engine {
                 pulled = self.replays.next() => self.pulled(Feed::Replays, pulled).await,
                 Some(recalled) = self.recalling.next() => self.recalled(recalled).await,
                 Some((turn, clearance)) = self.clearing.next() => self.cleared(turn, clearance),
-                Some(ran) = self.running.next() => self.ran(ran)?,
+                Some(ran) = self.running.next() => self.all_ran(ran)?,
                 Some(unmarked) = self.unmarking.next() => self.unmarked(unmarked),
                 Some(finished) = self.finishing.next() => self.finished(finished).await?,
                 Some((place, wait)) = self.leaving.next() => self.left(place, wait).await,
@@ -214,14 +219,24 @@ impl Engine {
         }
     }
 
+    /// Takes what came, and with it what has come behind it: to wait for that along with all else
+    /// would cost more than to skip it.
     async fn pulled(&mut self, feed: Feed, pulled: Pulled) {
-        match pulled {
-            Pulled::Packet(message) => self.take(feed, *message).await,
-            Pulled::Ended => {}
-            Pulled::Doubtful(reason) => {
-                warn!("the server does not deliver: {reason}");
-                self.doubt(feed, reason);
+        let mut next = Some(pulled);
+        for _ in 0..AT_ONCE {
+            match next {
+                None => return,
+                Some(Pulled::Packet(delivered)) => self.take(delivered).await,
+                Some(Pulled::Ended) => {}
+                Some(Pulled::Doubtful(reason)) => {
+                    warn!("the server does not deliver: {reason}");
+                    return self.doubt(feed, reason);
+                }
             }
+            next = match feed {
+                Feed::Rapids => self.pull.ready(),
+                Feed::Replays => self.replays.ready(),
+            };
         }
     }
 
@@ -266,7 +281,9 @@ impl Engine {
         }
         let finishing = self.finishing.len().saturating_sub(unburied);
         let in_hand = self.schedule.queued() + finishing + self.recalling.len();
-        let room = self.window.room(in_hand, self.pull.outstanding());
+        let outstanding = self.pull.outstanding();
+        let holdable = limit.saturating_sub(held + outstanding);
+        let room = self.window.room(in_hand, outstanding).min(holdable);
         if room > 0 && !is_paused && self.chores.may_pull() {
             self.pull.request(room).await?;
         }
@@ -278,12 +295,6 @@ impl Engine {
 
     pub(super) fn keep_alive(&self) -> Interval {
         ticker(KEEP_ALIVE.min(self.service.config().ack_wait / 3))
-    }
-
-    /// Where a message was delivered from.
-    pub(super) fn place_of(feed: Feed, message: &Message) -> Option<Place> {
-        let info = message.info().ok()?;
-        Some(Place { feed, sequence: info.stream_sequence })
     }
 }
 

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use async_nats::Client;
 use async_nats::connection::State;
-use async_nats::jetstream::{AckKind, Message};
+use async_nats::jetstream::AckKind;
 use async_nats::subject::Subject;
 use bytes::Bytes;
 use tracing::warn;
 
+use super::delivered::Delivered;
 use super::place::Place;
 
 /// What is to become of a packet.
@@ -36,11 +37,13 @@ impl Held {
     }
 
     /// Takes charge of a delivery; `false` if the packet is in hand already, from an earlier one.
-    pub(crate) fn add(&mut self, place: Place, message: &Message) -> bool {
-        let Some(answer) = &message.reply else {
-            return false;
-        };
-        self.answers.insert(place, answer.clone()).is_none()
+    pub(crate) fn add(&mut self, delivered: &Delivered) -> bool {
+        self.answers.insert(delivered.place, delivered.answer.clone()).is_none()
+    }
+
+    /// Acknowledges a packet that is for nobody, without taking charge of it.
+    pub(crate) async fn skip(&self, answer: Subject) {
+        self.answer(answer, AckKind::Ack.into()).await;
     }
 
     /// Ends the charge. Unflushed: the connection writes it out with whatever follows.

@@ -7,23 +7,28 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use async_nats::connection::State;
-use async_nats::jetstream::Message;
 use async_nats::{HeaderMap, StatusCode, Subscriber};
 use bytes::Bytes;
-use futures::StreamExt;
-use tracing::debug;
+use futures::{FutureExt, StreamExt};
+use tracing::{debug, warn};
 
+use super::delivered::Delivered;
+use super::place::Feed;
 use crate::connection::Connection;
 use crate::{Error, Result};
 
 /// How long the server keeps a request that it cannot answer.
 const EXPIRES: Duration = Duration::from_secs(30);
+/// The most bytes that one request brings, unless a single packet may be larger: what the server
+/// has to write to a connection is limited too, and it cuts one that falls behind.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Silence for as many heartbeats means that requests are lost.
 const MISSED: u32 = 4;
 /// How long to wait after a request that failed.
 const PAUSE: Duration = Duration::from_millis(500);
 
 pub(crate) struct Pull {
+    feed: Feed,
     connection: Connection,
     subject: String,
     /// How often the server says that it is alive while a request waits.
@@ -41,7 +46,7 @@ pub(crate) struct Pull {
 /// What came.
 #[derive(Debug)]
 pub(crate) enum Pulled {
-    Packet(Box<Message>),
+    Packet(Delivered),
     /// A request ended without being filled.
     Ended,
     /// The consumer may be gone: to be looked at.
@@ -52,7 +57,7 @@ impl Pull {
     /// For the consumer of the service's name on this stream.
     pub(crate) async fn open(
         connection: &Connection,
-        stream: &str,
+        (feed, stream): (Feed, &str),
         service: &str,
         heartbeat: Duration,
     ) -> Result<Self> {
@@ -61,6 +66,7 @@ impl Pull {
             Error::Server { action: "subscribe to deliveries".to_owned(), source: error.into() }
         })?;
         Ok(Self {
+            feed,
             subject: connection.api(&format!("CONSUMER.MSG.NEXT.{stream}.{service}")),
             connects: connects(connection),
             connection: connection.clone(),
@@ -85,8 +91,10 @@ impl Pull {
         }
         self.paused = None;
         let (expires, heartbeat) = (EXPIRES.as_nanos(), self.heartbeat.as_nanos());
-        let body =
-            format!(r#"{{"batch":{batch},"expires":{expires},"idle_heartbeat":{heartbeat}}}"#);
+        let max_bytes = MAX_BYTES.max(self.connection.max_payload() * 2);
+        let body = format!(
+            r#"{{"batch":{batch},"max_bytes":{max_bytes},"expires":{expires},"idle_heartbeat":{heartbeat}}}"#
+        );
         let client = &self.connection.client;
         client
             .publish_with_reply(self.subject.clone(), self.inbox.clone(), Bytes::from(body))
@@ -113,8 +121,11 @@ impl Pull {
             self.heard = Instant::now();
             let Some(status) = message.status else {
                 self.outstanding = self.outstanding.saturating_sub(1);
-                let context = self.connection.jetstream.clone();
-                return Pulled::Packet(Box::new(Message { message, context }));
+                match Delivered::read(self.feed, message) {
+                    Some(delivered) => return Pulled::Packet(delivered),
+                    None => warn!("a message that no stream delivered is dropped"),
+                }
+                continue;
             };
             let text = message.description.as_deref().unwrap_or_default();
             match read_notice(status, text, message.headers.as_ref()) {
@@ -130,6 +141,11 @@ impl Pull {
                 }
             }
         }
+    }
+
+    /// What has come already.
+    pub(crate) fn ready(&mut self) -> Option<Pulled> {
+        self.next().now_or_never()
     }
 
     /// Whether requests were lost, by a reconnect or by silence; they count as ended then.
@@ -157,16 +173,16 @@ impl Pull {
     }
 
     /// Stops the deliveries and returns what was under way.
-    pub(crate) async fn close(&mut self) -> Vec<Message> {
+    pub(crate) async fn close(&mut self) -> Vec<Delivered> {
         let mut rest = Vec::new();
         if self.subscriber.drain().await.is_err() {
             return rest;
         }
-        let context = self.connection.jetstream.clone();
+        let feed = self.feed;
         let drained = async {
             while let Some(message) = self.subscriber.next().await {
                 if message.status.is_none() {
-                    rest.push(Message { message, context: context.clone() });
+                    rest.extend(Delivered::read(feed, message));
                 }
             }
         };
@@ -189,6 +205,9 @@ enum Notice {
     Failed,
 }
 
+/// How the server says that it has delivered as much as one request may bring.
+const FILLED: [&str; 2] = ["batch completed", "message size exceeds maxbytes"];
+
 fn read_notice(status: StatusCode, text: &str, headers: Option<&HeaderMap>) -> Notice {
     let unfilled = headers
         .and_then(|headers| headers.get("Nats-Pending-Messages"))
@@ -197,7 +216,7 @@ fn read_notice(status: StatusCode, text: &str, headers: Option<&HeaderMap>) -> N
         (StatusCode::IDLE_HEARTBEAT, _) => Notice::Alive,
         (StatusCode::TIMEOUT | StatusCode::NOT_FOUND, Some(unfilled)) => Notice::Ended(unfilled),
         (StatusCode::TIMEOUT | StatusCode::NOT_FOUND, None) => Notice::Ended(usize::MAX),
-        (_, Some(unfilled)) if text.eq_ignore_ascii_case("batch completed") => {
+        (_, Some(unfilled)) if FILLED.iter().any(|filled| text.eq_ignore_ascii_case(filled)) => {
             Notice::Ended(unfilled)
         }
         _ => Notice::Failed,
@@ -224,6 +243,8 @@ mod tests {
         let gone = StatusCode::REQUEST_TERMINATED;
         assert_eq!(read(gone, "Consumer Deleted", None), Notice::Failed);
         assert_eq!(read(gone, "Batch Completed", Some(&headers)), Notice::Ended(7));
+        let large = "Message Size Exceeds MaxBytes";
+        assert_eq!(read(gone, large, Some(&headers)), Notice::Ended(7));
         assert_eq!(read(StatusCode::NO_RESPONDERS, "", None), Notice::Failed);
     }
 }

@@ -1,13 +1,13 @@
 //! The caller's side: runs reactions on the caller's runtime, each as a task of its own.
 //!
-//! One that blocks its thread cannot be interrupted: its slot is taken until it returns. How many
-//! run at once is the engine's decision.
+//! One that blocks its thread cannot be interrupted: its slot is taken until it returns. Jobs begin
+//! in the order in which they come; which come, and when, is the engine's decision.
 
 use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 use tracing::{Instrument, info_span};
@@ -32,18 +32,26 @@ pub(crate) type Reacted = anyhow::Result<(Vec<Packet>, Record)>;
 #[error("no end within {0:?}")]
 pub(crate) struct TimedOut(Duration);
 
-/// Runs jobs until nobody sends any.
-pub(crate) async fn serve(service: String, mut jobs: mpsc::Receiver<Job>) {
+/// Runs jobs until nobody sends any, at most so many at once. What has not begun when the service
+/// is told to stop is dropped.
+pub(crate) async fn serve(
+    service: String,
+    at_once: usize,
+    mut jobs: mpsc::Receiver<Job>,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut running = FuturesUnordered::new();
-    let mut is_open = true;
-    loop {
+    let (mut is_open, mut is_stopping) = (true, false);
+    while is_open || !running.is_empty() {
         tokio::select! {
-            job = jobs.recv(), if is_open => match job {
-                Some(job) => running.push(run(&service, job)),
+            job = jobs.recv(), if is_open && (is_stopping || running.len() < at_once) => match job {
+                Some(job) if !is_stopping => running.push(run(&service, job)),
+                Some(_) => {}
                 None => is_open = false,
             },
             Some(()) = running.next() => {}
-            else => return,
+            // Who could tell to stop may be gone, which tells the same.
+            _ = stop.wait_for(|stop| *stop), if !is_stopping => is_stopping = true,
         }
     }
 }

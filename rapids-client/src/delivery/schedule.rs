@@ -81,6 +81,11 @@ impl Schedule {
         }
     }
 
+    /// Changes how many turns run at once.
+    pub(crate) fn allow(&mut self, concurrency: usize) {
+        self.concurrency = concurrency;
+    }
+
     /// Takes in a packet: the rivers that are to run on it; its order key; whether its turns are
     /// suspects, which are to be cleared and run alone. A packet that is in hand already, or that
     /// no river is to run on, is not taken in.
@@ -243,8 +248,7 @@ impl Schedule {
     }
 
     /// How many turns run: have a slot.
-    #[cfg(test)]
-    fn running(&self) -> usize {
+    pub(crate) fn running(&self) -> usize {
         self.running
     }
 

@@ -1,7 +1,8 @@
 //! From a delivery to the turns of the rivers that it concerns.
 
-use async_nats::jetstream::Message;
 use tracing::{error, warn};
+
+use super::delivered::Delivered;
 
 use super::engine::Engine;
 use super::held::Fate;
@@ -35,24 +36,15 @@ struct Taken {
 
 impl Engine {
     /// Decides what a delivered packet is to this service.
-    pub(super) async fn take(&mut self, feed: Feed, message: Message) {
+    pub(super) async fn take(&mut self, delivered: Delivered) {
         self.tally.received += 1;
-        let info = match message.info() {
-            Ok(info) => info,
-            Err(error) => return warn!(%error, "a delivery without the stream's facts is dropped"),
-        };
-        if feed == Feed::Rapids {
-            self.chores.delivered(&info);
+        let place = delivered.place;
+        if place.feed == Feed::Rapids {
+            self.chores.delivered(&delivered);
         }
-        let place = Place { feed, sequence: info.stream_sequence };
-        let is_again = info.delivered > 1;
-        if !self.held.add(place, &message) {
-            return;
-        }
-        let read = match feed {
-            Feed::Rapids => rapids::read(&message, &info, self.rapids.facts().created)
-                .map(|packet| (packet, None)),
-            Feed::Replays => self.read_replay(&message, place.sequence),
+        let read = match place.feed {
+            Feed::Rapids => self.read(&delivered).map(|packet| (packet, None)),
+            Feed::Replays => self.read_replay(&delivered),
         };
         let (packet, addressed) = match read {
             Ok(read) => read,
@@ -60,36 +52,51 @@ impl Engine {
                 self.tally.malformed += 1;
                 let malformed = self.tally.malformed;
                 warn!(%place, malformed, "{}", with_causes(&error));
-                return self.held.settle(place, Fate::Acknowledge).await;
+                return self.held.skip(delivered.answer).await;
             }
         };
         self.tally.mistyped += u64::try_from(packet.mistyped()).unwrap_or_default();
         let verdicts = self.verdicts(&packet, addressed.as_ref());
+        self.window.delivered(!verdicts.is_empty());
         if verdicts.is_empty() {
             self.tally.skipped += 1;
-            return self.held.settle(place, Fate::Acknowledge).await;
+            return self.held.skip(delivered.answer).await;
+        }
+        if !self.held.add(&delivered) {
+            return;
         }
         let taken = Taken { packet, addressed, verdicts };
-        if is_again {
+        if delivered.is_again {
             self.recall(place, taken);
         } else {
             self.admit(place, taken, Note::default(), None);
         }
     }
 
-    fn read_replay(&self, message: &Message, sequence: u64) -> Result<(Packet, Option<Addressed>)> {
-        let headers = message.headers.as_ref().ok_or_else(|| Error::Malformed {
+    fn read(&self, delivered: &Delivered) -> Result<Packet> {
+        let arrival = Arrival {
+            sequence: delivered.place.sequence,
+            replay: None,
+            stored: delivered.stored,
+            stream_created: self.rapids.facts().created,
+            message_id: rapids::message_id(delivered.headers.as_ref()),
+        };
+        Packet::arrived(delivered.body.clone(), arrival)
+    }
+
+    fn read_replay(&self, delivered: &Delivered) -> Result<(Packet, Option<Addressed>)> {
+        let headers = delivered.headers.as_ref().ok_or_else(|| Error::Malformed {
             reason: "a replay without headers names no river".to_owned(),
         })?;
         let addressed = Addressed::read(headers)?;
         let arrival = Arrival {
             sequence: addressed.sequence,
-            replay: Some(sequence),
+            replay: Some(delivered.place.sequence),
             stored: addressed.stored,
             stream_created: self.rapids.facts().created,
             message_id: Some(addressed.packet_id.clone()),
         };
-        Ok((Packet::arrived(message.payload.clone(), arrival)?, Some(addressed)))
+        Ok((Packet::arrived(delivered.body.clone(), arrival)?, Some(addressed)))
     }
 
     /// What the rivers make of a packet, without those that it does not concern. A replay concerns

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use tracing::{info, warn};
 
@@ -55,8 +56,11 @@ pub(super) struct Finished {
 }
 
 impl Engine {
-    /// Begins whatever may begin now.
+    /// Begins whatever may begin now. Reactions that need nothing but their packet are handed to
+    /// the caller's side ahead of their time, where they begin in this order.
     pub(super) fn begin_turns(&mut self) {
+        let ahead = if self.begins_ahead { self.window.ahead() } else { 0 };
+        self.schedule.allow(self.service.concurrency_limit() + ahead);
         loop {
             match self.schedule.next(Instant::now()) {
                 Next::Wait => return,
@@ -80,12 +84,24 @@ impl Engine {
         }
     }
 
+    /// Decides what follows from the end of a reaction, and of those that have ended with it.
+    ///
+    /// # Errors
+    /// What the server does not permit.
+    pub(super) fn all_ran(&mut self, first: Ran) -> Result<()> {
+        self.ran(first)?;
+        while let Some(Some(ran)) = self.running.next().now_or_never() {
+            self.ran(ran)?;
+        }
+        Ok(())
+    }
+
     /// Decides what follows from the end of a reaction.
     ///
     /// # Errors
     /// What the server does not permit.
     pub(super) fn ran(&mut self, ran: Ran) -> Result<()> {
-        self.window.handled(ran.took);
+        self.window.handled(ran.took, self.schedule.running());
         let turn = ran.turn;
         let (work, then, told) = match ran.end {
             End::Reacted(sending) => {

@@ -1,46 +1,80 @@
 //! How many packets to have in hand.
 //!
-//! Packets that are skipped cost nothing, so many may come at once; packets that are worked on
-//! for long should rather wait on the server, where another instance can take them.
+//! Packets that are skipped cost next to nothing, so many may come at once; those that are worked
+//! on for long should rather wait on the server, where another instance can take them and their
+//! time to be acknowledged does not run.
 
 use std::time::Duration;
 
-const LARGEST: usize = 512;
-const SMALLEST: usize = 2;
+/// The most packets asked for at a time. Beyond about 2,000 the server delivers no faster.
+const LARGEST: usize = 4096;
 
-/// About how long the packets in hand should last.
-const HORIZON: Duration = Duration::from_millis(500);
+/// The fewest that wait for a reaction of which nothing better is known.
+const SMALLEST: f64 = 2.0;
 
-/// The size of the window, from how long handling took of late.
+/// About how long the packets that wait for a reaction should last.
+const HORIZON: Duration = Duration::from_millis(200);
+
+/// The most reactions that begin ahead of their time.
+pub(crate) const MOST_AHEAD: usize = 64;
+
+/// About how long those may take.
+const AHEAD: Duration = Duration::from_millis(1);
+
+/// A reaction of which nothing is known yet counts as this fast.
+const UNKNOWN: Duration = Duration::from_millis(1);
+
+/// The size of the window, from how long handling took of late, and how many packets needed it.
 #[derive(Debug)]
 pub(crate) struct Window {
+    /// How many packets may be handled at once.
+    concurrency: f64,
     /// Moving average of the handling time in seconds.
-    average: f64,
+    handling: f64,
+    /// Moving average of the share of packets that a river takes.
+    share: f64,
 }
 
 impl Window {
-    pub(crate) fn new() -> Self {
-        Self { average: 0.0 }
+    pub(crate) fn new(concurrency: usize) -> Self {
+        Self { concurrency: concurrency as f64, handling: UNKNOWN.as_secs_f64(), share: 1.0 }
     }
 
-    /// Learns how long a packet was worked on.
-    pub(crate) fn handled(&mut self, took: Duration) {
+    /// Learns whether a packet is for one of the rivers.
+    pub(crate) fn delivered(&mut self, is_taken: bool) {
+        const WEIGHT: f64 = 1.0 / 256.0;
+        self.share += (f64::from(u8::from(is_taken)) - self.share) * WEIGHT;
+    }
+
+    /// Learns how long it took until a packet was handled, and how many were on the way to that
+    /// with it: those that could not run at once waited for each other.
+    pub(crate) fn handled(&mut self, took: Duration, together: usize) {
         const WEIGHT: f64 = 0.2;
-        self.average += (took.as_secs_f64() - self.average) * WEIGHT;
+        let took = took.as_secs_f64() / (together as f64 / self.concurrency).max(1.0);
+        self.handling += (took - self.handling) * WEIGHT;
     }
 
-    /// How many to ask the server for, with this many in hand and this many asked for. Small
-    /// top-ups are saved up: each costs the server a request.
-    pub(crate) fn room(&self, in_hand: usize, outstanding: usize) -> usize {
-        let size = self.size();
-        let free = size.saturating_sub(in_hand + outstanding);
+    /// How many reactions to begin before those in front of them have ended: the quicker they are,
+    /// the more, or the way to them and back would take longer than they do.
+    pub(crate) fn ahead(&self) -> usize {
+        // A float out of range saturates.
+        ((AHEAD.as_secs_f64() / self.handling.max(1e-9)) as usize).min(MOST_AHEAD)
+    }
+
+    /// How many to ask the server for, with this many waiting for a reaction and this many asked
+    /// for. Small top-ups are saved up: each costs the server a request.
+    pub(crate) fn room(&self, waiting: usize, outstanding: usize) -> usize {
+        let size = self.size(0);
+        let free = self.size(waiting).saturating_sub(outstanding);
         if free * 2 >= size { free } else { 0 }
     }
 
-    fn size(&self) -> usize {
-        let fitting = HORIZON.as_secs_f64() / self.average.max(1e-9);
-        // A float beyond usize saturates, which the clamp then cuts.
-        (fitting as usize).clamp(SMALLEST, LARGEST)
+    /// How many packets bring as much work as is wanted, beside what is waiting.
+    fn size(&self, waiting: usize) -> usize {
+        let wanted = (HORIZON.as_secs_f64() / self.handling.max(1e-9)).max(SMALLEST);
+        let work = wanted * self.concurrency - waiting as f64;
+        // A float out of range saturates.
+        ((work / self.share.max(1e-9)) as usize).min(LARGEST)
     }
 }
 
@@ -48,29 +82,59 @@ impl Window {
 mod tests {
     use super::*;
 
+    fn after(took: Duration, taken: usize, skipped: usize) -> Window {
+        let mut window = Window::new(1);
+        for _ in 0..20 {
+            (0..taken).for_each(|_| window.delivered(true));
+            (0..skipped).for_each(|_| window.delivered(false));
+            (0..taken).for_each(|_| window.handled(took, 1));
+        }
+        window
+    }
+
     #[test]
-    fn skipping_asks_for_many_and_slow_handling_for_few() {
-        let mut window = Window::new();
-        assert_eq!(window.room(0, 0), LARGEST);
-        for _ in 0..50 {
-            window.handled(Duration::from_millis(50));
+    fn quick_work_asks_for_many_and_slow_work_for_few() {
+        assert_eq!(Window::new(1).room(0, 0), 200);
+        assert_eq!(after(Duration::from_micros(10), 100, 0).room(0, 0), LARGEST);
+        assert_eq!(after(Duration::from_millis(20), 100, 0).room(0, 0), 10);
+        assert_eq!(after(Duration::from_secs(20), 100, 0).room(0, 0), 2);
+    }
+
+    #[test]
+    fn where_most_packets_are_skipped_slow_work_asks_for_more() {
+        assert_eq!(after(Duration::from_secs(20), 0, 1000).room(0, 0), LARGEST);
+        let room = after(Duration::from_millis(20), 10, 90).room(0, 0);
+        assert!((80..=120).contains(&room), "{room}");
+        let behind = after(Duration::from_millis(20), 10, 90).room(10, 0);
+        assert_eq!(behind, 0, "work for the whole horizon is waiting");
+    }
+
+    #[test]
+    fn several_at_once_need_as_many_more() {
+        let mut window = Window::new(8);
+        (0..100).for_each(|_| window.handled(Duration::from_millis(20), 8));
+        assert_eq!(window.room(0, 0), 80);
+    }
+
+    #[test]
+    fn only_quick_reactions_begin_ahead() {
+        for (micros, ahead) in [(1, MOST_AHEAD), (95, 10), (900, 1), (1100, 0)] {
+            let window = after(Duration::from_micros(micros), 100, 0);
+            assert_eq!(window.ahead(), ahead, "{micros} us");
         }
-        assert_eq!(window.room(0, 0), 10);
-        for _ in 0..50 {
-            window.handled(Duration::from_secs(20));
-        }
-        assert_eq!(window.room(0, 0), SMALLEST);
-        for _ in 0..100 {
-            window.handled(Duration::from_micros(10));
-        }
-        assert_eq!(window.room(0, 0), LARGEST);
+    }
+
+    #[test]
+    fn waiting_for_each_other_does_not_count_as_work() {
+        let mut window = Window::new(2);
+        (0..100).for_each(|_| window.handled(Duration::from_millis(10), 20));
+        assert_eq!(window.room(0, 0), 400);
     }
 
     #[test]
     fn small_top_ups_are_saved_up() {
-        let window = Window::new();
+        let window = after(Duration::from_micros(10), 100, 0);
         assert_eq!(window.room(0, LARGEST - 10), 0);
         assert_eq!(window.room(0, LARGEST / 2), LARGEST / 2);
-        assert_eq!(window.room(LARGEST, 0), 0);
     }
 }

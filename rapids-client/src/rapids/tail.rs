@@ -3,10 +3,10 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::jetstream::Message;
 use async_nats::jetstream::consumer::pull::{Ordered, OrderedConfig};
-use async_nats::jetstream::message::Info as Facts;
 use async_nats::jetstream::stream::Info;
 use futures::StreamExt;
 use jiff::Timestamp;
@@ -174,7 +174,14 @@ impl Tail {
             return None;
         }
         self.from = Start::Sequence(sequence + 1);
-        Some(read(message, &info, self.stream_created).map_err(|error| match error {
+        let arrival = Arrival {
+            sequence,
+            replay: None,
+            stored: timestamp(info.published),
+            stream_created: self.stream_created,
+            message_id: message_id(message.headers.as_ref()),
+        };
+        Some(Packet::arrived(message.payload.clone(), arrival).map_err(|error| match error {
             Error::Malformed { reason } => {
                 Error::Malformed { reason: format!("sequence {sequence}: {reason}") }
             }
@@ -210,20 +217,7 @@ impl std::fmt::Debug for Tail {
     }
 }
 
-/// Reads a message that the stream delivered, with the stream's own facts about it.
-pub(crate) fn read(
-    message: &Message,
-    info: &Facts<'_>,
-    stream_created: Timestamp,
-) -> Result<Packet> {
-    let headers = message.headers.as_ref();
-    let message_id = headers.and_then(|headers| headers.get(NATS_MESSAGE_ID));
-    let arrival = Arrival {
-        sequence: info.stream_sequence,
-        replay: None,
-        stored: timestamp(info.published),
-        stream_created,
-        message_id: message_id.map(|id| id.as_str().to_owned()),
-    };
-    Packet::arrived(message.payload.clone(), arrival)
+/// The id that the publisher gave a message, if it gave one.
+pub(crate) fn message_id(headers: Option<&HeaderMap>) -> Option<String> {
+    headers?.get(NATS_MESSAGE_ID).map(|id| id.as_str().to_owned())
 }

@@ -12,11 +12,9 @@ use crate::backoff;
 use crate::connection::Connection;
 use crate::delivery::engine::Engine;
 use crate::delivery::reactor::{self, Job};
+use crate::delivery::window::MOST_AHEAD;
 use crate::error::with_causes;
 use crate::{Error, Result};
-
-/// Jobs on their way to the reactor; reactions run one at a time, so more would only wait.
-const JOBS: usize = 1;
 
 /// Between two tries to reach a server that is not there yet, at most.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
@@ -26,17 +24,18 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 const RESTARTS: u32 = 10;
 
 pub(super) async fn run(service: Service, shutdown: impl Future<Output = ()>) -> Result<()> {
-    let (jobs, inbox) = mpsc::channel(JOBS);
+    let at_once = service.concurrency_limit();
+    let (jobs, inbox) = mpsc::channel(at_once + MOST_AHEAD);
     let (stop, stopped) = watch::channel(false);
     let (done, mut ended) = oneshot::channel();
-    let name = service.name().to_owned();
+    let (name, told) = (service.name().to_owned(), stop.subscribe());
     let spawned = thread::Builder::new().name(format!("rapids-{name}")).spawn(move || {
         // The caller may have gone, and then nobody wants to know.
         let _ = done.send(deliver(service, jobs, stopped));
     });
     spawned.map_err(|error| failed_thread(error.into()))?;
 
-    let reactor = reactor::serve(name, inbox);
+    let reactor = reactor::serve(name, at_once, inbox, told);
     tokio::pin!(reactor, shutdown);
     let (mut stopping, mut serving) = (false, true);
     loop {

@@ -84,8 +84,8 @@ async fn what_expires_behind_a_stuck_reaction_is_lost_and_what_is_in_hand_is_not
     let in_hand = soon("some are in hand", async {
         loop {
             let position = bench.rapids.position("slow").await.unwrap().unwrap();
-            // As many as it asks for at most.
-            if position.delivered == 512 {
+            // As many as it asks for as long as it knows nothing of the reaction.
+            if position.delivered == 200 {
                 return position.delivered;
             }
         }
@@ -94,7 +94,7 @@ async fn what_expires_behind_a_stuck_reaction_is_lost_and_what_is_in_hand_is_not
     keep(&bench, Duration::from_millis(200)).await;
     expired(&bench).await;
     let lost = bench.fact("slow", "lost").await;
-    assert_eq!(lost, "1488 packets expired unread, the last of them packets 513 to 2000");
+    assert_eq!(lost, "1800 packets expired unread, the last of them packets 201 to 2000");
     keep(&bench, Duration::from_secs(3600)).await;
     bench.rapids.publish(called(2_000)).await.unwrap();
     gate.add_permits(10_000);
@@ -115,7 +115,7 @@ async fn what_expired_while_the_server_was_away_is_lost() {
     let service = bench.run(bench.service("slow", [gated(&gate, &runs)])).await;
     bench.rapids.publish_all((0..600).map(called)).await.unwrap();
     soon("some are in hand", async {
-        while bench.rapids.position("slow").await.unwrap().unwrap().delivered < 512 {}
+        while bench.rapids.position("slow").await.unwrap().unwrap().delivered < 200 {}
     })
     .await;
     keep(&bench, Duration::from_millis(500)).await;
@@ -123,18 +123,22 @@ async fn what_expired_while_the_server_was_away_is_lost() {
     bench.server.restart().unwrap();
     expired(&bench).await;
     gate.add_permits(10_000);
-    let lost = bench.fact("slow", "lost").await;
-    assert_eq!(lost, "88 packets expired unread, the last of them packets 513 to 600");
+    // They may be missed in two lots, if some expire after the first look.
+    soon("all of them are missed", async {
+        while !bench.fact("slow", "lost").await.starts_with("400 packets expired unread, ") {}
+    })
+    .await;
     service.stop().await;
 }
 
-/// Which packets ran at least once; one in twenty fails at first.
-fn shaky(ran: &Arc<Mutex<BTreeSet<u64>>>, attempts: &Arc<AtomicU32>) -> River {
+/// Which packets ran at least once; one in twenty fails at first, and each takes this long.
+fn shaky(ran: &Arc<Mutex<BTreeSet<u64>>>, attempts: &Arc<AtomicU32>, work: Duration) -> River {
     let (ran, attempts) = (Arc::clone(ran), Arc::clone(attempts));
     River::new("shaky").event("called").react(move |packet: Packet| {
         let attempt = attempts.fetch_add(1, Ordering::Relaxed);
         let ran = Arc::clone(&ran);
         async move {
+            tokio::time::sleep(work).await;
             ran.lock().unwrap().insert(packet.get("n")?.unwrap());
             anyhow::ensure!(attempt % 20 != 0, "one in twenty fails at first");
             Ok(())
@@ -142,14 +146,14 @@ fn shaky(ran: &Arc<Mutex<BTreeSet<u64>>>, attempts: &Arc<AtomicU32>) -> River {
     })
 }
 
-/// Two instances share packets that expire soon; at most `behind` packets wait for them. Returns
-/// how many never ran, and what each instance says of losses.
-async fn shared(behind: u64) -> (u64, Vec<Option<String>>) {
+/// Two instances share packets that expire soon and are `work` each; at most `behind` packets wait
+/// for them. Returns how many never ran, and what each instance says of losses.
+async fn shared(behind: u64, work: Duration) -> (u64, Vec<Option<String>>) {
     let bench = Bench::start().await;
     let (ran, attempts) = (Arc::new(Mutex::new(BTreeSet::new())), Arc::new(AtomicU32::new(0)));
     keep(&bench, Duration::from_secs(2)).await;
-    let one = bench.run(bench.service("shaky", [shaky(&ran, &attempts)])).await;
-    let two = bench.run(bench.service("shaky", [shaky(&ran, &attempts)])).await;
+    let one = bench.run(bench.service("shaky", [shaky(&ran, &attempts, work)])).await;
+    let two = bench.run(bench.service("shaky", [shaky(&ran, &attempts, work)])).await;
     let began = Instant::now();
     let mut n = 0;
     // Longer than packets are kept, and than the pause between two looks.
@@ -179,12 +183,12 @@ async fn shared(behind: u64) -> (u64, Vec<Option<String>>) {
 
 #[tokio::test]
 async fn packets_that_expire_after_they_were_shared_and_repeated_are_no_loss() {
-    assert_eq!(shared(100).await, (0, vec![None, None]));
+    assert_eq!(shared(100, Duration::ZERO).await, (0, vec![None, None]));
 }
 
 #[tokio::test]
 async fn two_instances_that_cannot_keep_up_never_count_more_than_was_lost() {
-    let (never, told) = shared(u64::MAX).await;
+    let (never, told) = shared(u64::MAX, Duration::from_millis(5)).await;
     for told in told {
         let told = told.unwrap();
         let count: u64 = told.split(' ').next().unwrap().parse().unwrap();

@@ -1,0 +1,103 @@
+//! A packet as the server delivered it, with what the reply subject says of the delivery.
+//!
+//! Read here, because async-nats' own message carries a context along that costs an allocation
+//! for each packet, also for those that are skipped.
+
+use async_nats::subject::Subject;
+use async_nats::{HeaderMap, Message};
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::place::{Feed, Place};
+
+/// One delivery of a packet.
+#[derive(Debug)]
+pub(crate) struct Delivered {
+    pub(crate) place: Place,
+    /// Its number among the deliveries to all instances, repeated ones included.
+    pub(crate) number: u64,
+    /// Whether the packet was delivered before.
+    pub(crate) is_again: bool,
+    /// When the stream stored the packet.
+    pub(crate) stored: Timestamp,
+    /// The subject that answers for it.
+    pub(crate) answer: Subject,
+    pub(crate) body: Bytes,
+    pub(crate) headers: Option<HeaderMap>,
+}
+
+impl Delivered {
+    /// Reads a message of a feed; `None` if it does not come from a stream.
+    pub(crate) fn read(feed: Feed, message: Message) -> Option<Self> {
+        let answer = message.reply?;
+        let facts = Facts::read(&answer)?;
+        Some(Self {
+            place: Place { feed, sequence: facts.sequence },
+            number: facts.number,
+            is_again: facts.deliveries > 1,
+            stored: facts.stored,
+            answer,
+            body: message.payload,
+            headers: message.headers,
+        })
+    }
+}
+
+/// What a reply subject says, in either of the two forms that ADR-15 defines:
+/// `$JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>.<number>.<stored>.<pending>`, or with
+/// `<domain>.<account>` in front of the stream and perhaps more at the end.
+#[derive(Debug, PartialEq, Eq)]
+struct Facts {
+    deliveries: u64,
+    sequence: u64,
+    number: u64,
+    stored: Timestamp,
+}
+
+impl Facts {
+    fn read(subject: &str) -> Option<Self> {
+        let tokens = subject.strip_prefix("$JS.ACK.")?;
+        let before = match tokens.bytes().filter(|&byte| byte == b'.').count() + 1 {
+            7 => 2,
+            9.. => 4,
+            _ => return None,
+        };
+        let mut numbers = tokens.split('.').skip(before);
+        let mut next = || numbers.next()?.parse::<u64>().ok();
+        Some(Self {
+            deliveries: next()?,
+            sequence: next()?,
+            number: next()?,
+            stored: Timestamp::from_nanosecond(i128::from(next()?)).ok()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_of_the_subject_are_read() {
+        let facts = Facts {
+            deliveries: 2,
+            sequence: 17,
+            number: 40,
+            stored: "2026-11-21T09:30:00.000000005Z".parse().unwrap(),
+        };
+        let stored = facts.stored.as_nanosecond();
+        for names in ["RAPIDS.payment", "_.ACC.RAPIDS.payment", "hub.ACC.RAPIDS.payment"] {
+            let subject = format!("$JS.ACK.{names}.2.17.40.{stored}.3");
+            assert_eq!(Facts::read(&subject).as_ref(), Some(&facts), "{subject}");
+        }
+        let longer = format!("$JS.ACK._.ACC.RAPIDS.payment.2.17.40.{stored}.3.token");
+        assert_eq!(Facts::read(&longer), Some(facts));
+    }
+
+    #[test]
+    fn what_no_stream_delivered_is_told() {
+        for subject in ["_INBOX.a.b", "$JS.ACK.RAPIDS.payment.1.2", "$JS.ACK.R.p.one.2.3.4.5"] {
+            assert_eq!(Facts::read(subject), None, "{subject}");
+        }
+    }
+}
