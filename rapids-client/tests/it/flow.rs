@@ -206,3 +206,22 @@ async fn packets_of_one_key_stay_in_order_while_others_overtake_them() {
     assert_eq!(done.iter().position(|(key, _)| key == "a"), Some(6), "others went on meanwhile");
     assert!(done.iter().all(|(key, _)| key != "long"), "its successors wait for it");
 }
+
+#[tokio::test]
+async fn packets_as_large_as_they_may_be_come_through_although_many_wait() {
+    let bench = Bench::start().await;
+    let load = "x".repeat(900_000);
+    let large = |n| placed(n).with("load", &load);
+    bench.rapids.publish_all((0..40).map(large)).await.unwrap();
+    let service = Service::new("payment", bench.config()).river(note()).from_beginning();
+    let service = bench.run(service).await;
+    let mut tail = bench.tail().await;
+    for _ in 0..40 {
+        tail.event("noted").await;
+    }
+    bench.quiet(&["payment"]).await;
+    // Nothing came twice, as it would after the server had cut the connection.
+    let delivered = bench.position("payment").await.delivered;
+    assert_eq!(delivered.consumer_sequence, delivered.stream_sequence);
+    service.stop().await;
+}
