@@ -1,16 +1,18 @@
-//! Who of a service's instances may run a suspect: one at a time.
+//! Who of a service's instances runs a suspect, and which: one at a time.
 //!
-//! The permission is a key that names instance and packet. Its holder renews it; one that is not
+//! One key says it, written before the suspect begins: the permission to run alone and the mark of
+//! what runs in one. Its holder renews it, and writes over it with the next suspect or with
+//! nothing, so a mark that stands is of something that came to no end, or has not yet. What is not
 //! renewed any more can be taken over. Time is measured by each instance's own steady clock, from
 //! when it saw the key change last, so clocks need not agree.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use super::place::Turn;
+use super::place::Place;
 use crate::Result;
 use crate::bucket::Bucket;
 use crate::error::with_causes;
@@ -22,21 +24,35 @@ pub(crate) struct Alone {
     instance: String,
     /// Not renewed for this long, it can be taken over.
     lease: Duration,
-    /// The revision that was written or seen last, and since when it stands.
-    seen: Cell<Option<(u64, Instant)>>,
-    /// Whether that revision says that nobody holds it.
-    is_free: Cell<bool>,
+    /// What was written or seen last.
+    seen: RefCell<Option<Seen>>,
 }
 
-/// Who holds it; empty when nobody does.
-#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Holder {
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+struct Seen {
+    mark: Mark,
+    revision: u64,
+    /// Since when it stands.
+    since: Instant,
+}
+
+/// One river's part of a packet, begun alone by an instance; empty when none is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Mark {
+    #[serde(skip_serializing_if = "String::is_empty")]
     instance: String,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    packet: String,
-    #[serde(default)]
-    river: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) packet: Option<Place>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) river: String,
+    /// How often it was begun alone, this time included.
+    pub(crate) starts: u32,
+}
+
+impl Mark {
+    fn is_of(&self, place: Place, river: &str) -> bool {
+        self.packet == Some(place) && self.river == river
+    }
 }
 
 impl Alone {
@@ -46,90 +62,106 @@ impl Alone {
             key: format!("{service}.alone"),
             instance: instance.to_owned(),
             lease,
-            seen: Cell::new(None),
-            is_free: Cell::new(false),
+            seen: RefCell::default(),
         }
     }
 
-    /// Takes the permission, unless another instance makes use of it: then `false`.
-    pub(crate) async fn take(&self, turn: Turn) -> Result<bool> {
-        let holder = self.holder(turn);
-        if let Some((revision, _)) = self.seen.get()
-            && self.is_free.get()
-            && self.write(&holder, revision).await?
-        {
-            return Ok(true);
+    /// Whether a suspect may be begun: no other instance makes use of the permission. A packet
+    /// comes to another instance only when its holder has been silent for long, so it may.
+    pub(crate) async fn is_free_for(&self, place: Place) -> Result<bool> {
+        // What this instance wrote last stands, or else it will be refused to write over it.
+        if !self.is_mine() {
+            self.look().await?;
         }
-        let (found, revision) = self.load().await?;
-        let since = match self.seen.get() {
-            Some((seen, since)) if seen == revision => since,
-            _ => Instant::now(),
-        };
-        self.seen.set(Some((revision, since)));
-        // A packet comes to another instance only when its holder has been silent for long.
-        let is_mine = [&self.instance, ""].contains(&found.instance.as_str())
-            || found.packet == holder.packet;
-        if is_mine || since.elapsed() > self.lease {
-            return self.write(&holder, revision).await;
-        }
-        Ok(false)
+        let seen = self.seen.borrow();
+        Ok(seen.as_ref().is_none_or(|Seen { mark, since, .. }| {
+            [&self.instance, ""].contains(&mark.instance.as_str())
+                || mark.packet == Some(place)
+                || since.elapsed() > self.lease
+        }))
     }
 
-    /// Makes sure, when some time has passed, that the permission was not taken over: then `false`.
-    pub(crate) async fn confirm(&self, turn: Turn) -> Result<bool> {
-        let is_recent = self.seen.get().is_some_and(|(_, since)| since.elapsed() < self.lease / 2);
-        if is_recent { Ok(true) } else { self.overwrite(&self.holder(turn)).await }
+    /// Whether another instance was seen to have begun a part of this packet.
+    pub(crate) fn is_about(&self, place: Place) -> bool {
+        !self.is_mine()
+            && self.seen.borrow().as_ref().is_some_and(|seen| seen.mark.packet == Some(place))
+    }
+
+    /// How often the mark of another instance says that this part of a packet was begun alone.
+    pub(crate) fn starts(&self, place: Place, river: &str) -> u32 {
+        let seen = self.seen.borrow();
+        let mark = seen.as_ref().map(|seen| &seen.mark).filter(|mark| mark.is_of(place, river));
+        mark.filter(|mark| mark.instance != self.instance).map_or(0, |mark| mark.starts)
+    }
+
+    /// What another instance has begun that a mark of this part of a packet would write over.
+    pub(crate) fn unfinished(&self, place: Place, river: &str) -> Option<(Place, Mark)> {
+        let mark = self.seen.borrow().as_ref().map(|seen| seen.mark.clone())?;
+        let is_other = mark.instance != self.instance && !mark.is_of(place, river);
+        mark.packet.filter(|_| is_other).map(|packet| (packet, mark))
+    }
+
+    /// Marks a part of a packet that is to begin; `false` if another instance was faster.
+    pub(crate) async fn take(&self, place: Place, river: &str, starts: u32) -> Result<bool> {
+        let (instance, river) = (self.instance.clone(), river.to_owned());
+        self.write(Mark { instance, packet: Some(place), river, starts }).await
     }
 
     /// Says that the holder is still there.
-    pub(crate) async fn renew(&self, turn: Turn) {
-        match self.overwrite(&self.holder(turn)).await {
+    pub(crate) async fn renew(&self) {
+        let mark = self.seen.borrow().as_ref().map(|seen| seen.mark.clone());
+        let Some(mark) = mark.filter(|mark| mark.instance == self.instance) else {
+            return;
+        };
+        match self.overwrite(mark).await {
             Ok(true) => {}
             Ok(false) => warn!("another instance has taken the permission to run alone over"),
             Err(error) => warn!("a suspect may run beside another: {}", with_causes(&error)),
         }
     }
 
-    /// Gives the permission back. One that was taken over meanwhile is left alone.
+    /// Gives the permission back, if it is this instance's.
     pub(crate) async fn free(&self) {
-        if let Err(error) = self.overwrite(&Holder::default()).await {
+        if self.is_mine()
+            && let Err(error) = self.overwrite(Mark::default()).await
+        {
             warn!("suspects of other instances wait a little longer: {}", with_causes(&error));
         }
     }
 
-    fn holder(&self, turn: Turn) -> Holder {
-        let packet = turn.place.to_string();
-        Holder { instance: self.instance.clone(), packet, river: turn.river }
+    /// Whether this instance holds the permission, as far as it knows.
+    pub(crate) fn is_mine(&self) -> bool {
+        self.seen.borrow().as_ref().is_some_and(|seen| seen.mark.instance == self.instance)
     }
 
     /// Writes over what this instance wrote last, also where that was not answered; `false` if
-    /// another instance holds the permission by now.
-    async fn overwrite(&self, holder: &Holder) -> Result<bool> {
-        let Some((revision, _)) = self.seen.get() else {
-            return Ok(false);
-        };
-        if self.write(holder, revision).await? {
+    /// another one holds the permission by now.
+    async fn overwrite(&self, mark: Mark) -> Result<bool> {
+        if self.write(mark.clone()).await? {
             return Ok(true);
         }
-        let (found, revision) = self.load().await?;
-        Ok(found.instance == self.instance && self.write(holder, revision).await?)
+        self.look().await?;
+        Ok(self.is_mine() && self.write(mark).await?)
     }
 
-    async fn load(&self) -> Result<(Holder, u64)> {
+    async fn look(&self) -> Result<()> {
         let (found, revision) = self.bucket.load(&self.key).await?;
         let found = found.and_then(|json| serde_json::from_slice(&json).ok());
-        Ok((found.unwrap_or_default(), revision))
+        let mut seen = self.seen.borrow_mut();
+        if seen.as_ref().is_none_or(|seen| seen.revision != revision) {
+            let mark = found.unwrap_or_default();
+            *seen = Some(Seen { mark, revision, since: Instant::now() });
+        }
+        Ok(())
     }
 
-    async fn write(&self, holder: &Holder, revision: u64) -> Result<bool> {
-        let json = serde_json::to_vec(holder).unwrap_or_default();
+    async fn write(&self, mark: Mark) -> Result<bool> {
+        let revision = self.seen.borrow().as_ref().map_or(0, |seen| seen.revision);
+        let json = serde_json::to_vec(&mark).unwrap_or_default();
         let saved = self.bucket.save(&self.key, json.into(), revision).await?;
-        if let Some(revision) = saved {
-            self.seen.set(Some((revision, Instant::now())));
-            self.is_free.set(*holder == Holder::default());
-        } else {
-            self.is_free.set(false);
-        }
+        // One that was refused is looked at anew before anything is made of it.
+        *self.seen.borrow_mut() =
+            saved.map(|revision| Seen { mark, revision, since: Instant::now() });
         Ok(saved.is_some())
     }
 }

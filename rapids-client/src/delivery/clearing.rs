@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::engine::Engine;
 use super::handling::Task;
 use super::in_hand::{Cause, letter_id};
+use super::notes::Noted;
 use super::place::Turn;
 use super::schedule::Told;
 use super::suspects::Clearance;
@@ -17,14 +18,15 @@ use crate::dead_letters::Kind;
 /// The suspect that may run alone.
 pub(super) struct Lone {
     pub(super) turn: Turn,
+    /// How often it was begun before and came to no end.
+    starts: u32,
     pub(super) has_begun: bool,
 }
 
 /// A suspect that is unmarked, and what is left to do about it.
 pub(super) struct Unmarked {
     turn: Turn,
-    /// Of the packet's note without the mark, if there was one; 0 if that left nothing to note.
-    revision: Option<u64>,
+    noted: Option<Noted>,
     sequel: Sequel,
 }
 
@@ -40,10 +42,10 @@ impl Engine {
     /// Finds out whether a suspect may run.
     pub(super) fn clear(&mut self, turn: Turn) {
         let suspects = self.suspects.clone();
-        let river = self.service.rivers()[turn.river].name().to_owned();
-        let letter = letter_id(&self.service, turn.place, &river);
+        let (place, river) = (turn.place, self.service.rivers()[turn.river].name().to_owned());
+        let letter = letter_id(&self.service, place, &river);
         self.clearing
-            .push(Box::pin(async move { (turn, suspects.clear(turn, &river, &letter).await) }));
+            .push(Box::pin(async move { (turn, suspects.clear(place, &river, &letter).await) }));
     }
 
     pub(super) fn cleared(&mut self, turn: Turn, clearance: Clearance) {
@@ -51,9 +53,10 @@ impl Engine {
             return;
         };
         match clearance {
-            Clearance::Run { note, revision } => {
-                in_hand.learn(&self.service, &note, revision);
-                self.alone = Some(Lone { turn, has_begun: false });
+            Clearance::Run { starts, noted } => {
+                in_hand.learn(&self.service, noted);
+                in_hand.rivers.entry(turn.river).or_default().starts = starts;
+                self.alone = Some(Lone { turn, starts, has_begun: false });
                 self.schedule.cleared(turn);
             }
             Clearance::Later(wait) => self.schedule.postpone(turn, Instant::now() + wait),
@@ -63,7 +66,7 @@ impl Engine {
             }
             Clearance::Condemned { starts } => {
                 self.schedule.decided(turn);
-                in_hand.rivers.entry(turn.river).or_default().attempts += starts;
+                in_hand.rivers.entry(turn.river).or_default().starts = starts;
                 let reason = format!("handling it ended the process {starts} times in a row");
                 let work = self.give_up(turn, Cause::new(Kind::Crashed, reason));
                 self.finish(turn, work, Then::Done);
@@ -74,55 +77,45 @@ impl Engine {
     /// Marks the suspect that may run, and begins it.
     pub(super) fn begin_alone(&mut self, task: Task) {
         let turn = task.turn;
-        let Some(in_hand) = self.in_hand.get_mut(&turn.place) else {
+        let (Some(in_hand), Some(lone)) = (self.in_hand.get(&turn.place), &mut self.alone) else {
             return;
         };
-        self.alone = Some(Lone { turn, has_begun: true });
-        in_hand.rivers.entry(turn.river).or_default().starts += 1;
-        let marking = (in_hand.note(&self.service).unwrap_or_default(), in_hand.revision);
+        lone.has_begun = true;
+        // So that a sibling that is done does not run again, should this one end the process.
+        let unnoted = in_hand.unnoted(&self.service);
         let (suspects, handling) = (self.suspects.clone(), self.handling.clone());
-        self.running.push(Box::pin(suspects.run(handling, task, marking)));
+        self.running.push(Box::pin(suspects.run(handling, task, lone.starts, unnoted)));
     }
 
-    /// Removes the mark of the suspect that ran, before anything else may run.
-    pub(super) fn unmark(&mut self, turn: Turn, marked: Option<u64>, sequel: Sequel) {
+    /// Sees to the mark of the suspect that ran, before anything else may run.
+    pub(super) fn ran_alone(&mut self, turn: Turn, noted: Option<Noted>, sequel: Sequel) {
         let Some(in_hand) = self.in_hand.get_mut(&turn.place) else {
             return;
         };
-        let starts = &mut in_hand.rivers.entry(turn.river).or_default().starts;
-        *starts = match sequel {
-            Sequel::Ended(..) => 0,
-            Sequel::Later(_) => starts.saturating_sub(1),
-        };
-        let (note, suspects) = (in_hand.note(&self.service), self.suspects.clone());
+        if let Some(noted) = noted {
+            in_hand.noted = noted;
+        }
+        if let Sequel::Ended(..) = sequel {
+            in_hand.rivers.entry(turn.river).or_default().starts = 0;
+        }
+        if let Sequel::Ended(work @ Work::Store(_), then, told) = sequel {
+            // It will not come again, so its mark says nothing: the next suspect's may replace it.
+            self.alone = None;
+            self.tell_breaker(turn, told);
+            return self.finish(turn, work, then);
+        }
+        let (unnoted, suspects) = (in_hand.unnoted(&self.service), self.suspects.clone());
         self.unmarking.push(Box::pin(async move {
-            let revision = match marked {
-                Some(revision) => Some(suspects.unmark(turn.place, note, revision).await),
-                None => {
-                    suspects.alone.free().await;
-                    None
-                }
-            };
-            Unmarked { turn, revision, sequel }
+            let noted = suspects.unmark(turn.place, unnoted).await;
+            Unmarked { turn, noted, sequel }
         }));
     }
 
-    /// Gives the permission back of a suspect that was cleared and has not begun.
-    pub(super) fn give_way(&mut self) {
-        if let Some(Lone { turn, .. }) = self.alone.take_if(|lone| !lone.has_begun) {
-            let (suspects, sequel) = (self.suspects.clone(), Sequel::Later(Instant::now()));
-            self.unmarking.push(Box::pin(async move {
-                suspects.alone.free().await;
-                Unmarked { turn, revision: None, sequel }
-            }));
-        }
-    }
-
     pub(super) fn unmarked(&mut self, unmarked: Unmarked) {
-        let Unmarked { turn, revision, sequel } = unmarked;
+        let Unmarked { turn, noted, sequel } = unmarked;
         self.alone = None;
-        if let (Some(in_hand), Some(revision)) = (self.in_hand.get_mut(&turn.place), revision) {
-            (in_hand.revision, in_hand.is_noted) = (revision, revision > 0);
+        if let (Some(in_hand), Some(noted)) = (self.in_hand.get_mut(&turn.place), noted) {
+            in_hand.noted = noted;
         }
         match sequel {
             Sequel::Later(at) => {
@@ -135,6 +128,15 @@ impl Engine {
                 self.tell_breaker(turn, told);
                 self.finish(turn, work, then);
             }
+        }
+    }
+
+    /// Gives the permission to run alone back when no suspect is to follow.
+    pub(super) fn give_way(&mut self) {
+        let is_idle = self.alone.is_none() && self.freeing.is_empty();
+        if is_idle && !self.schedule.has_suspect() && self.suspects.alone.is_mine() {
+            let suspects = self.suspects.clone();
+            self.freeing.push(Box::pin(async move { suspects.alone.free().await }));
         }
     }
 }

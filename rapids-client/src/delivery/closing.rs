@@ -7,10 +7,8 @@ use futures::future::join_all;
 use tokio::time::{sleep_until, timeout};
 use tracing::{error, warn};
 
-use super::clearing::Lone;
 use super::engine::{Engine, LAST_WORDS};
 use super::held::Fate;
-use super::notes::Note;
 use crate::error::with_causes;
 
 impl Engine {
@@ -27,7 +25,8 @@ impl Engine {
         if timeout(LAST_WORDS, clearing).await.is_err() {
             warn!("a suspect is not decided on; it will come again");
         }
-        self.give_way();
+        // One that was cleared and has not begun is handed back like any other.
+        self.alone.take_if(|lone| !lone.has_begun);
         // Nothing is known of these yet: they are handed back with what else is held, at the end.
         self.recalling.clear();
         let places: Vec<_> = self.in_hand.keys().copied().collect();
@@ -63,6 +62,7 @@ impl Engine {
         {
             tokio::select! {
                 Some(unmarked) = self.unmarking.next() => self.unmarked(unmarked),
+                Some(()) = self.freeing.next() => {}
                 Some((place, wait)) = self.leaving.next() => self.left(place, wait).await,
                 Some(ran) = self.running.next() => if let Err(error) = self.ran(ran) {
                     error!("{}", with_causes(&error));
@@ -83,27 +83,13 @@ impl Engine {
     /// Notes what has happened to the packets that are still worked on, or whose letters are not
     /// stored. The suspect among them came to no end, but did not end the process either.
     async fn give_up_rest(&mut self) {
-        let lone = self.alone.take();
-        if let Some(Lone { turn, .. }) = &lone
-            && let Some(in_hand) = self.in_hand.get_mut(&turn.place)
-            && let Some(progress) = in_hand.rivers.get_mut(&turn.river)
-        {
-            progress.starts = progress.starts.saturating_sub(1);
-        }
         let suspects = &self.suspects;
         let noting = self.in_hand.iter().map(async |(place, in_hand)| {
-            let is_lone = lone.as_ref().is_some_and(|lone| lone.turn.place == *place);
-            let note = in_hand.note(&self.service);
-            // Where there is nothing to note, a mark may have to go.
-            if let Some(note) = note.or_else(|| is_lone.then(Note::default))
-                && let Err(error) = suspects.notes.replace(*place, &note, in_hand.revision).await
-            {
+            if let Err(error) = suspects.note(*place, in_hand.unnoted(&self.service)).await {
                 warn!(%place, "its attempts are forgotten: {}", with_causes(&error));
             }
         });
         join_all(noting).await;
-        if lone.is_some() {
-            suspects.alone.free().await;
-        }
+        suspects.alone.free().await;
     }
 }

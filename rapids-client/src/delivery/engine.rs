@@ -87,11 +87,13 @@ pub(crate) struct Engine {
     pub(super) clearing: FuturesUnordered<LocalBoxFuture<'static, (Turn, Clearance)>>,
     pub(super) running: FuturesUnordered<LocalBoxFuture<'static, Ran>>,
     pub(super) unmarking: FuturesUnordered<LocalBoxFuture<'static, Unmarked>>,
+    /// The permission to run alone, while it is given back.
+    pub(super) freeing: FuturesUnordered<LocalBoxFuture<'static, ()>>,
     pub(super) finishing: FuturesUnordered<LocalBoxFuture<'static, Finished>>,
     /// Packets that are handed back once a note about them is saved.
     pub(super) leaving: FuturesUnordered<LocalBoxFuture<'static, (Place, Option<Duration>)>>,
     pub(super) chores: Chores,
-    /// The suspect that was cleared, until it is unmarked.
+    /// The suspect that was cleared, until it has ended.
     pub(super) alone: Option<Lone>,
     /// Whether no river needs anything beside its packet, so that turns may begin ahead.
     pub(super) begins_ahead: bool,
@@ -154,6 +156,7 @@ impl Engine {
             clearing: FuturesUnordered::new(),
             running: FuturesUnordered::new(),
             unmarking: FuturesUnordered::new(),
+            freeing: FuturesUnordered::new(),
             finishing: FuturesUnordered::new(),
             leaving: FuturesUnordered::new(),
             alone: None,
@@ -193,6 +196,7 @@ impl Engine {
         let mut losses = ticker(LOSSES);
         loop {
             self.begin_turns();
+            self.give_way();
             self.ask_for_more().await?;
             let wake = self.schedule.wake(Instant::now());
             tokio::select! {
@@ -202,6 +206,7 @@ impl Engine {
                 Some((turn, clearance)) = self.clearing.next() => self.cleared(turn, clearance),
                 Some(ran) = self.running.next() => self.all_ran(ran)?,
                 Some(unmarked) = self.unmarking.next() => self.unmarked(unmarked),
+                Some(()) = self.freeing.next() => {}
                 Some(finished) = self.finishing.next() => self.finished(finished).await?,
                 Some((place, wait)) = self.leaving.next() => self.left(place, wait).await,
                 () = until(wake) => {}

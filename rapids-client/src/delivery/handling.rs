@@ -12,6 +12,7 @@ use tracing::{error, warn};
 
 use super::ledger::{Claim, Claimed, Ledger, RENEWAL};
 use super::memories::Memories;
+use super::notes::Noted;
 use super::place::Turn;
 use super::reactor::{Job, Reacted};
 use crate::backoff;
@@ -34,8 +35,8 @@ pub(crate) struct Ran {
     pub(crate) turn: Turn,
     pub(crate) took: Duration,
     pub(crate) end: End,
-    /// Of a suspect that began: the revision of the note with its mark.
-    pub(crate) marked: Option<u64>,
+    /// What was noted about the packet before it began, if anything was.
+    pub(crate) noted: Option<Noted>,
 }
 
 /// How a reaction ended.
@@ -71,7 +72,7 @@ impl Handling {
     pub(crate) async fn handle(self: Rc<Self>, task: Task) -> Ran {
         let begun = Instant::now();
         let end = self.react(&task.river, &task.packet).await.map_or_else(End::from, End::Reacted);
-        Ran { turn: task.turn, took: begun.elapsed(), end, marked: None }
+        Ran { turn: task.turn, took: begun.elapsed(), end, noted: None }
     }
 
     async fn react(&self, river: &River, packet: &Packet) -> Result<Sending, Unended> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::notes::{Note, Progress};
+use super::notes::{Note, Noted, Progress};
 use super::place::{Feed, Place};
 use crate::dead_letters::{Addressed, DeadLetter, Kind, LetterId};
 use crate::packet::Packet;
@@ -17,9 +17,8 @@ pub(crate) struct InHand {
     pub(crate) rivers: BTreeMap<usize, Progress>,
     /// What its replay says, if it is one.
     pub(crate) addressed: Option<Addressed>,
-    /// The revision of its note, and whether there is one.
-    pub(crate) revision: u64,
-    pub(crate) is_noted: bool,
+    /// What is written down about it.
+    pub(crate) noted: Noted,
 }
 
 /// Why a river gives a packet up.
@@ -66,23 +65,29 @@ impl InHand {
 
     /// Learns what is written down about it now. How often each river was begun alone is counted
     /// there, over all instances.
-    pub(crate) fn learn(&mut self, service: &Service, note: &Note, revision: u64) {
+    pub(crate) fn learn(&mut self, service: &Service, noted: Noted) {
         for (position, progress) in &mut self.rivers {
-            let river = service.rivers().get(*position).map_or("", |river| river.name());
-            progress.starts = note.0.get(river).map_or(0, |noted| noted.starts);
+            let known = service.rivers().get(*position).and_then(|it| noted.note.0.get(it.name()));
+            progress.starts = known.map_or(0, |known| known.starts);
         }
-        (self.revision, self.is_noted) = (revision, !note.0.is_empty());
+        self.noted = noted;
     }
 
-    /// What is to be written down when it is handed back, unless nothing has happened yet.
-    pub(crate) fn note(&self, service: &Service) -> Option<Note> {
-        let has_begun = |progress: &&Progress| **progress != Progress::default();
-        self.rivers.values().find(has_begun)?;
+    /// Whether something is written down about it, or was.
+    pub(crate) fn is_noted(&self) -> bool {
+        self.noted.revision > 0
+    }
+
+    /// What is to be written down when it is handed back, if that is not written down already.
+    pub(crate) fn unnoted(&self, service: &Service) -> Option<Noted> {
         let named = |(position, progress): (&usize, &Progress)| {
             let river = service.rivers().get(*position)?;
-            Some((river.name().to_owned(), progress.clone()))
+            let has_begun = *progress != Progress::default();
+            has_begun.then(|| (river.name().to_owned(), progress.clone()))
         };
-        Some(Note(self.rivers.iter().filter_map(named).collect()))
+        let note = Note(self.rivers.iter().filter_map(named).collect());
+        let revision = self.noted.revision;
+        (note != self.noted.note).then_some(Noted { note, revision })
     }
 
     /// The letter in which a river gives it up.
@@ -97,6 +102,7 @@ impl InHand {
         let name_of_river = self.river(service, river);
         let (packet, arrival) = (&self.packet, self.packet.arrival());
         let progress = self.rivers.get(&river).cloned().unwrap_or_default();
+        let crashes = if cause.kind == Kind::Crashed { progress.starts } else { 0 };
         let needs = packet.need_names();
         let name = packet.event_name().or_else(|| packet.command_name());
         DeadLetter {
@@ -104,7 +110,7 @@ impl InHand {
             kind: cause.kind,
             reason: cause.reason,
             causes: cause.causes,
-            attempts: progress.attempts,
+            attempts: progress.attempts + crashes,
             instance: instance.to_owned(),
             sequence: arrival.map_or(place.sequence, |arrival| arrival.sequence),
             stored: arrival.map_or(now, |arrival| arrival.stored),

@@ -36,6 +36,13 @@ pub(crate) struct Progress {
 #[serde(transparent)]
 pub(crate) struct Note(pub(crate) BTreeMap<String, Progress>);
 
+/// A note as it is written down, or is to be: with the revision that it has, or replaces.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Noted {
+    pub(crate) note: Note,
+    pub(crate) revision: u64,
+}
+
 /// The notes of one service.
 #[derive(Clone)]
 pub(crate) struct Notes {
@@ -57,12 +64,12 @@ impl Notes {
         Ok(Self { bucket, prefix: format!("{service}.{}", stream_created.as_second()) })
     }
 
-    /// The note about a packet, empty if there is none, and the revision to save it against.
-    pub(crate) async fn load(&self, place: Place) -> Result<(Note, u64)> {
+    /// The note about a packet, empty if there is none.
+    pub(crate) async fn load(&self, place: Place) -> Result<Noted> {
         let (found, revision) = self.bucket.load(&self.key(place)).await?;
         // What something else wrote there says nothing; it is replaced.
         let note = found.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
-        Ok((note, revision))
+        Ok(Noted { note, revision })
     }
 
     /// Saves a note unless another instance did since it was loaded: then `None`.
@@ -79,18 +86,13 @@ impl Notes {
         self.bucket.save(&self.key(place), json.into(), revision).await
     }
 
-    /// Saves a note, whatever was written meanwhile, and returns its revision.
-    pub(crate) async fn replace(
-        &self,
-        place: Place,
-        note: &Note,
-        mut revision: u64,
-    ) -> Result<u64> {
+    /// Writes a note over another, whatever was written meanwhile.
+    pub(crate) async fn replace(&self, place: Place, mut noted: Noted) -> Result<Noted> {
         loop {
-            if let Some(saved) = self.save(place, note, revision).await? {
-                return Ok(saved);
+            if let Some(revision) = self.save(place, &noted.note, noted.revision).await? {
+                return Ok(Noted { revision, ..noted });
             }
-            (_, revision) = self.load(place).await?;
+            noted.revision = self.load(place).await?.revision;
         }
     }
 

@@ -2,6 +2,9 @@
 //! delivery speaks of its work.
 
 use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
 
 /// Which stream a packet was delivered from. Replays first: somebody waits for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -11,7 +14,8 @@ pub(crate) enum Feed {
 }
 
 /// Where a packet was delivered from: the identity of a delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub(crate) struct Place {
     pub(crate) feed: Feed,
     pub(crate) sequence: u64,
@@ -27,9 +31,48 @@ impl fmt::Display for Place {
     }
 }
 
+impl From<Place> for String {
+    fn from(place: Place) -> Self {
+        place.to_string()
+    }
+}
+
+impl FromStr for Place {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (feed, sequence) = match text.strip_prefix('r') {
+            Some(sequence) => (Feed::Replays, sequence),
+            None => (Feed::Rapids, text),
+        };
+        Ok(Self { feed, sequence: sequence.parse()? })
+    }
+}
+
+impl TryFrom<String> for Place {
+    type Error = std::num::ParseIntError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
 /// One river's part of a packet; `river` is its position in the service's declaration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Turn {
     pub(crate) place: Place,
     pub(crate) river: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_read_back_from_its_text() {
+        for place in [Feed::Rapids, Feed::Replays].map(|feed| Place { feed, sequence: 17 }) {
+            assert_eq!(place.to_string().parse(), Ok(place));
+        }
+        assert!("x3".parse::<Place>().is_err());
+    }
 }

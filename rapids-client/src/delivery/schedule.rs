@@ -252,6 +252,11 @@ impl Schedule {
         self.running
     }
 
+    /// Whether a suspect is being cleared, or is and waits, or runs.
+    pub(crate) fn has_suspect(&self) -> bool {
+        self.suspect.is_some()
+    }
+
     /// The breaker of a river of the declaration.
     #[cfg(test)]
     fn breaker(&self, river: usize) -> &Breaker {

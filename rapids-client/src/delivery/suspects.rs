@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 use tokio::time::interval;
 use tracing::warn;
 
-use super::alone::Alone;
+use super::alone::{Alone, Mark};
 use super::burials::Burials;
 use super::handling::{End, Handling, Ran, Task};
-use super::notes::{Note, Notes};
-use super::place::{Place, Turn};
+use super::notes::{Noted, Notes};
+use super::place::Place;
 use crate::Result;
 use crate::dead_letters::LetterId;
 use crate::error::with_causes;
@@ -33,8 +33,9 @@ const UNANSWERED: Duration = Duration::from_secs(1);
 
 /// What is to become of a suspect.
 pub(crate) enum Clearance {
-    /// It may run, as soon as nothing else does. This is written down about its packet.
-    Run { note: Note, revision: u64 },
+    /// It may run, as soon as nothing else does. It was begun alone so often, and this is written
+    /// down about its packet.
+    Run { starts: u32, noted: Noted },
     /// It has ended the process too often.
     Condemned { starts: u32 },
     /// It lies in the dead letters already.
@@ -56,13 +57,14 @@ impl Suspects {
         Self { notes, alone, burials, busy: Cell::new(None) }
     }
 
-    /// Decides about one river's part of a packet, and takes the permission for it.
-    pub(crate) async fn clear(&self, turn: Turn, river: &str, letter: &LetterId) -> Clearance {
+    /// Decides about one river's part of a packet.
+    pub(crate) async fn clear(&self, place: Place, river: &str, letter: &LetterId) -> Clearance {
         let busy = self.busy.get().map(|until| until.saturating_duration_since(Instant::now()));
-        if let Some(wait) = busy.filter(|wait| !wait.is_zero()) {
+        // One that another instance had begun is told from a silence that is worth waiting for.
+        if let Some(wait) = busy.filter(|wait| !wait.is_zero() && !self.alone.is_about(place)) {
             return Clearance::Later(wait);
         }
-        let clearance = self.try_clear(turn, river, letter).await.unwrap_or_else(|error| {
+        let clearance = self.try_clear(place, river, letter).await.unwrap_or_else(|error| {
             warn!("packets that came again have to wait: {}", with_causes(&error));
             Clearance::Later(UNANSWERED)
         });
@@ -72,76 +74,101 @@ impl Suspects {
         clearance
     }
 
-    async fn try_clear(&self, turn: Turn, river: &str, letter: &LetterId) -> Result<Clearance> {
-        let (is_buried, (note, revision)) =
-            tokio::try_join!(self.burials.holds(letter), self.notes.load(turn.place))?;
+    async fn try_clear(&self, place: Place, river: &str, letter: &LetterId) -> Result<Clearance> {
+        let (is_buried, mut noted, is_free) = tokio::try_join!(
+            self.burials.holds(letter),
+            self.notes.load(place),
+            self.alone.is_free_for(place)
+        )?;
         if is_buried {
             return Ok(Clearance::Buried);
         }
-        let starts = note.0.get(river).map_or(0, |progress| progress.starts);
-        if starts >= STARTS {
-            return Ok(Clearance::Condemned { starts });
+        if is_free && let Some((other, mark)) = self.alone.unfinished(place, river) {
+            self.note_start(other, &mark).await?;
+            noted = self.notes.load(place).await?;
         }
-        Ok(if self.alone.take(turn).await? {
-            Clearance::Run { note, revision }
+        let starts = noted.note.0.get(river).map_or(0, |progress| progress.starts);
+        let starts = starts.max(self.alone.starts(place, river));
+        Ok(if starts >= STARTS {
+            Clearance::Condemned { starts }
+        } else if is_free {
+            Clearance::Run { starts, noted }
         } else {
             Clearance::Later(BUSY)
         })
     }
 
-    /// Marks a suspect with this note and runs it, and keeps the permission meanwhile. It is marked
-    /// here and not before, so that what ran until then cannot bring it into discredit.
+    /// Notes what another instance has begun alone and, by all that is known, not brought to an
+    /// end, before its mark is written over.
+    async fn note_start(&self, place: Place, mark: &Mark) -> Result<()> {
+        loop {
+            let Noted { mut note, revision } = self.notes.load(place).await?;
+            let progress = note.0.entry(mark.river.clone()).or_default();
+            if progress.starts >= mark.starts {
+                return Ok(());
+            }
+            progress.starts = mark.starts;
+            if self.notes.save(place, &note, revision).await?.is_some() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Marks a suspect and runs it, and keeps the permission meanwhile. It is marked here and not
+    /// before, so that what ran until then cannot bring it into discredit. `changed` is to be noted
+    /// before that.
     pub(crate) async fn run(
         self: Rc<Self>,
         handling: Rc<Handling>,
         task: Task,
-        (note, revision): (Note, u64),
+        starts: u32,
+        changed: Option<Noted>,
     ) -> Ran {
         let turn = task.turn;
         let begun = Instant::now();
-        let unready =
-            |wait| Ran { turn, took: begun.elapsed(), end: End::Unready(wait), marked: None };
+        let mut noted = None;
         let marking = async {
-            if !self.alone.confirm(turn).await? {
-                return Ok(None);
-            }
-            self.notes.save(turn.place, &note, revision).await
+            noted = self.note(turn.place, changed).await?;
+            self.alone.take(turn.place, task.river.name(), starts + 1).await
         };
-        let marked = match marking.await {
-            Ok(Some(revision)) => revision,
-            Ok(None) => return unready(BUSY),
+        let unready = match marking.await {
+            Ok(true) => None,
+            Ok(false) => Some(BUSY),
             Err(error) => {
                 warn!("a packet that came again has to wait: {}", with_causes(&error));
-                return unready(UNANSWERED);
+                Some(UNANSWERED)
             }
         };
+        if let Some(wait) = unready {
+            return Ran { turn, took: begun.elapsed(), end: End::Unready(wait), noted };
+        }
         let running = handling.handle(task);
         tokio::pin!(running);
         let mut renewal = interval(RENEWAL);
         renewal.tick().await;
         loop {
             tokio::select! {
-                ran = &mut running => return Ran { marked: Some(marked), ..ran },
-                _ = renewal.tick() => self.alone.renew(turn).await,
+                ran = &mut running => return Ran { noted, ..ran },
+                _ = renewal.tick() => self.alone.renew().await,
             }
         }
     }
 
-    /// Replaces the mark of a suspect by what there is to note without it, and gives the permission
-    /// back. Returns the note's revision, if there is still one.
-    pub(crate) async fn unmark(&self, place: Place, note: Option<Note>, revision: u64) -> u64 {
-        let removed = async {
-            match note {
-                Some(note) => self.notes.replace(place, &note, revision).await,
-                None => self.notes.forget(place).await.map(|()| 0),
-            }
-        };
-        let revision = removed.await.unwrap_or_else(|error| {
-            // Counted once more if it comes again, which alone condemns nothing.
-            warn!("the mark of a suspect stays: {}", with_causes(&error));
-            revision
+    /// Takes a suspect's mark away, after what there is to note of its end.
+    pub(crate) async fn unmark(&self, place: Place, changed: Option<Noted>) -> Option<Noted> {
+        let noted = self.note(place, changed).await.unwrap_or_else(|error| {
+            warn!(%place, "its attempts are not noted: {}", with_causes(&error));
+            None
         });
         self.alone.free().await;
-        revision
+        noted
+    }
+
+    /// Writes a change down, if there is one, and returns what is written down then.
+    pub(crate) async fn note(&self, place: Place, changed: Option<Noted>) -> Result<Option<Noted>> {
+        match changed {
+            Some(changed) => self.notes.replace(place, changed).await.map(Some),
+            None => Ok(None),
+        }
     }
 }

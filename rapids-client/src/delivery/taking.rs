@@ -7,7 +7,7 @@ use super::delivered::Delivered;
 use super::engine::Engine;
 use super::held::Fate;
 use super::in_hand::{Cause, InHand};
-use super::notes::Note;
+use super::notes::Noted;
 use super::place::{Feed, Place, Turn};
 use super::turning::{Then, Work};
 use crate::dead_letters::{Addressed, Kind};
@@ -24,7 +24,7 @@ type Verdicts = Vec<(usize, Verdict)>;
 pub(super) struct Recalled {
     place: Place,
     taken: Taken,
-    note: Result<(Note, u64)>,
+    noted: Result<Noted>,
 }
 
 /// A packet that some river is to handle.
@@ -69,7 +69,7 @@ impl Engine {
         if delivered.is_again {
             self.recall(place, taken);
         } else {
-            self.admit(place, taken, Note::default(), None);
+            self.admit(place, taken, Noted::default(), false);
         }
     }
 
@@ -124,14 +124,14 @@ impl Engine {
     fn recall(&mut self, place: Place, taken: Taken) {
         let suspects = self.suspects.clone();
         self.recalling.push(Box::pin(async move {
-            Recalled { place, taken, note: suspects.notes.load(place).await }
+            Recalled { place, taken, noted: suspects.notes.load(place).await }
         }));
     }
 
     pub(super) async fn recalled(&mut self, recalled: Recalled) {
-        let Recalled { place, taken, note } = recalled;
-        match note {
-            Ok((note, revision)) => self.admit(place, taken, note, Some(revision)),
+        let Recalled { place, taken, noted } = recalled;
+        match noted {
+            Ok(noted) => self.admit(place, taken, noted, true),
             Err(error) => {
                 warn!(%place, "it has to come again: {}", with_causes(&error));
                 self.held.settle(place, Fate::Again(RECALL_AGAIN)).await;
@@ -141,21 +141,15 @@ impl Engine {
     }
 
     /// Takes a packet in: its rivers' turns are scheduled, and what is no packet for them goes to
-    /// the dead letters. `recalled` is the revision of the note about one that came again.
-    fn admit(&mut self, place: Place, taken: Taken, note: Note, recalled: Option<u64>) {
+    /// the dead letters. One that came again is a suspect.
+    fn admit(&mut self, place: Place, taken: Taken, noted: Noted, is_suspect: bool) {
         let Taken { packet, addressed, verdicts } = taken;
-        let is_noted = !note.0.is_empty();
-        let mut noted = note.0;
-        let mut in_hand = InHand {
-            packet,
-            rivers: std::collections::BTreeMap::new(),
-            addressed,
-            revision: recalled.unwrap_or_default(),
-            is_noted,
-        };
+        let mut known = noted.note.0.clone();
+        let mut in_hand =
+            InHand { packet, rivers: std::collections::BTreeMap::new(), addressed, noted };
         let (mut turns, mut causes) = (Vec::new(), Vec::new());
         for (river, verdict) in verdicts {
-            let progress = noted.remove(in_hand.river(&self.service, river)).unwrap_or_default();
+            let progress = known.remove(in_hand.river(&self.service, river)).unwrap_or_default();
             let is_done = progress.is_done;
             in_hand.rivers.insert(river, progress);
             if is_done {
@@ -181,7 +175,7 @@ impl Engine {
         }
         let key = self.service.order_key(&in_hand.packet);
         self.in_hand.insert(place, in_hand);
-        self.schedule.add(place, key, turns, recalled.is_some());
+        self.schedule.add(place, key, turns, is_suspect);
         for (river, cause) in causes {
             let turn = Turn { place, river };
             let work = self.give_up(turn, cause);

@@ -117,9 +117,9 @@ impl Engine {
             self.tell_breaker(turn, told);
             self.finish(turn, work, then);
         } else if let Then::Postpone(wait) = then {
-            self.unmark(turn, ran.marked, Sequel::Later(Instant::now() + wait));
+            self.ran_alone(turn, ran.noted, Sequel::Later(Instant::now() + wait));
         } else {
-            self.unmark(turn, ran.marked, Sequel::Ended(work, then, told));
+            self.ran_alone(turn, ran.noted, Sequel::Ended(work, then, told));
         }
         Ok(())
     }
@@ -240,7 +240,7 @@ impl Engine {
             return;
         }
         if let Some(in_hand) = self.in_hand.remove(&place)
-            && in_hand.is_noted
+            && in_hand.is_noted()
         {
             self.chores.forget(self.suspects.clone(), place);
         }
@@ -256,12 +256,9 @@ impl Engine {
         let Some(in_hand) = self.in_hand.remove(&place) else {
             return;
         };
-        let (note, revision) = (in_hand.note(&self.service), in_hand.revision);
-        let suspects = self.suspects.clone();
+        let (unnoted, suspects) = (in_hand.unnoted(&self.service), self.suspects.clone());
         self.leaving.push(Box::pin(async move {
-            if let Some(note) = note
-                && let Err(error) = suspects.notes.replace(place, &note, revision).await
-            {
+            if let Err(error) = suspects.note(place, unnoted).await {
                 warn!(%place, "its attempts are forgotten: {}", with_causes(&error));
             }
             (place, wait)
