@@ -33,6 +33,7 @@ mod tree;
 
 pub(crate) use error::ExpressionError;
 pub(crate) use expression::Expression;
-pub(crate) use number::canonical;
+pub(crate) use number::{canonical, compare as compare_numbers};
 pub(crate) use path::{Path, Step, is_path};
 pub(crate) use render::{key_query, string_literal};
+pub(crate) use tree::{Literal, Logic, Operator, Origin, Query, Segment, Selector, Value};

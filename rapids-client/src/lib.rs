@@ -9,6 +9,7 @@ mod dead_letters;
 mod delivery;
 mod error;
 mod json;
+mod matcher;
 mod memory;
 mod names;
 mod packet;
@@ -24,6 +25,9 @@ pub use dead_letters::{
 };
 pub use error::{Error, Result};
 pub use jiff::Timestamp;
+// Within reach of benchmarks and fuzz targets; no part of the interface.
+#[doc(hidden)]
+pub use matcher::Matcher;
 pub use memory::{MemoryKey, Record, RememberingRiver};
 pub use packet::{Arrival, Names, Packet};
 pub use rapids::{Announced, Position, Published, Rapids, Sending, Start, Tail};

@@ -22,7 +22,7 @@ pub(crate) use reaction::{Fold, MemoryUse, Reaction};
 pub use retry::RetryPolicy;
 pub use rules::Rules;
 
-use crate::condition::{Path, is_path, key_query, string_literal};
+use crate::condition::{Expression, Path, is_path, key_query, string_literal};
 use crate::memory::{MemoryKey, Record, RememberingRiver};
 use crate::packet::keys::{COMMAND, EVENT, NEED};
 use crate::packet::{Names, Packet};
@@ -298,6 +298,12 @@ impl River {
             faults.push("it has no reaction; add `.react(...)`".to_owned());
         }
         faults
+    }
+
+    /// The conditions, unless a fault of the declaration keeps the river from taking anything.
+    pub(crate) fn conditions(&self) -> Option<impl Iterator<Item = &Expression>> {
+        let conditions = self.clauses.iter().filter(|clause| clause.role == Role::Condition);
+        self.faults.is_empty().then(|| conditions.map(Clause::expression))
     }
 
     pub(crate) fn memory_use(&self) -> Option<&MemoryUse> {

@@ -46,6 +46,11 @@ impl Expression {
         &self.0.text
     }
 
+    /// What the text means, for another way to tell whether it is true.
+    pub(crate) fn logic(&self) -> &Logic {
+        &self.0.logic
+    }
+
     /// Tells whether the expression is true of a packet. Of repeated keys the first counts.
     pub(crate) fn holds(&self, root: Node<'_>) -> bool {
         self.0.logic.holds(Scope::of(root))

@@ -6,12 +6,16 @@ use serde_json::value::RawValue;
 
 use super::Expression;
 use crate::json::Node;
+use crate::{Matcher, River};
 
 fn check(body: &str, rows: &[(&str, bool)]) {
     let raw = RawValue::from_string(body.to_owned()).unwrap();
     for (text, expected) in rows {
         let expression = Expression::parse(text).unwrap();
         assert_eq!(expression.holds(Node::Raw(&raw)), *expected, "{text} on {body}");
+        let river = River::new("r").when(text);
+        let is_candidate = !Matcher::new([&river]).candidates(body.as_bytes()).is_empty();
+        assert!(is_candidate || !expected, "{text} is ruled out on {body}");
     }
 }
 

@@ -29,6 +29,10 @@ impl Clause {
         self.expression.text()
     }
 
+    pub(crate) fn expression(&self) -> &Expression {
+        &self.expression
+    }
+
     pub(crate) fn holds(&self, packet: Node<'_>) -> bool {
         self.expression.holds(packet)
     }

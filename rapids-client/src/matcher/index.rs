@@ -1,0 +1,301 @@
+//! Finds the rivers that the values of a body speak for, however many others there are.
+//!
+//! Each river is filed under one thing that its conditions need: best a constant at the place
+//! that most rivers look at, else an interval, else that anything is there. Those filed under
+//! the same are told apart by the next thing. What cannot be filed is always found.
+
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
+
+use super::Unreadable;
+use super::access::{Access, Bounds, Way, selectivity, ways};
+use super::compare::Constant;
+use super::numbers::Numbers;
+use super::numeral::Numeral;
+use super::paths::Slot;
+use super::scan::Scan;
+use super::test::Test;
+use super::value::{Kind, Value};
+
+/// So many rivers are asked one by one rather than told apart further.
+const FEW_RIVERS: usize = 4;
+/// So many shelves are gone to one by one; with more, the values found lead to theirs.
+const FEW_SHELVES: usize = 6;
+/// How often rivers are told apart, so that an index takes memory in proportion to them.
+const LEVELS: usize = 2;
+
+/// Rivers, filed.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    /// The rivers that are always found.
+    rest: Vec<usize>,
+    shelves: Vec<Shelf>,
+    /// Where in `shelves` that of a slot is.
+    places: FxHashMap<Slot, usize>,
+}
+
+/// The rivers filed under what stands at one place.
+#[derive(Debug)]
+struct Shelf {
+    slot: Slot,
+    /// Found by any value.
+    present: Index,
+    /// By a string or a word; see [`Constant::key`].
+    words: FxHashMap<Box<[u8]>, Index>,
+    numbers: Numbers<Index>,
+    /// By an element of an array, or a member of an object.
+    held: FxHashMap<Box<[u8]>, Holding>,
+}
+
+/// The rivers filed under an element.
+#[derive(Debug)]
+struct Holding {
+    index: Index,
+    /// Its place among the [`Marks`].
+    mark: usize,
+}
+
+/// Which elements a body had already: one that repeats them costs no more than others.
+#[derive(Debug, Default)]
+pub(super) struct Marks {
+    scan: u64,
+    seen: Vec<u64>,
+    /// Decoded strings.
+    text: Vec<u8>,
+}
+
+impl Marks {
+    /// Begins with a new body.
+    pub(super) fn begin(&mut self) {
+        self.scan += 1;
+    }
+
+    fn is_new(&mut self, mark: usize) -> bool {
+        std::mem::replace(&mut self.seen[mark], self.scan) != self.scan
+    }
+}
+
+impl Index {
+    /// Files rivers by their position; those without a test are never found.
+    pub(super) fn new(rivers: &[Option<Test>]) -> (Self, Marks) {
+        let ways = rivers.iter().map(|river| river.as_ref().map(ways).unwrap_or_default());
+        let mut filing = Filing { ways: ways.collect(), marks: 0 };
+        let positions = (0..rivers.len()).filter(|position| rivers[*position].is_some());
+        let index = filing.shelve(&positions.collect::<Vec<_>>(), &[]);
+        let marks = Marks { seen: vec![0; filing.marks], ..Marks::default() };
+        (index, marks)
+    }
+
+    fn list(rivers: &[usize]) -> Self {
+        Self { rest: rivers.to_vec(), ..Self::default() }
+    }
+
+    /// Adds the rivers whose conditions may hold; reads on as far as it must.
+    pub(super) fn find(
+        &self,
+        scan: &mut Scan<'_>,
+        marks: &mut Marks,
+        found: &mut Vec<usize>,
+    ) -> Result<(), Unreadable> {
+        found.extend_from_slice(&self.rest);
+        if self.shelves.len() <= FEW_SHELVES {
+            for shelf in &self.shelves {
+                if let Some(value) = scan.value(shelf.slot)? {
+                    shelf.find(value, scan, marks, found)?;
+                }
+            }
+            return Ok(());
+        }
+        for position in 0..scan.finish()? {
+            let (slot, value) = scan.found(position);
+            if let Some(shelf) = self.places.get(&slot) {
+                self.shelves[*shelf].find(value, scan, marks, found)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Shelf {
+    fn find(
+        &self,
+        value: Value,
+        scan: &mut Scan<'_>,
+        marks: &mut Marks,
+        found: &mut Vec<usize>,
+    ) -> Result<(), Unreadable> {
+        self.present.find(scan, marks, found)?;
+        if value.is_composite() && !self.held.is_empty() {
+            return self.find_held(value, scan, marks, found);
+        }
+        if value.kind == Kind::Number && !self.numbers.is_empty() {
+            let number = Numeral::sent(&scan.body[value.start..value.end])?;
+            return match self.numbers.find(number, found) {
+                Some(index) => index.find(scan, marks, found),
+                None => Ok(()),
+            };
+        }
+        if self.words.is_empty() {
+            return Ok(());
+        }
+        let word = key(value, scan.body, &mut marks.text)?.and_then(|key| self.words.get(key));
+        word.map_or(Ok(()), |index| index.find(scan, marks, found))
+    }
+
+    fn find_held(
+        &self,
+        parent: Value,
+        scan: &mut Scan<'_>,
+        marks: &mut Marks,
+        found: &mut Vec<usize>,
+    ) -> Result<(), Unreadable> {
+        let mut children = parent.children(scan.body);
+        while let Some((_, child)) = children.next()? {
+            let holding =
+                key(child, scan.body, &mut marks.text)?.and_then(|key| self.held.get(key));
+            if let Some(holding) = holding
+                && marks.is_new(holding.mark)
+            {
+                holding.index.find(scan, marks, found)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a string or a word is filed under: a string behind a quote, so that `"null"` is not `null`.
+fn key<'k>(
+    value: Value,
+    body: &'k [u8],
+    memory: &'k mut Vec<u8>,
+) -> Result<Option<&'k [u8]>, Unreadable> {
+    Ok(Some(match value.kind {
+        Kind::Null => b"null",
+        Kind::Bool(true) => b"true",
+        Kind::Bool(false) => b"false",
+        Kind::String { escaped: false } => &body[value.start..value.end - 1],
+        Kind::String { escaped: true } => {
+            memory.clear();
+            memory.push(b'"');
+            value.text(body).decode(memory)?;
+            memory
+        }
+        Kind::Number | Kind::Array | Kind::Object => return Ok(None),
+    }))
+}
+
+impl Constant {
+    /// What the constant is filed under; numbers are filed by their value.
+    fn key(&self) -> Result<Vec<u8>, &super::numeral::Number> {
+        match self {
+            Constant::Null => Ok(b"null".to_vec()),
+            Constant::Bool(true) => Ok(b"true".to_vec()),
+            Constant::Bool(false) => Ok(b"false".to_vec()),
+            Constant::String(text) => Ok([b"\"", text.as_bytes()].concat()),
+            Constant::Number(number) => Err(number),
+        }
+    }
+}
+
+/// Files rivers, which is done once.
+struct Filing<'t> {
+    /// The ways in which each river can be found.
+    ways: Vec<Vec<Way<'t>>>,
+    /// How many marks were given.
+    marks: usize,
+}
+
+/// What will be a shelf.
+#[derive(Default)]
+struct Heap<'t> {
+    present: Vec<usize>,
+    words: BTreeMap<Vec<u8>, Vec<usize>>,
+    numbers: Vec<(Bounds<'t>, usize)>,
+    held: BTreeMap<Vec<u8>, Vec<usize>>,
+}
+
+impl<'t> Filing<'t> {
+    /// Files rivers that were told apart by what stands at the `used` slots already.
+    fn shelve(&mut self, rivers: &[usize], used: &[Slot]) -> Index {
+        if used.len() == LEVELS || (!used.is_empty() && rivers.len() <= FEW_RIVERS) {
+            return Index::list(rivers);
+        }
+        let popularity = self.popularity(rivers, used);
+        let mut rest = Vec::new();
+        let mut heaps: BTreeMap<Slot, Heap<'t>> = BTreeMap::new();
+        for river in rivers {
+            let rank = |way: &&Way<'t>| {
+                let common = way.iter().map(|access| popularity[&access.slot()]).min();
+                (selectivity(way), common)
+            };
+            match self.unused(*river, used).max_by_key(rank) {
+                Some(way) => {
+                    for access in way {
+                        let heap = heaps.entry(access.slot()).or_default();
+                        heap.add(*river, access, &self.ways[*river]);
+                    }
+                }
+                None => rest.push(*river),
+            }
+        }
+        let shelves: Vec<Shelf> =
+            heaps.into_iter().map(|(slot, heap)| self.shelf(slot, heap, used)).collect();
+        let places = shelves.iter().enumerate().map(|(place, shelf)| (shelf.slot, place));
+        Index { rest, places: places.collect(), shelves }
+    }
+
+    /// How many rivers can be found by what stands at a slot.
+    fn popularity(&self, rivers: &[usize], used: &[Slot]) -> FxHashMap<Slot, usize> {
+        let mut popularity = FxHashMap::default();
+        for river in rivers {
+            for access in self.unused(*river, used).flatten() {
+                *popularity.entry(access.slot()).or_default() += 1;
+            }
+        }
+        popularity
+    }
+
+    fn unused(&self, river: usize, used: &[Slot]) -> impl Iterator<Item = &Way<'t>> {
+        let is_unused = |way: &&Way<'t>| way.iter().all(|access| !used.contains(&access.slot()));
+        self.ways[river].iter().filter(is_unused)
+    }
+
+    fn shelf(&mut self, slot: Slot, heap: Heap<'t>, used: &[Slot]) -> Shelf {
+        let used = [used, &[slot]].concat();
+        let words = heap.words.into_iter();
+        let words = words.map(|(key, rivers)| (key.into(), self.shelve(&rivers, &used))).collect();
+        let mut held = FxHashMap::default();
+        for (key, rivers) in heap.held {
+            let holding = Holding { index: self.shelve(&rivers, &used), mark: self.marks };
+            self.marks += 1;
+            held.insert(key.into(), holding);
+        }
+        let numbers = Numbers::new(&heap.numbers, |rivers| self.shelve(&rivers, &used));
+        Shelf { slot, present: self.shelve(&heap.present, &used), words, numbers, held }
+    }
+}
+
+impl<'t> Heap<'t> {
+    /// Adds a river under one access of its ways.
+    fn add(&mut self, river: usize, access: &Access<'t>, ways: &[Way<'t>]) {
+        match access {
+            Access::Present(_) => self.present.push(river),
+            Access::Equal(_, constant) => match constant.key() {
+                Ok(key) => self.words.entry(key).or_default().push(river),
+                Err(number) => self.numbers.push((Bounds::exactly(number), river)),
+            },
+            Access::Holds(_, constant) => match constant.key() {
+                Ok(key) => self.held.entry(key).or_default().push(river),
+                Err(_) => self.present.push(river),
+            },
+            Access::Within(slot, bounds) => {
+                let others = ways.iter().filter_map(|way| match way.as_slice() {
+                    [Access::Within(other, bounds)] if other == slot => Some(*bounds),
+                    _ => None,
+                });
+                self.numbers.push((others.fold(*bounds, Bounds::and), river));
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The places that conditions name, as a tree that is walked along with the body.
+//!
+//! What stands at a place in a body is left to [`scan`](super::scan).
+
+use rustc_hash::FxHashMap;
+
+use crate::condition::Step;
+
+/// One of the places; the packet itself is [`PACKET`].
+pub(super) type Slot = usize;
+
+/// The slot of the packet.
+pub(super) const PACKET: Slot = 0;
+
+/// A tree of slots.
+#[derive(Debug)]
+pub(super) struct Paths {
+    places: Vec<Place>,
+}
+
+/// A slot, and those one step below.
+#[derive(Debug, Default)]
+struct Place {
+    parent: Slot,
+    members: FxHashMap<Box<[u8]>, Slot>,
+    /// A bit for each length that a name of `members` has, the last for all long ones: most keys
+    /// of a body are told apart by that.
+    lengths: u64,
+    elements: Vec<(usize, Slot)>,
+}
+
+impl Paths {
+    pub(super) fn new() -> Self {
+        Self { places: vec![Place::default()] }
+    }
+
+    /// How many slots there are.
+    pub(super) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// The slot at the end of the steps; `None` if one of them counts from the end of an array.
+    pub(super) fn slot(&mut self, steps: &[Step]) -> Option<Slot> {
+        steps.iter().try_fold(PACKET, |slot, step| match step {
+            Step::Name(name) => Some(self.member_or_new(slot, name.as_bytes())),
+            Step::Index(index) => Some(self.element_or_new(slot, usize::try_from(*index).ok()?)),
+        })
+    }
+
+    fn member_or_new(&mut self, slot: Slot, name: &[u8]) -> Slot {
+        if let Some(known) = self.places[slot].members.get(name) {
+            return *known;
+        }
+        let new = self.add_below(slot);
+        self.places[slot].members.insert(name.into(), new);
+        self.places[slot].lengths |= length_bit(name);
+        new
+    }
+
+    fn element_or_new(&mut self, slot: Slot, index: usize) -> Slot {
+        if let Some(known) = self.element(slot, index) {
+            return known;
+        }
+        let new = self.add_below(slot);
+        self.places[slot].elements.push((index, new));
+        new
+    }
+
+    fn add_below(&mut self, parent: Slot) -> Slot {
+        self.places.push(Place { parent, ..Place::default() });
+        self.places.len() - 1
+    }
+
+    /// The slot above.
+    pub(super) fn parent(&self, slot: Slot) -> Slot {
+        self.places[slot].parent
+    }
+
+    /// The slot of a member.
+    pub(super) fn member(&self, slot: Slot, name: &[u8]) -> Option<Slot> {
+        let place = &self.places[slot];
+        if place.lengths & length_bit(name) == 0 {
+            return None;
+        }
+        place.members.get(name).copied()
+    }
+
+    /// Whether some condition names a member.
+    pub(super) fn has_members(&self, slot: Slot) -> bool {
+        self.places[slot].lengths != 0
+    }
+
+    /// The slot of an element.
+    pub(super) fn element(&self, slot: Slot, index: usize) -> Option<Slot> {
+        let mut elements = self.places[slot].elements.iter();
+        elements.find(|(known, _)| *known == index).map(|(_, slot)| *slot)
+    }
+
+    /// How many elements there are up to the last that some condition names.
+    pub(super) fn elements(&self, slot: Slot) -> usize {
+        self.places[slot].elements.iter().map(|(index, _)| index + 1).max().unwrap_or(0)
+    }
+}
+
+fn length_bit(name: &[u8]) -> u64 {
+    1 << name.len().min(63)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::condition::Path;
+
+    #[test]
+    fn paths_share_the_slots_on_their_way() {
+        let mut paths = Paths::new();
+        let slot = |paths: &mut Paths, text| paths.slot(Path::parse(text).unwrap().steps());
+        let street = slot(&mut paths, "@.customer.address.street").unwrap();
+        let city = slot(&mut paths, "$['customer'].address.city").unwrap();
+        let first = slot(&mut paths, "@.items[0]").unwrap();
+        assert_eq!(slot(&mut paths, "@.customer.address.city"), Some(city));
+        assert_eq!(paths.parent(city), paths.parent(street));
+        assert_eq!(paths.member(paths.parent(city), b"city"), Some(city));
+        assert_eq!(paths.member(PACKET, b"city"), None);
+        let items = paths.member(PACKET, b"items").unwrap();
+        assert_eq!((paths.element(items, 0), paths.elements(items)), (Some(first), 1));
+        assert!(!paths.has_members(items) && paths.has_members(PACKET));
+        assert_eq!(slot(&mut paths, "@.items[-1]"), None);
+        assert_eq!(slot(&mut paths, "@"), Some(PACKET));
+    }
+}

@@ -1,0 +1,201 @@
+//! One pass over a body, left to right, that goes no further than somebody asks.
+//!
+//! Finds what stands at the slots of the [`Paths`]. Of repeated keys the first counts, on every
+//! level. What becomes of the values is left to those who ask.
+
+use super::paths::{PACKET, Paths, Slot};
+use super::value::{Kind, Value, next_element, next_key};
+use super::{Unreadable, skip};
+
+/// What a scan keeps, to be used again by the next one.
+#[derive(Debug)]
+pub(super) struct Memory {
+    /// Counts the scans, so that what an earlier one saw need not be cleared.
+    scan: u64,
+    seen: Vec<Seen>,
+    /// The slots that this scan saw, in their order.
+    order: Vec<Slot>,
+    open: Vec<Open>,
+    /// Decoded keys.
+    text: Vec<u8>,
+}
+
+/// What stood at a slot.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    scan: u64,
+    value: Value,
+    /// Whether slots below it can still come.
+    is_open: bool,
+}
+
+/// An array or object that the scan is in.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    slot: Slot,
+    /// How many elements of an array went by; `None` in an object.
+    elements: Option<usize>,
+}
+
+/// A pass over one body.
+#[derive(Debug)]
+pub(super) struct Scan<'s> {
+    pub(super) body: &'s [u8],
+    paths: &'s Paths,
+    memory: &'s mut Memory,
+    at: usize,
+    /// Whether `at` is within an array or object that no condition looks into.
+    is_within: bool,
+}
+
+impl Memory {
+    pub(super) fn new(paths: &Paths) -> Self {
+        let nothing = Value { kind: Kind::Null, start: 0, end: 0 };
+        Self {
+            scan: 0,
+            seen: vec![Seen { scan: 0, value: nothing, is_open: false }; paths.len()],
+            order: Vec::with_capacity(paths.len()),
+            open: Vec::with_capacity(paths.len()),
+            text: Vec::new(),
+        }
+    }
+}
+
+impl<'s> Scan<'s> {
+    /// Begins at the opening bracket of the packet.
+    pub(super) fn new(
+        body: &'s [u8],
+        paths: &'s Paths,
+        memory: &'s mut Memory,
+    ) -> Result<Self, Unreadable> {
+        let (b'{', start) = skip::blanks(body, 0)? else {
+            return Err(Unreadable);
+        };
+        memory.scan += 1;
+        memory.order.clear();
+        memory.open.clear();
+        let mut scan = Self { body, paths, memory, at: start, is_within: false };
+        scan.see(PACKET)?;
+        Ok(scan)
+    }
+
+    /// What stands at a slot; reads on until that is known.
+    pub(super) fn value(&mut self, slot: Slot) -> Result<Option<Value>, Unreadable> {
+        loop {
+            let seen = &self.memory.seen[slot];
+            if seen.scan == self.memory.scan {
+                return Ok(Some(seen.value));
+            }
+            if !self.can_come(slot) {
+                return Ok(None);
+            }
+            self.step()?;
+        }
+    }
+
+    /// Reads on to the end, and tells how many slots hold something.
+    pub(super) fn finish(&mut self) -> Result<usize, Unreadable> {
+        while !self.memory.open.is_empty() {
+            self.step()?;
+        }
+        Ok(self.memory.order.len())
+    }
+
+    /// One of the slots that hold something, in the order of the body.
+    pub(super) fn found(&self, position: usize) -> (Slot, Value) {
+        let slot = self.memory.order[position];
+        (slot, self.memory.seen[slot].value)
+    }
+
+    /// Whether a slot that was not seen is still to be: what is above it decides.
+    fn can_come(&self, slot: Slot) -> bool {
+        let mut above = self.paths.parent(slot);
+        loop {
+            let seen = &self.memory.seen[above];
+            if seen.scan == self.memory.scan {
+                return seen.is_open;
+            }
+            above = self.paths.parent(above);
+        }
+    }
+
+    /// Reads on to the next slot, or to the end of an array or object.
+    fn step(&mut self) -> Result<(), Unreadable> {
+        if self.is_within {
+            self.at = skip::composite(self.body, self.at)?;
+            self.is_within = false;
+        }
+        match self.memory.open.last().copied() {
+            Some(Open { slot, elements: None }) => self.member(slot),
+            Some(Open { slot, elements: Some(count) }) => self.element(slot, count),
+            None => Ok(()),
+        }
+    }
+
+    fn member(&mut self, of: Slot) -> Result<(), Unreadable> {
+        while let Some((key, value)) = next_key(self.body, self.at)? {
+            self.at = value;
+            let name = key.content(&mut self.memory.text)?;
+            if let Some(slot) = self.paths.member(of, name)
+                && self.memory.seen[slot].scan != self.memory.scan
+            {
+                return self.see(slot);
+            }
+            self.at = skip::value(self.body, self.at)?;
+        }
+        self.close();
+        Ok(())
+    }
+
+    fn element(&mut self, of: Slot, first: usize) -> Result<(), Unreadable> {
+        for position in first..self.paths.elements(of) {
+            let Some(value) = next_element(self.body, self.at)? else {
+                self.close();
+                return Ok(());
+            };
+            self.at = value;
+            if let Some(slot) = self.paths.element(of, position) {
+                if let Some(open) = self.memory.open.last_mut() {
+                    open.elements = Some(position + 1);
+                }
+                return self.see(slot);
+            }
+            self.at = skip::value(self.body, self.at)?;
+        }
+        self.leave();
+        self.is_within = true;
+        Ok(())
+    }
+
+    /// Takes down the value that begins here, and goes into it where conditions do.
+    fn see(&mut self, slot: Slot) -> Result<(), Unreadable> {
+        let value = Value::read(self.body, self.at)?;
+        let elements = match value.kind {
+            Kind::Object if slot == PACKET || self.paths.has_members(slot) => Some(None),
+            Kind::Array if self.paths.elements(slot) > 0 => Some(Some(0)),
+            _ => None,
+        };
+        let memory = &mut *self.memory;
+        memory.seen[slot] = Seen { scan: memory.scan, value, is_open: elements.is_some() };
+        memory.order.push(slot);
+        memory.open.extend(elements.map(|elements| Open { slot, elements }));
+        self.at = value.end;
+        self.is_within = elements.is_none() && value.is_composite();
+        Ok(())
+    }
+
+    /// Leaves an array or object at its closing bracket.
+    fn close(&mut self) {
+        self.leave();
+        if let Ok((b'}' | b']', bracket)) = skip::blanks(self.body, self.at) {
+            self.at = bracket + 1;
+        }
+    }
+
+    /// Leaves an array or object: what was not seen in it is not there.
+    fn leave(&mut self) {
+        if let Some(open) = self.memory.open.pop() {
+            self.memory.seen[open.slot].is_open = false;
+        }
+    }
+}
