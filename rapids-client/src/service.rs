@@ -133,12 +133,16 @@ impl Service {
     /// What each river makes of a packet. One that would be taken or reported after as many hops
     /// as it may make is [`Looped`](Verdict::Looped) instead.
     pub fn judge(&self, packet: &Packet) -> Vec<(&River, Verdict)> {
+        self.rivers.iter().map(|river| (river, self.verdict(river, packet))).collect()
+    }
+
+    /// What one of the rivers makes of a packet.
+    pub(crate) fn verdict(&self, river: &River, packet: &Packet) -> Verdict {
         let looped = packet.read_count() >= u64::from(self.config.read_limit);
-        let judge = |river: &'_ River| match river.judge(packet) {
+        match river.judge(packet) {
             Verdict::Matches | Verdict::Invalid(_) if looped => Verdict::Looped,
             verdict => verdict,
-        };
-        self.rivers.iter().map(|river| (river, judge(river))).collect()
+        }
     }
 
     /// Reports every fault of the declaration at once.

@@ -39,6 +39,7 @@ use super::window::Window;
 use crate::Result;
 use crate::connection::Connection;
 use crate::dead_letters::LetterStore;
+use crate::matcher::Matcher;
 use crate::memory::store::MemoryStore;
 use crate::names::{REPLAYS, STREAM};
 use crate::rapids::Rapids;
@@ -70,6 +71,7 @@ const SILENT: u32 = 2;
 pub(crate) struct Engine {
     pub(super) service: Service,
     pub(super) rapids: Rapids,
+    pub(super) matcher: Matcher,
     pub(super) handling: Rc<Handling>,
     pub(super) suspects: Rc<Suspects>,
     pub(super) burials: Rc<Burials>,
@@ -143,6 +145,7 @@ impl Engine {
         Ok(Self {
             pull: Pull::open(&connection, (Feed::Rapids, STREAM), name, often).await?,
             replays: Pull::open(&connection, (Feed::Replays, REPLAYS), name, seldom).await?,
+            matcher: Matcher::new(service.rivers()),
             held: Held::new(connection.client.clone()),
             schedule: Schedule::new(&limits, service.concurrency_limit()),
             suspects: Rc::new(Suspects::new(notes, alone, burials.clone())),

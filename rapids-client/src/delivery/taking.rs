@@ -39,15 +39,19 @@ impl Engine {
     pub(super) async fn take(&mut self, delivered: Delivered) {
         self.tally.received += 1;
         let place = delivered.place;
-        if place.feed == Feed::Rapids {
-            self.chores.delivered(&delivered);
-        }
         let read = match place.feed {
-            Feed::Rapids => self.read(&delivered).map(|packet| (packet, None)),
+            Feed::Rapids => {
+                self.chores.delivered(&delivered);
+                let candidates = self.matcher.candidates(&delivered.body).to_vec();
+                if candidates.is_empty() {
+                    return self.skip(delivered).await;
+                }
+                self.read(&delivered, &candidates)
+            }
             Feed::Replays => self.read_replay(&delivered),
         };
-        let (packet, addressed) = match read {
-            Ok(read) => read,
+        let taken = match read {
+            Ok(taken) => taken,
             Err(error) => {
                 self.tally.malformed += 1;
                 let malformed = self.tally.malformed;
@@ -55,17 +59,14 @@ impl Engine {
                 return self.held.skip(delivered.answer).await;
             }
         };
-        self.tally.mistyped += u64::try_from(packet.mistyped()).unwrap_or_default();
-        let verdicts = self.verdicts(&packet, addressed.as_ref());
-        self.window.delivered(!verdicts.is_empty());
-        if verdicts.is_empty() {
-            self.tally.skipped += 1;
-            return self.held.skip(delivered.answer).await;
+        self.tally.mistyped += u64::try_from(taken.packet.mistyped()).unwrap_or_default();
+        if taken.verdicts.is_empty() {
+            return self.skip(delivered).await;
         }
+        self.window.delivered(true);
         if !self.held.add(&delivered) {
             return;
         }
-        let taken = Taken { packet, addressed, verdicts };
         if delivered.is_again {
             self.recall(place, taken);
         } else {
@@ -73,7 +74,15 @@ impl Engine {
         }
     }
 
-    fn read(&self, delivered: &Delivered) -> Result<Packet> {
+    /// Acknowledges a packet that is for none of the rivers.
+    async fn skip(&mut self, delivered: Delivered) {
+        self.tally.skipped += 1;
+        self.window.delivered(false);
+        self.held.skip(delivered.answer).await;
+    }
+
+    /// Reads a packet of which these rivers may be told that it concerns them.
+    fn read(&self, delivered: &Delivered, candidates: &[usize]) -> Result<Taken> {
         let arrival = Arrival {
             sequence: delivered.place.sequence,
             replay: None,
@@ -81,10 +90,18 @@ impl Engine {
             stream_created: self.rapids.facts().created,
             message_id: rapids::message_id(delivered.headers.as_ref()),
         };
-        Packet::arrived(delivered.body.clone(), arrival)
+        let packet = Packet::arrived(delivered.body.clone(), arrival)?;
+        let judge = |&river: &usize| {
+            let verdict = self.service.verdict(&self.service.rivers()[river], &packet);
+            (verdict != Verdict::NotForMe).then_some((river, verdict))
+        };
+        let verdicts = candidates.iter().filter_map(judge).collect();
+        Ok(Taken { packet, addressed: None, verdicts })
     }
 
-    fn read_replay(&self, delivered: &Delivered) -> Result<(Packet, Option<Addressed>)> {
+    /// Reads a replay. It concerns the one river that it is addressed to, also if that does not
+    /// take it any more, or if there is none of that name any more.
+    fn read_replay(&self, delivered: &Delivered) -> Result<Taken> {
         let headers = delivered.headers.as_ref().ok_or_else(|| Error::Malformed {
             reason: "a replay without headers names no river".to_owned(),
         })?;
@@ -96,28 +113,12 @@ impl Engine {
             stream_created: self.rapids.facts().created,
             message_id: Some(addressed.packet_id.clone()),
         };
-        Ok((Packet::arrived(delivered.body.clone(), arrival)?, Some(addressed)))
-    }
-
-    /// What the rivers make of a packet, without those that it does not concern. A replay concerns
-    /// the one river that it is addressed to, also if that does not take it any more, or if there
-    /// is none of that name any more.
-    fn verdicts(&self, packet: &Packet, addressed: Option<&Addressed>) -> Verdicts {
-        let judged = self.service.judge(packet).into_iter().enumerate();
-        let Some(addressed) = addressed else {
-            return judged
-                .map(|(river, (_, verdict))| (river, verdict))
-                .filter(|(_, verdict)| *verdict != Verdict::NotForMe)
-                .collect();
-        };
-        let mut verdicts: Verdicts = judged
-            .filter(|(_, (river, _))| river.name() == addressed.river)
-            .map(|(river, (_, verdict))| (river, verdict))
-            .collect();
-        if verdicts.is_empty() {
-            verdicts.push((self.service.rivers().len(), Verdict::NotForMe));
-        }
-        verdicts
+        let packet = Packet::arrived(delivered.body.clone(), arrival)?;
+        let rivers = self.service.rivers();
+        let position = rivers.iter().position(|river| river.name() == addressed.river);
+        let verdict = position.map(|river| (river, self.service.verdict(&rivers[river], &packet)));
+        let verdicts = vec![verdict.unwrap_or((rivers.len(), Verdict::NotForMe))];
+        Ok(Taken { packet, addressed: Some(addressed), verdicts })
     }
 
     /// Reads what was written down of a packet that comes again.

@@ -44,7 +44,7 @@ pub(super) fn ways(test: &Test) -> Vec<Way<'_>> {
     match test {
         Test::And(parts) => parts.iter().flat_map(ways).collect(),
         Test::Or(parts) => {
-            let best = |part| ways(part).into_iter().max_by_key(|way| selectivity(way));
+            let best = |part| ways(part).into_iter().max_by_key(selectivity);
             let way: Option<Vec<Way<'_>>> = parts.iter().map(best).collect();
             way.into_iter().map(|ways| ways.concat()).collect()
         }
