@@ -230,21 +230,25 @@ impl Engine {
     /// Takes what came, and with it what has come behind it: to wait for that along with all else
     /// would cost more than to skip it.
     async fn pulled(&mut self, feed: Feed, pulled: Pulled) {
-        let mut next = Some(pulled);
-        for _ in 0..AT_ONCE {
-            match next {
-                None => return,
-                Some(Pulled::Packet(delivered)) => self.take(delivered).await,
-                Some(Pulled::Ended) => {}
-                Some(Pulled::Doubtful(reason)) => {
-                    warn!("the server does not deliver: {reason}");
-                    return self.doubt(feed, reason);
-                }
-            }
-            next = match feed {
+        self.arrived(feed, pulled).await;
+        for _ in 1..AT_ONCE {
+            let ready = match feed {
                 Feed::Rapids => self.pull.ready(),
                 Feed::Replays => self.replays.ready(),
             };
+            let Some(pulled) = ready else { return };
+            self.arrived(feed, pulled).await;
+        }
+    }
+
+    async fn arrived(&mut self, feed: Feed, pulled: Pulled) {
+        match pulled {
+            Pulled::Packet(delivered) => self.take(delivered).await,
+            Pulled::Ended => {}
+            Pulled::Doubtful(reason) => {
+                warn!("the server does not deliver: {reason}");
+                self.doubt(feed, reason);
+            }
         }
     }
 
