@@ -122,6 +122,11 @@ test-tools: _nats-cli
 [group('checks')]
 check: fmt clippy test doc deny
 
+# Measure what the bus costs beside async-nats, on a server of its own (--help for more)
+[group('checks')]
+bench *ARGS:
+    cargo run -q --release -p demo -- bench "$@"
+
 # Feed the target `packet` or `expression` with inputs for some seconds; needs a C++ compiler
 [group('checks')]
 fuzz TARGET SECONDS='60':

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::rivers::Program;
-use guard::Guard;
+pub(crate) use guard::Guard;
 pub(crate) use member::Ended;
 use member::Member;
 

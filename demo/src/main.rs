@@ -2,6 +2,7 @@
 //!
 //! Puts things in order; each of them is left to the file that is named after it.
 
+mod bench;
 mod chaos;
 mod fleet;
 mod ledger;
@@ -19,9 +20,11 @@ mod stock;
 mod story;
 mod verify;
 
+use std::future::Future;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::Parser;
 
 use options::{Command, CommandLine};
@@ -31,21 +34,29 @@ use show::Ending;
 /// What shells answer for a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let CommandLine { command, options } = CommandLine::parse();
-    let ending = match command {
-        Some(Command::Chaos(options)) => chaos::run(&options).await,
-        Some(Command::Extra { service }) => service.run().await.map(|()| Ending::Holds),
-        None => {
+    match command {
+        Some(Command::Bench(options)) => ended(bench::run(&options)),
+        Some(Command::Chaos(options)) => ended(chaos::run(&options)),
+        // On a runtime of its own, which is part of what is measured.
+        Some(Command::Errand { errand }) => errand.run(),
+        Some(Command::Extra { service }) => {
+            ended(async { service.run().await.map(|()| Ending::Holds) })
+        }
+        None => ended(async {
             let mut screen = Screen::new(options.json);
             let ending = show::run(&options, &mut screen).await;
             // Whoever closed the output does not want to hear of it either.
             let _ = screen.release();
             ending
-        }
-    };
-    match ending {
+        }),
+    }
+}
+
+#[tokio::main]
+async fn ended(work: impl Future<Output = Result<Ending>>) -> ExitCode {
+    match work.await {
         Ok(Ending::Holds) => ExitCode::SUCCESS,
         Ok(Ending::Broken) => ExitCode::FAILURE,
         Ok(Ending::Interrupted) => ExitCode::from(INTERRUPTED),

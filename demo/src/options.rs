@@ -5,6 +5,7 @@
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench::{self, Errand};
 use crate::chaos::{self, Extra};
 
 /// Starts a server and every river as its own process, places orders, shows how the services
@@ -23,7 +24,13 @@ pub(crate) struct CommandLine {
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Command {
+    Bench(bench::Options),
     Chaos(chaos::Options),
+    /// Does one thing for the bench, and answers with what it measured
+    #[command(hide = true)]
+    Errand {
+        errand: Errand,
+    },
     /// Runs one of the services that exist for chaos only
     #[command(hide = true)]
     Extra {

@@ -1,6 +1,7 @@
 #![cfg(test)]
 //! The demo as a user runs it, from its first process to its last.
 
+mod bench;
 mod chaos;
 mod disaster;
 

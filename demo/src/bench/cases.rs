@@ -1,0 +1,76 @@
+//! What is measured.
+
+mod drain;
+mod hop;
+mod process;
+mod publish;
+mod react;
+mod rivers;
+mod services;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use super::contest::Bench;
+use super::errand::Measured;
+use super::figure::{Figure, Figures, Limit, Target};
+use super::outcome::Outcome;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Case {
+    /// Packets are published, by `publish_all` against a window and one by one
+    Publish,
+    /// A service reads what is stored, and wants one packet in twenty
+    Drain,
+    /// A service reads what is stored, and wants nothing of it
+    Skip,
+    /// Each packet is handled, and leads to another one
+    React,
+    /// From the publisher to the reaction, at low load
+    Hop,
+    /// 1, 4, 16 and 64 services on one stream
+    Services,
+    /// 64 rivers in one service, and in 64
+    Rivers,
+    /// Memory and start of one service
+    Process,
+}
+
+impl Case {
+    /// # Errors
+    /// If a measurement fails.
+    pub(crate) async fn run(self, bench: &Bench) -> Result<Vec<Outcome>> {
+        match self {
+            Self::Publish => publish::run(bench).await,
+            Self::Drain => drain::drain(bench).await,
+            Self::Skip => drain::skip(bench).await,
+            Self::React => react::run(bench).await,
+            Self::Hop => hop::run(bench).await,
+            Self::Services => services::run(bench).await,
+            Self::Rivers => rivers::run(bench).await,
+            Self::Process => process::run(bench).await,
+        }
+    }
+}
+
+/// The rate of so many packets, and what each of them cost.
+fn per_packet(measured: &Measured, count: u64) -> Figures {
+    let count = count as f64;
+    let micros = |cpu: f64| cpu * 1e6 / count;
+    let figures = [
+        (Figure::PacketsPerSecond, Some(count / measured.seconds)),
+        (Figure::ClientMicros, measured.client_cpu_seconds.map(micros)),
+        (Figure::ServerMicros, measured.server_cpu_seconds.map(micros)),
+    ];
+    known(figures)
+}
+
+/// Leaves out what the system does not tell.
+fn known(figures: impl IntoIterator<Item = (Figure, Option<f64>)>) -> Figures {
+    figures.into_iter().filter_map(|(figure, value)| Some((figure, value?))).collect()
+}
+
+/// A target for the rate.
+fn rate(against: &'static str, times: f64) -> Target {
+    Target { figure: Figure::PacketsPerSecond, against, limit: Limit::AtLeast(times) }
+}

@@ -1,0 +1,59 @@
+//! Reading what is stored: a service that wants little of it, or nothing.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::{per_packet, rate};
+use crate::bench::arena::SyncInterval;
+use crate::bench::contest::{Bench, Contest};
+use crate::bench::errand::Work;
+use crate::bench::figure::{Figure, Limit, Target};
+use crate::bench::outcome::Outcome;
+use crate::bench::packets::{Load, Wanted};
+use crate::bench::side::Side;
+use crate::bench::table::number;
+
+const SIZE: usize = 600;
+
+const ONE_IN: u64 = 20;
+
+pub(super) async fn drain(bench: &Bench) -> Result<Vec<Outcome>> {
+    let load = Load { count: bench.packets(100_000), size: SIZE, wanted: Wanted::OneIn(ONE_IN) };
+    let wanted = format!("one in {ONE_IN} wanted");
+    let targets = vec![rate("tuned", 0.95), rate("plain", 1.8)];
+    read(bench, "drain", load, &wanted, targets).await
+}
+
+pub(super) async fn skip(bench: &Bench) -> Result<Vec<Outcome>> {
+    let load = Load { count: bench.packets(100_000), size: SIZE, wanted: Wanted::EndsOnly };
+    let target =
+        Target { figure: Figure::ClientMicros, against: "tuned", limit: Limit::OnTop(0.25) };
+    read(bench, "skip", load, "none wanted but the first and the last", vec![target]).await
+}
+
+async fn read(
+    bench: &Bench,
+    case: &'static str,
+    load: Load,
+    wanted: &str,
+    targets: Vec<Target>,
+) -> Result<Vec<Outcome>> {
+    let arena = bench.arena(SyncInterval::Default).await?;
+    arena.store(&load).await?;
+    let contest = Contest {
+        case,
+        setting: format!("{} packets of {SIZE} B, {wanted}", number(load.count as f64)),
+        sides: &Side::ALL,
+        targets,
+        time: Duration::from_secs(30),
+    };
+    let work = Work::Read { count: load.count, wanted: load.wanted(), idle_rivers: 0 };
+    let measure = async |side| {
+        let measured = arena.send(side, work)?.measured().await?;
+        Ok(per_packet(&measured, load.count))
+    };
+    let outcome = bench.run(contest, measure).await?;
+    arena.close().await;
+    Ok(vec![outcome])
+}

@@ -1,0 +1,47 @@
+//! One process: the memory that it takes, and how long it takes to handle its first packet.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::known;
+use crate::bench::arena::SyncInterval;
+use crate::bench::contest::{Bench, Contest};
+use crate::bench::errand::Work;
+use crate::bench::figure::{Figure, Limit, Target};
+use crate::bench::outcome::Outcome;
+use crate::bench::packets::{Load, Wanted};
+use crate::bench::side::Side;
+use crate::bench::table::number;
+
+const SIZE: usize = 600;
+
+pub(super) async fn run(bench: &Bench) -> Result<Vec<Outcome>> {
+    let load = Load { count: bench.packets(10_000), size: SIZE, wanted: Wanted::OneIn(20) };
+    let arena = bench.arena(SyncInterval::Default).await?;
+    arena.store(&load).await?;
+    let most = |figure| Target { figure, against: "tuned", limit: Limit::AtMost(1.5) };
+    let contest = Contest {
+        case: "process",
+        setting: format!(
+            "memory after {} packets of {SIZE} B, one in 20 wanted",
+            number(load.count as f64)
+        ),
+        sides: &Side::ALL,
+        targets: vec![most(Figure::StartMillis), most(Figure::ResidentMebibytes)],
+        time: Duration::from_secs(10),
+    };
+    let work = Work::Read { count: load.count, wanted: load.wanted(), idle_rivers: 0 };
+    let measure = async |side| {
+        let mut process = arena.send(side, work)?;
+        let first = process.first().await?;
+        let measured = process.measured().await?;
+        Ok(known([
+            (Figure::StartMillis, Some(first.as_secs_f64() * 1e3)),
+            (Figure::ResidentMebibytes, measured.resident_mebibytes),
+        ]))
+    };
+    let outcome = bench.run(contest, measure).await?;
+    arena.close().await;
+    Ok(vec![outcome])
+}

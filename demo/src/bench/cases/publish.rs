@@ -1,0 +1,53 @@
+//! Publishing many packets: `publish_all`, a window of acknowledgements, one after the other.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::{per_packet, rate};
+use crate::bench::arena::SyncInterval;
+use crate::bench::contest::{Bench, Contest};
+use crate::bench::errand::Work;
+use crate::bench::outcome::Outcome;
+use crate::bench::side::Side;
+use crate::bench::table::number;
+
+const SIZE: usize = 300;
+
+/// Who publishes one by one is slower by as much, and needs no more packets to show it.
+const ONE_BY_ONE: u64 = 10;
+
+pub(super) async fn run(bench: &Bench) -> Result<Vec<Outcome>> {
+    let mut outcomes = Vec::new();
+    for sync in SyncInterval::BOTH {
+        outcomes.push(publish(bench, sync).await?);
+    }
+    Ok(outcomes)
+}
+
+async fn publish(bench: &Bench, sync: SyncInterval) -> Result<Outcome> {
+    let (count, target) = match sync {
+        SyncInterval::Default => (bench.packets(100_000), rate("tuned", 0.95)),
+        SyncInterval::Always => (bench.packets(20_000), rate("tuned", 4.0)),
+    };
+    let contest = Contest {
+        case: "publish",
+        setting: format!(
+            "{} packets of {SIZE} B (plain: {}), sync_interval {}",
+            number(count as f64),
+            number((count / ONE_BY_ONE) as f64),
+            sync.name()
+        ),
+        sides: &Side::ALL,
+        targets: vec![target],
+        time: Duration::from_secs(20),
+    };
+    let measure = async |side| {
+        let count = if side == Side::Plain { count / ONE_BY_ONE } else { count };
+        let arena = bench.arena(sync).await?;
+        let measured = arena.send(side, Work::Publish { count, size: SIZE })?.measured().await?;
+        arena.close().await;
+        Ok(per_packet(&measured, count))
+    };
+    bench.run(contest, measure).await
+}

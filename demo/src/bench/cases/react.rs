@@ -1,0 +1,50 @@
+//! Handling each packet and publishing one for it.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::{per_packet, rate};
+use crate::bench::arena::SyncInterval;
+use crate::bench::contest::{Bench, Contest};
+use crate::bench::errand::Work;
+use crate::bench::outcome::Outcome;
+use crate::bench::packets::{Load, Wanted};
+use crate::bench::side::Side;
+use crate::bench::table::number;
+
+const SIZE: usize = 600;
+
+pub(super) async fn run(bench: &Bench) -> Result<Vec<Outcome>> {
+    let mut outcomes = Vec::new();
+    for sync in SyncInterval::BOTH {
+        outcomes.push(react(bench, sync).await?);
+    }
+    Ok(outcomes)
+}
+
+async fn react(bench: &Bench, sync: SyncInterval) -> Result<Outcome> {
+    let count = bench.packets(match sync {
+        SyncInterval::Default => 20_000,
+        SyncInterval::Always => 5_000,
+    });
+    let contest = Contest {
+        case: "react",
+        setting: format!(
+            "{} packets of {SIZE} B, each leads to one more, sync_interval {}",
+            number(count as f64),
+            sync.name()
+        ),
+        sides: &Side::ALL,
+        targets: vec![rate("tuned", 0.9), rate("plain", 5.0)],
+        time: Duration::from_secs(25),
+    };
+    let measure = async |side| {
+        let arena = bench.arena(sync).await?;
+        arena.store(&Load { count, size: SIZE, wanted: Wanted::All }).await?;
+        let measured = arena.send(side, Work::React { count })?.measured().await?;
+        arena.close().await;
+        Ok(per_packet(&measured, count))
+    };
+    bench.run(contest, measure).await
+}

@@ -1,0 +1,47 @@
+//! The same rivers as one service and as many.
+
+use std::fmt;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::services::measure;
+use crate::bench::contest::{Bench, Contest};
+use crate::bench::outcome::Outcome;
+use crate::bench::side::Side;
+use crate::bench::table::number;
+
+const RIVERS: usize = 64;
+
+/// How rivers are shared out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    OneService,
+    ServiceEach,
+}
+
+impl fmt::Display for Sharing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OneService => write!(f, "1 service"),
+            Self::ServiceEach => write!(f, "{RIVERS} services"),
+        }
+    }
+}
+
+pub(super) async fn run(bench: &Bench) -> Result<Vec<Outcome>> {
+    let count = bench.packets(3_000);
+    let contest = Contest {
+        case: "rivers",
+        setting: format!("{RIVERS} rivers, {} packets of 300 B", number(count as f64)),
+        sides: &[Sharing::OneService, Sharing::ServiceEach],
+        targets: Vec::new(),
+        time: Duration::from_secs(20),
+    };
+    let sharing = async |sharing| match sharing {
+        // The one that wants the first and the last packet is among them.
+        Sharing::OneService => measure(bench, Side::Ours, 1, RIVERS - 1, count).await,
+        Sharing::ServiceEach => measure(bench, Side::Ours, RIVERS, 0, count).await,
+    };
+    Ok(vec![bench.run(contest, sharing).await?])
+}

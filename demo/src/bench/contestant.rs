@@ -1,0 +1,96 @@
+//! One process that does an errand.
+
+use std::env;
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+use super::errand::{Errand, FIRST, Measured};
+use crate::fleet::Guard;
+use crate::stage::own_environment;
+
+/// No measurement takes longer.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+const LAST_WORDS: usize = 8;
+
+/// Killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Contestant {
+    process: Child,
+    answers: Lines<BufReader<ChildStdout>>,
+    started: Instant,
+    log: PathBuf,
+}
+
+impl Contestant {
+    /// Starts this program once more, with its log in this file.
+    ///
+    /// # Errors
+    /// If that fails.
+    pub(crate) fn start(errand: &Errand, log: PathBuf, guard: &Guard) -> Result<Self> {
+        let program = env::current_exe().context("cannot tell where the demo itself was built")?;
+        let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+        let mut command = Command::new(program);
+        command.arg("errand").arg(serde_json::to_string(errand)?);
+        command.envs(own_environment(&errand.url));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file).kill_on_drop(true);
+        #[cfg(unix)]
+        command.process_group(guard.group());
+        let started = Instant::now();
+        let mut process = command.spawn().context("cannot start a process to measure")?;
+        let output = process.stdout.take().context("a process has no output")?;
+        Ok(Self { process, answers: BufReader::new(output).lines(), started, log })
+    }
+
+    /// Waits for its first packet, and answers with how long that took from its start.
+    ///
+    /// # Errors
+    /// If it ends before.
+    pub(crate) async fn first(&mut self) -> Result<Duration> {
+        match timeout(PATIENCE, self.answers.next_line()).await {
+            Ok(Ok(Some(line))) if line == FIRST => Ok(self.started.elapsed()),
+            Ok(_) => bail!("a process ended early{}", self.last_words()),
+            Err(_) => bail!("a process has no packet after {} s", PATIENCE.as_secs()),
+        }
+    }
+
+    /// Waits for its answer and its end.
+    ///
+    /// # Errors
+    /// If it fails or takes too long.
+    pub(crate) async fn measured(mut self) -> Result<Measured> {
+        let answering = async {
+            let mut last = None;
+            while let Some(line) = self.answers.next_line().await? {
+                last = Some(line);
+            }
+            let status = self.process.wait().await?;
+            anyhow::Ok(last.filter(|_| status.success()))
+        };
+        match timeout(PATIENCE, answering).await {
+            Ok(answer) => match answer? {
+                Some(line) => serde_json::from_str(&line)
+                    .with_context(|| format!("a process answers with `{line}`")),
+                None => bail!("a process fails{}", self.last_words()),
+            },
+            Err(_) => {
+                bail!("a process is not done after {} s{}", PATIENCE.as_secs(), self.last_words())
+            }
+        }
+    }
+
+    fn last_words(&self) -> String {
+        let text = fs::read(&self.log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<_> = text.lines().collect();
+        let last = &lines[lines.len().saturating_sub(LAST_WORDS)..];
+        last.iter().map(|line| format!("\n  {line}")).collect()
+    }
+}

@@ -1,0 +1,135 @@
+//! What came of one contest: the figures of each side, and how the first stands to the others.
+//!
+//! How that is shown is left to `table` and `report`.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::figure::{Figure, Figures, Limit, Target};
+use super::samples::Samples;
+
+/// The rounds of one contest.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) case: &'static str,
+    /// Counts, sizes and settings, in words.
+    pub(crate) setting: String,
+    /// The first is the one that is compared with the others.
+    pub(crate) sides: Vec<String>,
+    /// What each side measured in each round.
+    pub(crate) rounds: Vec<Vec<Figures>>,
+    pub(crate) targets: Vec<Target>,
+}
+
+/// One figure of all sides.
+#[derive(Debug, Serialize)]
+pub(crate) struct Line {
+    pub(crate) figure: Figure,
+    pub(crate) sides: BTreeMap<String, Samples>,
+    /// How the first side stands to each of the others.
+    pub(crate) against: BTreeMap<String, Standing>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Standing {
+    pub(crate) ratio: f64,
+    pub(crate) difference: f64,
+    #[serde(flatten)]
+    pub(crate) verdict: Option<Verdict>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Verdict {
+    pub(crate) target: Limit,
+    pub(crate) met: bool,
+}
+
+impl Outcome {
+    /// The figures that every side measured in every round.
+    pub(crate) fn lines(&self) -> Vec<Line> {
+        let first = self.rounds.first().and_then(|round| round.first());
+        let figures = first.into_iter().flat_map(Figures::keys);
+        figures.filter_map(|figure| self.line(*figure)).collect()
+    }
+
+    fn line(&self, figure: Figure) -> Option<Line> {
+        let mut sides = BTreeMap::new();
+        for (place, side) in self.sides.iter().enumerate() {
+            let values = self.rounds.iter().map(|round| round.get(place)?.get(&figure).copied());
+            sides.insert(side.clone(), Samples::of(values.collect::<Option<_>>()?)?);
+        }
+        let (own, others) = self.sides.split_first()?;
+        let own = sides.get(own)?;
+        let standing = |other: &String| {
+            let samples = sides.get(other)?;
+            let ratio = own.against(samples, |own, other| own / other)?;
+            let difference = own.against(samples, |own, other| own - other)?;
+            let target = self
+                .targets
+                .iter()
+                .find(|target| target.figure == figure && target.against == other)
+                .map(|target| target.limit);
+            let verdict =
+                target.map(|target| Verdict { target, met: target.is_met(ratio, difference) });
+            Some((other.clone(), Standing { ratio, difference, verdict }))
+        };
+        let against = others.iter().filter_map(standing).collect();
+        Some(Line { figure, sides, against })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    fn figures(rate: f64, client: Option<f64>) -> Figures {
+        let client = client.map(|client| (Figure::ClientMicros, client));
+        [(Figure::PacketsPerSecond, rate)].into_iter().chain(client).collect()
+    }
+
+    pub(crate) fn outcome() -> Outcome {
+        let round = |ours, tuned, plain, client| {
+            vec![figures(ours, Some(2.5)), figures(tuned, Some(client)), figures(plain, Some(7.0))]
+        };
+        let target = |figure, against, limit| Target { figure, against, limit };
+        Outcome {
+            case: "drain",
+            setting: "1,000 packets of 600 B".to_owned(),
+            sides: ["ours", "tuned", "plain"].map(str::to_owned).to_vec(),
+            rounds: vec![
+                round(98_000.0, 100_000.0, 40_000.0, 2.0),
+                round(99_000.0, 100_000.0, 50_000.0, 2.0),
+                round(93_500.0, 100_000.0, 50_000.0, 2.0),
+            ],
+            targets: vec![
+                target(Figure::PacketsPerSecond, "tuned", Limit::AtLeast(0.95)),
+                target(Figure::PacketsPerSecond, "plain", Limit::AtLeast(2.0)),
+                target(Figure::ClientMicros, "tuned", Limit::OnTop(0.25)),
+            ],
+        }
+    }
+
+    #[test]
+    fn first_side_is_compared_with_each_of_the_others() {
+        let lines = outcome().lines();
+        assert_eq!(lines.len(), 2);
+        let against = &lines[0].against;
+        assert_eq!(against["tuned"].ratio, 0.98);
+        assert!(against["tuned"].verdict.as_ref().unwrap().met);
+        assert!(!against["plain"].verdict.as_ref().unwrap().met);
+        let client = &lines[1].against;
+        assert_eq!(client["tuned"].difference, 0.5);
+        assert!(!client["tuned"].verdict.as_ref().unwrap().met);
+        assert!(client["plain"].verdict.is_none());
+    }
+
+    #[test]
+    fn figure_that_a_side_could_not_measure_is_left_out() {
+        let mut outcome = outcome();
+        outcome.rounds[1][2] = figures(50_000.0, None);
+        let lines = outcome.lines();
+        assert_eq!(lines.len(), 1);
+        assert_eq!(lines[0].figure, Figure::PacketsPerSecond);
+    }
+}

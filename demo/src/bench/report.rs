@@ -1,0 +1,103 @@
+//! What the user sees: progress on standard error, figures on standard output.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::machine::Machine;
+use super::options::Output;
+use super::outcome::{Line, Outcome};
+use super::table::table;
+
+/// Prints what was measured.
+#[derive(Debug)]
+pub(crate) struct Report {
+    output: Output,
+    outcomes: Vec<Outcome>,
+}
+
+#[derive(Serialize)]
+struct All<'a> {
+    machine: &'a Machine,
+    outcomes: Vec<Shown<'a>>,
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    case: &'static str,
+    setting: &'a str,
+    rounds: usize,
+    figures: Vec<Line>,
+}
+
+impl Report {
+    pub(crate) fn new(output: Output) -> Self {
+        Self { output, outcomes: Vec::new() }
+    }
+
+    /// Takes an outcome; a table is printed at once.
+    ///
+    /// # Errors
+    /// If the output is gone; so for the other.
+    pub(crate) fn add(&mut self, outcome: Outcome) -> io::Result<()> {
+        if self.output == Output::Table {
+            writeln!(io::stdout(), "{}", table(&outcome))?;
+        }
+        self.outcomes.push(outcome);
+        Ok(())
+    }
+
+    pub(crate) fn finish(&self, machine: &Machine) -> io::Result<()> {
+        let mut out = io::stdout();
+        match self.output {
+            Output::Table => writeln!(out, "{machine}"),
+            Output::Json => {
+                serde_json::to_writer(&mut out, &self.all(machine))?;
+                writeln!(out)
+            }
+        }
+    }
+
+    fn all<'a>(&'a self, machine: &'a Machine) -> All<'a> {
+        let shown = self.outcomes.iter().map(|outcome| Shown {
+            case: outcome.case,
+            setting: &outcome.setting,
+            rounds: outcome.rounds.len(),
+            figures: outcome.lines(),
+        });
+        All { machine, outcomes: shown.collect() }
+    }
+}
+
+/// Says what is going on.
+pub(crate) fn progress(text: &str) {
+    // Nobody has to listen.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::outcome::tests::outcome;
+
+    #[test]
+    fn data_holds_what_the_table_shows() {
+        let mut report = Report::new(Output::Json);
+        report.add(outcome()).unwrap();
+        let machine = Machine::this("2.15.1".to_owned());
+        let json = serde_json::to_value(report.all(&machine)).unwrap();
+        assert_eq!(json["machine"]["server"], "2.15.1");
+        let shown = &json["outcomes"][0];
+        assert_eq!((shown["case"].as_str(), shown["rounds"].as_u64()), (Some("drain"), Some(3)));
+        let rate = &shown["figures"][0];
+        assert_eq!(rate["figure"], "packets_per_second");
+        assert_eq!(rate["sides"]["ours"]["median"], 98_000.0);
+        assert_eq!(rate["sides"]["ours"]["rounds"].as_array().unwrap().len(), 3);
+        let tuned = &rate["against"]["tuned"];
+        assert_eq!(tuned["ratio"], 0.98);
+        assert_eq!(
+            (tuned["target"].as_str(), tuned["met"].as_bool()),
+            (Some(">= 0.95"), Some(true))
+        );
+    }
+}

@@ -1,0 +1,186 @@
+//! async-nats as a careful user writes it: one thread, large batches, acknowledgements that
+//! nobody waits for, and many publishes under way.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use async_nats::jetstream::consumer::pull::{Config, Stream as Messages};
+use async_nats::jetstream::{self, Context, Message};
+use futures::StreamExt;
+use futures::stream::FuturesOrdered;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::{CHECKED, Fact, Placed, order_id, window};
+use crate::bench::arena::STREAM;
+use crate::bench::errand::{Errand, Measured, Work};
+use crate::bench::goal;
+use crate::bench::hops::{Hops, Stamp};
+use crate::bench::meter::Meter;
+use crate::bench::packets::WANTED;
+
+/// Larger ones are not faster.
+const BATCH: usize = 10_000;
+
+/// Beyond 1,000, the default, it costs nothing more.
+const MAX_ACK_PENDING: i64 = 50_000;
+
+/// How many reactions wait for their publish to be stored.
+const REACTIONS: usize = 1_024;
+
+pub(super) const NOTE: &str = "----------------------------------------------------------------\
+    --------------------------------------------------------------------------------------";
+
+pub(crate) async fn run(errand: &Errand) -> Result<Measured> {
+    let client = async_nats::connect(&errand.url).await?;
+    let jetstream = jetstream::new(client);
+    match errand.work {
+        Work::Publish { count, size } => publish(errand, &jetstream, count, size).await,
+        Work::Read { count, .. } => read(errand, &jetstream, count).await,
+        Work::React { count } => react(errand, &jetstream, count).await,
+        Work::Hop { count, every_micros } => {
+            hop(errand, jetstream, count, Duration::from_micros(every_micros)).await
+        }
+    }
+}
+
+async fn publish(
+    errand: &Errand,
+    jetstream: &Context,
+    count: u64,
+    size: usize,
+) -> Result<Measured> {
+    let note = note(size)?;
+    let packets = (0..count).map(|number| {
+        let id = Uuid::now_v7().to_string();
+        let body = fact(&id, &order_id(number), &note);
+        (id, body.into())
+    });
+    let meter = Meter::begin(errand.server);
+    window::publish(jetstream, packets).await?;
+    Ok(goal::measured(&meter))
+}
+
+/// Does not look at the bodies.
+async fn read(errand: &Errand, jetstream: &Context, count: u64) -> Result<Measured> {
+    let mut messages = messages(errand, jetstream).await?;
+    let mut meter = None;
+    for _ in 0..count {
+        let message = next(&mut messages).await?;
+        meter.get_or_insert_with(|| goal::begin(errand));
+        acknowledge(&message).await?;
+    }
+    goal::end(errand, &meter.context("there was nothing to read")?, count).await
+}
+
+/// Acknowledges a packet once what it led to is stored. What it publishes it gets too, and passes
+/// over.
+async fn react(errand: &Errand, jetstream: &Context, count: u64) -> Result<Measured> {
+    #[derive(Deserialize)]
+    struct Kind<'a> {
+        event: &'a str,
+    }
+    let mut messages = messages(errand, jetstream).await?;
+    let mut reacting = FuturesOrdered::new();
+    let (mut meter, mut read) = (None, 0);
+    while read < 2 * count || !reacting.is_empty() {
+        tokio::select! {
+            Some(stored) = reacting.next() => acknowledge(&Result::<Message>::from(stored)?).await?,
+            message = next(&mut messages), if read < 2 * count && reacting.len() < REACTIONS => {
+                let message = message?;
+                meter.get_or_insert_with(|| goal::begin(errand));
+                read += 1;
+                let Kind { event } = serde_json::from_slice(&message.payload)?;
+                if event != WANTED {
+                    acknowledge(&message).await?;
+                    continue;
+                }
+                let placed: Placed = serde_json::from_slice(&message.payload)?;
+                let (id, body) = answer(&message, &placed)?;
+                let sent = window::send(jetstream, &id, body.into()).await?;
+                reacting.push_back(async move {
+                    sent.await?;
+                    Ok(message)
+                });
+            }
+        }
+    }
+    goal::end(errand, &meter.context("there was nothing to read")?, 2 * count).await
+}
+
+async fn hop(errand: &Errand, jetstream: Context, count: u64, every: Duration) -> Result<Measured> {
+    let mut messages = messages(errand, &jetstream).await?;
+    let publisher = jetstream::new(async_nats::connect(&errand.url).await?);
+    let origin = Instant::now();
+    let publishing = async {
+        let mut clock = tokio::time::interval(every);
+        for number in 0..count {
+            clock.tick().await;
+            let id = order_id(number);
+            let body = serde_json::to_vec(&Stamp::now(origin))?;
+            window::send(&publisher, &id, body.into()).await?.await?;
+        }
+        anyhow::Ok(())
+    };
+    let reading = async {
+        let mut hops = Hops::new(origin);
+        for _ in 0..count {
+            let message = next(&mut messages).await?;
+            let arrived = hops.now();
+            hops.add(&serde_json::from_slice::<Stamp>(&message.payload)?, arrived);
+            acknowledge(&message).await?;
+        }
+        anyhow::Ok(hops)
+    };
+    let ((), hops) = tokio::try_join!(publishing, reading)?;
+    Ok(hops.measured())
+}
+
+async fn messages(errand: &Errand, jetstream: &Context) -> Result<Messages> {
+    let stream = jetstream.get_stream_no_info(STREAM).await?;
+    let config = Config {
+        durable_name: Some(errand.service.clone()),
+        max_ack_pending: MAX_ACK_PENDING,
+        ..Config::default()
+    };
+    let consumer = stream.create_consumer(config).await?;
+    Ok(consumer.stream().max_messages_per_batch(BATCH).messages().await?)
+}
+
+pub(super) async fn next(messages: &mut Messages) -> Result<Message> {
+    Ok(messages.next().await.context("the deliveries ended")??)
+}
+
+/// Hands the acknowledgement to the connection.
+pub(super) async fn acknowledge(message: &Message) -> Result<()> {
+    message.ack().await.map_err(anyhow::Error::from_boxed)
+}
+
+/// What a reaction publishes, under an id that is the same when the packet comes again.
+pub(super) fn answer(message: &Message, placed: &Placed) -> Result<(String, Vec<u8>)> {
+    let sequence = message.info().map_err(anyhow::Error::from_boxed)?.stream_sequence;
+    let id = format!("checked-{sequence}");
+    let fact = Fact {
+        event: CHECKED,
+        id: &id,
+        order_id: &placed.order_id,
+        total: placed.total,
+        note: NOTE,
+    };
+    let body = serde_json::to_vec(&fact)?;
+    Ok((id, body))
+}
+
+pub(super) fn fact(id: &str, order_id: &str, note: &str) -> Vec<u8> {
+    let fact = Fact { event: WANTED, id, order_id, total: 7550, note };
+    serde_json::to_vec(&fact).expect("a struct of texts and numbers has a JSON text")
+}
+
+/// What makes a fact as long as it is to be.
+pub(super) fn note(size: usize) -> Result<String> {
+    let bare = fact(&Uuid::nil().to_string(), &order_id(0), "").len();
+    match size.checked_sub(bare) {
+        Some(room) => Ok("-".repeat(room)),
+        None => bail!("a fact has at least {bare} bytes"),
+    }
+}

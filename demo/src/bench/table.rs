@@ -1,0 +1,108 @@
+//! An outcome as a table for people.
+
+use std::fmt::Write as _;
+
+use super::outcome::{Line, Outcome, Standing};
+use super::samples::Samples;
+
+/// Writes the table of an outcome: a row per figure, a column per side with the median and the
+/// least and the most, a column per comparison with the target where there is one.
+pub(crate) fn table(outcome: &Outcome) -> String {
+    let rounds = match outcome.rounds.len() {
+        1 => "1 round".to_owned(),
+        rounds => format!("{rounds} rounds"),
+    };
+    let mut text = format!("{}: {}, {rounds}\n", outcome.case, outcome.setting);
+    let rows: Vec<Vec<String>> = std::iter::once(head(outcome))
+        .chain(outcome.lines().iter().map(|line| row(outcome, line)))
+        .collect();
+    let widths: Vec<usize> = (0..rows[0].len())
+        .map(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or_default())
+        .collect();
+    for row in &rows {
+        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
+            if column == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+        });
+        let cells: Vec<_> = cells.collect();
+        // Writing to a text cannot fail.
+        let _ = writeln!(text, "  {}", cells.join("   ").trim_end());
+    }
+    text
+}
+
+fn head(outcome: &Outcome) -> Vec<String> {
+    let own = &outcome.sides[0];
+    let comparisons = outcome.sides[1..].iter().map(|other| format!("{own}/{other}"));
+    std::iter::once(String::new()).chain(outcome.sides.iter().cloned()).chain(comparisons).collect()
+}
+
+fn row(outcome: &Outcome, line: &Line) -> Vec<String> {
+    let samples =
+        outcome.sides.iter().map(|side| line.sides.get(side).map_or_else(String::new, cell));
+    let standings = outcome.sides[1..]
+        .iter()
+        .map(|side| line.against.get(side).map_or_else(String::new, comparison));
+    std::iter::once(line.figure.label().to_owned()).chain(samples).chain(standings).collect()
+}
+
+fn cell(samples: &Samples) -> String {
+    let [median, least, most] = [samples.median(), samples.least(), samples.most()].map(number);
+    format!("{median} ({least}..{most})")
+}
+
+fn comparison(standing: &Standing) -> String {
+    use super::figure::Limit;
+    let ratio = format!("{:.2}", standing.ratio);
+    let Some(verdict) = &standing.verdict else { return ratio };
+    let shown = match verdict.target {
+        Limit::OnTop(_) => format!("{:+.2}", standing.difference),
+        Limit::AtLeast(_) | Limit::AtMost(_) => ratio,
+    };
+    let word = if verdict.met { "met" } else { "MISSED" };
+    format!("{shown} ({} {word})", verdict.target)
+}
+
+/// A number with about three digits that say something, and its thousands apart.
+pub(crate) fn number(value: f64) -> String {
+    if value < 10.0 {
+        return format!("{value:.2}");
+    }
+    if value < 100.0 {
+        return format!("{value:.1}");
+    }
+    let digits = format!("{value:.0}");
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::outcome::tests::outcome;
+
+    #[test]
+    fn numbers_are_short_and_legible() {
+        let shown = [0.254, 9.994, 12.34, 345.6, 1_234.0, 1_234_567.8].map(number);
+        assert_eq!(shown, ["0.25", "9.99", "12.3", "346", "1,234", "1,234,568"]);
+    }
+
+    #[test]
+    fn table_names_medians_spreads_ratios_and_targets() {
+        let text = table(&outcome());
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[0], "drain: 1,000 packets of 600 B, 3 rounds");
+        assert!(lines[1].contains("ours/tuned"), "{text}");
+        assert!(lines[2].contains("98,000 (93,500..99,000)"), "{text}");
+        assert!(lines[2].contains("0.98 (>= 0.95 met)"), "{text}");
+        assert!(lines[2].ends_with("1.98 (>= 2 MISSED)"), "{text}");
+        assert!(lines[3].contains("+0.50 (<= +0.25 MISSED)"), "{text}");
+        let columns = |line: &str| line.find("ours").or_else(|| line.find(')')).unwrap();
+        assert!(columns(lines[1]) <= columns(lines[2]) + 1, "{text}");
+    }
+}
