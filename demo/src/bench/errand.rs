@@ -53,8 +53,8 @@ pub(crate) struct Measured {
     pub(crate) client_cpu_seconds: Option<f64>,
     pub(crate) server_cpu_seconds: Option<f64>,
     pub(crate) resident_mebibytes: Option<f64>,
-    pub(crate) half_within_micros: Option<f64>,
-    pub(crate) most_within_micros: Option<f64>,
+    pub(crate) p50_micros: Option<f64>,
+    pub(crate) p99_micros: Option<f64>,
 }
 
 impl FromStr for Errand {

@@ -15,8 +15,8 @@ pub(crate) enum Figure {
     ServerMicros,
     /// The same, shared out over the services that get the packet.
     ServerMicrosPerService,
-    HalfWithinMicros,
-    MostWithinMicros,
+    P50Micros,
+    P99Micros,
     StartMillis,
     ResidentMebibytes,
 }
@@ -30,9 +30,9 @@ impl Figure {
             Self::PacketsPerSecond => "packets/s",
             Self::ClientMicros => "client CPU us/packet",
             Self::ServerMicros => "server CPU us/packet",
-            Self::ServerMicrosPerService => "  per service",
-            Self::HalfWithinMicros => "p50 us",
-            Self::MostWithinMicros => "p99 us",
+            Self::ServerMicrosPerService => "  and service",
+            Self::P50Micros => "p50 us",
+            Self::P99Micros => "p99 us",
             Self::StartMillis => "start to first packet ms",
             Self::ResidentMebibytes => "resident MiB",
         }

@@ -47,8 +47,8 @@ impl Hops {
     pub(crate) fn measured(&self) -> Measured {
         let counting = &self.micros[self.micros.len() / WARM_UP..];
         Measured {
-            half_within_micros: quantile(counting, 0.5),
-            most_within_micros: quantile(counting, 0.99),
+            p50_micros: quantile(counting, 0.5),
+            p99_micros: quantile(counting, 0.99),
             ..Measured::default()
         }
     }
@@ -70,7 +70,7 @@ mod tests {
             hops.add(&Stamp { event: String::new(), sent: 5 }, 5 + took);
         }
         let measured = hops.measured();
-        assert_eq!(measured.half_within_micros, Some(200.0));
-        assert_eq!(measured.most_within_micros, Some(200.0));
+        assert_eq!(measured.p50_micros, Some(200.0));
+        assert_eq!(measured.p99_micros, Some(200.0));
     }
 }

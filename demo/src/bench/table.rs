@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::figure::Limit;
 use super::outcome::{Line, Outcome, Standing};
 use super::samples::Samples;
 
@@ -37,6 +38,7 @@ fn head(outcome: &Outcome) -> Vec<String> {
 }
 
 fn row(outcome: &Outcome, line: &Line) -> Vec<String> {
+    let cell = |samples| cell(samples, outcome.rounds.len());
     let samples =
         outcome.sides.iter().map(|side| line.sides.get(side).map_or_else(String::new, cell));
     let standings = outcome.sides[1..]
@@ -45,13 +47,15 @@ fn row(outcome: &Outcome, line: &Line) -> Vec<String> {
     std::iter::once(line.figure.label().to_owned()).chain(samples).chain(standings).collect()
 }
 
-fn cell(samples: &Samples) -> String {
+fn cell(samples: &Samples, rounds: usize) -> String {
+    if rounds == 1 {
+        return number(samples.median());
+    }
     let [median, least, most] = [samples.median(), samples.least(), samples.most()].map(number);
     format!("{median} ({least}..{most})")
 }
 
 fn comparison(standing: &Standing) -> String {
-    use super::figure::Limit;
     let ratio = format!("{:.2}", standing.ratio);
     let Some(verdict) = &standing.verdict else { return ratio };
     let shown = match verdict.target {
@@ -62,15 +66,21 @@ fn comparison(standing: &Standing) -> String {
     format!("{shown} ({} {word})", verdict.target)
 }
 
-/// A number with about three digits that say something, and its thousands apart.
-pub(crate) fn number(value: f64) -> String {
+/// A number with about three digits that say something.
+fn number(value: f64) -> String {
     if value < 10.0 {
         return format!("{value:.2}");
     }
     if value < 100.0 {
         return format!("{value:.1}");
     }
-    let digits = format!("{value:.0}");
+    // A float beyond u64 saturates.
+    grouped(value.round() as u64)
+}
+
+/// A whole number with its thousands apart.
+pub(crate) fn grouped(value: u64) -> String {
+    let digits = value.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
         if place > 0 && (digits.len() - place).is_multiple_of(3) {

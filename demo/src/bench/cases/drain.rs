@@ -12,7 +12,7 @@ use crate::bench::figure::{Figure, Limit, Target};
 use crate::bench::outcome::Outcome;
 use crate::bench::packets::{Load, Wanted};
 use crate::bench::side::Side;
-use crate::bench::table::number;
+use crate::bench::table::grouped;
 
 const SIZE: usize = 600;
 
@@ -43,7 +43,7 @@ async fn read(
     arena.store(&load).await?;
     let contest = Contest {
         case,
-        setting: format!("{} packets of {SIZE} B, {wanted}", number(load.count as f64)),
+        setting: format!("{} packets of {SIZE} B, {wanted}", grouped(load.count)),
         sides: &Side::ALL,
         targets,
         time: Duration::from_secs(30),

@@ -11,35 +11,30 @@ use crate::bench::errand::Work;
 use crate::bench::figure::{Figure, Limit, Target};
 use crate::bench::outcome::Outcome;
 use crate::bench::side::Side;
-use crate::bench::table::number;
+use crate::bench::table::grouped;
 
-const EVERY: Duration = Duration::from_millis(5);
+const PER_SECOND: u64 = 200;
 
 pub(super) async fn run(bench: &Bench) -> Result<Vec<Outcome>> {
     let count = bench.packets(600);
     let within = |figure, times| Target { figure, against: "tuned", limit: Limit::AtMost(times) };
     let contest = Contest {
         case: "hop",
-        setting: format!(
-            "{} packets, {} per second",
-            number(count as f64),
-            number(EVERY.as_secs_f64().recip())
-        ),
+        setting: format!("{} packets, {} per second", grouped(count), PER_SECOND),
         sides: &[Side::Ours, Side::Tuned],
-        targets: vec![
-            within(Figure::HalfWithinMicros, 1.15),
-            within(Figure::MostWithinMicros, 1.3),
-        ],
+        targets: vec![within(Figure::P50Micros, 1.15), within(Figure::P99Micros, 1.3)],
         time: Duration::from_secs(35),
     };
-    let every_micros = u64::try_from(EVERY.as_micros())?;
     let measure = async |side| {
         let arena = bench.arena(SyncInterval::Default).await?;
-        let measured = arena.send(side, Work::Hop { count, every_micros })?.measured().await?;
+        let measured = arena
+            .send(side, Work::Hop { count, every_micros: 1_000_000 / PER_SECOND })?
+            .measured()
+            .await?;
         arena.close().await;
         Ok(known([
-            (Figure::HalfWithinMicros, measured.half_within_micros),
-            (Figure::MostWithinMicros, measured.most_within_micros),
+            (Figure::P50Micros, measured.p50_micros),
+            (Figure::P99Micros, measured.p99_micros),
         ]))
     };
     Ok(vec![bench.run(contest, measure).await?])

@@ -12,7 +12,7 @@ use crate::bench::figure::{Figure, Limit, Target};
 use crate::bench::outcome::Outcome;
 use crate::bench::packets::{Load, Wanted};
 use crate::bench::side::Side;
-use crate::bench::table::number;
+use crate::bench::table::grouped;
 
 const SIZE: usize = 600;
 
@@ -25,7 +25,7 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Outcome>> {
         case: "process",
         setting: format!(
             "memory after {} packets of {SIZE} B, one in 20 wanted",
-            number(load.count as f64)
+            grouped(load.count)
         ),
         sides: &Side::ALL,
         targets: vec![most(Figure::StartMillis), most(Figure::ResidentMebibytes)],

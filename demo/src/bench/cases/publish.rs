@@ -10,7 +10,7 @@ use crate::bench::contest::{Bench, Contest};
 use crate::bench::errand::Work;
 use crate::bench::outcome::Outcome;
 use crate::bench::side::Side;
-use crate::bench::table::number;
+use crate::bench::table::grouped;
 
 const SIZE: usize = 300;
 
@@ -34,8 +34,8 @@ async fn publish(bench: &Bench, sync: SyncInterval) -> Result<Outcome> {
         case: "publish",
         setting: format!(
             "{} packets of {SIZE} B (plain: {}), sync_interval {}",
-            number(count as f64),
-            number((count / ONE_BY_ONE) as f64),
+            grouped(count),
+            grouped(count / ONE_BY_ONE),
             sync.name()
         ),
         sides: &Side::ALL,

@@ -11,7 +11,7 @@ use crate::bench::errand::Work;
 use crate::bench::outcome::Outcome;
 use crate::bench::packets::{Load, Wanted};
 use crate::bench::side::Side;
-use crate::bench::table::number;
+use crate::bench::table::grouped;
 
 const SIZE: usize = 600;
 
@@ -32,7 +32,7 @@ async fn react(bench: &Bench, sync: SyncInterval) -> Result<Outcome> {
         case: "react",
         setting: format!(
             "{} packets of {SIZE} B, each leads to one more, sync_interval {}",
-            number(count as f64),
+            grouped(count),
             sync.name()
         ),
         sides: &Side::ALL,

@@ -7,9 +7,10 @@ use anyhow::Result;
 
 use super::services::measure;
 use crate::bench::contest::{Bench, Contest};
+use crate::bench::figure::Figure;
 use crate::bench::outcome::Outcome;
 use crate::bench::side::Side;
-use crate::bench::table::number;
+use crate::bench::table::grouped;
 
 const RIVERS: usize = 64;
 
@@ -33,15 +34,20 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Outcome>> {
     let count = bench.packets(3_000);
     let contest = Contest {
         case: "rivers",
-        setting: format!("{RIVERS} rivers, {} packets of 300 B", number(count as f64)),
+        setting: format!("{RIVERS} rivers, {} packets of 300 B", grouped(count)),
         sides: &[Sharing::OneService, Sharing::ServiceEach],
         targets: Vec::new(),
         time: Duration::from_secs(20),
     };
-    let sharing = async |sharing| match sharing {
-        // The one that wants the first and the last packet is among them.
-        Sharing::OneService => measure(bench, Side::Ours, 1, RIVERS - 1, count).await,
-        Sharing::ServiceEach => measure(bench, Side::Ours, RIVERS, 0, count).await,
+    let measure = async |sharing| {
+        let (services, idle_rivers) = match sharing {
+            // The river that wants the first and the last packet is among them.
+            Sharing::OneService => (1, RIVERS - 1),
+            Sharing::ServiceEach => (RIVERS, 0),
+        };
+        let mut figures = measure(bench, Side::Ours, services, idle_rivers, count).await?;
+        figures.remove(&Figure::ServerMicrosPerService);
+        Ok(figures)
     };
-    Ok(vec![bench.run(contest, sharing).await?])
+    Ok(vec![bench.run(contest, measure).await?])
 }

@@ -14,7 +14,7 @@ use crate::bench::meter::cpu_seconds;
 use crate::bench::outcome::Outcome;
 use crate::bench::packets::{Load, Wanted};
 use crate::bench::side::Side;
-use crate::bench::table::number;
+use crate::bench::table::grouped;
 
 const SIZE: usize = 300;
 
@@ -35,7 +35,7 @@ async fn side_by_side(bench: &Bench, services: usize, count: u64) -> Result<Outc
         setting: format!(
             "{services} on one stream, {} packets of {SIZE} B, none wanted but the first and the \
              last",
-            number(count as f64)
+            grouped(count)
         ),
         sides: &[Side::Ours, Side::Tuned],
         targets: Vec::new(),

@@ -7,7 +7,7 @@ use async_nats::jetstream::{self, Context};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::tuned::{acknowledge, answer, fact, next, note};
+use super::tuned::{ANSWER, acknowledge, answer, fact, next, note};
 use super::{Placed, order_id, window};
 use crate::bench::arena::STREAM;
 use crate::bench::errand::{Errand, Measured, Work};
@@ -62,6 +62,7 @@ async fn read(errand: &Errand, jetstream: &Context, count: u64, wanted: u64) -> 
 
 async fn react(errand: &Errand, jetstream: &Context, count: u64) -> Result<Measured> {
     let mut messages = messages(errand, jetstream).await?;
+    let note = note(ANSWER)?;
     let mut meter = None;
     for _ in 0..2 * count {
         let message = next(&mut messages).await?;
@@ -69,7 +70,7 @@ async fn react(errand: &Errand, jetstream: &Context, count: u64) -> Result<Measu
         let packet: Value = serde_json::from_slice(&message.payload)?;
         if packet["event"] == WANTED {
             let placed: Placed = serde_json::from_value(packet)?;
-            let (id, body) = answer(&message, &placed)?;
+            let (id, body) = answer(&message, &placed, &note)?;
             window::send(jetstream, &id, body.into()).await?.await?;
         }
         acknowledge(&message).await?;

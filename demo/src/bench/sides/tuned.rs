@@ -28,8 +28,9 @@ const MAX_ACK_PENDING: i64 = 50_000;
 /// How many reactions wait for their publish to be stored.
 const REACTIONS: usize = 1_024;
 
-pub(super) const NOTE: &str = "----------------------------------------------------------------\
-    --------------------------------------------------------------------------------------";
+/// How long the facts are that reactions publish: about as long as those of the library, which say
+/// where they come from.
+pub(super) const ANSWER: usize = 300;
 
 pub(crate) async fn run(errand: &Errand) -> Result<Measured> {
     let client = async_nats::connect(&errand.url).await?;
@@ -81,6 +82,7 @@ async fn react(errand: &Errand, jetstream: &Context, count: u64) -> Result<Measu
         event: &'a str,
     }
     let mut messages = messages(errand, jetstream).await?;
+    let note = note(ANSWER)?;
     let mut reacting = FuturesOrdered::new();
     let (mut meter, mut read) = (None, 0);
     while read < 2 * count || !reacting.is_empty() {
@@ -96,7 +98,7 @@ async fn react(errand: &Errand, jetstream: &Context, count: u64) -> Result<Measu
                     continue;
                 }
                 let placed: Placed = serde_json::from_slice(&message.payload)?;
-                let (id, body) = answer(&message, &placed)?;
+                let (id, body) = answer(&message, &placed, &note)?;
                 let sent = window::send(jetstream, &id, body.into()).await?;
                 reacting.push_back(async move {
                     sent.await?;
@@ -157,16 +159,11 @@ pub(super) async fn acknowledge(message: &Message) -> Result<()> {
 }
 
 /// What a reaction publishes, under an id that is the same when the packet comes again.
-pub(super) fn answer(message: &Message, placed: &Placed) -> Result<(String, Vec<u8>)> {
+pub(super) fn answer(message: &Message, placed: &Placed, note: &str) -> Result<(String, Vec<u8>)> {
     let sequence = message.info().map_err(anyhow::Error::from_boxed)?.stream_sequence;
     let id = format!("checked-{sequence}");
-    let fact = Fact {
-        event: CHECKED,
-        id: &id,
-        order_id: &placed.order_id,
-        total: placed.total,
-        note: NOTE,
-    };
+    let fact =
+        Fact { event: CHECKED, id: &id, order_id: &placed.order_id, total: placed.total, note };
     let body = serde_json::to_vec(&fact)?;
     Ok((id, body))
 }
