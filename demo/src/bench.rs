@@ -50,11 +50,15 @@ async fn perform(options: &Options, bench: &Bench) -> Result<Ending> {
     let machine = Machine::this(arena.version());
     arena.close().await;
     let mut report = Report::new(options.output);
-    for case in options.cases() {
-        for outcome in Box::pin(case.run(bench)).await? {
-            report.add(outcome)?;
-        }
-    }
+    let measured = Box::pin(measure(options, bench, &mut report)).await;
+    // What was measured before something failed is worth being seen.
     report.finish(&machine)?;
-    Ok(Ending::Holds)
+    measured.map(|()| Ending::Holds)
+}
+
+async fn measure(options: &Options, bench: &Bench, report: &mut Report) -> Result<()> {
+    for case in options.cases() {
+        Box::pin(case.run(bench, report)).await?;
+    }
+    Ok(())
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use async_nats::jetstream;
+use async_nats::jetstream::Context as JetStream;
 use clap::ValueEnum;
 use rapids_client::{Config, Rapids};
 use rapids_test::NatsServer;
@@ -68,7 +68,7 @@ pub(crate) struct Arena<'a> {
     server: NatsServer,
     folder: TempDir,
     guard: &'a Guard,
-    jetstream: jetstream::Context,
+    jetstream: JetStream,
     names: AtomicU64,
 }
 
@@ -85,7 +85,7 @@ impl<'a> Arena<'a> {
         // Made by the library, so that all sides have the same.
         Box::pin(Rapids::connect(&Config::new(server.url()))).await?;
         let client = async_nats::connect(server.url()).await?;
-        let jetstream = jetstream::new(client);
+        let jetstream = window::jetstream(client);
         Ok(Self { server, folder, guard, jetstream, names: AtomicU64::new(0) })
     }
 

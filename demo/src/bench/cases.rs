@@ -14,7 +14,7 @@ use clap::ValueEnum;
 use super::contest::Bench;
 use super::errand::Measured;
 use super::figure::{Figure, Figures, Limit, Target};
-use super::outcome::Outcome;
+use super::report::Report;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Case {
@@ -37,18 +37,20 @@ pub(crate) enum Case {
 }
 
 impl Case {
+    /// Measures, and reports each outcome at once.
+    ///
     /// # Errors
     /// If a measurement fails.
-    pub(crate) async fn run(self, bench: &Bench) -> Result<Vec<Outcome>> {
+    pub(crate) async fn run(self, bench: &Bench, report: &mut Report) -> Result<()> {
         match self {
-            Self::Publish => publish::run(bench).await,
-            Self::Drain => drain::drain(bench).await,
-            Self::Skip => drain::skip(bench).await,
-            Self::React => react::run(bench).await,
-            Self::Hop => hop::run(bench).await,
-            Self::Services => services::run(bench).await,
-            Self::Rivers => rivers::run(bench).await,
-            Self::Process => process::run(bench).await,
+            Self::Publish => publish::run(bench, report).await,
+            Self::Drain => drain::drain(bench, report).await,
+            Self::Skip => drain::skip(bench, report).await,
+            Self::React => react::run(bench, report).await,
+            Self::Hop => hop::run(bench, report).await,
+            Self::Services => services::run(bench, report).await,
+            Self::Rivers => rivers::run(bench, report).await,
+            Self::Process => process::run(bench, report).await,
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::bench::errand::Work;
 use crate::bench::figure::{Figure, Limit, Target};
 use crate::bench::outcome::Outcome;
 use crate::bench::packets::{Load, Wanted};
+use crate::bench::report::Report;
 use crate::bench::side::Side;
 use crate::bench::table::grouped;
 
@@ -18,18 +19,19 @@ const SIZE: usize = 600;
 
 const ONE_IN: u64 = 20;
 
-pub(super) async fn drain(bench: &Bench) -> Result<Vec<Outcome>> {
+pub(super) async fn drain(bench: &Bench, report: &mut Report) -> Result<()> {
     let load = Load { count: bench.packets(100_000), size: SIZE, wanted: Wanted::OneIn(ONE_IN) };
     let wanted = format!("one in {ONE_IN} wanted");
     let targets = vec![rate("tuned", 0.95), rate("plain", 1.8)];
-    read(bench, "drain", load, &wanted, targets).await
+    Ok(report.add(read(bench, "drain", load, &wanted, targets).await?)?)
 }
 
-pub(super) async fn skip(bench: &Bench) -> Result<Vec<Outcome>> {
+pub(super) async fn skip(bench: &Bench, report: &mut Report) -> Result<()> {
     let load = Load { count: bench.packets(100_000), size: SIZE, wanted: Wanted::EndsOnly };
     let target =
         Target { figure: Figure::ClientMicros, against: "tuned", limit: Limit::OnTop(0.25) };
-    read(bench, "skip", load, "none wanted but the first and the last", vec![target]).await
+    let wanted = "none wanted but the first and the last";
+    Ok(report.add(read(bench, "skip", load, wanted, vec![target]).await?)?)
 }
 
 async fn read(
@@ -38,7 +40,7 @@ async fn read(
     load: Load,
     wanted: &str,
     targets: Vec<Target>,
-) -> Result<Vec<Outcome>> {
+) -> Result<Outcome> {
     let arena = bench.arena(SyncInterval::Default).await?;
     arena.store(&load).await?;
     let contest = Contest {
@@ -55,5 +57,5 @@ async fn read(
     };
     let outcome = bench.run(contest, measure).await?;
     arena.close().await;
-    Ok(vec![outcome])
+    Ok(outcome)
 }

@@ -9,13 +9,13 @@ use crate::bench::arena::SyncInterval;
 use crate::bench::contest::{Bench, Contest};
 use crate::bench::errand::Work;
 use crate::bench::figure::{Figure, Limit, Target};
-use crate::bench::outcome::Outcome;
+use crate::bench::report::Report;
 use crate::bench::side::Side;
 use crate::bench::table::grouped;
 
 const PER_SECOND: u64 = 200;
 
-pub(super) async fn run(bench: &Bench) -> Result<Vec<Outcome>> {
+pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     let count = bench.packets(600);
     let within = |figure, times| Target { figure, against: "tuned", limit: Limit::AtMost(times) };
     let contest = Contest {
@@ -37,5 +37,5 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Outcome>> {
             (Figure::P99Micros, measured.p99_micros),
         ]))
     };
-    Ok(vec![bench.run(contest, measure).await?])
+    Ok(report.add(bench.run(contest, measure).await?)?)
 }

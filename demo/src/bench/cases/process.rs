@@ -9,14 +9,14 @@ use crate::bench::arena::SyncInterval;
 use crate::bench::contest::{Bench, Contest};
 use crate::bench::errand::Work;
 use crate::bench::figure::{Figure, Limit, Target};
-use crate::bench::outcome::Outcome;
 use crate::bench::packets::{Load, Wanted};
+use crate::bench::report::Report;
 use crate::bench::side::Side;
 use crate::bench::table::grouped;
 
 const SIZE: usize = 600;
 
-pub(super) async fn run(bench: &Bench) -> Result<Vec<Outcome>> {
+pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     let load = Load { count: bench.packets(10_000), size: SIZE, wanted: Wanted::OneIn(20) };
     let arena = bench.arena(SyncInterval::Default).await?;
     arena.store(&load).await?;
@@ -43,5 +43,5 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Outcome>> {
     };
     let outcome = bench.run(contest, measure).await?;
     arena.close().await;
-    Ok(vec![outcome])
+    Ok(report.add(outcome)?)
 }

@@ -9,6 +9,7 @@ use crate::bench::arena::SyncInterval;
 use crate::bench::contest::{Bench, Contest};
 use crate::bench::errand::Work;
 use crate::bench::outcome::Outcome;
+use crate::bench::report::Report;
 use crate::bench::side::Side;
 use crate::bench::table::grouped;
 
@@ -17,18 +18,17 @@ const SIZE: usize = 300;
 /// Who publishes one by one is slower by as much, and needs no more packets to show it.
 const ONE_BY_ONE: u64 = 10;
 
-pub(super) async fn run(bench: &Bench) -> Result<Vec<Outcome>> {
-    let mut outcomes = Vec::new();
+pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     for sync in SyncInterval::BOTH {
-        outcomes.push(publish(bench, sync).await?);
+        report.add(publish(bench, sync).await?)?;
     }
-    Ok(outcomes)
+    Ok(())
 }
 
 async fn publish(bench: &Bench, sync: SyncInterval) -> Result<Outcome> {
     let (count, target) = match sync {
         SyncInterval::Default => (bench.packets(100_000), rate("tuned", 0.95)),
-        SyncInterval::Always => (bench.packets(20_000), rate("tuned", 4.0)),
+        SyncInterval::Always => (bench.packets(10_000), rate("tuned", 4.0)),
     };
     let contest = Contest {
         case: "publish",

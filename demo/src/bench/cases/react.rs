@@ -10,23 +10,23 @@ use crate::bench::contest::{Bench, Contest};
 use crate::bench::errand::Work;
 use crate::bench::outcome::Outcome;
 use crate::bench::packets::{Load, Wanted};
+use crate::bench::report::Report;
 use crate::bench::side::Side;
 use crate::bench::table::grouped;
 
 const SIZE: usize = 600;
 
-pub(super) async fn run(bench: &Bench) -> Result<Vec<Outcome>> {
-    let mut outcomes = Vec::new();
+pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     for sync in SyncInterval::BOTH {
-        outcomes.push(react(bench, sync).await?);
+        report.add(react(bench, sync).await?)?;
     }
-    Ok(outcomes)
+    Ok(())
 }
 
 async fn react(bench: &Bench, sync: SyncInterval) -> Result<Outcome> {
     let count = bench.packets(match sync {
         SyncInterval::Default => 20_000,
-        SyncInterval::Always => 5_000,
+        SyncInterval::Always => 2_000,
     });
     let contest = Contest {
         case: "react",

@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::services::measure;
 use crate::bench::contest::{Bench, Contest};
 use crate::bench::figure::Figure;
-use crate::bench::outcome::Outcome;
+use crate::bench::report::Report;
 use crate::bench::side::Side;
 use crate::bench::table::grouped;
 
@@ -30,7 +30,7 @@ impl fmt::Display for Sharing {
     }
 }
 
-pub(super) async fn run(bench: &Bench) -> Result<Vec<Outcome>> {
+pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     let count = bench.packets(3_000);
     let contest = Contest {
         case: "rivers",
@@ -49,5 +49,5 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Outcome>> {
         figures.remove(&Figure::ServerMicrosPerService);
         Ok(figures)
     };
-    Ok(vec![bench.run(contest, measure).await?])
+    Ok(report.add(bench.run(contest, measure).await?)?)
 }

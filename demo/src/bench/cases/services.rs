@@ -13,6 +13,7 @@ use crate::bench::figure::{Figure, Figures};
 use crate::bench::meter::cpu_seconds;
 use crate::bench::outcome::Outcome;
 use crate::bench::packets::{Load, Wanted};
+use crate::bench::report::Report;
 use crate::bench::side::Side;
 use crate::bench::table::grouped;
 
@@ -21,12 +22,11 @@ const SIZE: usize = 300;
 /// How many services, and how many packets to show what they cost.
 const STEPS: [(usize, u64); 4] = [(1, 40_000), (4, 20_000), (16, 10_000), (64, 3_000)];
 
-pub(super) async fn run(bench: &Bench) -> Result<Vec<Outcome>> {
-    let mut outcomes = Vec::new();
+pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     for (services, count) in STEPS {
-        outcomes.push(side_by_side(bench, services, bench.packets(count)).await?);
+        report.add(side_by_side(bench, services, bench.packets(count)).await?)?;
     }
-    Ok(outcomes)
+    Ok(())
 }
 
 async fn side_by_side(bench: &Bench, services: usize, count: u64) -> Result<Outcome> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use async_nats::jetstream::consumer::pull::{Config, Stream as Messages};
-use async_nats::jetstream::{self, Context, Message};
+use async_nats::jetstream::{Context, Message};
 use futures::StreamExt;
 use futures::stream::FuturesOrdered;
 use serde::Deserialize;
@@ -34,7 +34,7 @@ pub(super) const ANSWER: usize = 300;
 
 pub(crate) async fn run(errand: &Errand) -> Result<Measured> {
     let client = async_nats::connect(&errand.url).await?;
-    let jetstream = jetstream::new(client);
+    let jetstream = window::jetstream(client);
     match errand.work {
         Work::Publish { count, size } => publish(errand, &jetstream, count, size).await,
         Work::Read { count, .. } => read(errand, &jetstream, count).await,
@@ -112,7 +112,7 @@ async fn react(errand: &Errand, jetstream: &Context, count: u64) -> Result<Measu
 
 async fn hop(errand: &Errand, jetstream: Context, count: u64, every: Duration) -> Result<Measured> {
     let mut messages = messages(errand, &jetstream).await?;
-    let publisher = jetstream::new(async_nats::connect(&errand.url).await?);
+    let publisher = window::jetstream(async_nats::connect(&errand.url).await?);
     let origin = Instant::now();
     let publishing = async {
         let mut clock = tokio::time::interval(every);
