@@ -127,7 +127,7 @@ check: fmt clippy test doc deny
 bench *ARGS:
     cargo run -q --release -p demo -- bench "$@"
 
-# Feed the target `packet` or `expression` with inputs for some seconds; needs a C++ compiler
+# Feed the target `packet`, `expression` or `matching` with inputs for some seconds; needs a C++ compiler
 [group('checks')]
 fuzz TARGET SECONDS='60':
     #!/usr/bin/env bash

@@ -24,6 +24,7 @@ mod access;
 mod compare;
 mod compile;
 mod index;
+mod names;
 mod numbers;
 mod numeral;
 mod paths;

@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 use super::Unreadable;
 use super::access::{Access, Bounds, Way, selectivity, ways};
 use super::compare::Constant;
+use super::names::Names;
 use super::numbers::Numbers;
 use super::numeral::Numeral;
 use super::paths::Slot;
@@ -42,10 +43,10 @@ struct Shelf {
     /// Found by any value.
     present: Index,
     /// By a string or a word; see [`Constant::key`].
-    words: FxHashMap<Box<[u8]>, Index>,
+    words: Names<Index>,
     numbers: Numbers<Index>,
     /// By an element of an array, or a member of an object.
-    held: FxHashMap<Box<[u8]>, Holding>,
+    held: Names<Holding>,
 }
 
 /// The rivers filed under an element.
@@ -263,9 +264,11 @@ impl<'t> Filing<'t> {
 
     fn shelf(&mut self, slot: Slot, heap: Heap<'t>, used: &[Slot]) -> Shelf {
         let used = [used, &[slot]].concat();
-        let words = heap.words.into_iter();
-        let words = words.map(|(key, rivers)| (key.into(), self.shelve(&rivers, &used))).collect();
-        let mut held = FxHashMap::default();
+        let mut words = Names::default();
+        for (key, rivers) in heap.words {
+            words.insert(key.into(), self.shelve(&rivers, &used));
+        }
+        let mut held = Names::default();
         for (key, rivers) in heap.held {
             let holding = Holding { index: self.shelve(&rivers, &used), mark: self.marks };
             self.marks += 1;

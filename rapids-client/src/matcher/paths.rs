@@ -2,8 +2,7 @@
 //!
 //! What stands at a place in a body is left to [`scan`](super::scan).
 
-use rustc_hash::FxHashMap;
-
+use super::names::Names;
 use crate::condition::Step;
 
 /// One of the places; the packet itself is [`PACKET`].
@@ -22,10 +21,7 @@ pub(super) struct Paths {
 #[derive(Debug, Default)]
 struct Place {
     parent: Slot,
-    members: FxHashMap<Box<[u8]>, Slot>,
-    /// A bit for each length that a name of `members` has, the last for all long ones: most keys
-    /// of a body are told apart by that.
-    lengths: u64,
+    members: Names<Slot>,
     elements: Vec<(usize, Slot)>,
 }
 
@@ -53,7 +49,6 @@ impl Paths {
         }
         let new = self.add_below(slot);
         self.places[slot].members.insert(name.into(), new);
-        self.places[slot].lengths |= length_bit(name);
         new
     }
 
@@ -72,22 +67,21 @@ impl Paths {
     }
 
     /// The slot above.
+    #[inline]
     pub(super) fn parent(&self, slot: Slot) -> Slot {
         self.places[slot].parent
     }
 
     /// The slot of a member.
+    #[inline]
     pub(super) fn member(&self, slot: Slot, name: &[u8]) -> Option<Slot> {
-        let place = &self.places[slot];
-        if place.lengths & length_bit(name) == 0 {
-            return None;
-        }
-        place.members.get(name).copied()
+        self.places[slot].members.get(name).copied()
     }
 
     /// Whether some condition names a member.
+    #[inline]
     pub(super) fn has_members(&self, slot: Slot) -> bool {
-        self.places[slot].lengths != 0
+        !self.places[slot].members.is_empty()
     }
 
     /// The slot of an element.
@@ -96,14 +90,11 @@ impl Paths {
         elements.find(|(known, _)| *known == index).map(|(_, slot)| *slot)
     }
 
+    #[inline]
     /// How many elements there are up to the last that some condition names.
     pub(super) fn elements(&self, slot: Slot) -> usize {
         self.places[slot].elements.iter().map(|(index, _)| index + 1).max().unwrap_or(0)
     }
-}
-
-fn length_bit(name: &[u8]) -> u64 {
-    1 << name.len().min(63)
 }
 
 #[cfg(test)]

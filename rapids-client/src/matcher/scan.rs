@@ -63,6 +63,7 @@ impl Memory {
 
 impl<'s> Scan<'s> {
     /// Begins at the opening bracket of the packet.
+    #[inline]
     pub(super) fn new(
         body: &'s [u8],
         paths: &'s Paths,
@@ -80,6 +81,7 @@ impl<'s> Scan<'s> {
     }
 
     /// What stands at a slot; reads on until that is known.
+    #[inline]
     pub(super) fn value(&mut self, slot: Slot) -> Result<Option<Value>, Unreadable> {
         loop {
             let seen = &self.memory.seen[slot];
@@ -108,6 +110,7 @@ impl<'s> Scan<'s> {
     }
 
     /// Whether a slot that was not seen is still to be: what is above it decides.
+    #[inline]
     fn can_come(&self, slot: Slot) -> bool {
         let mut above = self.paths.parent(slot);
         loop {
@@ -120,6 +123,7 @@ impl<'s> Scan<'s> {
     }
 
     /// Reads on to the next slot, or to the end of an array or object.
+    #[inline]
     fn step(&mut self) -> Result<(), Unreadable> {
         if self.is_within {
             self.at = skip::composite(self.body, self.at)?;
@@ -132,6 +136,7 @@ impl<'s> Scan<'s> {
         }
     }
 
+    #[inline]
     fn member(&mut self, of: Slot) -> Result<(), Unreadable> {
         while let Some((key, value)) = next_key(self.body, self.at)? {
             self.at = value;
@@ -168,6 +173,7 @@ impl<'s> Scan<'s> {
     }
 
     /// Takes down the value that begins here, and goes into it where conditions do.
+    #[inline]
     fn see(&mut self, slot: Slot) -> Result<(), Unreadable> {
         let value = Value::read(self.body, self.at)?;
         let elements = match value.kind {

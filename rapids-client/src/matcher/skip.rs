@@ -9,6 +9,7 @@ use super::Unreadable;
 const SHORT: usize = 32;
 
 /// Finds the next byte that is no blank.
+#[inline]
 pub(super) fn blanks(body: &[u8], mut at: usize) -> Result<(u8, usize), Unreadable> {
     loop {
         match body.get(at) {
@@ -21,6 +22,7 @@ pub(super) fn blanks(body: &[u8], mut at: usize) -> Result<(u8, usize), Unreadab
 
 /// Finds the closing quote of the string whose inside begins at `start`, and tells whether there
 /// is a backslash before it.
+#[inline]
 pub(super) fn string(body: &[u8], start: usize) -> Result<(usize, bool), Unreadable> {
     let (mut at, mut escaped) = (start, false);
     loop {
@@ -33,6 +35,7 @@ pub(super) fn string(body: &[u8], start: usize) -> Result<(usize, bool), Unreada
     }
 }
 
+#[inline]
 fn quote_or_backslash(body: &[u8], start: usize) -> Option<usize> {
     let mut at = start;
     while let Some(word) = body.get(at..).and_then(<[u8]>::first_chunk) {
@@ -59,8 +62,10 @@ const fn zeros(word: u64) -> u64 {
 }
 
 /// Finds the place behind a number or a word such as `true`, which begins at `at`.
+#[inline]
 pub(super) fn scalar(body: &[u8], at: usize) -> usize {
-    let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r');
+    // Both closing brackets are the same but for one bit.
+    let ends = |byte: &u8| *byte <= b' ' || *byte == b',' || *byte | 0x20 == b'}';
     let rest = body.get(at..).unwrap_or_default();
     at + rest.iter().position(ends).unwrap_or(rest.len())
 }
@@ -83,6 +88,7 @@ pub(super) fn composite(body: &[u8], mut at: usize) -> Result<usize, Unreadable>
 }
 
 /// Finds the place behind the value that begins at `at`.
+#[inline]
 pub(super) fn value(body: &[u8], at: usize) -> Result<usize, Unreadable> {
     match body.get(at).ok_or(Unreadable)? {
         b'"' => Ok(string(body, at + 1)?.0 + 1),

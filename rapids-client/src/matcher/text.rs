@@ -16,16 +16,19 @@ pub(super) struct Text<'a> {
 
 impl<'a> Text<'a> {
     /// The inside of a string as it was sent; `escaped` if there is a backslash in it.
+    #[inline]
     pub(super) fn sent(bytes: &'a [u8], escaped: bool) -> Self {
         Self { bytes, escaped }
     }
 
     /// A text that needs no decoding.
+    #[inline]
     pub(super) fn plain(bytes: &'a [u8]) -> Self {
         Self { bytes, escaped: false }
     }
 
     /// Compares by characters, whose order is that of their bytes in UTF-8.
+    #[inline]
     pub(super) fn compare(self, other: Self) -> Result<Ordering, Unreadable> {
         if !self.escaped && !other.escaped {
             return Ok(self.bytes.cmp(other.bytes));
@@ -41,6 +44,7 @@ impl<'a> Text<'a> {
     }
 
     /// Tells whether both are the same text.
+    #[inline]
     pub(super) fn equals(self, other: Self) -> Result<bool, Unreadable> {
         if !self.escaped && !other.escaped {
             return Ok(self.bytes == other.bytes);
@@ -49,6 +53,7 @@ impl<'a> Text<'a> {
     }
 
     /// The content, in `memory` if it has to be decoded.
+    #[inline]
     pub(super) fn content<'m>(self, memory: &'m mut Vec<u8>) -> Result<&'m [u8], Unreadable>
     where
         'a: 'm,

@@ -27,6 +27,7 @@ pub(super) struct Value {
 
 impl Value {
     /// Reads the value that begins at `start`.
+    #[inline]
     pub(super) fn read(body: &[u8], start: usize) -> Result<Self, Unreadable> {
         let (kind, end) = match body.get(start).ok_or(Unreadable)? {
             b'"' => {
@@ -44,11 +45,13 @@ impl Value {
         Ok(Self { kind, start, end })
     }
 
+    #[inline]
     pub(super) fn is_composite(self) -> bool {
         matches!(self.kind, Kind::Array | Kind::Object)
     }
 
     /// The inside of a string.
+    #[inline]
     pub(super) fn text(self, body: &[u8]) -> Text<'_> {
         let escaped = self.kind == Kind::String { escaped: true };
         Text::sent(&body[self.start + 1..self.end - 1], escaped)
@@ -106,6 +109,7 @@ impl<'b> Children<'b> {
 /// Reads the next key of an object and finds its value; `None` at the object's end.
 ///
 /// `at` is behind a value or behind the opening bracket.
+#[inline]
 pub(super) fn next_key(body: &[u8], at: usize) -> Result<Option<(Text<'_>, usize)>, Unreadable> {
     let start = match next(body, at)? {
         (b'"', quote) => quote + 1,
@@ -121,6 +125,7 @@ pub(super) fn next_key(body: &[u8], at: usize) -> Result<Option<(Text<'_>, usize
 }
 
 /// Finds the next element of an array; `None` at the array's end.
+#[inline]
 pub(super) fn next_element(body: &[u8], at: usize) -> Result<Option<usize>, Unreadable> {
     match next(body, at)? {
         (b']', _) => Ok(None),
@@ -129,6 +134,7 @@ pub(super) fn next_element(body: &[u8], at: usize) -> Result<Option<usize>, Unre
 }
 
 /// The next byte that is no blank, and one behind a comma.
+#[inline]
 fn next(body: &[u8], at: usize) -> Result<(u8, usize), Unreadable> {
     match skip::blanks(body, at)? {
         (b',', comma) => skip::blanks(body, comma + 1),

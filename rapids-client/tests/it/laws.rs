@@ -1,14 +1,17 @@
 //! Laws that hold of every body and of every text, tried on generated ones.
 //!
-//! The laws are in [`packet`] and [`expression`], what they are tried on in [`bodies`], [`texts`]
-//! and [`tokens`]. Fuzz targets try the same laws on more.
+//! The laws are in [`packet`], [`expression`] and [`matching`], what they are tried on in
+//! [`bodies`], [`texts`], [`tokens`] and [`meeting`]. Fuzz targets try the same laws on more.
 
 mod bodies;
 mod expression;
+mod matching;
+mod meeting;
 mod packet;
 mod texts;
 mod tokens;
 
+use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, any, prop_assert, proptest};
 
 proptest! {
@@ -43,5 +46,28 @@ proptest! {
     #[test]
     fn conditions_are_expressions(text in texts::condition()) {
         prop_assert!(expression::hold(&text), "{text}");
+    }
+
+    #[test]
+    fn nothing_that_a_river_takes_is_ruled_out(
+        conditions in vec(texts::condition(), 1..4),
+        body in bodies::object(),
+        damaged in bodies::damaged(),
+    ) {
+        let conditions: Vec<&str> = conditions.iter().map(String::as_str).collect();
+        prop_assert!(matching::hold(&conditions, body.as_bytes()), "{body}");
+        matching::hold(&conditions, &damaged);
+    }
+
+    #[test]
+    fn nothing_that_meets_is_ruled_out(
+        conditions in vec(meeting::condition(), 1..4),
+        plain in vec(meeting::plain(), 1..4),
+        body in meeting::body(),
+        object in meeting::object(),
+    ) {
+        let conditions: Vec<&str> = conditions.iter().chain(&plain).map(String::as_str).collect();
+        matching::hold(&conditions, &body);
+        prop_assert!(matching::hold(&conditions, object.as_bytes()), "{object}");
     }
 }

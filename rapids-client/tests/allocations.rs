@@ -1,0 +1,72 @@
+#![cfg(test)]
+//! A packet that nobody wants costs no allocation.
+//!
+//! A binary of its own, because it counts what the allocator of the process is asked for.
+
+#[path = "../benches/matching/corpus.rs"]
+mod corpus;
+
+use allocation_counter::measure;
+use corpus::{Place, WANTED, condition, packets};
+use rapids_client::{Matcher, River};
+
+fn matcher(conditions: impl IntoIterator<Item = String>) -> Matcher {
+    let rivers: Vec<River> =
+        conditions.into_iter().map(|condition| River::new("r").when(&condition)).collect();
+    Matcher::new(&rivers)
+}
+
+/// The packets that are for nobody, after each was seen once.
+fn rejected(matcher: &mut Matcher, packets: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let is_rejected = |body: &Vec<u8>| matcher.candidates(body).is_empty();
+    packets.into_iter().filter(is_rejected).collect()
+}
+
+#[test]
+fn rejecting_a_packet_allocates_nothing() {
+    for count in [1, 1_000] {
+        let one = [format!("@.event == '{WANTED}' && @.payment.amount > 1 && @.customer.vip")];
+        let mut matcher = if count == 1 {
+            matcher(one)
+        } else {
+            matcher((0..count).map(condition).map(|(expression, _)| expression))
+        };
+        for size in [300, 600, 8_000] {
+            for place in [Place::First, Place::Last] {
+                let packets = rejected(&mut matcher, packets(size, place));
+                assert!(packets.len() > 50, "{} of {size} bytes", packets.len());
+                let counted = measure(|| {
+                    for body in &packets {
+                        assert!(matcher.candidates(body).is_empty());
+                    }
+                });
+                assert_eq!(counted.count_total, 0, "{count} rivers, {size} bytes");
+            }
+        }
+    }
+}
+
+#[test]
+fn escapes_lists_and_damage_allocate_nothing_either() {
+    let mut matcher = matcher([
+        "@.event == 'order_placed'".to_owned(),
+        "@.need == 'car' || @.need[?@ == 'car']".to_owned(),
+        "@.a < 'b' && @.l[3].x == 1e400".to_owned(),
+    ]);
+    let bodies: [&[u8]; 5] = [
+        br#"{"\u0065vent":"order\u005fpaid","a":"\u0063","l":[1,2,3,{"x":1e401}]}"#,
+        br#"{"need":["b\u0069ke",["car"],{"car":"car"}],"a":"\ud83e\udd80"}"#,
+        br#"{"event":"order_placed","need":["car","car"],"a":"a","l":[0,0,0,{"x":10e399}]}"#,
+        br#"{"event": damaged"#,
+        b"",
+    ];
+    for body in bodies {
+        matcher.candidates(body);
+    }
+    let counted = measure(|| {
+        for body in bodies {
+            matcher.candidates(body);
+        }
+    });
+    assert_eq!(counted.count_total, 0);
+}
