@@ -106,6 +106,9 @@ impl Matcher {
         let mut scan = Scan::new(body, &self.paths, &mut self.memory)?;
         self.marks.begin();
         self.index.find(&mut scan, &mut self.marks, &mut self.candidates)?;
+        if self.candidates.is_empty() {
+            return Ok(());
+        }
         // A river that several values speak for is found several times.
         self.candidates.sort_unstable();
         self.candidates.dedup();

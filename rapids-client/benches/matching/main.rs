@@ -5,6 +5,7 @@
 mod corpus;
 
 use std::hint::black_box;
+use std::slice::from_ref;
 use std::time::Duration;
 
 use criterion::measurement::WallTime;
@@ -41,8 +42,9 @@ fn by_event(criterion: &mut Criterion, name: &str, place: Place) {
     let expression = format!("@.event == '{WANTED}'");
     for (size, bytes) in SIZES {
         let packets = packets(bytes, place);
-        matcher(&mut group, size, &[expression.clone()], &packets);
-        quamina(&mut group, size, &[format!(r#"{{"event":["{WANTED}"]}}"#)], &packets);
+        matcher(&mut group, size, from_ref(&expression), &packets);
+        let pattern = format!(r#"{{"event":["{WANTED}"]}}"#);
+        quamina(&mut group, size, from_ref(&pattern), &packets);
         jsonpath(&mut group, size, &expression, &packets);
         let name = format!("\"{WANTED}\"");
         let finder = Finder::new(&name);
@@ -62,8 +64,8 @@ fn three_paths(criterion: &mut Criterion) {
     );
     for (size, bytes) in SIZES {
         let packets = packets(bytes, Place::Last);
-        matcher(&mut group, size, &[expression.clone()], &packets);
-        quamina(&mut group, size, &[pattern.clone()], &packets);
+        matcher(&mut group, size, from_ref(&expression), &packets);
+        quamina(&mut group, size, from_ref(&pattern), &packets);
         jsonpath(&mut group, size, &expression, &packets);
     }
     group.finish();

@@ -92,6 +92,10 @@ impl Index {
         Self { rest: rivers.to_vec(), ..Self::default() }
     }
 
+    fn is_empty(&self) -> bool {
+        self.rest.is_empty() && self.shelves.is_empty()
+    }
+
     /// Adds the rivers whose conditions may hold; reads on as far as it must.
     pub(super) fn find(
         &self,
@@ -126,7 +130,9 @@ impl Shelf {
         marks: &mut Marks,
         found: &mut Vec<usize>,
     ) -> Result<(), Unreadable> {
-        self.present.find(scan, marks, found)?;
+        if !self.present.is_empty() {
+            self.present.find(scan, marks, found)?;
+        }
         if value.is_composite() && !self.held.is_empty() {
             return self.find_held(value, scan, marks, found);
         }

@@ -75,9 +75,11 @@ impl<'s> Scan<'s> {
         memory.scan += 1;
         memory.order.clear();
         memory.open.clear();
-        let mut scan = Self { body, paths, memory, at: start, is_within: false };
-        scan.see(PACKET)?;
-        Ok(scan)
+        let value = Value { kind: Kind::Object, start, end: start + 1 };
+        memory.seen[PACKET] = Seen { scan: memory.scan, value, is_open: true };
+        memory.order.push(PACKET);
+        memory.open.push(Open { slot: PACKET, elements: None });
+        Ok(Self { body, paths, memory, at: start + 1, is_within: false })
     }
 
     /// What stands at a slot; reads on until that is known.
@@ -177,7 +179,7 @@ impl<'s> Scan<'s> {
     fn see(&mut self, slot: Slot) -> Result<(), Unreadable> {
         let value = Value::read(self.body, self.at)?;
         let elements = match value.kind {
-            Kind::Object if slot == PACKET || self.paths.has_members(slot) => Some(None),
+            Kind::Object if self.paths.has_members(slot) => Some(None),
             Kind::Array if self.paths.elements(slot) > 0 => Some(Some(0)),
             _ => None,
         };

@@ -12,11 +12,12 @@ const SHORT: usize = 32;
 #[inline]
 pub(super) fn blanks(body: &[u8], mut at: usize) -> Result<(u8, usize), Unreadable> {
     loop {
-        match body.get(at) {
-            Some(b' ' | b'\t' | b'\n' | b'\r') => at += 1,
-            Some(byte) => return Ok((*byte, at)),
-            None => return Err(Unreadable),
+        let byte = *body.get(at).ok_or(Unreadable)?;
+        // Nearly always at once.
+        if byte > b' ' || !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+            return Ok((byte, at));
         }
+        at += 1;
     }
 }
 
