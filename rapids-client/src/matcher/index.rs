@@ -103,7 +103,9 @@ impl Index {
         marks: &mut Marks,
         found: &mut Vec<usize>,
     ) -> Result<(), Unreadable> {
-        found.extend_from_slice(&self.rest);
+        if !self.rest.is_empty() {
+            found.extend_from_slice(&self.rest);
+        }
         if self.shelves.len() <= FEW_SHELVES {
             for shelf in &self.shelves {
                 if let Some(value) = scan.value(shelf.slot)? {
@@ -123,6 +125,7 @@ impl Index {
 }
 
 impl Shelf {
+    #[inline]
     fn find(
         &self,
         value: Value,
@@ -172,6 +175,7 @@ impl Shelf {
 }
 
 /// What a string or a word is filed under: a string behind a quote, so that `"null"` is not `null`.
+#[inline]
 fn key<'k>(
     value: Value,
     body: &'k [u8],

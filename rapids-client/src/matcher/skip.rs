@@ -25,6 +25,22 @@ pub(super) fn blanks(body: &[u8], mut at: usize) -> Result<(u8, usize), Unreadab
 /// is a backslash before it.
 #[inline]
 pub(super) fn string(body: &[u8], start: usize) -> Result<(usize, bool), Unreadable> {
+    // Most keys, and many values, end within the first word.
+    if let Some(word) = body.get(start..).and_then(<[u8]>::first_chunk) {
+        let word = u64::from_le_bytes(*word);
+        let found = quotes_and_backslashes(word);
+        let place = found.trailing_zeros();
+        if found == 0 {
+            return rest_of_string(body, start + 8);
+        }
+        if word >> (place & !7) & 0xFF == u64::from(b'"') {
+            return Ok((start + place as usize / 8, false));
+        }
+    }
+    rest_of_string(body, start)
+}
+
+fn rest_of_string(body: &[u8], start: usize) -> Result<(usize, bool), Unreadable> {
     let (mut at, mut escaped) = (start, false);
     loop {
         at = quote_or_backslash(body, at).ok_or(Unreadable)?;
@@ -36,12 +52,10 @@ pub(super) fn string(body: &[u8], start: usize) -> Result<(usize, bool), Unreada
     }
 }
 
-#[inline]
 fn quote_or_backslash(body: &[u8], start: usize) -> Option<usize> {
     let mut at = start;
     while let Some(word) = body.get(at..).and_then(<[u8]>::first_chunk) {
-        let word = u64::from_le_bytes(*word);
-        let found = zeros(word ^ repeated(b'"')) | zeros(word ^ repeated(b'\\'));
+        let found = quotes_and_backslashes(u64::from_le_bytes(*word));
         if found != 0 {
             return Some(at + found.trailing_zeros() as usize / 8);
         }
@@ -51,6 +65,12 @@ fn quote_or_backslash(body: &[u8], start: usize) -> Option<usize> {
         }
     }
     memchr::memchr2(b'"', b'\\', body.get(at..)?).map(|found| at + found)
+}
+
+/// Marks these bytes of a word, the first of them exactly.
+#[inline]
+const fn quotes_and_backslashes(word: u64) -> u64 {
+    zeros(word ^ repeated(b'"')) | zeros(word ^ repeated(b'\\'))
 }
 
 const fn repeated(byte: u8) -> u64 {
