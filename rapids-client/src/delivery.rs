@@ -30,5 +30,6 @@ mod schedule;
 mod suspects;
 mod taking;
 mod tally;
+mod tickets;
 mod turning;
 pub(crate) mod window;

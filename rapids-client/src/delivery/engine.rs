@@ -34,6 +34,7 @@ use super::schedule::Schedule;
 use super::suspects::{Clearance, Suspects};
 use super::taking::Recalled;
 use super::tally::Tally;
+use super::tickets::Tickets;
 use super::turning::Finished;
 use super::window::Window;
 use crate::Result;
@@ -97,6 +98,8 @@ pub(crate) struct Engine {
     pub(super) chores: Chores,
     /// The suspect that was cleared, until it has ended.
     pub(super) alone: Option<Lone>,
+    /// The order of what is published, where reactions run one at a time.
+    pub(super) tickets: Tickets,
     /// Whether no river needs anything beside its packet, so that turns may begin ahead.
     pub(super) begins_ahead: bool,
     /// How many letters could not be stored when it was looked at last.
@@ -163,6 +166,7 @@ impl Engine {
             finishing: FuturesUnordered::new(),
             leaving: FuturesUnordered::new(),
             alone: None,
+            tickets: Tickets::default(),
             begins_ahead: !service.remembers()
                 && service.rivers().iter().all(|river| !river.is_once()),
             unburied: 0,

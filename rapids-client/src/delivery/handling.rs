@@ -15,6 +15,7 @@ use super::memories::Memories;
 use super::notes::Noted;
 use super::place::Turn;
 use super::reactor::{Job, Reacted};
+use super::tickets::Ticket;
 use crate::backoff;
 use crate::error::with_causes;
 use crate::memory::{Crowded, MemoryKey, Record};
@@ -28,6 +29,8 @@ pub(crate) struct Task {
     pub(crate) turn: Turn,
     pub(crate) river: River,
     pub(crate) packet: Packet,
+    /// Its place in the order of what is published, if there is one.
+    pub(crate) ticket: Option<Ticket>,
 }
 
 /// A reaction that has run.
@@ -71,11 +74,17 @@ pub(crate) struct Handling {
 impl Handling {
     pub(crate) async fn handle(self: Rc<Self>, task: Task) -> Ran {
         let begun = Instant::now();
-        let end = self.react(&task.river, &task.packet).await.map_or_else(End::from, End::Reacted);
-        Ran { turn: task.turn, took: begun.elapsed(), end, noted: None }
+        let Task { turn, river, packet, ticket } = task;
+        let end = self.react(&river, &packet, ticket).await.map_or_else(End::from, End::Reacted);
+        Ran { turn, took: begun.elapsed(), end, noted: None }
     }
 
-    async fn react(&self, river: &River, packet: &Packet) -> Result<Sending, Unended> {
+    async fn react(
+        &self,
+        river: &River,
+        packet: &Packet,
+        mut ticket: Option<Ticket>,
+    ) -> Result<Sending, Unended> {
         let mut remembered = None;
         let outgoing = if let (true, Some(ledger)) = (river.is_once(), &self.ledger) {
             self.run_once(river, packet, ledger).await?
@@ -88,6 +97,9 @@ impl Handling {
         } else {
             self.run(river, packet, Record::default()).await?.outgoing
         };
+        if let Some(ticket) = &mut ticket {
+            ticket.turn().await;
+        }
         let mut sent = Vec::with_capacity(outgoing.len());
         for outgoing in outgoing {
             sent.push(self.publisher.send(outgoing).await);

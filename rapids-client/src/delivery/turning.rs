@@ -76,7 +76,9 @@ impl Engine {
         else {
             return;
         };
-        let task = Task { turn, river: river.clone(), packet: in_hand.packet.clone() };
+        let is_ordered = self.service.concurrency_limit() == 1;
+        let ticket = is_ordered.then(|| self.tickets.next());
+        let task = Task { turn, river: river.clone(), packet: in_hand.packet.clone(), ticket };
         if self.alone.as_ref().is_some_and(|lone| lone.turn == turn) {
             self.begin_alone(task);
         } else {
