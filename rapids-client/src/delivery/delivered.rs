@@ -56,14 +56,18 @@ struct Facts {
 
 impl Facts {
     fn read(subject: &str) -> Option<Self> {
-        let tokens = subject.strip_prefix("$JS.ACK.")?;
-        let before = match tokens.bytes().filter(|&byte| byte == b'.').count() + 1 {
+        let tokens = subject.strip_prefix("$JS.ACK.")?.as_bytes();
+        let names = match tokens.iter().filter(|&&byte| byte == b'.').count() + 1 {
             7 => 2,
             9.. => 4,
             _ => return None,
         };
-        let mut numbers = tokens.split('.').skip(before);
-        let mut next = || numbers.next()?.parse::<u64>().ok();
+        let mut rest = tokens;
+        for _ in 0..names {
+            let dot = rest.iter().position(|&byte| byte == b'.')?;
+            rest = &rest[dot + 1..];
+        }
+        let mut next = || number(&mut rest);
         Some(Self {
             deliveries: next()?,
             sequence: next()?,
@@ -71,6 +75,24 @@ impl Facts {
             stored: Timestamp::from_nanosecond(i128::from(next()?)).ok()?,
         })
     }
+}
+
+/// Takes a number and the dot behind it off the front.
+fn number(rest: &mut &[u8]) -> Option<u64> {
+    let mut number = 0_u64;
+    for (position, byte) in rest.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => {
+                number = number.checked_mul(10)?.checked_add(u64::from(byte - b'0'))?;
+            }
+            b'.' if position > 0 => {
+                *rest = &rest[position + 1..];
+                return Some(number);
+            }
+            _ => return None,
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -96,7 +118,13 @@ mod tests {
 
     #[test]
     fn what_no_stream_delivered_is_told() {
-        for subject in ["_INBOX.a.b", "$JS.ACK.RAPIDS.payment.1.2", "$JS.ACK.R.p.one.2.3.4.5"] {
+        for subject in [
+            "_INBOX.a.b",
+            "$JS.ACK.RAPIDS.payment.1.2",
+            "$JS.ACK.R.p.one.2.3.4.5",
+            "$JS.ACK.R.p.1..3.4.5",
+            "$JS.ACK.R.p.1.99999999999999999999.3.4.5",
+        ] {
             assert_eq!(Facts::read(subject), None, "{subject}");
         }
     }

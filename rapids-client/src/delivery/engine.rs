@@ -234,25 +234,22 @@ impl Engine {
     /// Takes what came, and with it what has come behind it: to wait for that along with all else
     /// would cost more than to skip it.
     async fn pulled(&mut self, feed: Feed, pulled: Pulled) {
-        self.arrived(feed, pulled).await;
-        for _ in 1..AT_ONCE {
-            let ready = match feed {
+        let (mut next, mut taken) = (Some(pulled), 0);
+        while let Some(pulled) = next {
+            match pulled {
+                Pulled::Packet(delivered) => self.take(delivered).await,
+                Pulled::Ended => {}
+                Pulled::Doubtful(reason) => {
+                    warn!("the server does not deliver: {reason}");
+                    self.doubt(feed, reason);
+                }
+            }
+            taken += 1;
+            next = match feed {
+                _ if taken == AT_ONCE => None,
                 Feed::Rapids => self.pull.ready(),
                 Feed::Replays => self.replays.ready(),
             };
-            let Some(pulled) = ready else { return };
-            self.arrived(feed, pulled).await;
-        }
-    }
-
-    async fn arrived(&mut self, feed: Feed, pulled: Pulled) {
-        match pulled {
-            Pulled::Packet(delivered) => self.take(delivered).await,
-            Pulled::Ended => {}
-            Pulled::Doubtful(reason) => {
-                warn!("the server does not deliver: {reason}");
-                self.doubt(feed, reason);
-            }
         }
     }
 

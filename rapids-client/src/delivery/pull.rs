@@ -38,6 +38,9 @@ pub(crate) struct Pull {
     /// Asked for and neither delivered nor refused.
     outstanding: usize,
     heard: Instant,
+    /// Whether something was heard since that was looked at last: a look at the clock for each
+    /// packet would cost more than most of them do.
+    is_heard: bool,
     /// No request before this time, after one that failed.
     paused: Option<Instant>,
     connects: u64,
@@ -75,6 +78,7 @@ impl Pull {
             subscriber,
             outstanding: 0,
             heard: Instant::now(),
+            is_heard: false,
             paused: None,
         })
     }
@@ -118,7 +122,7 @@ impl Pull {
                 std::future::pending::<()>().await;
                 continue;
             };
-            self.heard = Instant::now();
+            self.is_heard = true;
             let Some(status) = message.status else {
                 self.outstanding = self.outstanding.saturating_sub(1);
                 match Delivered::read(self.feed, message) {
@@ -152,6 +156,9 @@ impl Pull {
     pub(crate) fn lost(&mut self) -> Option<&'static str> {
         if !self.is_connected() {
             return None;
+        }
+        if std::mem::take(&mut self.is_heard) {
+            self.heard = Instant::now();
         }
         let connects = connects(&self.connection);
         let reason = if connects != self.connects {
