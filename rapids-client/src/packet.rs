@@ -11,7 +11,7 @@ mod names;
 pub(crate) mod provenance;
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -33,7 +33,8 @@ use provenance::Provenance;
 ///
 /// A packet keeps the bytes it was read from: keys it does not know, their order and every digit
 /// of every number travel on untouched. The facts stand at the top level; what the bus adds
-/// stands in one object, `rapids`, which only the library writes.
+/// stands in one object, `rapids`, which only the library writes. Cloning is cheap: what is not
+/// changed is shared.
 ///
 /// ```
 /// use rapids_client::Packet;
@@ -45,13 +46,13 @@ use provenance::Provenance;
 /// ```
 #[derive(Clone)]
 pub struct Packet {
-    fields: Fields,
-    provenance: Provenance,
+    fields: Arc<Fields>,
+    provenance: Arc<Provenance>,
     /// The effective `rapids` object, written out when an expression first asks for it.
-    rapids: OnceLock<Box<RawValue>>,
+    rapids: OnceLock<Arc<RawValue>>,
     /// The bytes this was read from, as long as nothing was changed.
     body: Option<Bytes>,
-    arrival: Option<Arrival>,
+    arrival: Option<Arc<Arrival>>,
     /// The first field that could not be set.
     fault: Option<(String, String)>,
 }
@@ -77,8 +78,8 @@ impl Packet {
 
     fn begin<T: Serialize + ?Sized>(kind: &str, name: &T) -> Self {
         Self {
-            fields: Fields::default(),
-            provenance: Provenance::fresh(),
+            fields: Arc::default(),
+            provenance: Arc::new(Provenance::fresh()),
             rapids: OnceLock::new(),
             body: None,
             arrival: None,
@@ -108,11 +109,11 @@ impl Packet {
     fn read(body: Bytes, arrival: Option<Arrival>) -> Result<Self> {
         let fields = Fields::parse(&body).map_err(|reason| Error::Malformed { reason })?;
         Ok(Self {
-            provenance: Provenance::read(fields.get(RAPIDS), arrival.as_ref()),
-            fields,
+            provenance: Arc::new(Provenance::read(fields.get(RAPIDS), arrival.as_ref())),
+            fields: Arc::new(fields),
             rapids: OnceLock::new(),
             body: Some(body),
-            arrival,
+            arrival: arrival.map(Arc::new),
             fault: None,
         })
     }
@@ -139,7 +140,7 @@ impl Packet {
         if matches!(target.steps(), [Step::Name(name), ..] if name == RAPIDS) {
             return Err("belongs to the bus, which fills it when the packet is published".into());
         }
-        self.fields.set_path(target.steps(), finite::to_json(value)?)
+        Arc::make_mut(&mut self.fields).set_path(target.steps(), finite::to_json(value)?)
     }
 
     /// Reports the first field that could not be set.
@@ -245,7 +246,7 @@ impl Packet {
 
     /// Where the stream keeps the packet; `None` until it is stored.
     pub fn arrival(&self) -> Option<&Arrival> {
-        self.arrival.as_ref()
+        self.arrival.as_deref()
     }
 
     /// The JSON text: the original bytes, or, once something was changed, the kind first, the
@@ -289,7 +290,7 @@ impl Packet {
         position: usize,
     ) -> Self {
         Self {
-            provenance: cause.provenance.effect(service, river, position),
+            provenance: Arc::new(cause.provenance.effect(service, river, position)),
             rapids: OnceLock::new(),
             body: None,
             arrival: None,
@@ -301,7 +302,7 @@ impl Packet {
     #[must_use]
     pub(crate) fn in_place_of(self, original: &Self, id: String, is_edited: bool) -> Self {
         Self {
-            provenance: original.provenance.replacement(id, is_edited),
+            provenance: Arc::new(original.provenance.replacement(id, is_edited)),
             rapids: OnceLock::new(),
             body: None,
             arrival: None,
@@ -320,7 +321,7 @@ impl Packet {
     }
 
     fn rapids(&self) -> &RawValue {
-        self.rapids.get_or_init(|| self.provenance.to_json())
+        self.rapids.get_or_init(|| self.provenance.to_json().into())
     }
 }
 

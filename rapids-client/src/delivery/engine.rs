@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
@@ -44,6 +45,7 @@ use crate::matcher::Matcher;
 use crate::memory::store::MemoryStore;
 use crate::names::{REPLAYS, STREAM};
 use crate::rapids::Rapids;
+use crate::river::River;
 use crate::service::{Announcement, Service};
 
 /// How often lost requests are looked for.
@@ -71,6 +73,8 @@ const SILENT: u32 = 2;
 /// A service at work.
 pub(crate) struct Engine {
     pub(super) service: Service,
+    /// The service's rivers, as reactions get them.
+    pub(super) rivers: Vec<Arc<River>>,
     pub(super) rapids: Rapids,
     pub(super) matcher: Matcher,
     pub(super) handling: Rc<Handling>,
@@ -149,6 +153,7 @@ impl Engine {
             pull: Pull::open(&connection, (Feed::Rapids, STREAM), name, often).await?,
             replays: Pull::open(&connection, (Feed::Replays, REPLAYS), name, seldom).await?,
             matcher: Matcher::new(service.rivers()),
+            rivers: service.rivers().iter().cloned().map(Arc::new).collect(),
             held: Held::new(connection.client.clone()),
             schedule: Schedule::new(&limits, service.concurrency_limit()),
             suspects: Rc::new(Suspects::new(notes, alone, burials.clone())),

@@ -3,6 +3,7 @@
 //! What follows from its end is left to the engine.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
@@ -27,7 +28,7 @@ use crate::{Error, Result};
 /// A reaction that is to run.
 pub(crate) struct Task {
     pub(crate) turn: Turn,
-    pub(crate) river: River,
+    pub(crate) river: Arc<River>,
     pub(crate) packet: Packet,
     /// Its place in the order of what is published, if there is one.
     pub(crate) ticket: Option<Ticket>,
@@ -81,7 +82,7 @@ impl Handling {
 
     async fn react(
         &self,
-        river: &River,
+        river: &Arc<River>,
         packet: &Packet,
         mut ticket: Option<Ticket>,
     ) -> Result<Sending, Unended> {
@@ -111,7 +112,7 @@ impl Handling {
     /// server has said so. A step whose saving was not answered shows in the record loaded next.
     async fn step(
         &self,
-        river: &River,
+        river: &Arc<River>,
         packet: &Packet,
         key: &MemoryKey,
         memories: &Memories,
@@ -144,7 +145,7 @@ impl Handling {
     /// Runs a reaction unless it has run before: then what came of it is published again.
     async fn run_once(
         &self,
-        river: &River,
+        river: &Arc<River>,
         packet: &Packet,
         ledger: &Ledger,
     ) -> Result<Vec<Outgoing>, Unended> {
@@ -177,7 +178,13 @@ impl Handling {
         }
     }
 
-    async fn renew(&self, ledger: &Ledger, claimed: &mut Claimed, river: &River, packet: &Packet) {
+    async fn renew(
+        &self,
+        ledger: &Ledger,
+        claimed: &mut Claimed,
+        river: &Arc<River>,
+        packet: &Packet,
+    ) {
         let (river, packet) = (river.name(), packet.id());
         match ledger.renew(claimed).await {
             Ok(true) => {}
@@ -215,7 +222,7 @@ impl Handling {
     /// of it is, or is remembered to be.
     async fn run(
         &self,
-        river: &River,
+        river: &Arc<River>,
         packet: &Packet,
         record: Record,
     ) -> Result<ReactedOn, Unended> {

@@ -3,6 +3,7 @@
 //! One that blocks its thread cannot be interrupted: its slot is taken until it returns. Jobs begin
 //! in the order in which they come; which come, and when, is the engine's decision.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -18,7 +19,7 @@ use crate::river::River;
 
 /// One packet for one river.
 pub(crate) struct Job {
-    pub(crate) river: River,
+    pub(crate) river: Arc<River>,
     pub(crate) packet: Packet,
     pub(crate) record: Record,
     pub(crate) reply: oneshot::Sender<Reacted>,

@@ -72,7 +72,7 @@ impl Engine {
 
     fn begin(&mut self, turn: Turn) {
         let (Some(in_hand), Some(river)) =
-            (self.in_hand.get(&turn.place), self.service.rivers().get(turn.river))
+            (self.in_hand.get(&turn.place), self.rivers.get(turn.river))
         else {
             return;
         };
