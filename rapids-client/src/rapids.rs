@@ -3,7 +3,10 @@
 //! Everything that reads with a position of its own is a [`Service`](crate::Service).
 
 mod announced;
+mod batch;
+mod bulk;
 pub(crate) mod differences;
+mod fault;
 pub(crate) mod position;
 mod publisher;
 mod start;
@@ -12,13 +15,12 @@ mod tail;
 
 use std::time::Duration;
 
-use futures::StreamExt;
-use futures::stream::FuturesOrdered;
-
 pub use announced::Announced;
+pub(crate) use batch::SentBatch;
+pub(crate) use fault::Patience;
 pub use position::Position;
 pub use publisher::Published;
-pub(crate) use publisher::{Outgoing, Patience, Publisher, Sent};
+pub(crate) use publisher::{Outgoing, Publisher, Sent};
 pub use start::Start;
 pub(crate) use start::timestamp;
 pub use tail::Tail;
@@ -29,9 +31,6 @@ use crate::config::Config;
 use crate::connection::Connection;
 use crate::packet::Packet;
 use stream::StreamFacts;
-
-/// How many packets [`Rapids::publish_all`] has in flight.
-const WINDOW: usize = 512;
 
 /// How long a publisher keeps trying while the server does not answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -92,7 +91,7 @@ impl Rapids {
     }
 
     fn with_facts(connection: Connection, facts: StreamFacts) -> Self {
-        let publisher = Publisher::new(connection.clone(), facts.max_message_size);
+        let publisher = Publisher::new(connection.clone(), &facts);
         Self { connection, facts, publisher }
     }
 
@@ -135,40 +134,7 @@ impl Rapids {
         &self,
         packets: impl IntoIterator<Item = Packet>,
     ) -> Result<Vec<Published>> {
-        // All wait at once, or those that a lost connection took along would wait one by one.
-        let mut window = FuturesOrdered::new();
-        let mut published = Vec::new();
-        let mut failed = None;
-        for packet in packets {
-            if window.len() == WINDOW
-                && let Some(oldest) = window.next().await
-            {
-                match oldest {
-                    Ok(stored) => published.push(stored),
-                    Err(error) => failed = Some(error),
-                }
-            }
-            if failed.is_some() {
-                break;
-            }
-            match self.publisher.prepare(&packet) {
-                Ok(outgoing) => {
-                    let sent = self.publisher.send(outgoing).await;
-                    window.push_back(sent.acknowledged(Patience::For(PATIENCE)));
-                }
-                Err(error) => {
-                    failed = Some(error);
-                    break;
-                }
-            }
-        }
-        while let Some(answer) = window.next().await {
-            match answer {
-                Ok(stored) => published.push(stored),
-                Err(error) => failed = failed.or(Some(error)),
-            }
-        }
-        failed.map_or(Ok(published), Err)
+        bulk::publish(&self.publisher, Patience::For(PATIENCE), packets).await
     }
 
     /// Watches the rapids from a point on, without a position on the server and without

@@ -21,7 +21,7 @@ use crate::backoff;
 use crate::error::with_causes;
 use crate::memory::{Crowded, MemoryKey, Record};
 use crate::packet::Packet;
-use crate::rapids::{Outgoing, Patience, Publisher, Sent};
+use crate::rapids::{Outgoing, Patience, Publisher, SentBatch};
 use crate::river::River;
 use crate::{Error, Result};
 
@@ -59,7 +59,7 @@ pub(crate) enum End {
 
 /// The outputs of one reaction on their way to the stream.
 pub(crate) struct Sending {
-    sent: Vec<Sent>,
+    sent: Vec<SentBatch>,
     /// The record that keeps them until they are published: its key, the river, the packet.
     remembered: Option<(MemoryKey, String, String)>,
 }
@@ -101,10 +101,7 @@ impl Handling {
         if let Some(ticket) = &mut ticket {
             ticket.turn().await;
         }
-        let mut sent = Vec::with_capacity(outgoing.len());
-        for outgoing in outgoing {
-            sent.push(self.publisher.send(outgoing).await);
-        }
+        let sent = self.publisher.send_together(outgoing).await;
         Ok(Sending { sent, remembered })
     }
 

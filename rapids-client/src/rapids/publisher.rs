@@ -1,24 +1,25 @@
 //! Publishing one packet until the server has stored it.
 //!
 //! A publish that was not answered is repeated under the same message id, which the stream
-//! recognises, so it is stored once.
+//! recognises, so it is stored once. Several that belong together are left to `batch`.
 
-use std::time::Duration;
+use std::time::Instant;
 
-use async_nats::jetstream::context::{PublishAckFuture, PublishError, PublishErrorKind};
+use async_nats::jetstream::context::{PublishAckFuture, PublishError};
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::publish::PublishAck;
-use async_nats::jetstream::{Error as JetStreamError, ErrorCode};
 use bytes::Bytes;
-use tokio::time::Instant;
-use tracing::warn;
 
-use crate::backoff;
+use super::fault::{Attempts, Fault, Patience};
+use super::stream::StreamFacts;
 use crate::connection::Connection;
-use crate::error::with_causes;
-use crate::names::{STREAM, SUBJECT};
+use crate::names::SUBJECT;
 use crate::packet::Packet;
 use crate::{Error, Result};
+
+/// What the server counts of a message beside its body and its id: names of headers and line ends,
+/// and what a batch adds, so that every packet fits into one.
+const HEADERS: usize = 128;
 
 /// What the server says of a stored packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,59 +32,81 @@ pub struct Published {
     pub duplicate: bool,
 }
 
-/// How long to go on while the server does not answer or has no room.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Patience {
-    /// This long; a full stream is an error at once.
-    For(Duration),
-    /// Until the caller gives up waiting.
-    Endless,
-}
-
 #[derive(Debug, Clone)]
 pub(crate) struct Publisher {
-    connection: Connection,
+    pub(super) connection: Connection,
+    /// The stream's largest message in bytes.
     limit: usize,
+    /// Whether the stream takes batches.
+    pub(super) is_atomic: bool,
 }
 
 impl Publisher {
-    /// `limit` is the stream's largest message in bytes.
-    pub(crate) fn new(connection: Connection, limit: usize) -> Self {
-        Self { connection, limit }
+    pub(crate) fn new(connection: Connection, facts: &StreamFacts) -> Self {
+        Self { connection, limit: facts.max_message_size, is_atomic: facts.is_atomic }
     }
 
     /// Writes a packet out and makes sure that the stream can take it.
     pub(crate) fn prepare(&self, packet: &Packet) -> Result<Outgoing> {
         packet.check()?;
-        let (id, body) = (packet.id().to_owned(), packet.written());
-        // The server counts the headers too: the id, its name, and the line ends.
-        let size = body.len() + id.len() + 32;
+        let outgoing = Outgoing { id: packet.id().to_owned(), body: packet.written() };
+        let size = outgoing.size();
         if size > self.limit {
             let reason = format!("it has {size} bytes, the limit is {}", self.limit);
-            return Err(Error::Refused { id, reason });
+            return Err(Error::Refused { id: outgoing.id, reason });
         }
-        Ok(Outgoing { id, body })
+        Ok(outgoing)
     }
 
     /// Hands a packet to the connection. Packets are stored in the order of these calls, as long
     /// as the server answers.
     pub(crate) async fn send(&self, packet: Outgoing) -> Sent {
-        let handed = self.hand_over(&packet).await;
+        let handed = self.hand_over(packet.message()).await;
         Sent { publisher: self.clone(), packet, handed }
     }
 
-    async fn hand_over(&self, packet: &Outgoing) -> Handed {
-        let message = PublishMessage::build().payload(packet.body.clone()).message_id(&packet.id);
-        let at = std::time::Instant::now();
+    pub(super) async fn hand_over(&self, message: PublishMessage) -> Handed {
+        let at = Instant::now();
         Handed { at, answer: self.connection.jetstream.send_publish(SUBJECT, message).await }
+    }
+
+    /// Waits for the answer about the packet of this id. A refusal by permission is none, but comes
+    /// on the connection.
+    pub(super) async fn answer(
+        &self,
+        id: &str,
+        Handed { at, answer }: Handed,
+    ) -> Result<PublishAck, Fault> {
+        let answering = async {
+            let answer = match answer {
+                Ok(answer) => answer.await,
+                Err(error) => Err(error),
+            };
+            Ok::<_, PublishError>(answer)
+        };
+        match self.connection.attempt_since(at, "publish", SUBJECT, answering).await {
+            Ok(answer) => answer.map_err(|error| Fault::of(id, self.limit, error)),
+            Err(error) => Err(Fault::Final(error)),
+        }
     }
 }
 
 /// A packet as the server gets it.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
-    id: String,
-    body: Bytes,
+    pub(super) id: String,
+    pub(super) body: Bytes,
+}
+
+impl Outgoing {
+    /// How many bytes the server counts.
+    pub(super) fn size(&self) -> usize {
+        self.body.len() + self.id.len() + HEADERS
+    }
+
+    pub(super) fn message(&self) -> PublishMessage {
+        PublishMessage::build().payload(self.body.clone()).message_id(&self.id)
+    }
 }
 
 /// A packet on its way to the stream.
@@ -94,21 +117,20 @@ pub(crate) struct Sent {
     handed: Handed,
 }
 
-/// When a packet was handed to the connection, and what will be answered.
+/// When something was handed to the connection, and what will be answered.
 #[derive(Debug)]
-struct Handed {
-    at: std::time::Instant,
-    answer: Result<PublishAckFuture, PublishError>,
+pub(super) struct Handed {
+    pub(super) at: Instant,
+    pub(super) answer: Result<PublishAckFuture, PublishError>,
 }
 
 impl Sent {
     /// Waits until the packet is stored, and sends it again while that is not certain.
     pub(crate) async fn acknowledged(self, patience: Patience) -> Result<Published> {
         let Self { publisher, packet, mut handed } = self;
-        let begun = Instant::now();
-        let mut attempt = 1;
+        let mut attempts = Attempts::new(patience);
         loop {
-            let fault = match publisher.stored(&packet.id, handed).await {
+            let fault = match publisher.answer(&packet.id, handed).await {
                 Ok(ack) => {
                     return Ok(Published {
                         id: packet.id,
@@ -118,77 +140,8 @@ impl Sent {
                 }
                 Err(fault) => fault,
             };
-            let goes_on = match (&fault, patience) {
-                (Fault::Final(_), _) | (Fault::Full(_), Patience::For(_)) => false,
-                (Fault::Unanswered(_), Patience::For(limit)) => begun.elapsed() < limit,
-                (_, Patience::Endless) => true,
-            };
-            let error = fault.into_error();
-            if !goes_on {
-                return Err(error);
-            }
-            let wait = backoff::exponential(attempt);
-            warn!(packet = packet.id, error = with_causes(&error), ?wait, "publishing again");
-            tokio::time::sleep(wait).await;
-            handed = publisher.hand_over(&packet).await;
-            attempt = attempt.saturating_add(1);
-        }
-    }
-}
-
-impl Publisher {
-    /// Waits for the answer about the packet of this id. A refusal by permission is none, but comes
-    /// on the connection.
-    async fn stored(&self, id: &str, Handed { at, answer }: Handed) -> Result<PublishAck, Fault> {
-        let answering = async {
-            let answer = match answer {
-                Ok(answer) => answer.await,
-                Err(error) => Err(error),
-            };
-            Ok::<_, PublishError>(answer)
-        };
-        match self.connection.attempt_since(at, "publish", SUBJECT, answering).await {
-            Ok(answer) => answer.map_err(|error| self.fault(id, error)),
-            Err(error) => Err(Fault::Final(error)),
-        }
-    }
-
-    fn fault(&self, id: &str, error: PublishError) -> Fault {
-        let limit = self.limit;
-        let too_large = || {
-            let reason = format!("it is larger than the limit of {limit} bytes");
-            Fault::Final(Error::Refused { id: id.to_owned(), reason })
-        };
-        let source = std::error::Error::source(&error);
-        let answer = source.and_then(|source| source.downcast_ref::<JetStreamError>());
-        match (error.kind(), answer.map(JetStreamError::error_code)) {
-            (PublishErrorKind::MaxPayloadExceeded, _)
-            | (_, Some(ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM)) => too_large(),
-            (_, Some(ErrorCode::STREAM_STORE_FAILED)) => {
-                let (id, stream) = (id.to_owned(), STREAM.to_owned());
-                Fault::Full(Error::Full { id, stream, source: error.into() })
-            }
-            _ => Fault::Unanswered(Error::Server {
-                action: "publish".to_owned(),
-                source: error.into(),
-            }),
-        }
-    }
-}
-
-enum Fault {
-    /// Would fail the same way again.
-    Final(Error),
-    /// The stream has no room at present.
-    Full(Error),
-    /// Stored or not, nobody knows.
-    Unanswered(Error),
-}
-
-impl Fault {
-    fn into_error(self) -> Error {
-        match self {
-            Self::Final(error) | Self::Full(error) | Self::Unanswered(error) => error,
+            attempts.again(&packet.id, fault).await?;
+            handed = publisher.hand_over(packet.message()).await;
         }
     }
 }

@@ -38,6 +38,8 @@ pub(crate) struct StreamFacts {
     pub(crate) last_sequence: u64,
     /// How many packets it holds.
     pub(crate) packets: u64,
+    /// Whether it takes atomic batches.
+    pub(crate) is_atomic: bool,
 }
 
 impl From<&Info> for StreamFacts {
@@ -49,6 +51,7 @@ impl From<&Info> for StreamFacts {
             first_sequence: info.state.first_sequence,
             last_sequence: info.state.last_sequence,
             packets: info.state.messages,
+            is_atomic: info.config.allow_atomic_publish,
         }
     }
 }
@@ -71,10 +74,11 @@ pub(crate) async fn ensure(connection: &Connection, config: &Config) -> Result<S
     if !differences.is_empty() {
         return Err(Error::Stream { stream: STREAM.to_owned(), differences });
     }
-    if !info.config.allow_atomic_publish {
-        allow_atomic_publish(connection, info.config.clone()).await?;
+    let mut facts = StreamFacts::from(&info);
+    if !facts.is_atomic {
+        facts.is_atomic = allow_atomic_publish(connection, info.config).await?;
     }
-    Ok(StreamFacts::from(&info))
+    Ok(facts)
 }
 
 /// What the server knows of the stream; `None` if there is none.
@@ -155,14 +159,27 @@ async fn create(connection: &Connection, wanted: StreamConfig) -> Result<Option<
     Ok(created)
 }
 
-/// Turns on what streams of earlier versions lack and may gain without harm.
-async fn allow_atomic_publish(connection: &Connection, found: StreamConfig) -> Result<()> {
+/// Turns on what streams of earlier versions lack and may gain without harm; `false` where this
+/// user may not, or the server is too old for it.
+async fn allow_atomic_publish(connection: &Connection, found: StreamConfig) -> Result<bool> {
     let subject = connection.api(&format!("STREAM.UPDATE.{STREAM}"));
     let config = StreamConfig { allow_atomic_publish: true, ..found };
     let updating = connection.jetstream.update_stream(config);
-    connection.attempt("update the stream `RAPIDS`", &subject, updating).await?;
-    debug!("allowed atomic publishing on the stream {STREAM}");
-    Ok(())
+    let is_atomic = match connection.attempt("update the stream `RAPIDS`", &subject, updating).await
+    {
+        Ok(info) => info.config.allow_atomic_publish,
+        Err(Error::NotPermitted { .. }) => false,
+        Err(error) => return Err(error),
+    };
+    if is_atomic {
+        debug!("allowed atomic publishing on the stream {STREAM}");
+    } else {
+        warn!(
+            "the stream {STREAM} takes no batches: the outputs of one reaction may be stored in \
+             part; allow them with a server from 2.12 on: nats stream edit {STREAM} --allow-batch"
+        );
+    }
+    Ok(is_atomic)
 }
 
 fn wanted(config: &Config, max_payload: usize) -> StreamConfig {
