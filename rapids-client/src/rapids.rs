@@ -13,6 +13,7 @@ mod start;
 pub(crate) mod stream;
 mod tail;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use announced::Announced;
@@ -42,7 +43,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Rapids {
     connection: Connection,
     facts: StreamFacts,
-    publisher: Publisher,
+    publisher: Arc<Publisher>,
 }
 
 /// A packet on its way to the stream; see [`Rapids::send`]. Dropped before it is stored, it may be
@@ -91,7 +92,7 @@ impl Rapids {
     }
 
     fn with_facts(connection: Connection, facts: StreamFacts) -> Self {
-        let publisher = Publisher::new(connection.clone(), &facts);
+        let publisher = Arc::new(Publisher::new(connection.clone(), &facts));
         Self { connection, facts, publisher }
     }
 
@@ -122,14 +123,18 @@ impl Rapids {
         Ok(Sending(self.publisher.send(outgoing).await))
     }
 
-    /// Publishes packets in order with many in flight, and returns once all are stored.
+    /// Publishes packets in order, many at a time, and returns once all are stored.
     ///
-    /// Much faster than publishing one by one. The order may change where the server did not
-    /// answer and a packet had to be sent again.
+    /// Much faster than publishing one by one: up to 4,096 are in flight. Where the server is slow
+    /// to answer, because it writes to the disk for each answer (`sync_interval: always`) or is far
+    /// away, they are stored in batches of up to 1,000 after the first thousand or two. They are
+    /// stored in their order, unless the server did not answer and some had to be sent again; the
+    /// answers come in that order in any case. That all or none of them is stored is not promised:
+    /// only what a reaction returns is kept together.
     ///
     /// # Errors
     /// As for [`publish`](Self::publish), the first one, after an answer for each packet that was
-    /// under way: up to 512 after the one at fault may be stored.
+    /// under way: those before the one at fault, and up to 4,096 after it, may be stored.
     pub async fn publish_all(
         &self,
         packets: impl IntoIterator<Item = Packet>,
@@ -177,7 +182,7 @@ impl Rapids {
         &self.facts
     }
 
-    pub(crate) fn publisher(&self) -> &Publisher {
+    pub(crate) fn publisher(&self) -> &Arc<Publisher> {
         &self.publisher
     }
 }

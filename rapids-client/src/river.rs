@@ -195,6 +195,10 @@ impl River {
     /// to be published, in order: nothing, a packet, an option or a list of packets. It holds no
     /// connection, so a test calls it as it is.
     ///
+    /// The packets of one reaction are stored together, all of them or none, one behind the other. Of
+    /// more than 1,000 each thousand is. Where some of them are stored already, as after a crash, and
+    /// on a stream or a server that takes no batches, each is stored by itself.
+    ///
     /// Reactions of a service run one at a time, in stream order, unless it says otherwise
     /// ([`Service::concurrency`](crate::Service::concurrency)). What an error means is told by
     /// [`reject`] and [`retry_after`]; any other error, a panic and a

@@ -67,7 +67,7 @@ pub(crate) struct Sending {
 /// What handling needs of the service.
 pub(crate) struct Handling {
     pub(crate) jobs: mpsc::Sender<Job>,
-    pub(crate) publisher: Publisher,
+    pub(crate) publisher: Arc<Publisher>,
     pub(crate) memories: Option<Memories>,
     pub(crate) ledger: Option<Ledger>,
 }

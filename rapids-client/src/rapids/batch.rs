@@ -6,6 +6,7 @@
 //! whole; its packets are then published one by one, so that each is stored or recognised.
 
 use std::iter::repeat_with;
+use std::sync::Arc;
 use std::time::Instant;
 
 use async_nats::HeaderMap;
@@ -61,13 +62,13 @@ impl Batch {
 impl Publisher {
     /// Hands over what belongs together, in batches of the largest size. On a stream that takes no
     /// batches each packet goes by itself.
-    pub(crate) async fn send_together(&self, packets: Vec<Outgoing>) -> Vec<SentBatch> {
+    pub(crate) async fn send_together(self: &Arc<Self>, packets: Vec<Outgoing>) -> Vec<SentBatch> {
         let size = if self.is_atomic { LARGEST_BATCH } else { 1 };
         let mut sent = Vec::with_capacity(packets.len().div_ceil(size));
         let mut rest = packets.into_iter();
         while let Some(batch) = Batch::new(rest.by_ref().take(size).collect()) {
             let handed = self.hand_over_batch(&batch).await;
-            sent.push(SentBatch { publisher: self.clone(), batch, handed });
+            sent.push(SentBatch { publisher: Arc::clone(self), batch, handed });
         }
         sent
     }
@@ -147,7 +148,7 @@ fn unsent(error: SendError) -> PublishError {
 /// Packets on their way to the stream, which stores all of them or none.
 #[derive(Debug)]
 pub(crate) struct SentBatch {
-    publisher: Publisher,
+    publisher: Arc<Publisher>,
     batch: Batch,
     handed: Handed,
 }
@@ -172,7 +173,11 @@ impl SentBatch {
 }
 
 impl Publisher {
-    async fn one_by_one(&self, batch: Batch, patience: Patience) -> Result<Vec<Published>> {
+    async fn one_by_one(
+        self: &Arc<Self>,
+        batch: Batch,
+        patience: Patience,
+    ) -> Result<Vec<Published>> {
         let mut sent = Vec::with_capacity(batch.len());
         for packet in batch.into_packets() {
             sent.push(self.send(packet).await);

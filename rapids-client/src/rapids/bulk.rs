@@ -6,6 +6,7 @@
 //! where the way to the server is long. Which of them it is shows in how long answers are waited
 //! for: bulk begins with the window.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
@@ -20,28 +21,30 @@ use crate::error::with_causes;
 use crate::packet::Packet;
 use crate::{Error, Result};
 
-/// How many packets the window has in flight.
-pub(crate) const WINDOW: usize = 512;
+/// How many packets the window has in flight: first, and as long as the server is fast.
+const NARROWEST: usize = 512;
+const WIDEST: usize = 4_096;
+
+/// As many bytes are in flight at most, but for one packet.
+const WINDOW_BYTES: usize = 32 << 20;
 
 /// Bytes at which a batch is large enough: the server keeps it aside until all of it is there.
 const BATCH_BYTES: usize = 8 << 20;
 
-/// After so many answers it is looked at how long they were waited for.
-const STRETCH: u32 = 256;
-
 /// Where an answer is waited for longer than this, batches are faster: they cost the server some
-/// 20 us for each packet.
+/// 20 us for each packet. What is large takes its time either way.
 const SLOW: Duration = Duration::from_micros(50);
+const SLOW_PER_KIBIBYTE: Duration = Duration::from_micros(10);
 
-/// So many stretches in a row show that the server is slow, and not just busy for a moment.
-const SLOW_STRETCHES: u32 = 2;
+/// So many windows in a row show that the server is slow, and not just busy for a moment.
+const SLOW_WINDOWS: u32 = 2;
 
 /// Publishes packets in order.
 ///
 /// # Errors
 /// The first one, once there is an answer to everything that was under way.
 pub(super) async fn publish(
-    publisher: &Publisher,
+    publisher: &Arc<Publisher>,
     patience: Patience,
     packets: impl IntoIterator<Item = Packet>,
 ) -> Result<Vec<Published>> {
@@ -60,9 +63,11 @@ pub(super) async fn publish(
 }
 
 struct Bulk<'a> {
-    publisher: &'a Publisher,
+    publisher: &'a Arc<Publisher>,
     patience: Patience,
-    window: FuturesOrdered<BoxFuture<'static, Result<Published>>>,
+    /// Packets on their way, each with its bytes.
+    window: FuturesOrdered<BoxFuture<'static, (usize, Result<Published>)>>,
+    in_flight: usize,
     /// What is to be the next batch, and its bytes.
     gathered: Vec<Outgoing>,
     bytes: usize,
@@ -72,11 +77,12 @@ struct Bulk<'a> {
 }
 
 impl<'a> Bulk<'a> {
-    fn new(publisher: &'a Publisher, patience: Patience) -> Self {
+    fn new(publisher: &'a Arc<Publisher>, patience: Patience) -> Self {
         Self {
             publisher,
             patience,
             window: FuturesOrdered::new(),
+            in_flight: 0,
             gathered: Vec::new(),
             bytes: 0,
             published: Vec::new(),
@@ -96,21 +102,28 @@ impl<'a> Bulk<'a> {
     /// Sends a packet through the window. All wait at once, or those that a lost connection took
     /// along would wait one by one.
     async fn send(&mut self, packet: Outgoing) {
-        if self.window.len() == WINDOW {
+        while self.window.len() >= self.pace.width || self.in_flight >= WINDOW_BYTES {
             let waiting = Instant::now();
-            self.next_answer().await;
-            self.pace.answered(waiting.elapsed());
+            let bytes = self.next_answer().await;
+            self.pace.answered(bytes, waiting.elapsed());
         }
+        let (bytes, patience) = (packet.size(), self.patience);
+        self.in_flight += bytes;
         let sent = self.publisher.send(packet).await;
-        self.window.push_back(Box::pin(sent.acknowledged(self.patience)));
+        self.window.push_back(Box::pin(async move { (bytes, sent.acknowledged(patience).await) }));
     }
 
-    async fn next_answer(&mut self) {
-        match self.window.next().await {
-            Some(Ok(published)) => self.published.push(published),
-            Some(Err(error)) => self.fail(error),
-            None => {}
+    /// Waits for the answer to the oldest packet in the window, and tells its bytes.
+    async fn next_answer(&mut self) -> usize {
+        let Some((bytes, answer)) = self.window.next().await else {
+            return 0;
+        };
+        self.in_flight -= bytes;
+        match answer {
+            Ok(published) => self.published.push(published),
+            Err(error) => self.fail(error),
         }
+        bytes
     }
 
     async fn drain(&mut self) {
@@ -158,27 +171,41 @@ impl<'a> Bulk<'a> {
     }
 }
 
-/// How long answers were waited for lately.
-#[derive(Default)]
+/// How long answers are waited for. Servers write them in bursts, so it takes a whole window to
+/// tell.
 struct Pace {
-    answers: u32,
+    width: usize,
+    answers: usize,
+    bytes: usize,
     waited: Duration,
-    slow_stretches: u32,
+    slow_windows: u32,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { width: NARROWEST, answers: 0, bytes: 0, waited: Duration::ZERO, slow_windows: 0 }
+    }
 }
 
 impl Pace {
-    fn answered(&mut self, waited: Duration) {
+    fn answered(&mut self, bytes: usize, waited: Duration) {
         self.answers += 1;
+        self.bytes += bytes;
         self.waited += waited;
-        if self.answers == STRETCH {
-            let is_slow = self.waited > SLOW * STRETCH;
-            self.slow_stretches = if is_slow { self.slow_stretches + 1 } else { 0 };
-            (self.answers, self.waited) = (0, Duration::ZERO);
+        if self.answers < self.width {
+            return;
         }
+        let times = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let slow = SLOW * times(self.answers) + SLOW_PER_KIBIBYTE * times(self.bytes >> 10);
+        *self = if self.waited > slow {
+            Self { width: self.width, slow_windows: self.slow_windows + 1, ..Self::default() }
+        } else {
+            Self { width: (self.width * 2).min(WIDEST), ..Self::default() }
+        };
     }
 
     fn is_slow(&self) -> bool {
-        self.slow_stretches >= SLOW_STRETCHES
+        self.slow_windows >= SLOW_WINDOWS
     }
 }
 
@@ -186,24 +213,37 @@ impl Pace {
 mod tests {
     use super::*;
 
-    fn after(waits: impl IntoIterator<Item = Duration>) -> Pace {
+    /// After windows in which each answer was waited for so long, with packets of these bytes.
+    fn after(bytes: usize, waits: &[Duration]) -> Pace {
         let mut pace = Pace::default();
-        waits.into_iter().for_each(|waited| pace.answered(waited));
+        for waited in waits {
+            // The answers of a window come at once, behind the first one.
+            let width = pace.width;
+            pace.answered(bytes, *waited * u32::try_from(width).unwrap());
+            (1..width).for_each(|_| pace.answered(bytes, Duration::ZERO));
+        }
         pace
     }
 
+    const LONG: Duration = Duration::from_micros(70);
+    const SHORT: Duration = Duration::from_micros(7);
+
     #[test]
-    fn answers_that_are_waited_for_in_a_row_are_slow() {
-        let wait = SLOW + Duration::from_micros(1);
-        let row = |answers: u32| (0..answers).map(move |_| wait);
-        assert!(!after(row(2 * STRETCH - 1)).is_slow());
-        assert!(after(row(2 * STRETCH)).is_slow());
+    fn a_server_is_slow_whose_answers_are_waited_for_twice_in_a_row() {
+        assert!(!after(600, &[LONG]).is_slow());
+        assert!(!after(600, &[LONG, SHORT, LONG]).is_slow());
+        assert!(after(600, &[LONG, LONG]).is_slow());
     }
 
     #[test]
-    fn one_long_wait_does_not_make_a_server_slow() {
-        let mut waits = vec![Duration::from_micros(5); 4 * STRETCH as usize];
-        waits[300] = Duration::from_secs(3);
-        assert!(!after(waits).is_slow());
+    fn answers_to_large_packets_may_take_longer() {
+        assert!(!after(100 << 10, &[LONG, LONG]).is_slow());
+    }
+
+    #[test]
+    fn the_window_widens_as_long_as_the_server_is_fast() {
+        let widths = [1, 2, 3, 9].map(|windows| after(600, &vec![SHORT; windows]).width);
+        assert_eq!(widths, [1_024, 2_048, 4_096, 4_096]);
+        assert_eq!(after(600, &[SHORT, LONG]).width, 1_024);
     }
 }

@@ -3,6 +3,7 @@
 //! A publish that was not answered is repeated under the same message id, which the stream
 //! recognises, so it is stored once. Several that belong together are left to `batch`.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use async_nats::jetstream::context::{PublishAckFuture, PublishError};
@@ -32,7 +33,8 @@ pub struct Published {
     pub duplicate: bool,
 }
 
-#[derive(Debug, Clone)]
+/// Publishes over one connection to the one stream.
+#[derive(Debug)]
 pub(crate) struct Publisher {
     pub(super) connection: Connection,
     /// The stream's largest message in bytes.
@@ -60,9 +62,9 @@ impl Publisher {
 
     /// Hands a packet to the connection. Packets are stored in the order of these calls, as long
     /// as the server answers.
-    pub(crate) async fn send(&self, packet: Outgoing) -> Sent {
+    pub(crate) async fn send(self: &Arc<Self>, packet: Outgoing) -> Sent {
         let handed = self.hand_over(packet.message()).await;
-        Sent { publisher: self.clone(), packet, handed }
+        Sent { publisher: Arc::clone(self), packet, handed }
     }
 
     pub(super) async fn hand_over(&self, message: PublishMessage) -> Handed {
@@ -112,7 +114,7 @@ impl Outgoing {
 /// A packet on its way to the stream.
 #[derive(Debug)]
 pub(crate) struct Sent {
-    publisher: Publisher,
+    publisher: Arc<Publisher>,
     packet: Outgoing,
     handed: Handed,
 }

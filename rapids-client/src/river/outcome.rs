@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::Error;
 use crate::packet::Packet;
 
-/// What a reaction publishes, in order. Made from `()`, a packet, an option or a list of them.
+/// What a reaction publishes, in order and together ([`River::react`](crate::River::react)). Made
+/// from `()`, a packet, an option or a list of them.
 #[derive(Debug, Clone, Default)]
 pub struct Packets(pub(crate) Vec<Packet>);
 

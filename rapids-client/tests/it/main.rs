@@ -4,6 +4,7 @@
 mod announcement;
 #[cfg(target_os = "linux")]
 mod backlog;
+mod batches;
 mod behaviours;
 mod crashes;
 mod dead_letters;
