@@ -7,6 +7,7 @@ mod batch;
 mod bulk;
 pub(crate) mod differences;
 mod fault;
+mod outputs;
 pub(crate) mod position;
 mod publisher;
 mod start;
@@ -17,8 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use announced::Announced;
-pub(crate) use batch::SentBatch;
-pub(crate) use fault::Patience;
+use fault::Patience;
+pub(crate) use outputs::{Outputs, SentOutputs};
 pub use position::Position;
 pub use publisher::Published;
 pub(crate) use publisher::{Outgoing, Publisher, Sent};

@@ -197,7 +197,8 @@ impl River {
     ///
     /// The packets of one reaction are stored together, all of them or none, one behind the other. Of
     /// more than 1,000 each thousand is. Where some of them are stored already, as after a crash, and
-    /// on a stream or a server that takes no batches, each is stored by itself.
+    /// on a stream or a server that takes no batches, each is stored by itself. A batch takes the
+    /// server some milliseconds, in which further packets are handled; a single packet goes at once.
     ///
     /// Reactions of a service run one at a time, in stream order, unless it says otherwise
     /// ([`Service::concurrency`](crate::Service::concurrency)). What an error means is told by

@@ -44,7 +44,7 @@ use crate::dead_letters::LetterStore;
 use crate::matcher::Matcher;
 use crate::memory::store::MemoryStore;
 use crate::names::{REPLAYS, STREAM};
-use crate::rapids::Rapids;
+use crate::rapids::{Outputs, Rapids};
 use crate::river::River;
 use crate::service::{Announcement, Service};
 
@@ -141,8 +141,8 @@ impl Engine {
         };
         let lease = config.ack_wait * SILENT;
         let alone = Alone::new(notes.bucket().clone(), name, instance, lease);
-        let publisher = rapids.publisher().clone();
-        let handling = Rc::new(Handling { jobs, publisher, memories, ledger });
+        let outputs = Outputs::new(rapids.publisher().clone());
+        let handling = Rc::new(Handling { jobs, outputs, memories, ledger });
         let limits: Vec<_> = service
             .rivers()
             .iter()

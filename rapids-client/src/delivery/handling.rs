@@ -3,10 +3,8 @@
 //! What follows from its end is left to the engine.
 
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{interval, sleep};
 use tracing::{error, warn};
@@ -21,7 +19,7 @@ use crate::backoff;
 use crate::error::with_causes;
 use crate::memory::{Crowded, MemoryKey, Record};
 use crate::packet::Packet;
-use crate::rapids::{Outgoing, Patience, Publisher, SentBatch};
+use crate::rapids::{Outgoing, Outputs, SentOutputs};
 use crate::river::River;
 use crate::{Error, Result};
 
@@ -59,7 +57,7 @@ pub(crate) enum End {
 
 /// The outputs of one reaction on their way to the stream.
 pub(crate) struct Sending {
-    sent: Vec<SentBatch>,
+    sent: SentOutputs,
     /// The record that keeps them until they are published: its key, the river, the packet.
     remembered: Option<(MemoryKey, String, String)>,
 }
@@ -67,7 +65,7 @@ pub(crate) struct Sending {
 /// What handling needs of the service.
 pub(crate) struct Handling {
     pub(crate) jobs: mpsc::Sender<Job>,
-    pub(crate) publisher: Arc<Publisher>,
+    pub(crate) outputs: Outputs,
     pub(crate) memories: Option<Memories>,
     pub(crate) ledger: Option<Ledger>,
 }
@@ -101,7 +99,7 @@ impl Handling {
         if let Some(ticket) = &mut ticket {
             ticket.turn().await;
         }
-        let sent = self.publisher.send_together(outgoing).await;
+        let sent = self.outputs.send(outgoing).await;
         Ok(Sending { sent, remembered })
     }
 
@@ -149,7 +147,7 @@ impl Handling {
         let claim = ledger.claim(river.name(), packet).await.map_err(Unended::by_store)?;
         let mut claimed = match claim {
             Claim::Mine(claimed) => claimed,
-            Claim::Done(packets) => return Ok(self.prepare(&packets)?),
+            Claim::Done(packets) => return Ok(self.outputs.prepare(&packets)?),
             Claim::Taken => return Err(Unended::Unready(CLAIMED_ELSEWHERE)),
         };
         let ran = {
@@ -228,11 +226,7 @@ impl Handling {
         // Either end closes only when the caller has stopped running reactions.
         self.jobs.send(job).await.map_err(|_| Unended::Stopping)?;
         let (packets, record) = reacted.await.map_err(|_| Unended::Stopping)??;
-        Ok(ReactedOn { outgoing: self.prepare(&packets)?, packets, record })
-    }
-
-    fn prepare(&self, packets: &[Packet]) -> Result<Vec<Outgoing>> {
-        packets.iter().map(|packet| self.publisher.prepare(packet)).collect()
+        Ok(ReactedOn { outgoing: self.outputs.prepare(&packets)?, packets, record })
     }
 
     /// Waits until everything that a reaction had to say is stored; `false` if some of it cannot
@@ -241,25 +235,20 @@ impl Handling {
     /// # Errors
     /// Only what ends the service: what the server does not permit.
     pub(crate) async fn stored(&self, sending: Sending) -> Result<bool> {
-        let mut is_stored = true;
-        // All wait at once, or those that a lost connection took along would wait one by one.
-        let answers = sending.sent.into_iter().map(|sent| sent.acknowledged(Patience::Endless));
-        for answer in join_all(answers).await {
-            match answer {
-                Ok(_) => {}
-                Err(error @ Error::NotPermitted { .. }) => return Err(error),
-                // Its size was looked at before, against the limit of then.
-                Err(error) => {
-                    is_stored = false;
-                    error!("the stream takes less than it did: {}", with_causes(&error));
-                }
+        match sending.sent.stored().await {
+            Ok(()) => {}
+            Err(error @ Error::NotPermitted { .. }) => return Err(error),
+            // Its size was looked at before, against the limit of then.
+            Err(error) => {
+                error!("the stream takes less than it did: {}", with_causes(&error));
+                return Ok(false);
             }
         }
-        if is_stored && let (Some(memories), Some(kept)) = (&self.memories, sending.remembered) {
+        if let (Some(memories), Some(kept)) = (&self.memories, sending.remembered) {
             let (key, river, packet) = kept;
             memories.published(key, river, packet);
         }
-        Ok(is_stored)
+        Ok(true)
     }
 }
 

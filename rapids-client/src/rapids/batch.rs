@@ -27,7 +27,7 @@ use crate::error::with_causes;
 use crate::names::{STREAM, SUBJECT};
 
 /// How many packets a batch has at most, unless the server is configured otherwise.
-pub(crate) const LARGEST_BATCH: usize = 1_000;
+pub(super) const LARGEST_BATCH: usize = 1_000;
 
 /// Long enough that no two batches under way have the same id.
 const ID_LENGTH: usize = 16;
@@ -62,7 +62,7 @@ impl Batch {
 impl Publisher {
     /// Hands over what belongs together, in batches of the largest size. On a stream that takes no
     /// batches each packet goes by itself.
-    pub(crate) async fn send_together(self: &Arc<Self>, packets: Vec<Outgoing>) -> Vec<SentBatch> {
+    pub(super) async fn send_together(self: &Arc<Self>, packets: Vec<Outgoing>) -> Vec<SentBatch> {
         let size = if self.is_atomic { LARGEST_BATCH } else { 1 };
         let mut sent = Vec::with_capacity(packets.len().div_ceil(size));
         let mut rest = packets.into_iter();
@@ -147,7 +147,7 @@ fn unsent(error: SendError) -> PublishError {
 
 /// Packets on their way to the stream, which stores all of them or none.
 #[derive(Debug)]
-pub(crate) struct SentBatch {
+pub(super) struct SentBatch {
     publisher: Arc<Publisher>,
     batch: Batch,
     handed: Handed,
@@ -155,7 +155,7 @@ pub(crate) struct SentBatch {
 
 impl SentBatch {
     /// Waits until the packets are stored, and sends them again while that is not certain.
-    pub(crate) async fn acknowledged(self, patience: Patience) -> Result<Vec<Published>> {
+    pub(super) async fn acknowledged(self, patience: Patience) -> Result<Vec<Published>> {
         let Self { publisher, batch, mut handed } = self;
         let mut attempts = Attempts::new(patience);
         loop {

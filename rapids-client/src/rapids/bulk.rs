@@ -29,7 +29,7 @@ const WIDEST: usize = 4_096;
 const WINDOW_BYTES: usize = 32 << 20;
 
 /// Bytes at which a batch is large enough: the server keeps it aside until all of it is there.
-const BATCH_BYTES: usize = 8 << 20;
+pub(super) const BATCH_BYTES: usize = 8 << 20;
 
 /// Where an answer is waited for longer than this, batches are faster: they cost the server some
 /// 20 us for each packet. What is large takes its time either way.
@@ -155,7 +155,7 @@ impl<'a> Bulk<'a> {
             Ok(published) => self.published.extend(published),
             Err(Fault::Final(error)) => self.fail(error),
             Err(fault) => {
-                debug!("not as a batch: {}", with_causes(&fault.into_error()));
+                debug!("not as a batch: {}", with_causes(fault.error()));
                 self.pace = Pace::default();
                 for packet in batch.into_packets() {
                     self.send(packet).await;
