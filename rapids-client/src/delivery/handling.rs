@@ -3,6 +3,7 @@
 //! What follows from its end is left to the engine.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
