@@ -6,17 +6,17 @@
 //! where the way to the server is long. Which of them it is shows in how long answers are waited
 //! for: bulk begins with the window.
 
+use std::collections::VecDeque;
+use std::iter;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
-use futures::future::BoxFuture;
-use futures::stream::FuturesOrdered;
+use futures::future::{join, join_all};
 use tracing::debug;
 
 use super::batch::{Batch, LARGEST_BATCH};
 use super::fault::{Fault, Patience};
-use super::publisher::{Outgoing, Published, Publisher};
+use super::publisher::{Outgoing, Published, Publisher, Sent, Unstored};
 use crate::error::with_causes;
 use crate::packet::Packet;
 use crate::{Error, Result};
@@ -65,8 +65,8 @@ pub(super) async fn publish(
 struct Bulk<'a> {
     publisher: &'a Arc<Publisher>,
     patience: Patience,
-    /// Packets on their way, each with its bytes.
-    window: FuturesOrdered<BoxFuture<'static, (usize, Result<Published>)>>,
+    /// Packets on their way, oldest first, and their bytes.
+    window: VecDeque<Sent>,
     in_flight: usize,
     /// What is to be the next batch, and its bytes.
     gathered: Vec<Outgoing>,
@@ -81,7 +81,7 @@ impl<'a> Bulk<'a> {
         Self {
             publisher,
             patience,
-            window: FuturesOrdered::new(),
+            window: VecDeque::new(),
             in_flight: 0,
             gathered: Vec::new(),
             bytes: 0,
@@ -99,31 +99,45 @@ impl<'a> Bulk<'a> {
         self.failed.get_or_insert(error);
     }
 
-    /// Sends a packet through the window. All wait at once, or those that a lost connection took
-    /// along would wait one by one.
+    /// Sends a packet through the window.
     async fn send(&mut self, packet: Outgoing) {
         while self.window.len() >= self.pace.width || self.in_flight >= WINDOW_BYTES {
             let waiting = Instant::now();
             let bytes = self.next_answer().await;
             self.pace.answered(bytes, waiting.elapsed());
         }
-        let (bytes, patience) = (packet.size(), self.patience);
-        self.in_flight += bytes;
-        let sent = self.publisher.send(packet).await;
-        self.window.push_back(Box::pin(async move { (bytes, sent.acknowledged(patience).await) }));
+        self.in_flight += packet.size();
+        self.window.push_back(self.publisher.send(packet).await);
     }
 
     /// Waits for the answer to the oldest packet in the window, and tells its bytes.
     async fn next_answer(&mut self) -> usize {
-        let Some((bytes, answer)) = self.window.next().await else {
+        let Some(oldest) = self.window.pop_front() else {
             return 0;
         };
+        let bytes = oldest.size();
         self.in_flight -= bytes;
-        match answer {
+        match oldest.answered().await {
             Ok(published) => self.published.push(published),
-            Err(error) => self.fail(error),
+            Err(unstored) => self.recover(unstored).await,
         }
         bytes
+    }
+
+    /// Sends again what is not stored. All that is in the window waits at once, or what a lost
+    /// connection took along would wait one by one.
+    async fn recover(&mut self, unstored: Unstored) {
+        let patience = self.patience;
+        let rest = std::mem::take(&mut self.window);
+        self.in_flight = 0;
+        let others = join_all(rest.into_iter().map(|sent| sent.acknowledged(patience)));
+        let (first, others) = join(unstored.sent_again(patience), others).await;
+        for answer in iter::once(first).chain(others) {
+            match answer {
+                Ok(published) => self.published.push(published),
+                Err(error) => self.fail(error),
+            }
+        }
     }
 
     async fn drain(&mut self) {

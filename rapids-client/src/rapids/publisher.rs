@@ -127,23 +127,51 @@ pub(super) struct Handed {
 }
 
 impl Sent {
+    /// How many bytes the server counts.
+    pub(super) fn size(&self) -> usize {
+        self.packet.size()
+    }
+
     /// Waits until the packet is stored, and sends it again while that is not certain.
     pub(crate) async fn acknowledged(self, patience: Patience) -> Result<Published> {
-        let Self { publisher, packet, mut handed } = self;
+        match self.answered().await {
+            Ok(published) => Ok(published),
+            Err(unstored) => unstored.sent_again(patience).await,
+        }
+    }
+
+    /// Waits for the answer to the first attempt.
+    pub(super) async fn answered(self) -> Result<Published, Unstored> {
+        let Self { publisher, packet, handed } = self;
+        match publisher.answer(&packet.id, handed).await {
+            Ok(ack) => {
+                let (sequence, duplicate) = (ack.sequence, ack.duplicate);
+                Ok(Published { id: packet.id, sequence, duplicate })
+            }
+            Err(fault) => Err(Unstored { publisher, packet, fault }),
+        }
+    }
+}
+
+/// A packet that is not stored for certain, and why.
+pub(super) struct Unstored {
+    publisher: Arc<Publisher>,
+    packet: Outgoing,
+    fault: Fault,
+}
+
+impl Unstored {
+    /// Sends the packet again until it is stored.
+    pub(super) async fn sent_again(self, patience: Patience) -> Result<Published> {
+        let Self { publisher, mut packet, mut fault } = self;
         let mut attempts = Attempts::new(patience);
         loop {
-            let fault = match publisher.answer(&packet.id, handed).await {
-                Ok(ack) => {
-                    return Ok(Published {
-                        id: packet.id,
-                        sequence: ack.sequence,
-                        duplicate: ack.duplicate,
-                    });
-                }
-                Err(fault) => fault,
-            };
             attempts.again(&packet.id, fault).await?;
-            handed = publisher.hand_over(packet.message()).await;
+            let sent = publisher.send(packet).await;
+            match sent.answered().await {
+                Ok(published) => return Ok(published),
+                Err(unstored) => Unstored { packet, fault, .. } = unstored,
+            }
         }
     }
 }
