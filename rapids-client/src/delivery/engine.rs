@@ -156,7 +156,7 @@ impl Engine {
             rivers: service.rivers().iter().cloned().map(Arc::new).collect(),
             held: Held::new(connection.client.clone()),
             schedule: Schedule::new(&limits, service.concurrency_limit()),
-            suspects: Rc::new(Suspects::new(notes, alone, burials.clone())),
+            suspects: Rc::new(Suspects::new(&connection, name, (notes, alone, burials.clone()))),
             chores: Chores::new(connection, name, created, standing, handling.clone()),
             burials,
             announcement,

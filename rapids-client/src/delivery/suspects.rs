@@ -15,10 +15,13 @@ use tracing::warn;
 
 use super::alone::{Alone, Mark};
 use super::burials::Burials;
+use super::consumer::Consumer;
 use super::handling::{End, Handling, Ran, Task};
 use super::notes::{Noted, Notes};
-use super::place::Place;
+use super::place::{Feed, Place};
+use super::replays;
 use crate::Result;
+use crate::connection::Connection;
 use crate::dead_letters::LetterId;
 use crate::error::with_causes;
 
@@ -48,13 +51,20 @@ pub(crate) struct Suspects {
     pub(crate) notes: Notes,
     pub(crate) alone: Alone,
     burials: Rc<Burials>,
+    connection: Connection,
+    service: String,
     /// Until when no suspect is asked about: many wait for the same permission or server.
     busy: Cell<Option<Instant>>,
 }
 
 impl Suspects {
-    pub(crate) fn new(notes: Notes, alone: Alone, burials: Rc<Burials>) -> Self {
-        Self { notes, alone, burials, busy: Cell::new(None) }
+    pub(crate) fn new(
+        connection: &Connection,
+        service: &str,
+        (notes, alone, burials): (Notes, Alone, Rc<Burials>),
+    ) -> Self {
+        let (connection, service) = (connection.clone(), service.to_owned());
+        Self { notes, alone, burials, connection, service, busy: Cell::new(None) }
     }
 
     /// Decides about one river's part of a packet.
@@ -83,7 +93,10 @@ impl Suspects {
         if is_buried {
             return Ok(Clearance::Buried);
         }
-        if is_free && let Some((other, mark)) = self.alone.unfinished(place, river) {
+        if is_free
+            && let Some((other, mark)) = self.alone.unfinished(place, river)
+            && !self.is_over(other).await?
+        {
             self.note_start(other, &mark).await?;
             noted = self.notes.load(place).await?;
         }
@@ -96,6 +109,20 @@ impl Suspects {
         } else {
             Clearance::Later(BUSY)
         })
+    }
+
+    /// Whether a packet is acknowledged, and all before it: its mark is left from an instance that
+    /// died behind its end, and a note about it would never go.
+    async fn is_over(&self, place: Place) -> Result<bool> {
+        let (connection, service) = (&self.connection, self.service.as_str());
+        let floor = match place.feed {
+            Feed::Rapids => {
+                let position = Consumer::new(connection, service).info().await?;
+                position.map_or(0, |position| position.ack_floor.stream_sequence)
+            }
+            Feed::Replays => replays::floor(connection, service).await?,
+        };
+        Ok(place.sequence <= floor)
     }
 
     /// Notes what another instance has begun alone and, by all that is known, not brought to an
