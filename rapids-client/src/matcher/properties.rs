@@ -6,12 +6,13 @@ use std::sync::LazyLock;
 
 use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, prop_assert, prop_assert_eq, proptest};
-
 use regex::Regex;
 
 use super::Matcher;
 use crate::{Packet, River, Verdict};
 
+#[path = "../../tests/it/laws/damage.rs"]
+mod damage;
 #[path = "../../tests/it/laws/meeting.rs"]
 mod meeting;
 

@@ -1,9 +1,10 @@
 //! Laws that hold of every body and of every text, tried on generated ones.
 //!
 //! The laws are in [`packet`], [`expression`] and [`matching`], what they are tried on in
-//! [`bodies`], [`texts`], [`tokens`] and [`meeting`]. Fuzz targets try the same laws on more.
+//! [`bodies`], [`damage`], [`texts`], [`tokens`] and [`meeting`]. Fuzz targets try the same laws on more.
 
 mod bodies;
+mod damage;
 mod expression;
 mod matching;
 mod meeting;

@@ -4,6 +4,8 @@ use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::{Index, select};
 
+use super::damage::{changed, cut};
+
 /// Keys that rivers look at, more often than once in an object, and odd ones.
 const KEYS: &[&str] = &[
     "a",
@@ -91,15 +93,7 @@ fn nested(levels: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = Stri
 /// A body that was cut, changed or nested beyond the limit on its way.
 pub(crate) fn damaged() -> impl Strategy<Value = Vec<u8>> {
     let bytes = object().prop_map(String::into_bytes).boxed();
-    let cut = (bytes.clone(), any::<Index>()).prop_map(|(mut bytes, end)| {
-        bytes.truncate(end.index(bytes.len()));
-        bytes
-    });
-    let changed = (bytes.clone(), any::<Index>(), any::<u8>()).prop_map(|(mut bytes, at, byte)| {
-        let at = at.index(bytes.len());
-        bytes[at] = byte;
-        bytes
-    });
+    let (cut, changed) = (cut(bytes.clone()), changed(bytes.clone()));
     let spliced =
         (bytes.clone(), bytes.clone(), any::<Index>()).prop_map(|(mut one, other, at)| {
             let at = at.index(one.len());

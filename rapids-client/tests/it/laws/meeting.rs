@@ -2,7 +2,9 @@
 
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_oneof};
-use proptest::sample::{Index, select};
+use proptest::sample::select;
+
+use super::damage::{changed, cut};
 
 /// Keys of bodies; the last is half a surrogate pair.
 const KEYS: &[&str] = &[
@@ -135,15 +137,7 @@ fn members(value: impl Strategy<Value = String>) -> impl Strategy<Value = String
 /// A body that is an object, or was one before it was damaged.
 pub(crate) fn body() -> impl Strategy<Value = Vec<u8>> {
     let bytes = object().prop_map(String::into_bytes).boxed();
-    let cut = (bytes.clone(), any::<Index>()).prop_map(|(mut bytes, end)| {
-        bytes.truncate(end.index(bytes.len()));
-        bytes
-    });
-    let changed = (bytes.clone(), any::<Index>(), any::<u8>()).prop_map(|(mut bytes, at, byte)| {
-        let at = at.index(bytes.len());
-        bytes[at] = byte;
-        bytes
-    });
+    let (cut, changed) = (cut(bytes.clone()), changed(bytes.clone()));
     prop_oneof![8 => bytes, 1 => cut, 2 => changed]
 }
 
