@@ -83,22 +83,18 @@ impl Alone {
 
     /// Whether another instance was seen to have begun a part of this packet.
     pub(crate) fn is_about(&self, place: Place) -> bool {
-        !self.is_mine()
-            && self.seen.borrow().as_ref().is_some_and(|seen| seen.mark.packet == Some(place))
+        self.other().is_some_and(|mark| mark.packet == Some(place))
     }
 
     /// How often the mark of another instance says that this part of a packet was begun alone.
     pub(crate) fn starts(&self, place: Place, river: &str) -> u32 {
-        let seen = self.seen.borrow();
-        let mark = seen.as_ref().map(|seen| &seen.mark).filter(|mark| mark.is_of(place, river));
-        mark.filter(|mark| mark.instance != self.instance).map_or(0, |mark| mark.starts)
+        self.other().filter(|mark| mark.is_of(place, river)).map_or(0, |mark| mark.starts)
     }
 
     /// What another instance has begun that a mark of this part of a packet would write over.
     pub(crate) fn unfinished(&self, place: Place, river: &str) -> Option<(Place, Mark)> {
-        let mark = self.seen.borrow().as_ref().map(|seen| seen.mark.clone())?;
-        let is_other = mark.instance != self.instance && !mark.is_of(place, river);
-        mark.packet.filter(|_| is_other).map(|packet| (packet, mark))
+        let mark = self.other().filter(|mark| !mark.is_of(place, river))?;
+        Some((mark.packet?, mark))
     }
 
     /// Marks a part of a packet that is to begin; `false` if another instance was faster.
@@ -109,8 +105,7 @@ impl Alone {
 
     /// Says that the holder is still there.
     pub(crate) async fn renew(&self) {
-        let mark = self.seen.borrow().as_ref().map(|seen| seen.mark.clone());
-        let Some(mark) = mark.filter(|mark| mark.instance == self.instance) else {
+        let Some(mark) = self.mark().filter(|mark| mark.instance == self.instance) else {
             return;
         };
         match self.overwrite(mark).await {
@@ -127,6 +122,15 @@ impl Alone {
         {
             warn!("suspects of other instances wait a little longer: {}", with_causes(&error));
         }
+    }
+
+    fn mark(&self) -> Option<Mark> {
+        self.seen.borrow().as_ref().map(|seen| seen.mark.clone())
+    }
+
+    /// What was seen last, unless it is this instance's.
+    fn other(&self) -> Option<Mark> {
+        self.mark().filter(|mark| mark.instance != self.instance)
     }
 
     /// Whether this instance holds the permission, as far as it knows.

@@ -18,8 +18,6 @@ use crate::dead_letters::Kind;
 /// The suspect that may run alone.
 pub(super) struct Lone {
     pub(super) turn: Turn,
-    /// How often it was begun before and came to no end.
-    starts: u32,
     pub(super) has_begun: bool,
 }
 
@@ -56,7 +54,7 @@ impl Engine {
             Clearance::Run { starts, noted } => {
                 in_hand.learn(&self.service, noted);
                 in_hand.rivers.entry(turn.river).or_default().starts = starts;
-                self.alone = Some(Lone { turn, starts, has_begun: false });
+                self.alone = Some(Lone { turn, has_begun: false });
                 self.schedule.cleared(turn);
             }
             Clearance::Later(wait) => self.schedule.postpone(turn, Instant::now() + wait),
@@ -81,10 +79,11 @@ impl Engine {
             return;
         };
         lone.has_begun = true;
+        let starts = in_hand.rivers.get(&turn.river).map_or(0, |progress| progress.starts);
         // So that a sibling that is done does not run again, should this one end the process.
         let unnoted = in_hand.unnoted(&self.service);
         let (suspects, handling) = (self.suspects.clone(), self.handling.clone());
-        self.running.push(Box::pin(suspects.run(handling, task, lone.starts, unnoted)));
+        self.running.push(Box::pin(suspects.run(handling, task, starts, unnoted)));
     }
 
     /// Sees to the mark of the suspect that ran, before anything else may run.

@@ -174,13 +174,7 @@ impl Handling {
         }
     }
 
-    async fn renew(
-        &self,
-        ledger: &Ledger,
-        claimed: &mut Claimed,
-        river: &Arc<River>,
-        packet: &Packet,
-    ) {
+    async fn renew(&self, ledger: &Ledger, claimed: &mut Claimed, river: &River, packet: &Packet) {
         let (river, packet) = (river.name(), packet.id());
         match ledger.renew(claimed).await {
             Ok(true) => {}

@@ -169,7 +169,7 @@ impl<'a> Bulk<'a> {
             Ok(published) => self.published.extend(published),
             Err(Fault::Final(error)) => self.fail(error),
             Err(fault) => {
-                debug!("not as a batch: {}", with_causes(fault.error()));
+                debug!("not as a batch: {}", with_causes(&fault.into_error()));
                 self.pace = Pace::default();
                 for packet in batch.into_packets() {
                     self.send(packet).await;

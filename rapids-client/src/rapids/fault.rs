@@ -71,16 +71,6 @@ impl Fault {
         Self::Final(Error::Refused { id, reason })
     }
 
-    pub(super) fn error(&self) -> &Error {
-        match self {
-            Self::Final(error)
-            | Self::Full(error)
-            | Self::Unanswered(error)
-            | Self::Incomplete(error)
-            | Self::NotTogether(error) => error,
-        }
-    }
-
     pub(super) fn into_error(self) -> Error {
         match self {
             Self::Final(error)

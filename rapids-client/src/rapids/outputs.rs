@@ -161,15 +161,17 @@ impl Queueing {
             return;
         };
         let handed = self.publisher.hand_over_batch(&batch).await;
-        let answer = self.publisher.answer_to_batch(&batch, handed).await;
-        if let Err(fault) = &answer {
-            debug!("each reaction by itself: {}", with_causes(fault.error()));
+        let unstored = self.publisher.answer_to_batch(&batch, handed).await.err();
+        let is_stored = unstored.is_none();
+        if let Some(fault) = unstored {
+            debug!("each reaction by itself: {}", with_causes(&fault.into_error()));
         }
         let mut rest = batch.into_packets();
         for (count, told) in tellings {
-            let fate = match answer {
-                Ok(_) => Fate::Stored,
-                Err(_) => Fate::Alone(rest.by_ref().take(count).collect()),
+            let fate = if is_stored {
+                Fate::Stored
+            } else {
+                Fate::Alone(rest.by_ref().take(count).collect())
             };
             // Nobody waits any more where the service is stopping.
             let _ = told.send(fate);
