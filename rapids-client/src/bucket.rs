@@ -7,8 +7,11 @@ use std::time::Duration;
 use async_nats::jetstream::kv::{Config, Operation, Store, UpdateErrorKind};
 use async_nats::jetstream::stream::StorageType;
 use bytes::Bytes;
+use futures::TryStreamExt;
+use jiff::Timestamp;
 
 use crate::connection::Connection;
+use crate::rapids::{stream, timestamp};
 use crate::{Error, Result};
 
 /// Room for the headers of a compare-and-set, which the server counts too.
@@ -53,6 +56,32 @@ impl Bucket {
         let api = connection.api("STREAM.>");
         let store = connection.attempt(&action, &api, opening).await?;
         Ok(Self { connection: connection.clone(), store, subject })
+    }
+
+    /// Opens the bucket; `None` if there is none.
+    pub(crate) async fn existing(connection: &Connection, name: &str) -> Result<Option<Self>> {
+        if stream::info_of(connection, &format!("KV_{name}")).await?.is_none() {
+            return Ok(None);
+        }
+        Self::open(connection, name, String::new(), Duration::ZERO).await.map(Some)
+    }
+
+    /// The keys that have a value.
+    pub(crate) async fn keys(&self) -> Result<Vec<String>> {
+        let listing = async {
+            let keys = self.store.keys().await?;
+            keys.try_collect().await.map_err(Box::<dyn std::error::Error + Send + Sync>::from)
+        };
+        self.connection.attempt("list the keys", &self.subject, listing).await
+    }
+
+    /// The value of a key, if it has one, and when it was written.
+    pub(crate) async fn written(&self, key: &str) -> Result<Option<(Bytes, Timestamp)>> {
+        let action = format!("load `{key}`");
+        let loading = self.store.entry(key);
+        let entry = self.connection.attempt(&action, &self.subject, loading).await?;
+        let entry = entry.filter(|entry| entry.operation == Operation::Put);
+        Ok(entry.map(|entry| (entry.value, timestamp(entry.created))))
     }
 
     /// The value of a key, if it has one, and the revision to save another against.

@@ -40,6 +40,17 @@ const READ_LIMIT: RangeInclusive<u32> = 1..=1000;
 // Below the unacknowledged packets that the server lets a service have.
 const MAX_HELD: RangeInclusive<usize> = 1..=40_000;
 
+/// How the instances of a service get its packets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Delivery {
+    /// They share them: each packet goes to one of them.
+    #[default]
+    Shared,
+    /// One of them gets all, in stream order; the others stand by. See
+    /// [`Service::exclusive`](crate::Service::exclusive).
+    Exclusive,
+}
+
 #[doc = include_str!("config/config.md")]
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -56,6 +67,7 @@ pub struct Config {
     pub(crate) grace: Duration,
     pub(crate) read_limit: u32,
     pub(crate) max_held: usize,
+    pub(crate) delivery: Delivery,
 }
 
 impl Config {
@@ -88,6 +100,7 @@ impl Config {
             grace: DEFAULT_GRACE,
             read_limit: DEFAULT_READ_LIMIT,
             max_held: DEFAULT_MAX_HELD,
+            delivery: Delivery::default(),
         }
     }
 
@@ -216,6 +229,13 @@ impl Config {
     #[must_use]
     pub fn max_held(mut self, reactions: usize) -> Self {
         self.max_held = clamp(reactions, MAX_HELD);
+        self
+    }
+
+    /// Sets how the instances of a service get its packets. Default: [`Delivery::Shared`].
+    #[must_use]
+    pub fn delivery(mut self, delivery: Delivery) -> Self {
+        self.delivery = delivery;
         self
     }
 

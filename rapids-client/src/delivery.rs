@@ -1,4 +1,8 @@
-//! From the stream to the reactions and back: shared delivery.
+//! From the stream to the reactions and back.
+//!
+//! In shared delivery the server hands packets to all instances of a service, each packet to one of
+//! them, and is told when each is done with ([`pull`], [`held`]). In exclusive delivery one instance
+//! reads them all ([`exclusive`]). What happens in between is the same.
 //!
 //! A service's connection, its pulls, acknowledgements, keep-alives and publishing run on a
 //! thread of the library ([`engine`]). Reactions run on the caller's runtime ([`reactor`]), so
@@ -13,15 +17,19 @@ mod closing;
 mod consumer;
 mod delivered;
 pub(crate) mod engine;
+mod exclusive;
+mod floor;
 mod handling;
 mod held;
 mod in_hand;
+mod intake;
 mod ledger;
 mod losses;
 mod memories;
 mod notes;
 mod origin;
 mod place;
+mod position;
 mod pull;
 mod rate;
 pub(crate) mod reactor;
@@ -33,3 +41,5 @@ mod tally;
 mod tickets;
 mod turning;
 pub(crate) mod window;
+
+pub(crate) use exclusive::{Permit, Record};

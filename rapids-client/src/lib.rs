@@ -18,7 +18,7 @@ mod river;
 mod service;
 pub mod telemetry;
 
-pub use config::Config;
+pub use config::{Config, Delivery};
 pub use dead_letters::{
     Action, DeadLetter, DeadLetters, Deed, Filter, Kind, LetterId, Listing, Note, Refusal, State,
     StoredLetter,
@@ -30,7 +30,7 @@ pub use jiff::Timestamp;
 pub use matcher::Matcher;
 pub use memory::{MemoryKey, Record, RememberingRiver};
 pub use packet::{Arrival, Names, Packet};
-pub use rapids::{Announced, Position, Published, Rapids, Sending, Start, Tail};
+pub use rapids::{Announced, Holder, Position, Published, Rapids, Sending, Start, Tail};
 pub use river::{
     ClauseReport, Explanation, Outcome, Packets, RetryPolicy, River, Rules, Verdict, is_final,
     reject, retry_after,

@@ -5,6 +5,12 @@ pub(crate) const STREAM: &str = "RAPIDS";
 /// Its one subject.
 pub(crate) const SUBJECT: &str = "rapids";
 
+/// The subject to which the server copies every packet once it is stored.
+pub(crate) const LIVE: &str = "rapids.live";
+
+/// The key-value bucket of the positions of services in exclusive delivery.
+pub(crate) const POSITIONS: &str = "RAPIDS_POSITIONS";
+
 /// The stream of the packets that rivers could not handle.
 pub(crate) const DEAD_LETTERS: &str = "DEAD_LETTERS";
 /// Its subjects: service, river, and what tells the letters of a river apart.

@@ -20,7 +20,7 @@ use std::time::Duration;
 pub use announced::Announced;
 use fault::Patience;
 pub(crate) use outputs::{Outputs, SentOutputs};
-pub use position::Position;
+pub use position::{Holder, Position};
 pub use publisher::Published;
 pub(crate) use publisher::{Outgoing, Publisher, Sent};
 pub use start::Start;
@@ -181,9 +181,5 @@ impl Rapids {
 
     pub(crate) fn facts(&self) -> &StreamFacts {
         &self.facts
-    }
-
-    pub(crate) fn publisher(&self) -> &Arc<Publisher> {
-        &self.publisher
     }
 }

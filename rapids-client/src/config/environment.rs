@@ -6,8 +6,8 @@
 use super::layer::{Layer, Layers};
 use super::variable::{Variables, duration, size};
 use super::{
-    ACK_WAIT, Config, DEFAULT_URL, GRACE, MAX_AGE, MAX_BYTES, MAX_HELD, READ_LIMIT, ServerUrl,
-    context,
+    ACK_WAIT, Config, DEFAULT_URL, Delivery, GRACE, MAX_AGE, MAX_BYTES, MAX_HELD, READ_LIMIT,
+    ServerUrl, context,
 };
 use crate::error::Result;
 
@@ -91,6 +91,13 @@ impl Config {
             "a whole number from 1 to 40000, such as `10000`",
             |text| text.parse().ok().filter(|held| MAX_HELD.contains(held)),
         )?;
+        let delivery =
+            variables.parse("RAPIDS_DELIVERY", "`shared` or `exclusive`", |text| match text {
+                "shared" => Some(Delivery::Shared),
+                "exclusive" => Some(Delivery::Exclusive),
+                _ => None,
+            })?;
+        self.delivery = delivery.unwrap_or(self.delivery);
         self.ack_wait = ack_wait.unwrap_or(self.ack_wait);
         self.grace = grace.unwrap_or(self.grace);
         self.read_limit = read_limit.unwrap_or(self.read_limit);
@@ -134,6 +141,7 @@ mod tests {
             ("RAPIDS_GRACE", "0s"),
             ("RAPIDS_READ_LIMIT", "1000"),
             ("RAPIDS_MAX_HELD", "40000"),
+            ("RAPIDS_DELIVERY", "exclusive"),
         ])
         .unwrap();
         assert_eq!(config.max_age, Some(Duration::ZERO));
@@ -142,6 +150,7 @@ mod tests {
         assert_eq!(config.grace, Duration::ZERO);
         assert_eq!(config.read_limit, 1000);
         assert_eq!(config.max_held, 40_000);
+        assert_eq!(config.delivery, Delivery::Exclusive);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use tracing::{debug, error, warn};
 
 use super::consumer::{Consumer, MAX_ACK_PENDING};
 use super::delivered::Delivered;
+use super::floor::Floor;
 use super::handling::Handling;
 use super::losses::{Loss, Losses, Standing};
 use super::place::Place;
@@ -33,6 +34,7 @@ pub(crate) struct Chores {
     service: String,
     stream_created: Timestamp,
     handling: Rc<Handling>,
+    floor: Floor,
     losses: Losses,
     under_way: FuturesUnordered<LocalBoxFuture<'static, (Chore, Result<Option<Standing>>)>>,
     kinds: Vec<Chore>,
@@ -56,13 +58,14 @@ impl Chores {
         service: &str,
         stream_created: Timestamp,
         standing: Standing,
-        handling: Rc<Handling>,
+        (handling, floor): (Rc<Handling>, Floor),
     ) -> Self {
         let mut chores = Self {
             connection,
             service: service.to_owned(),
             stream_created,
             handling,
+            floor,
             losses: Losses::new(standing),
             under_way: FuturesUnordered::new(),
             kinds: Vec::new(),
@@ -112,9 +115,18 @@ impl Chores {
 
     /// Learns of a packet of the rapids that was delivered to this instance.
     pub(crate) fn delivered(&mut self, delivered: &Delivered) {
+        if delivered.answer.is_none() {
+            return;
+        }
         let (number, sequence) = (delivered.number, delivered.place.sequence);
         let loss = self.losses.delivered(number, sequence, delivered.is_again);
         self.report(loss);
+    }
+
+    /// Learns of packets that the stream does not hold any more.
+    pub(crate) fn gone(&mut self, from: u64, to: u64) {
+        let loss = self.losses.gone(from, to);
+        self.report(Some(loss));
     }
 
     /// What to tell of packets that expired before this service read them; `None` if there are
@@ -149,7 +161,9 @@ impl Chores {
 
     /// Looks how the position stands, and whether packets were lost.
     pub(crate) fn look_for_losses(&mut self) {
-        self.look(None);
+        if let Floor::Consumer = self.floor {
+            self.look(None);
+        }
     }
 
     fn look(&mut self, reason: Option<String>) {
@@ -199,16 +213,15 @@ impl Chores {
     /// Writes down which remembered packets are published, and forgets old ids.
     pub(crate) fn tidy(&mut self) {
         let (connection, service) = (self.connection.clone(), self.service.clone());
-        let handling = self.handling.clone();
+        let (handling, floor) = (self.handling.clone(), self.floor.clone());
         self.begin(Chore::Tidy, async move {
             if let Some(memories) = &handling.memories
                 && memories.take_moved()
             {
-                let consumer = Consumer::new(&connection, &service);
-                if let (Ok(Some(info)), Ok(replays)) =
-                    (consumer.info().await, replays::floor(&connection, &service).await)
-                {
-                    let rapids = info.ack_floor.stream_sequence;
+                if let (Ok(rapids), Ok(replays)) = (
+                    floor.read(&connection, &service).await,
+                    replays::floor(&connection, &service).await,
+                ) {
                     memories.acknowledged_to(Floors { rapids, replays });
                 }
                 memories.tidy().await;

@@ -33,7 +33,7 @@ impl Engine {
         for place in places {
             self.leave(place, None);
         }
-        let (packets, replays) = (self.pull.close().await, self.replays.close().await);
+        let (packets, replays) = (self.intake.close().await, self.replays.close().await);
         for delivered in packets.into_iter().chain(replays) {
             if self.held.add(&delivered) {
                 self.held.settle(delivered.place, Fate::Release).await;
@@ -44,6 +44,10 @@ impl Engine {
             warn!("it is not written down what became of packets in hand; they begin anew");
         }
         self.held.release_all().await;
+        let (next, _) = self.intake.reading();
+        if let Some(tenure) = &mut self.tenure {
+            tenure.keeper.hand_over(next.saturating_sub(1)).await;
+        }
         self.held.flush().await;
         if let Some(memories) = &self.handling.memories {
             // What is left noted would be published again with a redelivery that will not come.

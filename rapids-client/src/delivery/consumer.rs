@@ -7,6 +7,7 @@ use async_nats::jetstream::consumer::{AckPolicy, Info};
 use async_nats::jetstream::stream::ConsumerCreateStrictErrorKind;
 use tracing::{info, warn};
 
+use super::exclusive;
 use super::losses::Standing;
 use super::origin::Origin;
 use crate::connection::Connection;
@@ -45,8 +46,17 @@ impl<'a> Consumer<'a> {
                 self.oblivion(service.remembers())
             )));
         }
-        let found = Box::pin(self.found_or_made(service, facts)).await?;
-        origin.record(facts.created).await?;
+        let from_exclusive = if origin.is_exclusive() {
+            Some(exclusive::release(self.connection, self.service, facts.created).await?)
+        } else {
+            None
+        };
+        let start = from_exclusive.map(|floor| Start::Sequence(floor + 1)).or(service.start());
+        let found = Box::pin(self.found_or_made(service, start, facts)).await?;
+        origin.record(facts.created, false).await?;
+        if from_exclusive.is_some() {
+            exclusive::forget(self.connection, self.service).await?;
+        }
         Ok(Standing {
             first: facts.first_sequence,
             deliveries: found.delivered.consumer_sequence,
@@ -54,24 +64,21 @@ impl<'a> Consumer<'a> {
         })
     }
 
-    async fn found_or_made(&self, service: &Service, facts: &StreamFacts) -> Result<Info> {
-        let start = service.start();
+    async fn found_or_made(
+        &self,
+        service: &Service,
+        start: Option<Start>,
+        facts: &StreamFacts,
+    ) -> Result<Info> {
         let wanted = self.wanted(start.unwrap_or_default(), service.config().ack_wait);
         if let Some(found) = self.info().await? {
             self.resume(&found, &wanted, service).await?;
             return Ok(found);
         }
-        if let Some(Start::Sequence(sequence)) = start {
-            let last = self.last_sequence().await?;
-            if sequence > last + 1 {
-                return Err(self.lost(format!(
-                    "it is to start at sequence {sequence}, but the stream ends at {last}"
-                )));
-            }
-        }
+        position::check(self.connection, self.service, start.unwrap_or_default()).await?;
         match self.create(wanted.clone()).await? {
             Some(created) => {
-                self.announce_start(service, facts, &created);
+                self.announce_start(service, start.unwrap_or_default(), facts, &created);
                 Ok(created)
             }
             None => {
@@ -92,6 +99,16 @@ impl<'a> Consumer<'a> {
     pub(crate) async fn last_sequence(&self) -> Result<u64> {
         let info = stream::info(self.connection).await?;
         Ok(info.map_or(0, |info| info.state.last_sequence))
+    }
+
+    /// Deletes the position, which is kept elsewhere from now on.
+    pub(crate) async fn delete(&self) -> Result<()> {
+        let subject = self.connection.api(&format!("CONSUMER.DELETE.{STREAM}.{}", self.service));
+        let action = format!("delete the position of `{}` in shared delivery", self.service);
+        let jetstream = &self.connection.jetstream;
+        let deleting = jetstream.delete_consumer_from_stream(self.service, STREAM);
+        self.connection.attempt(&action, &subject, deleting).await?;
+        Ok(())
     }
 
     /// How to remove the position. Without its memories too, packets from before would be folded
@@ -185,8 +202,7 @@ impl<'a> Consumer<'a> {
         Ok(())
     }
 
-    fn announce_start(&self, service: &Service, facts: &StreamFacts, created: &Info) {
-        let start = service.start().unwrap_or_default();
+    fn announce_start(&self, service: &Service, start: Start, facts: &StreamFacts, created: &Info) {
         let (name, behind) = (self.service, created.num_pending);
         let skipped = facts.packets.saturating_sub(behind);
         let remedy = if skipped == 0 {

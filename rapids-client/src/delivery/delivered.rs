@@ -3,12 +3,14 @@
 //! Read here, because async-nats' own message carries a context along that costs an allocation
 //! for each packet, also for those that are skipped.
 
+use async_nats::header::{NATS_SEQUENCE, NATS_STREAM, NATS_TIME_STAMP};
 use async_nats::subject::Subject;
 use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::place::{Feed, Place};
+use crate::names::STREAM;
 
 /// One delivery of a packet.
 #[derive(Debug)]
@@ -18,10 +20,12 @@ pub(crate) struct Delivered {
     pub(crate) number: u64,
     /// Whether the packet was delivered before.
     pub(crate) is_again: bool,
-    /// When the stream stored the packet.
-    pub(crate) stored: Timestamp,
-    /// The subject that answers for it.
-    pub(crate) answer: Subject,
+    /// When the stream stored the packet, unless the headers tell.
+    stored: Option<Timestamp>,
+    /// How many packets follow it, as far as the delivery tells.
+    pub(crate) pending: u64,
+    /// The subject that answers for it, if it is to be answered for.
+    pub(crate) answer: Option<Subject>,
     pub(crate) body: Bytes,
     pub(crate) headers: Option<HeaderMap>,
 }
@@ -35,10 +39,39 @@ impl Delivered {
             place: Place { feed, sequence: facts.sequence },
             number: facts.number,
             is_again: facts.deliveries > 1,
-            stored: facts.stored,
-            answer,
+            stored: Some(facts.stored),
+            pending: facts.pending,
+            answer: Some(answer),
             body: message.payload,
             headers: message.headers,
+        })
+    }
+
+    /// Reads the copy of a packet that the server sends once it has stored it; `None` if it is
+    /// something else.
+    pub(crate) fn live(message: Message) -> Option<Self> {
+        let headers = message.headers?;
+        if headers.get(NATS_STREAM)?.as_str() != STREAM {
+            return None;
+        }
+        let sequence = headers.get(NATS_SEQUENCE)?.as_str().parse().ok()?;
+        Some(Self {
+            place: Place { feed: Feed::Rapids, sequence },
+            number: 0,
+            is_again: false,
+            stored: None,
+            pending: 0,
+            answer: None,
+            body: message.payload,
+            headers: Some(headers),
+        })
+    }
+
+    /// When the stream stored the packet.
+    pub(crate) fn stored(&self) -> Timestamp {
+        self.stored.unwrap_or_else(|| {
+            let told = self.headers.as_ref().and_then(|headers| headers.get(NATS_TIME_STAMP));
+            told.and_then(|told| told.as_str().parse().ok()).unwrap_or_else(Timestamp::now)
         })
     }
 }
@@ -52,6 +85,7 @@ struct Facts {
     sequence: u64,
     number: u64,
     stored: Timestamp,
+    pending: u64,
 }
 
 impl Facts {
@@ -73,11 +107,12 @@ impl Facts {
             sequence: next()?,
             number: next()?,
             stored: Timestamp::from_nanosecond(i128::from(next()?)).ok()?,
+            pending: next()?,
         })
     }
 }
 
-/// Takes a number and the dot behind it off the front.
+/// Takes a number, and the dot behind it if more follows, off the front.
 fn number(rest: &mut &[u8]) -> Option<u64> {
     let mut number = 0_u64;
     for (position, byte) in rest.iter().enumerate() {
@@ -92,7 +127,7 @@ fn number(rest: &mut &[u8]) -> Option<u64> {
             _ => return None,
         }
     }
-    None
+    (!std::mem::take(rest).is_empty()).then_some(number)
 }
 
 #[cfg(test)]
@@ -106,6 +141,7 @@ mod tests {
             sequence: 17,
             number: 40,
             stored: "2026-11-21T09:30:00.000000005Z".parse().unwrap(),
+            pending: 3,
         };
         let stored = facts.stored.as_nanosecond();
         for names in ["RAPIDS.payment", "_.ACC.RAPIDS.payment", "hub.ACC.RAPIDS.payment"] {

@@ -15,19 +15,22 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until, timeout};
 use tracing::{info, warn};
+use uuid::Uuid;
 
 use super::alone::Alone;
 use super::burials::Burials;
 use super::chores::Chores;
 use super::clearing::{Lone, Unmarked};
-use super::consumer::Consumer;
+use super::exclusive::{Kept, Tenure, kept};
 use super::handling::{Handling, Ran};
 use super::held::Held;
 use super::in_hand::InHand;
+use super::intake::Intake;
 use super::ledger::Ledger;
 use super::memories::Memories;
 use super::notes::Notes;
 use super::place::{Feed, Place, Turn};
+use super::position::{Position, TakenUp};
 use super::pull::{Pull, Pulled};
 use super::reactor::Job;
 use super::replays;
@@ -42,9 +45,8 @@ use crate::Result;
 use crate::connection::Connection;
 use crate::dead_letters::LetterStore;
 use crate::matcher::Matcher;
-use crate::memory::store::MemoryStore;
-use crate::names::{REPLAYS, STREAM};
-use crate::rapids::{Outputs, Rapids};
+use crate::names::REPLAYS;
+use crate::rapids::{Outputs, Publisher, Rapids};
 use crate::river::River;
 use crate::service::{Announcement, Service};
 
@@ -61,14 +63,23 @@ const LIMITS: Duration = Duration::from_secs(60);
 const KEEP_ALIVE: Duration = Duration::from_secs(3);
 /// How long a stopping service may take to hand back, and to tidy up.
 pub(super) const LAST_WORDS: Duration = Duration::from_secs(2);
-/// How often the server says that it is alive, to those who wait for packets and for replays.
-const HEARTBEATS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
+/// How often the server says that it is alive to those who wait for replays.
+const REPLAYS_HEARTBEAT: Duration = Duration::from_secs(5);
 /// Packets taken before anything else gets its turn.
 const AT_ONCE: usize = 256;
 /// Replays asked for at a time. They are few, and each runs like any other packet.
 const REPLAYS_AT_ONCE: usize = 16;
 /// An instance that holds a permission and was silent for as many acknowledgement waits is gone.
 const SILENT: u32 = 2;
+
+/// How the work of an instance ended, if by no fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It was told to stop.
+    Stopped,
+    /// Another instance is active now, in exclusive delivery.
+    Replaced,
+}
 
 /// A service at work.
 pub(crate) struct Engine {
@@ -81,8 +92,10 @@ pub(crate) struct Engine {
     pub(super) suspects: Rc<Suspects>,
     pub(super) burials: Rc<Burials>,
     pub(super) announcement: Announcement,
-    pub(super) pull: Pull,
+    pub(super) intake: Intake,
     pub(super) replays: Pull,
+    /// In exclusive delivery, what this instance holds as the active one.
+    pub(super) tenure: Option<Tenure>,
     pub(super) held: Held,
     pub(super) window: Window,
     pub(super) tally: Tally,
@@ -123,41 +136,48 @@ impl Engine {
         let (name, config) = (service.name(), service.config());
         let rapids = Rapids::over(connection.clone(), config).await?;
         let (created, max_age) = (rapids.facts().created, rapids.facts().max_age);
-        let memories = if service.remembers() {
-            Some(Memories::new(MemoryStore::open(&connection, name).await?))
-        } else {
-            None
-        };
-        let burials = Rc::new(Burials::new(LetterStore::open(&connection).await?));
-        let notes = Notes::open(&connection, name, created, max_age).await?;
-        replays::ensure(&connection, name, config.ack_wait).await?;
-        let standing = Consumer::new(&connection, name).ensure(&service, rapids.facts()).await?;
-        let announcement = Announcement::publish(&connection, &service).await?;
-        let instance = announcement.id();
-        let ledger = if service.rivers().iter().any(|river| river.is_once()) {
-            Some(Ledger::open(&connection, name, instance, max_age).await?)
-        } else {
-            None
-        };
-        let lease = config.ack_wait * SILENT;
-        let alone = Alone::new(notes.bucket().clone(), name, instance, lease);
-        let outputs = Outputs::new(rapids.publisher().clone());
-        let handling = Rc::new(Handling { jobs, outputs, memories, ledger });
+        let instance = Uuid::now_v7().simple().to_string();
+        // Each is a round trip or two to the server, and none waits for another.
+        let (memories, letters, notes, ledger, position) = Box::pin(async {
+            tokio::try_join!(
+                Memories::open_for(&connection, &service),
+                letters(&connection, name, config.ack_wait),
+                Notes::open(&connection, name, created, max_age),
+                Ledger::open_for(&connection, &service, &instance, max_age),
+                Position::open(&connection, &service, &instance, rapids.facts()),
+            )
+        })
+        .await?;
+        let mut announcement = Announcement::publish(&connection, &service, &instance).await?;
+        let replays =
+            Pull::open(&connection, (Feed::Replays, REPLAYS), name, REPLAYS_HEARTBEAT).await?;
+        let (permit, floor) = (position.permit(), position.floor());
+        let taken_up = position.take_up(&connection, name, &mut announcement).await?;
+        let TakenUp { intake, standing, tenure, done } = taken_up;
+        let burials = Rc::new(Burials::new(letters));
+        // In exclusive delivery the one that was active is gone for certain.
+        let lease = if tenure.is_some() { Duration::ZERO } else { config.ack_wait * SILENT };
+        let alone = Alone::new(notes.bucket().clone(), name, &instance, lease);
+        let publisher = Publisher::new(connection.clone(), rapids.facts());
+        let outputs = Outputs::new(Arc::new(publisher.permitted_by(permit.clone())));
+        let handling = Rc::new(Handling { jobs, permit, outputs, memories, ledger });
         let limits: Vec<_> = service
             .rivers()
             .iter()
             .map(|river| (river.limits().rate, river.limits().breaker))
             .collect();
-        let [often, seldom] = HEARTBEATS;
+        let suspects =
+            Suspects::new(&connection, name, (notes, alone, burials.clone()), floor.clone());
         Ok(Self {
-            pull: Pull::open(&connection, (Feed::Rapids, STREAM), name, often).await?,
-            replays: Pull::open(&connection, (Feed::Replays, REPLAYS), name, seldom).await?,
+            intake,
+            replays,
+            tenure,
             matcher: Matcher::new(service.rivers()),
             rivers: service.rivers().iter().cloned().map(Arc::new).collect(),
-            held: Held::new(connection.client.clone()),
+            held: Held::new(connection.client.clone(), done),
             schedule: Schedule::new(&limits, service.concurrency_limit()),
-            suspects: Rc::new(Suspects::new(&connection, name, (notes, alone, burials.clone()))),
-            chores: Chores::new(connection, name, created, standing, handling.clone()),
+            suspects: Rc::new(suspects),
+            chores: Chores::new(connection, name, created, standing, (handling.clone(), floor)),
             burials,
             announcement,
             window: Window::new(service.concurrency_limit()),
@@ -187,13 +207,18 @@ impl Engine {
     ///
     /// # Errors
     /// What no retry mends: the position is gone, or an operation is not permitted.
-    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<()> {
+    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<Ended> {
         let ended = tokio::select! {
             biased;
             ended = self.work() => ended,
             // From outside, so that a server which takes nothing cannot hold it up.
-            _ = stop.wait_for(|stop| *stop) => Ok(()),
+            _ = stop.wait_for(|stop| *stop) => Ok(Ended::Stopped),
         };
+        if let Ok(Ended::Replaced) = ended {
+            let name = self.service.name();
+            warn!("{name} was replaced by another instance, begins nothing more and stands by");
+            return ended;
+        }
         let patience = self.service.config().grace + LAST_WORDS * 2;
         if timeout(patience, self.close()).await.is_err() {
             warn!("the server takes no last words; what was in hand will come again");
@@ -202,7 +227,7 @@ impl Engine {
         ended
     }
 
-    async fn work(&mut self) -> Result<()> {
+    async fn work(&mut self) -> Result<Ended> {
         let mut keep_alive = self.keep_alive();
         let (mut watch, mut tidy, mut limits) = (ticker(WATCH), ticker(TIDY), ticker(LIMITS));
         let mut losses = ticker(LOSSES);
@@ -211,9 +236,14 @@ impl Engine {
             self.give_way();
             self.ask_for_more().await?;
             let wake = self.schedule.wake(Instant::now());
+            let reading = self.intake.reading();
             tokio::select! {
-                pulled = self.pull.next() => self.pulled(Feed::Rapids, pulled).await,
-                pulled = self.replays.next() => self.pulled(Feed::Replays, pulled).await,
+                pulled = self.intake.next() => self.pulled(Feed::Rapids, pulled).await?,
+                pulled = self.replays.next() => self.pulled(Feed::Replays, pulled).await?,
+                kept = kept(&mut self.tenure, reading) => match kept? {
+                    Kept::To(sequence) => self.intake.allow_to(sequence),
+                    Kept::Replaced => return Ok(Ended::Replaced),
+                },
                 Some(recalled) = self.recalling.next() => self.recalled(recalled).await,
                 Some((turn, clearance)) = self.clearing.next() => self.cleared(turn, clearance),
                 Some(ran) = self.running.next() => self.all_ran(ran)?,
@@ -238,7 +268,10 @@ impl Engine {
 
     /// Takes what came, and with it what has come behind it: to wait for that along with all else
     /// would cost more than to skip it.
-    async fn pulled(&mut self, feed: Feed, pulled: Pulled) {
+    ///
+    /// # Errors
+    /// What ends the service.
+    async fn pulled(&mut self, feed: Feed, pulled: Pulled) -> Result<()> {
         let (mut next, mut taken) = (Some(pulled), 0);
         while let Some(pulled) = next {
             match pulled {
@@ -248,20 +281,31 @@ impl Engine {
                     warn!("the server does not deliver: {reason}");
                     self.doubt(feed, reason);
                 }
+                Pulled::Gone { from, to } => self.gone(from, to),
+                Pulled::Failed(error) => return Err(error),
             }
             taken += 1;
             next = match feed {
                 _ if taken == AT_ONCE => None,
-                Feed::Rapids => self.pull.ready(),
+                Feed::Rapids => self.intake.ready(),
                 Feed::Replays => self.replays.ready(),
             };
         }
+        Ok(())
+    }
+
+    /// Packets that the stream does not hold any more are done, and told.
+    fn gone(&mut self, from: u64, to: u64) {
+        self.held.gone(from, to);
+        self.chores.gone(from, to);
+        self.announcement.show("lost", self.chores.lost());
     }
 
     fn look_after_requests(&mut self) {
-        if let Some(reason) = self.pull.lost() {
+        if let Some(reason) = self.intake.lost() {
             self.doubt(Feed::Rapids, reason.to_owned());
         }
+        self.announcement.show("delivery", self.intake.told());
         if let Some(reason) = self.replays.lost() {
             self.doubt(Feed::Replays, reason.to_owned());
         }
@@ -285,7 +329,8 @@ impl Engine {
         }
         let held = self.schedule.held() + self.recalling.len() + unburied;
         // With some way back, so that it does not change its mind with every packet.
-        let is_paused = held >= if self.is_paused { (limit * 9 / 10).max(1) } else { limit };
+        let is_paused = self.held.is_full()
+            || held >= if self.is_paused { (limit * 9 / 10).max(1) } else { limit };
         if is_paused != self.is_paused {
             self.is_paused = is_paused;
             let name = self.service.name();
@@ -299,11 +344,11 @@ impl Engine {
         }
         let finishing = self.finishing.len().saturating_sub(unburied);
         let in_hand = self.schedule.queued() + finishing + self.recalling.len();
-        let outstanding = self.pull.outstanding();
+        let outstanding = self.intake.outstanding();
         let holdable = limit.saturating_sub(held + outstanding);
         let room = self.window.room(in_hand, outstanding).min(holdable);
         if room > 0 && !is_paused && self.chores.may_pull() {
-            self.pull.request(room).await?;
+            self.intake.request(room).await?;
         }
         if self.replays.outstanding() == 0 && !is_paused {
             self.replays.request(REPLAYS_AT_ONCE).await?;
@@ -314,6 +359,17 @@ impl Engine {
     pub(super) fn keep_alive(&self) -> Interval {
         ticker(KEEP_ALIVE.min(self.service.config().ack_wait / 3))
     }
+}
+
+/// Where letters go, and what is replayed of them comes from.
+async fn letters(
+    connection: &Connection,
+    service: &str,
+    ack_wait: Duration,
+) -> Result<LetterStore> {
+    let letters = LetterStore::open(connection).await?;
+    replays::ensure(connection, service, ack_wait).await?;
+    Ok(letters)
 }
 
 async fn until(wake: Option<Instant>) {

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{interval, sleep};
 use tracing::{error, warn};
 
+use super::exclusive::Permit;
 use super::ledger::{Claim, Claimed, Ledger, RENEWAL};
 use super::memories::Memories;
 use super::notes::Noted;
@@ -66,6 +67,8 @@ pub(crate) struct Sending {
 /// What handling needs of the service.
 pub(crate) struct Handling {
     pub(crate) jobs: mpsc::Sender<Job>,
+    /// Whether anything may be begun.
+    pub(crate) permit: Permit,
     pub(crate) outputs: Outputs,
     pub(crate) memories: Option<Memories>,
     pub(crate) ledger: Option<Ledger>,
@@ -217,7 +220,8 @@ impl Handling {
         record: Record,
     ) -> Result<ReactedOn, Unended> {
         let (reply, reacted) = oneshot::channel::<Reacted>();
-        let job = Job { river: river.clone(), packet: packet.clone(), record, reply };
+        let permit = self.permit.clone();
+        let job = Job { river: river.clone(), packet: packet.clone(), record, permit, reply };
         // Either end closes only when the caller has stopped running reactions.
         self.jobs.send(job).await.map_err(|_| Unended::Stopping)?;
         let (packets, record) = reacted.await.map_err(|_| Unended::Stopping)??;

@@ -1,6 +1,10 @@
-//! The packets in hand: delivered and not yet acknowledged.
+//! The packets in hand: delivered and not yet done with.
+//!
+//! Where the server waits for an answer it gets one; in exclusive delivery it is noted what is done.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use async_nats::Client;
@@ -11,6 +15,7 @@ use bytes::Bytes;
 use tracing::warn;
 
 use super::delivered::Delivered;
+use super::exclusive::Done;
 use super::place::Place;
 
 /// What is to become of a packet.
@@ -27,13 +32,25 @@ pub(crate) enum Fate {
 /// Acknowledges, hands back and keeps alive. Each message is here exactly once per delivery.
 pub(crate) struct Held {
     client: Client,
-    /// The subject that answers for each delivery.
-    answers: BTreeMap<Place, Subject>,
+    /// The subject that answers for each delivery, where one does.
+    answers: BTreeMap<Place, Option<Subject>>,
+    /// What is done, of the packets that nobody is answered for.
+    done: Rc<RefCell<Done>>,
 }
 
 impl Held {
-    pub(crate) fn new(client: Client) -> Self {
-        Self { client, answers: BTreeMap::new() }
+    pub(crate) fn new(client: Client, done: Rc<RefCell<Done>>) -> Self {
+        Self { client, answers: BTreeMap::new(), done }
+    }
+
+    /// Whether a packet was done with before it was delivered.
+    pub(crate) fn is_done(&self, delivered: &Delivered) -> bool {
+        delivered.answer.is_none() && self.done.borrow().contains(delivered.place.sequence)
+    }
+
+    /// Whether so many packets wait for others that no more can be noted as done.
+    pub(crate) fn is_full(&self) -> bool {
+        self.done.borrow().is_full()
     }
 
     /// Takes charge of a delivery; `false` if the packet is in hand already, from an earlier one.
@@ -41,14 +58,29 @@ impl Held {
         self.answers.insert(delivered.place, delivered.answer.clone()).is_none()
     }
 
-    /// Acknowledges a packet that is for nobody, without taking charge of it.
-    pub(crate) async fn skip(&self, answer: Subject) {
-        self.answer(answer, AckKind::Ack.into()).await;
+    /// Is done with a packet that is for nobody, without taking charge of it.
+    pub(crate) async fn skip(&self, delivered: Delivered) {
+        match delivered.answer {
+            Some(answer) => self.answer(answer, AckKind::Ack.into()).await,
+            None => self.done.borrow_mut().add(delivered.place.sequence),
+        }
+    }
+
+    /// Is done with packets that are not on the stream any more.
+    pub(crate) fn gone(&self, from: u64, to: u64) {
+        self.done.borrow_mut().add_all(from, to);
     }
 
     /// Ends the charge. Unflushed: the connection writes it out with whatever follows.
     pub(crate) async fn settle(&mut self, place: Place, fate: Fate) {
         let Some(answer) = self.answers.remove(&place) else {
+            return;
+        };
+        let Some(answer) = answer else {
+            // What is not done is begun again by whoever goes on from the record.
+            if fate == Fate::Acknowledge {
+                self.done.borrow_mut().add(place.sequence);
+            }
             return;
         };
         let kind = match fate {
@@ -65,7 +97,7 @@ impl Held {
         if self.client.connection_state() != State::Connected {
             return;
         }
-        for answer in self.answers.values() {
+        for answer in self.answers.values().flatten() {
             self.answer(answer.clone(), AckKind::Progress.into()).await;
         }
     }

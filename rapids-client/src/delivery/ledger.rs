@@ -16,6 +16,7 @@ use crate::connection::Connection;
 use crate::memory::encoded;
 use crate::names::ONCE;
 use crate::packet::Packet;
+use crate::service::Service;
 use crate::{Error, Result};
 
 /// A claim that was not renewed for this long can be taken over.
@@ -60,20 +61,24 @@ pub(crate) struct Claimed {
 }
 
 impl Ledger {
-    /// Entries go by themselves after `max_age`, when their packets are no longer on the stream.
-    pub(crate) async fn open(
+    /// The ledger of a service; `None` if no reaction of it runs once. Entries go by themselves
+    /// after `max_age`, when their packets are no longer on the stream.
+    pub(crate) async fn open_for(
         connection: &Connection,
-        service: &str,
+        service: &Service,
         instance: &str,
         max_age: Duration,
-    ) -> Result<Self> {
+    ) -> Result<Option<Self>> {
+        if !service.rivers().iter().any(|river| river.is_once()) {
+            return Ok(None);
+        }
         let description = "reactions that run once, and what came of them".to_owned();
-        Ok(Self {
+        Ok(Some(Self {
             bucket: Bucket::open(connection, ONCE, description, max_age).await?,
-            service: service.to_owned(),
+            service: service.name().to_owned(),
             instance: instance.to_owned(),
             watched: RefCell::default(),
-        })
+        }))
     }
 
     pub(crate) async fn claim(&self, river: &str, packet: &Packet) -> Result<Claim> {

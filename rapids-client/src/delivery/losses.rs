@@ -104,6 +104,12 @@ impl Losses {
         }
     }
 
+    /// Learns of packets that the stream does not hold any more.
+    pub(crate) fn gone(&mut self, from: u64, to: u64) -> Loss {
+        self.reached = self.reached.max(to);
+        self.lose(Loss { count: to - from + 1, from, to })
+    }
+
     /// The connection was lost. A server that was killed may have forgotten the last deliveries, so
     /// nothing is reckoned from them until it is known how the position stands now.
     pub(crate) fn doubt(&mut self) {

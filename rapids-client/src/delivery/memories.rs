@@ -6,8 +6,10 @@ use std::collections::HashMap;
 use tracing::debug;
 
 use crate::Result;
+use crate::connection::Connection;
 use crate::memory::store::MemoryStore;
 use crate::memory::{Floors, MemoryKey, Record};
+use crate::service::Service;
 
 /// Loads and saves records, and notes what was published meanwhile.
 ///
@@ -31,13 +33,24 @@ pub(crate) struct Loaded {
 }
 
 impl Memories {
-    pub(crate) fn new(store: MemoryStore) -> Self {
+    fn new(store: MemoryStore) -> Self {
         Self {
             store,
             published: RefCell::default(),
             floors: Cell::default(),
             moved: Cell::new(false),
         }
+    }
+
+    /// The memories of a service; `None` if it has none.
+    pub(crate) async fn open_for(
+        connection: &Connection,
+        service: &Service,
+    ) -> Result<Option<Self>> {
+        if !service.remembers() {
+            return Ok(None);
+        }
+        Ok(Some(Self::new(MemoryStore::open(connection, service.name()).await?)))
     }
 
     pub(crate) async fn load(&self, key: &MemoryKey) -> Result<(Record, Loaded)> {

@@ -1,4 +1,4 @@
-//! Which stream the position of a service is in.
+//! Which stream the position of a service is in, and where it is kept.
 //!
 //! A stream that is deleted takes the positions along. A service that was down meanwhile would be
 //! new to the next stream, and would begin there without a word about what it has missed. So the
@@ -15,10 +15,13 @@ use crate::names::SERVICES;
 use crate::{Error, Result};
 
 /// What is written down for a service.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Entry {
     /// When its stream was created, which no other stream of the name was.
     stream_created: String,
+    /// Whether its position is kept in exclusive delivery.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    exclusive: bool,
 }
 
 pub(crate) struct Origin<'a> {
@@ -26,7 +29,7 @@ pub(crate) struct Origin<'a> {
     service: &'a str,
     revision: u64,
     /// As it is written down.
-    created: Option<String>,
+    entry: Option<Entry>,
 }
 
 impl<'a> Origin<'a> {
@@ -40,22 +43,26 @@ impl<'a> Origin<'a> {
             })
         };
         let entry: Option<Entry> = value.as_deref().map(read).transpose()?;
-        let created = entry.map(|entry| entry.stream_created);
-        Ok(Self { bucket, service, revision, created })
+        Ok(Self { bucket, service, revision, entry })
     }
 
     /// When the stream was created in which the service had its position, if that was another one.
     pub(crate) fn other_than(&self, stream_created: Timestamp) -> Option<&str> {
-        let created = self.created.as_deref()?;
+        let created = self.entry.as_ref()?.stream_created.as_str();
         (created != stream_created.to_string()).then_some(created)
     }
 
-    /// Writes the stream down where nothing is written yet.
-    pub(crate) async fn record(&self, stream_created: Timestamp) -> Result<()> {
-        if self.created.is_some() {
+    /// Whether the service had its position in exclusive delivery.
+    pub(crate) fn is_exclusive(&self) -> bool {
+        self.entry.as_ref().is_some_and(|entry| entry.exclusive)
+    }
+
+    /// Writes the stream down, and the way of delivery, where something else is written.
+    pub(crate) async fn record(&self, stream_created: Timestamp, exclusive: bool) -> Result<()> {
+        let entry = Entry { stream_created: stream_created.to_string(), exclusive };
+        if self.entry.as_ref() == Some(&entry) {
             return Ok(());
         }
-        let entry = Entry { stream_created: stream_created.to_string() };
         let json = serde_json::to_vec(&entry).expect("texts can be written as JSON");
         // Another instance that was faster wrote the same.
         self.bucket.save(self.service, json.into(), self.revision).await?;

@@ -54,6 +54,13 @@ pub(crate) enum Pulled {
     Ended,
     /// The consumer may be gone: to be looked at.
     Doubtful(String),
+    /// Packets that the stream does not hold any more.
+    Gone {
+        from: u64,
+        to: u64,
+    },
+    /// What ends the service.
+    Failed(Error),
 }
 
 impl Pull {
@@ -199,7 +206,8 @@ impl Pull {
     }
 }
 
-fn connects(connection: &Connection) -> u64 {
+/// How often the connection was made.
+pub(crate) fn connects(connection: &Connection) -> u64 {
     connection.client.statistics().connects.load(Ordering::Relaxed)
 }
 

@@ -13,6 +13,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 use tracing::{Instrument, info_span};
 
+use super::exclusive::Permit;
 use crate::memory::Record;
 use crate::packet::Packet;
 use crate::river::River;
@@ -22,6 +23,8 @@ pub(crate) struct Job {
     pub(crate) river: Arc<River>,
     pub(crate) packet: Packet,
     pub(crate) record: Record,
+    /// Whether it may begin.
+    pub(crate) permit: Permit,
     pub(crate) reply: oneshot::Sender<Reacted>,
 }
 
@@ -57,7 +60,13 @@ pub(crate) async fn serve(
     }
 }
 
-async fn run(service: &str, Job { river, packet, mut record, reply }: Job) {
+async fn run(service: &str, Job { river, packet, mut record, permit, mut reply }: Job) {
+    tokio::select! {
+        biased;
+        () = permit.held() => {}
+        // Nobody wants to know any more.
+        () = reply.closed() => return,
+    }
     let span = info_span!(
         "reaction",
         service,

@@ -15,7 +15,7 @@ use tracing::warn;
 
 use super::alone::{Alone, Mark};
 use super::burials::Burials;
-use super::consumer::Consumer;
+use super::floor::Floor;
 use super::handling::{End, Handling, Ran, Task};
 use super::notes::{Noted, Notes};
 use super::place::{Feed, Place};
@@ -53,6 +53,7 @@ pub(crate) struct Suspects {
     burials: Rc<Burials>,
     connection: Connection,
     service: String,
+    floor: Floor,
     /// Until when no suspect is asked about: many wait for the same permission or server.
     busy: Cell<Option<Instant>>,
 }
@@ -62,9 +63,10 @@ impl Suspects {
         connection: &Connection,
         service: &str,
         (notes, alone, burials): (Notes, Alone, Rc<Burials>),
+        floor: Floor,
     ) -> Self {
         let (connection, service) = (connection.clone(), service.to_owned());
-        Self { notes, alone, burials, connection, service, busy: Cell::new(None) }
+        Self { notes, alone, burials, connection, service, floor, busy: Cell::new(None) }
     }
 
     /// Decides about one river's part of a packet.
@@ -116,10 +118,7 @@ impl Suspects {
     async fn is_over(&self, place: Place) -> Result<bool> {
         let (connection, service) = (&self.connection, self.service.as_str());
         let floor = match place.feed {
-            Feed::Rapids => {
-                let position = Consumer::new(connection, service).info().await?;
-                position.map_or(0, |position| position.ack_floor.stream_sequence)
-            }
+            Feed::Rapids => self.floor.read(connection, service).await?,
             Feed::Replays => replays::floor(connection, service).await?,
         };
         Ok(place.sequence <= floor)

@@ -41,6 +41,9 @@ impl Engine {
         let place = delivered.place;
         let read = match place.feed {
             Feed::Rapids => {
+                if self.held.is_done(&delivered) {
+                    return;
+                }
                 self.chores.delivered(&delivered);
                 let candidates = self.matcher.candidates(&delivered.body).to_vec();
                 if candidates.is_empty() {
@@ -56,7 +59,7 @@ impl Engine {
                 self.tally.malformed += 1;
                 let malformed = self.tally.malformed;
                 warn!(%place, malformed, "{}", with_causes(&error));
-                return self.held.skip(delivered.answer).await;
+                return self.held.skip(delivered).await;
             }
         };
         self.tally.mistyped += u64::try_from(taken.packet.mistyped()).unwrap_or_default();
@@ -67,7 +70,9 @@ impl Engine {
         if !self.held.add(&delivered) {
             return;
         }
-        if delivered.is_again {
+        let is_again = delivered.is_again
+            || self.tenure.as_ref().is_some_and(|tenure| tenure.may_have_begun(place));
+        if is_again {
             self.recall(place, taken);
         } else {
             self.admit(place, taken, Noted::default(), false);
@@ -78,7 +83,7 @@ impl Engine {
     async fn skip(&mut self, delivered: Delivered) {
         self.tally.skipped += 1;
         self.window.delivered(false);
-        self.held.skip(delivered.answer).await;
+        self.held.skip(delivered).await;
     }
 
     /// Reads a packet of which these rivers may be told that it concerns them.
@@ -86,7 +91,7 @@ impl Engine {
         let arrival = Arrival {
             sequence: delivered.place.sequence,
             replay: None,
-            stored: delivered.stored,
+            stored: delivered.stored(),
             stream_created: self.rapids.facts().created,
             message_id: rapids::message_id(delivered.headers.as_ref()),
         };

@@ -201,7 +201,8 @@ impl Engine {
             Then::Postpone(wait) => self.schedule.postpone(turn, Instant::now() + wait),
             Then::Again(wait) => {
                 self.schedule.again(turn, Instant::now() + wait);
-                if wait > LONGEST_HELD && self.may_leave(turn.place, wait) {
+                if wait > LONGEST_HELD && self.tenure.is_none() && self.may_leave(turn.place, wait)
+                {
                     self.leave(turn.place, Some(wait));
                 }
             }
@@ -247,6 +248,9 @@ impl Engine {
             self.chores.forget(self.suspects.clone(), place);
         }
         self.held.settle(place, Fate::Acknowledge).await;
+        if let Some(tenure) = &mut self.tenure {
+            tenure.keeper.moved();
+        }
     }
 
     /// Hands a packet back that nothing is under way for, at once or to come again after this

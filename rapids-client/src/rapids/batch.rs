@@ -76,6 +76,7 @@ impl Publisher {
     /// Hands a batch to the connection. Batches and packets are stored in the order in which they
     /// are handed over, as long as the server answers.
     pub(super) async fn hand_over_batch(&self, batch: &Batch) -> Handed {
+        self.permit.held().await;
         if batch.others.is_empty() {
             return self.hand_over(batch.last.message()).await;
         }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::future::join_all;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
 use tracing::debug;
 
 use super::batch::{Batch, LARGEST_BATCH, SentBatch};
@@ -24,6 +25,7 @@ pub(crate) struct Outputs {
     queue: mpsc::UnboundedSender<Share>,
     /// How many shares are not handed over yet, or in the batch under way.
     queued: Arc<AtomicUsize>,
+    sending: AbortHandle,
 }
 
 /// What one reaction has to say.
@@ -57,8 +59,8 @@ impl Outputs {
         let (queue, shares) = mpsc::unbounded_channel();
         let queued = Arc::new(AtomicUsize::new(0));
         let queueing = Queueing { publisher: Arc::clone(&publisher), queued: Arc::clone(&queued) };
-        tokio::spawn(queueing.run(shares));
-        Self { publisher, queue, queued }
+        let sending = tokio::spawn(queueing.run(shares)).abort_handle();
+        Self { publisher, queue, queued, sending }
     }
 
     pub(crate) fn prepare(&self, packets: &[Packet]) -> Result<Vec<Outgoing>> {
@@ -79,6 +81,12 @@ impl Outputs {
         // The task ends only with its runtime; whoever waits is told then.
         let _ = self.queue.send(Share { packets, told });
         SentOutputs { publisher, way: Way::Queued(fate) }
+    }
+}
+
+impl Drop for Outputs {
+    fn drop(&mut self) {
+        self.sending.abort();
     }
 }
 

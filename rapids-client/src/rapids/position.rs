@@ -1,15 +1,24 @@
-//! How far each service is: the durable consumers of the stream.
+//! How far each service is: the durable consumers of the stream, and the records of services in
+//! exclusive delivery.
 
-use async_nats::jetstream::consumer::Info;
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::pull::Config as PullConfig;
+use async_nats::jetstream::consumer::{AckPolicy, Info};
 use async_nats::jetstream::context::RequestError;
 use async_nats::jetstream::response::Response;
 use async_nats::jetstream::{self, ErrorCode};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, json};
 
+use super::start::Start;
+use super::stream;
+use crate::bucket::Bucket;
 use crate::connection::Connection;
-use crate::names::{self, STREAM};
+use crate::delivery::Record;
+use crate::names::{self, POSITIONS, STREAM};
 use crate::{Error, Result};
 
 /// How far a service is in the stream, all its instances together.
@@ -27,6 +36,22 @@ pub struct Position {
     /// How many packets were given to an instance and not acknowledged: in hand, or waiting to be
     /// tried again.
     pub unacknowledged: u64,
+    /// Who reads, in exclusive delivery; then the numbers are those that were written down last, at
+    /// most a second ago while an instance is active. `None` in shared delivery.
+    pub exclusive: Option<Holder>,
+}
+
+/// The active instance of a service in exclusive delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Holder {
+    /// Its id; `None` if no instance is active, because the last one ended by itself. The id of one
+    /// that ended otherwise stays until another takes over.
+    pub instance: Option<String>,
+    /// Whether it is behind the live feed, and reads from the stream.
+    pub is_catching_up: bool,
+    /// When it wrote its position down last.
+    pub written: Timestamp,
 }
 
 impl Position {
@@ -41,7 +66,28 @@ impl Position {
             acknowledged: info.ack_floor.stream_sequence,
             pending: info.num_pending,
             unacknowledged: u64::try_from(info.num_ack_pending).unwrap_or(u64::MAX),
+            exclusive: None,
         })
+    }
+
+    /// Reads the record of a service in exclusive delivery, with the sequence that the stream ends
+    /// with.
+    fn of_record(service: &str, record: Record, written: Timestamp, last: u64) -> Self {
+        let done = record.done();
+        let delivered = done.above().last().map_or(done.floor(), |(_, last)| last);
+        let ended: u64 = done.above().map(|(first, last)| last - first + 1).sum();
+        Self {
+            service: service.to_owned(),
+            delivered,
+            acknowledged: done.floor(),
+            pending: last.saturating_sub(delivered),
+            unacknowledged: delivered - done.floor() - ended,
+            exclusive: Some(Holder {
+                is_catching_up: record.is_catching_up,
+                instance: Some(record.instance).filter(|instance| !instance.is_empty()),
+                written,
+            }),
+        }
     }
 }
 
@@ -61,12 +107,54 @@ pub(crate) async fn info(connection: &Connection, service: &str) -> Result<Optio
     }
 }
 
+/// Makes sure that a reader can start so.
+///
+/// # Errors
+/// `Position` for a sequence beyond the next one.
+pub(crate) async fn check(connection: &Connection, service: &str, start: Start) -> Result<()> {
+    let Start::Sequence(sequence) = start else {
+        return Ok(());
+    };
+    let last = stream::info(connection).await?.map_or(0, |info| info.state.last_sequence);
+    if sequence <= last + 1 {
+        return Ok(());
+    }
+    let reason = format!("it is to start at sequence {sequence}, but the stream ends at {last}");
+    Err(Error::Position { service: service.to_owned(), reason })
+}
+
+/// The sequence before the packet with which a reader begins that starts so.
+pub(crate) async fn before(connection: &Connection, service: &str, start: Start) -> Result<u64> {
+    check(connection, service, start).await?;
+    let wanted = PullConfig {
+        name: Some(format!("{service}_begins_{}", fastrand::u32(..))),
+        deliver_policy: start.deliver_policy(),
+        ack_policy: AckPolicy::None,
+        inactive_threshold: Duration::from_secs(1),
+        memory_storage: true,
+        num_replicas: 1,
+        ..PullConfig::default()
+    };
+    let subject = connection.api(&format!("CONSUMER.CREATE.{STREAM}.>"));
+    let action = format!("find where `{service}` is to start");
+    let creating = connection.jetstream.create_consumer_on_stream(wanted, STREAM);
+    let created = connection.attempt(&action, &subject, creating).await?;
+    // The server forgets it by itself.
+    Ok(created.cached_info().delivered.stream_sequence)
+}
+
 pub(super) async fn one(connection: &Connection, service: &str) -> Result<Option<Position>> {
     // What can be no name may be no subject either.
     if !names::is_name(service) {
         return Ok(None);
     }
-    Ok(info(connection, service).await?.as_ref().and_then(Position::read))
+    if let Some(position) = info(connection, service).await?.as_ref().and_then(Position::read) {
+        return Ok(Some(position));
+    }
+    let Some(records) = Records::open(connection).await? else {
+        return Ok(None);
+    };
+    records.position(service).await
 }
 
 pub(super) async fn all(connection: &Connection) -> Result<Vec<Position>> {
@@ -93,8 +181,47 @@ pub(super) async fn all(connection: &Connection) -> Result<Vec<Position>> {
             break;
         }
     }
+    if let Some(records) = Records::open(connection).await? {
+        for service in records.services().await? {
+            // One in both is on its way from one to the other.
+            if positions.iter().all(|position| position.service != service) {
+                positions.extend(records.position(&service).await?);
+            }
+        }
+    }
     positions.sort_by(|one, two| one.service.cmp(&two.service));
     Ok(positions)
+}
+
+/// The records of the services in exclusive delivery.
+struct Records {
+    bucket: Bucket,
+    last_sequence: u64,
+}
+
+impl Records {
+    /// `None` if there never was such a service.
+    async fn open(connection: &Connection) -> Result<Option<Self>> {
+        let Some(bucket) = Bucket::existing(connection, POSITIONS).await? else {
+            return Ok(None);
+        };
+        let stream = stream::info(connection).await?;
+        let last_sequence = stream.map_or(0, |stream| stream.state.last_sequence);
+        Ok(Some(Self { bucket, last_sequence }))
+    }
+
+    async fn services(&self) -> Result<Vec<String>> {
+        self.bucket.keys().await
+    }
+
+    /// The position of a service; `None` if it has no record, or one that was written by others.
+    async fn position(&self, service: &str) -> Result<Option<Position>> {
+        let Some((json, written)) = self.bucket.written(service).await? else {
+            return Ok(None);
+        };
+        let record = Record::read(&json).ok();
+        Ok(record.map(|it| Position::of_record(service, it, written, self.last_sequence)))
+    }
 }
 
 /// Puts a question to the server, with an empty object where there is nothing to say: it takes that

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use super::fault::{Attempts, Fault, Patience};
 use super::stream::StreamFacts;
 use crate::connection::Connection;
+use crate::delivery::Permit;
 use crate::names::SUBJECT;
 use crate::packet::Packet;
 use crate::{Error, Result};
@@ -41,11 +42,23 @@ pub(crate) struct Publisher {
     limit: usize,
     /// Whether the stream takes batches.
     pub(super) is_atomic: bool,
+    /// Whether anything may be published.
+    pub(super) permit: Permit,
 }
 
 impl Publisher {
     pub(crate) fn new(connection: Connection, facts: &StreamFacts) -> Self {
-        Self { connection, limit: facts.max_message_size, is_atomic: facts.is_atomic }
+        Self {
+            connection,
+            limit: facts.max_message_size,
+            is_atomic: facts.is_atomic,
+            permit: Permit::endless(),
+        }
+    }
+
+    /// Publishes only while that is permitted, and waits otherwise.
+    pub(crate) fn permitted_by(self, permit: Permit) -> Self {
+        Self { permit, ..self }
     }
 
     /// Writes a packet out and makes sure that the stream can take it.
@@ -68,6 +81,7 @@ impl Publisher {
     }
 
     pub(super) async fn hand_over(&self, message: PublishMessage) -> Handed {
+        self.permit.held().await;
         let at = Instant::now();
         Handed { at, answer: self.connection.jetstream.send_publish(SUBJECT, message).await }
     }

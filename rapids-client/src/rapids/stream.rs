@@ -5,7 +5,8 @@ use std::time::Duration;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::stream::{
-    Config as StreamConfig, DiscardPolicy, Info, PersistenceMode, RetentionPolicy, StorageType,
+    Config as StreamConfig, DiscardPolicy, Info, PersistenceMode, Republish, RetentionPolicy,
+    StorageType,
 };
 use jiff::Timestamp;
 use tracing::{debug, warn};
@@ -14,7 +15,7 @@ use super::differences::{Differences, limit};
 use super::start::timestamp;
 use crate::config::Config;
 use crate::connection::Connection;
-use crate::names::{STREAM, SUBJECT};
+use crate::names::{LIVE, STREAM, SUBJECT};
 use crate::{Error, Result};
 
 /// How long the server recognises a message id that it has seen.
@@ -40,6 +41,8 @@ pub(crate) struct StreamFacts {
     pub(crate) packets: u64,
     /// Whether it takes atomic batches.
     pub(crate) is_atomic: bool,
+    /// Whether the server sends a copy of what it has stored.
+    pub(crate) has_live: bool,
 }
 
 impl From<&Info> for StreamFacts {
@@ -52,6 +55,7 @@ impl From<&Info> for StreamFacts {
             last_sequence: info.state.last_sequence,
             packets: info.state.messages,
             is_atomic: info.config.allow_atomic_publish,
+            has_live: info.config.republish.as_ref() == Some(&republish()),
         }
     }
 }
@@ -182,6 +186,38 @@ async fn allow_atomic_publish(connection: &Connection, found: StreamConfig) -> R
     Ok(is_atomic)
 }
 
+/// Lets the server send a copy of what it has stored, where an earlier version made the stream;
+/// `false` where this user may not, or it sends copies elsewhere.
+pub(crate) async fn allow_live(connection: &Connection) -> Result<bool> {
+    let subject = connection.api(&format!("STREAM.UPDATE.{STREAM}"));
+    let found = info(connection).await?.map(|info| info.config);
+    let reason = match found {
+        Some(found) if found.republish.is_none() => {
+            let config = StreamConfig { republish: Some(republish()), ..found };
+            let updating = connection.jetstream.update_stream(config);
+            match connection.attempt("update the stream `RAPIDS`", &subject, updating).await {
+                Ok(_) => return Ok(true),
+                Err(error @ Error::NotPermitted { .. }) => error.to_string(),
+                Err(error) => return Err(error),
+            }
+        }
+        Some(StreamConfig { republish: Some(found), .. }) if found != republish() => {
+            format!("the stream sends its copies to `{}`", found.destination)
+        }
+        _ => return Ok(true),
+    };
+    warn!(
+        "there is no live feed, so packets are read from the stream, which costs the server more: \
+         {reason}; set it with: nats stream edit {STREAM} --republish-source {SUBJECT} \
+         --republish-destination {LIVE}"
+    );
+    Ok(false)
+}
+
+fn republish() -> Republish {
+    Republish { source: SUBJECT.to_owned(), destination: LIVE.to_owned(), headers_only: false }
+}
+
 fn wanted(config: &Config, max_payload: usize) -> StreamConfig {
     let largest = max_payload.saturating_sub(DEAD_LETTER_HEADROOM);
     StreamConfig {
@@ -202,6 +238,7 @@ fn wanted(config: &Config, max_payload: usize) -> StreamConfig {
         deny_purge: true,
         allow_direct: true,
         allow_atomic_publish: true,
+        republish: Some(republish()),
         ..StreamConfig::default()
     }
 }

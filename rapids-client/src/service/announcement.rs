@@ -36,8 +36,12 @@ pub(crate) struct Announcement {
 
 impl Announcement {
     /// Announces name, version, and each river with its rules, once requests are answered.
-    pub(crate) async fn publish(connection: &Connection, service: &Service) -> Result<Self> {
-        let profile = Profile::of(service);
+    pub(crate) async fn publish(
+        connection: &Connection,
+        service: &Service,
+        instance: &str,
+    ) -> Result<Self> {
+        let profile = Profile::of(service, instance);
         let since = Instant::now();
         let mut subscribers = Vec::new();
         for subject in profile.subjects() {

@@ -4,6 +4,7 @@
 
 use super::Service;
 use crate::condition::Path;
+use crate::config::Delivery;
 use crate::memory::KeySource;
 use crate::packet::Packet;
 
@@ -45,7 +46,8 @@ impl Service {
     /// Packets without a string, a number or a boolean there are in no order among each other.
     /// Default: no path.
     ///
-    /// The order holds within one instance of the service, for as long as it runs.
+    /// The order holds within one instance of the service, for as long as it runs; in
+    /// [exclusive](Self::exclusive) delivery also from one to the next.
     #[must_use]
     pub fn ordered_by(mut self, path: &str) -> Self {
         match Path::parse(path) {
@@ -53,6 +55,25 @@ impl Service {
             Err(error) => self.flow.faults.push(format!("it is ordered by no path: {error}")),
         }
         self
+    }
+
+    /// Lets one instance of the service read all packets, in stream order, while the others stand
+    /// by. Default: all instances share the packets, unless `RAPIDS_DELIVERY` says `exclusive`.
+    ///
+    /// The packets come from the copies that the server sends of what it has stored, so a service
+    /// costs the server a fraction of what it does in shared delivery; worth it where services are
+    /// many, or order matters across crashes. A standby takes over within about three seconds of
+    /// the active instance's last sign of life, and at once where that ends by itself. What an
+    /// instance has begun while it was stopped for longer than that may still come to its end: what
+    /// it publishes and remembers has no effect twice, but other effects may.
+    #[must_use]
+    pub fn exclusive(mut self) -> Self {
+        self.config.delivery = Delivery::Exclusive;
+        self
+    }
+
+    pub(crate) fn is_exclusive(&self) -> bool {
+        self.config.delivery == Delivery::Exclusive
     }
 
     pub(crate) fn concurrency_limit(&self) -> usize {

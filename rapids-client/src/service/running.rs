@@ -10,7 +10,7 @@ use tracing::{Instrument, info_span, warn};
 use super::Service;
 use crate::backoff;
 use crate::connection::Connection;
-use crate::delivery::engine::Engine;
+use crate::delivery::engine::{Ended, Engine};
 use crate::delivery::reactor::{self, Job};
 use crate::delivery::window::MOST_AHEAD;
 use crate::error::with_causes;
@@ -70,13 +70,17 @@ fn deliver(
         .map_err(|error| failed_thread(error.into()))?;
     let span = info_span!("service", name = service.name());
     let delivering = async {
-        let opening = open(service, jobs);
-        let engine = tokio::select! {
-            engine = opening => engine?,
-            // Also when the caller was dropped.
-            _ = stopped.wait_for(|stop| *stop) => return Ok(()),
-        };
-        Box::pin(engine.run(stopped)).await
+        loop {
+            let opening = open(service.clone(), jobs.clone());
+            let engine = tokio::select! {
+                engine = opening => engine?,
+                // Also when the caller was dropped.
+                _ = stopped.wait_for(|stop| *stop) => return Ok(()),
+            };
+            if Box::pin(engine.run(stopped.clone())).await? == Ended::Stopped {
+                return Ok(());
+            }
+        }
     };
     runtime.block_on(delivering.instrument(span))
 }

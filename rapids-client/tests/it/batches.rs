@@ -287,7 +287,7 @@ async fn outputs_stand_together_whenever_the_server_is_killed() {
 async fn outputs_that_find_room_in_part_wait_until_there_is_room_for_all() {
     let server = NatsServer::start().unwrap();
     let small = config(&server.url()).max_bytes(10_000);
-    let bench = Bench { rapids: Rapids::connect(&small).await.unwrap(), server };
+    let bench = Bench::over(server, Rapids::connect(&small).await.unwrap());
     let large = River::new("large").event("called").react(|_: Packet| async {
         let part = |n: u64| Packet::event("part").with("n", 0).with("part", n);
         Ok([0, 1, 2].map(|n| part(n).with("pad", "x".repeat(3_500))).to_vec())

@@ -1,9 +1,10 @@
-//! One suite of behaviours that the rapids in memory and a real server must agree on.
+//! One suite of behaviours that the rapids in memory and a real server must agree on, with both
+//! ways of delivery.
 //!
-//! Each scenario names rivers and packets; both worlds run it, and what was published is
-//! compared with what is expected, and the two with each other, ids included.
+//! Each scenario names rivers and packets; each world runs it, and what was published is
+//! compared with what is expected, and with that of the others, ids included.
 
-use rapids_client::{Packet, River, reject};
+use rapids_client::{Delivery, Packet, River, reject};
 use rapids_test::TestRapids;
 use serde::{Deserialize, Serialize};
 
@@ -32,8 +33,8 @@ impl Scenario {
         rapids.packets().to_vec()
     }
 
-    async fn on_a_server(&self, published: usize) -> Vec<Packet> {
-        let bench = Bench::start().await;
+    async fn on_a_server(&self, delivery: Delivery, published: usize) -> Vec<Packet> {
+        let bench = Bench::of(delivery).await;
         let mut running = Vec::new();
         for (name, rivers) in &self.services {
             running.push(bench.run(bench.service(name, rivers.clone())).await);
@@ -58,13 +59,16 @@ impl Scenario {
     async fn agrees(self) {
         let in_memory = self.in_memory().await;
         assert_eq!(published(&in_memory), self.expected, "in memory");
-        let on_a_server = self.on_a_server(in_memory.len()).await;
-        assert_eq!(sorted(published(&on_a_server)), sorted(published(&in_memory)), "on a server");
         let derived = |packets: &[Packet]| {
             let effects = packets.iter().filter(|packet| packet.causation_id().is_some());
             sorted(effects.map(|packet| packet.id().to_owned()).collect())
         };
-        assert_eq!(derived(&on_a_server), derived(&in_memory), "derived ids");
+        for delivery in [Delivery::Shared, Delivery::Exclusive] {
+            let on_a_server = self.on_a_server(delivery, in_memory.len()).await;
+            let lines = sorted(published(&on_a_server));
+            assert_eq!(lines, sorted(published(&in_memory)), "{delivery:?}");
+            assert_eq!(derived(&on_a_server), derived(&in_memory), "{delivery:?}, derived ids");
+        }
     }
 }
 

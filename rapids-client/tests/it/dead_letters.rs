@@ -475,7 +475,7 @@ async fn a_replay_that_is_refused_leaves_the_letter_waiting() {
     let rapids = Rapids::connect(&login("admin")).await.unwrap();
     let options = ConnectOptions::with_user_and_password("admin".into(), "a".into());
     let client = options.connect(server.url()).await.unwrap();
-    let office = Office::over(Bench { server, rapids }, client).await;
+    let office = Office::over(Bench::over(server, rapids), client).await;
     let id = office.put("payment.charge.17", &[]).await;
     let guest = DeadLetters::open(&login("guest")).await.unwrap().unwrap();
     let error = guest.replay(&id, &ada()).await.unwrap_err();

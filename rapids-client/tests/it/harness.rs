@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::{Info, PullConsumer};
 use rapids_client::{
-    Config, DeadLetters, Filter, Packet, Rapids, River, Service, Start, StoredLetter, Tail,
+    Config, DeadLetters, Delivery, Filter, Packet, Rapids, River, Service, Start, StoredLetter,
+    Tail,
 };
 use rapids_test::NatsServer;
 use tokio::sync::oneshot;
@@ -36,6 +37,15 @@ pub(crate) fn echo() -> River {
 pub(crate) struct Bench {
     pub(crate) server: NatsServer,
     pub(crate) rapids: Rapids,
+    delivery: Delivery,
+}
+
+/// How services get their packets where a test does not say: as `RAPIDS_DELIVERY` does.
+fn delivery() -> Delivery {
+    match std::env::var("RAPIDS_DELIVERY").as_deref() {
+        Ok("exclusive") => Delivery::Exclusive,
+        _ => Delivery::Shared,
+    }
 }
 
 impl Bench {
@@ -47,11 +57,20 @@ impl Bench {
     pub(crate) async fn with_config(lines: &str) -> Self {
         let server = NatsServer::with_config(lines).unwrap();
         let rapids = Rapids::connect(&config(&server.url())).await.unwrap();
-        Self { server, rapids }
+        Self::over(server, rapids)
+    }
+
+    pub(crate) fn over(server: NatsServer, rapids: Rapids) -> Self {
+        Self { server, rapids, delivery: delivery() }
+    }
+
+    /// For services of this delivery.
+    pub(crate) async fn of(delivery: Delivery) -> Self {
+        Self { delivery, ..Self::start().await }
     }
 
     pub(crate) fn config(&self) -> Config {
-        config(&self.server.url())
+        config(&self.server.url()).delivery(self.delivery)
     }
 
     pub(crate) fn service(&self, name: &str, rivers: impl IntoIterator<Item = River>) -> Service {
@@ -90,9 +109,7 @@ impl Bench {
             jetstream.get_stream("RAPIDS").await.unwrap().cached_info().state.last_sequence
         };
         let done = async |service: &str| {
-            let consumer: PullConsumer =
-                jetstream.get_consumer_from_stream(service, "RAPIDS").await.unwrap();
-            consumer.cached_info().ack_floor.stream_sequence
+            self.rapids.position(service).await.unwrap().unwrap().acknowledged
         };
         soon("all is quiet", async {
             'again: loop {

@@ -148,7 +148,7 @@ async fn a_service_whose_outputs_find_no_room_waits_with_its_packet() {
     let server = NatsServer::start().unwrap();
     let small = Config::new(server.url()).max_bytes(100_000).ack_wait(Duration::from_secs(1));
     let rapids = Rapids::connect(&small).await.unwrap();
-    let bench = Bench { server, rapids };
+    let bench = Bench::over(server, rapids);
     let large = River::new("large").event("called").react(|packet: Packet| async move {
         let n: Option<u64> = packet.get("n")?;
         Ok(Packet::event("answered").with("n", n).with("pad", "x".repeat(50_000)))

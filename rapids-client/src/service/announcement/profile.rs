@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
-use uuid::Uuid;
 
 use crate::names::{ON_RAPIDS, RULES, STATE, STREAM};
 use crate::river::Rules;
@@ -76,9 +75,9 @@ struct Answer<'a> {
 }
 
 impl Profile {
-    pub(super) fn of(service: &Service) -> Self {
+    pub(super) fn of(service: &Service, instance: &str) -> Self {
         Self {
-            id: Uuid::now_v7().simple().to_string(),
+            id: instance.to_owned(),
             name: service.name.clone(),
             version: service.version.clone(),
             started: Timestamp::now(),
@@ -166,7 +165,7 @@ mod tests {
 
     fn profile() -> Profile {
         let river = River::new("charge").event("order_placed").require_that("@.total > 0");
-        Profile::of(&Service::new("payment", Config::new("nats://127.0.0.1")).river(river))
+        Profile::of(&Service::new("payment", Config::new("nats://127.0.0.1")).river(river), "i1")
     }
 
     fn answer(profile: &Profile, verb: Verb) -> Value {
@@ -175,8 +174,7 @@ mod tests {
 
     #[test]
     fn each_question_gets_the_answer_of_its_kind() {
-        let mut profile = profile();
-        profile.id = "i1".to_owned();
+        let profile = profile();
         let mut info = answer(&profile, Verb::Info);
         let metadata = info["metadata"].take();
         assert_eq!(

@@ -1,0 +1,130 @@
+//! Where a service begins in exclusive delivery: anew, or where it was in shared delivery; and the
+//! way back.
+
+use jiff::Timestamp;
+use tracing::info;
+
+use super::lease::{Lease, open_bucket};
+use super::record::remedy;
+use crate::connection::Connection;
+use crate::delivery::consumer::Consumer;
+use crate::delivery::origin::Origin;
+use crate::names::POSITIONS;
+use crate::rapids::position;
+use crate::rapids::stream::StreamFacts;
+use crate::service::Service;
+use crate::{Error, Result};
+
+/// Makes sure that the service has a record. Several instances may do so at once.
+///
+/// # Errors
+/// `Position` if the record was deleted or cannot be used, or while instances of the service run in
+/// shared delivery; `NotPermitted`, `Server`.
+pub(crate) async fn ensure_record(
+    lease: &Lease,
+    connection: &Connection,
+    service: &Service,
+    facts: &StreamFacts,
+) -> Result<()> {
+    let name = service.name();
+    let lost = |reason: String| Error::Position { service: name.to_owned(), reason };
+    let origin = Box::pin(Origin::open(connection, name)).await?;
+    let consumer = Consumer::new(connection, name);
+    if let Some(other) = origin.other_than(facts.created) {
+        return Err(lost(format!(
+            "it was in a stream created at {other}, and this one was created at {}; to begin anew in \
+             it, run {} and `nats kv del {POSITIONS} {name}`",
+            facts.created,
+            consumer.oblivion(service.remembers())
+        )));
+    }
+    let (record, revision) = lease.load().await?;
+    if origin.is_exclusive() {
+        return match record {
+            Some(record) if record.floor > facts.last_sequence => Err(lost(format!(
+                "it stands at sequence {}, but the stream ends at {}: the stream was restored from a \
+                 backup; {}",
+                record.floor,
+                facts.last_sequence,
+                remedy(name)
+            ))),
+            Some(record) => {
+                info!("{name} has a position, behind sequence {}", record.floor);
+                warn_of_start(service);
+                Ok(())
+            }
+            None => Err(lost(format!("its record in {POSITIONS} was deleted; {}", remedy(name)))),
+        };
+    }
+    let shared = consumer.info().await?;
+    if shared.as_ref().is_some_and(|shared| shared.num_waiting > 0) {
+        return Err(lost(
+            "instances of it run in shared delivery; stop them first, and it goes on where they are"
+                .to_owned(),
+        ));
+    }
+    if record.is_none() {
+        let (floor, begun) = match &shared {
+            Some(shared) => {
+                let floor = shared.ack_floor.stream_sequence;
+                info!("{name} moves to exclusive delivery, behind sequence {floor}");
+                warn_of_start(service);
+                (floor, shared.delivered.stream_sequence)
+            }
+            None => {
+                let start = service.start().unwrap_or_default();
+                let floor = position::before(connection, name, start).await?;
+                let behind = facts.last_sequence.saturating_sub(floor);
+                let skipped = facts.packets.saturating_sub(behind);
+                let remedy = if skipped == 0 {
+                    String::new()
+                } else {
+                    format!("; to read them too, stop it and run `rapids position {name} --set 1`")
+                };
+                info!(
+                    behind,
+                    skipped,
+                    "{name} is new and starts {start}: {behind} packets to read, {skipped} earlier \
+                     ones skipped{remedy}"
+                );
+                (floor, floor)
+            }
+        };
+        lease.create(floor, begun, revision).await?;
+    }
+    if shared.is_some() {
+        consumer.delete().await?;
+    }
+    origin.record(facts.created, true).await
+}
+
+fn warn_of_start(service: &Service) {
+    if let Some(start) = service.start() {
+        let name = service.name();
+        tracing::warn!(
+            "{start:?} is ignored, since the service has a position; to start over, stop it and run \
+             `rapids position {name} --set SEQUENCE`"
+        );
+    }
+}
+
+/// Waits until no instance of the service is active in exclusive delivery, and returns the sequence
+/// up to which everything is done.
+///
+/// # Errors
+/// `Position` while one is active, or if the record cannot be used.
+pub(crate) async fn release(
+    connection: &Connection,
+    service: &str,
+    stream_created: Timestamp,
+) -> Result<u64> {
+    let lease = Lease::open(connection, (service, ""), stream_created).await?;
+    let record = lease.abandoned().await?;
+    info!("{service} moves to shared delivery, behind sequence {}", record.floor);
+    Ok(record.floor)
+}
+
+/// Deletes the record of a service whose position is kept elsewhere from now on.
+pub(crate) async fn forget(connection: &Connection, service: &str) -> Result<()> {
+    open_bucket(connection).await?.delete(service).await
+}

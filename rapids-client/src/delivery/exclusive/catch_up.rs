@@ -1,0 +1,122 @@
+//! Reading the stream in order from a sequence on, without acknowledgements, over a consumer that
+//! lasts only as long.
+
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::pull::Config as PullConfig;
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
+use tracing::debug;
+
+use crate::Result;
+use crate::connection::Connection;
+use crate::delivery::delivered::Delivered;
+use crate::delivery::place::Feed;
+use crate::delivery::pull::{Pull, Pulled};
+use crate::names::STREAM;
+
+/// The server forgets the consumer of an instance that has asked for nothing for so long.
+const FORGOTTEN: Duration = Duration::from_secs(60);
+/// How often the server says that it is alive while a request waits.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+pub(super) struct CatchUp {
+    connection: Connection,
+    consumer: String,
+    pull: Pull,
+    /// The number of the last delivery: one that is missing was lost on its way.
+    number: u64,
+    /// How many packets were to follow when it was looked at last.
+    pub(super) pending: u64,
+}
+
+/// What came.
+pub(super) enum Read {
+    Packet(Box<Delivered>),
+    Nothing,
+    /// A delivery was lost, or the consumer is gone: to be opened anew.
+    Broken(String),
+}
+
+impl CatchUp {
+    /// Reads from this sequence on.
+    ///
+    /// # Errors
+    /// `NotPermitted`, `Server`.
+    pub(super) async fn open(
+        connection: Connection,
+        (service, instance): (String, String),
+        from: u64,
+    ) -> Result<Self> {
+        let wanted = PullConfig {
+            name: Some(format!("{service}_{instance}_{}", fastrand::u32(..))),
+            description: Some(format!("{service}, catching up from {from}")),
+            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: from },
+            ack_policy: AckPolicy::None,
+            inactive_threshold: FORGOTTEN,
+            memory_storage: true,
+            num_replicas: 1,
+            ..PullConfig::default()
+        };
+        let subject = connection.api(&format!("CONSUMER.CREATE.{STREAM}.>"));
+        let action = format!("read the stream for `{service}`");
+        let creating = connection.jetstream.create_consumer_on_stream(wanted, STREAM);
+        let created = connection.attempt(&action, &subject, creating).await?;
+        let info = created.cached_info();
+        let (consumer, pending) = (info.name.clone(), info.num_pending);
+        let pull = Pull::open(&connection, (Feed::Rapids, STREAM), &consumer, HEARTBEAT).await?;
+        Ok(Self { connection, consumer, pull, number: 0, pending })
+    }
+
+    /// Sees to it that so many are asked for.
+    pub(super) async fn request(&mut self, wanted: usize) -> Result<()> {
+        let outstanding = self.pull.outstanding();
+        if outstanding < wanted {
+            self.pull.request(wanted - outstanding).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for what comes next. Dropping the future loses nothing.
+    pub(super) async fn next(&mut self) -> Read {
+        let pulled = self.pull.next().await;
+        self.read(pulled)
+    }
+
+    /// What has come already.
+    pub(super) fn ready(&mut self) -> Option<Read> {
+        let pulled = self.pull.ready()?;
+        Some(self.read(pulled))
+    }
+
+    fn read(&mut self, pulled: Pulled) -> Read {
+        match pulled {
+            Pulled::Packet(mut delivered) => {
+                self.number += 1;
+                if delivered.number != self.number {
+                    return Read::Broken("a delivery was lost".to_owned());
+                }
+                self.pending = delivered.pending;
+                delivered.answer = None;
+                Read::Packet(Box::new(delivered))
+            }
+            Pulled::Doubtful(reason) => Read::Broken(reason),
+            Pulled::Ended | Pulled::Failed(_) | Pulled::Gone { .. } => Read::Nothing,
+        }
+    }
+
+    /// Whether requests were lost, and the deliveries to them perhaps too.
+    pub(super) fn lost(&mut self) -> Option<&'static str> {
+        self.pull.lost()
+    }
+
+    /// Lets the server forget the consumer, without waiting for that.
+    pub(super) fn end(self) {
+        tokio::spawn(async move {
+            let jetstream = self.connection.jetstream;
+            let deleting = jetstream.delete_consumer_from_stream(&self.consumer, STREAM);
+            if let Err(error) = deleting.await {
+                debug!(%error, "the server forgets a consumer by itself");
+            }
+        });
+    }
+}

@@ -1,0 +1,159 @@
+//! When the record is written: often enough to stay the active instance, and to lose little.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use futures::future::LocalBoxFuture;
+use tokio::time::sleep_until;
+use tracing::{debug, warn};
+
+use super::done::Done;
+use super::lease::{Lease, Written};
+use super::record::Record;
+use crate::error::with_causes;
+use crate::{Error, Result};
+
+/// The least time between two writes, while packets are handled.
+const OFTEN: Duration = Duration::from_millis(250);
+/// The longest, which is the sign of life.
+const SELDOM: Duration = Duration::from_secs(1);
+/// At least so many sequences ahead are written down as begun, so that no packet waits for that.
+const LEAST_LEAD: u64 = 1_024;
+/// And at most so many: after an end by force, those in hand among them run one by one.
+const MOST_LEAD: u64 = 65_536;
+
+/// Keeps the record of an active instance.
+pub(crate) struct Keeper {
+    lease: Rc<Lease>,
+    done: Rc<RefCell<Done>>,
+    stream_created: String,
+    instance: String,
+    writing: Option<LocalBoxFuture<'static, (u64, Result<Written>)>>,
+    /// When the last write began.
+    written_at: Instant,
+    /// Everything up to here may be begun.
+    reserved: u64,
+    /// What was next at the last write.
+    next_then: u64,
+    lead: u64,
+    /// Whether something was handled since.
+    has_moved: bool,
+    /// Whether the last write failed.
+    has_failed: bool,
+}
+
+/// What came of a write.
+#[derive(Debug)]
+pub(crate) enum Kept {
+    /// Packets up to this sequence may be given.
+    To(u64),
+    /// Another instance is active.
+    Replaced,
+}
+
+impl Keeper {
+    /// Goes on from a record that was taken over just now.
+    pub(crate) fn new(lease: Rc<Lease>, record: &Record, instance: &str) -> Self {
+        Self {
+            lease,
+            done: Rc::new(RefCell::new(record.done())),
+            stream_created: record.stream_created.clone(),
+            instance: instance.to_owned(),
+            writing: None,
+            written_at: Instant::now(),
+            reserved: record.begun,
+            next_then: record.floor,
+            lead: LEAST_LEAD,
+            has_moved: true,
+            has_failed: false,
+        }
+    }
+
+    pub(crate) fn done(&self) -> Rc<RefCell<Done>> {
+        self.done.clone()
+    }
+
+    /// Everything up to this sequence may be begun.
+    pub(crate) fn reserved(&self) -> u64 {
+        self.reserved
+    }
+
+    /// Something was handled: it is worth a write before long.
+    pub(crate) fn moved(&mut self) {
+        self.has_moved = true;
+    }
+
+    /// Writes when it is time to, with `next` to be given next, and waits for what comes of it.
+    /// Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// `Position` if the record was deleted or garbled; `NotPermitted`.
+    pub(crate) async fn next(&mut self, next: u64, is_catching_up: bool) -> Result<Kept> {
+        loop {
+            if let Some(writing) = &mut self.writing {
+                let (begun, written) = writing.await;
+                self.writing = None;
+                self.has_failed = written.is_err();
+                match written {
+                    Ok(Written::Kept) => {
+                        self.reserved = begun;
+                        return Ok(Kept::To(begun));
+                    }
+                    Ok(Written::Replaced) => return Ok(Kept::Replaced),
+                    Err(error @ Error::Server { .. }) => {
+                        warn!("the position is not written down: {}", with_causes(&error));
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            let is_short = self.reserved < next + self.lead / 2;
+            let wait = if is_short && !self.has_failed {
+                Duration::ZERO
+            } else if self.has_moved {
+                OFTEN
+            } else {
+                SELDOM
+            };
+            sleep_until((self.written_at + wait).into()).await;
+            self.begin(next, is_catching_up);
+        }
+    }
+
+    fn begin(&mut self, next: u64, is_catching_up: bool) {
+        let passed = next.saturating_sub(self.next_then);
+        self.lead = (passed * 4).clamp(LEAST_LEAD, MOST_LEAD);
+        (self.next_then, self.written_at, self.has_moved) = (next, Instant::now(), false);
+        let begun = self.reserved.max(next + self.lead);
+        let record = self.record(begun, is_catching_up);
+        debug!(floor = record.floor, begun, "writing the position down");
+        let lease = self.lease.clone();
+        self.writing = Some(Box::pin(async move { (begun, lease.write(&record).await) }));
+    }
+
+    fn record(&self, begun: u64, is_catching_up: bool) -> Record {
+        let done = self.done.borrow();
+        Record {
+            stream_created: self.stream_created.clone(),
+            floor: done.floor(),
+            done: done.above().collect(),
+            begun: begun.max(done.floor()),
+            instance: self.instance.clone(),
+            is_catching_up,
+        }
+    }
+
+    /// Writes the record for the last time, with nobody as the active instance. Nothing above
+    /// `begun` was begun.
+    pub(crate) async fn hand_over(&mut self, begun: u64) {
+        if let Some(writing) = self.writing.take() {
+            // Its answer tells the revision to write against.
+            let _ = writing.await;
+        }
+        let record = Record { instance: String::new(), ..self.record(begun, false) };
+        if let Err(error) = self.lease.write(&record).await {
+            warn!("others take over only when the lease has run out: {}", with_causes(&error));
+        }
+        self.lease.replaced();
+    }
+}

@@ -1,0 +1,267 @@
+//! Which instance of a service is active: reading and writing its record by compare-and-set.
+//!
+//! The active instance renews the record ([`keeper`](super::keeper)). One that stands by takes over
+//! when the record names nobody, or has not changed for the length of a lease by its own clock, all
+//! of which the server answered. Clocks need not agree.
+
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant};
+
+use async_nats::Subscriber;
+use futures::StreamExt;
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tracing::warn;
+
+use super::permit::Permit;
+use super::record::{Record, remedy};
+use crate::bucket::Bucket;
+use crate::connection::Connection;
+use crate::error::with_causes;
+use crate::names::POSITIONS;
+use crate::{Error, Result};
+
+/// A record that was not renewed for so long can be taken over.
+pub(crate) const LEASE: Duration = Duration::from_secs(3);
+/// So much earlier its holder stops by itself.
+const MARGIN: Duration = Duration::from_millis(200);
+/// How often one that stands by looks at the record.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// The record of one service, as one of its instances sees it.
+pub(crate) struct Lease {
+    bucket: Bucket,
+    connection: Connection,
+    service: String,
+    instance: String,
+    stream_created: Timestamp,
+    revision: Cell<u64>,
+    /// Up to where everything is done, as it is written down.
+    floor: Cell<u64>,
+    permit: Permit,
+    /// Says until when this instance may act; gone when it never may again.
+    until: RefCell<Option<watch::Sender<Instant>>>,
+}
+
+/// What came of writing the record.
+#[derive(Debug)]
+pub(crate) enum Written {
+    Kept,
+    /// Another instance holds it, or it was taken away from this one.
+    Replaced,
+}
+
+impl Lease {
+    pub(crate) async fn open(
+        connection: &Connection,
+        (service, instance): (&str, &str),
+        stream_created: Timestamp,
+    ) -> Result<Self> {
+        let (until, permit) = Permit::until(Instant::now());
+        Ok(Self {
+            bucket: open_bucket(connection).await?,
+            connection: connection.clone(),
+            service: service.to_owned(),
+            instance: instance.to_owned(),
+            stream_created,
+            revision: Cell::new(0),
+            floor: Cell::new(0),
+            permit,
+            until: RefCell::new(Some(until)),
+        })
+    }
+
+    pub(crate) fn permit(&self) -> Permit {
+        self.permit.clone()
+    }
+
+    /// Up to where everything is done, as it is written down.
+    pub(crate) fn floor(&self) -> u64 {
+        self.floor.get()
+    }
+
+    /// The record with its revision; none if there is none, and then the revision to make one.
+    ///
+    /// # Errors
+    /// `Position` for one that is not of this stream, or is none.
+    pub(crate) async fn load(&self) -> Result<(Option<Record>, u64)> {
+        let (found, revision) = self.bucket.load(&self.service).await?;
+        let Some(json) = found else {
+            return Ok((None, revision));
+        };
+        let record = Record::read(&json).map_err(|fault| {
+            self.lost(&format!("its record in {POSITIONS} was written by others: {fault}"))
+        })?;
+        let created = self.stream_created.to_string();
+        if record.stream_created != created {
+            let other = &record.stream_created;
+            return Err(self.lost(&format!(
+                "it was in a stream created at {other}, and this one was created at {created}"
+            )));
+        }
+        Ok((Some(record), revision))
+    }
+
+    /// Makes the record where there is none; another instance may be faster.
+    pub(crate) async fn create(&self, floor: u64, begun: u64, revision: u64) -> Result<()> {
+        let mut record = Record::at(self.stream_created.to_string(), floor);
+        record.begun = begun.max(floor);
+        self.bucket.save(&self.service, record.written().into(), revision).await?;
+        Ok(())
+    }
+
+    /// The record, once no instance is active.
+    ///
+    /// # Errors
+    /// `Position` while one is.
+    pub(crate) async fn abandoned(&self) -> Result<Record> {
+        let (Some(record), revision) = self.load().await? else {
+            return Err(self.deleted());
+        };
+        if record.instance.is_empty() {
+            return Ok(record);
+        }
+        tokio::time::sleep(LEASE).await;
+        match self.load().await? {
+            (Some(record), now) if now == revision || record.instance.is_empty() => Ok(record),
+            (Some(_), _) => Err(Error::Position {
+                service: self.service.clone(),
+                reason: "an instance of it is active in exclusive delivery; stop it first, and it \
+                         goes on where that was"
+                    .to_owned(),
+            }),
+            (None, _) => Err(self.deleted()),
+        }
+    }
+
+    /// Waits until this instance is the active one, and returns the record as its predecessor left
+    /// it.
+    ///
+    /// # Errors
+    /// `Position` if there is no record any more, or none that can be used; `NotPermitted`.
+    pub(crate) async fn take_over(&self) -> Result<Record> {
+        let mut hints = self.hints().await;
+        let mut seen: Option<(u64, Instant)> = None;
+        let (mut looked, mut is_told) = (Instant::now(), false);
+        loop {
+            match self.load().await {
+                Ok((Some(record), revision)) => {
+                    // Silence of the server says nothing about the holder.
+                    let is_continuous = looked.elapsed() < LOOK * 2;
+                    let known = seen.filter(|(other, _)| *other == revision && is_continuous);
+                    let (_, since) = *seen.insert(known.unwrap_or((revision, Instant::now())));
+                    let is_free = record.instance.is_empty() || since.elapsed() >= LEASE;
+                    if is_free && self.take(&record, revision).await? {
+                        return Ok(record);
+                    }
+                    if !is_free && !is_told {
+                        is_told = true;
+                        let (service, holder) = (&self.service, &record.instance);
+                        tracing::info!(holder, "{service} stands by: another instance is active");
+                    }
+                }
+                Ok((None, _)) => return Err(self.deleted()),
+                Err(error @ Error::Server { .. }) => {
+                    warn!("waiting for the server: {}", with_causes(&error));
+                }
+                Err(error) => return Err(error),
+            }
+            looked = Instant::now();
+            // A holder that ends writes the record once more, and that is seen at once.
+            let _ = timeout(LOOK, hint(&mut hints)).await;
+        }
+    }
+
+    /// Takes a record over; `false` if another instance was faster.
+    async fn take(&self, found: &Record, revision: u64) -> Result<bool> {
+        let begun = Instant::now();
+        let record = Record { instance: self.instance.clone(), ..found.clone() };
+        let saved = match self.bucket.save(&self.service, record.written().into(), revision).await {
+            // It may be written: the next look tells.
+            Err(Error::Server { .. }) => None,
+            saved => saved?,
+        };
+        let Some(revision) = saved else {
+            return Ok(false);
+        };
+        self.holds(revision, found.floor, begun);
+        Ok(true)
+    }
+
+    /// Writes the record over the one that this instance wrote last, also where that was not
+    /// answered.
+    ///
+    /// # Errors
+    /// `Position` if it was deleted or written by others; `Server`.
+    pub(crate) async fn write(&self, record: &Record) -> Result<Written> {
+        let begun = Instant::now();
+        let json = record.written();
+        let revision = self.revision.get();
+        if let Some(revision) =
+            self.bucket.save(&self.service, json.clone().into(), revision).await?
+        {
+            self.holds(revision, record.floor, begun);
+            return Ok(Written::Kept);
+        }
+        let (found, revision) = self.load().await?;
+        let Some(found) = found else {
+            return Err(self.deleted());
+        };
+        if found.instance == self.instance {
+            // Written by an attempt that was not answered.
+            if let Some(revision) = self.bucket.save(&self.service, json.into(), revision).await? {
+                self.holds(revision, record.floor, begun);
+                return Ok(Written::Kept);
+            }
+        }
+        self.replaced();
+        Ok(Written::Replaced)
+    }
+
+    /// Nothing may be done any more.
+    pub(crate) fn replaced(&self) {
+        self.until.replace(None);
+    }
+
+    fn holds(&self, revision: u64, floor: u64, begun: Instant) {
+        self.revision.set(revision);
+        self.floor.set(floor);
+        if let Some(until) = &*self.until.borrow() {
+            until.send_replace(begun + LEASE.saturating_sub(MARGIN));
+        }
+    }
+
+    /// What is written of the record, as it passes by; nothing where this user may not see it.
+    async fn hints(&self) -> Option<Subscriber> {
+        let subject = format!("$KV.{POSITIONS}.{}", self.service);
+        self.connection.client.subscribe(subject).await.ok()
+    }
+
+    fn deleted(&self) -> Error {
+        self.lost(&format!("its record in {POSITIONS} was deleted"))
+    }
+
+    fn lost(&self, fault: &str) -> Error {
+        let reason = format!("{fault}; {}", remedy(&self.service));
+        Error::Position { service: self.service.clone(), reason }
+    }
+}
+
+/// Waits until a record is written that names nobody.
+async fn hint(hints: &mut Option<Subscriber>) {
+    if let Some(hints) = hints {
+        while let Some(message) = hints.next().await {
+            if Record::read(&message.payload).is_ok_and(|record| record.instance.is_empty()) {
+                return;
+            }
+        }
+    }
+    std::future::pending().await
+}
+
+/// The bucket of all services' records.
+pub(crate) async fn open_bucket(connection: &Connection) -> Result<Bucket> {
+    let description = "positions of the services in exclusive delivery".to_owned();
+    Bucket::open(connection, POSITIONS, description, Duration::ZERO).await
+}

@@ -1,0 +1,88 @@
+//! The one record of a service in exclusive delivery: its position, and the instance that is active.
+//!
+//! Pure. Reading and writing it by compare-and-set is left to [`lease`](super::lease).
+
+use serde::{Deserialize, Serialize};
+
+use super::done::Done;
+
+/// How to give a service a position where it has none that can be used.
+pub(crate) fn remedy(service: &str) -> String {
+    format!(
+        "set it with `rapids position {service} --set SEQUENCE`, `--to-time TIME` or `--to-end`, and \
+         start the service again"
+    )
+}
+
+/// As it is written down, in JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    /// When the stream was created that the sequences are of: another one counts anew.
+    pub(crate) stream_created: String,
+    /// Everything up to this sequence is done.
+    pub(crate) floor: u64,
+    /// First and last sequence of what is done above it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) done: Vec<(u64, u64)>,
+    /// Nothing above this sequence was begun. What is not done up to here may have ended a process.
+    pub(crate) begun: u64,
+    /// The instance that is active; empty when none is.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) instance: String,
+    /// Whether it is behind the live feed, and reads from the stream.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_catching_up: bool,
+}
+
+impl Record {
+    /// A position behind this sequence, of which nothing is begun.
+    pub(crate) fn at(stream_created: String, floor: u64) -> Self {
+        Self {
+            stream_created,
+            floor,
+            done: Vec::new(),
+            begun: floor,
+            instance: String::new(),
+            is_catching_up: false,
+        }
+    }
+
+    pub(crate) fn done(&self) -> Done {
+        Done::new(self.floor, self.done.iter().copied())
+    }
+
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn read(json: &[u8]) -> Result<Self, String> {
+        serde_json::from_slice(json).map_err(|error| error.to_string())
+    }
+
+    pub(crate) fn written(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("numbers and texts can be written as JSON")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_read_back_as_it_was_written() {
+        let mut record = Record::at("2026-11-21T09:30:00Z".to_owned(), 7);
+        let short = r#"{"stream_created":"2026-11-21T09:30:00Z","floor":7,"begun":7}"#;
+        assert_eq!(String::from_utf8(record.written()).unwrap(), short);
+        record.done = vec![(9, 12)];
+        record.instance = "i-1".to_owned();
+        assert_eq!(Record::read(&record.written()), Ok(record.clone()));
+        assert!(record.done().contains(12) && !record.done().contains(8));
+    }
+
+    #[test]
+    fn what_is_no_record_is_told_with_its_fault() {
+        let missing = Record::read(br#"{"floor":7}"#).unwrap_err();
+        assert!(missing.contains("stream_created"), "{missing}");
+        assert!(Record::read(b"garbage").is_err());
+    }
+}

@@ -1,0 +1,120 @@
+//! Taking up the position of a service, by its way of delivery.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::consumer::Consumer;
+use super::exclusive::{self, Done, Lease, LiveFeed, Permit, Tenure};
+use super::floor::Floor;
+use super::intake::Intake;
+use super::losses::Standing;
+use super::place::Feed;
+use super::pull::Pull;
+use crate::Result;
+use crate::connection::Connection;
+use crate::names::STREAM;
+use crate::rapids::stream::{self, StreamFacts};
+use crate::service::{Announcement, Service};
+
+/// How often the server says that it is alive, to those who wait for packets.
+const HEARTBEAT: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// A position that is ready to be taken up, by this instance or by another.
+pub(crate) enum Position {
+    Shared(Standing),
+    Exclusive { lease: Rc<Lease>, facts: StreamFacts },
+}
+
+/// A position that this instance reads from.
+pub(crate) struct TakenUp {
+    pub(crate) intake: Intake,
+    pub(crate) standing: Standing,
+    /// In exclusive delivery.
+    pub(crate) tenure: Option<Tenure>,
+    pub(crate) done: Rc<RefCell<Done>>,
+}
+
+impl Position {
+    /// Makes sure that there is one.
+    ///
+    /// # Errors
+    /// `Position` if it does not fit the stream, or is gone; `NotPermitted`, `Server`.
+    pub(crate) async fn open(
+        connection: &Connection,
+        service: &Service,
+        instance: &str,
+        facts: &StreamFacts,
+    ) -> Result<Self> {
+        let name = service.name();
+        if !service.is_exclusive() {
+            let standing = Consumer::new(connection, name).ensure(service, facts).await?;
+            return Ok(Self::Shared(standing));
+        }
+        let has_live = facts.has_live || stream::allow_live(connection).await?;
+        let facts = StreamFacts { has_live, ..*facts };
+        let lease = Lease::open(connection, (name, instance), facts.created).await?;
+        exclusive::ensure_record(&lease, connection, service, &facts).await?;
+        Ok(Self::Exclusive { lease: Rc::new(lease), facts })
+    }
+
+    /// Whether its instance may act.
+    pub(crate) fn permit(&self) -> Permit {
+        match self {
+            Self::Shared(_) => Permit::endless(),
+            Self::Exclusive { lease, .. } => lease.permit(),
+        }
+    }
+
+    /// Where it is written down what is done.
+    pub(crate) fn floor(&self) -> Floor {
+        match self {
+            Self::Shared(_) => Floor::Consumer,
+            Self::Exclusive { lease, .. } => Floor::Record(lease.clone()),
+        }
+    }
+
+    /// Takes it up; in exclusive delivery as soon as no other instance is active, while questions
+    /// are answered.
+    ///
+    /// # Errors
+    /// `Position` if it is gone; `NotPermitted`, `Server`.
+    pub(crate) async fn take_up(
+        self,
+        connection: &Connection,
+        service: &str,
+        announcement: &mut Announcement,
+    ) -> Result<TakenUp> {
+        let (lease, facts) = match self {
+            Self::Shared(standing) => {
+                let pull =
+                    Pull::open(connection, (Feed::Rapids, STREAM), service, HEARTBEAT).await?;
+                let (tenure, done) = (None, Rc::default());
+                return Ok(TakenUp { intake: Intake::Shared(pull), standing, tenure, done });
+            }
+            Self::Exclusive { lease, facts } => (lease, facts),
+        };
+        announcement.show("delivery", Some("standing by".to_owned()));
+        let record = {
+            let taking = lease.take_over();
+            tokio::pin!(taking);
+            loop {
+                tokio::select! {
+                    record = &mut taking => break record?,
+                    () = announcement.answer_next() => {}
+                }
+            }
+        };
+        let now = stream::info(connection).await?;
+        let last = now.map_or(facts.last_sequence, |info| info.state.last_sequence);
+        let tenure = Tenure::new(lease, &record, announcement.id(), last);
+        let of = (service, announcement.id());
+        let mut feed = LiveFeed::new(connection, of, &facts, record.floor + 1);
+        feed.allow_to(tenure.keeper.reserved());
+        Ok(TakenUp {
+            intake: Intake::Exclusive(feed),
+            standing: Standing { first: 0, deliveries: 0, delivered: record.floor },
+            done: tenure.keeper.done(),
+            tenure: Some(tenure),
+        })
+    }
+}
