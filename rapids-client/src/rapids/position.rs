@@ -74,14 +74,14 @@ impl Position {
     /// with.
     fn of_record(service: &str, record: Record, written: Timestamp, last: u64) -> Self {
         let done = record.done();
-        let delivered = done.above().last().map_or(done.floor(), |(_, last)| last);
+        let delivered = record.given.max(done.floor());
         let ended: u64 = done.above().map(|(first, last)| last - first + 1).sum();
         Self {
             service: service.to_owned(),
             delivered,
             acknowledged: done.floor(),
             pending: last.saturating_sub(delivered),
-            unacknowledged: delivered - done.floor() - ended,
+            unacknowledged: (delivered - done.floor()).saturating_sub(ended),
             exclusive: Some(Holder {
                 is_catching_up: record.is_catching_up,
                 instance: Some(record.instance).filter(|instance| !instance.is_empty()),

@@ -44,8 +44,10 @@ pub(crate) struct LiveFeed {
     catch_up: Option<CatchUp>,
     under_way: Option<LocalBoxFuture<'static, Done>>,
     next_look: Instant,
-    /// Where the stream ended when it was looked at last, without leaving anything out.
+    /// Where the stream ended when it was looked at last.
     seen: u64,
+    /// What was to be given next when it was asked for that.
+    asked: u64,
     paused: Option<Instant>,
     connects: u64,
     was_live: bool,
@@ -89,6 +91,7 @@ impl LiveFeed {
             under_way: None,
             next_look: Instant::now() + LOOK,
             seen: 0,
+            asked: 0,
             paused: None,
             was_live: false,
         }
@@ -191,6 +194,7 @@ impl LiveFeed {
             return Ok(());
         }
         self.paused = None;
+        self.asked = self.seam.next();
         let connection = self.connection.clone();
         let is_near = self.catch_up.as_ref().is_none_or(|catch_up| catch_up.pending <= NEAR);
         let is_open = self.catch_up.is_some();
@@ -325,12 +329,12 @@ impl LiveFeed {
         let next = self.seam.next();
         let fault = if facts.created != self.created {
             "the stream was made anew while it ran".to_owned()
-        } else if facts.last_sequence + 1 < next {
+        } else if facts.last_sequence + 1 < self.asked {
             let last = facts.last_sequence;
             format!(
                 "it was at sequence {}, but the stream ends at {last} now: the server has lost \
                  packets, or has older ones from a backup",
-                next - 1
+                self.asked - 1
             )
         } else if facts.first_sequence > next {
             self.seam.skip_to(facts.first_sequence);

@@ -125,18 +125,19 @@ impl Keeper {
         self.lead = (passed * 4).clamp(LEAST_LEAD, MOST_LEAD);
         (self.next_then, self.written_at, self.has_moved) = (next, Instant::now(), false);
         let begun = self.reserved.max(next + self.lead);
-        let record = self.record(begun, is_catching_up);
+        let record = self.record((next - 1, begun), is_catching_up);
         debug!(floor = record.floor, begun, "writing the position down");
         let lease = self.lease.clone();
         self.writing = Some(Box::pin(async move { (begun, lease.write(&record).await) }));
     }
 
-    fn record(&self, begun: u64, is_catching_up: bool) -> Record {
+    fn record(&self, (given, begun): (u64, u64), is_catching_up: bool) -> Record {
         let done = self.done.borrow();
         Record {
             stream_created: self.stream_created.clone(),
             floor: done.floor(),
             done: done.above().collect(),
+            given,
             begun: begun.max(done.floor()),
             instance: self.instance.clone(),
             is_catching_up,
@@ -144,13 +145,13 @@ impl Keeper {
     }
 
     /// Writes the record for the last time, with nobody as the active instance. Nothing above
-    /// `begun` was begun.
-    pub(crate) async fn hand_over(&mut self, begun: u64) {
+    /// `given` was given.
+    pub(crate) async fn hand_over(&mut self, given: u64) {
         if let Some(writing) = self.writing.take() {
             // Its answer tells the revision to write against.
             let _ = writing.await;
         }
-        let record = Record { instance: String::new(), ..self.record(begun, false) };
+        let record = Record { instance: String::new(), ..self.record((given, given), false) };
         if let Err(error) = self.lease.write(&record).await {
             warn!("others take over only when the lease has run out: {}", with_causes(&error));
         }

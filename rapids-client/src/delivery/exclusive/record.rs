@@ -24,6 +24,9 @@ pub(crate) struct Record {
     /// First and last sequence of what is done above it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) done: Vec<(u64, u64)>,
+    /// The last sequence that was looked at: what is not done up to here is in hand.
+    #[serde(default)]
+    pub(crate) given: u64,
     /// Nothing above this sequence was begun. What is not done up to here may have ended a process.
     pub(crate) begun: u64,
     /// The instance that is active; empty when none is.
@@ -41,6 +44,7 @@ impl Record {
             stream_created,
             floor,
             done: Vec::new(),
+            given: floor,
             begun: floor,
             instance: String::new(),
             is_catching_up: false,
@@ -71,7 +75,7 @@ mod tests {
     #[test]
     fn a_record_is_read_back_as_it_was_written() {
         let mut record = Record::at("2026-11-21T09:30:00Z".to_owned(), 7);
-        let short = r#"{"stream_created":"2026-11-21T09:30:00Z","floor":7,"begun":7}"#;
+        let short = r#"{"stream_created":"2026-11-21T09:30:00Z","floor":7,"given":7,"begun":7}"#;
         assert_eq!(String::from_utf8(record.written()).unwrap(), short);
         record.done = vec![(9, 12)];
         record.instance = "i-1".to_owned();
