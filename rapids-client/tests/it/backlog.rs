@@ -5,7 +5,7 @@ use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rapids_client::{Config, Packet, River, Service};
+use rapids_client::{Config, Delivery, Packet, River, Service};
 
 use crate::harness::{Bench, called, soon};
 
@@ -50,7 +50,7 @@ async fn the_memory_of_a_stuck_service_does_not_grow_with_its_backlog() {
     if let Ok(url) = env::var(STUCK) {
         return be_stuck(url).await;
     }
-    let bench = Bench::start().await;
+    let bench = Bench::of(Delivery::Shared).await;
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["--exact", NAME, "--nocapture"]).env(STUCK, bench.server.url());
     let service = Process(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());

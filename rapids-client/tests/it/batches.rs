@@ -8,7 +8,7 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::pull::OrderedConfig;
 use async_nats::jetstream::stream::Config as StreamConfig;
 use futures::StreamExt;
-use rapids_client::{Config, Packet, Rapids, River, Service, Start};
+use rapids_client::{Config, Delivery, Packet, Rapids, River, Service, Start};
 use rapids_test::NatsServer;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -335,7 +335,7 @@ async fn no_output_is_stored_where_one_of_them_is_too_large_by_now() {
 
 #[tokio::test]
 async fn outputs_that_are_stored_already_are_not_stored_again() {
-    let bench = Bench::start().await;
+    let bench = Bench::of(Delivery::Shared).await;
     bench.rapids.publish_all((0..20).map(called)).await.unwrap();
     for _ in 0..2 {
         let service = bench.service("split", [three()]).from_beginning();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use rapids_client::{Config, Kind, Note, Packet, River, Service, State};
+use rapids_client::{Config, Delivery, Kind, Note, Packet, River, Service, State};
 use tempfile::TempDir;
 
 use crate::harness::{Bench, soon};
@@ -100,8 +100,10 @@ async fn a_packet_that_ends_the_process_is_put_away_and_its_neighbours_are_handl
     let (process, aborted, stored) =
         restarted(&bench, POISONED, &diary, async || bench.letter(&id).await).await;
 
-    assert_eq!(aborted, 4, "once among others, and three times alone");
-    assert_eq!(diary.count(&format!("taste {}", poison.id)), 4);
+    // Once among others, and three times alone; alone from the start where an instance that was
+    // killed before had written down that it might begin it.
+    assert!((3..=4).contains(&aborted), "{aborted}");
+    assert_eq!(diary.count(&format!("taste {}", poison.id)), aborted);
     let letter = stored.letter;
     assert_eq!((letter.kind, letter.packet_id.as_str()), (Kind::Crashed, poison.id.as_str()));
     assert_eq!(letter.reason, "handling it ended the process 3 times in a row");
@@ -158,7 +160,7 @@ async fn a_packet_that_ends_the_process_does_so_no_oftener_for_running_once() {
 
 #[tokio::test]
 async fn packets_that_come_again_run_one_at_a_time_over_all_instances() {
-    let bench = Bench::start().await;
+    let bench = Bench::of(Delivery::Shared).await;
     let folder = tempfile::tempdir().unwrap();
     let diary = Diary::new(&folder);
     let first = Process::spawn(&bench, STUCK, &diary);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use rapids_client::{Packet, Rapids, River, Service};
+use rapids_client::{Delivery, Packet, Rapids, River, Service};
 
 use tokio::sync::Notify;
 
@@ -117,7 +117,7 @@ async fn a_service_continues_where_it_stopped() {
 
 #[tokio::test]
 async fn two_instances_share_the_packets() {
-    let bench = Bench::start().await;
+    let bench = Bench::of(Delivery::Shared).await;
     let handled = Arc::new([AtomicU32::new(0), AtomicU32::new(0)]);
     let counting = |instance: usize| {
         let handled = Arc::clone(&handled);
@@ -225,7 +225,7 @@ fn held_up(begun: &Arc<Notify>, go: &Arc<Notify>) -> River {
 
 #[tokio::test]
 async fn a_stopping_service_hands_over_what_waits_and_keeps_what_runs() {
-    let bench = Bench::start().await;
+    let bench = Bench::of(Delivery::Shared).await;
     let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     // The grace period is far longer than the acknowledgement wait.
     let config = bench.config().grace(Duration::from_secs(60));
@@ -284,7 +284,7 @@ async fn a_river_that_fails_does_not_run_its_siblings_again() {
 
 #[tokio::test]
 async fn an_outage_leaves_no_requests_behind() {
-    let mut bench = Bench::start().await;
+    let mut bench = Bench::of(Delivery::Shared).await;
     let service = bench.run(bench.service("echo", [echo()])).await;
     bench.server.kill();
     // Longer than the silence after which requests are made anew.
@@ -345,7 +345,7 @@ async fn a_restarted_server_is_found_again() {
 
 #[tokio::test]
 async fn a_position_that_is_deleted_ends_the_service_with_a_clear_error() {
-    let bench = Bench::start().await;
+    let bench = Bench::of(Delivery::Shared).await;
     let service = bench.run(bench.service("echo", [echo()])).await;
     let client = async_nats::connect(bench.server.url()).await.unwrap();
     let jetstream = async_nats::jetstream::new(client);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use rapids_client::{Packet, RetryPolicy, River, Service, reject, retry_after};
+use rapids_client::{Delivery, Packet, RetryPolicy, River, Service, reject, retry_after};
 use tokio::sync::{Barrier, Notify};
 
 use crate::harness::{Bench, soon};
@@ -124,7 +124,7 @@ async fn a_service_that_holds_as_much_as_it_may_pauses_visibly_and_goes_on() {
     assert!(fact.starts_with("since ") && fact.ends_with(": 5 packets are held"), "{fact}");
     // What comes meanwhile waits on the rapids.
     bench.rapids.publish_all((20..700).map(placed)).await.unwrap();
-    assert!(bench.position("payment").await.num_pending > 0);
+    assert!(bench.rapids.position("payment").await.unwrap().unwrap().pending > 0);
     is_up.store(true, Ordering::Relaxed);
     let mut tail = bench.tail().await;
     for _ in 0..700 {
@@ -209,7 +209,7 @@ async fn packets_of_one_key_stay_in_order_while_others_overtake_them() {
 
 #[tokio::test]
 async fn what_is_skipped_by_the_thousand_is_delivered_once() {
-    let bench = Bench::start().await;
+    let bench = Bench::of(Delivery::Shared).await;
     bench.rapids.publish_all((0..20_000).map(placed)).await.unwrap();
     let elsewhere = River::new("elsewhere").event("shipped").react(|_| async { Ok(()) });
     let service = Service::new("payment", bench.config()).river(elsewhere).from_beginning();

@@ -41,7 +41,7 @@ pub(crate) struct Bench {
 }
 
 /// How services get their packets where a test does not say: as `RAPIDS_DELIVERY` does.
-fn delivery() -> Delivery {
+pub(crate) fn delivery() -> Delivery {
     match std::env::var("RAPIDS_DELIVERY").as_deref() {
         Ok("exclusive") => Delivery::Exclusive,
         _ => Delivery::Shared,
@@ -67,6 +67,10 @@ impl Bench {
     /// For services of this delivery.
     pub(crate) async fn of(delivery: Delivery) -> Self {
         Self { delivery, ..Self::start().await }
+    }
+
+    pub(crate) fn is_exclusive(&self) -> bool {
+        self.delivery == Delivery::Exclusive
     }
 
     pub(crate) fn config(&self) -> Config {

@@ -9,6 +9,7 @@ mod behaviours;
 mod crashes;
 mod dead_letters;
 mod delivery;
+mod exclusive;
 mod flow;
 mod harness;
 mod laws;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rapids_client::{Config, Packet, River, Service};
+use rapids_client::{Config, Delivery, Packet, River, Service};
 use serde_json::json;
 
 use crate::harness::{Bench, config};
@@ -31,7 +31,7 @@ fn placed(seconds: f64) -> Packet {
 
 #[tokio::test]
 async fn a_frozen_instance_and_the_one_that_gets_its_packet_run_it_once_between_them() {
-    let bench = Bench::start().await;
+    let bench = Bench::of(Delivery::Shared).await;
     let folder = tempfile::tempdir().unwrap();
     let diary = Diary::new(&folder);
     let first = Process::spawn(&bench, SLOW, &diary);

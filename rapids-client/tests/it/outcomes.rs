@@ -8,7 +8,8 @@ use anyhow::{Context, anyhow};
 use async_nats::jetstream::stream::Config as StreamConfig;
 use jiff::Timestamp;
 use rapids_client::{
-    DeadLetter, Kind, Note, Packet, RetryPolicy, River, Service, State, reject, retry_after,
+    DeadLetter, Delivery, Kind, Note, Packet, RetryPolicy, River, Service, State, reject,
+    retry_after,
 };
 
 use tokio::sync::Notify;
@@ -138,7 +139,7 @@ async fn a_reaction_is_tried_again_after_the_time_that_it_asks_for() {
 
 #[tokio::test]
 async fn a_long_wait_is_on_the_server_unless_the_packet_would_expire_there() {
-    let bench = Bench::start().await;
+    let bench = Bench::of(Delivery::Shared).await;
     let runs = Arc::new(AtomicU32::new(0));
     let waiting = charge(&runs, |packet, _| match packet.get::<u64>("n")? {
         Some(1) => Err(retry_after(Duration::from_secs(3_600))),
@@ -225,8 +226,8 @@ async fn a_packet_whose_letter_finds_no_room_stays_and_holds_nobody_up() {
     bench.rapids.publish(Packet::event("placed").with("n", 3)).await.unwrap();
     assert_eq!(tail.event("charged").await.get::<u64>("n").unwrap(), Some(3));
     bench.fact("payment", "dead_letters").await;
-    let position = bench.position("payment").await;
-    assert_eq!((position.ack_floor.stream_sequence, position.num_ack_pending), (0, 1));
+    let position = bench.rapids.position("payment").await.unwrap().unwrap();
+    assert_eq!((position.acknowledged, position.unacknowledged), (0, 1));
 
     limit_letters(&bench, -1).await;
     let letter = bench.letter("payment.charge.1").await.letter;
@@ -296,7 +297,7 @@ async fn a_stop_that_does_not_wait_for_a_reaction_does_not_forget_its_sibling() 
     // At first among others, and then alone, more often than a packet may end its process.
     for _ in 0..5 {
         let running = bench.run(service()).await;
-        if bench.position("payment").await.delivered.stream_sequence == 0 {
+        if bench.rapids.position("payment").await.unwrap().unwrap().delivered == 0 {
             bench.rapids.publish(Packet::event("placed")).await.unwrap();
         }
         bench.tail().await.event("noted").await;

@@ -12,8 +12,8 @@ use rapids_client::{Config, Service};
 use tempfile::TempDir;
 use tokio::process::Child;
 
-use crate::harness::{Bench, soon};
-use crate::{crashes, once};
+use crate::harness::{Bench, config, delivery, soon};
+use crate::{crashes, exclusive, once};
 
 const PART: &str = "RAPIDS_TEST_PART";
 const SERVER: &str = "RAPIDS_TEST_SERVER";
@@ -64,6 +64,7 @@ impl Process {
             .env(PART, part)
             .env(SERVER, bench.server.url())
             .env(DIARY, &diary.0)
+            .env("RAPIDS_DELIVERY", if bench.is_exclusive() { "exclusive" } else { "shared" })
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
@@ -80,6 +81,10 @@ impl Process {
         self.0.kill().await.unwrap();
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id().unwrap()
+    }
+
     pub(crate) fn freeze(&self) {
         self.signal("-STOP");
     }
@@ -89,7 +94,7 @@ impl Process {
     }
 
     fn signal(&self, signal: &str) {
-        let id = self.0.id().unwrap().to_string();
+        let id = self.id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 }
@@ -100,7 +105,7 @@ async fn plays_its_part() {
     let Ok(part) = env::var(PART) else {
         return;
     };
-    let config = crate::harness::config(&env::var(SERVER).unwrap());
+    let config = config(&env::var(SERVER).unwrap()).delivery(delivery());
     let diary = Diary(Path::new(&env::var_os(DIARY).unwrap()).to_owned());
     rapids_client::telemetry::init();
     let service = play(&part, config, diary);
@@ -112,6 +117,7 @@ fn play(part: &str, config: Config, diary: Diary) -> Service {
         crashes::POISONED => crashes::poisoned(config, diary),
         crashes::STUCK => crashes::stuck(config, diary),
         crashes::POISONED_ONCE => crashes::poisoned_once(config, diary),
+        exclusive::COUNTING => exclusive::counting(config, diary),
         once::SLOW => once::slow(config, diary),
         other => panic!("no part `{other}`"),
     }

@@ -9,7 +9,7 @@ use super::record::remedy;
 use crate::connection::Connection;
 use crate::delivery::consumer::Consumer;
 use crate::delivery::origin::Origin;
-use crate::names::POSITIONS;
+use crate::names::{POSITIONS, memory_bucket};
 use crate::rapids::position;
 use crate::rapids::stream::StreamFacts;
 use crate::service::Service;
@@ -32,10 +32,9 @@ pub(crate) async fn ensure_record(
     let consumer = Consumer::new(connection, name);
     if let Some(other) = origin.other_than(facts.created) {
         return Err(lost(format!(
-            "it was in a stream created at {other}, and this one was created at {}; to begin anew in \
-             it, run {} and `nats kv del {POSITIONS} {name}`",
+            "it was in a stream created at {other}, and this one was created at {}; {}",
             facts.created,
-            consumer.oblivion(service.remembers())
+            oblivion(connection, name)
         )));
     }
     let (record, revision) = lease.load().await?;
@@ -96,6 +95,17 @@ pub(crate) async fn ensure_record(
         consumer.delete().await?;
     }
     origin.record(facts.created, true).await
+}
+
+/// How to begin anew in another stream, without what is known of the one before.
+pub(super) fn oblivion(connection: &Connection, service: &str) -> String {
+    // Whether it remembers, is not for its position to know.
+    let entry = Consumer::new(connection, service).oblivion(false);
+    format!(
+        "to begin anew in another one, run {entry}, `nats kv del {POSITIONS} {service}` and, if the \
+         service remembers, `nats kv rm {}`, and start it again",
+        memory_bucket(service)
+    )
 }
 
 fn warn_of_start(service: &Service) {

@@ -255,6 +255,10 @@ impl LiveFeed {
                 None
             }
             Happened::Done(done) => self.done(done).unwrap_or_else(|error| {
+                if let Error::Stream { .. } = error {
+                    let lost = self.other_stream("the stream was deleted while it ran");
+                    return Some(Pulled::Failed(lost));
+                }
                 if let Error::Server { .. } = error {
                     warn!("waiting for the server: {}", with_causes(&error));
                     self.pause();
@@ -328,7 +332,7 @@ impl LiveFeed {
     fn stands(&mut self, facts: &StreamFacts) -> Result<Option<Pulled>> {
         let next = self.seam.next();
         let fault = if facts.created != self.created {
-            "the stream was made anew while it ran".to_owned()
+            return Err(self.other_stream("the stream was made anew while it ran"));
         } else if facts.last_sequence + 1 < self.asked {
             let last = facts.last_sequence;
             format!(
@@ -336,7 +340,7 @@ impl LiveFeed {
                  packets, or has older ones from a backup",
                 self.asked - 1
             )
-        } else if facts.first_sequence > next {
+        } else if self.seam.is_behind() && facts.first_sequence > next {
             self.seam.skip_to(facts.first_sequence);
             return Ok(Some(Pulled::Gone { from: next, to: facts.first_sequence - 1 }));
         } else {
@@ -345,6 +349,12 @@ impl LiveFeed {
         let service = self.service.clone();
         let reason = format!("{fault}; {}", remedy(&service));
         Err(Error::Position { service, reason })
+    }
+
+    fn other_stream(&self, fault: &str) -> Error {
+        let service = self.service.clone();
+        let reason = format!("{fault}; {}", super::beginning::oblivion(&self.connection, &service));
+        Error::Position { service, reason }
     }
 
     fn start_over(&mut self) {
