@@ -191,7 +191,7 @@ async fn a_server_that_is_killed_costs_no_packet_live_or_catching_up() {
     bench.quiet(&["counter"]).await;
     service.stop().await;
     // What is published while it is down, it reads from the stream.
-    bench.rapids.publish_all((400..4_000).map(called)).await.unwrap();
+    bench.rapids.publish_all((400..1_500).map(called)).await.unwrap();
     let service = bench.run(counting(bench.config(), diary.clone())).await;
     let seen = diary.lines().len();
     soon("it catches up", async {
@@ -202,7 +202,7 @@ async fn a_server_that_is_killed_costs_no_packet_live_or_catching_up() {
     .await;
     bench.server.kill();
     bench.server.restart().unwrap();
-    check(&bench, 4_000).await;
+    check(&bench, 1_500).await;
     service.stop().await;
 }
 

@@ -120,6 +120,8 @@ impl Bench {
                 let end = last().await;
                 for service in services {
                     if done(service).await < end {
+                        // Not so often that it is slow for being asked.
+                        tokio::time::sleep(Duration::from_millis(20)).await;
                         continue 'again;
                     }
                 }

@@ -18,10 +18,11 @@ use crate::{Error, Result};
 const OFTEN: Duration = Duration::from_millis(250);
 /// The longest, which is the sign of life.
 const SELDOM: Duration = Duration::from_secs(1);
-/// At least so many sequences ahead are written down as begun, so that no packet waits for that.
-const LEAST_LEAD: u64 = 1_024;
-/// And at most so many: after an end by force, those in hand among them run one by one.
-const MOST_LEAD: u64 = 65_536;
+/// For about so long packets are written down as begun ahead of their time, so that none waits for
+/// that. After an end by force, those among them that are for the service run one by one.
+const LEAD: Duration = Duration::from_millis(500);
+/// At least so many sequences, and at most.
+const LEADS: [u64; 2] = [64, 65_536];
 
 /// Keeps the record of an active instance.
 pub(crate) struct Keeper {
@@ -64,7 +65,7 @@ impl Keeper {
             written_at: Instant::now(),
             reserved: record.begun,
             next_then: record.floor,
-            lead: LEAST_LEAD,
+            lead: LEADS[0],
             has_moved: true,
             has_failed: false,
         }
@@ -121,8 +122,12 @@ impl Keeper {
     }
 
     fn begin(&mut self, next: u64, is_catching_up: bool) {
-        let passed = next.saturating_sub(self.next_then);
-        self.lead = (passed * 4).clamp(LEAST_LEAD, MOST_LEAD);
+        let passed = next.saturating_sub(self.next_then) as f64;
+        // What comes in a burst is no rate yet.
+        let elapsed = self.written_at.elapsed().max(LEAD / 10);
+        // A float out of range saturates.
+        let lead = (passed * LEAD.as_secs_f64() / elapsed.as_secs_f64()) as u64;
+        self.lead = lead.clamp(LEADS[0], LEADS[1]);
         (self.next_then, self.written_at, self.has_moved) = (next, Instant::now(), false);
         let begun = self.reserved.max(next + self.lead);
         let record = self.record((next - 1, begun), is_catching_up);
