@@ -13,7 +13,7 @@ use super::place::{Feed, Place};
 use crate::names::STREAM;
 
 /// One delivery of a packet.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Delivered {
     pub(crate) place: Place,
     /// Its number among the deliveries to all instances, repeated ones included.

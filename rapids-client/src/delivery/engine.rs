@@ -21,7 +21,7 @@ use super::alone::Alone;
 use super::burials::Burials;
 use super::chores::Chores;
 use super::clearing::{Lone, Unmarked};
-use super::exclusive::{Kept, Tenure, kept};
+use super::exclusive::{Kept, Seat, Tenure, kept};
 use super::handling::{Handling, Ran};
 use super::held::Held;
 use super::in_hand::InHand;
@@ -132,6 +132,7 @@ impl Engine {
         service: Service,
         connection: Connection,
         jobs: mpsc::Sender<Job>,
+        seat: Option<Seat>,
     ) -> Result<Self> {
         let (name, config) = (service.name(), service.config());
         let rapids = Rapids::over(connection.clone(), config).await?;
@@ -152,7 +153,7 @@ impl Engine {
         let replays =
             Pull::open(&connection, (Feed::Replays, REPLAYS), name, REPLAYS_HEARTBEAT).await?;
         let (permit, floor) = (position.permit(), position.floor());
-        let taken_up = position.take_up(&connection, name, &mut announcement).await?;
+        let taken_up = position.take_up(&connection, name, seat, &mut announcement).await?;
         let TakenUp { intake, standing, tenure, done } = taken_up;
         let burials = Rc::new(Burials::new(letters));
         // In exclusive delivery the one that was active is gone for certain.
@@ -281,6 +282,7 @@ impl Engine {
                     warn!("the server does not deliver: {reason}");
                     self.doubt(feed, reason);
                 }
+                Pulled::Passed { from, to } => self.passed(from, to),
                 Pulled::Gone { from, to } => self.gone(from, to),
                 Pulled::Failed(error) => return Err(error),
             }
@@ -296,7 +298,7 @@ impl Engine {
 
     /// Packets that the stream does not hold any more are done, and told.
     fn gone(&mut self, from: u64, to: u64) {
-        self.held.gone(from, to);
+        self.held.pass(from, to);
         self.chores.gone(from, to);
         self.announcement.show("lost", self.chores.lost());
     }

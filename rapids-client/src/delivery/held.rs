@@ -66,8 +66,8 @@ impl Held {
         }
     }
 
-    /// Is done with packets that are not on the stream any more.
-    pub(crate) fn gone(&self, from: u64, to: u64) {
+    /// Is done with packets that nobody takes charge of.
+    pub(crate) fn pass(&self, from: u64, to: u64) {
         self.done.borrow_mut().add_all(from, to);
     }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::consumer::Consumer;
-use super::exclusive::{self, Done, Lease, LiveFeed, Permit, Tenure};
+use super::exclusive::{self, Done, Lease, LiveFeed, Permit, Seat, Tenure};
 use super::floor::Floor;
 use super::intake::Intake;
 use super::losses::Standing;
@@ -82,6 +82,7 @@ impl Position {
         self,
         connection: &Connection,
         service: &str,
+        seat: Option<Seat>,
         announcement: &mut Announcement,
     ) -> Result<TakenUp> {
         let (lease, facts) = match self {
@@ -108,7 +109,7 @@ impl Position {
         let last = now.map_or(facts.last_sequence, |info| info.state.last_sequence);
         let tenure = Tenure::new(lease, &record, announcement.id(), last);
         let of = (service, announcement.id());
-        let mut feed = LiveFeed::new(connection, of, &facts, record.floor + 1);
+        let mut feed = LiveFeed::new(connection, of, seat, &facts, record.floor + 1);
         feed.allow_to(tenure.keeper.reserved());
         Ok(TakenUp {
             intake: Intake::Exclusive(feed),

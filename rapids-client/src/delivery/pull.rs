@@ -54,6 +54,11 @@ pub(crate) enum Pulled {
     Ended,
     /// The consumer may be gone: to be looked at.
     Doubtful(String),
+    /// Packets that are known to be for none of the rivers.
+    Passed {
+        from: u64,
+        to: u64,
+    },
     /// Packets that the stream does not hold any more.
     Gone {
         from: u64,

@@ -100,7 +100,9 @@ impl CatchUp {
                 Read::Packet(Box::new(delivered))
             }
             Pulled::Doubtful(reason) => Read::Broken(reason),
-            Pulled::Ended | Pulled::Failed(_) | Pulled::Gone { .. } => Read::Nothing,
+            Pulled::Ended | Pulled::Failed(_) | Pulled::Passed { .. } | Pulled::Gone { .. } => {
+                Read::Nothing
+            }
         }
     }
 

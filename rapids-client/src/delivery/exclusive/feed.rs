@@ -10,9 +10,10 @@ use tokio::time::sleep_until;
 use tracing::{debug, info, warn};
 
 use super::catch_up::{CatchUp, Read};
+use super::hub::{Came, Member, Seat};
 use super::live::{Joined, Live, standing};
 use super::record::remedy;
-use super::seam::{Arrived, Seam};
+use super::seam::{Arrived, Given, Seam};
 use crate::connection::Connection;
 use crate::delivery::delivered::Delivered;
 use crate::delivery::pull::{Pulled, connects};
@@ -40,7 +41,9 @@ pub(crate) struct LiveFeed {
     allowance: usize,
     /// Nothing above this sequence is given: it is not written down yet that it may be begun.
     limit: u64,
-    live: Option<Live>,
+    /// Where the live feed is shared with other services of the process.
+    seat: Option<Seat>,
+    live: Option<Source>,
     catch_up: Option<CatchUp>,
     under_way: Option<LocalBoxFuture<'static, Done>>,
     next_look: Instant,
@@ -53,16 +56,22 @@ pub(crate) struct LiveFeed {
     was_live: bool,
 }
 
+/// Where the live feed comes from.
+enum Source {
+    Own(Live),
+    Shared(Member),
+}
+
 /// What was under way.
 enum Done {
-    Joined(Result<Joined>),
+    Joined(Result<(Source, StreamFacts)>),
     Opened(Result<CatchUp>),
     Looked(Result<StreamFacts>),
 }
 
 /// What happened, if it is no packet.
 enum Happened {
-    Copy(Delivered),
+    Came(Came),
     Read(Read),
     Done(Done),
     Time,
@@ -73,6 +82,7 @@ impl LiveFeed {
     pub(crate) fn new(
         connection: &Connection,
         (service, instance): (&str, &str),
+        seat: Option<Seat>,
         facts: &StreamFacts,
         next: u64,
     ) -> Self {
@@ -86,6 +96,7 @@ impl LiveFeed {
             seam: Seam::new(next),
             allowance: 0,
             limit: 0,
+            seat,
             live: None,
             catch_up: None,
             under_way: None,
@@ -139,14 +150,19 @@ impl LiveFeed {
     /// What has come already.
     pub(crate) fn ready(&mut self) -> Option<Pulled> {
         while self.may_give() {
-            if let Some(delivered) = self.seam.give() {
-                self.allowance -= 1;
-                return Some(Pulled::Packet(delivered));
+            match self.seam.give() {
+                Some(Given::Packet(delivered)) => {
+                    self.allowance -= 1;
+                    return Some(Pulled::Packet(delivered));
+                }
+                Some(Given::Passed { from, to }) => return Some(Pulled::Passed { from, to }),
+                None => {}
             }
             let happened = if self.seam.is_behind() {
                 Happened::Read(self.catch_up.as_mut()?.ready()?)
             } else {
-                Happened::Copy(self.live.as_mut()?.ready()?)
+                let arriving = self.seam.arriving();
+                Happened::Came(self.live.as_mut()?.ready(arriving)?)
             };
             if let Some(pulled) = self.happened(happened) {
                 return Some(pulled);
@@ -199,8 +215,9 @@ impl LiveFeed {
         let is_near = self.catch_up.as_ref().is_none_or(|catch_up| catch_up.pending <= NEAR);
         let is_open = self.catch_up.is_some();
         if self.has_live && self.live.is_none() && is_near && (is_open || self.seen == 0) {
+            let seat = self.seat.clone();
             self.under_way =
-                Some(Box::pin(async move { Done::Joined(Live::join(connection).await) }));
+                Some(Box::pin(async move { Done::Joined(Source::join(connection, seat).await) }));
         } else if self.seam.is_behind() && !is_open {
             let of = (self.service.clone(), self.instance.clone());
             let from = self.seam.next();
@@ -221,7 +238,7 @@ impl LiveFeed {
         let may_give = self.may_give();
         tokio::select! {
             // Copies are taken also when none is asked for: too many of them end the live feed.
-            copy = next_of(&mut self.live) => Happened::Copy(copy),
+            came = next_of(&mut self.live) => Happened::Came(came),
             read = read_of(&mut self.catch_up), if may_give => Happened::Read(read),
             done = done_of(&mut self.under_way) => {
                 self.under_way = None;
@@ -234,9 +251,21 @@ impl LiveFeed {
     /// Learns what happened, and gives what there is to give or to tell.
     fn happened(&mut self, happened: Happened) -> Option<Pulled> {
         match happened {
-            Happened::Copy(delivered) => {
+            Happened::Came(Came::Passed(to)) => {
+                self.seam.passed(to);
+                None
+            }
+            Happened::Came(Came::Broken) => {
+                self.start_over();
+                None
+            }
+            Happened::Came(Came::Packet(delivered)) => {
                 let (sequence, size) = (delivered.place.sequence, delivered.body.len());
-                match self.seam.arrived(sequence, size, delivered) {
+                if let Some(Source::Shared(_)) = self.live {
+                    // What lies between is for none of the rivers.
+                    self.seam.passed(sequence - 1);
+                }
+                match self.seam.arrived(sequence, size, *delivered) {
                     Arrived::Waits | Arrived::Old => {}
                     Arrived::Gap => debug!(sequence, "the live feed has a gap"),
                     Arrived::TooMany => {
@@ -287,7 +316,7 @@ impl LiveFeed {
 
     fn done(&mut self, done: Done) -> Result<Option<Pulled>> {
         match done {
-            Done::Joined(Ok(Joined { live, facts })) => {
+            Done::Joined(Ok((live, facts))) => {
                 self.seen = facts.last_sequence;
                 let gone = self.stands(&facts)?;
                 let left = (facts.last_sequence + 1).saturating_sub(self.seam.next());
@@ -383,7 +412,32 @@ impl LiveFeed {
     }
 }
 
-async fn next_of(live: &mut Option<Live>) -> Delivered {
+impl Source {
+    async fn join(connection: Connection, seat: Option<Seat>) -> Result<(Self, StreamFacts)> {
+        if let Some(seat) = seat {
+            let (member, facts) = seat.join().await?;
+            return Ok((Self::Shared(member), facts));
+        }
+        let Joined { live, facts } = Live::join(connection).await?;
+        Ok((Self::Own(live), facts))
+    }
+
+    async fn next(&mut self) -> Came {
+        match self {
+            Self::Own(live) => Came::Packet(Box::new(live.next().await)),
+            Self::Shared(member) => member.next().await,
+        }
+    }
+
+    fn ready(&mut self, arriving: u64) -> Option<Came> {
+        match self {
+            Self::Own(live) => Some(Came::Packet(Box::new(live.ready()?))),
+            Self::Shared(member) => member.ready(arriving),
+        }
+    }
+}
+
+async fn next_of(live: &mut Option<Source>) -> Came {
     match live {
         Some(live) => live.next().await,
         None => std::future::pending().await,

@@ -23,9 +23,22 @@ pub(super) struct Seam<T> {
 
 #[derive(Debug)]
 struct Waiting<T> {
-    sequence: u64,
+    first: u64,
+    last: u64,
     size: usize,
-    packet: T,
+    /// None where nobody is interested in any of them.
+    packet: Option<T>,
+}
+
+/// What is next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Given<T> {
+    Packet(T),
+    /// Packets that are known to be for nobody here.
+    Passed {
+        from: u64,
+        to: u64,
+    },
 }
 
 /// What became of a packet of the live feed.
@@ -58,7 +71,7 @@ impl<T> Seam<T> {
 
     /// The sequence that the live feed is to bring next.
     pub(super) fn arriving(&self) -> u64 {
-        let after = self.waiting.back().map_or(self.next, |last| last.sequence + 1);
+        let after = self.waiting.back().map_or(self.next, |last| last.last + 1);
         after.max(self.meet.saturating_add(1))
     }
 
@@ -92,21 +105,36 @@ impl<T> Seam<T> {
             self.join(sequence - 1);
         }
         self.bytes += size;
-        self.waiting.push_back(Waiting { sequence, size, packet });
+        let (first, last) = (sequence, sequence);
+        self.waiting.push_back(Waiting { first, last, size, packet: Some(packet) });
         if is_gap { Arrived::Gap } else { Arrived::Waits }
     }
 
-    /// Gives the next packet, if it waits.
-    pub(super) fn give(&mut self) -> Option<T> {
+    /// Learns that of the live feed everything up to this sequence is for nobody here.
+    pub(super) fn passed(&mut self, to: u64) {
+        let first = self.arriving();
+        if first > to {
+            return;
+        }
+        match self.waiting.back_mut() {
+            Some(Waiting { last, packet: None, .. }) => *last = to,
+            _ => self.waiting.push_back(Waiting { first, last: to, size: 0, packet: None }),
+        }
+    }
+
+    /// Gives what is next, if it waits.
+    pub(super) fn give(&mut self) -> Option<Given<T>> {
         // What was read from the stream meanwhile.
-        while self.waiting.front().is_some_and(|first| first.sequence < self.next) {
+        while self.waiting.front().is_some_and(|first| first.last < self.next) {
             self.pop();
         }
-        if self.waiting.front()?.sequence != self.next {
+        let from = self.next;
+        if self.waiting.front()?.first > from {
             return None;
         }
-        self.next += 1;
-        self.pop()
+        let Waiting { last, packet, .. } = self.pop()?;
+        self.next = last + 1;
+        Some(packet.map_or(Given::Passed { from, to: last }, Given::Packet))
     }
 
     /// Whether a packet that was read from the stream is to be given; those before it that are not
@@ -124,10 +152,10 @@ impl<T> Seam<T> {
         self.next = self.next.max(sequence);
     }
 
-    fn pop(&mut self) -> Option<T> {
+    fn pop(&mut self) -> Option<Waiting<T>> {
         let first = self.waiting.pop_front()?;
         self.bytes -= first.size;
-        Some(first.packet)
+        Some(first)
     }
 }
 
@@ -144,7 +172,7 @@ mod tests {
         assert!(!seam.is_behind());
         assert_eq!(seam.arrived(4, 1, 4), Arrived::Old);
         assert_eq!(seam.arrived(5, 1, 5), Arrived::Waits);
-        assert_eq!((seam.give(), seam.give(), seam.next()), (Some(5), None, 6));
+        assert_eq!((seam.give(), seam.give(), seam.next()), (Some(Given::Packet(5)), None, 6));
     }
 
     #[test]
@@ -156,7 +184,7 @@ mod tests {
         assert!(seam.is_behind() && seam.give().is_none());
         assert!(seam.read(1) && !seam.read(1) && seam.read(2));
         assert!(!seam.is_behind());
-        assert_eq!((seam.give(), seam.next()), (Some(3), 4));
+        assert_eq!((seam.give(), seam.next()), (Some(Given::Packet(3)), 4));
     }
 
     #[test]
@@ -180,6 +208,8 @@ mod tests {
         Copy {
             is_lost: bool,
         },
+        /// It is known to be for nobody here.
+        Pass,
         Join,
         Leave,
         /// One more packet is read from the stream.
@@ -191,6 +221,7 @@ mod tests {
         prop_oneof![
             4 => Just(Event::Store),
             4 => prop::bool::weighted(0.1).prop_map(|is_lost| Event::Copy { is_lost }),
+            2 => Just(Event::Pass),
             1 => Just(Event::Join),
             1 => Just(Event::Leave),
             3 => Just(Event::Read),
@@ -215,6 +246,13 @@ mod tests {
                             is_joined = false;
                         }
                     }
+                    // Only what follows without a gap can pass.
+                    Event::Pass if copied < stored => {
+                        if is_joined && seam.arriving() == copied + 1 {
+                            copied += 1;
+                            seam.passed(copied);
+                        }
+                    }
                     // Copies of what is stored already may be under way then.
                     Event::Join => { seam.join(stored); is_joined = true; }
                     Event::Leave => { seam.leave(); is_joined = false; }
@@ -223,8 +261,12 @@ mod tests {
                         prop_assert!(seam.read(next));
                         given.push(next);
                     }
-                    Event::Give => given.extend(seam.give()),
-                    Event::Copy { .. } | Event::Read => {}
+                    Event::Give => match seam.give() {
+                        Some(Given::Packet(packet)) => given.push(packet),
+                        Some(Given::Passed { from, to }) => given.extend(from..=to),
+                        None => {}
+                    },
+                    Event::Copy { .. } | Event::Pass | Event::Read => {}
                 }
             }
             // At the end the last copies may be lost: then the tail is read anew.
