@@ -8,6 +8,7 @@ mod bulk;
 pub(crate) mod differences;
 mod fault;
 mod outputs;
+mod pace;
 pub(crate) mod position;
 mod publisher;
 mod start;
