@@ -136,14 +136,20 @@ impl Packet {
     }
 
     fn set(&mut self, path: &str, value: &impl Serialize) -> Result<(), String> {
-        if !is_path(path) && path != RAPIDS {
-            return Arc::make_mut(&mut self.fields).set(path, value);
-        }
-        let target = resolve(path)?;
-        if matches!(target.steps(), [Step::Name(name), ..] if name == RAPIDS) {
+        let target = if is_path(path) { Some(parsed(path)?) } else { None };
+        let key = match target.as_ref().map(Path::steps) {
+            Some([Step::Name(name), ..]) => name,
+            Some(_) => "",
+            None => path,
+        };
+        if key == RAPIDS {
             return Err("belongs to the bus, which fills it when the packet is published".into());
         }
-        Arc::make_mut(&mut self.fields).set_path(target.steps(), value)
+        let fields = Arc::make_mut(&mut self.fields);
+        match &target {
+            Some(target) => fields.set_path(target.steps(), value),
+            None => fields.set(path, value),
+        }
     }
 
     /// Reports the first field that could not be set.
@@ -163,9 +169,13 @@ impl Packet {
     /// # Errors
     /// [`Error::Parse`] if the value is not a `T`; [`Error::Field`] if the path is not one.
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>> {
-        let target =
-            resolve(path).map_err(|reason| Error::Field { path: path.to_owned(), reason })?;
-        let Some(node) = target.get(self.node()) else {
+        let found = if is_path(path) {
+            let fault = |reason| Error::Field { path: path.to_owned(), reason };
+            parsed(path).map_err(fault)?.get(self.node())
+        } else {
+            self.node().member(path)
+        };
+        let Some(node) = found else {
             return Ok(None);
         };
         serde_json::from_str(&node.text()).map(Some).map_err(|source| Error::Parse {
@@ -320,13 +330,8 @@ impl Packet {
     }
 }
 
-/// A key of the top level, or a path if it begins like one.
-fn resolve(path: &str) -> Result<Path, String> {
-    if is_path(path) {
-        Path::parse(path).map_err(|error| format!("is not a path: {error}"))
-    } else {
-        Ok(Path::key(path))
-    }
+fn parsed(path: &str) -> Result<Path, String> {
+    Path::parse(path).map_err(|error| format!("is not a path: {error}"))
 }
 
 impl fmt::Display for Packet {
@@ -366,6 +371,15 @@ mod tests {
     fn a_changed_packet_keeps_what_it_does_not_know_and_puts_its_kind_first() {
         let packet = read(r#"{"n":9007199254740993,"event":"x","p":1.10}"#).with("q", "new");
         assert_eq!(facts(&packet), r#"{"event":"x","n":9007199254740993,"p":1.10,"q":"new""#);
+    }
+
+    #[test]
+    fn keys_of_a_changed_packet_stay_as_they_were_written() {
+        let packet = read(r#"{"\u0061\ud800":1,"rapids":{},"\u0065vent":"x","o":{"\u006b":1}}"#);
+        assert_eq!(
+            facts(&packet.with("@.o.l", 2)),
+            r#"{"\u0065vent":"x","\u0061\ud800":1,"o":{"\u006b":1,"l":2}"#
+        );
     }
 
     #[test]
