@@ -10,58 +10,93 @@ use std::collections::HashSet;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
+
+use crate::packet::fields::Fields;
+use crate::packet::keys::RAPIDS;
+use crate::packet::provenance::Provenance;
 
 /// Deepest nesting of a body; serde_json's own limit, so that what passes here also parses.
 pub(crate) const MAX_DEPTH: usize = 127;
 
-/// The members of an object in their order, repeated keys included.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Members<'a>(pub(crate) Vec<(Cow<'a, str>, &'a RawValue)>);
+/// One member of an object.
+#[derive(Debug, Clone)]
+pub(crate) struct Member<'a> {
+    pub(crate) name: Cow<'a, str>,
+    /// The name as it stands in the text: in quotes, with its escapes.
+    pub(crate) key: &'a str,
+    pub(crate) value: &'a str,
+}
 
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
+/// Shows the members of an object in their order, repeated keys included.
+///
+/// # Errors
+/// If the text is anything but an object; some members may have been shown then.
+pub(crate) fn each_member<'a>(
+    text: &'a str,
+    show: impl FnMut(Member<'a>),
+) -> serde_json::Result<()> {
+    struct Show<F>(F);
 
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Members<'de>;
+    impl<'de, F: FnMut(Member<'de>)> Visitor<'de> for Show<F> {
+        type Value = ();
 
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a JSON object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::with_capacity(16);
-                while let Some(Text(key)) = map.next_key()? {
-                    members.push((key, map.next_value()?));
-                }
-                Ok(Members(members))
-            }
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("a JSON object")
         }
 
-        deserializer.deserialize_map(InOrder)
+        fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+            while let Some(key) = map.next_key::<&RawValue>()? {
+                let key = key.get();
+                let name = unescaped(key).map_err(A::Error::custom)?;
+                let value = map.next_value::<&RawValue>()?.get();
+                (self.0)(Member { name, key, value });
+            }
+            Ok(())
+        }
+    }
+
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    deserializer.deserialize_map(Show(show))?;
+    deserializer.end()
+}
+
+/// Lists the members of an object in their order; empty for anything else.
+fn members_of(text: &str) -> Vec<Member<'_>> {
+    let mut members = Vec::new();
+    match each_member(text, |member| members.push(member)) {
+        Ok(()) => members,
+        Err(_) => Vec::new(),
     }
 }
 
-/// A string that borrows when it holds no escapes; serde's own `Cow` always copies.
+/// Writes a text as a JSON string.
+pub(crate) fn write_string(json: &mut String, text: &str) {
+    // Without an early end, so that it looks at many bytes at a time.
+    let is_plain = |plain, byte| plain & (byte >= b' ') & (byte != b'"') & (byte != b'\\');
+    if !text.bytes().fold(true, is_plain) {
+        json.push_str(&serde_json::Value::from(text).to_string());
+    } else {
+        json.push('"');
+        json.push_str(text);
+        json.push('"');
+    }
+}
+
+/// What a JSON string stands for; borrowed where it holds no escapes, while serde's own `Cow` always
+/// copies.
 ///
 /// A lone surrogate escape is legal JSON that a Rust string cannot hold: it reads as U+FFFD, so
 /// that one odd string does not hide its whole object.
-struct Text<'a>(Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // As it stands first: read as bytes, it could hold control characters, which are no JSON.
-        let raw = <&RawValue>::deserialize(deserializer)?.get();
-        let inner = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        let inner = inner.ok_or_else(|| D::Error::custom("expected a JSON string"))?;
-        if !inner.contains('\\') {
-            return Ok(Text(Cow::Borrowed(inner)));
-        }
-        let Unescaped(text) = serde_json::from_str(raw).map_err(D::Error::custom)?;
-        Ok(Text(Cow::Owned(text)))
+fn unescaped(string: &str) -> serde_json::Result<Cow<'_, str>> {
+    let inner = string.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let inner = inner.ok_or_else(|| serde_json::Error::custom("expected a JSON string"))?;
+    if !inner.contains('\\') {
+        return Ok(Cow::Borrowed(inner));
     }
+    let Unescaped(text) = serde_json::from_str(string)?;
+    Ok(Cow::Owned(text))
 }
 
 /// What a string with escapes stands for.
@@ -87,45 +122,20 @@ impl<'de> Deserialize<'de> for Unescaped {
     }
 }
 
-/// Finds the members of one name: the first of them, and how many there are.
-struct Find<'n>(&'n str);
-
-impl<'de> Visitor<'de> for Find<'_> {
-    type Value = (Option<&'de RawValue>, usize);
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let (mut first, mut count) = (None, 0);
-        while let Some(Text(key)) = map.next_key()? {
-            if key == self.0 {
-                let value = map.next_value()?;
-                first.get_or_insert(value);
-                count += 1;
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok((first, count))
-    }
-}
-
 /// What a packet looks like to an expression: its fields, with the effective `rapids` object.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Top<'a> {
     /// The fields as they were sent.
-    pub(crate) fields: &'a [(Box<str>, Box<RawValue>)],
-    /// The `rapids` object with its fall-backs filled in; replaces the field of that name.
-    pub(crate) rapids: &'a RawValue,
+    pub(crate) fields: &'a Fields,
+    /// What the `rapids` object says with its fall-backs; replaces the field of that name.
+    pub(crate) provenance: &'a Provenance,
 }
 
 /// One JSON value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Node<'a> {
-    /// A value inside a packet.
-    Raw(&'a RawValue),
+    /// The text of a value inside a packet, which is valid JSON without blanks around it.
+    Raw(&'a str),
     /// A whole packet.
     Top(Top<'a>),
 }
@@ -145,17 +155,15 @@ pub(crate) enum Kind<'a> {
 impl<'a> Node<'a> {
     /// Tells the type, and the content of a scalar.
     pub(crate) fn kind(self) -> Kind<'a> {
-        let Node::Raw(raw) = self else {
+        let Node::Raw(text) = self else {
             return Kind::Object;
         };
-        let text = raw.get();
         match text.as_bytes().first() {
             Some(b'n') => Kind::Null,
             Some(b't') => Kind::Bool(true),
             Some(b'f') => Kind::Bool(false),
             Some(b'"') => Kind::String(
-                serde_json::from_str::<Text<'_>>(text)
-                    .map_or_else(|_| Cow::Borrowed(text.trim_matches('"')), |text| text.0),
+                unescaped(text).unwrap_or_else(|_| Cow::Borrowed(text.trim_matches('"'))),
             ),
             Some(b'[') => Kind::Array,
             Some(b'{') => Kind::Object,
@@ -166,17 +174,16 @@ impl<'a> Node<'a> {
     /// Lists an object's members in order, repeated keys included; empty for anything else.
     pub(crate) fn members(self) -> Vec<(Cow<'a, str>, Node<'a>)> {
         match self {
-            Node::Raw(raw) if raw.get().starts_with('{') => {
-                let members: Members<'a> = serde_json::from_str(raw.get()).unwrap_or_default();
-                members.0.into_iter().map(|(key, raw)| (key, Node::Raw(raw))).collect()
+            Node::Raw(text) => {
+                let members = members_of(text).into_iter();
+                members.map(|member| (member.name, Node::Raw(member.value))).collect()
             }
-            Node::Raw(_) => Vec::new(),
             Node::Top(top) => top
                 .fields
                 .iter()
-                .filter(|(key, _)| &**key != crate::packet::keys::RAPIDS)
-                .map(|(key, raw)| (Cow::Borrowed(&**key), Node::Raw(raw)))
-                .chain([(Cow::Borrowed(crate::packet::keys::RAPIDS), Node::Raw(top.rapids))])
+                .filter(|field| field.name != RAPIDS)
+                .map(|field| (field.name, Node::Raw(field.value)))
+                .chain([(Cow::Borrowed(RAPIDS), Node::Raw(top.provenance.text()))])
                 .collect(),
         }
     }
@@ -197,10 +204,8 @@ impl<'a> Node<'a> {
     pub(crate) fn member(self, name: &str) -> Option<Node<'a>> {
         match self {
             Node::Raw(_) => self.find(name).0.map(Node::Raw),
-            Node::Top(top) if name == crate::packet::keys::RAPIDS => Some(Node::Raw(top.rapids)),
-            Node::Top(top) => {
-                top.fields.iter().find(|(key, _)| **key == *name).map(|(_, raw)| Node::Raw(raw))
-            }
+            Node::Top(top) if name == RAPIDS => Some(Node::Raw(top.provenance.text())),
+            Node::Top(top) => top.fields.get(name).map(Node::Raw),
         }
     }
 
@@ -208,7 +213,7 @@ impl<'a> Node<'a> {
     pub(crate) fn repeats(self, name: &str) -> bool {
         match self {
             Node::Raw(_) => self.find(name).1 > 1,
-            Node::Top(top) => top.fields.iter().filter(|(key, _)| **key == *name).count() > 1,
+            Node::Top(top) => top.fields.iter().filter(|field| field.name == name).count() > 1,
         }
     }
 
@@ -216,7 +221,7 @@ impl<'a> Node<'a> {
     pub(crate) fn repeated(self) -> Option<Cow<'a, str>> {
         let keys: Vec<Cow<'a, str>> = match self {
             Node::Raw(_) => self.members().into_iter().map(|(key, _)| key).collect(),
-            Node::Top(top) => top.fields.iter().map(|(key, _)| Cow::Borrowed(&**key)).collect(),
+            Node::Top(top) => top.fields.iter().map(|field| field.name).collect(),
         };
         let mut seen = HashSet::with_capacity(keys.len());
         keys.iter().find(|key| !seen.insert(&***key)).cloned()
@@ -225,10 +230,9 @@ impl<'a> Node<'a> {
     /// Lists an array's elements; empty for anything else.
     pub(crate) fn elements(self) -> Vec<Node<'a>> {
         match self {
-            Node::Raw(raw) if raw.get().starts_with('[') => {
-                let elements: Vec<&'a RawValue> =
-                    serde_json::from_str(raw.get()).unwrap_or_default();
-                elements.into_iter().map(Node::Raw).collect()
+            Node::Raw(text) if text.starts_with('[') => {
+                let elements: Vec<&'a RawValue> = serde_json::from_str(text).unwrap_or_default();
+                elements.into_iter().map(|element| Node::Raw(element.get())).collect()
             }
             _ => Vec::new(),
         }
@@ -237,14 +241,14 @@ impl<'a> Node<'a> {
     /// The value in its original text.
     pub(crate) fn text(self) -> Cow<'a, str> {
         match self {
-            Node::Raw(raw) => Cow::Borrowed(raw.get()),
+            Node::Raw(text) => Cow::Borrowed(text),
             Node::Top(top) => {
                 let mut text = String::from("{");
                 for (position, (key, value)) in Node::Top(top).members().into_iter().enumerate() {
                     if position > 0 {
                         text.push(',');
                     }
-                    text.push_str(&serde_json::Value::from(key).to_string());
+                    write_string(&mut text, &key);
                     text.push(':');
                     text.push_str(&value.text());
                 }
@@ -254,15 +258,19 @@ impl<'a> Node<'a> {
         }
     }
 
-    fn find(self, name: &str) -> (Option<&'a RawValue>, usize) {
-        match self {
-            Node::Raw(raw) if raw.get().starts_with('{') => {
-                serde_json::Deserializer::from_str(raw.get())
-                    .deserialize_map(Find(name))
-                    .unwrap_or_default()
+    /// Finds the members of one name: the first of them, and how many there are.
+    fn find(self, name: &str) -> (Option<&'a str>, usize) {
+        let (mut first, mut count) = (None, 0);
+        let Node::Raw(text) = self else {
+            return (None, 0);
+        };
+        let shown = each_member(text, |member| {
+            if member.name == name {
+                first.get_or_insert(member.value);
+                count += 1;
             }
-            _ => (None, 0),
-        }
+        });
+        shown.map_or((None, 0), |()| (first, count))
     }
 }
 
@@ -287,14 +295,14 @@ mod tests {
             ("[1]", Kind::Array),
             (" {} ", Kind::Object),
         ] {
-            assert_eq!(Node::Raw(&raw(text)).kind(), kind, "{text}");
+            assert_eq!(Node::Raw(raw(text).get()).kind(), kind, "{text}");
         }
     }
 
     #[test]
     fn plain_strings_are_borrowed() {
         let raw = raw(r#"{"key":"value"}"#);
-        let (key, value) = Node::Raw(&raw).members().remove(0);
+        let (key, value) = Node::Raw(raw.get()).members().remove(0);
         assert!(matches!(key, Cow::Borrowed("key")));
         assert!(matches!(value.kind(), Kind::String(Cow::Borrowed("value"))));
     }
@@ -302,7 +310,7 @@ mod tests {
     #[test]
     fn lone_surrogate_does_not_hide_its_object() {
         let raw = raw(r#"{"\ud800":1,"a":"\udc00x"}"#);
-        let node = Node::Raw(&raw);
+        let node = Node::Raw(raw.get());
         assert_eq!(node.members().len(), 2);
         let Some(Kind::String(text)) = node.member("a").map(Node::kind) else {
             panic!("no string");
@@ -313,7 +321,7 @@ mod tests {
     #[test]
     fn first_of_a_repeated_key_counts_and_the_repetition_is_told() {
         let raw = raw(r#"{"a":1,"b":2,"\u0061":3}"#);
-        let node = Node::Raw(&raw);
+        let node = Node::Raw(raw.get());
         assert_eq!(node.member("a").unwrap().text(), "1");
         assert_eq!(node.members().len(), 3);
         assert_eq!(node.distinct_members().len(), 2);
@@ -325,25 +333,23 @@ mod tests {
     fn scalars_and_arrays_have_no_members_and_objects_no_elements() {
         for text in ["1", "\"a\"", "[1]", "null"] {
             let raw = raw(text);
-            assert!(Node::Raw(&raw).members().is_empty());
-            assert!(Node::Raw(&raw).member("a").is_none());
-            assert!(!Node::Raw(&raw).repeats("a"));
+            assert!(Node::Raw(raw.get()).members().is_empty());
+            assert!(Node::Raw(raw.get()).member("a").is_none());
+            assert!(!Node::Raw(raw.get()).repeats("a"));
         }
         let raw = raw(r#"{"a":1}"#);
-        assert!(Node::Raw(&raw).elements().is_empty());
+        assert!(Node::Raw(raw.get()).elements().is_empty());
     }
 
     #[test]
     fn packet_shows_the_effective_rapids_object() {
-        let fields: Vec<(Box<str>, Box<RawValue>)> = vec![
-            ("rapids".into(), raw("{}")),
-            ("a \"b\"".into(), raw("1")),
-            ("rapids".into(), raw("{}")),
-        ];
-        let rapids = raw(r#"{"read_count":0}"#);
-        let top = Node::Top(Top { fields: &fields, rapids: &rapids });
-        assert_eq!(top.text(), r#"{"a \"b\"":1,"rapids":{"read_count":0}}"#);
-        assert_eq!(top.member("rapids").unwrap().text(), r#"{"read_count":0}"#);
+        let body = r#"{"rapids":{},"a \"b\"":1,"rapids":{}}"#;
+        let fields = Fields::parse(body.as_bytes().into()).unwrap();
+        let provenance = Provenance::fresh();
+        let top = Node::Top(Top { fields: &fields, provenance: &provenance });
+        let rapids = provenance.text();
+        assert_eq!(top.text(), format!(r#"{{"a \"b\"":1,"rapids":{rapids}}}"#));
+        assert_eq!(top.member("rapids").unwrap().text(), rapids);
         assert_eq!(top.member("a \"b\"").unwrap().text(), "1");
         assert_eq!(top.repeated().as_deref(), Some("rapids"));
         assert!(top.repeats("rapids"));

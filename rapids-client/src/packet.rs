@@ -4,14 +4,15 @@
 //! which of them a river takes to [`River`](crate::River).
 
 mod arrival;
-mod fields;
+pub(crate) mod fields;
 mod finite;
 pub(crate) mod keys;
 mod names;
+mod nested;
 pub(crate) mod provenance;
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -23,11 +24,14 @@ pub use arrival::Arrival;
 pub use names::Names;
 
 use crate::condition::{Path, Step, is_path};
-use crate::json::{Node, Top};
+use crate::json::{Member, Node, Top};
 use crate::{Error, Result};
-use fields::{Fields, write_member};
+use fields::{Fields, write_key, write_member};
 use keys::{COMMAND, EVENT, NEED, RAPIDS};
 use provenance::Provenance;
+
+/// Room for the `rapids` object of most packets, and what is around it.
+const RAPIDS_ROOM: usize = 320;
 
 /// One JSON object on the rapids.
 ///
@@ -48,13 +52,11 @@ use provenance::Provenance;
 pub struct Packet {
     fields: Arc<Fields>,
     provenance: Arc<Provenance>,
-    /// The effective `rapids` object, written out when an expression first asks for it.
-    rapids: OnceLock<Arc<RawValue>>,
-    /// The bytes this was read from, as long as nothing was changed.
-    body: Option<Bytes>,
+    /// Whether nothing was changed since this was read.
+    is_as_read: bool,
     arrival: Option<Arc<Arrival>>,
-    /// The first field that could not be set.
-    fault: Option<(String, String)>,
+    /// The first field that could not be set, and why.
+    fault: Option<Box<(String, String)>>,
 }
 
 impl Packet {
@@ -78,10 +80,9 @@ impl Packet {
 
     fn begin<T: Serialize + ?Sized>(kind: &str, name: &T) -> Self {
         Self {
-            fields: Arc::default(),
+            fields: Arc::new(Fields::new()),
             provenance: Arc::new(Provenance::fresh()),
-            rapids: OnceLock::new(),
-            body: None,
+            is_as_read: false,
             arrival: None,
             fault: None,
         }
@@ -107,12 +108,11 @@ impl Packet {
     }
 
     fn read(body: Bytes, arrival: Option<Arrival>) -> Result<Self> {
-        let fields = Fields::parse(&body).map_err(|reason| Error::Malformed { reason })?;
+        let fields = Fields::parse(body).map_err(|reason| Error::Malformed { reason })?;
         Ok(Self {
-            provenance: Arc::new(Provenance::read(fields.get(RAPIDS), arrival.as_ref())),
+            provenance: Arc::new(Provenance::read(&fields, arrival.as_ref())),
             fields: Arc::new(fields),
-            rapids: OnceLock::new(),
-            body: Some(body),
+            is_as_read: true,
             arrival: arrival.map(Arc::new),
             fault: None,
         })
@@ -129,18 +129,27 @@ impl Packet {
         if let Err(reason) = self.set(path, &value)
             && self.fault.is_none()
         {
-            self.fault = Some((path.to_owned(), reason));
+            self.fault = Some(Box::new((path.to_owned(), reason)));
         }
-        self.body = None;
+        self.is_as_read = false;
         self
     }
 
     fn set(&mut self, path: &str, value: &impl Serialize) -> Result<(), String> {
-        let target = resolve(path)?;
-        if matches!(target.steps(), [Step::Name(name), ..] if name == RAPIDS) {
+        let target = if is_path(path) { Some(parsed(path)?) } else { None };
+        let key = match target.as_ref().map(Path::steps) {
+            Some([Step::Name(name), ..]) => name,
+            Some(_) => "",
+            None => path,
+        };
+        if key == RAPIDS {
             return Err("belongs to the bus, which fills it when the packet is published".into());
         }
-        Arc::make_mut(&mut self.fields).set_path(target.steps(), finite::to_json(value)?)
+        let fields = Arc::make_mut(&mut self.fields);
+        match &target {
+            Some(target) => fields.set_path(target.steps(), value),
+            None => fields.set(path, value),
+        }
     }
 
     /// Reports the first field that could not be set.
@@ -148,10 +157,8 @@ impl Packet {
     /// # Errors
     /// [`Error::Field`] names the field and what is wrong with it.
     pub fn check(&self) -> Result<()> {
-        match &self.fault {
-            Some((path, reason)) => {
-                Err(Error::Field { path: path.clone(), reason: reason.clone() })
-            }
+        match self.fault.as_deref().cloned() {
+            Some((path, reason)) => Err(Error::Field { path, reason }),
             None => Ok(()),
         }
     }
@@ -162,9 +169,13 @@ impl Packet {
     /// # Errors
     /// [`Error::Parse`] if the value is not a `T`; [`Error::Field`] if the path is not one.
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>> {
-        let target =
-            resolve(path).map_err(|reason| Error::Field { path: path.to_owned(), reason })?;
-        let Some(node) = target.get(self.node()) else {
+        let found = if is_path(path) {
+            let fault = |reason| Error::Field { path: path.to_owned(), reason };
+            parsed(path).map_err(fault)?.get(self.node())
+        } else {
+            self.node().member(path)
+        };
+        let Some(node) = found else {
             return Ok(None);
         };
         serde_json::from_str(&node.text()).map(Some).map_err(|source| Error::Parse {
@@ -196,7 +207,7 @@ impl Packet {
     pub fn need_names(&self) -> Vec<String> {
         let several = || {
             let raw = self.fields.get(NEED)?;
-            serde_json::from_str::<Vec<String>>(raw.get()).ok()
+            serde_json::from_str::<Vec<String>>(raw).ok()
         };
         match self.name_at(NEED) {
             Some(name) => vec![name],
@@ -210,7 +221,7 @@ impl Packet {
     }
 
     fn name_at(&self, kind: &str) -> Option<String> {
-        serde_json::from_str(self.fields.get(kind)?.get()).ok()
+        serde_json::from_str(self.fields.get(kind)?).ok()
     }
 
     /// The unique id. UUIDv7 for a new packet; see the table in the crate's documentation for
@@ -226,7 +237,7 @@ impl Packet {
 
     /// The id of the first packet of the conversation; its own if this is the first.
     pub fn correlation_id(&self) -> &str {
-        &self.provenance.correlation_id
+        self.provenance.correlation_id()
     }
 
     /// The id of the packet whose handling published this one.
@@ -252,24 +263,24 @@ impl Packet {
     /// The JSON text: the original bytes, or, once something was changed, the kind first, the
     /// other fields in their order, and `rapids` last.
     pub fn body(&self) -> Bytes {
-        self.body.clone().unwrap_or_else(|| self.written())
+        if self.is_as_read {
+            return self.fields.read().as_bytes().clone();
+        }
+        self.written()
     }
 
     /// The bytes to publish: with `rapids` filled in, whatever the publisher left out of it.
     pub(crate) fn written(&self) -> Bytes {
-        let mut text = String::with_capacity(512);
-        let (kinds, facts): (Vec<_>, Vec<_>) = self
-            .fields
-            .as_slice()
-            .iter()
-            .filter(|(key, _)| &**key != RAPIDS)
-            .partition(|(key, _)| [EVENT, NEED, COMMAND].contains(&&**key));
-        for (key, value) in kinds.into_iter().chain(facts) {
-            text.push(if text.is_empty() { '{' } else { ',' });
-            write_member(&mut text, Some(key), value);
+        let mut text = String::with_capacity(self.fields.size() + RAPIDS_ROOM);
+        text.push('{');
+        let is_kind = |member: &Member<'_>| [EVENT, NEED, COMMAND].contains(&&*member.name);
+        let kinds = self.fields.iter().filter(is_kind);
+        let facts = self.fields.iter().filter(|member| !is_kind(member) && member.name != RAPIDS);
+        for member in kinds.chain(facts) {
+            write_member(&mut text, member.key, member.value);
         }
-        text.push(if text.is_empty() { '{' } else { ',' });
-        write_member(&mut text, Some(RAPIDS), self.rapids());
+        write_key(&mut text, RAPIDS);
+        self.provenance.write(&mut text);
         text.push('}');
         text.into()
     }
@@ -291,8 +302,7 @@ impl Packet {
     ) -> Self {
         Self {
             provenance: Arc::new(cause.provenance.effect(service, river, position)),
-            rapids: OnceLock::new(),
-            body: None,
+            is_as_read: false,
             arrival: None,
             ..self
         }
@@ -303,8 +313,7 @@ impl Packet {
     pub(crate) fn in_place_of(self, original: &Self, id: String, is_edited: bool) -> Self {
         Self {
             provenance: Arc::new(original.provenance.replacement(id, is_edited)),
-            rapids: OnceLock::new(),
-            body: None,
+            is_as_read: false,
             arrival: None,
             ..self
         }
@@ -317,21 +326,12 @@ impl Packet {
 
     /// The packet as expressions see it.
     pub(crate) fn node(&self) -> Node<'_> {
-        Node::Top(Top { fields: self.fields.as_slice(), rapids: self.rapids() })
-    }
-
-    fn rapids(&self) -> &RawValue {
-        self.rapids.get_or_init(|| self.provenance.to_json().into())
+        Node::Top(Top { fields: &self.fields, provenance: &self.provenance })
     }
 }
 
-/// A key of the top level, or a path if it begins like one.
-fn resolve(path: &str) -> Result<Path, String> {
-    if is_path(path) {
-        Path::parse(path).map_err(|error| format!("is not a path: {error}"))
-    } else {
-        Ok(Path::key(path))
-    }
+fn parsed(path: &str) -> Result<Path, String> {
+    Path::parse(path).map_err(|error| format!("is not a path: {error}"))
 }
 
 impl fmt::Display for Packet {
@@ -371,6 +371,15 @@ mod tests {
     fn a_changed_packet_keeps_what_it_does_not_know_and_puts_its_kind_first() {
         let packet = read(r#"{"n":9007199254740993,"event":"x","p":1.10}"#).with("q", "new");
         assert_eq!(facts(&packet), r#"{"event":"x","n":9007199254740993,"p":1.10,"q":"new""#);
+    }
+
+    #[test]
+    fn keys_of_a_changed_packet_stay_as_they_were_written() {
+        let packet = read(r#"{"\u0061\ud800":1,"rapids":{},"\u0065vent":"x","o":{"\u006b":1}}"#);
+        assert_eq!(
+            facts(&packet.with("@.o.l", 2)),
+            r#"{"\u0065vent":"x","\u0061\ud800":1,"o":{"\u006b":1,"l":2}"#
+        );
     }
 
     #[test]

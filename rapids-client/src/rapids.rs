@@ -8,6 +8,7 @@ mod bulk;
 pub(crate) mod differences;
 mod fault;
 mod outputs;
+mod pace;
 pub(crate) mod position;
 mod publisher;
 mod start;
@@ -128,7 +129,7 @@ impl Rapids {
     ///
     /// Much faster than publishing one by one: up to 4,096 are in flight. Where the server is slow
     /// to answer, because it writes to the disk for each answer (`sync_interval: always`) or is far
-    /// away, they are stored in batches of up to 1,000 after the first thousand or two. They are
+    /// away, they are stored in batches of up to 1,000 after the first several hundred. They are
     /// stored in their order, unless the server did not answer and some had to be sent again; the
     /// answers come in that order in any case. That all or none of them is stored is not promised:
     /// only what a reaction returns is kept together.

@@ -111,7 +111,7 @@ mod tests {
         let texts = ["-1", "2.0", "2", "\"a\"", "\"b\"", "true", "null", "[1]", "[1.0]", "{}"];
         let raw = texts.map(|text| RawValue::from_string(text.to_owned()).unwrap());
         let operand = |text: &str| match texts.iter().position(|known| *known == text) {
-            Some(position) => Operand::from(Node::Raw(&raw[position])),
+            Some(position) => Operand::from(Node::Raw(raw[position].get())),
             None => Operand::Nothing,
         };
         for (left, right, equal, less) in [

@@ -176,7 +176,7 @@ mod tests {
 
     fn findings(expression: &str, body: &str) -> Vec<(String, Option<String>)> {
         let raw = RawValue::from_string(body.to_owned()).unwrap();
-        let findings = Expression::parse(expression).unwrap().findings(Node::Raw(&raw));
+        let findings = Expression::parse(expression).unwrap().findings(Node::Raw(raw.get()));
         findings.into_iter().map(|finding| (finding.query, finding.value)).collect()
     }
 

@@ -28,7 +28,7 @@ proptest! {
         let again = Expression::parse(&normal).unwrap();
         prop_assert_eq!(again.queries(), written.queries());
         let body = RawValue::from_string(BODY.to_owned()).unwrap();
-        let node = Node::Raw(&body);
+        let node = Node::Raw(body.get());
         prop_assert_eq!(again.holds(node), written.holds(node), "{}", normal);
         prop_assert_eq!(again.findings(node), written.findings(node));
         prop_assert_eq!(again.repeated_key(node), written.repeated_key(node));

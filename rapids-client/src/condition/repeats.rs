@@ -203,7 +203,8 @@ fn anywhere(node: Node<'_>, place: &Place<'_>) -> Option<String> {
 mod tests {
     use super::super::expression::Expression;
     use super::super::path::Path;
-    use crate::json::{Node, Top};
+    use crate::Packet;
+    use crate::json::Node;
     use serde_json::value::RawValue;
 
     #[test]
@@ -241,7 +242,7 @@ mod tests {
             ("!(@.b.y && @.b.x)", Some("@.b.x")),
         ] {
             let raw = RawValue::from_string(body.to_owned()).unwrap();
-            let answer = Expression::parse(expression).unwrap().repeated_key(Node::Raw(&raw));
+            let answer = Expression::parse(expression).unwrap().repeated_key(Node::Raw(raw.get()));
             assert_eq!(answer.as_deref(), found, "{expression}");
         }
     }
@@ -250,16 +251,15 @@ mod tests {
     fn path_tells_repeated_keys_on_it_only() {
         let raw = RawValue::from_string(r#"{"a":{"b":1,"b":2},"c":1}"#.to_owned()).unwrap();
         for (path, found) in [("@.a.b", Some("@.a.b")), ("@.a", None), ("$.c", None)] {
-            let answer = Path::parse(path).unwrap().repeated_key(Node::Raw(&raw));
+            let answer = Path::parse(path).unwrap().repeated_key(Node::Raw(raw.get()));
             assert_eq!(answer.as_deref(), found, "{path}");
         }
     }
 
     #[test]
     fn rapids_object_sent_twice_is_found_behind_its_fall_backs() {
-        let raw = RawValue::from_string("{}".to_owned()).unwrap();
-        let fields = [("rapids".into(), raw.clone()), ("rapids".into(), raw.clone())];
-        let node = Node::Top(Top { fields: &fields, rapids: &raw });
+        let packet = Packet::from_bytes(r#"{"rapids":{},"rapids":{}}"#).unwrap();
+        let node = packet.node();
         let answer = Expression::parse("@.rapids.read_count < 3").unwrap().repeated_key(node);
         assert_eq!(answer.as_deref(), Some("@.rapids"));
     }

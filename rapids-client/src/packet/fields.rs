@@ -2,78 +2,215 @@
 //!
 //! Knows JSON objects; knows nothing of what the keys mean.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
+use std::ops::Range;
 
-use serde_json::value::RawValue;
+use bytes::Bytes;
+use bytestring::ByteString;
+use serde::Serialize;
 
+use super::finite;
+use super::nested::replaced;
 use crate::condition::Step;
-use crate::json::{MAX_DEPTH, Members};
+use crate::json::{MAX_DEPTH, Member, each_member, write_string};
+
+/// Room for the members of most packets, and for the text of what most set.
+const MEMBERS: usize = 12;
+const ROOM: usize = 256;
 
 /// Top-level members in order. A repeated key stays, so that bytes and meaning survive.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Fields(Vec<(Box<str>, Box<RawValue>)>);
+///
+/// There are two texts for all of them, instead of two for each: what was read, and what was set.
+#[derive(Debug, Clone)]
+pub(crate) struct Fields {
+    read: ByteString,
+    /// Behind what was read, as places are counted: keys and values, one behind the other.
+    set: String,
+    places: Vec<Place>,
+}
+
+/// Where a member stands.
+#[derive(Debug, Clone)]
+struct Place {
+    /// With its quotes.
+    key: Range<usize>,
+    value: Range<usize>,
+    /// What a key with escapes stands for.
+    unescaped: Option<Box<str>>,
+}
 
 impl Fields {
-    /// Reads a body, or says what is wrong with it.
-    pub(crate) fn parse(body: &[u8]) -> Result<Self, String> {
-        if body.iter().all(u8::is_ascii_whitespace) {
-            return Err("it is empty".into());
+    pub(crate) fn new() -> Self {
+        Self {
+            read: ByteString::new(),
+            set: String::with_capacity(ROOM),
+            places: Vec::with_capacity(MEMBERS),
         }
-        let text = std::str::from_utf8(body)
+    }
+
+    /// Reads a body, or says what is wrong with it.
+    pub(crate) fn parse(body: Bytes) -> Result<Self, String> {
+        let Some(first) = body.iter().find(|byte| !byte.is_ascii_whitespace()) else {
+            return Err("it is empty".into());
+        };
+        let is_array = *first == b'[';
+        let read = ByteString::try_from(body)
             .map_err(|error| format!("not UTF-8 from byte {} on", error.valid_up_to() + 1))?;
-        let depth = deepest(text);
+        let depth = deepest(&read);
         if depth > MAX_DEPTH {
             return Err(format!("nested {depth} levels deep, the limit is {MAX_DEPTH}"));
         }
-        if let Some(b'[') = body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        if is_array {
             return Err("a JSON array, not an object".into());
         }
-        let Members(members) =
-            serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))?;
-        Ok(Self(members.into_iter().map(|(key, value)| (key.into(), value.to_owned())).collect()))
+        let mut places = Vec::with_capacity(MEMBERS);
+        let shown = each_member(&read, |member| {
+            places.push(Place {
+                key: range(&read, member.key),
+                value: range(&read, member.value),
+                unescaped: match member.name {
+                    Cow::Borrowed(_) => None,
+                    Cow::Owned(name) => Some(name.into()),
+                },
+            });
+        });
+        shown.map_err(|error| format!("not a JSON object: {error}"))?;
+        Ok(Self { read, set: String::new(), places })
+    }
+
+    /// The body that was read.
+    pub(crate) fn read(&self) -> &ByteString {
+        &self.read
+    }
+
+    /// How many bytes all keys and values have at most.
+    pub(crate) fn size(&self) -> usize {
+        self.read.len() + self.set.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Member<'_>> {
+        self.places.iter().map(|place| {
+            let key = self.text(&place.key);
+            let name = place.unescaped.as_deref().unwrap_or(&key[1..key.len() - 1]);
+            Member { name: name.into(), key, value: self.text(&place.value) }
+        })
     }
 
     /// The first value of a key.
-    pub(crate) fn get(&self, key: &str) -> Option<&RawValue> {
-        self.0.iter().find(|(name, _)| &**name == key).map(|(_, value)| &**value)
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
+        self.iter().find(|member| member.name == key).map(|member| member.value)
+    }
+
+    fn text(&self, place: &Range<usize>) -> &str {
+        match place.start.checked_sub(self.read.len()) {
+            Some(start) => &self.set[start..place.end - self.read.len()],
+            None => &self.read[place.clone()],
+        }
     }
 
     /// Replaces every occurrence of a key by one value, or appends it.
-    pub(crate) fn set(&mut self, key: &str, value: Box<RawValue>) {
-        match self.0.iter().position(|(name, _)| &**name == key) {
-            Some(first) => {
-                self.0[first].1 = value;
-                let mut position = 0;
-                self.0.retain(|(name, _)| {
-                    position += 1;
-                    position <= first + 1 || &**name != key
-                });
-            }
-            None => self.0.push((key.into(), value)),
+    pub(crate) fn set<T: Serialize + ?Sized>(
+        &mut self,
+        key: &str,
+        value: &T,
+    ) -> Result<(), String> {
+        if self.get(key).is_some() {
+            let value = finite::to_json(value)?;
+            check_depth(1, &value)?;
+            self.replace(key, &value);
+            return Ok(());
         }
-    }
-
-    /// Sets a value below a top-level key, making the objects on the way.
-    pub(crate) fn set_path(&mut self, steps: &[Step], value: Box<RawValue>) -> Result<(), String> {
-        let Some((Step::Name(key), rest)) = steps.split_first() else {
-            return Err("does not begin with the name of a field".into());
-        };
-        let depth = steps.len() + deepest(value.get());
-        if depth > MAX_DEPTH {
-            return Err(format!("would nest {depth} levels deep, the limit is {MAX_DEPTH}"));
+        let begin = self.set.len();
+        write_string(&mut self.set, key);
+        let end = self.set.len();
+        let written =
+            finite::write(&mut self.set, value).and_then(|()| check_depth(1, &self.set[end..]));
+        if written.is_err() {
+            self.set.truncate(begin);
+            return written;
         }
-        let value = replaced(self.get(key), rest, value)?;
-        self.set(key, value);
+        let at = |start: usize, end: usize| self.read.len() + start..self.read.len() + end;
+        let unescaped = (end - begin != key.len() + 2).then(|| key.into());
+        let place = Place { key: at(begin, end), value: at(end, self.set.len()), unescaped };
+        self.places.push(place);
         Ok(())
     }
 
-    pub(crate) fn as_slice(&self) -> &[(Box<str>, Box<RawValue>)] {
-        &self.0
+    /// Sets a value below a top-level key, making the objects on the way.
+    pub(crate) fn set_path<T: Serialize + ?Sized>(
+        &mut self,
+        steps: &[Step],
+        value: &T,
+    ) -> Result<(), String> {
+        let (key, rest) = match steps {
+            [Step::Name(key)] => return self.set(key, value),
+            [Step::Name(key), rest @ ..] => (key, rest),
+            _ => return Err("does not begin with the name of a field".into()),
+        };
+        let value = finite::to_json(value)?;
+        check_depth(steps.len(), &value)?;
+        let value = replaced(self.get(key), rest, value)?;
+        if self.get(key).is_none() {
+            // Keeps the place for what replaces it.
+            self.set(key, "")?;
+        }
+        self.replace(key, &value);
+        Ok(())
     }
+
+    /// Replaces every occurrence of a key that is there by one value.
+    fn replace(&mut self, key: &str, value: &str) {
+        let is_here: Vec<bool> = self.iter().map(|member| member.name == key).collect();
+        let Some(first) = is_here.iter().position(|is_here| *is_here) else {
+            return;
+        };
+        let old = self.places[first].value.clone();
+        let read = self.read.len();
+        if old.start < read {
+            let start = read + self.set.len();
+            self.set.push_str(value);
+            self.places[first].value = start..start + value.len();
+        } else {
+            self.set.replace_range(old.start - read..old.end - read, value);
+            let moved = |place: usize| {
+                if place >= old.end { place - old.end + old.start + value.len() } else { place }
+            };
+            for place in &mut self.places {
+                for range in [&mut place.key, &mut place.value] {
+                    *range = moved(range.start)..moved(range.end);
+                }
+            }
+        }
+        let mut position = 0;
+        self.places.retain(|_| {
+            position += 1;
+            position <= first + 1 || !is_here[position - 1]
+        });
+    }
+}
+
+/// Where a part of a text stands in it.
+fn range(text: &str, part: &str) -> Range<usize> {
+    let start = part.as_ptr().addr() - text.as_ptr().addr();
+    start..start + part.len()
+}
+
+/// Refuses what would be nested too deep for anybody to read it.
+fn check_depth(above: usize, value: &str) -> Result<(), String> {
+    let depth = above + deepest(value);
+    if depth > MAX_DEPTH {
+        return Err(format!("would nest {depth} levels deep, the limit is {MAX_DEPTH}"));
+    }
+    Ok(())
 }
 
 /// The depth of the deepest bracket, whether or not the text is valid JSON.
 fn deepest(text: &str) -> usize {
+    // Few have so many brackets that they could be nested too deep, and counting is quick.
+    let brackets = memchr::memchr2_iter(b'{', b'[', text.as_bytes()).count();
+    if brackets < MAX_DEPTH {
+        return brackets;
+    }
     let (mut depth, mut deepest) = (0_usize, 0);
     let (mut in_string, mut escaped) = (false, false);
     for byte in text.bytes() {
@@ -92,90 +229,24 @@ fn deepest(text: &str) -> usize {
     deepest
 }
 
-/// A copy of `old` in which the value at `steps` is `value`.
-fn replaced(
-    old: Option<&RawValue>,
-    steps: &[Step],
-    value: Box<RawValue>,
-) -> Result<Box<RawValue>, String> {
-    let Some((step, rest)) = steps.split_first() else {
-        return Ok(value);
-    };
-    match step {
-        Step::Name(name) => {
-            let mut members = match old.map(RawValue::get) {
-                None => Members::default(),
-                Some(text) if text.starts_with('{') => read(text)?,
-                Some(text) => return Err(format!("leads through `{}`, no object", cut(text))),
-            };
-            let inner = members.0.iter().find(|(key, _)| key == name).map(|(_, value)| *value);
-            let inner = replaced(inner, rest, value)?;
-            match members.0.iter().position(|(key, _)| key == name) {
-                Some(first) => {
-                    members.0[first].1 = &inner;
-                    let mut position = 0;
-                    members.0.retain(|(key, _)| {
-                        position += 1;
-                        position <= first + 1 || key != name
-                    });
-                }
-                None => members.0.push((name.as_str().into(), &inner)),
-            }
-            joined('{', members.0.iter().map(|(key, value)| (Some(&**key), *value)), '}')
-        }
-        Step::Index(index) => {
-            let mut elements: Vec<&RawValue> = match old.map(RawValue::get) {
-                None => Vec::new(),
-                Some(text) if text.starts_with('[') => read(text)?,
-                Some(text) => return Err(format!("leads through `{}`, no array", cut(text))),
-            };
-            let length = elements.len();
-            let position = usize::try_from(*index)
-                .ok()
-                .or_else(|| length.checked_sub(usize::try_from(index.unsigned_abs()).ok()?))
-                .filter(|position| *position <= length)
-                .ok_or_else(|| format!("has index {index}, but the array has {length} elements"))?;
-            let inner = replaced(elements.get(position).copied(), rest, value)?;
-            match elements.get_mut(position) {
-                Some(element) => *element = &inner,
-                None => elements.push(&inner),
-            }
-            joined('[', elements.iter().map(|element| (None, *element)), ']')
-        }
+/// Writes `"key":value`, behind what opens an object or behind other members; the key as JSON.
+pub(crate) fn write_member(text: &mut String, key: &str, value: &str) {
+    if !text.ends_with('{') {
+        text.push(',');
     }
+    text.push_str(key);
+    text.push(':');
+    text.push_str(value);
 }
 
-fn read<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, String> {
-    serde_json::from_str(text).map_err(|error| error.to_string())
-}
-
-fn cut(text: &str) -> String {
-    text.chars().take(20).collect()
-}
-
-fn joined<'a>(
-    open: char,
-    parts: impl Iterator<Item = (Option<&'a str>, &'a RawValue)>,
-    close: char,
-) -> Result<Box<RawValue>, String> {
-    let mut text = String::from(open);
-    for (key, value) in parts {
-        if text.len() > 1 {
-            text.push(',');
-        }
-        write_member(&mut text, key, value);
+/// Begins a member whose key needs no escapes.
+pub(crate) fn write_key(text: &mut String, key: &str) {
+    if !text.ends_with('{') {
+        text.push(',');
     }
-    text.push(close);
-    RawValue::from_string(text).map_err(|error| error.to_string())
-}
-
-/// Writes `"key":value`, or the value alone.
-pub(crate) fn write_member(text: &mut String, key: Option<&str>, value: &RawValue) {
-    if let Some(key) = key {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{}:", serde_json::Value::from(key));
-    }
-    text.push_str(value.get());
+    text.push('"');
+    text.push_str(key);
+    text.push_str("\":");
 }
 
 #[cfg(test)]
@@ -184,7 +255,7 @@ mod tests {
     use crate::condition::Path;
 
     fn reason(body: &[u8]) -> String {
-        Fields::parse(body).unwrap_err()
+        Fields::parse(Bytes::copy_from_slice(body)).unwrap_err()
     }
 
     #[test]
@@ -205,19 +276,44 @@ mod tests {
     #[test]
     fn brackets_inside_strings_do_not_count_as_depth() {
         let body = format!(r#"{{"a":"\"{}"}}"#, "[".repeat(500));
-        assert!(Fields::parse(body.as_bytes()).is_ok());
+        assert!(Fields::parse(body.into()).is_ok());
+    }
+
+    fn members(fields: &Fields) -> Vec<String> {
+        fields.iter().map(|member| format!("{}={}", member.key, member.value)).collect()
     }
 
     #[test]
     fn setting_a_repeated_key_leaves_one() {
-        let mut fields = Fields::parse(br#"{"a":1,"b":2,"a":3}"#).unwrap();
-        fields.set("a", RawValue::from_string("9".into()).unwrap());
-        let texts: Vec<_> =
-            fields.as_slice().iter().map(|(key, value)| format!("{key}={value}")).collect();
-        assert_eq!(texts, ["a=9", "b=2"]);
-        let mut fields = Fields::parse(br#"{"o":{"a":1,"b":2,"a":{"c":3}}}"#).unwrap();
+        let mut fields = Fields::parse(r#"{"a":1,"b":2,"\u0061":3}"#.into()).unwrap();
+        fields.set("a", &9).unwrap();
+        assert_eq!(members(&fields), [r#""a"=9"#, r#""b"=2"#]);
+        let mut fields = Fields::parse(r#"{"o":{"a":1,"b":2,"a":{"c":3}}}"#.into()).unwrap();
         let path = Path::parse("@.o.a").unwrap();
-        fields.set_path(path.steps(), RawValue::from_string("9".into()).unwrap()).unwrap();
-        assert_eq!(fields.get("o").unwrap().get(), r#"{"a":9,"b":2}"#);
+        fields.set_path(path.steps(), &9).unwrap();
+        assert_eq!(fields.get("o"), Some(r#"{"a":9,"b":2}"#));
+    }
+
+    #[test]
+    fn fields_that_are_set_again_and_again_keep_their_places_and_their_room() {
+        let mut fields = Fields::parse(r#"{"r":"read","\u0073":0}"#.into()).unwrap();
+        for round in 0..3 {
+            for key in ["a", "r", "b\n", "s", "c"] {
+                let long = key.repeat(7 - 2 * round);
+                fields.set(key, &long).unwrap();
+                assert_eq!(fields.get(key), Some(&*format!("{long:?}")));
+            }
+            assert!(fields.set("never", &f64::NAN).is_err());
+        }
+        let last = [
+            r#""r"="rrr""#,
+            r#""\u0073"="sss""#,
+            r#""a"="aaa""#,
+            r#""b\n"="b\nb\nb\n""#,
+            r#""c"="ccc""#,
+        ];
+        assert_eq!(members(&fields), last);
+        let live: usize = fields.iter().map(|member| member.key.len() + member.value.len()).sum();
+        assert!(fields.set.len() <= live, "{}", fields.set);
     }
 }

@@ -3,13 +3,35 @@
 //! serde_json writes NaN and the infinities as `null`, which would turn a fault into a fact that
 //! nobody stated. A dry run over the value finds them before it is written.
 
+use std::io;
+
 use serde::ser::{self, Serialize};
-use serde_json::value::RawValue;
 
 /// Writes a value as JSON.
-pub(crate) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<Box<RawValue>, String> {
+pub(crate) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<String, String> {
+    let mut json = String::with_capacity(64);
+    write(&mut json, value)?;
+    Ok(json)
+}
+
+/// Writes a value as JSON behind what is there already; of one that has none, some may be written.
+pub(crate) fn write<T: Serialize + ?Sized>(json: &mut String, value: &T) -> Result<(), String> {
     value.serialize(Finite).map_err(|refused| refused.0)?;
-    serde_json::value::to_raw_value(value).map_err(|error| format!("has no JSON: {error}"))
+    serde_json::to_writer(Behind(json), value).map_err(|error| format!("has no JSON: {error}"))
+}
+
+/// Takes bytes for text. serde_json writes whole characters at a time.
+struct Behind<'a>(&'a mut String);
+
+impl io::Write for Behind<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.push_str(std::str::from_utf8(bytes).map_err(io::Error::other)?);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A serializer that writes nothing and accepts everything but non-finite numbers.
@@ -191,16 +213,15 @@ impl ser::SerializeMap for Finite {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::value::RawValue;
 
     #[test]
     fn finite_values_become_json() {
         let json = to_json(&(1, "a", Some(2.5), [(); 1])).unwrap();
-        assert_eq!(json.get(), r#"[1,"a",2.5,[null]]"#);
-        assert_eq!(
-            to_json(&serde_json::json!({"a": {"b": [1]}})).unwrap().get(),
-            r#"{"a":{"b":[1]}}"#
-        );
-        assert_eq!(to_json(&*json).unwrap().get(), json.get());
+        assert_eq!(json, r#"[1,"a",2.5,[null]]"#);
+        assert_eq!(to_json(&serde_json::json!({"a": {"b": [1]}})).unwrap(), r#"{"a":{"b":[1]}}"#);
+        let raw = RawValue::from_string(json).unwrap();
+        assert_eq!(to_json(&raw).unwrap(), raw.get());
     }
 
     #[test]

@@ -2,15 +2,21 @@
 //!
 //! Reads it tolerantly, with the fall-backs for publishers that leave it out, and writes it.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::sync::OnceLock;
+
+use bytestring::ByteString;
 use jiff::Timestamp;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
+use jiff::fmt::temporal::DateTimePrinter;
 use uuid::Uuid;
 
 use super::arrival::Arrival;
-use super::keys::{BREADCRUMBS, CAUSATION_ID, CORRELATION_ID, CREATED, EDITED, ID, READ_COUNT};
-use crate::json::Members;
+use super::fields::{Fields, write_key};
+use super::keys::{
+    BREADCRUMBS, CAUSATION_ID, CORRELATION_ID, CREATED, EDITED, ID, RAPIDS, READ_COUNT,
+};
+use crate::json::{each_member, write_string};
 
 /// How many services the breadcrumbs hold; older ones fall off.
 const MAX_BREADCRUMBS: usize = 16;
@@ -21,66 +27,75 @@ const MAX_ID_BYTES: usize = 256;
 /// Names the space of the ids that are derived from a handled packet.
 const DERIVED_IDS: Uuid = Uuid::from_u128(0x7f0a_53d1_8b64_5c1e_9d0e_6f1d_9b5f_3a27);
 
-/// The effective content of the `rapids` object.
+/// As much as the object mostly has.
+const ROOM: usize = 256;
+
+/// How a time is written: with microseconds.
+static TIMES: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
+
+/// The effective content of the `rapids` object. Ids that were read share the bytes of their body.
 #[derive(Debug, Clone)]
 pub(crate) struct Provenance {
-    pub(crate) id: String,
+    pub(crate) id: ByteString,
     pub(crate) created: Timestamp,
-    pub(crate) correlation_id: String,
-    pub(crate) causation_id: Option<String>,
+    /// `None` if it is the packet's own id.
+    correlation_id: Option<ByteString>,
+    pub(crate) causation_id: Option<ByteString>,
     pub(crate) read_count: u64,
     pub(crate) breadcrumbs: Vec<String>,
     /// Members that the bus does not know.
-    others: Vec<(Box<str>, Box<RawValue>)>,
+    others: Vec<(Box<str>, Box<str>)>,
     /// How many members had the wrong type and so count as absent.
     pub(crate) mistyped: usize,
+    /// The object, written out when an expression first asks for it.
+    text: OnceLock<Box<str>>,
 }
 
 impl Provenance {
     /// That of a packet which begins a conversation.
     pub(crate) fn fresh() -> Self {
-        let id = new_id();
+        Self::of(new_id(), Timestamp::now())
+    }
+
+    fn of(id: ByteString, created: Timestamp) -> Self {
         Self {
-            created: Timestamp::now(),
-            correlation_id: id.clone(),
             id,
+            created,
+            correlation_id: None,
             causation_id: None,
             read_count: 0,
             breadcrumbs: Vec::new(),
             others: Vec::new(),
             mistyped: 0,
+            text: OnceLock::new(),
         }
     }
 
     /// What a body says, completed by what the stream knows of the packet, if it was stored.
-    pub(crate) fn read(raw: Option<&RawValue>, arrival: Option<&Arrival>) -> Self {
-        let members = match raw.map(|raw| serde_json::from_str::<Members<'_>>(raw.get())) {
-            Some(Ok(members)) => members,
-            Some(Err(_)) | None => Members::default(),
-        };
-        let mut mistyped = usize::from(raw.is_some_and(|raw| !raw.get().starts_with('{')));
-        let mut reader = Reader { members: &members, mistyped: &mut mistyped };
-        let id = reader.read(ID, |id: &String| is_id(id));
-        let created = reader.read(CREATED, |text: &String| text.parse::<Timestamp>().is_ok());
-        let correlation_id = reader.read(CORRELATION_ID, |id: &String| is_id(id));
-        let causation_id = reader.read(CAUSATION_ID, |id: &String| is_id(id));
-        let read_count = reader.read(READ_COUNT, |_: &u64| true);
-        let breadcrumbs = reader.read(BREADCRUMBS, |_: &Vec<String>| true);
+    pub(crate) fn read(fields: &Fields, arrival: Option<&Arrival>) -> Self {
+        let object = fields.get(RAPIDS);
+        let said = object.and_then(Said::read).unwrap_or_default();
+        let mistyped = usize::from(object.is_some_and(|text| !text.starts_with('{')));
+        let mut reader = Reader { body: fields.read(), mistyped };
+        let id = reader.id(said.id);
+        let created = reader.read(said.created, |json| {
+            serde_json::from_str::<Cow<'_, str>>(json).ok()?.parse::<Timestamp>().ok()
+        });
+        let correlation_id = reader.id(said.correlation_id);
+        let causation_id = reader.id(said.causation_id);
+        let read_count = reader.read(said.read_count, |json| serde_json::from_str(json).ok());
+        let breadcrumbs = reader.read(said.breadcrumbs, |json| serde_json::from_str(json).ok());
 
-        let id = id.or_else(|| arrival.map(Arrival::packet_id)).unwrap_or_else(new_id);
-        let created = created
-            .and_then(|text| text.parse().ok())
-            .or(arrival.map(|arrival| arrival.stored))
-            .unwrap_or_else(Timestamp::now);
+        let id = id.or_else(|| arrival.map(|arrival| arrival.packet_id().into()));
+        let created = created.or(arrival.map(|arrival| arrival.stored));
         Self {
-            correlation_id: correlation_id.unwrap_or_else(|| id.clone()),
-            id,
-            created,
+            correlation_id,
             causation_id,
             read_count: read_count.unwrap_or(0),
             breadcrumbs: newest(breadcrumbs.unwrap_or_default()),
-            others: unknown(&members),
-            mistyped,
+            others: said.others,
+            mistyped: reader.mistyped,
+            ..Self::of(id.unwrap_or_else(new_id), created.unwrap_or_else(Timestamp::now))
         }
     }
 
@@ -88,17 +103,15 @@ impl Provenance {
     /// handles a packet of this provenance. The id is derived, so handling twice says it twice.
     pub(crate) fn effect(&self, service: &str, river: &str, position: usize) -> Self {
         let name = format!("{}\u{1f}{service}\u{1f}{river}\u{1f}{position}", self.id);
-        let mut breadcrumbs = self.breadcrumbs.clone();
+        let mut breadcrumbs = Vec::with_capacity(self.breadcrumbs.len() + 1);
+        breadcrumbs.extend_from_slice(&self.breadcrumbs);
         breadcrumbs.push(service.to_owned());
         Self {
-            id: Uuid::new_v5(&DERIVED_IDS, name.as_bytes()).to_string(),
-            created: Timestamp::now(),
-            correlation_id: self.correlation_id.clone(),
+            correlation_id: Some(self.correlation_id().clone()),
             causation_id: Some(self.id.clone()),
             read_count: self.read_count.saturating_add(1),
             breadcrumbs: newest(breadcrumbs),
-            others: Vec::new(),
-            mistyped: 0,
+            ..Self::of(written(Uuid::new_v5(&DERIVED_IDS, name.as_bytes())), Timestamp::now())
         }
     }
 
@@ -107,53 +120,82 @@ impl Provenance {
     pub(crate) fn replacement(&self, id: String, is_edited: bool) -> Self {
         let mut others = self.others.clone();
         if is_edited {
-            let yes = RawValue::from_string("true".to_owned()).expect("`true` is valid JSON");
             others.retain(|(key, _)| &**key != EDITED);
-            others.push((EDITED.into(), yes));
+            others.push((EDITED.into(), "true".into()));
         }
         Self {
-            id,
-            created: Timestamp::now(),
+            correlation_id: Some(self.correlation_id().clone()),
             causation_id: Some(self.id.clone()),
+            read_count: self.read_count,
+            breadcrumbs: self.breadcrumbs.clone(),
             others,
-            mistyped: 0,
-            ..self.clone()
+            ..Self::of(id.into(), Timestamp::now())
         }
     }
 
-    /// The object as it is published, and as expressions see it.
-    pub(crate) fn to_json(&self) -> Box<RawValue> {
-        #[derive(Serialize)]
-        struct Known<'a> {
-            id: &'a str,
-            created: String,
-            correlation_id: &'a str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            causation_id: Option<&'a str>,
-            read_count: u64,
-            breadcrumbs: &'a [String],
+    pub(crate) fn correlation_id(&self) -> &ByteString {
+        self.correlation_id.as_ref().unwrap_or(&self.id)
+    }
+
+    /// The object as expressions see it.
+    pub(crate) fn text(&self) -> &str {
+        self.text.get_or_init(|| {
+            let mut text = String::with_capacity(ROOM);
+            self.write_out(&mut text);
+            text.into()
+        })
+    }
+
+    /// Writes the object as it is published.
+    pub(crate) fn write(&self, text: &mut String) {
+        match self.text.get() {
+            Some(written) => text.push_str(written),
+            None => self.write_out(text),
         }
-        let known = serde_json::to_string(&Known {
-            id: &self.id,
-            created: format!("{:.6}", self.created),
-            correlation_id: &self.correlation_id,
-            causation_id: self.causation_id.as_deref(),
-            read_count: self.read_count,
-            breadcrumbs: &self.breadcrumbs,
-        });
-        let mut text = known.expect("strings and integers always have JSON");
-        text.pop();
+    }
+
+    fn write_out(&self, text: &mut String) {
+        text.push('{');
+        write_key(text, ID);
+        write_string(text, &self.id);
+        write_key(text, CREATED);
+        text.push('"');
+        // Neither the printer nor a String has a reason to fail.
+        let _ = TIMES.print_timestamp(&self.created, &mut *text);
+        text.push('"');
+        write_key(text, CORRELATION_ID);
+        write_string(text, self.correlation_id());
+        if let Some(id) = &self.causation_id {
+            write_key(text, CAUSATION_ID);
+            write_string(text, id);
+        }
+        write_key(text, READ_COUNT);
+        let _ = write!(text, "{}", self.read_count);
+        write_key(text, BREADCRUMBS);
+        text.push('[');
+        for service in &self.breadcrumbs {
+            if !text.ends_with('[') {
+                text.push(',');
+            }
+            write_string(text, service);
+        }
+        text.push(']');
         for (key, value) in &self.others {
             text.push(',');
-            super::fields::write_member(&mut text, Some(key), value);
+            write_string(text, key);
+            text.push(':');
+            text.push_str(value);
         }
         text.push('}');
-        RawValue::from_string(text).expect("an object of valid members is valid JSON")
     }
 }
 
-fn new_id() -> String {
-    Uuid::now_v7().to_string()
+fn new_id() -> ByteString {
+    written(Uuid::now_v7())
+}
+
+fn written(id: Uuid) -> ByteString {
+    (&*id.hyphenated().encode_lower(&mut Uuid::encode_buffer())).into()
 }
 
 /// An id must fit into a header and a log line.
@@ -166,24 +208,61 @@ fn newest(mut breadcrumbs: Vec<String>) -> Vec<String> {
     breadcrumbs
 }
 
-fn unknown(members: &Members<'_>) -> Vec<(Box<str>, Box<RawValue>)> {
-    const KNOWN: [&str; 6] = [ID, CREATED, CORRELATION_ID, CAUSATION_ID, READ_COUNT, BREADCRUMBS];
-    let others = members.0.iter().filter(|(key, _)| !KNOWN.contains(&&**key));
-    others.map(|(key, value)| ((&**key).into(), (*value).to_owned())).collect()
+/// What the members of the object are as JSON: of those the bus knows, the first of each name.
+#[derive(Default)]
+struct Said<'a> {
+    id: Option<&'a str>,
+    created: Option<&'a str>,
+    correlation_id: Option<&'a str>,
+    causation_id: Option<&'a str>,
+    read_count: Option<&'a str>,
+    breadcrumbs: Option<&'a str>,
+    others: Vec<(Box<str>, Box<str>)>,
+}
+
+impl<'a> Said<'a> {
+    fn read(object: &'a str) -> Option<Self> {
+        let mut said = Self::default();
+        let shown = each_member(object, |member| {
+            let known = match &*member.name {
+                ID => &mut said.id,
+                CREATED => &mut said.created,
+                CORRELATION_ID => &mut said.correlation_id,
+                CAUSATION_ID => &mut said.causation_id,
+                READ_COUNT => &mut said.read_count,
+                BREADCRUMBS => &mut said.breadcrumbs,
+                other => return said.others.push((other.into(), member.value.into())),
+            };
+            known.get_or_insert(member.value);
+        });
+        shown.is_ok().then_some(said)
+    }
 }
 
 /// Reads members one by one and counts those of the wrong type.
 struct Reader<'a> {
-    members: &'a Members<'a>,
-    mistyped: &'a mut usize,
+    body: &'a ByteString,
+    mistyped: usize,
 }
 
 impl Reader<'_> {
-    fn read<T: DeserializeOwned>(&mut self, key: &str, valid: impl Fn(&T) -> bool) -> Option<T> {
-        let (_, raw) = self.members.0.iter().find(|(name, _)| name == key)?;
-        let value = serde_json::from_str(raw.get()).ok().filter(valid);
-        *self.mistyped += usize::from(value.is_none());
+    fn read<T>(&mut self, said: Option<&str>, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let value = read(said?);
+        self.mistyped += usize::from(value.is_none());
         value
+    }
+
+    fn id(&mut self, said: Option<&str>) -> Option<ByteString> {
+        let body = self.body;
+        self.read(said, |json| {
+            let inner = json.strip_prefix('"')?.strip_suffix('"')?;
+            let id = if inner.contains('\\') {
+                serde_json::from_str::<String>(json).ok()?.into()
+            } else {
+                body.slice_ref(inner)
+            };
+            is_id(&id).then_some(id)
+        })
     }
 }
 
@@ -201,21 +280,24 @@ mod tests {
         }
     }
 
+    fn fields(body: &str) -> Fields {
+        Fields::parse(body.to_owned().into()).unwrap()
+    }
+
     fn read(json: &str) -> Provenance {
-        let raw = RawValue::from_string(json.into()).unwrap();
-        Provenance::read(Some(&raw), Some(&arrival()))
+        Provenance::read(&fields(&format!(r#"{{"rapids":{json}}}"#)), Some(&arrival()))
     }
 
     #[test]
     fn a_bare_packet_gets_its_id_and_time_from_the_stream() {
-        let bare = Provenance::read(None, Some(&arrival()));
+        let bare = Provenance::read(&fields("{}"), Some(&arrival()));
         assert_eq!(bare.id, "RAPIDS-1793491200-17");
-        assert_eq!(bare.correlation_id, bare.id);
+        assert_eq!(bare.correlation_id(), &bare.id);
         assert_eq!(bare.created, arrival().stored);
         assert_eq!((bare.read_count, bare.breadcrumbs.len(), bare.mistyped), (0, 0, 0));
 
         let named = Arrival { message_id: Some("o-1".into()), ..arrival() };
-        assert_eq!(Provenance::read(None, Some(&named)).id, "o-1");
+        assert_eq!(Provenance::read(&fields("{}"), Some(&named)).id, "o-1");
     }
 
     #[test]
@@ -225,19 +307,16 @@ mod tests {
                 "read_count":-1,"breadcrumbs":"order"}"#,
         );
         assert_eq!(read.id, "RAPIDS-1793491200-17");
-        assert_eq!(read.correlation_id, "c");
+        assert_eq!(read.correlation_id(), "c");
         assert_eq!((read.causation_id, read.read_count), (None, 0));
         assert_eq!(read.mistyped, 5);
-        assert_eq!(
-            Provenance::read(Some(&RawValue::from_string("3".into()).unwrap()), None).mistyped,
-            1
-        );
+        assert_eq!(Provenance::read(&fields(r#"{"rapids":3}"#), None).mistyped, 1);
     }
 
     #[test]
     fn unknown_members_survive() {
         let read = read(r#"{"id":"a","edited":true}"#);
-        assert!(read.to_json().get().ends_with(r#""edited":true}"#), "{}", read.to_json());
+        assert!(read.text().ends_with(r#""edited":true}"#), "{}", read.text());
     }
 
     #[test]
@@ -247,7 +326,7 @@ mod tests {
         assert_eq!(effect.id, cause.effect("payment", "charge", 0).id);
         assert_ne!(effect.id, cause.effect("payment", "charge", 1).id);
         assert_ne!(effect.id, cause.effect("payment", "refund", 0).id);
-        assert_eq!(effect.correlation_id, "c");
+        assert_eq!(effect.correlation_id(), "c");
         assert_eq!(effect.causation_id.as_deref(), Some("a"));
         assert_eq!(
             (effect.read_count, effect.breadcrumbs),
@@ -262,13 +341,14 @@ mod tests {
                 "breadcrumbs":["x","y"],"edited":"by whom?","tenant":7}"#,
         );
         let edited = original.replacement("b".into(), true);
-        assert_eq!((edited.id.as_str(), edited.correlation_id.as_str()), ("b", "c"));
+        assert_eq!((&*edited.id, &**edited.correlation_id()), ("b", "c"));
         assert_eq!((edited.causation_id.as_deref(), edited.read_count), (Some("a"), 2));
         assert_eq!(edited.breadcrumbs, original.breadcrumbs);
-        let json = edited.to_json();
-        assert!(json.get().ends_with(r#","tenant":7,"edited":true}"#), "{json}");
-        let sent_on = original.replacement("b".into(), false).to_json();
-        assert!(sent_on.get().ends_with(r#","edited":"by whom?","tenant":7}"#), "{sent_on}");
+        let json = edited.text();
+        assert!(json.ends_with(r#","tenant":7,"edited":true}"#), "{json}");
+        let sent_on = original.replacement("b".into(), false);
+        let sent_on = sent_on.text();
+        assert!(sent_on.ends_with(r#","edited":"by whom?","tenant":7}"#), "{sent_on}");
     }
 
     #[test]

@@ -9,21 +9,20 @@
 use std::collections::VecDeque;
 use std::iter;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures::future::{join, join_all};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tracing::debug;
 
 use super::batch::{Batch, LARGEST_BATCH};
 use super::fault::{Fault, Patience};
+use super::pace::Pace;
 use super::publisher::{Outgoing, Published, Publisher, Sent, Unstored};
 use crate::error::with_causes;
 use crate::packet::Packet;
 use crate::{Error, Result};
-
-/// How many packets the window has in flight: first, and as long as the server is fast.
-const NARROWEST: usize = 512;
-const WIDEST: usize = 4_096;
 
 /// As many bytes are in flight at most, but for one packet.
 const WINDOW_BYTES: usize = 32 << 20;
@@ -31,15 +30,17 @@ const WINDOW_BYTES: usize = 32 << 20;
 /// Bytes at which a batch is large enough: the server keeps it aside until all of it is there.
 pub(super) const BATCH_BYTES: usize = 8 << 20;
 
-/// Where an answer is waited for longer than this, batches are faster: they cost the server some
-/// 20 us for each packet. What is large takes its time either way.
-const SLOW: Duration = Duration::from_micros(50);
-const SLOW_PER_KIBIBYTE: Duration = Duration::from_micros(10);
-
-/// So many windows in a row show that the server is slow, and not just busy for a moment.
-const SLOW_WINDOWS: u32 = 2;
+/// Packets go to the task that sends them in portions of up to so many packets and bytes, so that it
+/// is woken for a portion. A few of them wait at most: what they hold is in memory twice.
+const PORTION: usize = 128;
+const PORTION_BYTES: usize = 128 << 10;
+const PORTIONS: usize = 4;
 
 /// Publishes packets in order.
+///
+/// They are made and written out here, and sent by a task of its own: it runs beside the connection,
+/// so that no answer has to wake another thread, and what it allocates is freed where it was
+/// allocated.
 ///
 /// # Errors
 /// The first one, once there is an answer to everything that was under way.
@@ -48,22 +49,56 @@ pub(super) async fn publish(
     patience: Patience,
     packets: impl IntoIterator<Item = Packet>,
 ) -> Result<Vec<Published>> {
-    let mut bulk = Bulk::new(publisher, patience);
-    for packet in packets {
-        match publisher.prepare(&packet) {
-            Ok(outgoing) if bulk.is_slow() => bulk.gather(outgoing).await,
-            Ok(outgoing) => bulk.send(outgoing).await,
-            Err(error) => bulk.fail(error),
+    let (queue, portions) = mpsc::channel(PORTIONS);
+    // Ends with this future, wherever that is dropped.
+    let mut sending = JoinSet::new();
+    sending.spawn(Bulk::new(Arc::clone(publisher), patience).send_all(portions));
+    let unfit = hand_over(publisher, packets, queue).await.err();
+    let published = match sending.join_next().await {
+        Some(Ok(outcome)) => outcome?,
+        Some(Err(error)) => {
+            return Err(Error::Server { action: "publish".to_owned(), source: error.into() });
         }
-        if bulk.failed.is_some() {
-            break;
-        }
-    }
-    bulk.finish().await
+        None => Vec::new(),
+    };
+    unfit.map_or(Ok(published), Err)
 }
 
-struct Bulk<'a> {
-    publisher: &'a Arc<Publisher>,
+/// Writes packets out, up to the first that cannot be published, or until nobody sends any more.
+async fn hand_over(
+    publisher: &Publisher,
+    packets: impl IntoIterator<Item = Packet>,
+    queue: mpsc::Sender<Vec<Outgoing>>,
+) -> Result<()> {
+    let mut portion = Vec::with_capacity(PORTION);
+    let mut bytes = 0;
+    let mut outcome = Ok(());
+    for packet in packets {
+        match publisher.prepare(&packet) {
+            Ok(outgoing) => {
+                bytes += outgoing.size();
+                portion.push(outgoing);
+            }
+            Err(error) => {
+                outcome = Err(error);
+                break;
+            }
+        }
+        if portion.len() == PORTION || bytes >= PORTION_BYTES {
+            bytes = 0;
+            let full = std::mem::replace(&mut portion, Vec::with_capacity(PORTION));
+            if queue.send(full).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+    // Whoever sends has failed if it takes no more, and tells why.
+    let _ = queue.send(portion).await;
+    outcome
+}
+
+struct Bulk {
+    publisher: Arc<Publisher>,
     patience: Patience,
     /// Packets on their way, oldest first, and their bytes.
     window: VecDeque<Sent>,
@@ -76,8 +111,8 @@ struct Bulk<'a> {
     pace: Pace,
 }
 
-impl<'a> Bulk<'a> {
-    fn new(publisher: &'a Arc<Publisher>, patience: Patience) -> Self {
+impl Bulk {
+    fn new(publisher: Arc<Publisher>, patience: Patience) -> Self {
         Self {
             publisher,
             patience,
@@ -99,12 +134,38 @@ impl<'a> Bulk<'a> {
         self.failed.get_or_insert(error);
     }
 
-    /// Sends a packet through the window.
+    /// Sends packets until there are no more, or one of them has failed.
+    async fn send_all(
+        mut self,
+        mut portions: mpsc::Receiver<Vec<Outgoing>>,
+    ) -> Result<Vec<Published>> {
+        while self.failed.is_none()
+            && let Some(portion) = portions.recv().await
+        {
+            for packet in portion {
+                if self.is_slow() {
+                    self.gather(packet).await;
+                } else {
+                    self.send(packet).await;
+                }
+                if self.failed.is_some() {
+                    break;
+                }
+            }
+        }
+        self.finish().await
+    }
+
+    /// Sends a packet through the window. One that is full is emptied by half: whoever waits for
+    /// the oldest alone is woken for each.
     async fn send(&mut self, packet: Outgoing) {
-        while self.window.len() >= self.pace.width || self.in_flight >= WINDOW_BYTES {
-            let waiting = Instant::now();
-            let bytes = self.next_answer().await;
-            self.pace.answered(bytes, waiting.elapsed());
+        if self.window.len() >= self.pace.width || self.in_flight >= WINDOW_BYTES {
+            let (width, bytes) = (self.pace.width / 2, WINDOW_BYTES / 2);
+            while self.window.len() > width || self.in_flight > bytes {
+                let waiting = Instant::now();
+                let bytes = self.next_answer().await;
+                self.pace.answered(bytes, waiting.elapsed());
+            }
         }
         self.in_flight += packet.size();
         self.window.push_back(self.publisher.send(packet).await);
@@ -182,82 +243,5 @@ impl<'a> Bulk<'a> {
         self.send_gathered().await;
         self.drain().await;
         self.failed.map_or(Ok(self.published), Err)
-    }
-}
-
-/// How long answers are waited for. Servers write them in bursts, so it takes a whole window to
-/// tell.
-struct Pace {
-    width: usize,
-    answers: usize,
-    bytes: usize,
-    waited: Duration,
-    slow_windows: u32,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self { width: NARROWEST, answers: 0, bytes: 0, waited: Duration::ZERO, slow_windows: 0 }
-    }
-}
-
-impl Pace {
-    fn answered(&mut self, bytes: usize, waited: Duration) {
-        self.answers += 1;
-        self.bytes += bytes;
-        self.waited += waited;
-        if self.answers < self.width {
-            return;
-        }
-        let times = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        let slow = SLOW * times(self.answers) + SLOW_PER_KIBIBYTE * times(self.bytes >> 10);
-        *self = if self.waited > slow {
-            Self { width: self.width, slow_windows: self.slow_windows + 1, ..Self::default() }
-        } else {
-            Self { width: (self.width * 2).min(WIDEST), ..Self::default() }
-        };
-    }
-
-    fn is_slow(&self) -> bool {
-        self.slow_windows >= SLOW_WINDOWS
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// After windows in which each answer was waited for so long, with packets of these bytes.
-    fn after(bytes: usize, waits: &[Duration]) -> Pace {
-        let mut pace = Pace::default();
-        for waited in waits {
-            // The answers of a window come at once, behind the first one.
-            let width = pace.width;
-            pace.answered(bytes, *waited * u32::try_from(width).unwrap());
-            (1..width).for_each(|_| pace.answered(bytes, Duration::ZERO));
-        }
-        pace
-    }
-
-    const LONG: Duration = Duration::from_micros(70);
-    const SHORT: Duration = Duration::from_micros(7);
-
-    #[test]
-    fn a_server_is_slow_whose_answers_are_waited_for_twice_in_a_row() {
-        assert!(!after(600, &[LONG]).is_slow());
-        assert!(!after(600, &[LONG, SHORT, LONG]).is_slow());
-        assert!(after(600, &[LONG, LONG]).is_slow());
-    }
-
-    #[test]
-    fn answers_to_large_packets_may_take_longer() {
-        assert!(!after(100 << 10, &[LONG, LONG]).is_slow());
-    }
-
-    #[test]
-    fn the_window_widens_as_long_as_the_server_is_fast() {
-        let widths = [1, 2, 3, 9].map(|windows| after(600, &vec![SHORT; windows]).width);
-        assert_eq!(widths, [1_024, 2_048, 4_096, 4_096]);
-        assert_eq!(after(600, &[SHORT, LONG]).width, 1_024);
     }
 }
