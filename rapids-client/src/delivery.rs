@@ -42,4 +42,4 @@ mod tickets;
 mod turning;
 pub(crate) mod window;
 
-pub(crate) use exclusive::{Permit, Record};
+pub(crate) use exclusive::{Hub, Permit, Record, Seat};

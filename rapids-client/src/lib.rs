@@ -35,4 +35,4 @@ pub use river::{
     ClauseReport, Explanation, Outcome, Packets, RetryPolicy, River, Rules, Verdict, is_final,
     reject, retry_after,
 };
-pub use service::{Service, told_to_stop};
+pub use service::{Bundle, Service, bundle, told_to_stop};

@@ -3,6 +3,7 @@
 //! Declares and starts; the work on the rapids is left to [`delivery`](crate::delivery).
 
 mod announcement;
+mod bundle;
 mod flow;
 mod running;
 mod signal;
@@ -14,6 +15,7 @@ use jiff::Timestamp;
 
 pub(crate) use announcement::Announcement;
 use announcement::is_version;
+pub use bundle::{Bundle, bundle};
 pub use signal::told_to_stop;
 
 use crate::config::Config;

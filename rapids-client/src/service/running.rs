@@ -4,12 +4,15 @@ use std::future::Future;
 use std::thread;
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{Instrument, info_span, warn};
 
 use super::Service;
 use crate::backoff;
+use crate::config::Config;
 use crate::connection::Connection;
+use crate::delivery::Seat;
 use crate::delivery::engine::{Ended, Engine};
 use crate::delivery::reactor::{self, Job};
 use crate::delivery::window::MOST_AHEAD;
@@ -54,7 +57,7 @@ pub(super) async fn run(service: Service, shutdown: impl Future<Output = ()>) ->
     }
 }
 
-fn failed_thread(source: Box<dyn std::error::Error + Send + Sync>) -> Error {
+pub(super) fn failed_thread(source: Box<dyn std::error::Error + Send + Sync>) -> Error {
     Error::Server { action: "run the delivery thread".to_owned(), source }
 }
 
@@ -62,16 +65,35 @@ fn failed_thread(source: Box<dyn std::error::Error + Send + Sync>) -> Error {
 fn deliver(
     service: Service,
     jobs: mpsc::Sender<Job>,
-    mut stopped: watch::Receiver<bool>,
+    stopped: watch::Receiver<bool>,
 ) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| failed_thread(error.into()))?;
+    runtime()?.block_on(work(service, jobs, stopped, None))
+}
+
+/// A runtime for a thread of the library.
+pub(super) fn runtime() -> Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().map_err(|error| failed_thread(error.into()))
+}
+
+/// What a service shares with others of its process.
+#[derive(Clone)]
+pub(super) struct Common {
+    pub(super) connection: Connection,
+    pub(super) seat: Seat,
+}
+
+/// Works until told to stop; one that is replaced by another instance stands by.
+pub(super) async fn work(
+    service: Service,
+    jobs: mpsc::Sender<Job>,
+    mut stopped: watch::Receiver<bool>,
+    common: Option<Common>,
+) -> Result<()> {
     let span = info_span!("service", name = service.name());
-    let delivering = async {
+    let working = async {
         loop {
-            let opening = open(service.clone(), jobs.clone());
+            let opening = open(&service, &jobs, common.clone());
             let engine = tokio::select! {
                 engine = opening => engine?,
                 // Also when the caller was dropped.
@@ -82,15 +104,22 @@ fn deliver(
             }
         }
     };
-    runtime.block_on(delivering.instrument(span))
+    working.instrument(span).await
 }
 
 /// Opens all that the service needs, anew where the server fails in the middle of it.
-async fn open(service: Service, jobs: mpsc::Sender<Job>) -> Result<Engine> {
+async fn open(
+    service: &Service,
+    jobs: &mpsc::Sender<Job>,
+    common: Option<Common>,
+) -> Result<Engine> {
     let mut attempt = 0;
     loop {
-        let connection = connect(&service).await?;
-        let opening = Engine::open(service.clone(), connection, jobs.clone());
+        let (connection, seat) = match common.clone() {
+            Some(Common { connection, seat }) => (connection, Some(seat)),
+            None => (connect(service.config(), service.name()).await?, None),
+        };
+        let opening = Engine::open(service.clone(), connection, jobs.clone(), seat);
         match Box::pin(opening).await {
             Err(error @ Error::Server { .. }) if attempt < RESTARTS => {
                 attempt += 1;
@@ -103,10 +132,10 @@ async fn open(service: Service, jobs: mpsc::Sender<Job>) -> Result<Engine> {
 }
 
 /// Connects, and waits for a server that is not there yet.
-async fn connect(service: &Service) -> Result<Connection> {
+pub(super) async fn connect(config: &Config, name: &str) -> Result<Connection> {
     let mut attempt = 0;
     loop {
-        let error = match Connection::open(service.config(), service.name()).await {
+        let error = match Connection::open(config, name).await {
             Ok(connection) => return Ok(connection),
             Err(error) if crate::connection::is_absent(&error) => error,
             // It went away, or came, in between.
@@ -116,7 +145,7 @@ async fn connect(service: &Service) -> Result<Connection> {
         attempt += 1;
         // Once is news, each further time is noise.
         if attempt == 1 {
-            let url = service.config().url();
+            let url = config.url();
             warn!("waiting for a server at {url}: {}", with_causes(&error));
         }
         tokio::time::sleep(backoff::exponential(attempt).min(LONGEST_WAIT)).await;

@@ -1,14 +1,14 @@
 //! One suite of behaviours that the rapids in memory and a real server must agree on, with both
-//! ways of delivery.
+//! ways of delivery, and in a bundle.
 //!
 //! Each scenario names rivers and packets; each world runs it, and what was published is
 //! compared with what is expected, and with that of the others, ids included.
 
-use rapids_client::{Delivery, Packet, River, reject};
+use rapids_client::{Delivery, Packet, River, bundle, reject};
 use rapids_test::TestRapids;
 use serde::{Deserialize, Serialize};
 
-use crate::harness::Bench;
+use crate::harness::{Bench, Running};
 
 /// What is given and what must come of it.
 struct Scenario {
@@ -16,6 +16,15 @@ struct Scenario {
     bodies: Vec<String>,
     /// The published events, in order, as `service: name key=value`.
     expected: Vec<&'static str>,
+}
+
+/// How the services of a scenario run on a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Shared,
+    Exclusive,
+    /// All in one bundle.
+    Bundled,
 }
 
 /// What everybody who listens to `end` knows to be the last packet.
@@ -33,13 +42,22 @@ impl Scenario {
         rapids.packets().to_vec()
     }
 
-    async fn on_a_server(&self, delivery: Delivery, published: usize) -> Vec<Packet> {
+    async fn on_a_server(&self, way: Way, published: usize) -> Vec<Packet> {
+        let delivery = if way == Way::Shared { Delivery::Shared } else { Delivery::Exclusive };
         let bench = Bench::of(delivery).await;
         let mut running = Vec::new();
-        for (name, rivers) in &self.services {
-            running.push(bench.run(bench.service(name, rivers.clone())).await);
-        }
         let names: Vec<_> = self.services.iter().map(|(name, _)| *name).collect();
+        let services = self.services.iter().map(|(name, it)| bench.service(name, it.clone()));
+        if way == Way::Bundled {
+            running.push(Running::spawn_bundle(bundle(services)));
+            for name in &names {
+                bench.is_up(name).await;
+            }
+        } else {
+            for service in services {
+                running.push(bench.run(service).await);
+            }
+        }
         let mut tail = bench.tail().await;
         for body in &self.bodies {
             bench.publish_raw(body.clone()).await;
@@ -63,11 +81,11 @@ impl Scenario {
             let effects = packets.iter().filter(|packet| packet.causation_id().is_some());
             sorted(effects.map(|packet| packet.id().to_owned()).collect())
         };
-        for delivery in [Delivery::Shared, Delivery::Exclusive] {
-            let on_a_server = self.on_a_server(delivery, in_memory.len()).await;
+        for way in [Way::Shared, Way::Exclusive, Way::Bundled] {
+            let on_a_server = self.on_a_server(way, in_memory.len()).await;
             let lines = sorted(published(&on_a_server));
-            assert_eq!(lines, sorted(published(&in_memory)), "{delivery:?}");
-            assert_eq!(derived(&on_a_server), derived(&in_memory), "{delivery:?}, derived ids");
+            assert_eq!(lines, sorted(published(&in_memory)), "{way:?}");
+            assert_eq!(derived(&on_a_server), derived(&in_memory), "{way:?}, derived ids");
         }
     }
 }

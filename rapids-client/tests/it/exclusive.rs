@@ -37,7 +37,7 @@ struct Count {
 }
 
 /// Makes sure that each of the calls was answered once and counted once.
-async fn check(bench: &Bench, calls: u64) {
+pub(crate) async fn check(bench: &Bench, calls: u64) {
     bench.quiet(&["counter"]).await;
     bench.rapids.publish(Packet::event("end")).await.unwrap();
     let packets = bench.tail().await.until("end").await;

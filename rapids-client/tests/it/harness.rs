@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::{Info, PullConsumer};
 use rapids_client::{
-    Config, DeadLetters, Delivery, Filter, Packet, Rapids, River, Service, Start, StoredLetter,
-    Tail,
+    Bundle, Config, DeadLetters, Delivery, Filter, Packet, Rapids, River, Service, Start,
+    StoredLetter, Tail,
 };
 use rapids_test::NatsServer;
 use tokio::sync::oneshot;
@@ -258,9 +258,23 @@ impl Running {
         Self { stop, task }
     }
 
+    pub(crate) fn spawn_bundle(bundle: Bundle) -> Self {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(bundle.run_until(async {
+            let _ = stopped.await;
+        }));
+        Self { stop, task }
+    }
+
     pub(crate) async fn stop(self) {
         let _ = self.stop.send(());
         soon("the service stops", self.task).await.unwrap().unwrap();
+    }
+
+    /// Stops it, and returns the fault by which a part of it had ended before.
+    pub(crate) async fn stop_failing(self) -> rapids_client::Error {
+        let _ = self.stop.send(());
+        soon("the service stops", self.task).await.unwrap().unwrap_err()
     }
 
     /// Waits for a service that ends by itself.

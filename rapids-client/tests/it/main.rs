@@ -6,6 +6,7 @@ mod announcement;
 mod backlog;
 mod batches;
 mod behaviours;
+mod bundle;
 mod crashes;
 mod dead_letters;
 mod delivery;

@@ -25,6 +25,8 @@ use crate::{Error, Result};
 const NEAR: u64 = 2_048;
 /// How often the stream is asked whether anything is missing at the end.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often where that is done for all services of the process already.
+const LOOK_SHARED: Duration = Duration::from_secs(10);
 /// How long to wait after something that failed.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -226,7 +228,7 @@ impl LiveFeed {
                     async move { Done::Opened(CatchUp::open(connection, of, from).await) },
                 ));
         } else if Instant::now() >= self.next_look {
-            self.next_look = Instant::now() + LOOK;
+            self.next_look = Instant::now() + if self.seat.is_some() { LOOK_SHARED } else { LOOK };
             self.under_way =
                 Some(Box::pin(async move { Done::Looked(standing(&connection).await) }));
         }
