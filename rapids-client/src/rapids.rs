@@ -168,7 +168,7 @@ impl Rapids {
     /// # Errors
     /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn positions(&self) -> Result<Vec<Position>> {
-        position::all(&self.connection).await
+        Box::pin(position::all(&self.connection)).await
     }
 
     /// How far one service is; `None` if it has no position, because it has never run or was made
@@ -177,7 +177,7 @@ impl Rapids {
     /// # Errors
     /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn position(&self, service: &str) -> Result<Option<Position>> {
-        position::one(&self.connection, service).await
+        Box::pin(position::one(&self.connection, service)).await
     }
 
     pub(crate) fn facts(&self) -> &StreamFacts {

@@ -7,8 +7,8 @@ use crate::Result;
 
 /// Asked for packets, and gives no more than it was asked for.
 pub(crate) enum Intake {
-    Shared(Pull),
-    Exclusive(LiveFeed),
+    Shared(Box<Pull>),
+    Exclusive(Box<LiveFeed>),
 }
 
 impl Intake {

@@ -90,7 +90,12 @@ impl Position {
                 let pull =
                     Pull::open(connection, (Feed::Rapids, STREAM), service, HEARTBEAT).await?;
                 let (tenure, done) = (None, Rc::default());
-                return Ok(TakenUp { intake: Intake::Shared(pull), standing, tenure, done });
+                return Ok(TakenUp {
+                    intake: Intake::Shared(Box::new(pull)),
+                    standing,
+                    tenure,
+                    done,
+                });
             }
             Self::Exclusive { lease, facts } => (lease, facts),
         };
@@ -112,7 +117,7 @@ impl Position {
         let mut feed = LiveFeed::new(connection, of, seat, &facts, record.floor + 1);
         feed.allow_to(tenure.keeper.reserved());
         Ok(TakenUp {
-            intake: Intake::Exclusive(feed),
+            intake: Intake::Exclusive(Box::new(feed)),
             standing: Standing { first: 0, deliveries: 0, delivered: record.floor },
             done: tenure.keeper.done(),
             tenure: Some(tenure),

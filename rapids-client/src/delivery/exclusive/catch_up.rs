@@ -46,7 +46,7 @@ impl CatchUp {
         connection: Connection,
         (service, instance): (String, String),
         from: u64,
-    ) -> Result<Self> {
+    ) -> Result<Box<Self>> {
         let wanted = PullConfig {
             name: Some(format!("{service}_{instance}_{}", fastrand::u32(..))),
             description: Some(format!("{service}, catching up from {from}")),
@@ -64,7 +64,7 @@ impl CatchUp {
         let info = created.cached_info();
         let (consumer, pending) = (info.name.clone(), info.num_pending);
         let pull = Pull::open(&connection, (Feed::Rapids, STREAM), &consumer, HEARTBEAT).await?;
-        Ok(Self { connection, consumer, pull, number: 0, pending })
+        Ok(Box::new(Self { connection, consumer, pull, number: 0, pending }))
     }
 
     /// Sees to it that so many are asked for.

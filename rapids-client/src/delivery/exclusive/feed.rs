@@ -46,7 +46,7 @@ pub(crate) struct LiveFeed {
     /// Where the live feed is shared with other services of the process.
     seat: Option<Seat>,
     live: Option<Source>,
-    catch_up: Option<CatchUp>,
+    catch_up: Option<Box<CatchUp>>,
     under_way: Option<LocalBoxFuture<'static, Done>>,
     next_look: Instant,
     /// Where the stream ended when it was looked at last.
@@ -67,7 +67,7 @@ enum Source {
 /// What was under way.
 enum Done {
     Joined(Result<(Source, StreamFacts)>),
-    Opened(Result<CatchUp>),
+    Opened(Result<Box<CatchUp>>),
     Looked(Result<StreamFacts>),
 }
 
@@ -446,7 +446,7 @@ async fn next_of(live: &mut Option<Source>) -> Came {
     }
 }
 
-async fn read_of(catch_up: &mut Option<CatchUp>) -> Read {
+async fn read_of(catch_up: &mut Option<Box<CatchUp>>) -> Read {
     match catch_up {
         Some(catch_up) => catch_up.next().await,
         None => std::future::pending().await,
