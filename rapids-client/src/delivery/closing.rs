@@ -9,6 +9,8 @@ use tracing::{error, warn};
 
 use super::engine::{Engine, LAST_WORDS};
 use super::held::Fate;
+use super::in_hand::InHand;
+use super::place::{Feed, Place};
 use crate::error::with_causes;
 
 impl Engine {
@@ -29,6 +31,7 @@ impl Engine {
         self.alone.take_if(|lone| !lone.has_begun);
         // Nothing is known of these yet: they are handed back with what else is held, at the end.
         self.recalling.clear();
+        let noted = self.last_in_hand(InHand::has_begun);
         let places: Vec<_> = self.in_hand.keys().copied().collect();
         for place in places {
             self.leave(place, None);
@@ -45,14 +48,23 @@ impl Engine {
         }
         self.held.release_all().await;
         let (next, _) = self.intake.reading();
+        // Of the others nothing was begun, or it has ended.
+        let begun = self.last_in_hand(|_| true).max(noted);
         if let Some(tenure) = &mut self.tenure {
-            tenure.keeper.hand_over(next.saturating_sub(1)).await;
+            tenure.keeper.hand_over(next.saturating_sub(1), begun).await;
         }
         self.held.flush().await;
         if let Some(memories) = &self.handling.memories {
             // What is left noted would be published again with a redelivery that will not come.
             let _ = timeout(LAST_WORDS, memories.tidy()).await;
         }
+    }
+
+    /// The last sequence of the rapids in hand of which this is true; 0 if there is none.
+    fn last_in_hand(&self, is_one: impl Fn(&InHand) -> bool) -> u64 {
+        let of_rapids = |place: &Place| place.feed == Feed::Rapids;
+        let one = |(place, in_hand): &(&Place, &InHand)| of_rapids(place) && is_one(in_hand);
+        self.in_hand.iter().rfind(one).map_or(0, |(place, _)| place.sequence)
     }
 
     async fn finish_up(&mut self) {

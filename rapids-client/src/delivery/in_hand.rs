@@ -73,6 +73,11 @@ impl InHand {
         self.noted = noted;
     }
 
+    /// Whether anything has happened to it that whoever gets it next is to know.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.is_noted() || self.rivers.values().any(|progress| *progress != Progress::default())
+    }
+
     /// Whether something is written down about it, or was.
     pub(crate) fn is_noted(&self) -> bool {
         self.noted.revision > 0

@@ -5,7 +5,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use futures::future::LocalBoxFuture;
-use tokio::time::sleep_until;
+use tokio::time::error::Elapsed;
+use tokio::time::{sleep_until, timeout};
 use tracing::{debug, warn};
 
 use super::done::Done;
@@ -133,7 +134,11 @@ impl Keeper {
         let record = self.record((next - 1, begun), is_catching_up);
         debug!(floor = record.floor, begun, "writing the position down");
         let lease = self.lease.clone();
-        self.writing = Some(Box::pin(async move { (begun, lease.write(&record).await) }));
+        self.writing = Some(Box::pin(async move {
+            // An answer that a lost connection took along is not waited for: what was written shows.
+            let written = timeout(SELDOM, lease.write(&record)).await;
+            (begun, written.unwrap_or_else(|late| Err(unanswered(late))))
+        }));
     }
 
     fn record(&self, (given, begun): (u64, u64), is_catching_up: bool) -> Record {
@@ -150,16 +155,20 @@ impl Keeper {
     }
 
     /// Writes the record for the last time, with nobody as the active instance. Nothing above
-    /// `given` was given.
-    pub(crate) async fn hand_over(&mut self, given: u64) {
+    /// `given` was given, and nothing above `begun` begun.
+    pub(crate) async fn hand_over(&mut self, given: u64, begun: u64) {
         if let Some(writing) = self.writing.take() {
             // Its answer tells the revision to write against.
             let _ = writing.await;
         }
-        let record = Record { instance: String::new(), ..self.record((given, given), false) };
+        let record = Record { instance: String::new(), ..self.record((given, begun), false) };
         if let Err(error) = self.lease.write(&record).await {
             warn!("others take over only when the lease has run out: {}", with_causes(&error));
         }
         self.lease.replaced();
     }
+}
+
+fn unanswered(late: Elapsed) -> Error {
+    Error::Server { action: "write the position down".to_owned(), source: late.into() }
 }
