@@ -34,6 +34,8 @@ pub(crate) struct Keeper {
     writing: Option<LocalBoxFuture<'static, (u64, Result<Written>)>>,
     /// When the last write began.
     written_at: Instant,
+    /// The last sequence that was given to this instance or to one before it.
+    given: u64,
     /// Everything up to here may be begun.
     reserved: u64,
     /// What was next at the last write.
@@ -64,6 +66,7 @@ impl Keeper {
             instance: instance.to_owned(),
             writing: None,
             written_at: Instant::now(),
+            given: record.given,
             reserved: record.begun,
             next_then: record.floor,
             lead: LEADS[0],
@@ -131,7 +134,8 @@ impl Keeper {
         self.lead = lead.clamp(LEADS[0], LEADS[1]);
         (self.next_then, self.written_at, self.has_moved) = (next, Instant::now(), false);
         let begun = self.reserved.max(next + self.lead);
-        let record = self.record((next - 1, begun), is_catching_up);
+        self.given = self.given.max(next - 1);
+        let record = self.record(begun, is_catching_up);
         debug!(floor = record.floor, begun, "writing the position down");
         let lease = self.lease.clone();
         self.writing = Some(Box::pin(async move {
@@ -141,13 +145,13 @@ impl Keeper {
         }));
     }
 
-    fn record(&self, (given, begun): (u64, u64), is_catching_up: bool) -> Record {
+    fn record(&self, begun: u64, is_catching_up: bool) -> Record {
         let done = self.done.borrow();
         Record {
             stream_created: self.stream_created.clone(),
             floor: done.floor(),
             done: done.above().collect(),
-            given,
+            given: self.given,
             begun: begun.max(done.floor()),
             instance: self.instance.clone(),
             is_catching_up,
@@ -161,7 +165,8 @@ impl Keeper {
             // Its answer tells the revision to write against.
             let _ = writing.await;
         }
-        let record = Record { instance: String::new(), ..self.record((given, begun), false) };
+        self.given = self.given.max(given);
+        let record = Record { instance: String::new(), ..self.record(begun, false) };
         if let Err(error) = self.lease.write(&record).await {
             warn!("others take over only when the lease has run out: {}", with_causes(&error));
         }
