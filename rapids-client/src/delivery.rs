@@ -16,6 +16,7 @@ mod clearing;
 mod closing;
 mod consumer;
 mod delivered;
+pub(crate) mod desk;
 pub(crate) mod engine;
 mod exclusive;
 mod floor;
