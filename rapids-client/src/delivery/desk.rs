@@ -24,6 +24,8 @@ const LOOK: Duration = Duration::from_millis(1);
 /// Shared by the engine, which puts jobs down, and the workers, who take them up.
 #[derive(Debug)]
 pub(crate) struct Desk {
+    /// How many jobs are done at once, at most.
+    at_once: usize,
     // Held for no longer than it takes to add or remove something, on threads of two runtimes.
     content: Mutex<Content>,
     /// One permit for each job.
@@ -36,13 +38,16 @@ pub(crate) struct Desk {
 struct Content {
     jobs: VecDeque<Job>,
     answers: Vec<(oneshot::Sender<Answer>, Answer)>,
-    /// Jobs taken up and neither answered nor told of.
+    /// Jobs taken up and neither answered nor known to take their time.
     silent: usize,
+    /// Jobs that take their time.
+    late: usize,
 }
 
 impl Desk {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(at_once: usize) -> Self {
         Self {
+            at_once,
             content: Mutex::default(),
             there: Semaphore::new(0),
             is_short: Notify::new(),
@@ -75,7 +80,9 @@ impl Desk {
     /// Waits until there may be answers to collect.
     pub(super) async fn answered(&self) {
         let mut told = pin!(self.is_answered.notified());
-        if timeout(LOOK, told.as_mut()).await.is_err() && !self.content().may_be_silent() {
+        if timeout(LOOK, told.as_mut()).await.is_err()
+            && !self.content().may_be_silent(self.at_once)
+        {
             told.await;
         }
     }
@@ -109,7 +116,10 @@ impl Desk {
 
     /// A job will take its time: it will be told of when it ends.
     pub(super) fn take_time(&self) {
-        self.content().silent -= 1;
+        let mut content = self.content();
+        content.silent -= 1;
+        content.late += 1;
+        drop(content);
         self.tell();
     }
 
@@ -122,7 +132,10 @@ impl Desk {
 
     /// Puts down what came of a job that took its time.
     pub(super) fn answer_late(&self, reply: oneshot::Sender<Answer>, answer: Answer) {
-        self.content().answers.push((reply, answer));
+        let mut content = self.content();
+        content.answers.push((reply, answer));
+        content.late -= 1;
+        drop(content);
         self.tell();
     }
 
@@ -164,7 +177,9 @@ impl Drop for Attended {
 }
 
 impl Content {
-    fn may_be_silent(&self) -> bool {
-        self.silent > 0 || !self.jobs.is_empty() || !self.answers.is_empty()
+    /// Whether there are answers that nobody told of, or will be before a word comes.
+    fn may_be_silent(&self, at_once: usize) -> bool {
+        let may_begin = !self.jobs.is_empty() && self.late < at_once;
+        may_begin || self.silent > 0 || !self.answers.is_empty()
     }
 }

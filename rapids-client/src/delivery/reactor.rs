@@ -197,7 +197,7 @@ mod tests {
 
     impl Side {
         fn start(at_once: usize) -> Self {
-            let desk = Arc::new(Desk::new());
+            let desk = Arc::new(Desk::new(at_once));
             let (stop, stopped) = watch::channel(false);
             let serving = serve("service".to_owned(), at_once, Arc::clone(&desk), stopped);
             Self { desk, stop, serving: tokio::spawn(serving) }

@@ -50,7 +50,7 @@ pub(crate) struct SentOutputs {
 
 enum Way {
     Nothing,
-    Single(Sent),
+    Single(Box<Sent>),
     Several(Several),
 }
 
@@ -81,7 +81,7 @@ impl Outputs {
         let way = match packets.pop() {
             None => Way::Nothing,
             Some(packet) if is_single && self.queued.load(Ordering::Relaxed) == 0 => {
-                Way::Single(publisher.send(packet).await)
+                Way::Single(Box::new(publisher.send(packet).await))
             }
             Some(last) => {
                 packets.push(last);

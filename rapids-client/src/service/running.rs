@@ -29,7 +29,7 @@ const RESTARTS: u32 = 10;
 
 pub(super) async fn run(service: Service, shutdown: impl Future<Output = ()>) -> Result<()> {
     let at_once = service.concurrency_limit();
-    let desk = Arc::new(Desk::new());
+    let desk = Arc::new(Desk::new(at_once));
     let (stop, stopped) = watch::channel(false);
     let (done, mut ended) = oneshot::channel();
     let (name, told) = (service.name().to_owned(), stop.subscribe());
