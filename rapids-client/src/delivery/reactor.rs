@@ -332,6 +332,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn nobody_serves_once_the_engine_is_gone() {
+        for jobs in [0, 1] {
+            let side = Side::start(2);
+            for answer in (0..jobs).map(|_| side.put(&river(|_| async { Ok(()) }))) {
+                assert!(side.answer(answer).await.unwrap().is_ok());
+            }
+            drop(Attended(Arc::clone(&side.desk)));
+            timeout(DEADLINE, side.serving).await.unwrap().unwrap();
+        }
+    }
+
+    #[tokio::test]
     async fn what_runs_ends_with_the_one_that_serves() {
         let side = Side::start(1);
         let endless = river(|_| pending());

@@ -133,7 +133,7 @@ fn outcome(ended: Result<Result<()>, oneshot::error::RecvError>) -> Result<()> {
 /// The side of the reactions of one service.
 fn react_on_a_thread(service: &Service, stopped: watch::Receiver<bool>) -> Result<Arc<Desk>> {
     let at_once = service.concurrency_limit();
-    let desk = Arc::new(Desk::new());
+    let desk = Arc::new(Desk::new(at_once));
     let jobs = Arc::clone(&desk);
     let (name, runtime) = (service.name().to_owned(), runtime()?);
     let spawned = thread::Builder::new()
