@@ -6,7 +6,8 @@
 //!
 //! A service's connection, its pulls, acknowledgements, keep-alives and publishing run on a
 //! thread of the library ([`engine`]). Reactions run on the caller's runtime ([`reactor`]), so
-//! one that blocks its thread delays its successors and nothing else.
+//! one that blocks its thread delays its successors and nothing else. Between the two is a
+//! [`desk`].
 
 mod alone;
 mod breaker;
@@ -16,6 +17,7 @@ mod clearing;
 mod closing;
 mod consumer;
 mod delivered;
+pub(crate) mod desk;
 pub(crate) mod engine;
 mod exclusive;
 mod floor;

@@ -76,7 +76,9 @@ impl Engine {
             && self.finishing.len() <= self.burials.waiting()
             && self.leaving.is_empty())
         {
+            self.handling.desk.collect();
             tokio::select! {
+                () = self.handling.desk.answered() => {}
                 Some(unmarked) = self.unmarking.next() => self.unmarked(unmarked),
                 Some(()) = self.freeing.next() => {}
                 Some((place, wait)) = self.leaving.next() => self.left(place, wait).await,

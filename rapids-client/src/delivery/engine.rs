@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until, timeout};
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -21,6 +21,7 @@ use super::alone::Alone;
 use super::burials::Burials;
 use super::chores::Chores;
 use super::clearing::{Lone, Unmarked};
+use super::desk::Desk;
 use super::exclusive::{Kept, Seat, Tenure, kept};
 use super::handling::{Handling, Ran};
 use super::held::Held;
@@ -32,7 +33,6 @@ use super::notes::Notes;
 use super::place::{Feed, Place, Turn};
 use super::position::{Position, TakenUp};
 use super::pull::{Pull, Pulled};
-use super::reactor::Job;
 use super::replays;
 use super::schedule::Schedule;
 use super::suspects::{Clearance, Suspects};
@@ -131,7 +131,7 @@ impl Engine {
     pub(crate) async fn open(
         service: Service,
         connection: Connection,
-        jobs: mpsc::Sender<Job>,
+        desk: Arc<Desk>,
         seat: Option<Seat>,
     ) -> Result<Self> {
         let (name, config) = (service.name(), service.config());
@@ -161,7 +161,7 @@ impl Engine {
         let alone = Alone::new(notes.bucket().clone(), name, &instance, lease);
         let publisher = Publisher::new(connection.clone(), rapids.facts());
         let outputs = Outputs::new(Arc::new(publisher.permitted_by(permit.clone())));
-        let handling = Rc::new(Handling { jobs, permit, outputs, memories, ledger });
+        let handling = Rc::new(Handling { desk, permit, outputs, memories, ledger });
         let limits: Vec<_> = service
             .rivers()
             .iter()
@@ -233,6 +233,7 @@ impl Engine {
         let (mut watch, mut tidy, mut limits) = (ticker(WATCH), ticker(TIDY), ticker(LIMITS));
         let mut losses = ticker(LOSSES);
         loop {
+            self.handling.desk.collect();
             self.begin_turns();
             self.give_way();
             self.ask_for_more().await?;
@@ -248,9 +249,10 @@ impl Engine {
                 Some(recalled) = self.recalling.next() => self.recalled(recalled).await,
                 Some((turn, clearance)) = self.clearing.next() => self.cleared(turn, clearance),
                 Some(ran) = self.running.next() => self.all_ran(ran)?,
+                () = self.handling.desk.answered(), if !self.running.is_empty() => {}
                 Some(unmarked) = self.unmarking.next() => self.unmarked(unmarked),
                 Some(()) = self.freeing.next() => {}
-                Some(finished) = self.finishing.next() => self.finished(finished).await?,
+                Some(finished) = self.finishing.next() => self.all_finished(finished).await?,
                 Some((place, wait)) = self.leaving.next() => self.left(place, wait).await,
                 () = until(wake) => {}
                 done = self.chores.next() => {

@@ -6,10 +6,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{interval, sleep};
 use tracing::{error, warn};
 
+use super::desk::Desk;
 use super::exclusive::Permit;
 use super::ledger::{Claim, Claimed, Ledger, RENEWAL};
 use super::memories::Memories;
@@ -37,6 +38,7 @@ pub(crate) struct Task {
 /// A reaction that has run.
 pub(crate) struct Ran {
     pub(crate) turn: Turn,
+    /// Without the time that it waited for others.
     pub(crate) took: Duration,
     pub(crate) end: End,
     /// What was noted about the packet before it began, if anything was.
@@ -66,7 +68,7 @@ pub(crate) struct Sending {
 
 /// What handling needs of the service.
 pub(crate) struct Handling {
-    pub(crate) jobs: mpsc::Sender<Job>,
+    pub(crate) desk: Arc<Desk>,
     /// Whether anything may be begun.
     pub(crate) permit: Permit,
     pub(crate) outputs: Outputs,
@@ -78,33 +80,41 @@ impl Handling {
     pub(crate) async fn handle(self: Rc<Self>, task: Task) -> Ran {
         let begun = Instant::now();
         let Task { turn, river, packet, ticket } = task;
-        let end = self.react(&river, &packet, ticket).await.map_or_else(End::from, End::Reacted);
-        Ran { turn, took: begun.elapsed(), end, noted: None }
+        let (end, took) = match self.react(&river, &packet, ticket).await {
+            Ok((sending, took)) => (End::Reacted(sending), took),
+            Err(unended) => (unended.into(), None),
+        };
+        Ran { turn, took: took.unwrap_or_else(|| begun.elapsed()), end, noted: None }
     }
 
+    /// Sends what a reaction has to say, and tells how long it took, if it needed nothing but its
+    /// packet.
     async fn react(
         &self,
         river: &Arc<River>,
         packet: &Packet,
         mut ticket: Option<Ticket>,
-    ) -> Result<Sending, Unended> {
-        let mut remembered = None;
+    ) -> Result<(Sending, Option<Duration>), Unended> {
+        let (mut remembered, mut took) = (None, None);
+        // What few reactions need makes large futures, and without boxes all would be as large.
         let outgoing = if let (true, Some(ledger)) = (river.is_once(), &self.ledger) {
-            self.run_once(river, packet, ledger).await?
+            Box::pin(self.run_once(river, packet, ledger)).await?
         } else if let (Some(key), Some(memories)) = (river.memory_key(packet), &self.memories) {
-            let outgoing = self.step(river, packet, &key, memories).await?;
+            let outgoing = Box::pin(self.step(river, packet, &key, memories)).await?;
             if !outgoing.is_empty() {
                 remembered = Some((key, river.name().to_owned(), packet.id().to_owned()));
             }
             outgoing
         } else {
-            self.run(river, packet, Record::default()).await?.outgoing
+            let ran = self.run(river, packet, Record::default()).await?;
+            took = Some(ran.took);
+            ran.outgoing
         };
         if let Some(ticket) = &mut ticket {
             ticket.turn().await;
         }
         let sent = self.outputs.send(outgoing).await;
-        Ok(Sending { sent, remembered })
+        Ok((Sending { sent, remembered }, took))
     }
 
     /// Moves a memory one step, again and again until nobody else has moved it meanwhile and the
@@ -219,13 +229,15 @@ impl Handling {
         packet: &Packet,
         record: Record,
     ) -> Result<ReactedOn, Unended> {
-        let (reply, reacted) = oneshot::channel::<Reacted>();
+        let (reply, answer) = oneshot::channel();
         let permit = self.permit.clone();
         let job = Job { river: river.clone(), packet: packet.clone(), record, permit, reply };
-        // Either end closes only when the caller has stopped running reactions.
-        self.jobs.send(job).await.map_err(|_| Unended::Stopping)?;
-        let (packets, record) = reacted.await.map_err(|_| Unended::Stopping)??;
-        Ok(ReactedOn { outgoing: self.outputs.prepare(&packets)?, packets, record })
+        // A job is refused or dropped only when the caller has stopped running reactions.
+        if !self.desk.put(job) {
+            return Err(Unended::Stopping);
+        }
+        let Reacted { packets, record, took } = answer.await.map_err(|_| Unended::Stopping)??;
+        Ok(ReactedOn { outgoing: self.outputs.prepare(&packets)?, packets, record, took })
     }
 
     /// Waits until everything that a reaction had to say is stored; `false` if some of it cannot
@@ -256,6 +268,7 @@ struct ReactedOn {
     packets: Vec<Packet>,
     outgoing: Vec<Outgoing>,
     record: Record,
+    took: Duration,
 }
 
 /// How often a memory is tried to be reached before its packet makes room for others.

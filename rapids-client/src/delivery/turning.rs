@@ -26,6 +26,10 @@ const LONGEST_HELD: Duration = Duration::from_secs(60);
 /// No wait is longer, or the clock could not tell its end.
 const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);
 
+/// When a turn begins again that the caller's side has refused. By then the engine has been told to
+/// stop too; a turn that began at once would keep it from hearing that.
+const STOPPING: Duration = Duration::from_secs(1);
+
 /// When a packet runs again whose outputs the stream does not take any more.
 const OUTPUTS_REFUSED: Duration = Duration::from_secs(30);
 
@@ -60,7 +64,10 @@ impl Engine {
     /// the caller's side ahead of their time, where they begin in this order.
     pub(super) fn begin_turns(&mut self) {
         let ahead = if self.begins_ahead { self.window.ahead() } else { 0 };
-        self.schedule.allow(self.service.concurrency_limit() + ahead);
+        let (at_once, running) = (self.service.concurrency_limit(), self.schedule.running());
+        // Several at a time, or each would wake the caller's side.
+        let has_enough = running > at_once + ahead / 2;
+        self.schedule.allow(if has_enough { running } else { at_once + ahead });
         loop {
             match self.schedule.next(Instant::now()) {
                 Next::Wait => return,
@@ -103,7 +110,7 @@ impl Engine {
     /// # Errors
     /// What the server does not permit.
     pub(super) fn ran(&mut self, ran: Ran) -> Result<()> {
-        self.window.handled(ran.took, self.schedule.running());
+        self.window.handled(ran.took);
         let turn = ran.turn;
         let (work, then, told) = match ran.end {
             End::Reacted(sending) => {
@@ -112,7 +119,7 @@ impl Engine {
             }
             End::Failed(error) => self.failed(turn, &error),
             End::Unready(wait) => (Work::Nothing, Then::Postpone(wait), Told::Neutral),
-            End::Stopping => (Work::Nothing, Then::Postpone(Duration::ZERO), Told::Neutral),
+            End::Stopping => (Work::Nothing, Then::Postpone(STOPPING), Told::Neutral),
             End::Refused(error) => return Err(error),
         };
         if self.alone.as_ref().is_none_or(|lone| lone.turn != turn) {
@@ -179,7 +186,8 @@ impl Engine {
             let worked = match work {
                 Work::Nothing => Ok(true),
                 Work::Store(sending) => handling.stored(sending).await,
-                Work::Bury(letter) => burials.bury(&letter).await.map(|()| true),
+                // Boxed, or the futures of all turns would be as large.
+                Work::Bury(letter) => Box::pin(burials.bury(&letter)).await.map(|()| true),
             };
             let then = match worked {
                 Ok(true) => then,
@@ -188,6 +196,18 @@ impl Engine {
             };
             Finished { turn, then }
         }));
+    }
+
+    /// Brings a turn to its end, and those whose work was done with it.
+    ///
+    /// # Errors
+    /// What the server does not permit.
+    pub(super) async fn all_finished(&mut self, first: Finished) -> Result<()> {
+        self.finished(first).await?;
+        while let Some(Some(finished)) = self.finishing.next().now_or_never() {
+            self.finished(finished).await?;
+        }
+        Ok(())
     }
 
     /// Brings a turn to its end, or to its next beginning.

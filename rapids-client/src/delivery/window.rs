@@ -16,7 +16,7 @@ const SMALLEST: f64 = 2.0;
 const HORIZON: Duration = Duration::from_millis(200);
 
 /// The most reactions that begin ahead of their time.
-pub(crate) const MOST_AHEAD: usize = 64;
+const MOST_AHEAD: usize = 64;
 
 /// About how long those may take.
 const AHEAD: Duration = Duration::from_millis(1);
@@ -31,13 +31,16 @@ pub(crate) struct Window {
     concurrency: f64,
     /// Moving average of the handling time in seconds.
     handling: f64,
+    /// The same, where one that was held up for once counts for no more than several usual ones.
+    pace: f64,
     /// Moving average of the share of packets that a river takes.
     share: f64,
 }
 
 impl Window {
     pub(crate) fn new(concurrency: usize) -> Self {
-        Self { concurrency: concurrency as f64, handling: UNKNOWN.as_secs_f64(), share: 1.0 }
+        let unknown = UNKNOWN.as_secs_f64();
+        Self { concurrency: concurrency as f64, handling: unknown, pace: unknown, share: 1.0 }
     }
 
     /// Learns whether a packet is for one of the rivers.
@@ -46,19 +49,20 @@ impl Window {
         self.share += (f64::from(u8::from(is_taken)) - self.share) * WEIGHT;
     }
 
-    /// Learns how long it took until a packet was handled, and how many were on the way to that
-    /// with it: those that could not run at once waited for each other.
-    pub(crate) fn handled(&mut self, took: Duration, together: usize) {
+    /// Learns how long it took until a packet was handled, once it was its turn.
+    pub(crate) fn handled(&mut self, took: Duration) {
         const WEIGHT: f64 = 0.2;
-        let took = took.as_secs_f64() / (together as f64 / self.concurrency).max(1.0);
+        const SEVERAL: f64 = 8.0;
+        let took = took.as_secs_f64();
         self.handling += (took - self.handling) * WEIGHT;
+        self.pace += (took.min(self.pace * SEVERAL) - self.pace) * WEIGHT;
     }
 
     /// How many reactions to begin before those in front of them have ended: the quicker they are,
     /// the more, or the way to them and back would take longer than they do.
     pub(crate) fn ahead(&self) -> usize {
         // A float out of range saturates.
-        ((AHEAD.as_secs_f64() / self.handling.max(1e-9)) as usize).min(MOST_AHEAD)
+        ((AHEAD.as_secs_f64() / self.pace.max(1e-9)) as usize).min(MOST_AHEAD)
     }
 
     /// How many to ask the server for, with this many waiting for a reaction and this many asked
@@ -87,7 +91,7 @@ mod tests {
         for _ in 0..20 {
             (0..taken).for_each(|_| window.delivered(true));
             (0..skipped).for_each(|_| window.delivered(false));
-            (0..taken).for_each(|_| window.handled(took, 1));
+            (0..taken).for_each(|_| window.handled(took));
         }
         window
     }
@@ -112,7 +116,7 @@ mod tests {
     #[test]
     fn several_at_once_need_as_many_more() {
         let mut window = Window::new(8);
-        (0..100).for_each(|_| window.handled(Duration::from_millis(20), 8));
+        (0..100).for_each(|_| window.handled(Duration::from_millis(20)));
         assert_eq!(window.room(0, 0), 80);
     }
 
@@ -125,10 +129,12 @@ mod tests {
     }
 
     #[test]
-    fn waiting_for_each_other_does_not_count_as_work() {
-        let mut window = Window::new(2);
-        (0..100).for_each(|_| window.handled(Duration::from_millis(10), 20));
-        assert_eq!(window.room(0, 0), 400);
+    fn one_that_is_held_up_does_not_keep_its_successors_from_beginning_ahead() {
+        let mut window = after(Duration::from_micros(10), 100, 0);
+        window.handled(Duration::from_millis(10));
+        assert!(window.ahead() > MOST_AHEAD / 2, "{}", window.ahead());
+        (0..20).for_each(|_| window.handled(Duration::from_millis(10)));
+        assert_eq!(window.ahead(), 0);
     }
 
     #[test]

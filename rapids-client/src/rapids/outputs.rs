@@ -14,7 +14,7 @@ use tracing::debug;
 use super::batch::{Batch, LARGEST_BATCH, SentBatch};
 use super::bulk::BATCH_BYTES;
 use super::fault::Patience;
-use super::publisher::{Outgoing, Publisher};
+use super::publisher::{Outgoing, Publisher, Sent};
 use crate::error::with_causes;
 use crate::packet::Packet;
 use crate::{Error, Result};
@@ -49,6 +49,12 @@ pub(crate) struct SentOutputs {
 }
 
 enum Way {
+    Nothing,
+    Single(Box<Sent>),
+    Several(Several),
+}
+
+enum Several {
     Sent(Vec<SentBatch>),
     Queued(oneshot::Receiver<Fate>),
 }
@@ -69,18 +75,31 @@ impl Outputs {
 
     /// Sends what one reaction has to say, behind what was sent before. A single packet needs no
     /// batch, and does not wait unless others do.
-    pub(crate) async fn send(&self, packets: Vec<Outgoing>) -> SentOutputs {
+    pub(crate) async fn send(&self, mut packets: Vec<Outgoing>) -> SentOutputs {
         let publisher = Arc::clone(&self.publisher);
-        let goes_at_once = packets.len() < 2 && self.queued.load(Ordering::Relaxed) == 0;
-        if packets.is_empty() || goes_at_once || !publisher.is_atomic {
-            let way = Way::Sent(publisher.send_together(packets).await);
-            return SentOutputs { publisher, way };
+        let is_single = packets.len() == 1;
+        let way = match packets.pop() {
+            None => Way::Nothing,
+            Some(packet) if is_single && self.queued.load(Ordering::Relaxed) == 0 => {
+                Way::Single(Box::new(publisher.send(packet).await))
+            }
+            Some(last) => {
+                packets.push(last);
+                Way::Several(Box::pin(self.send_several(packets)).await)
+            }
+        };
+        SentOutputs { publisher, way }
+    }
+
+    async fn send_several(&self, packets: Vec<Outgoing>) -> Several {
+        if !self.publisher.is_atomic {
+            return Several::Sent(self.publisher.send_together(packets).await);
         }
         self.queued.fetch_add(1, Ordering::Relaxed);
         let (told, fate) = oneshot::channel();
         // The task ends only with its runtime; whoever waits is told then.
         let _ = self.queue.send(Share { packets, told });
-        SentOutputs { publisher, way: Way::Queued(fate) }
+        Several::Queued(fate)
     }
 }
 
@@ -96,12 +115,26 @@ impl SentOutputs {
     /// # Errors
     /// What cannot be stored, or is not permitted.
     pub(crate) async fn stored(self) -> Result<()> {
-        let sent = match self.way {
-            Way::Sent(sent) => sent,
-            Way::Queued(fate) => match fate.await {
+        // What few outputs take makes large futures, and without boxes all would be as large.
+        match self.way {
+            Way::Nothing => Ok(()),
+            Way::Single(sent) => match sent.answered().await {
+                Ok(_) => Ok(()),
+                Err(unstored) => Box::pin(unstored.sent_again(Patience::Endless)).await.map(drop),
+            },
+            Way::Several(several) => Box::pin(several.stored(&self.publisher)).await,
+        }
+    }
+}
+
+impl Several {
+    async fn stored(self, publisher: &Arc<Publisher>) -> Result<()> {
+        let sent = match self {
+            Self::Sent(sent) => sent,
+            Self::Queued(fate) => match fate.await {
                 Ok(Fate::Stored) => return Ok(()),
                 Ok(Fate::Sent(sent)) => sent,
-                Ok(Fate::Alone(packets)) => self.publisher.send_together(packets).await,
+                Ok(Fate::Alone(packets)) => publisher.send_together(packets).await,
                 Err(error) => {
                     return Err(Error::Server {
                         action: "publish".to_owned(),

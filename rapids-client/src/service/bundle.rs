@@ -5,10 +5,11 @@
 
 use std::future::Future;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread;
 
 use futures::future::join_all;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::task::LocalSet;
 use tracing::error;
 
@@ -16,8 +17,8 @@ use super::Service;
 use super::running::{Common, connect, failed_thread, runtime, work};
 use super::signal::told_to_stop;
 use crate::config::Delivery;
-use crate::delivery::reactor::{self, Job};
-use crate::delivery::window::MOST_AHEAD;
+use crate::delivery::desk::Desk;
+use crate::delivery::reactor;
 use crate::delivery::{Hub, Seat};
 use crate::error::with_causes;
 use crate::{Error, Result};
@@ -130,25 +131,20 @@ fn outcome(ended: Result<Result<()>, oneshot::error::RecvError>) -> Result<()> {
 }
 
 /// The side of the reactions of one service.
-fn react_on_a_thread(
-    service: &Service,
-    stopped: watch::Receiver<bool>,
-) -> Result<mpsc::Sender<Job>> {
+fn react_on_a_thread(service: &Service, stopped: watch::Receiver<bool>) -> Result<Arc<Desk>> {
     let at_once = service.concurrency_limit();
-    let (jobs, inbox) = mpsc::channel(at_once + MOST_AHEAD);
+    let desk = Arc::new(Desk::new(at_once));
+    let jobs = Arc::clone(&desk);
     let (name, runtime) = (service.name().to_owned(), runtime()?);
     let spawned = thread::Builder::new()
         .name(name.clone())
-        .spawn(move || runtime.block_on(reactor::serve(name, at_once, inbox, stopped)));
+        .spawn(move || runtime.block_on(reactor::serve(name, at_once, desk, stopped)));
     spawned.map_err(|error| failed_thread(error.into()))?;
     Ok(jobs)
 }
 
 /// The library's side of all services, on one thread.
-fn deliver(
-    sides: Vec<(Service, mpsc::Sender<Job>)>,
-    mut stopped: watch::Receiver<bool>,
-) -> Result<()> {
+fn deliver(sides: Vec<(Service, Arc<Desk>)>, mut stopped: watch::Receiver<bool>) -> Result<()> {
     let services: Vec<Service> = sides.iter().map(|(service, _)| service.clone()).collect();
     let Some(first) = services.first() else {
         return Ok(());

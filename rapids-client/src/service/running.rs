@@ -1,11 +1,12 @@
 //! Starting a service: the library's thread on one side, the reactions on the other.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tracing::{Instrument, info_span, warn};
 
 use super::Service;
@@ -13,9 +14,9 @@ use crate::backoff;
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::delivery::Seat;
+use crate::delivery::desk::{Attended, Desk};
 use crate::delivery::engine::{Ended, Engine};
-use crate::delivery::reactor::{self, Job};
-use crate::delivery::window::MOST_AHEAD;
+use crate::delivery::reactor;
 use crate::error::with_causes;
 use crate::{Error, Result};
 
@@ -28,17 +29,18 @@ const RESTARTS: u32 = 10;
 
 pub(super) async fn run(service: Service, shutdown: impl Future<Output = ()>) -> Result<()> {
     let at_once = service.concurrency_limit();
-    let (jobs, inbox) = mpsc::channel(at_once + MOST_AHEAD);
+    let desk = Arc::new(Desk::new(at_once));
     let (stop, stopped) = watch::channel(false);
     let (done, mut ended) = oneshot::channel();
     let (name, told) = (service.name().to_owned(), stop.subscribe());
+    let jobs = Arc::clone(&desk);
     let spawned = thread::Builder::new().name(format!("rapids-{name}")).spawn(move || {
         // The caller may have gone, and then nobody wants to know.
         let _ = done.send(deliver(service, jobs, stopped));
     });
     spawned.map_err(|error| failed_thread(error.into()))?;
 
-    let reactor = reactor::serve(name, at_once, inbox, told);
+    let reactor = reactor::serve(name, at_once, desk, told);
     tokio::pin!(reactor, shutdown);
     let (mut stopping, mut serving) = (false, true);
     loop {
@@ -62,11 +64,7 @@ pub(super) fn failed_thread(source: Box<dyn std::error::Error + Send + Sync>) ->
 }
 
 /// The library's side, on a thread of its own.
-fn deliver(
-    service: Service,
-    jobs: mpsc::Sender<Job>,
-    stopped: watch::Receiver<bool>,
-) -> Result<()> {
+fn deliver(service: Service, jobs: Arc<Desk>, stopped: watch::Receiver<bool>) -> Result<()> {
     runtime()?.block_on(work(service, jobs, stopped, None))
 }
 
@@ -86,11 +84,12 @@ pub(super) struct Common {
 /// Works until told to stop; one that is replaced by another instance stands by.
 pub(super) async fn work(
     service: Service,
-    jobs: mpsc::Sender<Job>,
+    jobs: Arc<Desk>,
     mut stopped: watch::Receiver<bool>,
     common: Option<Common>,
 ) -> Result<()> {
     let span = info_span!("service", name = service.name());
+    let _attended = Attended(jobs.clone());
     let working = async {
         loop {
             let opening = open(&service, &jobs, common.clone());
@@ -108,11 +107,7 @@ pub(super) async fn work(
 }
 
 /// Opens all that the service needs, anew where the server fails in the middle of it.
-async fn open(
-    service: &Service,
-    jobs: &mpsc::Sender<Job>,
-    common: Option<Common>,
-) -> Result<Engine> {
+async fn open(service: &Service, jobs: &Arc<Desk>, common: Option<Common>) -> Result<Engine> {
     let mut attempt = 0;
     loop {
         let (connection, seat) = match common.clone() {
