@@ -130,6 +130,16 @@ impl Bucket {
         self.connection.attempt(&action, &self.subject, deleting).await
     }
 
+    /// Removes all keys that match, such as `payment.>`, with every trace of them, and returns how
+    /// many that were.
+    pub(crate) async fn clear(&self, keys: &str) -> Result<u64> {
+        let Store { name, stream_name, stream, .. } = &self.store;
+        let action = format!("clear `{keys}` in the bucket `{name}`");
+        let api = self.connection.api(&format!("STREAM.PURGE.{stream_name}"));
+        let purging = stream.purge().filter(format!("$KV.{name}.{keys}"));
+        Ok(self.connection.attempt(&action, &api, purging).await?.purged)
+    }
+
     /// Deletes a key, whatever its value.
     pub(crate) async fn delete(&self, key: &str) -> Result<()> {
         let action = format!("delete `{key}`");

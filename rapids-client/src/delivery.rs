@@ -44,4 +44,5 @@ mod tickets;
 mod turning;
 pub(crate) mod window;
 
-pub(crate) use exclusive::{Hub, Permit, Record, Seat};
+pub(crate) use exclusive::{Hub, LEASE, Permit, Record, Seat, deleted, lost, open_bucket};
+pub(crate) use origin::Origin;

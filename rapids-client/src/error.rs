@@ -116,6 +116,14 @@ pub enum Error {
         /// What was found, and the remedy.
         reason: String,
     },
+    /// A service's position is not moved.
+    #[error("position of service `{service}` is not moved: {reason}")]
+    NotMoved {
+        /// The service.
+        service: String,
+        /// Why not, and the remedy.
+        reason: String,
+    },
     /// The server failed an operation, or did not answer.
     #[error("cannot {action}")]
     Server {

@@ -30,7 +30,9 @@ pub use jiff::Timestamp;
 pub use matcher::Matcher;
 pub use memory::{MemoryKey, Record, RememberingRiver};
 pub use packet::{Arrival, Names, Packet};
-pub use rapids::{Announced, Holder, Position, Published, Rapids, Sending, Start, Tail};
+pub use rapids::{
+    Announced, Holder, Moved, Moving, Position, Published, Rapids, Sending, Start, Tail,
+};
 pub use river::{
     ClauseReport, Explanation, Outcome, Packets, RetryPolicy, River, Rules, Verdict, is_final,
     reject, retry_after,

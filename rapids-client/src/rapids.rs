@@ -7,6 +7,8 @@ mod batch;
 mod bulk;
 pub(crate) mod differences;
 mod fault;
+mod moved;
+mod moving;
 mod outputs;
 mod pace;
 pub(crate) mod position;
@@ -20,6 +22,8 @@ use std::time::Duration;
 
 pub use announced::Announced;
 use fault::Patience;
+pub use moved::Moved;
+pub use moving::Moving;
 pub(crate) use outputs::{Outputs, SentOutputs};
 pub use position::{Holder, Position};
 pub use publisher::Published;
@@ -175,9 +179,38 @@ impl Rapids {
     /// to forget it.
     ///
     /// # Errors
-    /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
+    /// [`Error::Position`](crate::Error::Position) if it had one in exclusive delivery that was
+    /// deleted, garbled, or in another stream. [`Error::Server`](crate::Error::Server),
+    /// [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn position(&self, service: &str) -> Result<Option<Position>> {
         Box::pin(position::one(&self.connection, service)).await
+    }
+
+    /// Moves the position of a service in exclusive delivery: to read the past again, to skip what
+    /// waits, or to mend a position that was deleted, garbled, or in a stream that was made anew.
+    /// `None` if the service has never run.
+    ///
+    /// With [`Start::Sequence`] the service goes on with that sequence, with [`Start::Now`] behind
+    /// the last packet that is stored. While an instance may be active it is first found out, for up
+    /// to three seconds, whether one is. A service whose position was mended so can be started in
+    /// shared delivery too, and goes on from there.
+    ///
+    /// Memories take a packet once, and keep up to where they have taken all: read again, packets
+    /// of the past do not move them, and `once` reactions do not run, unless the service is to
+    /// [`forget`](Moving::forget).
+    ///
+    /// # Errors
+    /// [`Error::NotMoved`](crate::Error::NotMoved) while an instance is active, unless
+    /// [forced](Moving::force); for a service in shared delivery, and for a sequence beyond the
+    /// stream's end. [`Error::Stream`](crate::Error::Stream) if there is no stream any more,
+    /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
+    pub async fn move_position(
+        &self,
+        service: &str,
+        to: Start,
+        how: Moving,
+    ) -> Result<Option<Moved>> {
+        Box::pin(moving::move_position(&self.connection, service, to, how)).await
     }
 
     pub(crate) fn facts(&self) -> &StreamFacts {

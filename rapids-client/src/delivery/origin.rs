@@ -36,6 +36,22 @@ impl<'a> Origin<'a> {
     pub(crate) async fn open(connection: &Connection, service: &'a str) -> Result<Self> {
         let description = "in which stream each service has its position".to_owned();
         let bucket = Bucket::open(connection, SERVICES, description, Duration::ZERO).await?;
+        Self::read(bucket, service).await
+    }
+
+    /// What is written down; `None` if the service is not known.
+    pub(crate) async fn existing(
+        connection: &Connection,
+        service: &'a str,
+    ) -> Result<Option<Self>> {
+        let Some(bucket) = Bucket::existing(connection, SERVICES).await? else {
+            return Ok(None);
+        };
+        let read = Self::read(bucket, service).await?;
+        Ok(read.entry.is_some().then_some(read))
+    }
+
+    async fn read(bucket: Bucket, service: &'a str) -> Result<Self> {
         let (value, revision) = bucket.load(service).await?;
         let read = |value| {
             serde_json::from_slice(value).map_err(|error| Error::Malformed {

@@ -14,10 +14,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, json};
 
 use super::start::Start;
-use super::stream;
+use super::stream::{self, StreamFacts};
 use crate::bucket::Bucket;
 use crate::connection::Connection;
-use crate::delivery::Record;
+use crate::delivery::{Origin, Record, deleted, lost};
 use crate::names::{self, POSITIONS, STREAM};
 use crate::{Error, Result};
 
@@ -116,7 +116,7 @@ pub(crate) async fn check(connection: &Connection, service: &str, start: Start) 
         return Ok(());
     };
     let last = stream::info(connection).await?.map_or(0, |info| info.state.last_sequence);
-    if sequence <= last + 1 {
+    if sequence.saturating_sub(1) <= last {
         return Ok(());
     }
     let reason = format!("it is to start at sequence {sequence}, but the stream ends at {last}");
@@ -151,10 +151,22 @@ pub(super) async fn one(connection: &Connection, service: &str) -> Result<Option
     if let Some(position) = info(connection, service).await?.as_ref().and_then(Position::read) {
         return Ok(Some(position));
     }
-    let Some(records) = Records::open(connection).await? else {
+    let found = match Bucket::existing(connection, POSITIONS).await? {
+        Some(bucket) => bucket.written(service).await?,
+        None => None,
+    };
+    let Some((json, written)) = found else {
+        let origin = Origin::existing(connection, service).await?;
+        return match origin.is_some_and(|origin| origin.is_exclusive()) {
+            true => Err(lost(service, &deleted())),
+            false => Ok(None),
+        };
+    };
+    let Some(facts) = stream::info(connection).await?.as_ref().map(StreamFacts::from) else {
         return Ok(None);
     };
-    records.position(service).await
+    let record = Record::of_stream(&json, facts.created).map_err(|fault| lost(service, &fault))?;
+    Ok(Some(Position::of_record(service, record, written, facts.last_sequence)))
 }
 
 pub(super) async fn all(connection: &Connection) -> Result<Vec<Position>> {
@@ -181,47 +193,23 @@ pub(super) async fn all(connection: &Connection) -> Result<Vec<Position>> {
             break;
         }
     }
-    if let Some(records) = Records::open(connection).await? {
-        for service in records.services().await? {
+    let facts = stream::info(connection).await?.as_ref().map(StreamFacts::from);
+    if let Some(facts) = facts
+        && let Some(bucket) = Bucket::existing(connection, POSITIONS).await?
+    {
+        for service in bucket.keys().await? {
             // One in both is on its way from one to the other.
-            if positions.iter().all(|position| position.service != service) {
-                positions.extend(records.position(&service).await?);
+            if positions.iter().all(|position| position.service != service)
+                && let Some((json, written)) = bucket.written(&service).await?
+                && let Ok(record) = Record::of_stream(&json, facts.created)
+            {
+                let last = facts.last_sequence;
+                positions.push(Position::of_record(&service, record, written, last));
             }
         }
     }
     positions.sort_by(|one, two| one.service.cmp(&two.service));
     Ok(positions)
-}
-
-/// The records of the services in exclusive delivery.
-struct Records {
-    bucket: Bucket,
-    last_sequence: u64,
-}
-
-impl Records {
-    /// `None` if there never was such a service.
-    async fn open(connection: &Connection) -> Result<Option<Self>> {
-        let Some(bucket) = Bucket::existing(connection, POSITIONS).await? else {
-            return Ok(None);
-        };
-        let stream = stream::info(connection).await?;
-        let last_sequence = stream.map_or(0, |stream| stream.state.last_sequence);
-        Ok(Some(Self { bucket, last_sequence }))
-    }
-
-    async fn services(&self) -> Result<Vec<String>> {
-        self.bucket.keys().await
-    }
-
-    /// The position of a service; `None` if it has no record, or one that was written by others.
-    async fn position(&self, service: &str) -> Result<Option<Position>> {
-        let Some((json, written)) = self.bucket.written(service).await? else {
-            return Ok(None);
-        };
-        let record = Record::read(&json).ok();
-        Ok(record.map(|it| Position::of_record(service, it, written, self.last_sequence)))
-    }
 }
 
 /// Puts a question to the server, with an empty object where there is nothing to say: it takes that

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use tracing::info;
 
 use super::lease::{Lease, open_bucket};
-use super::record::remedy;
+use super::record::{deleted, remedy};
 use crate::connection::Connection;
 use crate::delivery::consumer::Consumer;
 use crate::delivery::origin::Origin;
@@ -52,7 +52,7 @@ pub(crate) async fn ensure_record(
                 warn_of_start(service);
                 Ok(())
             }
-            None => Err(lost(format!("its record in {POSITIONS} was deleted; {}", remedy(name)))),
+            None => Err(lost(format!("{}; {}", deleted(), remedy(name)))),
         };
     }
     let shared = consumer.info().await?;

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use super::permit::Permit;
-use super::record::{Record, remedy};
+use super::record::{Record, deleted, lost};
 use crate::bucket::Bucket;
 use crate::connection::Connection;
 use crate::error::with_causes;
@@ -90,17 +90,10 @@ impl Lease {
         let Some(json) = found else {
             return Ok((None, revision));
         };
-        let record = Record::read(&json).map_err(|fault| {
-            self.lost(&format!("its record in {POSITIONS} was written by others: {fault}"))
-        })?;
-        let created = self.stream_created.to_string();
-        if record.stream_created != created {
-            let other = &record.stream_created;
-            return Err(self.lost(&format!(
-                "it was in a stream created at {other}, and this one was created at {created}"
-            )));
+        match Record::of_stream(&json, self.stream_created) {
+            Ok(record) => Ok((Some(record), revision)),
+            Err(fault) => Err(lost(&self.service, &fault)),
         }
-        Ok((Some(record), revision))
     }
 
     /// Makes the record where there is none; another instance may be faster.
@@ -239,12 +232,7 @@ impl Lease {
     }
 
     fn deleted(&self) -> Error {
-        self.lost(&format!("its record in {POSITIONS} was deleted"))
-    }
-
-    fn lost(&self, fault: &str) -> Error {
-        let reason = format!("{fault}; {}", remedy(&self.service));
-        Error::Position { service: self.service.clone(), reason }
+        lost(&self.service, &deleted())
     }
 }
 

@@ -2,9 +2,23 @@
 //!
 //! Pure. Reading and writing it by compare-and-set is left to [`lease`](super::lease).
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::done::Done;
+use crate::Error;
+use crate::names::POSITIONS;
+
+/// That there is no record any more.
+pub(crate) fn deleted() -> String {
+    format!("its record in {POSITIONS} was deleted")
+}
+
+/// That the position of a service cannot be used, and what to do about it.
+pub(crate) fn lost(service: &str, fault: &str) -> Error {
+    let reason = format!("{fault}; {}", remedy(service));
+    Error::Position { service: service.to_owned(), reason }
+}
 
 /// How to give a service a position where it has none that can be used.
 pub(crate) fn remedy(service: &str) -> String {
@@ -61,6 +75,20 @@ impl Record {
     /// What is wrong with it.
     pub(crate) fn read(json: &[u8]) -> Result<Self, String> {
         serde_json::from_slice(json).map_err(|error| error.to_string())
+    }
+
+    /// Reads the record of a service in the stream that was created then.
+    ///
+    /// # Errors
+    /// Why the service cannot go on from it.
+    pub(crate) fn of_stream(json: &[u8], stream_created: Timestamp) -> Result<Self, String> {
+        let record = Self::read(json)
+            .map_err(|fault| format!("its record in {POSITIONS} was written by others: {fault}"))?;
+        let (other, created) = (&record.stream_created, stream_created.to_string());
+        if *other == created {
+            return Ok(record);
+        }
+        Err(format!("it was in a stream created at {other}, and this one was created at {created}"))
     }
 
     pub(crate) fn written(&self) -> Vec<u8> {

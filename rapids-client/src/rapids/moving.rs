@@ -1,0 +1,269 @@
+//! Moving the position of a service in exclusive delivery, and making it forget what it has seen.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::moved::Moved;
+use super::position;
+use super::start::Start;
+use super::stream::{self, StreamFacts};
+use crate::bucket::Bucket;
+use crate::connection::Connection;
+use crate::delivery::{LEASE, Origin, Record, deleted, open_bucket};
+use crate::names::{self, HANDLING, ONCE, POSITIONS, STREAM, memory_bucket};
+use crate::{Error, Result};
+
+/// How often it is looked whether the active instance has written its record.
+const LOOK: Duration = Duration::from_millis(250);
+/// How often a record is renewed that is held meanwhile.
+const RENEWAL: Duration = Duration::from_secs(1);
+
+/// How a position is moved, by [`Rapids::move_position`](crate::Rapids::move_position). Without
+/// more: only while no instance of the service is active, and nothing else is touched.
+///
+/// ```no_run
+/// # async fn example(rapids: rapids_client::Rapids) -> rapids_client::Result<()> {
+/// use rapids_client::{Moving, Start};
+///
+/// // The whole past once more, as if the service had never seen it.
+/// let moved = rapids.move_position("payment", Start::Beginning, Moving::new().forget()).await?;
+/// if let Some(moved) = moved {
+///     println!("{} packets are read again", moved.again);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[must_use = "nothing is moved before `Rapids::move_position`"]
+pub struct Moving {
+    is_forced: bool,
+    forgets: bool,
+}
+
+impl Moving {
+    /// Only while no instance is active.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Also while an instance is active. It finds itself replaced when it writes its position the
+    /// next time, within a second, and begins nothing more; then it, or one that stands by, goes on
+    /// from the new position. Steps that it had begun may still end.
+    pub fn force(self) -> Self {
+        Self { is_forced: true, ..self }
+    }
+
+    /// Also clears what would skip packets that the service has seen: its memories, what its
+    /// `once` reactions have done, and the notes about packets that it has not finished. It is gone
+    /// for good. What is published about the same packets within ten minutes is still stored once
+    /// only.
+    pub fn forget(self) -> Self {
+        Self { forgets: true, ..self }
+    }
+}
+
+pub(super) async fn move_position(
+    connection: &Connection,
+    service: &str,
+    to: Start,
+    how: Moving,
+) -> Result<Option<Moved>> {
+    // What can be no name may be no subject either.
+    if !names::is_name(service) {
+        return Ok(None);
+    }
+    let origin = Origin::existing(connection, service).await?;
+    let is_exclusive = origin.as_ref().is_some_and(Origin::is_exclusive);
+    if !is_exclusive && position::info(connection, service).await?.is_some() {
+        return Err(is_shared(service));
+    }
+    if origin.is_none() && !has_record(connection, service).await? {
+        return Ok(None);
+    }
+    let facts = stream::info(connection).await?.as_ref().map(StreamFacts::from);
+    let facts = facts.ok_or_else(|| Error::Stream {
+        stream: STREAM.to_owned(),
+        differences: vec!["there is none; the first service that starts creates it".to_owned()],
+    })?;
+    let floor = match position::before(connection, service, to).await {
+        Err(Error::Position { reason, .. }) => return Err(not_moved(service, &reason)),
+        floor => floor?,
+    };
+    let bucket = open_bucket(connection).await?;
+    let mover = Mover { connection, service, bucket, facts, floor, how };
+    let moved = loop {
+        if let Some(moved) = Box::pin(mover.attempt(is_exclusive)).await? {
+            break moved;
+        }
+    };
+    let origin = Box::pin(Origin::open(connection, service)).await?;
+    origin.record(mover.facts.created, true).await?;
+    Ok(Some(moved))
+}
+
+async fn has_record(connection: &Connection, service: &str) -> Result<bool> {
+    Ok(match Bucket::existing(connection, POSITIONS).await? {
+        Some(bucket) => bucket.load(service).await?.0.is_some(),
+        None => false,
+    })
+}
+
+fn not_moved(service: &str, reason: &str) -> Error {
+    Error::NotMoved { service: service.to_owned(), reason: reason.to_owned() }
+}
+
+fn is_shared(service: &str) -> Error {
+    let memories = memory_bucket(service);
+    let reason = format!(
+        "it is in shared delivery, where the server keeps it; to give it another one, stop all \
+         instances, run `nats consumer rm {STREAM} {service}` and, where it remembers, \
+         `nats kv rm {memories}`, and start it with `.from_beginning()`, `.from_sequence(SEQUENCE)` \
+         or `.from_time(TIME)`"
+    );
+    not_moved(service, &reason)
+}
+
+/// A record as it was found, or what is wrong with it.
+struct Found {
+    record: Result<Record, String>,
+    revision: u64,
+}
+
+impl Found {
+    /// The instance that may be active.
+    fn holder(&self) -> Option<&str> {
+        let record = self.record.as_ref().ok()?;
+        Some(record.instance.as_str()).filter(|instance| !instance.is_empty())
+    }
+}
+
+/// One position on its way.
+struct Mover<'a> {
+    connection: &'a Connection,
+    service: &'a str,
+    bucket: Bucket,
+    facts: StreamFacts,
+    /// Everything up to here is to count as done.
+    floor: u64,
+    how: Moving,
+}
+
+impl Mover<'_> {
+    /// Moves it; `None` if the record was written by another meanwhile.
+    async fn attempt(&self, is_exclusive: bool) -> Result<Option<Moved>> {
+        let mut found = self.at_rest().await?;
+        if found.revision == 0 && !is_exclusive {
+            found.record = Err("it had none".to_owned());
+        }
+        let mut moved = Moved::of(self.service, &found.record, self.floor, &self.facts);
+        moved.replaced = found.holder().filter(|_| self.how.is_forced).map(str::to_owned);
+        let mut revision = found.revision;
+        if self.how.forgets {
+            let Some(held) = self.hold(&found).await? else {
+                return Ok(None);
+            };
+            revision = held;
+            match self.clear().await {
+                Ok(memories) => moved.forgotten = Some(memories),
+                Err(error) => {
+                    self.give_back(&found, revision).await;
+                    return Err(error);
+                }
+            }
+        }
+        let record = Record::at(self.facts.created.to_string(), self.floor);
+        let saved = self.save(&record, revision).await?;
+        Ok(saved.map(|_| moved))
+    }
+
+    /// The record, once no instance is active; at once if that does not matter.
+    async fn at_rest(&self) -> Result<Found> {
+        let found = self.look().await?;
+        if found.holder().is_none() || self.how.is_forced {
+            return Ok(found);
+        }
+        let mut since = Instant::now();
+        while since.elapsed() < LEASE {
+            let looked = Instant::now();
+            sleep(LOOK).await;
+            let now = self.look().await?;
+            if now.holder().is_none() {
+                return Ok(now);
+            }
+            if now.revision != found.revision {
+                let reason = "an instance of it is active; stop all of them first, or move it by \
+                              force";
+                return Err(not_moved(self.service, reason));
+            }
+            // Silence of the server says nothing about the holder.
+            if looked.elapsed() > LOOK * 2 {
+                since = Instant::now();
+            }
+        }
+        Ok(found)
+    }
+
+    async fn look(&self) -> Result<Found> {
+        let (json, revision) = self.bucket.load(self.service).await?;
+        let record = match json {
+            Some(json) => Record::of_stream(&json, self.facts.created),
+            None => Err(deleted()),
+        };
+        Ok(Found { record, revision })
+    }
+
+    /// Sees to it that no instance works until the record is written again, and returns the revision
+    /// to do so; `None` if another wrote it meanwhile.
+    async fn hold(&self, found: &Found) -> Result<Option<u64>> {
+        let Ok(record) = &found.record else {
+            // Nobody takes it over, and whoever was active gives up meanwhile.
+            sleep(LEASE).await;
+            return Ok(Some(found.revision));
+        };
+        let instance = format!("moving-{:08x}", fastrand::u32(..));
+        let record = Record { instance, ..record.clone() };
+        let mut saved = self.save(&record, found.revision).await?;
+        if found.holder().is_none() || !self.how.is_forced {
+            return Ok(saved);
+        }
+        // The one that was active may act until its lease has run out.
+        let since = Instant::now();
+        while let Some(revision) = saved
+            && since.elapsed() < LEASE
+        {
+            sleep(RENEWAL).await;
+            saved = self.save(&record, revision).await?;
+        }
+        Ok(saved)
+    }
+
+    /// Lets the service go on from where it was.
+    async fn give_back(&self, found: &Found, revision: u64) {
+        if let Ok(record) = &found.record {
+            let record = Record { instance: String::new(), ..record.clone() };
+            // If this fails too, others take over once the lease has run out.
+            let _ = self.save(&record, revision).await;
+        }
+    }
+
+    /// Clears what the service has noted of packets, and returns how many memories that were.
+    async fn clear(&self) -> Result<u64> {
+        let all_of_it = format!("{}.>", self.service);
+        for bucket in [ONCE, HANDLING] {
+            self.clear_bucket(bucket, &all_of_it).await?;
+        }
+        self.clear_bucket(&memory_bucket(self.service), ">").await
+    }
+
+    async fn clear_bucket(&self, name: &str, keys: &str) -> Result<u64> {
+        match Bucket::existing(self.connection, name).await? {
+            Some(bucket) => bucket.clear(keys).await,
+            None => Ok(0),
+        }
+    }
+
+    async fn save(&self, record: &Record, revision: u64) -> Result<Option<u64>> {
+        self.bucket.save(self.service, record.written().into(), revision).await
+    }
+}
