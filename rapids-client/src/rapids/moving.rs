@@ -48,8 +48,8 @@ impl Moving {
     }
 
     /// Also while an instance is active. It finds itself replaced when it writes its position the
-    /// next time, within a second, and begins nothing more; then it, or one that stands by, goes on
-    /// from the new position. Steps that it had begun may still end.
+    /// next time, and begins nothing more. Once its lease has run out, after three seconds, it or
+    /// one that stands by goes on from the new position.
     pub fn force(self) -> Self {
         Self { is_forced: true, ..self }
     }
@@ -158,12 +158,10 @@ impl Mover<'_> {
         }
         let mut moved = Moved::of(self.service, &found.record, self.floor, &self.facts);
         moved.replaced = found.holder().filter(|_| self.how.is_forced).map(str::to_owned);
-        let mut revision = found.revision;
+        let Some(revision) = self.hold(&found).await? else {
+            return Ok(None);
+        };
         if self.how.forgets {
-            let Some(held) = self.hold(&found).await? else {
-                return Ok(None);
-            };
-            revision = held;
             match self.clear().await {
                 Ok(memories) => moved.forgotten = Some(memories),
                 Err(error) => {
@@ -213,9 +211,13 @@ impl Mover<'_> {
         Ok(Found { record, revision })
     }
 
-    /// Sees to it that no instance works until the record is written again, and returns the revision
-    /// to do so; `None` if another wrote it meanwhile.
+    /// Sees to it that no instance works until the record is written again, where that matters, and
+    /// returns the revision to do so; `None` if another wrote it meanwhile.
     async fn hold(&self, found: &Found) -> Result<Option<u64>> {
+        let may_be_active = found.holder().is_some() && self.how.is_forced;
+        if !may_be_active && !self.how.forgets {
+            return Ok(Some(found.revision));
+        }
         let Ok(record) = &found.record else {
             // Nobody takes it over, and whoever was active gives up meanwhile.
             sleep(LEASE).await;
@@ -224,7 +226,7 @@ impl Mover<'_> {
         let instance = format!("moving-{:08x}", fastrand::u32(..));
         let record = Record { instance, ..record.clone() };
         let mut saved = self.save(&record, found.revision).await?;
-        if found.holder().is_none() || !self.how.is_forced {
+        if !may_be_active {
             return Ok(saved);
         }
         // The one that was active may act until its lease has run out.

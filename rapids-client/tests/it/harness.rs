@@ -73,6 +73,11 @@ impl Bench {
         self.delivery == Delivery::Exclusive
     }
 
+    /// For services of this delivery, on a server that is there.
+    pub(crate) fn of_server(delivery: Delivery, server: NatsServer, rapids: Rapids) -> Self {
+        Self { delivery, ..Self::over(server, rapids) }
+    }
+
     pub(crate) fn config(&self) -> Config {
         config(&self.server.url()).delivery(self.delivery)
     }

@@ -18,6 +18,7 @@ mod losses;
 mod memory;
 mod once;
 mod outcomes;
+mod positions;
 mod process;
 mod publishing;
 mod trouble;
