@@ -6,7 +6,8 @@ use rapids_client::{Error, Refusal};
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0    done; yes
-  1    no; or the rapids cannot take the packet (too large, no room); or somebody was there before
+  1    no; or the rapids cannot take the packet (too large, no room); or a position is not
+       moved, or is lost; or somebody was there before
   2    wrong usage: arguments, settings, or input that is no packet
   3    the server cannot be reached, or does not answer
   4    the server does not permit it, or turns the login away

@@ -17,6 +17,7 @@ mod packet_line;
 mod palette;
 mod screen;
 mod session;
+mod standing;
 mod table;
 mod times;
 

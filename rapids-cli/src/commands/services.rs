@@ -5,29 +5,36 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use rapids_client::{Announced, Position, Rules};
-use serde::Serialize;
+use rapids_client::Position;
 
 use crate::ending::Ending;
+use crate::fitting::printable;
 use crate::palette::{Palette, paint};
 use crate::screen::Format;
 use crate::session::Session;
+use crate::standing::Standing;
 use crate::table::{Cell, Column, Table};
 use crate::times::duration;
 
 /// List the services: their instances, rivers, positions and lags
 ///
-/// A service that has a position and no instance that answers is down. What an instance tells of
-/// itself, such as that a river pauses, stands below its service.
+/// A service that has a position and no instance that answers is down. Below a service in exclusive
+/// delivery stands which instance is active, whether it reads the live feed or is catching up, and
+/// how many others stand by. What an instance tells of itself, such as that a river pauses, stands
+/// below its service too.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Columns: UP is how many instances answer; ACKED is the sequence up to which every packet is
-acknowledged, READ that of the last one given to an instance; LAG is how many packets wait to be
-read, UNACKED how many are in hand or wait to be tried again.
+acknowledged or, in exclusive delivery, done; READ is that of the last one given to an instance; LAG
+is how many packets wait to be read, UNACKED how many are in hand or wait to be tried again. In
+exclusive delivery they are those that were written down last, at most a second ago.
 
-With -o json an object per service: `service`; `instances`, each with `id`, `version`, `rivers` (each
-with `name`, `conditions`, `requirements` and `ignore_invalid`) and `facts`; `position`, with
-`delivered`, `acknowledged`, `pending` and `unacknowledged`, or null.")]
+With -o json an object per service: `service`; `delivery`, `shared` or `exclusive`; in exclusive
+delivery `active`, the id of an instance, and `standing_by`, how many others wait; `instances`, each
+with `id`, `version`, `rivers` (each with `name`, `conditions`, `requirements` and `ignore_invalid`)
+and `facts`; `position`, with `delivered`, `acknowledged`, `pending`, `unacknowledged` and, in
+exclusive delivery, `catching_up` and `written`, when it was written down. What is not known, or does
+not apply, is null.")]
 pub(crate) struct Services {
     /// How to print the services
     #[arg(short, long, value_name = "FORMAT", default_value = "line")]
@@ -38,18 +45,10 @@ pub(crate) struct Services {
     wait: Duration,
 }
 
-/// All that is known of one service.
-#[derive(Debug, Default)]
-struct Found {
-    instances: Vec<Announced>,
-    position: Option<Position>,
-}
-
 impl Services {
     pub(crate) async fn run(self, session: &Session) -> Result<Ending> {
         let rapids = session.rapids().await?;
-        let positions = rapids.positions().await?;
-        let found = by_name(rapids.services(self.wait).await?, positions);
+        let found = Standing::of_all(&rapids, self.wait).await?;
         let screen = &session.screen;
         if found.is_empty() {
             screen.note("no service is up, and none has a position");
@@ -58,7 +57,7 @@ impl Services {
         match self.output {
             Format::Json => {
                 for (name, found) in &found {
-                    screen.line(serde_json::to_string(&Told::of(name, found))?)?;
+                    screen.line(found.json(name)?)?;
                 }
             }
             Format::Line => {
@@ -71,24 +70,13 @@ impl Services {
     }
 }
 
-fn by_name(announced: Vec<Announced>, positions: Vec<Position>) -> BTreeMap<String, Found> {
-    let mut found: BTreeMap<String, Found> = BTreeMap::new();
-    for instance in announced {
-        found.entry(instance.name.clone()).or_default().instances.push(instance);
-    }
-    for position in positions {
-        let service = position.service.clone();
-        found.entry(service).or_default().position = Some(position);
-    }
-    found
-}
-
 /// The table, with the facts of each service below it.
-fn lines(found: &BTreeMap<String, Found>, palette: Palette) -> Vec<String> {
+fn lines(found: &BTreeMap<String, Standing>, palette: Palette) -> Vec<String> {
     let mut table = Table::new([
         Column::words("SERVICE"),
         Column::words("VERSION"),
         Column::numbers("UP"),
+        Column::words("DELIVERY"),
         Column::numbers("ACKED"),
         Column::numbers("READ"),
         Column::numbers("LAG"),
@@ -102,8 +90,13 @@ fn lines(found: &BTreeMap<String, Found>, palette: Palette) -> Vec<String> {
     let mut lines: Vec<String> = rows.next().into_iter().collect();
     for (row, found) in rows.zip(found.values()) {
         lines.push(row);
+        if let Some(turn) = found.turn() {
+            let is_well = turn.active.is_none() || turn.doing.is_some();
+            let style = if is_well { palette.faint } else { palette.warning };
+            lines.push(format!("  {}", paint(style, &printable(&turn.line()))));
+        }
         for instance in &found.instances {
-            for (fact, value) in &instance.facts {
+            for (fact, value) in Standing::troubles(instance) {
                 let fact = paint(palette.warning, &format!("! {fact}: {value}"));
                 lines.push(format!("  {fact} ({})", instance.id));
             }
@@ -112,8 +105,8 @@ fn lines(found: &BTreeMap<String, Found>, palette: Palette) -> Vec<String> {
     lines
 }
 
-fn row(name: &str, found: &Found, palette: Palette) -> [Cell; 8] {
-    let Found { instances, position } = found;
+fn row(name: &str, found: &Standing, palette: Palette) -> [Cell; 9] {
+    let Standing { instances, position } = found;
     let number = |read: fn(&Position) -> u64| {
         Cell::new(position.as_ref().map_or("-".to_owned(), |position| read(position).to_string()))
     };
@@ -127,6 +120,7 @@ fn row(name: &str, found: &Found, palette: Palette) -> [Cell; 8] {
         Cell::new(name).style(palette.name),
         Cell::new(versions),
         up,
+        Cell::new(found.delivery().unwrap_or("-")),
         number(|position| position.acknowledged),
         number(|position| position.delivered),
         number(|position| position.pending),
@@ -140,46 +134,4 @@ fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let mut seen = BTreeSet::new();
     let names: Vec<_> = names.filter(|name| seen.insert(*name)).collect();
     if names.is_empty() { "-".to_owned() } else { names.join(", ") }
-}
-
-/// A service as JSON.
-#[derive(Serialize)]
-struct Told<'a> {
-    service: &'a str,
-    instances: Vec<ToldInstance<'a>>,
-    position: Option<ToldPosition>,
-}
-
-#[derive(Serialize)]
-struct ToldInstance<'a> {
-    id: &'a str,
-    version: &'a str,
-    rivers: &'a [Rules],
-    facts: &'a BTreeMap<String, String>,
-}
-
-#[derive(Serialize)]
-struct ToldPosition {
-    delivered: u64,
-    acknowledged: u64,
-    pending: u64,
-    unacknowledged: u64,
-}
-
-impl<'a> Told<'a> {
-    fn of(service: &'a str, found: &'a Found) -> Self {
-        let instances = found.instances.iter().map(|instance| ToldInstance {
-            id: &instance.id,
-            version: &instance.version,
-            rivers: &instance.rules,
-            facts: &instance.facts,
-        });
-        let position = found.position.as_ref().map(|position| ToldPosition {
-            delivered: position.delivered,
-            acknowledged: position.acknowledged,
-            pending: position.pending,
-            unacknowledged: position.unacknowledged,
-        });
-        Self { service, instances: instances.collect(), position }
-    }
 }

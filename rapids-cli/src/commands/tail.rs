@@ -1,15 +1,27 @@
 //! `rapids tail`: prints packets.
 
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::time::Duration;
+
 use anyhow::Result;
 use clap::Args;
-use rapids_client::{Error, Packet, Start, Timestamp};
+use rapids_client::{Error, Packet, Rapids, Start, Tail as Packets, Timestamp};
+use tokio::time::sleep;
 
 use crate::ending::Ending;
 use crate::filter::Filter;
 use crate::packet_line::{compact, line};
+use crate::palette::paint;
 use crate::screen::Format;
 use crate::session::Session;
+use crate::standing::Standing;
 use crate::times::since;
+
+/// How long to wait for the answers of instances.
+const ANSWERS: Duration = Duration::from_millis(500);
+/// How often it is looked how far the services are.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Print the packets of the rapids
 ///
@@ -19,7 +31,7 @@ use crate::times::since;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  rapids tail --follow
+  rapids tail --follow --services
   rapids tail --since 10m --where \"@.event == 'order_placed' && @.total > 100\"
   rapids tail --sequence 17 -o json | head -1")]
 pub(crate) struct Tail {
@@ -29,6 +41,11 @@ pub(crate) struct Tail {
 
     #[command(flatten)]
     from: From,
+
+    /// Tell first, on standard error, how far each service is; with --follow also what has changed
+    /// of that, every five seconds
+    #[arg(long)]
+    services: bool,
 
     /// Go on with packets as they come, until Ctrl-C
     #[arg(short, long)]
@@ -71,7 +88,23 @@ impl From {
 impl Tail {
     pub(crate) async fn run(self, session: &Session) -> Result<Ending> {
         let rapids = session.rapids().await?;
-        let mut tail = rapids.tail(self.from.start(self.follow)).await?;
+        // Before it is told how far they are, so that what comes meanwhile is printed.
+        let tail = rapids.tail(self.from.start(self.follow)).await?;
+        if !self.services {
+            return self.print(tail, session).await;
+        }
+        let mut told = BTreeMap::new();
+        tell(&rapids, &mut told, session).await?;
+        if !self.follow {
+            return self.print(tail, session).await;
+        }
+        tokio::select! {
+            printed = self.print(tail, session) => printed,
+            never = tell_changes(&rapids, told, session) => match never {},
+        }
+    }
+
+    async fn print(&self, mut tail: Packets, session: &Session) -> Result<Ending> {
         loop {
             let next = if self.follow {
                 tail.next().await.map(Some)
@@ -95,6 +128,38 @@ impl Tail {
         match self.output {
             Format::Line => screen.line(line(packet, screen.data)),
             Format::Json => screen.line(compact(packet)),
+        }
+    }
+}
+
+/// Tells how far the services are of which something else was told before.
+async fn tell(
+    rapids: &Rapids,
+    told: &mut BTreeMap<String, String>,
+    session: &Session,
+) -> Result<()> {
+    let screen = &session.screen;
+    for (name, standing) in Standing::of_all(rapids, ANSWERS).await? {
+        let line = standing.line(&name);
+        if told.get(&name) != Some(&line) {
+            screen.note(paint(screen.words.faint, &line));
+            told.insert(name, line);
+        }
+    }
+    Ok(())
+}
+
+/// Tells what changes, for ever.
+async fn tell_changes(
+    rapids: &Rapids,
+    mut told: BTreeMap<String, String>,
+    session: &Session,
+) -> Infallible {
+    loop {
+        sleep(LOOK).await;
+        // The packets wait for a server that is away, too.
+        if let Err(error) = tell(rapids, &mut told, session).await {
+            session.screen.warning(format_args!("{error:#}"));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use rapids_client::{Config, Packet, Published, Rapids, River, Service};
+use rapids_client::{Config, Delivery, Packet, Published, Rapids, River, Service};
 use rapids_test::NatsServer;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -150,15 +150,35 @@ impl Bench {
 
     /// Runs a service of one river, and returns once it has announced itself.
     pub(crate) async fn run(&self, name: &str, version: &str, river: River) -> Running {
-        let service = Service::new(name, Config::new(self.server.url())).version(version);
+        let service = Service::new(name, Config::new(self.server.url()));
+        self.run_service(name, service.version(version).river(river)).await
+    }
+
+    /// As [`run`](Self::run), in exclusive delivery, and from the beginning if it is new.
+    pub(crate) async fn run_exclusive(&self, name: &str, river: River) -> Running {
+        let config = Config::new(self.server.url()).delivery(Delivery::Exclusive);
+        let service = Service::new(name, config).version("1.0.0").river(river);
+        self.run_service(name, service.from_beginning()).await
+    }
+
+    async fn run_service(&self, name: &str, service: Service) -> Running {
         let before = self.instances(name).await;
         let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(service.river(river).run_until(async {
+        let task = tokio::spawn(service.run_until(async {
             let _ = stopped.await;
         }));
         let announced = async { while self.instances(name).await <= before {} };
         timeout(DEADLINE, announced).await.unwrap();
         Running { stop, task }
+    }
+
+    /// Waits until the service is done with everything up to this sequence, and stops it.
+    pub(crate) async fn stop_behind(&self, name: &str, sequence: u64, running: Running) {
+        let done = async {
+            while self.rapids.position(name).await.unwrap().unwrap().acknowledged < sequence {}
+        };
+        timeout(DEADLINE, done).await.unwrap();
+        running.stop().await;
     }
 
     async fn instances(&self, name: &str) -> usize {

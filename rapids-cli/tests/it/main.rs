@@ -7,6 +7,7 @@ mod dead_letters;
 mod explain;
 mod letters;
 mod manual;
+mod position;
 mod publish;
 mod services;
 mod tail;

@@ -32,8 +32,11 @@ async fn services_are_listed_with_their_positions_whether_up_or_down() {
 
     let listed = bench.said(&["services"]).well(0);
     let [headings, inventory, payment] = listed.lines()[..] else { panic!("{listed:?}") };
-    assert_eq!(headings, "SERVICE    VERSION         UP  ACKED  READ  LAG  UNACKED  RIVERS");
-    assert_eq!(inventory, "inventory  -             down      1     1    1        0  -");
+    assert_eq!(
+        headings,
+        "SERVICE    VERSION         UP  DELIVERY  ACKED  READ  LAG  UNACKED  RIVERS"
+    );
+    assert_eq!(inventory, "inventory  -             down  shared        1     1    1        0  -");
     assert!(payment.starts_with("payment    1.0.0, 1.1.0     2 "), "{listed:?}");
     assert!(payment.ends_with("  charge"), "{listed:?}");
 
@@ -43,9 +46,69 @@ async fn services_are_listed_with_their_positions_whether_up_or_down() {
     assert_eq!(objects[0]["service"], "inventory");
     assert_eq!(objects[0]["instances"], Value::Array(Vec::new()));
     assert_eq!(objects[0]["position"]["pending"], 1);
+    assert_eq!(objects[0]["delivery"], "shared");
+    assert_eq!(objects[0]["active"], Value::Null);
     let rivers = &objects[1]["instances"][0]["rivers"];
     assert_eq!(rivers[0]["name"], "charge");
     assert_eq!(rivers[0]["conditions"][0], "@.event == 'order_placed'");
+}
+
+/// What `services` says of the only one, once that has this line.
+async fn turn(bench: &Bench, line: &str) -> Vec<String> {
+    let shown = async {
+        loop {
+            let listed = bench.said(&["services"]).well(0);
+            let lines: Vec<_> = listed.lines().iter().map(|line| (*line).to_owned()).collect();
+            if lines.iter().any(|shown| shown == line) {
+                return lines;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(DEADLINE, shown).await.unwrap_or_else(|_| panic!("no `{line}`"))
+}
+
+// The instances answer from here while the program runs, which blocks one thread.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exclusive_service_shows_who_is_active_and_how_many_stand_by() {
+    let bench = Bench::start().await;
+    bench.publish(r#"{"event":"order_placed"}"#).await;
+    let first = bench.run_exclusive("payment", charge()).await;
+    let second = bench.run_exclusive("payment", charge()).await;
+    let active = async {
+        loop {
+            let position = bench.rapids.position("payment").await.unwrap().unwrap();
+            let holder = position.exclusive.unwrap();
+            if let (1, Some(id), false) =
+                (position.acknowledged, holder.instance, holder.is_catching_up)
+            {
+                return id;
+            }
+        }
+    };
+    let active = timeout(DEADLINE, active).await.unwrap();
+    let lines = turn(&bench, &format!("  active {active}, live; 1 stands by")).await;
+    assert_eq!(lines[1], "payment  1.0.0     2  exclusive      1     1    0        0  charge");
+    assert_eq!(lines.len(), 3, "no facts: {lines:?}");
+    let object = bench.said(&["services", "-o", "json"]).well(0);
+    let object: Value = serde_json::from_str(&object.out).unwrap();
+    assert_eq!(object["delivery"], "exclusive");
+    assert_eq!(object["active"], active);
+    assert_eq!(object["standing_by"], 1);
+    assert_eq!(object["position"]["catching_up"], false);
+
+    let told = bench.said(&["tail", "--services"]);
+    assert_eq!((told.code, told.lines().len()), (0, 1), "{told:?}");
+    let line = format!(
+        "payment: exclusive, done up to 1, read up to 1, 0 in hand, 0 behind; active {active}, \
+         live; 1 stands by\n"
+    );
+    assert_eq!(told.err, line);
+    let shown = bench.said(&["position", "payment"]).well(0);
+    assert_eq!(shown.out, line);
+    first.stop().await;
+    second.stop().await;
+    turn(&bench, "  no instance is active; 0 stand by").await;
 }
 
 #[tokio::test]
@@ -76,7 +139,7 @@ async fn what_an_instance_tells_of_the_moment_stands_below_its_service() {
 
     let listed = bench.said(&["services"]).well(0);
     let [_, payment, fact] = listed.lines()[..] else { panic!("{listed:?}") };
-    assert!(payment.starts_with("payment  3.0.0     1      -  "), "{listed:?}");
+    assert!(payment.starts_with("payment  3.0.0     1  -             -  "), "{listed:?}");
     assert!(fact.starts_with("  ! charge.breaker: open for 4 s ("), "{listed:?}");
     bench
         .said(&["explain", "--river", "payment/charge", "{}"])

@@ -1,0 +1,180 @@
+//! `rapids position`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rapids_client::{Packet, River};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::bench::{Bench, DEADLINE};
+
+/// Counts what it sees.
+fn count(seen: &Arc<AtomicUsize>) -> River {
+    let seen = Arc::clone(seen);
+    River::new("count").event("x").react(move |_: Packet| {
+        seen.fetch_add(1, Ordering::Relaxed);
+        async { Ok(()) }
+    })
+}
+
+/// Counts in a memory.
+fn remember() -> River {
+    River::new("remember").event("x").memory("counts", "all").react(
+        |count: &mut u64, _: &Packet| {
+            *count += 1;
+            anyhow::Ok(())
+        },
+    )
+}
+
+/// A server with three packets.
+async fn bench() -> Bench {
+    let bench = Bench::start().await;
+    for n in 1..=3 {
+        bench.publish(&format!(r#"{{"event":"x","n":{n}}}"#)).await;
+    }
+    bench
+}
+
+/// Runs a service until it is done with the third packet.
+async fn run_to_the_end(bench: &Bench, river: River) {
+    let running = bench.run_exclusive("payment", river).await;
+    bench.stop_behind("payment", 3, running).await;
+}
+
+#[tokio::test]
+async fn a_position_is_shown_and_set_back_and_the_past_is_read_again() {
+    let bench = bench().await;
+    let seen = Arc::default();
+    run_to_the_end(&bench, count(&seen)).await;
+    assert_eq!(
+        bench.said(&["position", "payment"]).well(0).out,
+        "payment: exclusive, done up to 3, read up to 3, 0 in hand, 0 behind; no instance is \
+         active; 0 stand by\n"
+    );
+    assert_eq!(
+        bench.said(&["position", "payment", "--set", "2"]).well(0).out,
+        "payment goes on with sequence 2: 2 packets to read, 2 of them again\n"
+    );
+    run_to_the_end(&bench, count(&seen)).await;
+    assert_eq!(seen.load(Ordering::Relaxed), 5);
+    assert_eq!(
+        bench.said(&["position", "payment", "--to-time", "1h"]).well(0).out,
+        "payment goes on with sequence 1: 3 packets to read, 3 of them again\n"
+    );
+    assert_eq!(
+        bench.said(&["position", "payment", "--to-end"]).well(0).out,
+        "payment goes on with sequence 4: 0 packets to read; 3 packets skipped\n"
+    );
+    let moved = bench.said(&["position", "payment", "--to-beginning", "-o", "json"]).well(0);
+    assert_eq!(
+        serde_json::from_str::<Value>(&moved.out).unwrap(),
+        json!({
+            "service": "payment", "next": 1, "pending": 3, "again": 3, "skipped": 0,
+            "mended": null, "replaced": null, "forgotten": null,
+        })
+    );
+}
+
+#[tokio::test]
+async fn what_a_service_remembers_is_forgotten_where_that_is_asked_for() {
+    let bench = bench().await;
+    run_to_the_end(&bench, remember()).await;
+    assert_eq!(
+        bench.said(&["position", "payment", "--to-beginning", "--forget"]).well(0).lines(),
+        [
+            "payment goes on with sequence 1: 3 packets to read, 3 of them again",
+            "  forgotten: 1 memory, and what was noted of packets",
+        ]
+    );
+}
+
+// The service works on while the program runs, which blocks one thread.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_active_service_is_moved_by_force_alone() {
+    let bench = bench().await;
+    let seen = Arc::default();
+    let running = bench.run_exclusive("payment", count(&seen)).await;
+    let holder = async {
+        loop {
+            let position = bench.rapids.position("payment").await.unwrap().unwrap();
+            if let (3, Some(id)) = (position.acknowledged, position.exclusive.unwrap().instance) {
+                return id;
+            }
+        }
+    };
+    let holder = timeout(DEADLINE, holder).await.unwrap();
+    bench
+        .said(&["position", "payment", "--set", "1"])
+        .badly(1, &["position of service `payment` is not moved: an instance of it is active"]);
+    let forced = bench.said(&["position", "payment", "--set", "1", "--force"]).well(0);
+    assert_eq!(
+        forced.lines(),
+        [
+            "payment goes on with sequence 1: 3 packets to read, 3 of them again".to_owned(),
+            format!("  replaced: the active instance {holder}"),
+        ]
+    );
+    let again = async {
+        while seen.load(Ordering::Relaxed) < 6 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(DEADLINE, again).await.unwrap();
+    bench.stop_behind("payment", 3, running).await;
+}
+
+#[tokio::test]
+async fn a_position_that_was_deleted_or_garbled_is_told_and_mended() {
+    let bench = bench().await;
+    let seen = Arc::default();
+    run_to_the_end(&bench, count(&seen)).await;
+    let client = async_nats::connect(bench.server.url()).await.unwrap();
+    let jetstream = async_nats::jetstream::new(client);
+    let positions = jetstream.get_key_value("RAPIDS_POSITIONS").await.unwrap();
+    positions.delete("payment").await.unwrap();
+    let remedy = "set it with `rapids position payment --set SEQUENCE`";
+    let fault = "its record in RAPIDS_POSITIONS was deleted";
+    bench.said(&["position", "payment"]).badly(1, &[fault, remedy]);
+    assert_eq!(
+        bench.said(&["position", "payment", "--set", "3"]).well(0).lines(),
+        [
+            "payment goes on with sequence 3: 1 packet to read",
+            "  mended: its record in RAPIDS_POSITIONS was deleted",
+        ]
+    );
+    positions.put("payment", "nonsense".into()).await.unwrap();
+    let fault = "its record in RAPIDS_POSITIONS was written by others";
+    bench.said(&["position", "payment"]).badly(1, &[fault, remedy]);
+    bench.said(&["position", "payment", "--set", "3"]).well(0);
+    run_to_the_end(&bench, count(&seen)).await;
+    assert_eq!(seen.load(Ordering::Relaxed), 4);
+}
+
+#[tokio::test]
+async fn services_that_cannot_be_moved_are_told() {
+    let bench = bench().await;
+    bench
+        .said(&["position", "payment"])
+        .badly(5, &["service `payment` has no position; no service has one"]);
+    bench.run("payment", "1.0.0", count(&Arc::default())).await.stop().await;
+    bench.said(&["position", "payment", "--to-end"]).badly(
+        1,
+        &["it is in shared delivery", "`nats consumer rm RAPIDS payment`", "`.from_beginning()`"],
+    );
+    assert_eq!(
+        bench.said(&["position", "payment"]).well(0).out,
+        "payment: shared, done up to 3, read up to 3, 0 in hand, 0 behind; down\n"
+    );
+    bench.said(&["position", "shipping", "--to-end"]).badly(5, &["there are payment"]);
+    for wrong in [
+        &["--set", "0"][..],
+        &["--set", "1", "--to-end"],
+        &["--force"],
+        &["--forget"],
+        &["--to-time", "soon"],
+    ] {
+        bench.said(&[&["position", "payment"], wrong].concat()).badly(2, &["error: "]);
+    }
+}
