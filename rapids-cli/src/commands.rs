@@ -36,11 +36,11 @@ pub(crate) enum Command {
 pub(crate) async fn run(command: Command, session: &Session) -> Result<Ending> {
     let interrupt = &session.interrupt;
     match command {
-        Command::Tail(tail) => Box::pin(interrupt.unless(tail.run(session))).await,
+        Command::Tail(tail) => interrupt.unless(tail.run(session)).await,
         Command::Publish(publish) => publish.run(session).await,
         Command::Explain(explain) => interrupt.unless(explain.run(session)).await,
-        Command::Services(services) => Box::pin(interrupt.unless(services.run(session))).await,
-        Command::Position(position) => Box::pin(position.run(session)).await,
+        Command::Services(services) => interrupt.unless(services.run(session)).await,
+        Command::Position(position) => position.run(session).await,
         Command::DeadLetters(letters) => letters.run(session).await,
         Command::Completions(completions) => completions.run(session),
         Command::Man(man) => man.run(session),

@@ -201,8 +201,9 @@ impl Rapids {
     ///
     /// # Errors
     /// [`Error::NotMoved`](crate::Error::NotMoved) while an instance is active, unless
-    /// [forced](Moving::force); for a service in shared delivery, and for a sequence beyond the
-    /// stream's end. [`Error::Stream`](crate::Error::Stream) if there is no stream any more,
+    /// [forced](Moving::force); for a service in shared delivery; for a sequence beyond the stream's
+    /// end; and in a stream that was made anew, for a service that has memories of the other one,
+    /// unless it forgets them. [`Error::Stream`](crate::Error::Stream) if there is no stream any more,
     /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn move_position(
         &self,

@@ -101,10 +101,10 @@ impl Position {
         let interrupt = &session.interrupt;
         let rapids = interrupt.unless(session.rapids()).await?;
         match self.to.start() {
-            None => Box::pin(interrupt.unless(self.show(&rapids, session))).await,
+            None => interrupt.unless(self.show(&rapids, session)).await,
             // What is forgotten by half is seen by half.
             Some(to) if self.forget => self.set(&rapids, to, session).await,
-            Some(to) => Box::pin(interrupt.unless(self.set(&rapids, to, session))).await,
+            Some(to) => interrupt.unless(self.set(&rapids, to, session)).await,
         }
     }
 

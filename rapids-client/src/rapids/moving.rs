@@ -86,6 +86,16 @@ pub(super) async fn move_position(
         stream: STREAM.to_owned(),
         differences: vec!["there is none; the first service that starts creates it".to_owned()],
     })?;
+    if !how.forgets
+        && let Some(other) = origin.as_ref().and_then(|it| it.other_than(facts.created))
+        && has_memories(connection, service).await?
+    {
+        let reason = format!(
+            "its memories are of a stream created at {other}, and would take no packet of this one \
+             before it is as long; let it forget them (`--forget`)"
+        );
+        return Err(not_moved(service, &reason));
+    }
     let floor = match position::before(connection, service, to).await {
         Err(Error::Position { reason, .. }) => return Err(not_moved(service, &reason)),
         floor => floor?,
@@ -107,6 +117,12 @@ async fn has_record(connection: &Connection, service: &str) -> Result<bool> {
         Some(bucket) => bucket.load(service).await?.0.is_some(),
         None => false,
     })
+}
+
+async fn has_memories(connection: &Connection, service: &str) -> Result<bool> {
+    let stream = format!("KV_{}", memory_bucket(service));
+    let info = stream::info_of(connection, &stream).await?;
+    Ok(info.is_some_and(|info| info.state.messages > 0))
 }
 
 fn not_moved(service: &str, reason: &str) -> Error {

@@ -224,7 +224,7 @@ async fn a_position_that_was_deleted_or_garbled_is_told_and_mended() {
 async fn a_service_goes_on_in_a_stream_that_was_made_anew() {
     let bench = bench().await;
     let seen = Seen::default();
-    run_to_the_end(&bench, [seen.river()]).await;
+    run_to_the_end(&bench, [seen.river(), count()]).await;
     bench.jetstream().await.delete_stream("RAPIDS").await.unwrap();
     let rapids = Rapids::connect(&config(&bench.server.url())).await.unwrap();
     rapids.publish_all((4..=5).map(called)).await.unwrap();
@@ -232,10 +232,12 @@ async fn a_service_goes_on_in_a_stream_that_was_made_anew() {
     let ended = Running::spawn(bench.service(SERVICE, [seen.river()])).ended().await;
     assert!(ended.to_string().contains("it was in a stream created at "), "{ended}");
     seen.take();
-    let mended = moved(&bench.rapids, Start::Beginning, Moving::new()).await;
+    let refused = refused(&bench, Start::Beginning).await;
+    assert!(refused.contains("its memories are of a stream created at "), "{refused}");
+    let mended = moved(&bench.rapids, Start::Beginning, Moving::new().forget()).await;
     assert!(mended.mended.unwrap().starts_with("it was in a stream created at "));
-    run_to_the_end(&bench, [seen.river()]).await;
-    assert_eq!(seen.take(), [4, 5]);
+    run_to_the_end(&bench, [seen.river(), count()]).await;
+    assert_eq!((seen.take(), counted(&bench).await), (vec![4, 5], json!(2)));
 }
 
 #[tokio::test]
