@@ -17,8 +17,11 @@ const DECLINED_KEPT: usize = 1_000;
 #[tokio::main]
 async fn main() -> Result<()> {
     telemetry::init();
-    Service::from_env("inventory")?.river(reserve()).river(release()).river(ship()).run().await?;
-    Ok(())
+    Ok(service()?.run().await?)
+}
+
+pub(crate) fn service() -> rapids_client::Result<Service> {
+    Ok(Service::from_env("inventory")?.river(reserve()).river(release()).river(ship()))
 }
 
 /// Every river here shares this one memory: all items of an order are reserved, or none.

@@ -11,8 +11,11 @@ use serde_json::json;
 #[tokio::main]
 async fn main() -> Result<()> {
     telemetry::init();
-    Service::from_env("join_offer")?.river(invite()).run().await?;
-    Ok(())
+    Ok(service()?.run().await?)
+}
+
+pub(crate) fn service() -> rapids_client::Result<Service> {
+    Ok(Service::from_env("join_offer")?.river(invite()))
 }
 
 fn invite() -> River {

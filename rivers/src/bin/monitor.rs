@@ -20,8 +20,11 @@ const FACTS: usize = 64;
 #[tokio::main]
 async fn main() -> Result<()> {
     telemetry::init();
-    Service::from_env("monitor")?.river(show()).run().await?;
-    Ok(())
+    Ok(service()?.run().await?)
+}
+
+pub(crate) fn service() -> rapids_client::Result<Service> {
+    Ok(Service::from_env("monitor")?.river(show()))
 }
 
 fn show() -> River {

@@ -11,8 +11,11 @@ use serde::Deserialize;
 #[tokio::main]
 async fn main() -> Result<()> {
     telemetry::init();
-    Service::from_env("notification")?.river(notify()).run().await?;
-    Ok(())
+    Ok(service()?.run().await?)
+}
+
+pub(crate) fn service() -> rapids_client::Result<Service> {
+    Ok(Service::from_env("notification")?.river(notify()))
 }
 
 fn notify() -> River {

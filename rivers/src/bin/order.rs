@@ -12,9 +12,12 @@ use serde::{Deserialize, Serialize};
 #[tokio::main]
 async fn main() -> Result<()> {
     telemetry::init();
+    Ok(service()?.run().await?)
+}
+
+pub(crate) fn service() -> rapids_client::Result<Service> {
     let order = Service::from_env("order")?;
-    order.river(place()).river(complete()).river(cancel()).run().await?;
-    Ok(())
+    Ok(order.river(place()).river(complete()).river(cancel()))
 }
 
 fn place() -> River {

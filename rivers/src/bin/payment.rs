@@ -13,8 +13,11 @@ use serde_json::Value;
 #[tokio::main]
 async fn main() -> Result<()> {
     telemetry::init();
-    Service::from_env("payment")?.river(charge()).river(refund()).run().await?;
-    Ok(())
+    Ok(service()?.run().await?)
+}
+
+pub(crate) fn service() -> rapids_client::Result<Service> {
+    Ok(Service::from_env("payment")?.river(charge()).river(refund()))
 }
 
 /// How far the payment of one order got.

@@ -12,8 +12,11 @@ use serde_json::json;
 #[tokio::main]
 async fn main() -> Result<()> {
     telemetry::init();
-    Service::from_env("provider_a")?.river(offer()).run().await?;
-    Ok(())
+    Ok(service()?.run().await?)
+}
+
+pub(crate) fn service() -> rapids_client::Result<Service> {
+    Ok(Service::from_env("provider_a")?.river(offer()))
 }
 
 fn offer() -> River {

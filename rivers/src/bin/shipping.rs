@@ -11,8 +11,11 @@ use serde::{Deserialize, Serialize};
 #[tokio::main]
 async fn main() -> Result<()> {
     telemetry::init();
-    Service::from_env("shipping")?.river(join()).run().await?;
-    Ok(())
+    Ok(service()?.run().await?)
+}
+
+pub(crate) fn service() -> rapids_client::Result<Service> {
+    Ok(Service::from_env("shipping")?.river(join()))
 }
 
 fn join() -> River {

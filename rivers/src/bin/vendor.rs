@@ -13,8 +13,11 @@ use serde::Deserialize;
 #[tokio::main]
 async fn main() -> Result<()> {
     telemetry::init();
-    Service::from_env("vendor")?.river(notify()).run().await?;
-    Ok(())
+    Ok(service()?.run().await?)
+}
+
+pub(crate) fn service() -> rapids_client::Result<Service> {
+    Ok(Service::from_env("vendor")?.river(notify()))
 }
 
 fn notify() -> River {
