@@ -33,6 +33,7 @@ use crate::ledger::Ledger;
 use crate::rivers::Program;
 use crate::show::Ending;
 use crate::verify::Fact;
+use crate::way::Way;
 use crate::{rivers, rollcall, stage, verify};
 use evidence::{Folder, Named};
 use facts::Findings;
@@ -83,24 +84,25 @@ struct Plan {
     load: Load,
     steps: Vec<script::Step>,
     period: Duration,
-    /// The services of the demo, and all.
+    /// The services of the demo.
     shop: Vec<String>,
-    services: Vec<String>,
+    processes: Vec<Program>,
 }
 
 impl Run<'_> {
     async fn perform(&self) -> Result<Ending> {
+        let Options { orders, kills, way, .. } = self.options;
         let rivers = rivers::build().await?;
-        let programs = [rivers.clone(), extras::programs()?].concat();
+        let shop = rivers::services(&rivers);
+        let programs = [way.processes(&rivers)?, extras::programs()?].concat();
         let mut server = Server::start(&self.folder.store()).await?;
-        let Options { orders, kills, .. } = self.options;
         self.report.note(&format!(
             "seed {}: {orders} orders, {kills} kills\nstarted a server at {}",
             self.seed, server.url
         ))?;
-        let plan = self.plan(names(&rivers), names(&programs));
+        let plan = self.plan(shop, programs.clone());
         let mut environment = stage::own_environment(&server.url);
-        environment.push(("RAPIDS_ACK_WAIT", format!("{}ms", script::ACK_WAIT.as_millis())));
+        environment.extend([way.environment(), Way::impatience()]);
         environment.push(("RAPIDS_READ_LIMIT", facts::HOPS.to_string()));
         // Last words are to be words.
         environment.push(("RUST_LIB_BACKTRACE", "0".to_owned()));
@@ -116,14 +118,15 @@ impl Run<'_> {
     }
 
     /// Everything that follows from the seed.
-    fn plan(&self, shop: Vec<String>, services: Vec<String>) -> Plan {
-        let Options { orders, kills, rate, .. } = *self.options;
+    fn plan(&self, shop: Vec<String>, processes: Vec<Program>) -> Plan {
+        let Options { orders, kills, rate, way, .. } = *self.options;
+        let names: Vec<_> = processes.iter().map(|process| process.name.clone()).collect();
         let mut load = load::load(orders, self.seed);
         let mut random = Rng::with_seed(self.seed);
-        let deeds = script::deeds(kills, &services, &mut random);
+        let deeds = script::deeds(kills, &names, way.silence(), &mut random);
         let items = std::mem::take(&mut load.items);
-        let period = script::period(orders, rate, items.len(), deeds.len());
-        Plan { load, steps: script::steps(items, deeds, &mut random), period, shop, services }
+        let period = script::period((orders, rate), items.len(), deeds.len(), names.len());
+        Plan { load, steps: script::steps(items, deeds, &mut random), period, shop, processes }
     }
 
     async fn play(
@@ -133,7 +136,8 @@ impl Run<'_> {
         fleet: &mut Fleet,
         server: &mut Server,
     ) -> Result<Ending> {
-        let Plan { load, steps, period, shop, services } = plan;
+        let Plan { load, steps, period, shop, processes } = plan;
+        let services = rivers::services(&processes);
         let Load { orders, offers, published, .. } = load;
         let none_before = HashSet::new();
         let there = rollcall::wait_for(rapids, &services, &none_before).await;
@@ -166,7 +170,7 @@ impl Run<'_> {
         let letters = letters::read(&server.url);
         let letters = letters.await.context("cannot read the dead letters")?;
         let Watch { mut ledger, census, diary, .. } = watch;
-        let sorted = letters::sort(&letters, &published, &diary);
+        let sorted = letters::sort(&letters, &published, &diary, &processes);
         ledger.excuse(&sorted.excused);
         let findings = Findings {
             published: &published,
@@ -211,10 +215,6 @@ impl Run<'_> {
         let history = Box::pin(named.history(rapids, last)).await;
         self.folder.write("history.txt", history.context("cannot read the histories")?)
     }
-}
-
-fn names(programs: &[Program]) -> Vec<String> {
-    programs.iter().map(|program| program.name.clone()).collect()
 }
 
 /// A fact with everything that speaks against it.

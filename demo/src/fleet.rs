@@ -54,7 +54,7 @@ pub(crate) enum Blow {
 /// A request to a task, answered once it is carried out.
 type Request<T> = (T, oneshot::Sender<()>);
 
-/// Reaches the processes of the fleet by the names of their services.
+/// Reaches the processes of the fleet by their names and those of their services.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Crew {
     members: HashMap<String, mpsc::Sender<Request<Blow>>>,
@@ -89,7 +89,9 @@ impl Fleet {
             let (name, first) = (&program.name, member(format!("{}.log", program.name)));
             let process = first.spawn()?;
             let (strike, blows) = mpsc::channel(1);
-            crew.members.insert(name.clone(), strike);
+            for name in program.services.iter().chain([name]) {
+                crew.members.insert(name.clone(), strike.clone());
+            }
             tasks.spawn(first.keep(process, blows, care));
             let (call, calls) = mpsc::channel(1);
             crew.understudies.insert(name.clone(), call);
@@ -120,7 +122,8 @@ impl Fleet {
 }
 
 impl Crew {
-    /// Kills a service (kill -9), and returns once it is dead. It starts again a second later.
+    /// Kills the process of a service (kill -9), and returns once it is dead. It starts again a
+    /// second later.
     ///
     /// # Errors
     /// If it is not running.
@@ -171,7 +174,8 @@ mod tests {
         std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(&path, mode).unwrap();
-        Program { name: name.to_owned(), path, arguments: Vec::new() }
+        let services = vec![name.to_owned(), "y".to_owned()];
+        Program { name: name.to_owned(), services, path, arguments: Vec::new() }
     }
 
     fn launch(script: &str, care: Care, folder: &Path) -> Fleet {
@@ -230,13 +234,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn killed_process_is_dead_and_starts_again() {
+    async fn process_of_a_killed_service_is_dead_and_starts_again() {
         let folder = tempfile::tempdir().unwrap();
         let fleet = launch("echo $$; exec sleep 600", Care::Report, folder.path());
         let log = folder.path().join("x.log");
         let crew = fleet.crew();
-        assert!(crew.kill("y").await.is_err());
-        timeout(DEADLINE, crew.kill("x")).await.unwrap().unwrap();
+        assert!(crew.kill("z").await.is_err());
+        timeout(DEADLINE, crew.kill("y")).await.unwrap().unwrap();
         let before = lines(&log);
         until(|| lines(&log) > before).await;
         timeout(DEADLINE, fleet.stop()).await.unwrap();

@@ -1,8 +1,10 @@
-//! The demo: a server, every river as its own process, orders, and a verification of facts.
+//! The demo: a server, every river as its own process or all in one, orders, and a verification of
+//! facts.
 //!
 //! Puts things in order; each of them is left to the file that is named after it.
 
 mod bench;
+mod bundle;
 mod chaos;
 mod fleet;
 mod ledger;
@@ -19,6 +21,7 @@ mod stage;
 mod stock;
 mod story;
 mod verify;
+mod way;
 
 use std::future::Future;
 use std::io::{self, Write};
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
     match command {
         Some(Command::Bench(options)) => ended(bench::run(&options)),
         Some(Command::Chaos(options)) => ended(chaos::run(&options)),
+        Some(Command::Bundled) => ended(async { bundle::run().await.map(|()| Ending::Holds) }),
         // On a runtime of its own, which is part of what is measured.
         Some(Command::Errand { errand }) => errand.run(),
         Some(Command::Extra { service }) => {

@@ -7,8 +7,10 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::bench::{self, Errand};
 use crate::chaos::{self, Extra};
+use crate::rivers::{self, Program};
+use crate::way::Way;
 
-/// Starts a server and every river as its own process, places orders, shows how the services
+/// Starts a server and every river as its own process (or all in one: --bundle), places orders, shows how the services
 /// answer each other, and verifies what came of it.
 ///
 /// All facts are read from the rapids. The exit code is 0 only if all of them hold.
@@ -26,6 +28,9 @@ pub(crate) struct CommandLine {
 pub(crate) enum Command {
     Bench(bench::Options),
     Chaos(chaos::Options),
+    /// Runs every river in this process
+    #[command(hide = true)]
+    Bundled,
     /// Does one thing for the bench, and answers with what it measured
     #[command(hide = true)]
     Errand {
@@ -66,22 +71,28 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// Kill this service (kill -9) in the middle of the orders and start it again a second
-    /// later; may be repeated; `any` is each service in turn
+    /// Kill the process of this service (kill -9) in the middle of the orders and start it again a
+    /// second later; may be repeated; `any` is each process in turn
     #[arg(long, value_name = "SERVICE")]
     pub(crate) kill: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) way: Way,
 }
 
 impl Options {
-    /// The services to kill, in order.
+    /// The services to kill, in order: one of each process for `any`.
     ///
     /// # Errors
     /// If one of them is not among the services.
-    pub(crate) fn victims(&self, services: &[String]) -> anyhow::Result<Vec<String>> {
+    pub(crate) fn victims(&self, processes: &[Program]) -> anyhow::Result<Vec<String>> {
+        let services = rivers::services(processes);
         let mut victims = Vec::new();
         for name in &self.kill {
             if name == "any" {
-                victims.extend_from_slice(services);
+                victims.extend(
+                    processes.iter().filter_map(|process| process.services.first()).cloned(),
+                );
             } else if services.contains(name) {
                 victims.push(name.clone());
             } else {
@@ -99,8 +110,8 @@ mod tests {
 
     fn victims(arguments: &[&str]) -> Result<Vec<String>, String> {
         let line = CommandLine::try_parse_from([&["demo"], arguments].concat()).unwrap();
-        let services = ["order".to_owned(), "payment".to_owned()];
-        line.options.victims(&services).map_err(|error| error.to_string())
+        let processes = line.options.way.processes(&["order", "payment"].map(Program::of_a_river));
+        line.options.victims(&processes.unwrap()).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -108,6 +119,8 @@ mod tests {
         assert_eq!(victims(&[]).unwrap(), [""; 0]);
         let several = victims(&["--kill", "payment", "--kill", "any"]).unwrap();
         assert_eq!(several, ["payment", "order", "payment"]);
+        let bundled = victims(&["--bundle", "--kill", "any", "--kill", "payment"]).unwrap();
+        assert_eq!(bundled, ["order", "payment"]);
     }
 
     #[test]

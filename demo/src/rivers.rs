@@ -19,14 +19,18 @@ use tokio::time::{Instant, timeout_at};
 /// looks at it would run again for the nested build, and the crates on top of it with it.
 const OF_THE_PACKAGE: [&str; 2] = ["CARGO_PKG_", "CARGO_MANIFEST_"];
 
+const FILES: &str = "rivers/src/bin";
+
 /// A build that takes longer shows what it does.
 const SILENT: Duration = Duration::from_secs(2);
 
-/// One service's program.
+/// A program of one service or several.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
-    /// Of the service; the program of a river and its file have the same.
+    /// Of the process; that of one service has the service's, and so has its file.
     pub(crate) name: String,
+    /// What runs in it.
+    pub(crate) services: Vec<String>,
     pub(crate) path: PathBuf,
     pub(crate) arguments: Vec<String>,
 }
@@ -36,16 +40,31 @@ pub(crate) struct Program {
 /// # Errors
 /// If there are none, or cargo fails; its output was printed then.
 pub(crate) async fn build() -> Result<Vec<Program>> {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let names = names(&workspace.join("rivers/src/bin"))?;
+    let workspace = workspace();
+    let names = names(&workspace.join(FILES))?;
     let program = env::current_exe().context("cannot tell where the demo itself was built")?;
     let folder = program.parent().unwrap_or(Path::new("."));
     follow(&mut cargo_build(&workspace, folder, &names)).await?;
     let at = |name: String| {
         let path = folder.join(format!("{name}{}", env::consts::EXE_SUFFIX));
-        Program { name, path, arguments: Vec::new() }
+        Program { services: vec![name.clone()], name, path, arguments: Vec::new() }
     };
     Ok(names.into_iter().map(at).collect())
+}
+
+/// The services of these programs.
+pub(crate) fn services(programs: &[Program]) -> Vec<String> {
+    programs.iter().flat_map(|program| program.services.clone()).collect()
+}
+
+/// The name of the process that a service runs in.
+pub(crate) fn process_of<'a>(programs: &'a [Program], service: &'a str) -> &'a str {
+    let of = |program: &&Program| program.services.iter().any(|name| name == service);
+    programs.iter().find(of).map_or(service, |program| &program.name)
+}
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 fn names(folder: &Path) -> Result<Vec<String>> {
@@ -126,8 +145,20 @@ fn profile(folder: &Path) -> OsString {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    impl Program {
+        pub(crate) fn of_a_river(name: &str) -> Self {
+            let (path, arguments) = (PathBuf::from(name), Vec::new());
+            Self { name: name.to_owned(), services: vec![name.to_owned()], path, arguments }
+        }
+    }
+
+    /// Every river that there is.
+    pub(crate) fn all() -> Vec<String> {
+        names(&workspace().join(FILES)).unwrap()
+    }
 
     #[test]
     fn every_file_is_a_river() {

@@ -14,15 +14,10 @@ use crate::scene::Scene;
 use crate::screen::Screen;
 use crate::stage::Stage;
 use crate::verify::{self, Fact};
-
-/// After which packets of a killed process come back.
-const ACK_WAIT_OF_THE_KILLED: &str = "2s";
+use crate::way::Way;
 
 /// Services answer within milliseconds.
 const QUIET: Duration = Duration::from_secs(1);
-
-/// Longer than packets of a killed process take to come back.
-const QUIET_AFTER_KILLS: Duration = Duration::from_secs(4);
 
 /// How the demo ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +43,7 @@ pub(crate) async fn run(options: &Options, screen: &mut Screen) -> Result<Ending
 }
 
 async fn prepare(options: &Options, screen: &mut Screen) -> Result<(Stage, Vec<Program>)> {
-    let programs = rivers::build().await?;
+    let programs = options.way.processes(&rivers::build().await?)?;
     let stage = Stage::set(options.nats.as_deref()).await?;
     let whose = if stage.is_own() { "started a server at" } else { "using the server at" };
     screen.note(&format!("{whose} {}", stage.config()?.url()))?;
@@ -61,21 +56,22 @@ async fn perform(
     stage: &Stage,
     programs: &[Program],
 ) -> Result<Ending> {
-    let names: Vec<_> = programs.iter().map(|program| program.name.clone()).collect();
-    let victims = options.victims(&names)?;
+    let (names, victims) = (rivers::services(programs), options.victims(programs)?);
     let logs = TempDir::with_prefix("rapids-demo-").context("cannot make a folder for the logs")?;
     let rapids = Rapids::connect(&stage.config()?).await?;
     let before = rollcall::present(&rapids).await?;
     let mut environment = stage.environment();
+    environment.push(options.way.environment());
     if !victims.is_empty() {
-        environment.push(("RAPIDS_ACK_WAIT", ACK_WAIT_OF_THE_KILLED.to_owned()));
+        environment.push(Way::impatience());
     }
     let mut fleet = Fleet::launch(programs, &environment, Care::Report, logs.path())?;
     let scene = Scene {
         orders: options.orders,
         seed: options.seed,
         rate: options.rate,
-        quiet: if victims.is_empty() { QUIET } else { QUIET_AFTER_KILLS },
+        // Longer than packets of a killed process take to come back.
+        quiet: if victims.is_empty() { QUIET } else { options.way.silence() * 2 },
         victims,
     };
     let crew = fleet.crew();
@@ -94,7 +90,7 @@ async fn perform(
         ending = playing => ending,
     };
     if options.stay && matches!(ending, Ok(Ending::Holds | Ending::Broken)) {
-        screen.note(&invitation(&stage.url))?;
+        screen.note(&invitation(&stage.url, options.way))?;
         tokio::select! {
             () = told_to_stop() => {}
             ended = fleet.ended() => ending = Err(told_of(ended)),
@@ -120,7 +116,11 @@ async fn play(scene: Scene, rapids: &Rapids, crew: Crew, screen: &mut Screen) ->
     Ok(if facts.iter().all(Fact::holds) { Ending::Holds } else { Ending::Broken })
 }
 
-fn invitation(url: &str) -> String {
+fn invitation(url: &str, way: Way) -> String {
+    let position = match way.is_exclusive() {
+        true => "kv get RAPIDS_POSITIONS payment",
+        false => "consumer info RAPIDS payment",
+    };
     format!(
         "
 Everything keeps running until Ctrl-C. In another terminal:
@@ -128,7 +128,7 @@ Everything keeps running until Ctrl-C. In another terminal:
   nats -s {url} sub rapids
   nats -s {url} pub rapids '{{\"event\":\"order_placed\",\"order_id\":\"o-1\",\"customer\":\"ada\",\"total\":7550,\"items\":[{{\"sku\":\"lunar/lantern\",\"quantity\":1,\"price\":7550}}]}}'
   nats -s {url} pub rapids '{{\"need\":\"car_rental_offer\",\"user_id\":\"ada\"}}'
-  nats -s {url} consumer info RAPIDS payment
+  nats -s {url} {position}
   nats -s {url} micro info payment"
     )
 }

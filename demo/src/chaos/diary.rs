@@ -71,12 +71,12 @@ impl Diary {
         counts
     }
 
-    /// When, in seconds, the monkey killed or paused this service: what may have been at work in
+    /// When, in seconds, the monkey killed or paused this process: what may have been at work in
     /// it alone then seems to have brought it down.
     pub(crate) fn attacks_on(&self, name: &str) -> Vec<String> {
         let is_attack = |event: &Event| {
-            matches!(event, Event::Done(Deed::Kill { service, .. } | Deed::Pause { service, .. })
-                if service == name)
+            matches!(event, Event::Done(Deed::Kill { process, .. } | Deed::Pause { process, .. })
+                if process == name)
         };
         let attacks = self.entries.iter().filter(|(_, event)| is_attack(event));
         attacks.map(|(at, _)| format!("{:.1}", at.as_secs_f64())).collect()
@@ -117,17 +117,17 @@ impl fmt::Display for Deed {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = |duration: &Duration| duration.as_secs_f64();
         match self {
-            Self::Kill { service, absence } => {
-                write!(formatter, "killed {service}, back after {:.1} s", seconds(absence))
+            Self::Kill { process, absence } => {
+                write!(formatter, "killed {process}, back after {:.1} s", seconds(absence))
             }
             Self::KillServer { absence } => {
                 write!(formatter, "killed the server, back after {:.1} s", seconds(absence))
             }
-            Self::Pause { service, length } => {
-                write!(formatter, "paused {service} for {:.1} s", seconds(length))
+            Self::Pause { process, length } => {
+                write!(formatter, "paused {process} for {:.1} s", seconds(length))
             }
-            Self::Double { service, length } => {
-                write!(formatter, "second {service} for {:.1} s", seconds(length))
+            Self::Double { process, length } => {
+                write!(formatter, "second {process} for {:.1} s", seconds(length))
             }
         }
     }
@@ -153,8 +153,8 @@ impl fmt::Display for Counts {
 pub(crate) mod tests {
     use super::*;
 
-    pub(crate) fn kill(service: &str) -> Event {
-        Event::Done(Deed::Kill { service: service.to_owned(), absence: Duration::from_millis(800) })
+    pub(crate) fn kill(process: &str) -> Event {
+        Event::Done(Deed::Kill { process: process.to_owned(), absence: Duration::from_millis(800) })
     }
 
     fn abort(service: &str) -> Event {

@@ -68,7 +68,7 @@ pub(crate) fn programs() -> Result<Vec<Program>> {
     let program = |extra: &Extra| {
         let name = extra.name().to_owned();
         let arguments = vec!["extra".to_owned(), name.clone()];
-        Program { name, path: path.clone(), arguments }
+        Program { services: vec![name.clone()], name, path: path.clone(), arguments }
     };
     Ok(Extra::value_variants().iter().map(program).collect())
 }

@@ -7,6 +7,7 @@ use rapids_client::{Config, DeadLetter, DeadLetters, Filter, Kind, Result};
 use super::diary::Diary;
 use super::extras::{ECHOES, Extra};
 use super::load::Published;
+use crate::rivers::{Program, process_of};
 
 /// How often a packet's handling must end a process until the packet is taken for the cause.
 const CRASHES: usize = 3;
@@ -44,14 +45,19 @@ pub(crate) async fn read(url: &str) -> Result<Vec<DeadLetter>> {
 }
 
 /// Sorts the letters by what they are about.
-pub(crate) fn sort(letters: &[DeadLetter], published: &Published, diary: &Diary) -> Sorted {
+pub(crate) fn sort(
+    letters: &[DeadLetter],
+    published: &Published,
+    diary: &Diary,
+    processes: &[Program],
+) -> Sorted {
     let ids = |ids: &[String]| ids.iter().cloned().collect::<HashSet<_>>();
     let (poison, shouts) = (ids(&published.poison), ids(&published.shouts));
     let mut sorted = Sorted::default();
     for letter in letters {
         let DeadLetter { kind, packet_id, correlation_id, breadcrumbs, .. } = letter;
         let service = letter.id.service();
-        let attacks = diary.attacks_on(service);
+        let attacks = diary.attacks_on(process_of(processes, service));
         if poison.contains(packet_id) && service == Extra::Taster.name() {
             *sorted.poison.entry(packet_id.clone()).or_default() += 1;
             if *kind != Kind::Crashed {
@@ -116,7 +122,7 @@ mod tests {
         for _ in 0..kills {
             diary.note(kill("payment"));
         }
-        sort(letters, &published, &diary)
+        sort(letters, &published, &diary, &[])
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
+use crate::way::Way;
+
 /// Runs the shop while a monkey kills, pauses and doubles its services and kills the server, and
 /// while packets come that are malformed, poisonous, endless or there already; then verifies that
 /// nothing was lost and nothing happened twice.
@@ -21,7 +23,7 @@ pub(crate) struct Options {
 
     /// How many processes to kill (kill -9), about each eighth of them the server; for each five
     /// kills there are a pause (kill -STOP) beyond the time after which packets go to others, and
-    /// a second instance
+    /// a second instance; a bundle is one process
     #[arg(long, value_name = "N", default_value_t = 20,
           value_parser = RangedU64ValueParser::<usize>::new().range(0..=10_000))]
     pub(crate) kills: usize,
@@ -35,6 +37,9 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 30,
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) rate: u32,
+
+    #[command(flatten)]
+    pub(crate) way: Way,
 
     /// Print JSON only: one object with the summary
     #[arg(long)]

@@ -8,11 +8,9 @@ use fastrand::Rng;
 
 use super::load::Item;
 
-/// Packets of a service go to others after this time without a sign of life.
-pub(crate) const ACK_WAIT: Duration = Duration::from_secs(2);
-
-/// The monkey's deeds are this far apart on average, or farther.
-const GAP: Duration = Duration::from_millis(700);
+/// After so long on average, or longer, the monkey comes back to a process: time to come back, to
+/// take over from whoever was there meanwhile, and to do something before the next blow.
+const TURN: Duration = Duration::from_secs(12);
 
 /// For so many kills there are a pause and a second instance, and one of the kills is the server.
 const KILLS_PER_PAUSE: usize = 5;
@@ -22,19 +20,19 @@ const KILLS_PER_SERVER: usize = 8;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Deed {
     Kill {
-        service: String,
+        process: String,
         absence: Duration,
     },
     KillServer {
         absence: Duration,
     },
     Pause {
-        service: String,
+        process: String,
         length: Duration,
     },
     /// Runs a second instance.
     Double {
-        service: String,
+        process: String,
         length: Duration,
     },
 }
@@ -48,16 +46,22 @@ pub(crate) enum Step {
 
 /// The deeds for so many kills, in order.
 ///
-/// Every service has its turn before any has its second. A second instance is there for each
+/// Every process has its turn before any has its second. Pauses are longer than the silence after
+/// which packets go to others. A second instance is there for each
 /// other pause: it gets the packets of the paused one, which knows nothing of it when it goes on.
-pub(crate) fn deeds(kills: usize, services: &[String], random: &mut Rng) -> Vec<Deed> {
+pub(crate) fn deeds(
+    kills: usize,
+    processes: &[String],
+    silence: Duration,
+    random: &mut Rng,
+) -> Vec<Deed> {
     let mut deck = Vec::new();
-    let mut service = |random: &mut Rng| {
+    let mut process = |random: &mut Rng| {
         if deck.is_empty() {
-            deck = services.to_vec();
+            deck = processes.to_vec();
             random.shuffle(&mut deck);
         }
-        deck.pop().expect("there is a service")
+        deck.pop().expect("there is a process")
     };
     let servers = kills.div_ceil(KILLS_PER_SERVER).min(kills / 2);
     let mut groups: Vec<Vec<Deed>> = Vec::new();
@@ -66,14 +70,14 @@ pub(crate) fn deeds(kills: usize, services: &[String], random: &mut Rng) -> Vec<
     }
     for _ in servers..kills {
         let absence = milliseconds(random, 0, 1_500);
-        groups.push(vec![Deed::Kill { service: service(random), absence }]);
+        groups.push(vec![Deed::Kill { process: process(random), absence }]);
     }
     for pause in 0..kills.div_ceil(KILLS_PER_PAUSE) {
-        let (paused, length) = (service(random), ACK_WAIT + milliseconds(random, 500, 3_000));
-        let doubled = if pause % 2 == 0 { paused.clone() } else { service(random) };
+        let (paused, length) = (process(random), silence + milliseconds(random, 500, 3_000));
+        let doubled = if pause % 2 == 0 { paused.clone() } else { process(random) };
         groups.push(vec![
-            Deed::Double { service: doubled, length: length + milliseconds(random, 500, 3_000) },
-            Deed::Pause { service: paused, length },
+            Deed::Double { process: doubled, length: length + milliseconds(random, 500, 3_000) },
+            Deed::Pause { process: paused, length },
         ]);
     }
     random.shuffle(&mut groups);
@@ -107,10 +111,16 @@ pub(crate) fn steps(items: Vec<Item>, deeds: Vec<Deed>, random: &mut Rng) -> Vec
 
 /// How long to take for one item, so that orders come at this rate at most and the monkey has
 /// its time.
-pub(crate) fn period(orders: usize, rate: u32, items: usize, deeds: usize) -> Duration {
+pub(crate) fn period(
+    (orders, rate): (usize, u32),
+    items: usize,
+    deeds: usize,
+    processes: usize,
+) -> Duration {
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let placing = Duration::from_secs(1) * count(orders) / rate.max(1);
-    placing.max(GAP * count(deeds)) / count(items).max(1)
+    let gap = TURN / count(processes).max(1);
+    placing.max(gap * count(deeds)) / count(items).max(1)
 }
 
 #[cfg(test)]
@@ -118,12 +128,14 @@ mod tests {
     use super::*;
     use std::collections::HashMap;
 
-    fn services() -> Vec<String> {
+    const SILENCE: Duration = Duration::from_secs(3);
+
+    fn processes() -> Vec<String> {
         ["a", "b", "c", "d"].map(str::to_owned).to_vec()
     }
 
     fn drawn(kills: usize, seed: u64) -> Vec<Deed> {
-        deeds(kills, &services(), &mut Rng::with_seed(seed))
+        deeds(kills, &processes(), SILENCE, &mut Rng::with_seed(seed))
     }
 
     #[test]
@@ -132,8 +144,8 @@ mod tests {
             let deeds = drawn(kills, 1);
             let count = |is_it: fn(&&Deed) -> bool| deeds.iter().filter(is_it).count();
             let servers = count(|deed| matches!(deed, Deed::KillServer { .. }));
-            let services = count(|deed| matches!(deed, Deed::Kill { .. }));
-            assert_eq!(servers + services, kills);
+            let processes = count(|deed| matches!(deed, Deed::Kill { .. }));
+            assert_eq!(servers + processes, kills);
             assert_eq!(servers > 0, kills > 1, "{kills}");
             assert_eq!(count(|deed| matches!(deed, Deed::Pause { .. })), kills.div_ceil(5));
             assert_eq!(count(|deed| matches!(deed, Deed::Double { .. })), kills.div_ceil(5));
@@ -147,11 +159,11 @@ mod tests {
     }
 
     #[test]
-    fn no_service_is_spared() {
+    fn no_process_is_spared() {
         let mut killed = HashMap::<_, u32>::new();
         for deed in drawn(40, 5) {
-            if let Deed::Kill { service, .. } = deed {
-                *killed.entry(service).or_default() += 1;
+            if let Deed::Kill { process, .. } = deed {
+                *killed.entry(process).or_default() += 1;
             }
         }
         assert_eq!(killed.len(), 4);
@@ -159,7 +171,7 @@ mod tests {
 
     #[test]
     fn every_pause_outlasts_the_wait_after_which_packets_go_to_others() {
-        let long = |deed: &Deed| !matches!(deed, Deed::Pause { length, .. } if *length <= ACK_WAIT);
+        let long = |deed: &Deed| !matches!(deed, Deed::Pause { length, .. } if *length <= SILENCE);
         assert!(drawn(200, 2).iter().all(long));
     }
 
@@ -183,8 +195,8 @@ mod tests {
 
     #[test]
     fn items_come_at_the_rate_or_slower_where_there_is_much_to_do() {
-        assert_eq!(period(1_000, 20, 2_000, 10), Duration::from_millis(25));
-        assert_eq!(period(1_000, 20, 2_000, 1_000), Duration::from_millis(350));
-        assert_eq!(period(1, 1, 0, 0), Duration::from_secs(1));
+        assert_eq!(period((1_000, 20), 2_000, 10, 16), Duration::from_millis(25));
+        assert_eq!(period((1_000, 20), 2_000, 1_000, 16), Duration::from_millis(375));
+        assert_eq!(period((1, 1), 0, 0, 1), Duration::from_secs(1));
     }
 }

@@ -39,7 +39,7 @@ pub(crate) struct Hands {
 
 impl Stagehand {
     /// Plays the script to its end, and until each deed was done. Deeds do not wait for each
-    /// other, unless they are done to the same service.
+    /// other, unless they are done to the same process.
     ///
     /// # Errors
     /// If something cannot be published, or a process is not there.
@@ -78,14 +78,14 @@ impl Hands {
     async fn act(self, deed: Deed) -> Result<()> {
         let Self { crew, server, done } = self;
         match &deed {
-            Deed::Kill { service, absence } => {
-                crew.strike(service, Blow::Kill { absence: *absence }).await?;
+            Deed::Kill { process, absence } => {
+                crew.strike(process, Blow::Kill { absence: *absence }).await?;
             }
             Deed::KillServer { absence } => server.kill(*absence).await?,
-            Deed::Pause { service, length } => {
-                crew.strike(service, Blow::Pause { length: *length }).await?;
+            Deed::Pause { process, length } => {
+                crew.strike(process, Blow::Pause { length: *length }).await?;
             }
-            Deed::Double { service, length } => crew.double(service, *length).await?,
+            Deed::Double { process, length } => crew.double(process, *length).await?,
         }
         // Nobody listens once the run is given up.
         let _ = done.send(Event::Done(deed));
