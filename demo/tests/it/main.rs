@@ -70,6 +70,16 @@ fn facts_hold_when_payment_is_killed() {
 }
 
 #[test]
+fn facts_hold_in_exclusive_delivery() {
+    holds(&["--delivery", "exclusive"], 40);
+}
+
+#[test]
+fn facts_hold_when_the_one_process_of_the_whole_shop_is_killed() {
+    holds(&["--bundle", "--kill", "payment"], 100);
+}
+
+#[test]
 #[ignore = "takes a minute: run by .ci/run"]
 fn facts_hold_when_each_service_is_killed_in_turn() {
     holds(&["--kill", "any"], 1_000);
