@@ -217,9 +217,9 @@ impl LiveFeed {
         let is_near = self.catch_up.as_ref().is_none_or(|catch_up| catch_up.pending <= NEAR);
         let is_open = self.catch_up.is_some();
         if self.has_live && self.live.is_none() && is_near && (is_open || self.seen == 0) {
-            let seat = self.seat.clone();
-            self.under_way =
-                Some(Box::pin(async move { Done::Joined(Source::join(connection, seat).await) }));
+            let (seat, next) = (self.seat.clone(), self.asked);
+            let joining = async move { Done::Joined(Source::join(connection, seat, next).await) };
+            self.under_way = Some(Box::pin(joining));
         } else if self.seam.is_behind() && !is_open {
             let of = (self.service.clone(), self.instance.clone());
             let from = self.seam.next();
@@ -415,9 +415,19 @@ impl LiveFeed {
 }
 
 impl Source {
-    async fn join(connection: Connection, seat: Option<Seat>) -> Result<(Self, StreamFacts)> {
+    /// Joins, to read on from `next`.
+    async fn join(
+        connection: Connection,
+        seat: Option<Seat>,
+        next: u64,
+    ) -> Result<(Self, StreamFacts)> {
         if let Some(seat) = seat {
-            let (member, facts) = seat.join().await?;
+            let (member, mut facts) = seat.join().await?;
+            // Behind a pause of this process another one may have done more than came here yet.
+            // That the stream ends there, only the stream can say.
+            if facts.last_sequence + 1 < next {
+                facts = standing(&connection).await?;
+            }
             return Ok((Self::Shared(member), facts));
         }
         let Joined { live, facts } = Live::join(connection).await?;
