@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{interval, sleep};
+use tokio::time::{interval, sleep, timeout};
 use tracing::{debug, warn};
 
 use super::live::{Joined, Live, standing};
@@ -142,8 +142,9 @@ impl Hub {
                     if passed.get() < seen {
                         return "the end is missing";
                     }
-                    // A server that is away says nothing about the stream.
-                    if let Ok(facts) = standing(connection).await {
+                    // A server that is away says nothing about the stream. Nor is it waited for: a
+                    // connection that was lost takes the answer along.
+                    if let Ok(Ok(facts)) = timeout(LOOK, standing(connection)).await {
                         seen = facts.last_sequence;
                     }
                 }
