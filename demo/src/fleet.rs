@@ -19,6 +19,7 @@ use crate::rivers::Program;
 pub(crate) use guard::Guard;
 pub(crate) use member::Ended;
 use member::Member;
+pub(crate) use member::signal;
 
 /// How long a killed process stays away where nobody says otherwise.
 const ABSENCE: Duration = Duration::from_secs(1);

@@ -1,5 +1,6 @@
 //! The server that a measurement takes place on, and the processes that are sent against it.
 
+use std::collections::HashSet;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,11 +8,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use async_nats::jetstream::Context as JetStream;
+use async_nats::jetstream::consumer::pull::OrderedConfig;
+use bytes::Bytes;
 use clap::ValueEnum;
+use futures::{StreamExt, TryStreamExt};
 use rapids_client::{Config, Rapids};
 use rapids_test::NatsServer;
+use serde::Deserialize;
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use super::contestant::Contestant;
 use super::errand::{Errand, Work};
@@ -24,6 +30,11 @@ use crate::fleet::Guard;
 pub(crate) const STREAM: &str = "RAPIDS";
 /// Its subject.
 pub(crate) const SUBJECT: &str = "rapids";
+
+/// The subject of the server's copies of what it stored.
+pub(crate) const LIVE: &str = "rapids.live";
+/// Where services in exclusive delivery say how far they are.
+const POSITIONS: &str = "RAPIDS_POSITIONS";
 
 /// How long services may take to be there.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -114,8 +125,20 @@ impl<'a> Arena<'a> {
     /// If it cannot be started.
     pub(crate) fn send(&self, side: Side, work: Work) -> Result<Contestant> {
         let number = self.names.fetch_add(1, Ordering::Relaxed);
-        let service = format!("bench-{number}");
-        let log = self.folder.path().join(format!("{service}.log"));
+        self.start(number, format!("bench-{number}"), side, work)
+    }
+
+    /// Sends a process to do this work as an instance of this service.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub(crate) fn send_as(&self, service: &str, side: Side, work: Work) -> Result<Contestant> {
+        let number = self.names.fetch_add(1, Ordering::Relaxed);
+        self.start(number, service.to_owned(), side, work)
+    }
+
+    fn start(&self, number: u64, service: String, side: Side, work: Work) -> Result<Contestant> {
+        let log = self.folder.path().join(format!("{number}.log"));
         let url = self.server.url();
         let errand = Errand { side, url, server: self.server(), service, work };
         Contestant::start(&errand, log, self.guard)
@@ -138,6 +161,72 @@ impl<'a> Arena<'a> {
             }
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// Waits until so many services in exclusive delivery read live.
+    ///
+    /// # Errors
+    /// If they do not in a minute.
+    pub(crate) async fn until_live(&self, services: usize) -> Result<()> {
+        #[derive(Deserialize)]
+        struct Record {
+            begun: u64,
+            #[serde(default)]
+            is_catching_up: bool,
+        }
+        let mut live = HashSet::new();
+        let watching = async {
+            // The first of them makes the bucket.
+            let bucket = loop {
+                match self.jetstream.get_key_value(POSITIONS).await {
+                    Ok(bucket) => break bucket,
+                    Err(_) => tokio::time::sleep(LOOK).await,
+                }
+            };
+            let mut records = bucket.watch_with_history(">").await?;
+            while live.len() < services {
+                let entry = records.next().await.context("the bucket is gone")??;
+                let Record { begun, is_catching_up } = serde_json::from_slice(&entry.value)?;
+                // Until it has begun, an instance has only taken the record.
+                if begun > 0 && !is_catching_up {
+                    live.insert(entry.key);
+                }
+            }
+            anyhow::Ok(())
+        };
+        match timeout(PATIENCE, watching).await {
+            Ok(watched) => watched,
+            Err(_) => bail!("only {} of {services} services read live", live.len()),
+        }
+    }
+
+    /// The bodies of all packets that the stream holds.
+    ///
+    /// # Errors
+    /// If the server does not give them.
+    pub(crate) async fn bodies(&self) -> Result<Vec<Bytes>> {
+        let mut stream = self.jetstream.get_stream(STREAM).await?;
+        let last = stream.info().await?.state.last_sequence;
+        let consumer = stream.create_consumer(OrderedConfig::default()).await?;
+        let messages = consumer.messages().await?.take(usize::try_from(last)?);
+        Ok(messages.map_ok(|message| message.payload.clone()).try_collect().await?)
+    }
+
+    /// How many packets the stream holds.
+    ///
+    /// # Errors
+    /// If the server does not tell.
+    pub(crate) async fn stored(&self) -> Result<u64> {
+        Ok(self.jetstream.get_stream(STREAM).await?.cached_info().state.messages)
+    }
+
+    /// Stores one packet.
+    ///
+    /// # Errors
+    /// If the server does not take it.
+    pub(crate) async fn publish(&self, id: &str, body: Bytes) -> Result<()> {
+        window::send(&self.jetstream, id, body).await?.await?;
+        Ok(())
     }
 
     /// Stops the server and removes what it stored.

@@ -7,6 +7,7 @@ mod publish;
 mod react;
 mod rivers;
 mod services;
+mod takeover;
 
 use anyhow::Result;
 use clap::ValueEnum;
@@ -24,16 +25,20 @@ pub(crate) enum Case {
     Drain,
     /// A service reads what is stored, and wants nothing of it
     Skip,
+    /// A service in exclusive delivery reads what is stored
+    CatchUp,
     /// Each packet is handled, and leads to another one
     React,
     /// From the publisher to the reaction, at low load
     Hop,
-    /// 1, 4, 16 and 64 services on one stream
+    /// 1, 4, 16, 64 and 256 services on one stream
     Services,
     /// 64 rivers in one service, and in 64
     Rivers,
     /// Memory and start of one service
     Process,
+    /// From the end of the active instance to the first packet of the next one
+    Takeover,
 }
 
 impl Case {
@@ -46,11 +51,13 @@ impl Case {
             Self::Publish => publish::run(bench, report).await,
             Self::Drain => drain::drain(bench, report).await,
             Self::Skip => drain::skip(bench, report).await,
+            Self::CatchUp => drain::catch_up(bench, report).await,
             Self::React => react::run(bench, report).await,
             Self::Hop => hop::run(bench, report).await,
             Self::Services => services::run(bench, report).await,
             Self::Rivers => rivers::run(bench, report).await,
             Self::Process => process::run(bench, report).await,
+            Self::Takeover => takeover::run(bench, report).await,
         }
     }
 }

@@ -11,12 +11,15 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
-use super::errand::{Errand, FIRST, Measured};
-use crate::fleet::Guard;
+use super::errand::{Errand, FIRST, LAST, Measured};
+use crate::fleet::{Guard, signal};
 use crate::stage::own_environment;
 
 /// No measurement takes longer.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Between two looks at its log.
+const LOOK: Duration = Duration::from_millis(5);
 
 const LAST_WORDS: usize = 8;
 
@@ -61,6 +64,28 @@ impl Contestant {
         }
     }
 
+    /// Waits until it is done with its last packet.
+    ///
+    /// # Errors
+    /// If it ends before or takes too long.
+    pub(crate) async fn last(&mut self) -> Result<()> {
+        let waiting = async {
+            while let Some(line) = self.answers.next_line().await? {
+                if line == LAST {
+                    return anyhow::Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        match timeout(PATIENCE, waiting).await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(_) => bail!("a process ended early{}", self.last_words()),
+            Err(_) => {
+                bail!("a process is not done after {} s{}", PATIENCE.as_secs(), self.last_words())
+            }
+        }
+    }
+
     /// Waits for its answer and its end.
     ///
     /// # Errors
@@ -84,6 +109,34 @@ impl Contestant {
                 bail!("a process is not done after {} s{}", PATIENCE.as_secs(), self.last_words())
             }
         }
+    }
+
+    /// Waits until its log has this in it.
+    ///
+    /// # Errors
+    /// If that takes too long.
+    pub(crate) async fn until_said(&self, text: &str) -> Result<()> {
+        let begun = Instant::now();
+        while !fs::read_to_string(&self.log).is_ok_and(|log| log.contains(text)) {
+            if begun.elapsed() > PATIENCE {
+                bail!("a process never says `{text}`{}", self.last_words());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
+    /// Kills it, and does not wait for its end.
+    ///
+    /// # Errors
+    /// If it is gone.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        self.process.start_kill().context("a process is gone before its time")
+    }
+
+    /// Tells it to stop.
+    pub(crate) async fn stop(&self) {
+        signal(&self.process, "-TERM").await;
     }
 
     fn last_words(&self) -> String {

@@ -12,10 +12,13 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Builder;
 
 use super::side::Side;
-use super::sides::{ours, plain, tuned};
+use super::sides::{ours, plain, tuned, unacked};
 
 /// Said on a line of its own when a reader has its first packet.
 pub(crate) const FIRST: &str = "first";
+
+/// Said when it is done with the last one, and begins to stop.
+pub(crate) const LAST: &str = "last";
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Errand {
@@ -44,6 +47,8 @@ pub(crate) enum Work {
     React { count: u64 },
     /// Publish so many packets, one each so often, and react to each.
     Hop { count: u64, every_micros: u64 },
+    /// React to whatever comes by publishing one for each, until told to stop.
+    Serve,
 }
 
 /// What a process measured. Absent is what the work does not yield or the system does not tell.
@@ -81,14 +86,21 @@ impl Errand {
     fn perform(&self) -> Result<()> {
         let mut runtime = match self.side {
             // What `#[tokio::main]` makes of a `main`.
-            Side::Ours | Side::Plain => Builder::new_multi_thread(),
-            Side::Tuned => Builder::new_current_thread(),
+            Side::Ours | Side::Exclusive | Side::Bundled { .. } | Side::Plain => {
+                Builder::new_multi_thread()
+            }
+            Side::Tuned | Side::Live | Side::Ordered | Side::Unacked => {
+                Builder::new_current_thread()
+            }
         };
         let runtime = runtime.enable_all().build().context("cannot make a runtime")?;
         let measured = runtime.block_on(async {
             match self.side {
-                Side::Ours => Box::pin(ours::run(self)).await,
+                Side::Ours | Side::Exclusive | Side::Bundled { .. } => {
+                    Box::pin(ours::run(self)).await
+                }
                 Side::Tuned => Box::pin(tuned::run(self)).await,
+                Side::Live | Side::Ordered | Side::Unacked => Box::pin(unacked::run(self)).await,
                 Side::Plain => Box::pin(plain::run(self)).await,
             }
         })?;
@@ -104,7 +116,7 @@ mod tests {
     #[test]
     fn errand_survives_the_command_line() {
         let errand = Errand {
-            side: Side::Tuned,
+            side: Side::Bundled { services: 4 },
             url: "nats://127.0.0.1:1".to_owned(),
             server: 7,
             service: "bench-1".to_owned(),

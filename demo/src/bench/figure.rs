@@ -9,16 +9,36 @@ use serde::{Serialize, Serializer};
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Figure {
     PacketsPerSecond,
+    /// What all services got together.
+    DeliveriesPerSecond,
+    /// What one core of the server carries, by its CPU time per packet.
+    ServerCapacity,
+    /// Cores that the server kept busy.
+    ServerCores,
+    /// Cores that all services together kept busy.
+    ClientCores,
     /// CPU time of the client per packet, user and system.
     ClientMicros,
     /// CPU time of the server per packet, user and system.
     ServerMicros,
     /// The same, shared out over the services that get the packet.
     ServerMicrosPerService,
+    /// CPU time of the server per packet and service, less what publishing alone costs.
+    ServerMicrosPerDelivery,
+    /// CPU time of the services per packet and service.
+    ClientMicrosPerDelivery,
     P50Micros,
     P99Micros,
     StartMillis,
     ResidentMebibytes,
+    /// The same, shared out over the services.
+    ResidentMebibytesPerService,
+    /// From the end of the active instance to the first packet that the next one handles.
+    TakeoverMillis,
+    /// Packets that nobody answered.
+    Lost,
+    /// Answers beyond one per packet.
+    Doubled,
 }
 
 /// What one measurement yields.
@@ -28,21 +48,32 @@ impl Figure {
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::PacketsPerSecond => "packets/s",
+            Self::DeliveriesPerSecond => "deliveries/s",
+            Self::ServerCapacity => "packets/s of a server's core",
+            Self::ServerCores => "cores busy: server",
+            Self::ClientCores => "cores busy: services",
             Self::ClientMicros => "client CPU us/packet",
             Self::ServerMicros => "server CPU us/packet",
             Self::ServerMicrosPerService => "  and service",
+            Self::ServerMicrosPerDelivery => "server CPU us/delivery",
+            Self::ClientMicrosPerDelivery => "client CPU us/delivery",
             Self::P50Micros => "p50 us",
             Self::P99Micros => "p99 us",
             Self::StartMillis => "start to first packet ms",
             Self::ResidentMebibytes => "resident MiB",
+            Self::ResidentMebibytesPerService => "resident MiB/service",
+            Self::TakeoverMillis => "to the next one's first packet ms",
+            Self::Lost => "packets lost",
+            Self::Doubled => "effects doubled",
         }
     }
 }
 
-/// How a figure of the first side is to stand to that of another one.
+/// How a figure of the first side is to stand to that of another one, or to a bound.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Target {
     pub(crate) figure: Figure,
+    /// The other one, or the first itself where it is to keep to a bound.
     pub(crate) against: &'static str,
     pub(crate) limit: Limit,
 }
@@ -55,6 +86,8 @@ pub(crate) enum Limit {
     AtMost(f64),
     /// At most so much more than the other.
     OnTop(f64),
+    /// At most so much, whatever others have.
+    UpTo(f64),
 }
 
 impl Limit {
@@ -62,7 +95,8 @@ impl Limit {
         match self {
             Self::AtLeast(bound) => ratio >= bound,
             Self::AtMost(bound) => ratio <= bound,
-            Self::OnTop(bound) => difference <= bound,
+            // The latter of the figure itself, which is its difference from none.
+            Self::OnTop(bound) | Self::UpTo(bound) => difference <= bound,
         }
     }
 }
@@ -71,7 +105,7 @@ impl std::fmt::Display for Limit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::AtLeast(bound) => write!(f, ">= {bound}"),
-            Self::AtMost(bound) => write!(f, "<= {bound}"),
+            Self::AtMost(bound) | Self::UpTo(bound) => write!(f, "<= {bound}"),
             Self::OnTop(bound) => write!(f, "<= +{bound}"),
         }
     }
@@ -95,5 +129,7 @@ mod tests {
         assert!(!Limit::AtMost(1.5).is_met(1.51, 0.0));
         assert!(Limit::OnTop(0.25).is_met(9.0, 0.25));
         assert!(!Limit::OnTop(0.25).is_met(1.0, 0.26));
+        assert!(Limit::UpTo(100.0).is_met(1.0, 100.0));
+        assert!(!Limit::UpTo(100.0).is_met(0.1, 101.0));
     }
 }

@@ -8,7 +8,7 @@ use async_nats::jetstream;
 use async_nats::jetstream::consumer::PullConsumer;
 
 use super::arena::STREAM;
-use super::errand::{Errand, FIRST, Measured};
+use super::errand::{Errand, FIRST, LAST, Measured};
 use super::meter::{self, Meter};
 
 /// Between two looks at how far the acknowledgements are.
@@ -22,15 +22,20 @@ pub(crate) fn begin(errand: &Errand) -> Meter {
 }
 
 /// Ends the measurement of a reader that has seen its last packet, once the server knows that
-/// everything up to this sequence is acknowledged.
+/// everything up to this sequence is acknowledged, where it is told.
 ///
 /// # Errors
 /// If the server cannot be asked.
 pub(crate) async fn end(errand: &Errand, meter: &Meter, last: u64) -> Result<Measured> {
     // Before the connection that only looks.
     let resident_mebibytes = meter::resident_mebibytes(std::process::id());
-    acknowledged(errand, last).await.context("cannot look at the acknowledgements")?;
-    Ok(Measured { resident_mebibytes, ..measured(meter) })
+    if errand.side.acknowledges() {
+        acknowledged(errand, last).await.context("cannot look at the acknowledgements")?;
+    }
+    let measured = Measured { resident_mebibytes, ..measured(meter) };
+    // As above.
+    let _ = writeln!(io::stdout(), "{LAST}");
+    Ok(measured)
 }
 
 /// What the meter shows now.

@@ -29,6 +29,9 @@ pub(crate) struct Line {
     pub(crate) sides: BTreeMap<String, Samples>,
     /// How the first side stands to each of the others.
     pub(crate) against: BTreeMap<String, Standing>,
+    /// Whether the first side keeps to its bound, if it has one.
+    #[serde(flatten)]
+    pub(crate) bound: Option<Verdict>,
 }
 
 #[derive(Debug, Serialize)]
@@ -39,13 +42,27 @@ pub(crate) struct Standing {
     pub(crate) verdict: Option<Verdict>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct Verdict {
     pub(crate) target: Limit,
     pub(crate) met: bool,
 }
 
 impl Outcome {
+    /// The same with these sides alone, of which the first is compared with the others.
+    pub(crate) fn among(&self, sides: &[&str], targets: Vec<Target>) -> Self {
+        let place = |name: &&str| self.sides.iter().position(|side| side == name);
+        let places: Vec<_> = sides.iter().filter_map(place).collect();
+        let pick = |round: &Vec<Figures>| places.iter().map(|&at| round[at].clone()).collect();
+        Self {
+            case: self.case,
+            setting: self.setting.clone(),
+            sides: places.iter().map(|&at| self.sides[at].clone()).collect(),
+            rounds: self.rounds.iter().map(pick).collect(),
+            targets,
+        }
+    }
+
     /// The figures that every side measured in every round.
     pub(crate) fn lines(&self) -> Vec<Line> {
         let first = self.rounds.first().and_then(|round| round.first());
@@ -59,23 +76,31 @@ impl Outcome {
             let values = self.rounds.iter().map(|round| round.get(place)?.get(&figure).copied());
             sides.insert(side.clone(), Samples::of(values.collect::<Option<_>>()?)?);
         }
-        let (own, others) = self.sides.split_first()?;
-        let own = sides.get(own)?;
+        let (name, others) = self.sides.split_first()?;
+        let own = sides.get(name)?;
         let standing = |other: &String| {
             let samples = sides.get(other)?;
             let ratio = own.against(samples, |own, other| own / other)?;
             let difference = own.against(samples, |own, other| own - other)?;
-            let target = self
-                .targets
-                .iter()
-                .find(|target| target.figure == figure && target.against == other)
-                .map(|target| target.limit);
-            let verdict =
-                target.map(|target| Verdict { target, met: target.is_met(ratio, difference) });
+            let verdict = self.verdict(figure, other, ratio, difference);
             Some((other.clone(), Standing { ratio, difference, verdict }))
         };
         let against = others.iter().filter_map(standing).collect();
-        Some(Line { figure, sides, against })
+        let bound = self.verdict(figure, name, 1.0, own.median());
+        Some(Line { figure, sides, against, bound })
+    }
+
+    fn verdict(
+        &self,
+        figure: Figure,
+        against: &str,
+        ratio: f64,
+        difference: f64,
+    ) -> Option<Verdict> {
+        let mut targets = self.targets.iter();
+        let target =
+            targets.find(|target| target.figure == figure && target.against == against)?.limit;
+        Some(Verdict { target, met: target.is_met(ratio, difference) })
     }
 }
 
@@ -122,6 +147,17 @@ pub(crate) mod tests {
         assert_eq!(client["tuned"].difference, 0.5);
         assert!(!client["tuned"].verdict.as_ref().unwrap().met);
         assert!(client["plain"].verdict.is_none());
+    }
+
+    #[test]
+    fn some_of_the_sides_can_be_compared_among_themselves() {
+        let limit = Limit::UpTo(50_000.0);
+        let bound = Target { figure: Figure::PacketsPerSecond, against: "plain", limit };
+        let lines = outcome().among(&["plain", "ours"], vec![bound]).lines();
+        assert_eq!(lines[0].sides.len(), 2);
+        assert!((lines[0].against["ours"].ratio - 0.505).abs() < 0.001);
+        assert!(lines[0].against["ours"].verdict.is_none());
+        assert_eq!(lines[0].bound, Some(Verdict { target: limit, met: true }));
     }
 
     #[test]

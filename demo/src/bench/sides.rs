@@ -3,6 +3,7 @@
 pub(crate) mod ours;
 pub(crate) mod plain;
 pub(crate) mod tuned;
+pub(crate) mod unacked;
 pub(crate) mod window;
 
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::figure::Limit;
-use super::outcome::{Line, Outcome, Standing};
+use super::outcome::{Line, Outcome, Standing, Verdict};
 use super::samples::Samples;
 
 /// Writes the table of an outcome: a row per figure, a column per side with the median and the
@@ -38,9 +38,15 @@ fn head(outcome: &Outcome) -> Vec<String> {
 }
 
 fn row(outcome: &Outcome, line: &Line) -> Vec<String> {
-    let cell = |samples| cell(samples, outcome.rounds.len());
-    let samples =
-        outcome.sides.iter().map(|side| line.sides.get(side).map_or_else(String::new, cell));
+    let shown = |samples| cell(samples, outcome.rounds.len());
+    let mut samples: Vec<_> = outcome
+        .sides
+        .iter()
+        .map(|side| line.sides.get(side).map_or_else(String::new, shown))
+        .collect();
+    if let (Some(verdict), Some(own)) = (&line.bound, samples.first_mut()) {
+        *own = format!("{own} {}", said(verdict));
+    }
     let standings = outcome.sides[1..]
         .iter()
         .map(|side| line.against.get(side).map_or_else(String::new, comparison));
@@ -60,10 +66,14 @@ fn comparison(standing: &Standing) -> String {
     let Some(verdict) = &standing.verdict else { return ratio };
     let shown = match verdict.target {
         Limit::OnTop(_) => format!("{:+.2}", standing.difference),
-        Limit::AtLeast(_) | Limit::AtMost(_) => ratio,
+        Limit::AtLeast(_) | Limit::AtMost(_) | Limit::UpTo(_) => ratio,
     };
+    format!("{shown} {}", said(verdict))
+}
+
+fn said(verdict: &Verdict) -> String {
     let word = if verdict.met { "met" } else { "MISSED" };
-    format!("{shown} ({} {word})", verdict.target)
+    format!("({} {word})", verdict.target)
 }
 
 /// A number with about three digits that say something.

@@ -138,7 +138,7 @@ pub(super) async fn finish(process: &mut Child) -> Option<ExitStatus> {
 }
 
 /// Sends a signal that `kill` knows. A process that is gone does not mind.
-pub(super) async fn signal(process: &Child, signal: &str) {
+pub(crate) async fn signal(process: &Child, signal: &str) {
     if let Some(id) = process.id() {
         let mut kill = Command::new("kill");
         kill.args([signal, &id.to_string()]).stderr(Stdio::null());

@@ -19,19 +19,29 @@ const SIZE: usize = 600;
 
 const ONE_IN: u64 = 20;
 
+const ENDS: &str = "none wanted but the first and the last";
+
 pub(super) async fn drain(bench: &Bench, report: &mut Report) -> Result<()> {
     let load = Load { count: bench.packets(100_000), size: SIZE, wanted: Wanted::OneIn(ONE_IN) };
     let wanted = format!("one in {ONE_IN} wanted");
     let targets = vec![rate("tuned", 0.95), rate("plain", 1.8)];
-    Ok(report.add(read(bench, "drain", load, &wanted, targets).await?)?)
+    let contest = (&Side::USUAL[..], targets);
+    Ok(report.add(read(bench, "drain", load, &wanted, contest).await?)?)
 }
 
 pub(super) async fn skip(bench: &Bench, report: &mut Report) -> Result<()> {
     let load = Load { count: bench.packets(100_000), size: SIZE, wanted: Wanted::EndsOnly };
     let target =
         Target { figure: Figure::ClientMicros, against: "tuned", limit: Limit::OnTop(0.25) };
-    let wanted = "none wanted but the first and the last";
-    Ok(report.add(read(bench, "skip", load, wanted, vec![target]).await?)?)
+    let contest = (&Side::USUAL[..], vec![target]);
+    Ok(report.add(read(bench, "skip", load, ENDS, contest).await?)?)
+}
+
+pub(super) async fn catch_up(bench: &Bench, report: &mut Report) -> Result<()> {
+    let load = Load { count: bench.packets(100_000), size: SIZE, wanted: Wanted::EndsOnly };
+    let sides = [Side::Exclusive, Side::Ordered, Side::Unacked];
+    let targets = vec![rate("ordered", 0.95), rate("unacked", 0.95)];
+    Ok(report.add(read(bench, "catch-up", load, ENDS, (&sides, targets)).await?)?)
 }
 
 async fn read(
@@ -39,14 +49,14 @@ async fn read(
     case: &'static str,
     load: Load,
     wanted: &str,
-    targets: Vec<Target>,
+    (sides, targets): (&[Side], Vec<Target>),
 ) -> Result<Outcome> {
     let arena = bench.arena(SyncInterval::Default).await?;
     arena.store(&load).await?;
     let contest = Contest {
         case,
         setting: format!("{} packets of {SIZE} B, {wanted}", grouped(load.count)),
-        sides: &Side::ALL,
+        sides,
         targets,
         time: Duration::from_secs(30),
     };

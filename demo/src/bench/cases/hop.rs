@@ -15,15 +15,22 @@ use crate::bench::table::grouped;
 
 const PER_SECOND: u64 = 200;
 
+/// How many services a bundle has, of which one wants something.
+const COMPANY: usize = 16;
+
 pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     let count = bench.packets(600);
-    let within = |figure, times| Target { figure, against: "tuned", limit: Limit::AtMost(times) };
+    let within = |figure, against, times| Target { figure, against, limit: Limit::AtMost(times) };
     let contest = Contest {
         case: "hop",
-        setting: format!("{} packets, {} per second", grouped(count), PER_SECOND),
-        sides: &[Side::Ours, Side::Tuned],
-        targets: vec![within(Figure::P50Micros, 1.15), within(Figure::P99Micros, 1.3)],
-        time: Duration::from_secs(35),
+        setting: format!(
+            "{} packets, {PER_SECOND} per second; bundled: with {} more services",
+            grouped(count),
+            COMPANY - 1
+        ),
+        sides: &[Side::Ours, Side::Exclusive, Side::Bundled { services: COMPANY }, Side::Tuned],
+        targets: Vec::new(),
+        time: Duration::from_secs(60),
     };
     let measure = async |side| {
         let arena = bench.arena(SyncInterval::Default).await?;
@@ -37,5 +44,12 @@ pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
             (Figure::P99Micros, measured.p99_micros),
         ]))
     };
-    Ok(report.add(bench.run(contest, measure).await?)?)
+    let all = bench.run(contest, measure).await?;
+    let targets =
+        vec![within(Figure::P50Micros, "tuned", 1.15), within(Figure::P99Micros, "tuned", 1.3)];
+    report.add(all.among(&["ours", "tuned"], targets))?;
+    let targets =
+        vec![within(Figure::P50Micros, "ours", 1.0), within(Figure::P99Micros, "ours", 1.0)];
+    report.add(all.among(&["exclusive", "ours", "tuned"], targets))?;
+    Ok(report.add(all.among(&["bundled", "ours", "tuned"], Vec::new()))?)
 }

@@ -30,7 +30,7 @@ pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
             "memory after {} packets of {SIZE} B, one in 20 wanted",
             grouped(load.count)
         ),
-        sides: &Side::ALL,
+        sides: &Side::USUAL,
         targets: vec![most(Figure::StartMillis), most(Figure::ResidentMebibytes)],
         time: Duration::from_secs(10),
     };

@@ -38,7 +38,7 @@ async fn publish(bench: &Bench, sync: SyncInterval) -> Result<Outcome> {
             grouped(count / ONE_BY_ONE),
             sync.name()
         ),
-        sides: &Side::ALL,
+        sides: &Side::USUAL,
         targets: vec![target],
         time: Duration::from_secs(20),
     };

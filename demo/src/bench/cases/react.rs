@@ -35,7 +35,7 @@ async fn react(bench: &Bench, sync: SyncInterval) -> Result<Outcome> {
             grouped(count),
             sync.name()
         ),
-        sides: &Side::ALL,
+        sides: &Side::USUAL,
         targets: vec![rate("tuned", 0.9), rate("plain", 5.0)],
         time: Duration::from_secs(25),
     };

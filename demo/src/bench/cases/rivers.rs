@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::services::measure;
+use super::{known, per_packet};
 use crate::bench::contest::{Bench, Contest};
 use crate::bench::figure::Figure;
 use crate::bench::report::Report;
@@ -45,8 +46,9 @@ pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
             Sharing::OneService => (1, RIVERS - 1),
             Sharing::ServiceEach => (RIVERS, 0),
         };
-        let mut figures = measure(bench, Side::Ours, services, idle_rivers, count).await?;
-        figures.remove(&Figure::ServerMicrosPerService);
+        let all = measure(bench, Side::Ours, services, idle_rivers, count).await?;
+        let mut figures = per_packet(&all, count);
+        figures.extend(known([(Figure::ResidentMebibytes, all.resident_mebibytes)]));
         Ok(figures)
     };
     Ok(report.add(bench.run(contest, measure).await?)?)

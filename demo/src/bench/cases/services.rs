@@ -1,17 +1,18 @@
-//! Many services on one stream, each a process with a connection of its own, while a publisher is
-//! as fast as they let it be.
+//! Many services on one stream, each a process with a connection of its own or all in one, while a
+//! publisher is as fast as they let it be.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::{known, per_packet};
-use crate::bench::arena::SyncInterval;
+use crate::bench::arena::{Arena, SyncInterval};
 use crate::bench::contest::{Bench, Contest};
+use crate::bench::contestant::Contestant;
 use crate::bench::errand::{Measured, Work};
-use crate::bench::figure::{Figure, Figures};
+use crate::bench::figure::{Figure, Figures, Limit, Target};
 use crate::bench::meter::cpu_seconds;
-use crate::bench::outcome::Outcome;
 use crate::bench::packets::{Load, Wanted};
 use crate::bench::report::Report;
 use crate::bench::side::Side;
@@ -19,64 +20,163 @@ use crate::bench::table::grouped;
 
 const SIZE: usize = 300;
 
-/// How many services, and how many packets to show what they cost.
-const STEPS: [(usize, u64); 4] = [(1, 40_000), (4, 20_000), (16, 10_000), (64, 3_000)];
+/// How many services, and how many packets to show what they cost where each is acknowledged.
+const STEPS: [(usize, u64); 5] = [(1, 40_000), (4, 20_000), (16, 10_000), (64, 3_000), (256, 500)];
+
+/// So many times as many where services are processes and nothing is acknowledged, and at most so
+/// many where all are one process.
+const UNACKNOWLEDGED: u64 = 4;
+const MOST: u64 = 40_000;
+
+/// How services are delivered to.
+#[derive(Debug, Clone, Copy)]
+struct Way(Side);
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0 == Side::Ours { "shared" } else { self.0.name() })
+    }
+}
+
+impl Way {
+    /// How many packets are published to show what it costs.
+    fn packets(self, acknowledged: u64) -> u64 {
+        match self.0 {
+            Side::Bundled { .. } => MOST,
+            side if side.acknowledges() => acknowledged,
+            _ => (acknowledged * UNACKNOWLEDGED).min(MOST),
+        }
+    }
+}
 
 pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
-    for (services, count) in STEPS {
-        report.add(side_by_side(bench, services, bench.packets(count)).await?)?;
+    for (services, acknowledged) in STEPS {
+        side_by_side(bench, report, services, acknowledged).await?;
     }
     Ok(())
 }
 
-async fn side_by_side(bench: &Bench, services: usize, count: u64) -> Result<Outcome> {
+async fn side_by_side(
+    bench: &Bench,
+    report: &mut Report,
+    services: usize,
+    acknowledged: u64,
+) -> Result<()> {
+    let packets = |way: Way| bench.packets(way.packets(acknowledged));
+    let [shared, exclusive, bundled, tuned, live] =
+        [Side::Ours, Side::Exclusive, Side::Bundled { services }, Side::Tuned, Side::Live].map(Way);
+    let alone = alone(bench, packets(bundled)).await?;
     let contest = Contest {
         case: "services",
         setting: format!(
-            "{services} on one stream, {} packets of {SIZE} B, none wanted but the first and the \
-             last",
-            grouped(count)
+            "{services} on one stream, {} packets of {SIZE} B ({} exclusive and live, {} bundled), \
+             none wanted but the first and the last, publishing alone {:.1} us of the server",
+            grouped(packets(shared)),
+            grouped(packets(exclusive)),
+            grouped(packets(bundled)),
+            alone.unwrap_or_default()
         ),
-        sides: &[Side::Ours, Side::Tuned],
+        sides: &[shared, exclusive, bundled, tuned, live],
         targets: Vec::new(),
         time: Duration::from_secs(15),
     };
-    bench.run(contest, async |side| measure(bench, side, services, 0, count).await).await
+    let measure = async |way: Way| {
+        let all = measure(bench, way.0, services, 0, packets(way)).await?;
+        Ok(figures(&all, services, packets(way), alone))
+    };
+    let all = bench.run(contest, measure).await?;
+    let target = |times| Target {
+        figure: Figure::ServerMicrosPerDelivery,
+        against: "shared",
+        limit: Limit::AtMost(times),
+    };
+    // Where there are few services, publishing is most of the cost.
+    let targets = |times| if services >= 16 { vec![target(times)] } else { Vec::new() };
+    report.add(all.among(&["shared", "tuned"], Vec::new()))?;
+    report.add(all.among(&["exclusive", "shared", "live"], targets(0.3)))?;
+    Ok(report.add(all.among(&["bundled", "shared", "exclusive"], targets(0.05)))?)
 }
 
-/// Publishes packets to so many services of this kind, and measures until all are acknowledged.
+/// The server's CPU time for storing one packet that nobody reads, in microseconds.
+async fn alone(bench: &Bench, count: u64) -> Result<Option<f64>> {
+    let arena = bench.arena(SyncInterval::Default).await?;
+    let before = cpu_seconds(arena.server());
+    arena.store(&Load { count, size: SIZE, wanted: Wanted::EndsOnly }).await?;
+    let after = cpu_seconds(arena.server());
+    arena.close().await;
+    Ok(before.zip(after).map(|(before, after)| (after - before) * 1e6 / count as f64))
+}
+
+fn figures(all: &Measured, services: usize, count: u64, alone: Option<f64>) -> Figures {
+    let each = services as f64;
+    let mut figures = per_packet(all, count);
+    let server = figures.get(&Figure::ServerMicros).copied();
+    let client = figures.remove(&Figure::ClientMicros);
+    let busy = |cpu: f64| cpu / all.seconds;
+    figures.extend(known([
+        (Figure::DeliveriesPerSecond, Some(count as f64 / all.seconds * each)),
+        (Figure::ServerCapacity, server.map(|micros| 1e6 / micros)),
+        (Figure::ServerCores, all.server_cpu_seconds.map(busy)),
+        (Figure::ClientCores, all.client_cpu_seconds.map(busy)),
+        (Figure::ServerMicrosPerService, server.map(|micros| micros / each)),
+        (
+            Figure::ServerMicrosPerDelivery,
+            server.zip(alone).map(|(micros, alone)| (micros - alone) / each),
+        ),
+        (Figure::ClientMicrosPerDelivery, client.map(|micros| micros / each)),
+        (Figure::ResidentMebibytesPerService, all.resident_mebibytes.map(|all| all / each)),
+    ]));
+    figures
+}
+
+/// Publishes packets to so many services of this kind, and measures until all have handled the
+/// last, and acknowledged it where they do.
 pub(super) async fn measure(
     bench: &Bench,
     side: Side,
     services: usize,
     idle_rivers: usize,
     count: u64,
-) -> Result<Figures> {
+) -> Result<Measured> {
     let load = Load { count, size: SIZE, wanted: Wanted::EndsOnly };
     let work = Work::Read { count, wanted: load.wanted(), idle_rivers };
     let arena = bench.arena(SyncInterval::Default).await?;
-    let processes = (0..services).map(|_| arena.send(side, work)).collect::<Result<Vec<_>>>()?;
-    arena.until_there(services).await?;
+    let processes = (0..services / side.services()).map(|_| arena.send(side, work));
+    let mut processes = processes.collect::<Result<Vec<_>>>()?;
+    until_there(&arena, side, &mut processes).await?;
     let (begun, before) = (Instant::now(), cpu_seconds(arena.server()));
     arena.store(&load).await?;
+    for process in &mut processes {
+        process.last().await?;
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    let after = cpu_seconds(arena.server());
     let mut each = Vec::new();
     for process in processes {
         each.push(process.measured().await?);
     }
-    let after = cpu_seconds(arena.server());
-    let all = Measured {
-        seconds: begun.elapsed().as_secs_f64(),
+    arena.close().await;
+    Ok(Measured {
+        seconds,
         client_cpu_seconds: each.iter().map(|one| one.client_cpu_seconds).sum(),
         server_cpu_seconds: before.zip(after).map(|(before, after)| after - before),
         resident_mebibytes: each.iter().map(|one| one.resident_mebibytes).sum(),
         ..Measured::default()
-    };
-    arena.close().await;
-    let mut figures = per_packet(&all, count);
-    let server = figures.get(&Figure::ServerMicros).copied();
-    figures.extend(known([
-        (Figure::ServerMicrosPerService, server.map(|micros| micros / services as f64)),
-        (Figure::ResidentMebibytes, all.resident_mebibytes),
-    ]));
-    Ok(figures)
+    })
+}
+
+/// Waits until all of them get what is published from now on.
+async fn until_there(arena: &Arena<'_>, side: Side, processes: &mut [Contestant]) -> Result<()> {
+    match side {
+        Side::Exclusive | Side::Bundled { .. } => {
+            arena.until_live(processes.len() * side.services()).await
+        }
+        Side::Live => {
+            for process in processes {
+                process.first().await.context("a subscriber is not there")?;
+            }
+            Ok(())
+        }
+        _ => arena.until_there(processes.len()).await,
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use rapids_client::{Config, Packet, Rapids, River, Service, telemetry};
+use rapids_client::{Config, Packet, Rapids, River, Service, bundle, telemetry, told_to_stop};
 use tokio::sync::{Notify, mpsc};
 
 use super::{CHECKED, Placed, order_id};
@@ -15,20 +15,22 @@ use crate::bench::goal;
 use crate::bench::hops::{Hops, Stamp};
 use crate::bench::meter::Meter;
 use crate::bench::packets::WANTED;
+use crate::bench::side::Side;
 
 pub(crate) async fn run(errand: &Errand) -> Result<Measured> {
     telemetry::init();
     match errand.work {
         Work::Publish { count, size } => publish(errand, count, size).await,
         Work::Read { count, wanted, idle_rivers } => {
-            let goal = Arc::new(Goal::new(errand, wanted));
+            let goal = Arc::new(Goal::new(errand, wanted * errand.side.services() as u64));
             let reached = goal.clone();
             let river = River::new("read").event(WANTED).react(move |_: Packet| {
                 reached.handled();
                 async { Ok(()) }
             });
-            let rivers = std::iter::once(river).chain((0..idle_rivers).map(idle_river));
-            Box::pin(until_acknowledged(errand, rivers, &goal, count)).await
+            let rivers = std::iter::once(river).chain((0..idle_rivers).map(idle_river)).collect();
+            let services = services(errand, |_| Vec::clone(&rivers));
+            Box::pin(until_acknowledged(errand, services, &goal, count)).await
         }
         Work::React { count } => {
             let goal = Arc::new(Goal::new(errand, count));
@@ -37,11 +39,13 @@ pub(crate) async fn run(errand: &Errand) -> Result<Measured> {
                 reached.handled();
                 on_placed(packet)
             });
-            Box::pin(until_acknowledged(errand, [river], &goal, 2 * count)).await
+            let services = services(errand, |_| vec![river.clone()]);
+            Box::pin(until_acknowledged(errand, services, &goal, 2 * count)).await
         }
         Work::Hop { count, every_micros } => {
             hop(errand, count, Duration::from_micros(every_micros)).await
         }
+        Work::Serve => serve(errand).await,
     }
 }
 
@@ -70,10 +74,23 @@ fn idle_river(number: usize) -> River {
     river.react(|_: Packet| async { Ok(()) })
 }
 
-/// Runs a service until everything up to this sequence is acknowledged.
+/// The services of this process, under names of their own where they are several.
+fn services(errand: &Errand, rivers: impl Fn(usize) -> Vec<River>) -> Vec<Service> {
+    let service = |number| {
+        let name = match errand.side {
+            Side::Bundled { .. } => format!("{}_{number}", errand.service),
+            _ => errand.service.clone(),
+        };
+        let service = Service::new(name, Config::new(&errand.url)).from_beginning();
+        rivers(number).into_iter().fold(service, Service::river)
+    };
+    (0..errand.side.services()).map(service).collect()
+}
+
+/// Runs services until everything up to this sequence is handled, and acknowledged where it is.
 async fn until_acknowledged(
     errand: &Errand,
-    rivers: impl IntoIterator<Item = River>,
+    services: Vec<Service>,
     goal: &Goal,
     last: u64,
 ) -> Result<Measured> {
@@ -81,26 +98,50 @@ async fn until_acknowledged(
         let meter = goal.reached().await;
         goal::end(errand, meter, last).await
     };
-    serve_while(errand, rivers, measuring).await
+    Box::pin(serve_while(errand, services, measuring)).await
 }
 
-/// Runs a service for as long as this takes.
+/// Runs services for as long as this takes.
 async fn serve_while<T>(
     errand: &Errand,
-    rivers: impl IntoIterator<Item = River>,
+    services: Vec<Service>,
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    let service = Service::new(&errand.service, Config::new(&errand.url)).from_beginning();
-    let service = rivers.into_iter().fold(service, Service::river);
     let done = Notify::new();
     let working = async {
         let result = work.await;
         done.notify_one();
         result
     };
-    let serving = async { Ok(service.run_until(done.notified()).await?) };
+    let serving = run_until(errand.side, services, done.notified());
     let (result, ()) = tokio::try_join!(working, serving)?;
     Ok(result)
+}
+
+/// Runs services the way that their side has.
+async fn run_until(
+    side: Side,
+    services: Vec<Service>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<()> {
+    if let Side::Bundled { .. } = side {
+        return Ok(Box::pin(bundle(services).run_until(shutdown)).await?);
+    }
+    let service = services.into_iter().next().context("there is no service to run")?;
+    let service = if side == Side::Exclusive { service.exclusive() } else { service };
+    Ok(Box::pin(service.run_until(shutdown)).await?)
+}
+
+/// Answers each packet until told to stop.
+async fn serve(errand: &Errand) -> Result<Measured> {
+    let goal = Arc::new(Goal::new(errand, u64::MAX));
+    let handled = goal.clone();
+    let river = River::new("check").event(WANTED).react(move |packet: Packet| {
+        handled.handled();
+        on_placed(packet)
+    });
+    run_until(errand.side, services(errand, |_| vec![river.clone()]), told_to_stop()).await?;
+    Ok(Measured::default())
 }
 
 async fn hop(errand: &Errand, count: u64, every: Duration) -> Result<Measured> {
@@ -130,7 +171,9 @@ async fn hop(errand: &Errand, count: u64, every: Duration) -> Result<Measured> {
         }
         Ok(())
     };
-    serve_while(errand, [river], publishing).await?;
+    // Beside it in its process nobody wants anything.
+    let of = |number| vec![if number == 0 { river.clone() } else { idle_river(number) }];
+    serve_while(errand, services(errand, of), publishing).await?;
     let hops = hops.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(hops.measured())
 }

@@ -20,7 +20,7 @@ use crate::bench::meter::Meter;
 use crate::bench::packets::WANTED;
 
 /// Larger ones are not faster.
-const BATCH: usize = 10_000;
+pub(super) const BATCH: usize = 10_000;
 
 /// Beyond 1,000, the default, it costs nothing more.
 const MAX_ACK_PENDING: i64 = 50_000;
@@ -42,6 +42,7 @@ pub(crate) async fn run(errand: &Errand) -> Result<Measured> {
         Work::Hop { count, every_micros } => {
             hop(errand, jetstream, count, Duration::from_micros(every_micros)).await
         }
+        Work::Serve => bail!("who takes over from whom is asked of the library alone"),
     }
 }
 
