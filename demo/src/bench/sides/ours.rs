@@ -160,11 +160,17 @@ async fn hop(errand: &Errand, count: u64, every: Duration) -> Result<Measured> {
     });
     let rapids = Rapids::connect(&Config::new(&errand.url)).await?;
     let publishing = async {
+        let publish = async || {
+            let Stamp { sent, .. } = Stamp::now(origin);
+            rapids.publish(Packet::event(WANTED).with("sent", sent)).await
+        };
+        // One more, to know that the service is there.
+        publish().await?;
+        arrivals.recv().await.context("the river is gone")?;
         let mut clock = tokio::time::interval(every);
         for _ in 0..count {
             clock.tick().await;
-            let Stamp { sent, .. } = Stamp::now(origin);
-            rapids.publish(Packet::event(WANTED).with("sent", sent)).await?;
+            publish().await?;
         }
         for _ in 0..count {
             arrivals.recv().await.context("the river is gone")?;
