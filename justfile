@@ -118,6 +118,11 @@ test *ARGS:
 test-tools: _nats-cli
     cargo test --workspace -- --ignored
 
+# Run the tests of what becomes of packets once more, with services in exclusive delivery
+[group('checks')]
+test-exclusive:
+    RAPIDS_DELIVERY=exclusive cargo test -p rapids-client --test it -- outcomes:: crashes:: memory:: once:: dead_letters:: flow:: batches::
+
 # Run what CI runs before the demo: format, lints, tests, documentation, licences
 [group('checks')]
 check: fmt clippy test doc deny
