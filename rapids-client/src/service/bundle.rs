@@ -7,10 +7,12 @@ use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use futures::future::join_all;
 use tokio::sync::{oneshot, watch};
 use tokio::task::LocalSet;
+use tokio::time::sleep;
 use tracing::error;
 
 use super::Service;
@@ -22,6 +24,9 @@ use crate::delivery::reactor;
 use crate::delivery::{Hub, Seat};
 use crate::error::with_causes;
 use crate::{Error, Result};
+
+/// Between the end of a service by a fault and its next start.
+const REST: Duration = Duration::from_secs(5);
 
 /// Several services that run in one process. Made by [`bundle`].
 #[derive(Debug, Clone)]
@@ -95,24 +100,20 @@ impl Bundle {
         self.run_until(told_to_stop()).await
     }
 
-    /// Runs until the future is ready, and every service has stopped. One that ends by a fault is
-    /// logged as an error; the others go on.
+    /// Runs until the future is ready, and every service has stopped. One that ends by a fault, as
+    /// [`Service::run_until`] names them, is logged as an error and started again five seconds
+    /// later, as whoever supervises a process would; the others go on.
     ///
     /// # Errors
-    /// [`Error::Definition`] before anything is touched; else the first fault by which a service
-    /// ended, as for [`Service::run_until`].
+    /// [`Error::Definition`] before anything is touched; [`Error::Connect`] if the server turns the
+    /// bundle away; else the fault of a service that was not at work any more when it was stopped.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<()> {
         self.check()?;
         let (stop, stopped) = watch::channel(false);
-        let mut sides = Vec::new();
-        for service in self.services {
-            let jobs = react_on_a_thread(&service, stopped.clone())?;
-            sides.push((service, jobs));
-        }
         let (done, mut ended) = oneshot::channel();
         let spawned = thread::Builder::new().name("rapids-bundle".to_owned()).spawn(move || {
             // The caller may have gone, and then nobody wants to know.
-            let _ = done.send(deliver(sides, stopped));
+            let _ = done.send(deliver(&self.services, stopped));
         });
         spawned.map_err(|error| failed_thread(error.into()))?;
         tokio::select! {
@@ -144,8 +145,7 @@ fn react_on_a_thread(service: &Service, stopped: watch::Receiver<bool>) -> Resul
 }
 
 /// The library's side of all services, on one thread.
-fn deliver(sides: Vec<(Service, Arc<Desk>)>, mut stopped: watch::Receiver<bool>) -> Result<()> {
-    let services: Vec<Service> = sides.iter().map(|(service, _)| service.clone()).collect();
+fn deliver(services: &[Service], mut stopped: watch::Receiver<bool>) -> Result<()> {
     let Some(first) = services.first() else {
         return Ok(());
     };
@@ -154,21 +154,12 @@ fn deliver(sides: Vec<(Service, Arc<Desk>)>, mut stopped: watch::Receiver<bool>)
             connection = connect(first.config(), "bundle") => connection?,
             _ = stopped.wait_for(|stop| *stop) => return Ok(()),
         };
-        let hub = Rc::new(Hub::new(&services));
+        let hub = Rc::new(Hub::new(services));
         let feeding = tokio::task::spawn_local(hub.clone().run(connection.clone()));
-        let working = sides.into_iter().enumerate().map(|(number, (service, jobs))| {
+        let working = services.iter().enumerate().map(|(number, service)| {
             let seat = Seat { hub: hub.clone(), number };
             let common = Common { connection: connection.clone(), seat };
-            let (name, stopped) = (service.name().to_owned(), stopped.clone());
-            let working = tokio::task::spawn_local(work(service, jobs, stopped, Some(common)));
-            async move {
-                let ended = working.await;
-                let ended = ended.unwrap_or_else(|panic| Err(failed_thread(panic.into())));
-                if let Err(error) = &ended {
-                    error!(service = name, "it ends, the others go on: {}", with_causes(error));
-                }
-                ended
-            }
+            keep(service, common, stopped.clone())
         });
         let ended = join_all(working).await;
         feeding.abort();
@@ -176,6 +167,25 @@ fn deliver(sides: Vec<(Service, Arc<Desk>)>, mut stopped: watch::Receiver<bool>)
     };
     let local = LocalSet::new();
     local.block_on(&runtime()?, delivering)
+}
+
+/// Keeps a service at work, until it is told to stop.
+async fn keep(service: &Service, common: Common, mut stopped: watch::Receiver<bool>) -> Result<()> {
+    loop {
+        let desk = react_on_a_thread(service, stopped.clone())?;
+        let working = work(service.clone(), desk, stopped.clone(), Some(common.clone()));
+        // A task of its own, so that a panic is the end of this one alone.
+        let ended = tokio::task::spawn_local(working).await;
+        let Err(error) = ended.unwrap_or_else(|panic| Err(failed_thread(panic.into()))) else {
+            return Ok(());
+        };
+        let service = service.name();
+        error!(service, "it ended, and is started again: {}", with_causes(&error));
+        tokio::select! {
+            () = sleep(REST) => {}
+            _ = stopped.wait_for(|stop| *stop) => return Err(error),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -276,12 +276,6 @@ impl Running {
         soon("the service stops", self.task).await.unwrap().unwrap();
     }
 
-    /// Stops it, and returns the fault by which a part of it had ended before.
-    pub(crate) async fn stop_failing(self) -> rapids_client::Error {
-        let _ = self.stop.send(());
-        soon("the service stops", self.task).await.unwrap().unwrap_err()
-    }
-
     /// Waits for a service that ends by itself.
     pub(crate) async fn ended(self) -> rapids_client::Error {
         soon("the service ends", self.task).await.unwrap().unwrap_err()

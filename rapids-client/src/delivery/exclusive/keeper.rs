@@ -22,6 +22,9 @@ const SELDOM: Duration = Duration::from_secs(1);
 /// For about so long packets are written down as begun ahead of their time, so that none waits for
 /// that. After an end by force, those among them that are for the service run one by one.
 const LEAD: Duration = Duration::from_millis(500);
+/// The same while nothing is handled: what is passed over is no suspect, and a write costs the
+/// server as much as many deliveries.
+const IDLE_LEAD: Duration = Duration::from_secs(2);
 /// At least so many sequences, and at most.
 const LEADS: [u64; 2] = [64, 65_536];
 
@@ -130,7 +133,8 @@ impl Keeper {
         // What comes in a burst is no rate yet.
         let elapsed = self.written_at.elapsed().max(LEAD / 10);
         // A float out of range saturates.
-        let lead = (passed * LEAD.as_secs_f64() / elapsed.as_secs_f64()) as u64;
+        let ahead = if self.has_moved { LEAD } else { IDLE_LEAD };
+        let lead = (passed * ahead.as_secs_f64() / elapsed.as_secs_f64()) as u64;
         self.lead = lead.clamp(LEADS[0], LEADS[1]);
         (self.next_then, self.written_at, self.has_moved) = (next, Instant::now(), false);
         let begun = self.reserved.max(next + self.lead);
