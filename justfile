@@ -121,7 +121,7 @@ test-tools: _nats-cli
 # Run the tests of what becomes of packets once more, with services in exclusive delivery
 [group('checks')]
 test-exclusive:
-    RAPIDS_DELIVERY=exclusive cargo test -p rapids-client --test it -- outcomes:: crashes:: memory:: once:: dead_letters:: flow:: batches::
+    RAPIDS_DELIVERY=exclusive cargo test -p rapids-client --test it -- outcomes:: crashes:: memory:: once::
 
 # Run what CI runs before the demo: format, lints, tests, documentation, licences
 [group('checks')]
