@@ -13,6 +13,7 @@ mod outputs;
 mod pace;
 pub(crate) mod position;
 mod publisher;
+pub(crate) mod reader;
 mod start;
 pub(crate) mod stream;
 mod tail;

@@ -1,8 +1,8 @@
 //! Moving the position of a service in exclusive delivery, and making it forget what it has seen.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::moved::Moved;
 use super::position;
@@ -10,7 +10,7 @@ use super::start::Start;
 use super::stream::{self, StreamFacts};
 use crate::bucket::Bucket;
 use crate::connection::Connection;
-use crate::delivery::{LEASE, Origin, Record, deleted, open_bucket};
+use crate::delivery::{LEASE, Origin, Record, Stillness, deleted, open_bucket};
 use crate::names::{self, HANDLING, ONCE, POSITIONS, STREAM, memory_bucket};
 use crate::{Error, Result};
 
@@ -197,9 +197,8 @@ impl Mover<'_> {
         if found.holder().is_none() || self.how.is_forced {
             return Ok(found);
         }
-        let mut since = Instant::now();
-        while since.elapsed() < LEASE {
-            let looked = Instant::now();
+        let mut stillness = Stillness::new(LOOK * 2);
+        while stillness.look(found.revision, Instant::now()) < LEASE {
             sleep(LOOK).await;
             let now = self.look().await?;
             if now.holder().is_none() {
@@ -209,10 +208,6 @@ impl Mover<'_> {
                 let reason = "an instance of it is active; stop all of them first, or move it by \
                               force";
                 return Err(not_moved(self.service, reason));
-            }
-            // Silence of the server says nothing about the holder.
-            if looked.elapsed() > LOOK * 2 {
-                since = Instant::now();
             }
         }
         Ok(found)

@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::consumer::pull::Config as PullConfig;
-use async_nats::jetstream::consumer::{AckPolicy, Info};
+use async_nats::jetstream::consumer::Info;
 use async_nats::jetstream::context::RequestError;
 use async_nats::jetstream::response::Response;
 use async_nats::jetstream::{self, ErrorCode};
@@ -13,6 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, json};
 
+use super::reader;
 use super::start::Start;
 use super::stream::{self, StreamFacts};
 use crate::bucket::Bucket;
@@ -126,21 +126,10 @@ pub(crate) async fn check(connection: &Connection, service: &str, start: Start) 
 /// The sequence before the packet with which a reader begins that starts so.
 pub(crate) async fn before(connection: &Connection, service: &str, start: Start) -> Result<u64> {
     check(connection, service, start).await?;
-    let wanted = PullConfig {
-        name: Some(format!("{service}_begins_{}", fastrand::u32(..))),
-        deliver_policy: start.deliver_policy(),
-        ack_policy: AckPolicy::None,
-        inactive_threshold: Duration::from_secs(1),
-        memory_storage: true,
-        num_replicas: 1,
-        ..PullConfig::default()
-    };
-    let subject = connection.api(&format!("CONSUMER.CREATE.{STREAM}.>"));
     let action = format!("find where `{service}` is to start");
-    let creating = connection.jetstream.create_consumer_on_stream(wanted, STREAM);
-    let created = connection.attempt(&action, &subject, creating).await?;
-    // The server forgets it by itself.
-    Ok(created.cached_info().delivered.stream_sequence)
+    let (name, from) = (format!("{service}_begins"), start.deliver_policy());
+    let made = reader::open(connection, &action, &name, from, Duration::from_secs(1)).await?;
+    Ok(made.delivered.stream_sequence)
 }
 
 pub(super) async fn one(connection: &Connection, service: &str) -> Result<Option<Position>> {

@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::consumer::pull::Config as PullConfig;
-use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
+use async_nats::jetstream::consumer::DeliverPolicy;
 use tracing::debug;
 
 use crate::Result;
@@ -13,6 +12,7 @@ use crate::delivery::delivered::Delivered;
 use crate::delivery::place::Feed;
 use crate::delivery::pull::{Pull, Pulled};
 use crate::names::STREAM;
+use crate::rapids::reader;
 
 /// The server forgets the consumer of an instance that has asked for nothing for so long.
 const FORGOTTEN: Duration = Duration::from_secs(60);
@@ -47,22 +47,11 @@ impl CatchUp {
         (service, instance): (String, String),
         from: u64,
     ) -> Result<Box<Self>> {
-        let wanted = PullConfig {
-            name: Some(format!("{service}_{instance}_{}", fastrand::u32(..))),
-            description: Some(format!("{service}, catching up from {from}")),
-            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: from },
-            ack_policy: AckPolicy::None,
-            inactive_threshold: FORGOTTEN,
-            memory_storage: true,
-            num_replicas: 1,
-            ..PullConfig::default()
-        };
-        let subject = connection.api(&format!("CONSUMER.CREATE.{STREAM}.>"));
         let action = format!("read the stream for `{service}`");
-        let creating = connection.jetstream.create_consumer_on_stream(wanted, STREAM);
-        let created = connection.attempt(&action, &subject, creating).await?;
-        let info = created.cached_info();
-        let (consumer, pending) = (info.name.clone(), info.num_pending);
+        let name = format!("{service}_{instance}");
+        let from = DeliverPolicy::ByStartSequence { start_sequence: from };
+        let made = reader::open(&connection, &action, &name, from, FORGOTTEN).await?;
+        let (consumer, pending) = (made.name, made.num_pending);
         let pull = Pull::open(&connection, (Feed::Rapids, STREAM), &consumer, HEARTBEAT).await?;
         Ok(Box::new(Self { connection, consumer, pull, number: 0, pending }))
     }
