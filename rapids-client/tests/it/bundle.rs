@@ -78,12 +78,7 @@ async fn a_bundle_hands_over_to_another_and_loses_and_doubles_nothing() {
         let next = Running::spawn_bundle(bundle(services()));
         let seen = diary.lines().len();
         running.stop().await;
-        soon("the next one goes on", async {
-            while diary.lines().len() < seen + 20 {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
+        diary.reaches(seen + 20).await;
         running = next;
     }
     stopping.store(true, Ordering::Relaxed);

@@ -109,12 +109,7 @@ async fn a_standby_takes_over_from_one_that_was_killed_and_nothing_is_lost_or_do
         let seen = diary.lines().len();
         bench.rapids.publish_all((calls..calls + 500).map(called)).await.unwrap();
         calls += 500;
-        soon("it is at work", async {
-            while diary.lines().len() < seen + 100 {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
+        diary.reaches(seen + 100).await;
         active.kill().await;
         active = standby;
     }
@@ -131,12 +126,7 @@ async fn one_that_stood_still_past_its_lease_does_nothing_more_and_stands_by() {
     let second = Process::spawn(&bench, COUNTING, &diary);
     stand_by(&bench, 2).await;
     bench.rapids.publish_all((0..300).map(called)).await.unwrap();
-    soon("it is at work", async {
-        while diary.lines().len() < 20 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    diary.reaches(20).await;
     first.freeze();
     let second_id = second.id();
     soon("the other one takes over", async {
@@ -194,12 +184,7 @@ async fn a_server_that_is_killed_costs_no_packet_live_or_catching_up() {
     bench.rapids.publish_all((400..1_500).map(called)).await.unwrap();
     let service = bench.run(counting(bench.config(), diary.clone())).await;
     let seen = diary.lines().len();
-    soon("it catches up", async {
-        while diary.lines().len() < seen + 200 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    diary.reaches(seen + 200).await;
     bench.server.kill();
     bench.server.restart().unwrap();
     check(&bench, 1_500).await;

@@ -38,6 +38,16 @@ impl Diary {
         text.lines().map(str::to_owned).collect()
     }
 
+    /// Waits until it has so many lines.
+    pub(crate) async fn reaches(&self, lines: usize) {
+        let reached = async {
+            while self.lines().len() < lines {
+                tokio::task::yield_now().await;
+            }
+        };
+        soon("the diary grows", reached).await;
+    }
+
     pub(crate) fn count(&self, line: &str) -> usize {
         self.lines().iter().filter(|other| *other == line).count()
     }
