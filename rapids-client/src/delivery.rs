@@ -44,5 +44,7 @@ mod tickets;
 mod turning;
 pub(crate) mod window;
 
-pub(crate) use exclusive::{Hub, LEASE, Permit, Record, Seat, deleted, lost, open_bucket};
+pub(crate) use exclusive::{
+    Hub, LEASE, Permit, Record, Seat, Stillness, deleted, lost, open_bucket,
+};
 pub(crate) use origin::Origin;

@@ -17,6 +17,8 @@ mod live;
 mod permit;
 mod record;
 mod seam;
+mod source;
+mod stillness;
 mod tenure;
 
 pub(crate) use beginning::{ensure_record, forget, release};
@@ -27,4 +29,5 @@ pub(crate) use keeper::Kept;
 pub(crate) use lease::{LEASE, Lease, open_bucket};
 pub(crate) use permit::Permit;
 pub(crate) use record::{Record, deleted, lost};
+pub(crate) use stillness::Stillness;
 pub(crate) use tenure::{Tenure, kept};

@@ -112,7 +112,7 @@ impl Position {
         };
         let now = stream::info(connection).await?;
         let last = now.map_or(facts.last_sequence, |info| info.state.last_sequence);
-        let tenure = Tenure::new(lease, &record, announcement.id(), last);
+        let tenure = Tenure::new(lease, &record, last);
         let of = (service, announcement.id());
         let mut feed = LiveFeed::new(connection, of, seat, &facts, record.floor + 1);
         feed.allow_to(tenure.keeper.reserved());

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use tracing::info;
 
 use super::lease::{Lease, open_bucket};
-use super::record::{deleted, remedy};
+use super::record::{deleted, lost};
 use crate::connection::Connection;
 use crate::delivery::consumer::Consumer;
 use crate::delivery::origin::Origin;
@@ -27,11 +27,11 @@ pub(crate) async fn ensure_record(
     facts: &StreamFacts,
 ) -> Result<()> {
     let name = service.name();
-    let lost = |reason: String| Error::Position { service: name.to_owned(), reason };
+    let unfit = |reason: String| Error::Position { service: name.to_owned(), reason };
     let origin = Box::pin(Origin::open(connection, name)).await?;
     let consumer = Consumer::new(connection, name);
     if let Some(other) = origin.other_than(facts.created) {
-        return Err(lost(format!(
+        return Err(unfit(format!(
             "it was in a stream created at {other}, and this one was created at {}; {}",
             facts.created,
             oblivion(connection, name)
@@ -40,24 +40,25 @@ pub(crate) async fn ensure_record(
     let (record, revision) = lease.load().await?;
     if origin.is_exclusive() {
         return match record {
-            Some(record) if record.floor > facts.last_sequence => Err(lost(format!(
-                "it stands at sequence {}, but the stream ends at {}: the stream was restored from a \
-                 backup; {}",
-                record.floor,
-                facts.last_sequence,
-                remedy(name)
-            ))),
+            Some(record) if record.floor > facts.last_sequence => {
+                let (floor, last) = (record.floor, facts.last_sequence);
+                let fault = format!(
+                    "it stands at sequence {floor}, but the stream ends at {last}: the stream was \
+                     restored from a backup"
+                );
+                Err(lost(name, &fault))
+            }
             Some(record) => {
                 info!("{name} has a position, behind sequence {}", record.floor);
                 warn_of_start(service);
                 Ok(())
             }
-            None => Err(lost(format!("{}; {}", deleted(), remedy(name)))),
+            None => Err(lost(name, &deleted())),
         };
     }
     let shared = consumer.info().await?;
     if shared.as_ref().is_some_and(|shared| shared.num_waiting > 0) {
-        return Err(lost(
+        return Err(unfit(
             "instances of it run in shared delivery; stop them first, and it goes on where they are"
                 .to_owned(),
         ));

@@ -10,10 +10,11 @@ use tokio::time::sleep_until;
 use tracing::{debug, info, warn};
 
 use super::catch_up::{CatchUp, Read};
-use super::hub::{Came, Member, Seat};
-use super::live::{Joined, Live, standing};
-use super::record::remedy;
+use super::hub::{Came, Seat};
+use super::live::standing;
+use super::record::lost;
 use super::seam::{Arrived, Given, Seam};
+use super::source::Source;
 use crate::connection::Connection;
 use crate::delivery::delivered::Delivered;
 use crate::delivery::pull::{Pulled, connects};
@@ -56,12 +57,6 @@ pub(crate) struct LiveFeed {
     paused: Option<Instant>,
     connects: u64,
     was_live: bool,
-}
-
-/// Where the live feed comes from.
-enum Source {
-    Own(Live),
-    Shared(Member),
 }
 
 /// What was under way.
@@ -263,8 +258,7 @@ impl LiveFeed {
             }
             Happened::Came(Came::Packet(delivered)) => {
                 let (sequence, size) = (delivered.place.sequence, delivered.body.len());
-                if let Some(Source::Shared(_)) = self.live {
-                    // What lies between is for none of the rivers.
+                if self.live.as_ref().is_some_and(Source::is_sifted) {
                     self.seam.passed(sequence - 1);
                 }
                 match self.seam.arrived(sequence, size, *delivered) {
@@ -362,24 +356,22 @@ impl LiveFeed {
     /// gone from it unread.
     fn stands(&mut self, facts: &StreamFacts) -> Result<Option<Pulled>> {
         let next = self.seam.next();
-        let fault = if facts.created != self.created {
+        if facts.created != self.created {
             return Err(self.other_stream("the stream was made anew while it ran"));
-        } else if facts.last_sequence + 1 < self.asked {
-            let last = facts.last_sequence;
-            format!(
-                "it was at sequence {}, but the stream ends at {last} now: the server has lost \
-                 packets, or has older ones from a backup",
-                self.asked - 1
-            )
-        } else if self.seam.is_behind() && facts.first_sequence > next {
+        }
+        if facts.last_sequence + 1 < self.asked {
+            let (at, last) = (self.asked - 1, facts.last_sequence);
+            let fault = format!(
+                "it was at sequence {at}, but the stream ends at {last} now: the server has lost \
+                 packets, or has older ones from a backup"
+            );
+            return Err(lost(&self.service, &fault));
+        }
+        if self.seam.is_behind() && facts.first_sequence > next {
             self.seam.skip_to(facts.first_sequence);
             return Ok(Some(Pulled::Gone { from: next, to: facts.first_sequence - 1 }));
-        } else {
-            return Ok(None);
-        };
-        let service = self.service.clone();
-        let reason = format!("{fault}; {}", remedy(&service));
-        Err(Error::Position { service, reason })
+        }
+        Ok(None)
     }
 
     fn other_stream(&self, fault: &str) -> Error {
@@ -410,41 +402,6 @@ impl LiveFeed {
             } else {
                 info!(next, "{service} is behind, and catches up from the stream");
             }
-        }
-    }
-}
-
-impl Source {
-    /// Joins, to read on from `next`.
-    async fn join(
-        connection: Connection,
-        seat: Option<Seat>,
-        next: u64,
-    ) -> Result<(Self, StreamFacts)> {
-        if let Some(seat) = seat {
-            let (member, mut facts) = seat.join().await?;
-            // Behind a pause of this process another one may have done more than came here yet.
-            // That the stream ends there, only the stream can say.
-            if facts.last_sequence + 1 < next {
-                facts = standing(&connection).await?;
-            }
-            return Ok((Self::Shared(member), facts));
-        }
-        let Joined { live, facts } = Live::join(connection).await?;
-        Ok((Self::Own(live), facts))
-    }
-
-    async fn next(&mut self) -> Came {
-        match self {
-            Self::Own(live) => Came::Packet(Box::new(live.next().await)),
-            Self::Shared(member) => member.next().await,
-        }
-    }
-
-    fn ready(&mut self, arriving: u64) -> Option<Came> {
-        match self {
-            Self::Own(live) => Some(Came::Packet(Box::new(live.ready()?))),
-            Self::Shared(member) => member.ready(arriving),
         }
     }
 }

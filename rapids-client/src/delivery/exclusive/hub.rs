@@ -13,7 +13,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::{interval, sleep, timeout};
 use tracing::{debug, warn};
 
-use super::live::{Joined, Live, standing};
+use super::live::{Live, standing};
 use crate::connection::Connection;
 use crate::delivery::delivered::Delivered;
 use crate::delivery::pull::connects;
@@ -91,7 +91,7 @@ impl Hub {
     pub(crate) async fn run(self: Rc<Self>, connection: Connection) {
         loop {
             match Live::join(connection.clone()).await {
-                Ok(Joined { live, facts }) => {
+                Ok((live, facts)) => {
                     let reason = self.pass_on(&connection, live, facts).await;
                     debug!(reason, "joining the live feed anew");
                     self.set(Common::Away);

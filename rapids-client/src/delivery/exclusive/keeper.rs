@@ -32,8 +32,6 @@ const LEADS: [u64; 2] = [64, 65_536];
 pub(crate) struct Keeper {
     lease: Rc<Lease>,
     done: Rc<RefCell<Done>>,
-    stream_created: String,
-    instance: String,
     writing: Option<LocalBoxFuture<'static, (u64, Result<Written>)>>,
     /// When the last write began.
     written_at: Instant,
@@ -61,12 +59,10 @@ pub(crate) enum Kept {
 
 impl Keeper {
     /// Goes on from a record that was taken over just now.
-    pub(crate) fn new(lease: Rc<Lease>, record: &Record, instance: &str) -> Self {
+    pub(crate) fn new(lease: Rc<Lease>, record: &Record) -> Self {
         Self {
             lease,
             done: Rc::new(RefCell::new(record.done())),
-            stream_created: record.stream_created.clone(),
-            instance: instance.to_owned(),
             writing: None,
             written_at: Instant::now(),
             given: record.given,
@@ -152,13 +148,11 @@ impl Keeper {
     fn record(&self, begun: u64, is_catching_up: bool) -> Record {
         let done = self.done.borrow();
         Record {
-            stream_created: self.stream_created.clone(),
-            floor: done.floor(),
             done: done.above().collect(),
             given: self.given,
             begun: begun.max(done.floor()),
-            instance: self.instance.clone(),
             is_catching_up,
+            ..self.lease.record_at(done.floor())
         }
     }
 

@@ -11,11 +11,12 @@ use async_nats::Subscriber;
 use futures::StreamExt;
 use jiff::Timestamp;
 use tokio::sync::watch;
-use tokio::time::timeout;
-use tracing::warn;
+use tokio::time::{sleep, timeout};
+use tracing::{info, warn};
 
 use super::permit::Permit;
 use super::record::{Record, deleted, lost};
+use super::stillness::Stillness;
 use crate::bucket::Bucket;
 use crate::connection::Connection;
 use crate::error::with_causes;
@@ -72,6 +73,12 @@ impl Lease {
         })
     }
 
+    /// The record of this instance as the active one, at this position.
+    pub(super) fn record_at(&self, floor: u64) -> Record {
+        let record = Record::at(self.stream_created.to_string(), floor);
+        Record { instance: self.instance.clone(), ..record }
+    }
+
     pub(crate) fn permit(&self) -> Permit {
         self.permit.clone()
     }
@@ -109,22 +116,23 @@ impl Lease {
     /// # Errors
     /// `Position` while one is.
     pub(crate) async fn abandoned(&self) -> Result<Record> {
-        let (Some(record), revision) = self.load().await? else {
-            return Err(self.deleted());
-        };
-        if record.instance.is_empty() {
-            return Ok(record);
-        }
-        tokio::time::sleep(LEASE).await;
-        match self.load().await? {
-            (Some(record), now) if now == revision || record.instance.is_empty() => Ok(record),
-            (Some(_), _) => Err(Error::Position {
-                service: self.service.clone(),
-                reason: "an instance of it is active in exclusive delivery; stop it first, and it \
-                         goes on where that was"
-                    .to_owned(),
-            }),
-            (None, _) => Err(self.deleted()),
+        let (begun, mut first) = (Instant::now(), None);
+        let mut stillness = Stillness::new(LOOK * 2);
+        loop {
+            let (Some(record), revision) = self.load().await? else {
+                return Err(self.deleted());
+            };
+            let is_still = stillness.look(revision, Instant::now()) >= LEASE;
+            if record.instance.is_empty() || is_still {
+                return Ok(record);
+            }
+            if *first.get_or_insert(revision) != revision && begun.elapsed() >= LEASE {
+                let reason = "an instance of it is active in exclusive delivery; stop it first, and \
+                              it goes on where that was";
+                let (service, reason) = (self.service.clone(), reason.to_owned());
+                return Err(Error::Position { service, reason });
+            }
+            sleep(LOOK).await;
         }
     }
 
@@ -135,23 +143,19 @@ impl Lease {
     /// `Position` if there is no record any more, or none that can be used; `NotPermitted`.
     pub(crate) async fn take_over(&self) -> Result<Record> {
         let mut hints = self.hints().await;
-        let mut seen: Option<(u64, Instant)> = None;
-        let (mut looked, mut is_told) = (Instant::now(), false);
+        let (mut stillness, mut is_told) = (Stillness::new(LOOK * 2), false);
         loop {
             match self.load().await {
                 Ok((Some(record), revision)) => {
-                    // Silence of the server says nothing about the holder.
-                    let is_continuous = looked.elapsed() < LOOK * 2;
-                    let known = seen.filter(|(other, _)| *other == revision && is_continuous);
-                    let (_, since) = *seen.insert(known.unwrap_or((revision, Instant::now())));
-                    let is_free = record.instance.is_empty() || since.elapsed() >= LEASE;
+                    let is_still = stillness.look(revision, Instant::now()) >= LEASE;
+                    let is_free = record.instance.is_empty() || is_still;
                     if is_free && self.take(&record, revision).await? {
                         return Ok(record);
                     }
                     if !is_free && !is_told {
                         is_told = true;
                         let (service, holder) = (&self.service, &record.instance);
-                        tracing::info!(holder, "{service} stands by: another instance is active");
+                        info!(holder, "{service} stands by: another instance is active");
                     }
                 }
                 Ok((None, _)) => return Err(self.deleted()),
@@ -160,7 +164,6 @@ impl Lease {
                 }
                 Err(error) => return Err(error),
             }
-            looked = Instant::now();
             // A holder that ends writes the record once more, and that is seen at once.
             let _ = timeout(LOOK, hint(&mut hints)).await;
         }

@@ -19,18 +19,13 @@ pub(super) struct Live {
     subscriber: Subscriber,
 }
 
-/// A subscription, and how the stream stood at a moment from which on everything comes through it.
-pub(super) struct Joined {
-    pub(super) live: Live,
-    pub(super) facts: StreamFacts,
-}
-
 impl Live {
-    /// Subscribes, and then asks how the stream stands: the server takes both in this order.
+    /// Subscribes, and then asks how the stream stands: the server takes both in this order, so
+    /// everything behind that comes through the subscription.
     ///
     /// # Errors
     /// `NotPermitted` if this user may not subscribe; `Server`.
-    pub(super) async fn join(connection: Connection) -> Result<Joined> {
+    pub(super) async fn join(connection: Connection) -> Result<(Self, StreamFacts)> {
         let since = Instant::now();
         let subscriber = connection.client.subscribe(LIVE).await.map_err(|error| {
             Error::Server { action: format!("subscribe to `{LIVE}`"), source: error.into() }
@@ -38,7 +33,7 @@ impl Live {
         let facts = standing(&connection).await?;
         match connection.refusal(LIVE, since) {
             Some(refusal) => Err(refusal),
-            None => Ok(Joined { live: Self { subscriber }, facts }),
+            None => Ok((Self { subscriber }, facts)),
         }
     }
 

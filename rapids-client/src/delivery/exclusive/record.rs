@@ -21,7 +21,7 @@ pub(crate) fn lost(service: &str, fault: &str) -> Error {
 }
 
 /// How to give a service a position where it has none that can be used.
-pub(crate) fn remedy(service: &str) -> String {
+fn remedy(service: &str) -> String {
     format!(
         "set it with `rapids position {service} --set SEQUENCE`, `--to-time TIME` or `--to-end`, and \
          start the service again"

@@ -17,8 +17,8 @@ pub(crate) struct Tenure {
 impl Tenure {
     /// Goes on from a record that was taken over, in a stream that ended with `last` then: what was
     /// stored later, nobody can have begun.
-    pub(crate) fn new(lease: Rc<Lease>, record: &Record, instance: &str, last: u64) -> Self {
-        let keeper = Keeper::new(lease, record, instance);
+    pub(crate) fn new(lease: Rc<Lease>, record: &Record, last: u64) -> Self {
+        let keeper = Keeper::new(lease, record);
         Self { keeper, begun: record.begun.min(last) }
     }
 
