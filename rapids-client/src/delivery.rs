@@ -29,6 +29,7 @@ mod ledger;
 mod losses;
 mod memories;
 mod notes;
+pub(crate) mod opening;
 mod origin;
 mod place;
 mod position;

@@ -15,25 +15,19 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until, timeout};
 use tracing::{info, warn};
-use uuid::Uuid;
 
-use super::alone::Alone;
 use super::burials::Burials;
 use super::chores::Chores;
 use super::clearing::{Lone, Unmarked};
-use super::desk::Desk;
-use super::exclusive::{Kept, Seat, Tenure, kept};
+use super::exclusive::{Kept, Tenure, kept};
 use super::handling::{Handling, Ran};
 use super::held::Held;
 use super::in_hand::InHand;
 use super::intake::Intake;
-use super::ledger::Ledger;
-use super::memories::Memories;
-use super::notes::Notes;
+use super::opening::Opened;
 use super::place::{Feed, Place, Turn};
-use super::position::{Position, TakenUp};
+use super::position::TakenUp;
 use super::pull::{Pull, Pulled};
-use super::replays;
 use super::schedule::Schedule;
 use super::suspects::{Clearance, Suspects};
 use super::taking::Recalled;
@@ -42,11 +36,8 @@ use super::tickets::Tickets;
 use super::turning::Finished;
 use super::window::Window;
 use crate::Result;
-use crate::connection::Connection;
-use crate::dead_letters::LetterStore;
 use crate::matcher::Matcher;
-use crate::names::REPLAYS;
-use crate::rapids::{Outputs, Publisher, Rapids};
+use crate::rapids::Rapids;
 use crate::river::River;
 use crate::service::{Announcement, Service};
 
@@ -63,15 +54,10 @@ const LIMITS: Duration = Duration::from_secs(60);
 const KEEP_ALIVE: Duration = Duration::from_secs(3);
 /// How long a stopping service may take to hand back, and to tidy up.
 pub(super) const LAST_WORDS: Duration = Duration::from_secs(2);
-/// How often the server says that it is alive to those who wait for replays.
-const REPLAYS_HEARTBEAT: Duration = Duration::from_secs(5);
 /// Packets taken before anything else gets its turn.
 const AT_ONCE: usize = 256;
 /// Replays asked for at a time. They are few, and each runs like any other packet.
 const REPLAYS_AT_ONCE: usize = 16;
-/// An instance that holds a permission and was silent for as many acknowledgement waits is gone.
-const SILENT: u32 = 2;
-
 /// How the work of an instance ended, if by no fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {
@@ -127,60 +113,27 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Opens everything that the service needs on the server.
-    pub(crate) async fn open(
-        service: Service,
-        connection: Connection,
-        desk: Arc<Desk>,
-        seat: Option<Seat>,
-    ) -> Result<Self> {
-        let (name, config) = (service.name(), service.config());
-        let rapids = Rapids::over(connection.clone(), config).await?;
-        let (created, max_age) = (rapids.facts().created, rapids.facts().max_age);
-        let instance = Uuid::now_v7().simple().to_string();
-        // Each is a round trip or two to the server, and none waits for another.
-        let (memories, letters, notes, ledger, position) = Box::pin(async {
-            tokio::try_join!(
-                Memories::open_for(&connection, &service),
-                letters(&connection, name, config.ack_wait),
-                Notes::open(&connection, name, created, max_age),
-                Ledger::open_for(&connection, &service, &instance, max_age),
-                Position::open(&connection, &service, &instance, rapids.facts()),
-            )
-        })
-        .await?;
-        let mut announcement = Announcement::publish(&connection, &service, &instance).await?;
-        let replays =
-            Pull::open(&connection, (Feed::Replays, REPLAYS), name, REPLAYS_HEARTBEAT).await?;
-        let (permit, floor) = (position.permit(), position.floor());
-        let taken_up = position.take_up(&connection, name, seat, &mut announcement).await?;
+    pub(super) fn new(opened: Opened, taken_up: TakenUp) -> Self {
+        let Opened { service, connection, rapids, handling, floor, .. } = opened;
         let TakenUp { intake, standing, tenure, done } = taken_up;
-        let burials = Rc::new(Burials::new(letters));
-        // In exclusive delivery the one that was active is gone for certain.
-        let lease = if tenure.is_some() { Duration::ZERO } else { config.ack_wait * SILENT };
-        let alone = Alone::new(notes.bucket().clone(), name, &instance, lease);
-        let publisher = Publisher::new(connection.clone(), rapids.facts());
-        let outputs = Outputs::new(Arc::new(publisher.permitted_by(permit.clone())));
-        let handling = Rc::new(Handling { desk, permit, outputs, memories, ledger });
+        let (name, created) = (service.name(), rapids.facts().created);
         let limits: Vec<_> = service
             .rivers()
             .iter()
             .map(|river| (river.limits().rate, river.limits().breaker))
             .collect();
-        let suspects =
-            Suspects::new(&connection, name, (notes, alone, burials.clone()), floor.clone());
-        Ok(Self {
+        Self {
             intake,
-            replays,
+            replays: opened.replays,
             tenure,
             matcher: Matcher::new(service.rivers()),
             rivers: service.rivers().iter().cloned().map(Arc::new).collect(),
             held: Held::new(connection.client.clone(), done),
             schedule: Schedule::new(&limits, service.concurrency_limit()),
-            suspects: Rc::new(suspects),
+            suspects: opened.suspects,
             chores: Chores::new(connection, name, created, standing, (handling.clone(), floor)),
-            burials,
-            announcement,
+            burials: opened.burials,
+            announcement: opened.announcement,
             window: Window::new(service.concurrency_limit()),
             tally: Tally::default(),
             in_hand: BTreeMap::new(),
@@ -201,7 +154,7 @@ impl Engine {
             handling,
             rapids,
             service,
-        })
+        }
     }
 
     /// Works until told to stop, then finishes what runs and hands back the rest.
@@ -363,17 +316,6 @@ impl Engine {
     pub(super) fn keep_alive(&self) -> Interval {
         ticker(KEEP_ALIVE.min(self.service.config().ack_wait / 3))
     }
-}
-
-/// Where letters go, and what is replayed of them comes from.
-async fn letters(
-    connection: &Connection,
-    service: &str,
-    ack_wait: Duration,
-) -> Result<LetterStore> {
-    let letters = LetterStore::open(connection).await?;
-    replays::ensure(connection, service, ack_wait).await?;
-    Ok(letters)
 }
 
 async fn until(wake: Option<Instant>) {

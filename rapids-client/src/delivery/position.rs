@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use tokio::sync::watch;
+
 use super::consumer::Consumer;
 use super::exclusive::{self, Done, Lease, LiveFeed, Permit, Seat, Tenure};
 use super::floor::Floor;
@@ -21,7 +23,7 @@ const HEARTBEAT: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// A position that is ready to be taken up, by this instance or by another.
 pub(crate) enum Position {
-    Shared(Standing),
+    Shared { standing: Standing, pull: Box<Pull> },
     Exclusive { lease: Rc<Lease>, facts: StreamFacts },
 }
 
@@ -48,7 +50,8 @@ impl Position {
         let name = service.name();
         if !service.is_exclusive() {
             let standing = Consumer::new(connection, name).ensure(service, facts).await?;
-            return Ok(Self::Shared(standing));
+            let pull = Pull::open(connection, (Feed::Rapids, STREAM), name, HEARTBEAT).await?;
+            return Ok(Self::Shared { standing, pull: Box::new(pull) });
         }
         let has_live = facts.has_live || stream::allow_live(connection).await?;
         let facts = StreamFacts { has_live, ..*facts };
@@ -60,7 +63,7 @@ impl Position {
     /// Whether its instance may act.
     pub(crate) fn permit(&self) -> Permit {
         match self {
-            Self::Shared(_) => Permit::endless(),
+            Self::Shared { .. } => Permit::endless(),
             Self::Exclusive { lease, .. } => lease.permit(),
         }
     }
@@ -68,59 +71,54 @@ impl Position {
     /// Where it is written down what is done.
     pub(crate) fn floor(&self) -> Floor {
         match self {
-            Self::Shared(_) => Floor::Consumer,
+            Self::Shared { .. } => Floor::Consumer,
             Self::Exclusive { lease, .. } => Floor::Record(lease.clone()),
         }
     }
 
     /// Takes it up; in exclusive delivery as soon as no other instance is active, while questions
-    /// are answered.
+    /// are answered. `None` if it is told to stop before that: what was taken is there to be handed
+    /// over.
     ///
     /// # Errors
-    /// `Position` if it is gone; `NotPermitted`, `Server`.
+    /// `Position` if it is gone; `NotPermitted`.
     pub(crate) async fn take_up(
         self,
         connection: &Connection,
         service: &str,
         seat: Option<Seat>,
-        announcement: &mut Announcement,
-    ) -> Result<TakenUp> {
+        (announcement, stop): (&mut Announcement, &mut watch::Receiver<bool>),
+    ) -> Result<Option<TakenUp>> {
         let (lease, facts) = match self {
-            Self::Shared(standing) => {
-                let pull =
-                    Pull::open(connection, (Feed::Rapids, STREAM), service, HEARTBEAT).await?;
-                let (tenure, done) = (None, Rc::default());
-                return Ok(TakenUp {
-                    intake: Intake::Shared(Box::new(pull)),
-                    standing,
-                    tenure,
-                    done,
-                });
+            Self::Shared { standing, pull } => {
+                let (intake, tenure, done) = (Intake::Shared(pull), None, Rc::default());
+                return Ok(Some(TakenUp { intake, standing, tenure, done }));
             }
             Self::Exclusive { lease, facts } => (lease, facts),
         };
         announcement.show("delivery", Some("standing by".to_owned()));
-        let record = {
-            let taking = lease.take_over();
-            tokio::pin!(taking);
-            loop {
-                tokio::select! {
-                    record = &mut taking => break record?,
-                    () = announcement.answer_next() => {}
-                }
+        let record = loop {
+            let free = tokio::select! {
+                free = announcement.answer_during(lease.free()) => free?,
+                // Also when the caller was dropped.
+                _ = stop.wait_for(|stop| *stop) => return Ok(None),
+            };
+            if let Some(record) = lease.take(free).await? {
+                break record;
             }
         };
-        let now = stream::info(connection).await?;
-        let last = now.map_or(facts.last_sequence, |info| info.state.last_sequence);
+        // Where that is not told, more is taken for begun than was.
+        let now = stream::info(connection).await.ok().flatten();
+        let last = now.map_or(record.begun, |info| info.state.last_sequence);
         let tenure = Tenure::new(lease, &record, last);
         let of = (service, announcement.id());
         let mut feed = LiveFeed::new(connection, of, seat, &facts, record.floor + 1);
         feed.allow_to(tenure.keeper.reserved());
-        Ok(TakenUp {
+        Ok(Some(TakenUp {
             intake: Intake::Exclusive(Box::new(feed)),
             standing: Standing { first: 0, deliveries: 0, delivered: record.floor },
             done: tenure.keeper.done(),
             tenure: Some(tenure),
-        })
+        }))
     }
 }

@@ -82,6 +82,17 @@ impl Announcement {
         }
     }
 
+    /// Answers requests until something has come.
+    pub(crate) async fn answer_during<T>(&mut self, coming: impl Future<Output = T>) -> T {
+        tokio::pin!(coming);
+        loop {
+            tokio::select! {
+                come = &mut coming => return come,
+                () = self.answer_next() => {}
+            }
+        }
+    }
+
     /// Shows a fact, such as `charge.breaker`, until it is cleared with `None`.
     pub(crate) fn show(&mut self, fact: impl Into<String>, value: Option<String>) {
         self.profile.show(&fact.into(), value);

@@ -15,7 +15,8 @@ use crate::config::Config;
 use crate::connection::Connection;
 use crate::delivery::Seat;
 use crate::delivery::desk::{Attended, Desk};
-use crate::delivery::engine::{Ended, Engine};
+use crate::delivery::engine::Ended;
+use crate::delivery::opening::Opening;
 use crate::delivery::reactor;
 use crate::error::with_causes;
 use crate::{Error, Result};
@@ -92,11 +93,13 @@ pub(super) async fn work(
     let _attended = Attended(jobs.clone());
     let working = async {
         loop {
-            let opening = open(&service, &jobs, common.clone());
-            let engine = tokio::select! {
-                engine = opening => engine?,
+            let opening = tokio::select! {
+                opening = open(&service, &jobs, common.clone()) => opening?,
                 // Also when the caller was dropped.
                 _ = stopped.wait_for(|stop| *stop) => return Ok(()),
+            };
+            let Some(engine) = opening.end(&mut stopped).await? else {
+                return Ok(());
             };
             if Box::pin(engine.run(stopped.clone())).await? == Ended::Stopped {
                 return Ok(());
@@ -107,14 +110,14 @@ pub(super) async fn work(
 }
 
 /// Opens all that the service needs, anew where the server fails in the middle of it.
-async fn open(service: &Service, jobs: &Arc<Desk>, common: Option<Common>) -> Result<Engine> {
+async fn open(service: &Service, jobs: &Arc<Desk>, common: Option<Common>) -> Result<Opening> {
     let mut attempt = 0;
     loop {
         let (connection, seat) = match common.clone() {
             Some(Common { connection, seat }) => (connection, Some(seat)),
             None => (connect(service.config(), service.name()).await?, None),
         };
-        let opening = Engine::open(service.clone(), connection, jobs.clone(), seat);
+        let opening = Opening::begin(service.clone(), connection, jobs.clone(), seat);
         match Box::pin(opening).await {
             Err(error @ Error::Server { .. }) if attempt < RESTARTS => {
                 attempt += 1;

@@ -96,6 +96,23 @@ async fn one_instance_is_active_and_hands_over_at_once_when_it_stops() {
 }
 
 #[tokio::test]
+async fn one_that_is_told_to_stop_while_it_takes_over_hands_over_too() {
+    let bench = Bench::of(Delivery::Exclusive).await;
+    for turns in 0..12 {
+        let active = bench.run(bench.service("echo", [echo()])).await;
+        let standby = bench.run(bench.service("echo", [echo()])).await;
+        stand_by(&bench, 2).await;
+        active.stop().await;
+        // Each time a little later in what it does to take over.
+        tokio::time::sleep(Duration::from_micros(turns * 150)).await;
+        standby.stop().await;
+        let record = record(&bench).await.get("echo").await.unwrap().unwrap();
+        let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+        assert_eq!(record.get("instance"), None, "{turns}: {record}");
+    }
+}
+
+#[tokio::test]
 async fn a_standby_takes_over_from_one_that_was_killed_and_nothing_is_lost_or_doubled() {
     let bench = Bench::of(Delivery::Exclusive).await;
     let folder = tempfile::tempdir().unwrap();

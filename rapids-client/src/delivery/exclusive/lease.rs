@@ -45,6 +45,12 @@ pub(crate) struct Lease {
     until: RefCell<Option<watch::Sender<Instant>>>,
 }
 
+/// A record that can be taken over, as it was seen.
+pub(crate) struct Free {
+    record: Record,
+    revision: u64,
+}
+
 /// What came of writing the record.
 #[derive(Debug)]
 pub(crate) enum Written {
@@ -136,23 +142,24 @@ impl Lease {
         }
     }
 
-    /// Waits until this instance is the active one, and returns the record as its predecessor left
-    /// it.
+    /// Waits until the record can be taken over, and returns it as it was left. Dropping the future
+    /// loses nothing.
     ///
     /// # Errors
     /// `Position` if there is no record any more, or none that can be used; `NotPermitted`.
-    pub(crate) async fn take_over(&self) -> Result<Record> {
+    pub(crate) async fn free(&self) -> Result<Free> {
         let mut hints = self.hints().await;
         let (mut stillness, mut is_told) = (Stillness::new(LOOK * 2), false);
         loop {
             match self.load().await {
                 Ok((Some(record), revision)) => {
                     let is_still = stillness.look(revision, Instant::now()) >= LEASE;
-                    let is_free = record.instance.is_empty() || is_still;
-                    if is_free && self.take(&record, revision).await? {
-                        return Ok(record);
+                    // Its own name is there where it took the record without hearing so.
+                    let is_own = record.instance == self.instance;
+                    if record.instance.is_empty() || is_own || is_still {
+                        return Ok(Free { record, revision });
                     }
-                    if !is_free && !is_told {
+                    if !is_told {
                         is_told = true;
                         let (service, holder) = (&self.service, &record.instance);
                         info!(holder, "{service} stands by: another instance is active");
@@ -169,20 +176,23 @@ impl Lease {
         }
     }
 
-    /// Takes a record over; `false` if another instance was faster.
-    async fn take(&self, found: &Record, revision: u64) -> Result<bool> {
+    /// Takes a record over, and returns it as it was left; `None` if another instance was faster.
+    ///
+    /// # Errors
+    /// `NotPermitted`.
+    pub(crate) async fn take(&self, free: Free) -> Result<Option<Record>> {
         let begun = Instant::now();
+        let Free { record: found, revision } = free;
         let record = Record { instance: self.instance.clone(), ..found.clone() };
         let saved = match self.bucket.save(&self.service, record.written().into(), revision).await {
             // It may be written: the next look tells.
             Err(Error::Server { .. }) => None,
             saved => saved?,
         };
-        let Some(revision) = saved else {
-            return Ok(false);
-        };
-        self.holds(revision, found.floor, begun);
-        Ok(true)
+        Ok(saved.map(|revision| {
+            self.holds(revision, found.floor, begun);
+            found
+        }))
     }
 
     /// Writes the record over the one that this instance wrote last, also where that was not
