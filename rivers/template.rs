@@ -8,7 +8,7 @@ use anyhow::Result;
 use rapids_client::{Packet, River, Service, telemetry};
 use serde::Deserialize;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     telemetry::init();
     Ok(service()?.run().await?)

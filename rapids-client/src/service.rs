@@ -9,7 +9,7 @@ mod running;
 mod signal;
 
 use std::collections::HashMap;
-use std::future::Future;
+use std::future::{Future, pending};
 
 use jiff::Timestamp;
 
@@ -33,7 +33,7 @@ use flow::Flow;
 /// ```no_run
 /// use rapids_client::{Packet, River, Service, telemetry};
 ///
-/// #[tokio::main]
+/// #[tokio::main(flavor = "current_thread")]
 /// async fn main() -> anyhow::Result<()> {
 ///     telemetry::init();
 ///     let greet = River::new("greet").event("visitor_came").react(on_visitor_came);
@@ -198,15 +198,21 @@ impl Service {
     /// Runs until the process is told to stop by SIGTERM or Ctrl-C, then finishes what runs,
     /// hands back the rest, and returns. Waits for a server that is not there yet.
     ///
+    /// Being told to stop is heard also while a reaction blocks the thread: only that reaction is
+    /// waited for then.
+    ///
     /// # Errors
     /// As for [`run_until`](Self::run_until).
     pub async fn run(self) -> Result<()> {
-        self.run_until(told_to_stop()).await
+        self.check()?;
+        running::run(self, pending(), told_to_stop()).await
     }
 
     /// Runs until the future is ready. See [`run`](Self::run).
     ///
-    /// Reactions run on the runtime of the caller; everything else on a thread of the library.
+    /// Reactions run on the runtime of the caller; everything else on a thread of the library. A
+    /// runtime of one thread is the quickest, unless [`concurrency`](Self::concurrency) is to let
+    /// reactions that block or compute run at the same time.
     ///
     /// # Errors
     /// [`Error::Definition`] before anything is touched; [`Error::Connect`] if the server turns
@@ -214,7 +220,7 @@ impl Service {
     /// [`Error::Server`].
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<()> {
         self.check()?;
-        running::run(self, shutdown).await
+        running::run(self, shutdown, pending()).await
     }
 
     pub(crate) fn config(&self) -> &Config {

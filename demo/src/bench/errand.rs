@@ -86,12 +86,15 @@ impl Errand {
     fn perform(&self) -> Result<()> {
         let mut runtime = match self.side {
             // What `#[tokio::main]` makes of a `main`.
-            Side::Ours | Side::Exclusive | Side::Bundled { .. } | Side::Plain => {
-                Builder::new_multi_thread()
-            }
-            Side::Tuned | Side::Live | Side::Ordered | Side::Unacked => {
-                Builder::new_current_thread()
-            }
+            Side::Plain => Builder::new_multi_thread(),
+            // What the README shows, and what a careful user chooses.
+            Side::Ours
+            | Side::Exclusive
+            | Side::Bundled { .. }
+            | Side::Tuned
+            | Side::Live
+            | Side::Ordered
+            | Side::Unacked => Builder::new_current_thread(),
         };
         let runtime = runtime.enable_all().build().context("cannot make a runtime")?;
         let measured = runtime.block_on(async {

@@ -18,6 +18,7 @@ impl Engine {
     /// within the grace period.
     pub(super) async fn close(&mut self) {
         self.is_closing = true;
+        self.handling.desk.close();
         self.announcement.withdraw().await;
         let clearing = async {
             while let Some((turn, clearance)) = self.clearing.next().await {

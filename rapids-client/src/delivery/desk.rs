@@ -152,7 +152,7 @@ impl Desk {
     }
 
     /// Takes no more jobs, and drops those that were not taken up.
-    fn close(&self) {
+    pub(super) fn close(&self) {
         self.there.close();
         self.content().jobs.clear();
         self.is_short.notify_one();

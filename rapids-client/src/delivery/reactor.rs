@@ -13,7 +13,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
 use tracing::{Instrument, info_span};
@@ -57,14 +57,9 @@ pub(crate) struct Reacted {
 #[error("no end within {0:?}")]
 pub(crate) struct TimedOut(Duration);
 
-/// Does jobs until the service is told to stop or ends, at most so many at once, and then those that
-/// have begun. They end with this future, if it is dropped.
-pub(crate) fn serve(
-    service: String,
-    at_once: usize,
-    desk: Arc<Desk>,
-    mut stop: watch::Receiver<bool>,
-) -> impl Future<Output = ()> {
+/// Does jobs until the desk is closed, at most so many at once, and then those that have begun. They
+/// end with this future, if it is dropped.
+pub(crate) fn serve(service: String, at_once: usize, desk: Arc<Desk>) -> impl Future<Output = ()> {
     // Also if the future is dropped before it runs.
     let attended = Attended(desk);
     async move {
@@ -83,8 +78,6 @@ pub(crate) fn serve(
                 Some(_) = workers.join_next() => if attended.0.is_closed() {
                     break;
                 },
-                // Who could tell to stop may be gone, which tells the same.
-                _ = stop.wait_for(|stop| *stop) => break,
             }
         }
         drop(attended);
@@ -191,16 +184,14 @@ mod tests {
 
     struct Side {
         desk: Arc<Desk>,
-        stop: watch::Sender<bool>,
         serving: JoinHandle<()>,
     }
 
     impl Side {
         fn start(at_once: usize) -> Self {
             let desk = Arc::new(Desk::new(at_once));
-            let (stop, stopped) = watch::channel(false);
-            let serving = serve("service".to_owned(), at_once, Arc::clone(&desk), stopped);
-            Self { desk, stop, serving: tokio::spawn(serving) }
+            let serving = serve("service".to_owned(), at_once, Arc::clone(&desk));
+            Self { desk, serving: tokio::spawn(serving) }
         }
 
         fn put(&self, river: &Arc<River>) -> oneshot::Receiver<Answer> {
@@ -310,7 +301,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stop_drops_what_has_not_begun_and_waits_for_what_has() {
+    async fn a_closed_desk_drops_what_has_not_begun_and_waits_for_what_has() {
         let side = Side::start(1);
         let (begun, go) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
         let (told, let_go) = (Arc::clone(&begun), Arc::clone(&go));
@@ -324,7 +315,7 @@ mod tests {
         });
         let (first, second) = (side.put(&waiting), side.put(&waiting));
         begun.wait().await;
-        side.stop.send(true).unwrap();
+        side.desk.close();
         assert!(side.answer(second).await.is_none());
         go.wait().await;
         assert!(side.answer(first).await.unwrap().is_ok());

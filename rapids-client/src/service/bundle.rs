@@ -44,7 +44,7 @@ pub struct Bundle {
 /// ```no_run
 /// use rapids_client::{Packet, River, Service, bundle, telemetry};
 ///
-/// #[tokio::main]
+/// #[tokio::main(flavor = "current_thread")]
 /// async fn main() -> anyhow::Result<()> {
 ///     telemetry::init();
 ///     bundle([service("payment")?, service("shipping")?]).run().await?;
@@ -132,14 +132,14 @@ fn outcome(ended: Result<Result<()>, oneshot::error::RecvError>) -> Result<()> {
 }
 
 /// The side of the reactions of one service.
-fn react_on_a_thread(service: &Service, stopped: watch::Receiver<bool>) -> Result<Arc<Desk>> {
+fn react_on_a_thread(service: &Service) -> Result<Arc<Desk>> {
     let at_once = service.concurrency_limit();
     let desk = Arc::new(Desk::new(at_once));
     let jobs = Arc::clone(&desk);
     let (name, runtime) = (service.name().to_owned(), runtime()?);
     let spawned = thread::Builder::new()
         .name(name.clone())
-        .spawn(move || runtime.block_on(reactor::serve(name, at_once, desk, stopped)));
+        .spawn(move || runtime.block_on(reactor::serve(name, at_once, desk)));
     spawned.map_err(|error| failed_thread(error.into()))?;
     Ok(jobs)
 }
@@ -172,7 +172,7 @@ fn deliver(services: &[Service], mut stopped: watch::Receiver<bool>) -> Result<(
 /// Keeps a service at work, until it is told to stop.
 async fn keep(service: &Service, common: Common, mut stopped: watch::Receiver<bool>) -> Result<()> {
     loop {
-        let desk = react_on_a_thread(service, stopped.clone())?;
+        let desk = react_on_a_thread(service)?;
         let working = work(service.clone(), desk, stopped.clone(), Some(common.clone()));
         // A task of its own, so that a panic is the end of this one alone.
         let ended = tokio::task::spawn_local(working).await;

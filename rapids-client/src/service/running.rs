@@ -1,6 +1,6 @@
 //! Starting a service: the library's thread on one side, the reactions on the other.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -28,20 +28,26 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// goes away.
 const RESTARTS: u32 = 10;
 
-pub(super) async fn run(service: Service, shutdown: impl Future<Output = ()>) -> Result<()> {
+/// Runs until `shutdown`, which is waited for here, or `told`, which the library's thread waits for:
+/// reactions may block this one.
+pub(super) async fn run(
+    service: Service,
+    shutdown: impl Future<Output = ()>,
+    told: impl Future<Output = ()> + Send + 'static,
+) -> Result<()> {
     let at_once = service.concurrency_limit();
     let desk = Arc::new(Desk::new(at_once));
     let (stop, stopped) = watch::channel(false);
     let (done, mut ended) = oneshot::channel();
-    let (name, told) = (service.name().to_owned(), stop.subscribe());
+    let name = service.name().to_owned();
     let jobs = Arc::clone(&desk);
     let spawned = thread::Builder::new().name(format!("rapids-{name}")).spawn(move || {
         // The caller may have gone, and then nobody wants to know.
-        let _ = done.send(deliver(service, jobs, stopped));
+        let _ = done.send(deliver(service, jobs, (stopped, told)));
     });
     spawned.map_err(|error| failed_thread(error.into()))?;
 
-    let reactor = reactor::serve(name, at_once, desk, told);
+    let reactor = reactor::serve(name, at_once, desk);
     tokio::pin!(reactor, shutdown);
     let (mut stopping, mut serving) = (false, true);
     loop {
@@ -65,8 +71,27 @@ pub(super) fn failed_thread(source: Box<dyn std::error::Error + Send + Sync>) ->
 }
 
 /// The library's side, on a thread of its own.
-fn deliver(service: Service, jobs: Arc<Desk>, stopped: watch::Receiver<bool>) -> Result<()> {
-    runtime()?.block_on(work(service, jobs, stopped, None))
+fn deliver(
+    service: Service,
+    jobs: Arc<Desk>,
+    (mut stopped, told): (watch::Receiver<bool>, impl Future<Output = ()>),
+) -> Result<()> {
+    let (stop, is_told) = watch::channel(false);
+    let stopping = async {
+        tokio::select! {
+            // Also when the caller was dropped.
+            _ = stopped.wait_for(|stop| *stop) => {}
+            () = told => {}
+        }
+        stop.send_replace(true);
+        pending().await
+    };
+    runtime()?.block_on(async {
+        tokio::select! {
+            ended = work(service, jobs, is_told, None) => ended,
+            never = stopping => never,
+        }
+    })
 }
 
 /// A runtime for a thread of the library.
@@ -95,7 +120,6 @@ pub(super) async fn work(
         loop {
             let opening = tokio::select! {
                 opening = open(&service, &jobs, common.clone()) => opening?,
-                // Also when the caller was dropped.
                 _ = stopped.wait_for(|stop| *stop) => return Ok(()),
             };
             let Some(engine) = opening.end(&mut stopped).await? else {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use rapids_client::{Delivery, Packet, Rapids, River, Service};
-
+use rapids_client::{Config, Delivery, Packet, Rapids, River, Service};
 use tokio::sync::Notify;
 
 use crate::harness::{Bench, Running, called, echo, soon};
+use crate::process::{Diary, Process};
 
 #[tokio::test]
 async fn a_reaction_is_published_with_its_causation() {
@@ -255,6 +255,40 @@ async fn a_stopping_service_hands_over_what_waits_and_keeps_what_runs() {
     soon("the service stops", stopping).await.unwrap();
     assert_eq!(tail.event("answered").await.get::<u64>("n").unwrap(), Some(0));
     assert_eq!(runs.load(Ordering::Relaxed), others, "what ran was kept");
+    second.stop().await;
+}
+
+pub(crate) const BLOCKED: &str = "blocked";
+
+/// Its reaction blocks the thread that the service runs on, until the diary says to go on.
+pub(crate) fn blocked(config: Config, diary: Diary) -> Service {
+    let blocking = River::new("echo").event("called").react(move |packet: Packet| {
+        diary.write("begins");
+        while diary.count("go on") == 0 {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        async move { Ok(Packet::event("answered").with("n", packet.get::<u64>("n")?)) }
+    });
+    Service::new("echo", config.grace(Duration::from_secs(60))).river(blocking)
+}
+
+#[tokio::test]
+async fn being_told_to_stop_is_heard_while_a_reaction_blocks_the_only_thread() {
+    let bench = Bench::of(Delivery::Shared).await;
+    let folder = tempfile::tempdir().unwrap();
+    let diary = Diary::new(&folder);
+    let mut first = Process::spawn(&bench, BLOCKED, &diary);
+    bench.is_up("echo").await;
+    bench.rapids.publish_all((0..2).map(called)).await.unwrap();
+    diary.shows("begins", 1).await;
+    bench.is_delivered("echo", 2).await;
+    first.stop();
+    let second = bench.run(bench.service("echo", [echo()])).await;
+    let mut tail = bench.tail().await;
+    assert_eq!(tail.event("answered").await.get::<u64>("n").unwrap(), Some(1), "handed over");
+    diary.write("go on");
+    assert_eq!(tail.event("answered").await.get::<u64>("n").unwrap(), Some(0), "finished");
+    assert!(first.ended().await.success());
     second.stop().await;
 }
 

@@ -12,8 +12,8 @@ use rapids_client::{Config, Service};
 use tempfile::TempDir;
 use tokio::process::Child;
 
-use crate::harness::{Bench, config, delivery, soon};
-use crate::{crashes, exclusive, once};
+use crate::harness::{self, Bench, config, soon};
+use crate::{crashes, delivery, exclusive, once};
 
 const PART: &str = "RAPIDS_TEST_PART";
 const SERVER: &str = "RAPIDS_TEST_SERVER";
@@ -95,6 +95,11 @@ impl Process {
         self.0.id().unwrap()
     }
 
+    /// Tells it to stop.
+    pub(crate) fn stop(&self) {
+        self.signal("-TERM");
+    }
+
     pub(crate) fn freeze(&self) {
         self.signal("-STOP");
     }
@@ -115,11 +120,11 @@ async fn plays_its_part() {
     let Ok(part) = env::var(PART) else {
         return;
     };
-    let config = config(&env::var(SERVER).unwrap()).delivery(delivery());
+    let config = config(&env::var(SERVER).unwrap()).delivery(harness::delivery());
     let diary = Diary(Path::new(&env::var_os(DIARY).unwrap()).to_owned());
     rapids_client::telemetry::init();
     let service = play(&part, config, diary);
-    service.run_until(std::future::pending()).await.unwrap();
+    service.run().await.unwrap();
 }
 
 fn play(part: &str, config: Config, diary: Diary) -> Service {
@@ -127,6 +132,7 @@ fn play(part: &str, config: Config, diary: Diary) -> Service {
         crashes::POISONED => crashes::poisoned(config, diary),
         crashes::STUCK => crashes::stuck(config, diary),
         crashes::POISONED_ONCE => crashes::poisoned_once(config, diary),
+        delivery::BLOCKED => delivery::blocked(config, diary),
         exclusive::COUNTING => exclusive::counting(config, diary),
         once::SLOW => once::slow(config, diary),
         other => panic!("no part `{other}`"),

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// How many orders that were declined before they were placed are remembered.
 const DECLINED_KEPT: usize = 1_000;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     telemetry::init();
     Ok(service()?.run().await?)

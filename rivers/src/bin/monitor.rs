@@ -17,7 +17,7 @@ const NAME: usize = 24;
 /// Width of the column of facts, in characters.
 const FACTS: usize = 64;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     telemetry::init();
     Ok(service()?.run().await?)

@@ -10,7 +10,7 @@ use rapids_client::{Packet, River, Service, telemetry};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     telemetry::init();
     Ok(service()?.run().await?)

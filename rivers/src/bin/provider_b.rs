@@ -9,7 +9,7 @@ use rapids_client::{Packet, River, Service, telemetry};
 use serde::Deserialize;
 use serde_json::json;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     telemetry::init();
     Ok(service()?.run().await?)
