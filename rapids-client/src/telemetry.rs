@@ -3,6 +3,8 @@
 //! What is logged is up to the other files; a program that wants its own subscriber installs it
 //! and does not call [`init`].
 
+mod span_fields;
+
 use std::fmt;
 use std::io::IsTerminal;
 
@@ -11,6 +13,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use span_fields::SpanFields;
 
 const FILTER: &str = "RUST_LOG";
 const DEFAULT_FILTER: &str = "info,async_nats=warn";
@@ -46,7 +50,8 @@ pub fn init() {
             .finish()
             .try_init(),
         Format::Json => {
-            builder.json().flatten_event(true).with_current_span(false).finish().try_init()
+            let builder = builder.json().flatten_event(true).with_current_span(false);
+            builder.fmt_fields(SpanFields).finish().try_init()
         }
     };
     if installed.is_ok() {

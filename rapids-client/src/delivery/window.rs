@@ -12,6 +12,10 @@ const LARGEST: usize = 4096;
 /// The fewest that wait for a reaction of which nothing better is known.
 const SMALLEST: f64 = 2.0;
 
+/// The most that wait for a reaction, unless more may run at once. More make quick reactions no
+/// faster: what they hold would not stay in the processor's caches.
+const MOST: f64 = 512.0;
+
 /// About how long the packets that wait for a reaction should last.
 const HORIZON: Duration = Duration::from_millis(200);
 
@@ -75,8 +79,9 @@ impl Window {
 
     /// How many packets bring as much work as is wanted, beside what is waiting.
     fn size(&self, waiting: usize) -> usize {
-        let wanted = (HORIZON.as_secs_f64() / self.handling.max(1e-9)).max(SMALLEST);
-        let work = wanted * self.concurrency - waiting as f64;
+        let fewest = SMALLEST * self.concurrency;
+        let wanted = HORIZON.as_secs_f64() / self.handling.max(1e-9) * self.concurrency;
+        let work = wanted.min(MOST).max(fewest) - waiting as f64;
         // A float out of range saturates.
         ((work / self.share.max(1e-9)) as usize).min(LARGEST)
     }
@@ -99,7 +104,7 @@ mod tests {
     #[test]
     fn quick_work_asks_for_many_and_slow_work_for_few() {
         assert_eq!(Window::new(1).room(0, 0), 200);
-        assert_eq!(after(Duration::from_micros(10), 100, 0).room(0, 0), LARGEST);
+        assert_eq!(after(Duration::from_micros(10), 100, 0).room(0, 0), MOST as usize);
         assert_eq!(after(Duration::from_millis(20), 100, 0).room(0, 0), 10);
         assert_eq!(after(Duration::from_secs(20), 100, 0).room(0, 0), 2);
     }
@@ -118,6 +123,7 @@ mod tests {
         let mut window = Window::new(8);
         (0..100).for_each(|_| window.handled(Duration::from_millis(20)));
         assert_eq!(window.room(0, 0), 80);
+        assert_eq!(Window::new(1_000).room(0, 0), 2_000);
     }
 
     #[test]
@@ -139,7 +145,7 @@ mod tests {
 
     #[test]
     fn small_top_ups_are_saved_up() {
-        let window = after(Duration::from_micros(10), 100, 0);
+        let window = after(Duration::from_micros(10), 0, 1000);
         assert_eq!(window.room(0, LARGEST - 10), 0);
         assert_eq!(window.room(0, LARGEST / 2), LARGEST / 2);
     }
