@@ -21,6 +21,7 @@
 //! [`compile`] makes the tests, [`access`] tells how a river can be found.
 
 mod access;
+mod block;
 mod compare;
 mod compile;
 mod index;

@@ -61,7 +61,7 @@ impl<'a> Operand<'a> {
         Ok(match value.kind {
             Kind::Null => Operand::Null,
             Kind::Bool(value) => Operand::Bool(value),
-            Kind::Number => Operand::Number(Numeral::sent(&body[value.start..value.end])?),
+            Kind::Number => Operand::Number(Numeral::sent(value.bytes(body))?),
             Kind::String { .. } => Operand::String(value.text(body)),
             Kind::Array => Operand::Array,
             Kind::Object => Operand::Object,

@@ -140,7 +140,7 @@ impl Shelf {
             return self.find_held(value, scan, marks, found);
         }
         if value.kind == Kind::Number && !self.numbers.is_empty() {
-            let number = Numeral::sent(&scan.body[value.start..value.end])?;
+            let number = Numeral::sent(value.bytes(scan.body))?;
             return match self.numbers.find(number, found) {
                 Some(index) => index.find(scan, marks, found),
                 None => Ok(()),

@@ -50,10 +50,9 @@ pub(super) struct Scan<'s> {
 
 impl Memory {
     pub(super) fn new(paths: &Paths) -> Self {
-        let nothing = Value { kind: Kind::Null, start: 0, end: 0 };
         Self {
             scan: 0,
-            seen: vec![Seen { scan: 0, value: nothing, is_open: false }; paths.len()],
+            seen: vec![Seen { scan: 0, value: Value::packet(0), is_open: false }; paths.len()],
             order: Vec::with_capacity(paths.len()),
             open: Vec::with_capacity(paths.len()),
             text: Vec::new(),
@@ -75,7 +74,7 @@ impl<'s> Scan<'s> {
         memory.scan += 1;
         memory.order.clear();
         memory.open.clear();
-        let value = Value { kind: Kind::Object, start, end: start + 1 };
+        let value = Value::packet(start);
         memory.seen[PACKET] = Seen { scan: memory.scan, value, is_open: true };
         memory.order.push(PACKET);
         memory.open.push(Open { slot: PACKET, elements: None });
@@ -138,7 +137,7 @@ impl<'s> Scan<'s> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn member(&mut self, of: Slot) -> Result<(), Unreadable> {
         while let Some((key, value)) = next_key(self.body, self.at)? {
             self.at = value;
@@ -175,7 +174,7 @@ impl<'s> Scan<'s> {
     }
 
     /// Takes down the value that begins here, and goes into it where conditions do.
-    #[inline]
+    #[inline(always)]
     fn see(&mut self, slot: Slot) -> Result<(), Unreadable> {
         let value = Value::read(self.body, self.at)?;
         let elements = match value.kind {
@@ -186,7 +185,9 @@ impl<'s> Scan<'s> {
         let memory = &mut *self.memory;
         memory.seen[slot] = Seen { scan: memory.scan, value, is_open: elements.is_some() };
         memory.order.push(slot);
-        memory.open.extend(elements.map(|elements| Open { slot, elements }));
+        if let Some(elements) = elements {
+            memory.open.push(Open { slot, elements });
+        }
         self.at = value.end;
         self.is_within = elements.is_none() && value.is_composite();
         Ok(())

@@ -4,12 +4,10 @@
 //! whoever reads on after a match parses it as a whole.
 
 use super::Unreadable;
-
-/// How far a string is looked through word by word before the search for long texts sets in.
-const SHORT: usize = 32;
+use super::block::{Block, Strings};
 
 /// Finds the next byte that is no blank.
-#[inline]
+#[inline(always)]
 pub(super) fn blanks(body: &[u8], mut at: usize) -> Result<(u8, usize), Unreadable> {
     loop {
         let byte = *body.get(at).ok_or(Unreadable)?;
@@ -23,27 +21,17 @@ pub(super) fn blanks(body: &[u8], mut at: usize) -> Result<(u8, usize), Unreadab
 
 /// Finds the closing quote of the string whose inside begins at `start`, and tells whether there
 /// is a backslash before it.
-#[inline]
+#[inline(always)]
 pub(super) fn string(body: &[u8], start: usize) -> Result<(usize, bool), Unreadable> {
-    // Most keys, and many values, end within the first word.
-    if let Some(word) = body.get(start..).and_then(<[u8]>::first_chunk) {
-        let word = u64::from_le_bytes(*word);
-        let found = quotes_and_backslashes(word);
-        let place = found.trailing_zeros();
-        if found == 0 {
-            return rest_of_string(body, start + 8);
-        }
-        if word >> (place & !7) & 0xFF == u64::from(b'"') {
-            return Ok((start + place as usize / 8, false));
-        }
-    }
-    rest_of_string(body, start)
-}
-
-fn rest_of_string(body: &[u8], start: usize) -> Result<(usize, bool), Unreadable> {
     let (mut at, mut escaped) = (start, false);
     loop {
-        at = quote_or_backslash(body, at).ok_or(Unreadable)?;
+        let block = Block::at(body, at)?;
+        let found = block.quotes_and_backslashes();
+        if found == 0 {
+            at += Block::LENGTH;
+            continue;
+        }
+        at += found.trailing_zeros() as usize;
         if body[at] == b'"' {
             return Ok((at, escaped));
         }
@@ -52,38 +40,8 @@ fn rest_of_string(body: &[u8], start: usize) -> Result<(usize, bool), Unreadable
     }
 }
 
-fn quote_or_backslash(body: &[u8], start: usize) -> Option<usize> {
-    let mut at = start;
-    while let Some(word) = body.get(at..).and_then(<[u8]>::first_chunk) {
-        let found = quotes_and_backslashes(u64::from_le_bytes(*word));
-        if found != 0 {
-            return Some(at + found.trailing_zeros() as usize / 8);
-        }
-        at += 8;
-        if at - start >= SHORT {
-            break;
-        }
-    }
-    memchr::memchr2(b'"', b'\\', body.get(at..)?).map(|found| at + found)
-}
-
-/// Marks these bytes of a word, the first of them exactly.
-#[inline]
-const fn quotes_and_backslashes(word: u64) -> u64 {
-    zeros(word ^ repeated(b'"')) | zeros(word ^ repeated(b'\\'))
-}
-
-const fn repeated(byte: u8) -> u64 {
-    u64::from_ne_bytes([byte; 8])
-}
-
-/// Marks the bytes that are zero, the lowest of them exactly ("Bit Twiddling Hacks", haszero).
-const fn zeros(word: u64) -> u64 {
-    word.wrapping_sub(repeated(0x01)) & !word & repeated(0x80)
-}
-
 /// Finds the place behind a number or a word such as `true`, which begins at `at`.
-#[inline]
+#[inline(always)]
 pub(super) fn scalar(body: &[u8], at: usize) -> usize {
     // Both closing brackets are the same but for one bit.
     let ends = |byte: &u8| *byte <= b' ' || *byte == b',' || *byte | 0x20 == b'}';
@@ -93,23 +51,30 @@ pub(super) fn scalar(body: &[u8], at: usize) -> usize {
 
 /// Finds the place behind an array or object whose opening bracket stands before `at`.
 pub(super) fn composite(body: &[u8], mut at: usize) -> Result<usize, Unreadable> {
-    let mut depth = 1_usize;
+    let (mut depth, mut strings) = (1_usize, Strings::default());
     loop {
-        match body.get(at).ok_or(Unreadable)? {
-            b'"' => at = string(body, at + 1)?.0,
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth -= 1,
-            _ => {}
+        let block = Block::at(body, at)?;
+        let outside = !strings.inside(&block);
+        let (opening, closing) = block.brackets();
+        let mut brackets = (opening | closing) & outside;
+        while brackets != 0 {
+            let place = brackets.trailing_zeros();
+            if opening >> place & 1 == 1 {
+                depth += 1;
+            } else {
+                depth -= 1;
+                if depth == 0 {
+                    return Ok(at + place as usize + 1);
+                }
+            }
+            brackets &= brackets - 1;
         }
-        at += 1;
-        if depth == 0 {
-            return Ok(at);
-        }
+        at += Block::LENGTH;
     }
 }
 
 /// Finds the place behind the value that begins at `at`.
-#[inline]
+#[inline(always)]
 pub(super) fn value(body: &[u8], at: usize) -> Result<usize, Unreadable> {
     match body.get(at).ok_or(Unreadable)? {
         b'"' => Ok(string(body, at + 1)?.0 + 1),

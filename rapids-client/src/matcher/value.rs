@@ -26,8 +26,14 @@ pub(super) struct Value {
 }
 
 impl Value {
-    /// Reads the value that begins at `start`.
+    /// The packet itself, which begins at `start`.
     #[inline]
+    pub(super) fn packet(start: usize) -> Self {
+        Self { kind: Kind::Object, start, end: start + 1 }
+    }
+
+    /// Reads the value that begins at `start`.
+    #[inline(always)]
     pub(super) fn read(body: &[u8], start: usize) -> Result<Self, Unreadable> {
         let (kind, end) = match body.get(start).ok_or(Unreadable)? {
             b'"' => {
@@ -43,6 +49,12 @@ impl Value {
             _ => return Err(Unreadable),
         };
         Ok(Self { kind, start, end })
+    }
+
+    /// The value as it was sent; the opening bracket of an array or object.
+    #[inline]
+    pub(super) fn bytes(self, body: &[u8]) -> &[u8] {
+        &body[self.start..self.end]
     }
 
     #[inline]
@@ -109,7 +121,7 @@ impl<'b> Children<'b> {
 /// Reads the next key of an object and finds its value; `None` at the object's end.
 ///
 /// `at` is behind a value or behind the opening bracket.
-#[inline]
+#[inline(always)]
 pub(super) fn next_key(body: &[u8], at: usize) -> Result<Option<(Text<'_>, usize)>, Unreadable> {
     let start = match next(body, at)? {
         (b'"', quote) => quote + 1,
@@ -134,7 +146,7 @@ pub(super) fn next_element(body: &[u8], at: usize) -> Result<Option<usize>, Unre
 }
 
 /// The next byte that is no blank, and one behind a comma.
-#[inline]
+#[inline(always)]
 fn next(body: &[u8], at: usize) -> Result<(u8, usize), Unreadable> {
     match skip::blanks(body, at)? {
         (b',', comma) => skip::blanks(body, comma + 1),
