@@ -37,7 +37,8 @@ impl Block {
         if let Some(bytes) = body.last_chunk() {
             return Ok(Self { bytes: u8x32::new(*bytes), before: Self::LENGTH - length });
         }
-        let mut bytes = [0; Self::LENGTH];
+        // None that is looked for.
+        let mut bytes = [b'x'; Self::LENGTH];
         bytes[..length].copy_from_slice(&body[body.len() - length..]);
         Ok(Self { bytes: u8x32::new(bytes), before: 0 })
     }
@@ -58,13 +59,24 @@ impl Block {
         self.mask(self.marked(b'"') | self.marked(b'\\'))
     }
 
+    /// The bytes that end a number or a word: blanks, commas and closing brackets.
+    #[inline(always)]
+    pub(super) fn ends_of_scalars(&self) -> Mask {
+        let blanks = self.bytes.min(u8x32::splat(b' ')).simd_eq(self.bytes);
+        self.mask(blanks | self.marked(b',') | self.braces().simd_eq(u8x32::splat(b'}')))
+    }
+
     /// Opening brackets, and closing ones.
     #[inline(always)]
     pub(super) fn brackets(&self) -> (Mask, Mask) {
-        // Both kinds are the same but for one bit.
-        let braces = self.bytes | u8x32::splat(b'[' ^ b'{');
-        let of = |brace| self.mask(braces.simd_eq(u8x32::splat(brace)));
+        let of = |brace| self.mask(self.braces().simd_eq(u8x32::splat(brace)));
         (of(b'{'), of(b'}'))
+    }
+
+    /// The bytes with square brackets made curly: they are the same but for one bit.
+    #[inline(always)]
+    fn braces(&self) -> u8x32 {
+        self.bytes | u8x32::splat(b'[' ^ b'{')
     }
 }
 

@@ -58,7 +58,9 @@ impl<P> Numbers<P> {
         let position = place.map_or_else(|gap| 2 * gap, |bound| 2 * bound + 1);
         let mut node = self.nodes.len() / 2 + position;
         while node > 0 {
-            found.extend_from_slice(&self.nodes[node]);
+            if !self.nodes[node].is_empty() {
+                found.extend_from_slice(&self.nodes[node]);
+            }
             node /= 2;
         }
         self.bounds.get(place.ok()?)?.1.as_ref()

@@ -9,13 +9,17 @@ use crate::condition::compare_numbers;
 
 /// Decimal places that a number may have to be compared fast.
 const PLACES: usize = 9;
+/// Powers of ten.
+const POWERS: [u32; PLACES + 1] =
+    [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
 /// Digits that it may have.
 const DIGITS: usize = 18;
 
 /// A number as it is written.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Numeral<'a> {
-    text: &'a str,
+    /// In UTF-8.
+    text: &'a [u8],
     /// The value in billionths, if the digits are few.
     billionths: Option<i128>,
 }
@@ -29,38 +33,48 @@ pub(super) struct Number {
 
 impl Number {
     pub(super) fn new(text: &str) -> Self {
-        Self { text: text.into(), billionths: billionths(text) }
+        Self { text: text.into(), billionths: billionths(text.as_bytes()) }
     }
 
     pub(super) fn numeral(&self) -> Numeral<'_> {
-        Numeral { text: &self.text, billionths: self.billionths }
+        Numeral { text: self.text.as_bytes(), billionths: self.billionths }
     }
 }
 
 impl<'a> Numeral<'a> {
     /// A number as it was sent.
     pub(super) fn sent(bytes: &'a [u8]) -> Result<Self, Unreadable> {
-        let text = std::str::from_utf8(bytes).map_err(|_| Unreadable)?;
-        Ok(Self { text, billionths: billionths(text) })
+        let billionths = billionths(bytes);
+        if billionths.is_none() {
+            std::str::from_utf8(bytes).map_err(|_| Unreadable)?;
+        }
+        Ok(Self { text: bytes, billionths })
     }
 
     /// Compares by value.
+    #[inline]
     pub(super) fn compare(self, other: Self) -> Ordering {
         match (self.billionths, other.billionths) {
             (Some(left), Some(right)) => left.cmp(&right),
-            _ => compare_numbers(self.text, other.text),
+            _ => self.compare_digits(other),
         }
+    }
+
+    #[cold]
+    fn compare_digits(self, other: Self) -> Ordering {
+        let text = |numeral: Self| std::str::from_utf8(numeral.text).unwrap_or_default();
+        compare_numbers(text(self), text(other))
     }
 }
 
 /// Reads a number without an exponent and of few digits.
-fn billionths(text: &str) -> Option<i128> {
-    let (negative, magnitude) = match text.strip_prefix('-') {
+fn billionths(text: &[u8]) -> Option<i128> {
+    let (negative, magnitude) = match text.strip_prefix(b"-") {
         Some(magnitude) => (true, magnitude),
         None => (false, text),
     };
     let (mut value, mut digits, mut places) = (0_u64, 0, None);
-    for byte in magnitude.bytes() {
+    for byte in magnitude {
         match byte {
             b'0'..=b'9' if digits < DIGITS => {
                 value = value * 10 + u64::from(byte - b'0');
@@ -71,8 +85,7 @@ fn billionths(text: &str) -> Option<i128> {
         }
     }
     let places = places.map_or(0, |whole| digits - whole);
-    let power = u32::try_from(PLACES.checked_sub(places)?).ok()?;
-    let value = i128::from(value) * 10_i128.pow(power);
+    let value = i128::from(value) * i128::from(POWERS[PLACES.checked_sub(places)?]);
     Some(if negative { -value } else { value })
 }
 
@@ -127,7 +140,7 @@ mod tests {
             ("0.0000000001", None),
             ("1e2", None),
         ] {
-            assert_eq!(billionths(text), value, "{text}");
+            assert_eq!(billionths(text.as_bytes()), value, "{text}");
         }
     }
 }

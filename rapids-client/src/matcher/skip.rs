@@ -43,10 +43,15 @@ pub(super) fn string(body: &[u8], start: usize) -> Result<(usize, bool), Unreada
 /// Finds the place behind a number or a word such as `true`, which begins at `at`.
 #[inline(always)]
 pub(super) fn scalar(body: &[u8], at: usize) -> usize {
-    // Both closing brackets are the same but for one bit.
-    let ends = |byte: &u8| *byte <= b' ' || *byte == b',' || *byte | 0x20 == b'}';
-    let rest = body.get(at..).unwrap_or_default();
-    at + rest.iter().position(ends).unwrap_or(rest.len())
+    let mut end = at;
+    while let Ok(block) = Block::at(body, end) {
+        let found = block.ends_of_scalars();
+        if found != 0 {
+            return end + found.trailing_zeros() as usize;
+        }
+        end += Block::LENGTH;
+    }
+    body.len()
 }
 
 /// Finds the place behind an array or object whose opening bracket stands before `at`.
