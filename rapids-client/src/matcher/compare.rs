@@ -107,3 +107,88 @@ fn equal(left: Operand<'_>, right: Operand<'_>) -> Result<Truth, Unreadable> {
         _ => Truth::False,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPERATORS: [Operator; 6] = [
+        Operator::Equal,
+        Operator::NotEqual,
+        Operator::Less,
+        Operator::LessOrEqual,
+        Operator::Greater,
+        Operator::GreaterOrEqual,
+    ];
+
+    /// The value that a body is; nothing stands in an empty one.
+    fn operand(body: &str) -> Result<Operand<'_>, Unreadable> {
+        let value = (!body.is_empty()).then(|| Value::read(body.as_bytes(), 0)).transpose()?;
+        Operand::of(value, body.as_bytes())
+    }
+
+    /// What the six operators say of two bodies.
+    fn compared(left: &str, right: &str) -> Result<[Truth; 6], Unreadable> {
+        let (left, right) = (operand(left)?, operand(right)?);
+        let mut truths = [Truth::Unknown; 6];
+        for (truth, operator) in truths.iter_mut().zip(OPERATORS) {
+            *truth = compare(left, operator, right)?;
+        }
+        Ok(truths)
+    }
+
+    fn truths(values: [bool; 6]) -> Result<[Truth; 6], Unreadable> {
+        Ok(values.map(Truth::from))
+    }
+
+    #[test]
+    fn values_of_one_kind_are_equal_or_ordered() {
+        for (less, greater) in
+            [("-1", "0.5"), ("9", "10"), (r#""a""#, r#""b""#), (r#""""#, r#""a""#)]
+        {
+            let expected = truths([false, true, true, true, false, false]);
+            assert_eq!(compared(less, greater), expected, "{less} {greater}");
+            let expected = truths([false, true, false, false, true, true]);
+            assert_eq!(compared(greater, less), expected, "{greater} {less}");
+        }
+        for (one, other) in [("1", "1.0"), ("1e2", "100"), (r#""\u0061""#, r#""a""#)] {
+            let expected = truths([true, false, false, true, false, true]);
+            assert_eq!(compared(one, other), expected, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn words_and_nothing_are_equal_and_have_no_order() {
+        for value in ["null", "true", "false", ""] {
+            let expected = truths([true, false, false, true, false, true]);
+            assert_eq!(compared(value, value), expected, "{value}");
+        }
+        let expected = truths([false, true, false, false, false, false]);
+        assert_eq!(compared("true", "false"), expected);
+    }
+
+    #[test]
+    fn values_of_different_kinds_are_neither_equal_nor_ordered() {
+        let kinds = ["", "null", "true", "1", r#""1""#, "[1]", r#"{"a":1}"#];
+        let pairs = kinds.iter().flat_map(|left| kinds.iter().map(move |right| (left, right)));
+        for (left, right) in pairs.filter(|(left, right)| left != right) {
+            let expected = truths([false, true, false, false, false, false]);
+            assert_eq!(compared(left, right), expected, "{left} {right}");
+        }
+    }
+
+    #[test]
+    fn whether_composites_are_equal_is_unknown() {
+        for composite in ["[1]", r#"{"a":1}"#] {
+            let unknown = Truth::Unknown;
+            let expected = [unknown, unknown, Truth::False, unknown, Truth::False, unknown];
+            assert_eq!(compared(composite, composite), Ok(expected), "{composite}");
+        }
+    }
+
+    #[test]
+    fn a_text_with_half_a_surrogate_pair_is_unreadable() {
+        assert_eq!(compared(r#""\ud800""#, r#""a""#), Err(Unreadable));
+        assert_eq!(compared(r#""\ud800""#, "1"), truths([false, true, false, false, false, false]));
+    }
+}

@@ -105,3 +105,104 @@ fn place(query: &Query, paths: &mut Paths) -> Option<Place> {
         steps => paths.slot(steps).map(Place::Slot),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::condition::Expression;
+
+    /// A test as text, with `#1` for the first slot.
+    fn shown(test: &Test) -> String {
+        let all = |parts: &[Test], sign| parts.iter().map(shown).collect::<Vec<_>>().join(sign);
+        match test {
+            Test::Known(truth) => format!("{truth:?}"),
+            Test::And(parts) => format!("({})", all(parts, " and ")),
+            Test::Or(parts) => format!("({})", all(parts, " or ")),
+            Test::Not(part) => format!("not {}", shown(part)),
+            Test::Exists(slot) => format!("#{slot}"),
+            Test::Compare { left, operator, right } => {
+                format!("{} {operator:?} {}", side(left), side(right))
+            }
+            Test::Any { slot, operator, constant } => {
+                format!("any of #{slot} {operator:?} {}", written(constant))
+            }
+            Test::Perhaps { slot, shape } => format!("perhaps #{slot} {shape:?}"),
+        }
+    }
+
+    fn side(side: &Side) -> String {
+        match side {
+            Side::Slot(slot) => format!("#{slot}"),
+            Side::Constant(constant) => written(constant),
+        }
+    }
+
+    fn written(constant: &Constant) -> String {
+        match constant {
+            Constant::String(text) => format!("{text:?}"),
+            Constant::Number(_) => "number".to_owned(),
+            word => format!("{word:?}"),
+        }
+    }
+
+    fn compiled(condition: &str) -> String {
+        shown(&compile(Expression::parse(condition).unwrap().logic(), &mut Paths::new()))
+    }
+
+    #[test]
+    fn places_become_slots_in_the_order_of_their_naming() {
+        for (condition, expected) in [
+            ("@.a", "#1"),
+            ("@", "True"),
+            ("@.a.b && @.a.c", "(#2 and #3)"),
+            ("@.a[2] || @.a", "(#2 or #1)"),
+            ("!(@.a == @.b)", "not #1 Equal #2"),
+            ("@.a == 'x'", "#1 Equal \"x\""),
+            ("@ == null", "#0 Equal Null"),
+            ("1 == true", "number Equal Bool(true)"),
+        ] {
+            assert_eq!(compiled(condition), expected, "{condition}");
+        }
+    }
+
+    #[test]
+    fn a_constant_on_the_left_changes_sides() {
+        for (condition, expected) in [
+            ("1 < @.a", "#1 Greater number"),
+            ("1 <= @.a", "#1 GreaterOrEqual number"),
+            ("1 > @.a", "#1 Less number"),
+            ("1 >= @.a", "#1 LessOrEqual number"),
+            ("1 == @.a", "#1 Equal number"),
+            ("1 != @.a", "#1 NotEqual number"),
+        ] {
+            assert_eq!(compiled(condition), expected, "{condition}");
+        }
+    }
+
+    #[test]
+    fn a_filter_that_compares_the_element_asks_for_any() {
+        for condition in ["@.a[?@ == 'x']", "@.a[?'x' == @]"] {
+            assert_eq!(compiled(condition), "any of #1 Equal \"x\"", "{condition}");
+        }
+        assert_eq!(compiled("@.a[?1 < @]"), "any of #1 Greater number");
+    }
+
+    #[test]
+    fn what_bytes_do_not_tell_is_unknown() {
+        for (condition, expected) in [
+            ("@.rapids.id", "Unknown"),
+            ("@.rapids.read_count > 3", "Unknown"),
+            ("@.a[-1] == 1", "Unknown"),
+            ("length(@.a) > 3", "Unknown"),
+            ("@..a", "Unknown"),
+            ("match(@.a, 'x')", "perhaps #1 String"),
+            ("match('x', 'x')", "Unknown"),
+            ("@.a.*", "perhaps #1 Composite"),
+            ("@.a[?@.b]", "perhaps #1 Composite"),
+            ("@.a[?@ == 1].b", "perhaps #1 Composite"),
+            ("@.a && length(@.b) > 3", "(#1 and Unknown)"),
+        ] {
+            assert_eq!(compiled(condition), expected, "{condition}");
+        }
+    }
+}

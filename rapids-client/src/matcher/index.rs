@@ -240,7 +240,8 @@ impl<'t> Filing<'t> {
                 let common = way.iter().map(|access| popularity[&access.slot()]).min();
                 (selectivity(way), common)
             };
-            match self.unused(*river, used).max_by_key(rank) {
+            // Of equal ones the first that is named: an event, as rivers are mostly written.
+            match self.unused(*river, used).rev().max_by_key(rank) {
                 Some(way) => {
                     for access in way {
                         let heap = heaps.entry(access.slot()).or_default();
@@ -267,7 +268,7 @@ impl<'t> Filing<'t> {
         popularity
     }
 
-    fn unused(&self, river: usize, used: &[Slot]) -> impl Iterator<Item = &Way<'t>> {
+    fn unused(&self, river: usize, used: &[Slot]) -> impl DoubleEndedIterator<Item = &Way<'t>> {
         let is_unused = |way: &&Way<'t>| way.iter().all(|access| !used.contains(&access.slot()));
         self.ways[river].iter().filter(is_unused)
     }
@@ -310,5 +311,100 @@ impl<'t> Heap<'t> {
                 self.numbers.push((others.fold(*bounds, Bounds::and), river));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::condition::Expression;
+    use crate::matcher::compile::compile;
+    use crate::matcher::paths::Paths;
+    use crate::matcher::scan::Memory;
+
+    /// The rivers that an index finds for each body, before their tests are asked.
+    fn found<const N: usize>(conditions: &[String], bodies: [&str; N]) -> [Vec<usize>; N] {
+        let mut paths = Paths::new();
+        let test =
+            |condition: &String| compile(Expression::parse(condition).unwrap().logic(), &mut paths);
+        let tests: Vec<Option<Test>> = conditions.iter().map(test).map(Some).collect();
+        let (index, mut marks) = Index::new(&tests);
+        let mut memory = Memory::new(&paths);
+        bodies.map(|body| {
+            let mut found = Vec::new();
+            let mut scan = Scan::new(body.as_bytes(), &paths, &mut memory).unwrap();
+            marks.begin();
+            index.find(&mut scan, &mut marks, &mut found).unwrap();
+            found.sort_unstable();
+            found
+        })
+    }
+
+    fn texts<const N: usize>(conditions: [&str; N]) -> Vec<String> {
+        conditions.map(str::to_owned).to_vec()
+    }
+
+    #[test]
+    fn a_value_finds_the_rivers_that_want_it() {
+        let conditions = texts([
+            "@.e == 'x'",
+            "@.e == 'y' || @.e == 'z'",
+            "@.e == null",
+            "@.e == 'null'",
+            "@.e == 100",
+            "@.e > 100",
+            "@.e >= 50 && @.e < 101",
+            "@.e",
+            "@.e[?@ == 'x']",
+            "!@.e",
+        ]);
+        let bodies = [
+            r#"{"e":"x"}"#,
+            r#"{"e":"\u007a"}"#,
+            r#"{"e":null}"#,
+            r#"{"e":"null"}"#,
+            r#"{"e":1e2}"#,
+            r#"{"e":100.5}"#,
+            r#"{"e":["y","x"]}"#,
+            r#"{"e":[1]}"#,
+            "{}",
+        ];
+        let expected: [&[usize]; 9] = [
+            &[0, 7, 9],
+            &[1, 7, 9],
+            &[2, 7, 9],
+            &[3, 7, 9],
+            &[4, 6, 7, 9],
+            &[5, 6, 7, 9],
+            &[7, 8, 9],
+            &[7, 9],
+            &[9],
+        ];
+        assert_eq!(found(&conditions, bodies), expected);
+    }
+
+    #[test]
+    fn rivers_of_one_event_are_told_apart_by_what_else_they_need() {
+        let condition = |number| format!("@.e == 'x' && @.k == 'k{number}' && @.n > {number}");
+        let conditions: Vec<String> = (0..100).map(condition).collect();
+        let bodies = [r#"{"e":"x","k":"k7"}"#, r#"{"e":"x"}"#, r#"{"k":"k7","e":"y"}"#];
+        assert_eq!(found(&conditions, bodies), [vec![7], vec![], vec![]]);
+    }
+
+    #[test]
+    fn many_places_find_as_few_do() {
+        let condition = |number| format!("@.k{number} == {number}");
+        let bodies = [r#"{"k1":1,"k0":0.0}"#, r#"{"k2":2,"k0":1}"#, "{}"];
+        for count in [FEW_SHELVES, FEW_SHELVES + 1, 500] {
+            let conditions: Vec<String> = (0..count).map(condition).collect();
+            assert_eq!(found(&conditions, bodies), [vec![0, 1], vec![2], vec![]], "{count}");
+        }
+    }
+
+    #[test]
+    fn an_element_that_is_repeated_finds_its_rivers_once() {
+        let conditions = texts(["@.l[?@ == 'x']", "@.l[?@ == 'y']"]);
+        let bodies = [r#"{"l":["x","x","\u0078"]}"#, r#"{"l":{"a":"y","b":"x"}}"#];
+        assert_eq!(found(&conditions, bodies), [vec![0], vec![0, 1]]);
     }
 }

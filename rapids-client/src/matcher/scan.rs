@@ -208,3 +208,94 @@ impl<'s> Scan<'s> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::condition::Path;
+
+    const BODY: &str =
+        r#"{"x":[9], "a" :{"c":1,"b":{"c":2}}, "l":[0,{"b":"3"},[4]], "c":null, "b":{}}"#;
+
+    /// The slots of paths, with all that is needed to scan for them.
+    fn prepared<const N: usize>(texts: [&str; N]) -> (Paths, [Slot; N], Memory) {
+        let mut paths = Paths::new();
+        let slots = texts.map(|text| {
+            let path = Path::parse(text).unwrap();
+            paths.slot(path.steps()).unwrap()
+        });
+        let memory = Memory::new(&paths);
+        (paths, slots, memory)
+    }
+
+    /// What stands at each slot, asked in their order; `-` where nothing does.
+    fn found(body: &str, texts: [&str; 4]) -> Result<[String; 4], Unreadable> {
+        let (paths, slots, mut memory) = prepared(texts);
+        let mut scan = Scan::new(body.as_bytes(), &paths, &mut memory)?;
+        let mut shown = [const { String::new() }; 4];
+        for (shown, slot) in shown.iter_mut().zip(slots) {
+            *shown = match scan.value(slot)? {
+                Some(value) => String::from_utf8_lossy(value.bytes(body.as_bytes())).into_owned(),
+                None => "-".to_owned(),
+            };
+        }
+        Ok(shown)
+    }
+
+    #[test]
+    fn slots_are_found_in_whatever_order_they_are_asked_for() {
+        for (texts, expected) in [
+            (["@.a.c", "@.a.b.c", "@.c", "@.b"], ["1", "2", "null", "{"]),
+            (["@.b", "@.c", "@.a.b.c", "@.a.c"], ["{", "null", "2", "1"]),
+            (["@.l[2]", "@.l[1].b", "@.l[0]", "@.l"], ["[", "\"3\"", "0", "["]),
+            (["@.l[1]", "@.l[2][0]", "@.a", "@"], ["{", "4", "{", "{"]),
+            (["@.c", "@.a.b", "@.a.b.c", "@.l[1].b"], ["null", "{", "2", "\"3\""]),
+        ] {
+            assert_eq!(found(BODY, texts), Ok(expected.map(str::to_owned)), "{texts:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_found_where_the_way_leads_nowhere() {
+        for texts in [
+            ["@.d", "@.a.d", "@.a.b.d", "@.b.c"],
+            ["@.l[3]", "@.l[0].b", "@.l[2][1]", "@.l.b"],
+            ["@.c.c", "@.a.c.b", "@.a[0]", "@.l[1][0]"],
+        ] {
+            assert_eq!(found(BODY, texts), Ok(["-"; 4].map(str::to_owned)), "{texts:?}");
+        }
+    }
+
+    #[test]
+    fn an_end_that_is_missing_is_found_when_it_is_reached() {
+        let texts = ["@.a.c", "@.l[0]", "@.c", "@.b"];
+        for end in 0..BODY.len() {
+            assert_eq!(found(&BODY[..end], texts).is_ok(), end > BODY.len() - 3, "{end}");
+        }
+    }
+
+    #[test]
+    fn reading_to_the_end_shows_the_slots_in_the_order_of_the_body() {
+        let (paths, [b, c, of_a, d], mut memory) = prepared(["@.b", "@.c", "@.a.c", "@.d"]);
+        let mut scan = Scan::new(BODY.as_bytes(), &paths, &mut memory).unwrap();
+        let count = scan.finish().unwrap();
+        let slots: Vec<Slot> = (0..count).map(|position| scan.found(position).0).collect();
+        assert_eq!(slots, [PACKET, paths.parent(of_a), of_a, c, b]);
+        assert!(scan.value(d).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_an_earlier_body_held_is_forgotten() {
+        let (paths, [a, b], mut memory) = prepared(["@.a.x", "@.b"]);
+        for (body, holds) in [
+            (r#"{"a":{"x":1},"b":2}"#, (true, true)),
+            (r#"{"b":1,"a":{}}"#, (false, true)),
+            ("{}", (false, false)),
+            (r#"{"a":{"x":1}}"#, (true, false)),
+        ] {
+            let mut scan = Scan::new(body.as_bytes(), &paths, &mut memory).unwrap();
+            let mut is_there = |slot| scan.value(slot).unwrap().is_some();
+            assert_eq!((is_there(a), is_there(b)), holds, "{body}");
+        }
+    }
+}
