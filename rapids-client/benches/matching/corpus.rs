@@ -114,35 +114,65 @@ fn write(text: &mut String, part: std::fmt::Arguments<'_>) {
     text.write_fmt(part).expect("a string takes everything");
 }
 
-/// Conditions of one of four kinds, as an expression and as a pattern of quamina.
-pub(crate) fn condition(number: usize) -> (String, String) {
+/// A condition as an expression, and as a pattern of quamina or as members of one.
+pub(crate) type Condition = (String, String);
+
+/// Conditions of four kinds: an event with a range, another key, presence of a key, a range alone.
+pub(crate) fn mixed(number: usize) -> Condition {
     let (kind, number) = (number % 4, number / 4);
-    // Narrow, so that nearly all packets are for nobody.
-    let low = number * 7_919 % 1_000_000;
     match kind {
-        0 => {
-            let (event, low) = (NAMES[number % EVENTS], low % 10_000);
-            let high = low + 5;
-            (
-                format!(
-                    "@.event == '{event}' && @.payment.amount >= {low} && @.payment.amount < {high}"
-                ),
-                format!(
-                    r#"{{"event":["{event}"],"payment":{{"amount":[{{"numeric":[">=",{low},"<",{high}]}}]}}}}"#
-                ),
-            )
-        }
-        1 => (
-            format!("@.customer.id == 'c-{low:06}'"),
-            format!(r#"{{"customer":{{"id":["c-{low:06}"]}}}}"#),
-        ),
-        2 => (format!("@.flag_{number}"), format!(r#"{{"flag_{number}":[{{"exists":true}}]}}"#)),
-        _ => {
-            let high = low + 5;
-            (
-                format!("@.weight >= {low} && @.weight < {high}"),
-                format!(r#"{{"weight":[{{"numeric":[">=",{low},"<",{high}]}}]}}"#),
-            )
-        }
+        0 => all([event(number), amount(number)]),
+        1 => all([customer(number)]),
+        2 => all([flag(number)]),
+        _ => all([weight(number)]),
     }
+}
+
+/// As rivers are mostly written: an event, with a range, another key or presence of one.
+pub(crate) fn of_event(number: usize) -> Condition {
+    let (kind, number) = (number % 3, number / 3);
+    let other = [amount, customer, flag][kind];
+    all([event(number), other(number)])
+}
+
+fn all<const N: usize>(conditions: [Condition; N]) -> Condition {
+    let (expressions, members): (Vec<_>, Vec<_>) = conditions.into_iter().unzip();
+    (expressions.join(" && "), format!("{{{}}}", members.join(",")))
+}
+
+fn event(number: usize) -> Condition {
+    let event = NAMES[number % EVENTS];
+    (format!("@.event == '{event}'"), format!(r#""event":["{event}"]"#))
+}
+
+fn amount(number: usize) -> Condition {
+    let (expression, numbers) = range("@.payment.amount", low(number) % 10_000);
+    (expression, format!(r#""payment":{{"amount":[{numbers}]}}"#))
+}
+
+fn customer(number: usize) -> Condition {
+    let id = format!("c-{:06}", low(number));
+    (format!("@.customer.id == '{id}'"), format!(r#""customer":{{"id":["{id}"]}}"#))
+}
+
+fn flag(number: usize) -> Condition {
+    (format!("@.flag_{number}"), format!(r#""flag_{number}":[{{"exists":true}}]"#))
+}
+
+fn weight(number: usize) -> Condition {
+    let (expression, numbers) = range("@.weight", low(number));
+    (expression, format!(r#""weight":[{numbers}]"#))
+}
+
+/// Narrow, so that nearly all packets are for nobody.
+fn range(path: &str, low: usize) -> Condition {
+    let high = low + 5;
+    (
+        format!("{path} >= {low} && {path} < {high}"),
+        format!(r#"{{"numeric":[">=",{low},"<",{high}]}}"#),
+    )
+}
+
+fn low(number: usize) -> usize {
+    number * 7_919 % 1_000_000
 }

@@ -17,7 +17,7 @@ use quamina::Quamina;
 use rapids_client::{Matcher, River};
 use serde_json::Value;
 
-use corpus::{Place, WANTED, condition, packets};
+use corpus::{Condition, Place, WANTED, mixed, of_event, packets};
 
 const SIZES: [(&str, usize); 3] = [("300 B", 300), ("600 B", 600), ("8 KB", 8_000)];
 
@@ -32,7 +32,10 @@ fn main() {
     by_event(&mut criterion, "reject, event first", Place::First);
     by_event(&mut criterion, "reject, event last", Place::Last);
     three_paths(&mut criterion);
-    rivers(&mut criterion);
+    let kinds = ["event and range", "another key", "presence", "range"];
+    rivers(&mut criterion, "rivers of mixed kinds, 300 B", &kinds, mixed);
+    let kinds = ["range", "another key", "presence"];
+    rivers(&mut criterion, "rivers that name their event, 300 B", &kinds, of_event);
     criterion.final_summary();
 }
 
@@ -71,14 +74,19 @@ fn three_paths(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Rivers of four kinds: an event with a range, another key, presence of a key, a range alone.
-fn rivers(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("rivers of mixed kinds, 300 B");
+/// Rivers of several kinds: one of each, and many of them.
+fn rivers(
+    criterion: &mut Criterion,
+    name: &str,
+    kinds: &[&str],
+    condition: fn(usize) -> Condition,
+) {
+    let mut group = criterion.benchmark_group(name);
     let packets = packets(300, Place::First);
-    for (kind, name) in ["event and range", "another key", "presence", "range"].iter().enumerate() {
-        let (expression, pattern) = condition(kind);
-        matcher(&mut group, &format!("1, {name}"), &[expression], &packets);
-        quamina(&mut group, &format!("1, {name}"), &[pattern], &packets);
+    for (number, kind) in kinds.iter().enumerate() {
+        let (expression, pattern) = condition(number);
+        matcher(&mut group, &format!("1, {kind}"), &[expression], &packets);
+        quamina(&mut group, &format!("1, {kind}"), &[pattern], &packets);
     }
     for count in [10, 100, 1_000, 10_000] {
         let (expressions, patterns): (Vec<_>, Vec<_>) = (0..count).map(condition).unzip();
