@@ -16,9 +16,9 @@
 //! 5. A river with a fault in its declaration is never a candidate.
 //!
 //! On the way of a body: [`scan`] finds what stands at the places that conditions name
-//! ([`paths`]), by means of [`skip`], [`value`] and [`text`]; [`index`] finds the rivers that one
-//! of the values speaks for; each of them is asked by its [`test`], in the logic of [`truth`].
-//! [`compile`] makes the tests, [`access`] tells how a river can be found.
+//! ([`paths`]), by means of [`skip`], [`block`], [`value`] and [`text`]; [`index`] finds the rivers
+//! that one of the values speaks for; each of them is asked by its [`test`], in the logic of
+//! [`truth`]. [`compile`] makes the tests, [`access`] tells how a river can be found.
 
 mod access;
 mod block;
