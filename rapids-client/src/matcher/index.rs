@@ -108,16 +108,15 @@ impl Index {
         }
         if self.shelves.len() <= FEW_SHELVES {
             for shelf in &self.shelves {
-                if let Some(value) = scan.value(shelf.slot)? {
-                    shelf.find(value, scan, marks, found)?;
+                if scan.holds(shelf.slot)? {
+                    shelf.find(scan, marks, found)?;
                 }
             }
             return Ok(());
         }
         for position in 0..scan.finish()? {
-            let (slot, value) = scan.found(position);
-            if let Some(shelf) = self.places.get(&slot) {
-                self.shelves[*shelf].find(value, scan, marks, found)?;
+            if let Some(shelf) = self.places.get(&scan.found(position)) {
+                self.shelves[*shelf].find(scan, marks, found)?;
             }
         }
         Ok(())
@@ -125,14 +124,16 @@ impl Index {
 }
 
 impl Shelf {
+    /// Goes on from what stands at the slot, which must hold something.
     #[inline]
     fn find(
         &self,
-        value: Value,
         scan: &mut Scan<'_>,
         marks: &mut Marks,
         found: &mut Vec<usize>,
     ) -> Result<(), Unreadable> {
+        // Read from the scan here: a copy handed over would wait for what was just written.
+        let value = scan.seen(self.slot);
         if !self.present.is_empty() {
             self.present.find(scan, marks, found)?;
         }

@@ -82,18 +82,28 @@ impl<'s> Scan<'s> {
     }
 
     /// What stands at a slot; reads on until that is known.
-    #[inline]
     pub(super) fn value(&mut self, slot: Slot) -> Result<Option<Value>, Unreadable> {
+        Ok(self.holds(slot)?.then(|| self.seen(slot)))
+    }
+
+    /// Whether something stands at a slot; reads on until that is known.
+    #[inline]
+    pub(super) fn holds(&mut self, slot: Slot) -> Result<bool, Unreadable> {
         loop {
-            let seen = &self.memory.seen[slot];
-            if seen.scan == self.memory.scan {
-                return Ok(Some(seen.value));
+            if self.memory.seen[slot].scan == self.memory.scan {
+                return Ok(true);
             }
             if !self.can_come(slot) {
-                return Ok(None);
+                return Ok(false);
             }
             self.step()?;
         }
+    }
+
+    /// What stands at a slot that holds something.
+    #[inline]
+    pub(super) fn seen(&self, slot: Slot) -> Value {
+        self.memory.seen[slot].value
     }
 
     /// Reads on to the end, and tells how many slots hold something.
@@ -105,9 +115,8 @@ impl<'s> Scan<'s> {
     }
 
     /// One of the slots that hold something, in the order of the body.
-    pub(super) fn found(&self, position: usize) -> (Slot, Value) {
-        let slot = self.memory.order[position];
-        (slot, self.memory.seen[slot].value)
+    pub(super) fn found(&self, position: usize) -> Slot {
+        self.memory.order[position]
     }
 
     /// Whether a slot that was not seen is still to be: what is above it decides.
@@ -279,7 +288,7 @@ mod tests {
         let (paths, [b, c, of_a, d], mut memory) = prepared(["@.b", "@.c", "@.a.c", "@.d"]);
         let mut scan = Scan::new(BODY.as_bytes(), &paths, &mut memory).unwrap();
         let count = scan.finish().unwrap();
-        let slots: Vec<Slot> = (0..count).map(|position| scan.found(position).0).collect();
+        let slots: Vec<Slot> = (0..count).map(|position| scan.found(position)).collect();
         assert_eq!(slots, [PACKET, paths.parent(of_a), of_a, c, b]);
         assert!(scan.value(d).unwrap().is_none());
     }
