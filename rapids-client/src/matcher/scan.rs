@@ -284,6 +284,14 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_array_is_left_at_once_however_far_the_scan_has_to_go() {
+        for body in [r#"{"a":[}"#, r#"{"a":[1,,1]}"#, "{\"a\":[1\u{1}]}"] {
+            let texts = ["@.a[9007199254740991]", "@.a", "@.b", "@"];
+            assert_eq!(found(body, texts), Err(Unreadable), "{body}");
+        }
+    }
+
+    #[test]
     fn reading_to_the_end_shows_the_slots_in_the_order_of_the_body() {
         let (paths, [b, c, of_a, d], mut memory) = prepared(["@.b", "@.c", "@.a.c", "@.d"]);
         let mut scan = Scan::new(BODY.as_bytes(), &paths, &mut memory).unwrap();

@@ -78,13 +78,16 @@ pub(super) fn composite(body: &[u8], mut at: usize) -> Result<usize, Unreadable>
     }
 }
 
-/// Finds the place behind the value that begins at `at`.
+/// Finds the place behind the value that begins at `at`; no value is empty.
 #[inline(always)]
 pub(super) fn value(body: &[u8], at: usize) -> Result<usize, Unreadable> {
     match body.get(at).ok_or(Unreadable)? {
         b'"' => Ok(string(body, at + 1)?.0 + 1),
         b'{' | b'[' => composite(body, at + 1),
-        _ => Ok(scalar(body, at)),
+        _ => match scalar(body, at) {
+            end if end > at => Ok(end),
+            _ => Err(Unreadable),
+        },
     }
 }
 
@@ -128,8 +131,8 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_end_is_unreadable() {
-        for text in ["\"", "\"abc", "\"\\\"", "[", "{\"a\":1", "[\"]", ""] {
+    fn what_does_not_end_or_begin_is_unreadable() {
+        for text in ["\"", "\"abc", "\"\\\"", "[", "{\"a\":1", "[\"]", "", "}", "]", ",", " "] {
             assert_eq!(value(text.as_bytes(), 0), Err(Unreadable), "{text}");
         }
         let deep = "[{\"a\":".repeat(100_000);
