@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout_at};
 
 /// What `cargo run` and `cargo test` tell a program about its own package. A build script that
 /// looks at it would run again for the nested build, and the crates on top of it with it.
-const OF_THE_PACKAGE: [&str; 2] = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+const OF_THE_PACKAGE: [&str; 3] = ["CARGO_PKG_", "CARGO_MANIFEST_", "OUT_DIR"];
 
 const FILES: &str = "rivers/src/bin";
 

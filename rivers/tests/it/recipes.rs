@@ -1,5 +1,6 @@
 //! The recipes of the justfile and the files they use.
 
+use std::env;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -51,9 +52,21 @@ fn target() -> &'static Path {
     Path::new(SCRATCH).parent().unwrap()
 }
 
+/// Takes away what cargo tells these tests of their package: where that is another than before, the
+/// scripts of some crates run again, and all that is behind them compiles again.
+fn as_from_a_shell(command: &mut Command) {
+    for (name, _) in env::vars_os() {
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|of| name.to_string_lossy().starts_with(of))
+        {
+            command.env_remove(name);
+        }
+    }
+}
+
 /// Runs a recipe in a directory, in that of the crates built already.
 fn just(directory: impl AsRef<Path>, arguments: &[&str]) -> Command {
     let mut command = Command::new("just");
+    as_from_a_shell(&mut command);
     command.args(arguments).current_dir(directory).env("CARGO_TARGET_DIR", target());
     command
 }
@@ -79,6 +92,7 @@ fn a_new_river_passes_its_test_and_reacts_to_what_is_published() {
     }
 
     let mut cargo = Command::new(env!("CARGO"));
+    as_from_a_shell(&mut cargo);
     cargo.args(["test", "-p", "rivers", "--bin", NAME]).current_dir(&copy.0);
     let tested = cargo.env("CARGO_TARGET_DIR", target()).output().unwrap();
     assert!(tested.status.success(), "{}", text(&tested));
@@ -87,6 +101,7 @@ fn a_new_river_passes_its_test_and_reacts_to_what_is_published() {
     let stand = Stand::start();
     let in_copy = |arguments: &[&str]| {
         let mut command = stand.command("just");
+        as_from_a_shell(&mut command);
         command.args(arguments).current_dir(&copy.0).env("CARGO_TARGET_DIR", target());
         command
     };
