@@ -58,6 +58,7 @@ pub(super) const LAST_WORDS: Duration = Duration::from_secs(2);
 const AT_ONCE: usize = 256;
 /// Replays asked for at a time. They are few, and each runs like any other packet.
 const REPLAYS_AT_ONCE: usize = 16;
+
 /// How the work of an instance ended, if by no fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {
@@ -113,6 +114,7 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
+    /// Puts to work what was opened, at the position that was taken up.
     pub(super) fn new(opened: Opened, taken_up: TakenUp) -> Self {
         let Opened { service, connection, rapids, handling, floor, .. } = opened;
         let TakenUp { intake, standing, tenure, done } = taken_up;

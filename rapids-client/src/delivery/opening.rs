@@ -113,7 +113,7 @@ impl Opening {
     ///
     /// # Errors
     /// `Position` if the position is gone; `NotPermitted`.
-    pub(crate) async fn end(self, stop: &mut watch::Receiver<bool>) -> Result<Option<Engine>> {
+    pub(crate) async fn take_up(self, stop: &mut watch::Receiver<bool>) -> Result<Option<Engine>> {
         let Self { mut opened, position, seat } = self;
         let name = opened.service.name();
         let announced = (&mut opened.announcement, stop);

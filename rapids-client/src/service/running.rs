@@ -122,7 +122,7 @@ pub(super) async fn work(
                 opening = open(&service, &jobs, common.clone()) => opening?,
                 _ = stopped.wait_for(|stop| *stop) => return Ok(()),
             };
-            let Some(engine) = opening.end(&mut stopped).await? else {
+            let Some(engine) = opening.take_up(&mut stopped).await? else {
                 return Ok(());
             };
             if Box::pin(engine.run(stopped.clone())).await? == Ended::Stopped {

@@ -123,8 +123,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn fields_stand_in_the_lines_that_are_logged_within_their_span() {
+    /// The one line that is logged meanwhile.
+    fn logged(log: impl FnOnce()) -> Value {
         let kept = Kept::default();
         let writer = kept.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -132,7 +132,13 @@ mod tests {
             .fmt_fields(SpanFields)
             .with_writer(move || writer.clone())
             .finish();
-        with_default(subscriber, || {
+        with_default(subscriber, log);
+        serde_json::from_slice(&kept.0.lock().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn fields_stand_in_the_lines_that_are_logged_within_their_span() {
+        let line = logged(|| {
             let span = tracing::info_span!(
                 "reaction",
                 river = "a \"river\"\n",
@@ -147,7 +153,6 @@ mod tests {
             span.record("later", "now");
             span.in_scope(|| tracing::info!("told"));
         });
-        let line: Value = serde_json::from_slice(&kept.0.lock().unwrap()).unwrap();
         let expected = json!({
             "name": "reaction", "river": "a \"river\"\n", "sequence": 7, "below": -1, "share": 0.5,
             "none": "NaN", "is_done": true, "why": "Some(\"x\")", "later": "now",
@@ -157,19 +162,11 @@ mod tests {
 
     #[test]
     fn a_field_that_comes_later_may_be_the_first() {
-        let kept = Kept::default();
-        let writer = kept.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .json()
-            .fmt_fields(SpanFields)
-            .with_writer(move || writer.clone())
-            .finish();
-        with_default(subscriber, || {
+        let line = logged(|| {
             let span = tracing::info_span!("reaction", later = Empty);
             span.record("later", 1);
             span.in_scope(|| tracing::info!("told"));
         });
-        let line: Value = serde_json::from_slice(&kept.0.lock().unwrap()).unwrap();
         assert_eq!(line["span"], json!({"name": "reaction", "later": 1}));
     }
 }
