@@ -12,6 +12,7 @@ mod ending;
 mod filter;
 mod fitting;
 mod interrupt;
+mod line;
 mod logging;
 mod packet_line;
 mod palette;
@@ -46,7 +47,7 @@ fn main() -> ExitCode {
 fn in_runtime(arguments: Arguments, screen: Screen) -> anyhow::Result<Ending> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
-        logging::init(&screen);
+        logging::init();
         let session = Session::new(arguments.connection, screen, Interrupt::listen());
         Box::pin(commands::run(arguments.command, &session)).await
     });

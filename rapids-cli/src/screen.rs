@@ -1,5 +1,6 @@
 //! Where lines go: data to standard output, words to standard error.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 
@@ -7,7 +8,8 @@ use anyhow::Result;
 use clap::ColorChoice;
 
 use crate::ending::Fault;
-use crate::palette::{Palette, paint};
+use crate::line::Line;
+use crate::palette::Palette;
 
 /// How data is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -33,12 +35,21 @@ impl Screen {
         Self { data: Palette::of(&io::stdout(), color), words: Palette::of(&io::stderr(), color) }
     }
 
-    /// Prints a line of data.
+    /// Prints a line of data for people.
     ///
     /// # Errors
     /// [`Fault::OutputClosed`] if nobody reads any more; what else the output says.
-    pub(crate) fn line(&self, line: impl Display) -> Result<()> {
-        written(writeln!(io::stdout().lock(), "{line}"))
+    pub(crate) fn line(&self, line: impl Into<Line>) -> Result<()> {
+        written(writeln!(io::stdout().lock(), "{}", line.into().painted()))
+    }
+
+    /// Prints JSON for programs, on one line. No digit and no character of its values is changed;
+    /// those that control a terminal are written as JSON's own escapes.
+    ///
+    /// # Errors
+    /// As for [`line`](Self::line).
+    pub(crate) fn json(&self, json: &str) -> Result<()> {
+        written(writeln!(io::stdout().lock(), "{}", on_one_line(json)))
     }
 
     /// Prints data as it is.
@@ -51,26 +62,46 @@ impl Screen {
     }
 
     /// Says something that is not data.
-    pub(crate) fn note(&self, words: impl Display) {
+    pub(crate) fn note(&self, words: impl Into<Line>) {
         // Whoever closed standard error does not want to hear of it either.
-        let _ = writeln!(io::stderr().lock(), "{words}");
+        let _ = writeln!(io::stderr().lock(), "{}", words.into().painted());
     }
 
     /// Asks something; the answer is to follow on the same line.
-    pub(crate) fn ask(&self, question: impl Display) {
+    pub(crate) fn ask(&self, question: impl Into<Line>) {
         let mut output = io::stderr().lock();
-        let _ = write!(output, "{question}").and_then(|()| output.flush());
+        let _ = write!(output, "{}", question.into().painted()).and_then(|()| output.flush());
     }
 
     /// Says what may be wrong, though the command goes on.
     pub(crate) fn warning(&self, words: impl Display) {
-        self.note(format_args!("{} {words}", paint(self.words.warning, "warning:")));
+        self.note(Line::new().styled(self.words.warning, "warning:").text(" ").text(words));
     }
 
     /// Says why the command ends.
     pub(crate) fn error(&self, error: &anyhow::Error) {
-        self.note(format_args!("{} {error:#}", paint(self.words.bad, "error:")));
+        let words = format_args!(" {error:#}");
+        self.note(Line::new().styled(self.words.bad, "error:").text(words));
     }
+}
+
+/// JSON without the line ends, tabs and control characters that may stand in it.
+fn on_one_line(json: &str) -> Cow<'_, str> {
+    if !json.contains(char::is_control) {
+        return Cow::Borrowed(json);
+    }
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            // Inside of strings JSON has these only as escapes, so they stand between tokens here.
+            '\n' | '\r' | '\t' => text.push(' '),
+            control if control.is_control() => {
+                text.push_str(&format!("\\u{:04x}", u32::from(control)));
+            }
+            other => text.push(other),
+        }
+    }
+    Cow::Owned(text)
 }
 
 fn written(outcome: io::Result<()>) -> Result<()> {
@@ -84,6 +115,15 @@ fn written(outcome: io::Result<()>) -> Result<()> {
 mod tests {
     use super::*;
     use crate::ending::is_worth_words;
+
+    #[test]
+    fn json_stays_exact_on_one_line_and_controls_nothing() {
+        let json = "{\"event\": \"x\",\r\n\t\"n\": 9007199254740993, \"p\":1.10}";
+        let expected = "{\"event\": \"x\",   \"n\": 9007199254740993, \"p\":1.10}";
+        assert_eq!(on_one_line(json), expected);
+        assert_eq!(on_one_line("{\"a\":\"\u{9b}2J\u{7f}\"}"), r#"{"a":"\u009b2J\u007f"}"#);
+        assert_eq!(on_one_line("\"\u{202e}\""), "\"\u{202e}\"");
+    }
 
     #[test]
     fn a_reader_that_has_gone_is_no_news_and_a_full_disk_is() {

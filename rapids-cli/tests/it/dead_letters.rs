@@ -190,7 +190,7 @@ async fn a_letter_is_shown_with_every_digit_of_its_packet() {
     let shown = letters.said(&["show", "payment.charge.17"]).well(0).out;
     for line in [
         "payment.charge.17  exhausted  waiting\n",
-        "reason        bank says:\n              ·[31mno\n",
+        "reason        bank says:\n              \\u{1b}[31mno\n",
         "caused by     connection refused\ncaused by     os error 111\n",
         "tried         5 times, by instance Xa81\n",
         "packet        order_placed p-17, 82 bytes\n",
