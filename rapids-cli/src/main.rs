@@ -35,7 +35,9 @@ use session::Session;
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let screen = Screen::new(arguments.color);
+    let screen = if arguments.command.changes() { screen.outlived() } else { screen };
     let outcome = in_runtime(arguments, screen.clone());
+    let outcome = outcome.and_then(|ending| screen.finish().map(|()| ending));
     if let Err(error) = &outcome
         && ending::is_worth_words(error)
     {

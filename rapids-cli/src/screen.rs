@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
+use std::sync::{Arc, OnceLock};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::ColorChoice;
 
 use crate::ending::Fault;
@@ -28,19 +29,42 @@ pub(crate) struct Screen {
     pub(crate) data: Palette,
     /// The colours of standard error.
     pub(crate) words: Palette,
+    /// Where a command that changes something goes on without output: why that was lost.
+    lost: Option<Arc<OnceLock<io::Error>>>,
 }
 
 impl Screen {
     pub(crate) fn new(color: ColorChoice) -> Self {
-        Self { data: Palette::of(&io::stdout(), color), words: Palette::of(&io::stderr(), color) }
+        let (data, words) = (Palette::of(&io::stdout(), color), Palette::of(&io::stderr(), color));
+        Self { data, words, lost: None }
+    }
+
+    /// The screen for a command that changes something: output that cannot be written does not cut
+    /// that short. [`finish`](Self::finish) tells of it.
+    pub(crate) fn outlived(self) -> Self {
+        Self { lost: Some(Arc::default()), ..self }
+    }
+
+    /// Tells whether all output was written, or nobody wanted it.
+    ///
+    /// # Errors
+    /// Why it was not, where the command went on without.
+    pub(crate) fn finish(&self) -> Result<()> {
+        match self.lost.as_deref().and_then(OnceLock::get) {
+            Some(error) if error.kind() != ErrorKind::BrokenPipe => {
+                Err(anyhow!("cannot write the output: {error}; what was asked for is done"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Prints a line of data for people.
     ///
     /// # Errors
-    /// [`Fault::OutputClosed`] if nobody reads any more; what else the output says.
+    /// [`Fault::OutputClosed`] if nobody reads any more, what else the output says; none for a
+    /// command that changes something.
     pub(crate) fn line(&self, line: impl Into<Line>) -> Result<()> {
-        written(writeln!(io::stdout().lock(), "{}", line.into().painted()))
+        self.print(line.into().painted().as_bytes(), b"\n")
     }
 
     /// Prints JSON for programs, on one line. No digit and no character of its values is changed;
@@ -49,7 +73,7 @@ impl Screen {
     /// # Errors
     /// As for [`line`](Self::line).
     pub(crate) fn json(&self, json: &str) -> Result<()> {
-        written(writeln!(io::stdout().lock(), "{}", on_one_line(json)))
+        self.print(on_one_line(json).as_bytes(), b"\n")
     }
 
     /// Prints data as it is.
@@ -57,8 +81,26 @@ impl Screen {
     /// # Errors
     /// As for [`line`](Self::line).
     pub(crate) fn bytes(&self, bytes: &[u8]) -> Result<()> {
+        self.print(bytes, b"")
+    }
+
+    fn print(&self, data: &[u8], end: &[u8]) -> Result<()> {
+        if self.lost.as_deref().is_some_and(|lost| lost.get().is_some()) {
+            return Ok(());
+        }
         let mut output = io::stdout().lock();
-        written(output.write_all(bytes).and_then(|()| output.flush()))
+        let outcome = output
+            .write_all(data)
+            .and_then(|()| output.write_all(end))
+            .and_then(|()| if end.is_empty() { output.flush() } else { Ok(()) });
+        match (&self.lost, outcome) {
+            (Some(lost), Err(error)) => {
+                // The first one is the cause of all others.
+                let _ = lost.set(error);
+                Ok(())
+            }
+            (_, outcome) => written(outcome),
+        }
     }
 
     /// Says something that is not data.

@@ -35,26 +35,28 @@ impl fmt::Display for Printable<'_> {
         if !self.0.contains(deceives) {
             return formatter.pad(self.0);
         }
-        if formatter.width().is_some() || formatter.precision().is_some() {
-            return formatter.pad(&format!("{self}"));
+        if formatter.width().is_none() && formatter.precision().is_none() {
+            return write(self.0, formatter);
         }
-        let mut rest = self.0;
-        while let Some((at, character)) = rest.char_indices().find(|(_, it)| deceives(*it)) {
-            formatter.write_str(&rest[..at])?;
-            match character {
-                '\n' => formatter.write_str("\\n")?,
-                '\r' => formatter.write_str("\\r")?,
-                '\t' => formatter.write_str("\\t")?,
-                other => {
-                    formatter.write_str("\\u{")?;
-                    write!(formatter, "{:x}", u32::from(other))?;
-                    formatter.write_char('}')?;
-                }
-            }
-            rest = &rest[at + character.len_utf8()..];
-        }
-        formatter.write_str(rest)
+        let mut escaped = String::with_capacity(self.0.len());
+        write(self.0, &mut escaped)?;
+        formatter.pad(&escaped)
     }
+}
+
+fn write(text: &str, output: &mut impl Write) -> fmt::Result {
+    let mut rest = text;
+    while let Some((at, character)) = rest.char_indices().find(|(_, it)| deceives(*it)) {
+        output.write_str(&rest[..at])?;
+        match character {
+            '\n' => output.write_str("\\n")?,
+            '\r' => output.write_str("\\r")?,
+            '\t' => output.write_str("\\t")?,
+            other => write!(output, "\\u{{{:x}}}", u32::from(other))?,
+        }
+        rest = &rest[at + character.len_utf8()..];
+    }
+    output.write_str(rest)
 }
 
 /// Whether a reader would not see the character, or would see its neighbours elsewhere.

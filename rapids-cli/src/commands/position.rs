@@ -97,6 +97,10 @@ impl To {
 }
 
 impl Position {
+    pub(crate) fn changes(&self) -> bool {
+        self.to.start().is_some()
+    }
+
     pub(crate) async fn run(self, session: &Session) -> Result<Ending> {
         let interrupt = &session.interrupt;
         let rapids = interrupt.unless(session.rapids()).await?;
