@@ -114,7 +114,7 @@ impl Position {
 
     async fn show(&self, rapids: &Rapids, session: &Session) -> Result<Ending> {
         let position = rapids.position(&self.service).await?;
-        let instances = rapids.services(self.wait).await?;
+        let instances = session.services(rapids, self.wait).await?;
         let is_its = |name: &str| name == self.service;
         let instances: Vec<_> = instances.into_iter().filter(|it| is_its(&it.name)).collect();
         if position.is_none() && instances.is_empty() {

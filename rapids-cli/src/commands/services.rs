@@ -18,7 +18,8 @@ use crate::times::duration;
 
 /// List the services: their instances, rivers, positions and lags
 ///
-/// A service that has a position and no instance that answers is down. Below a service in exclusive
+/// A service that has a position and no instance that answers is down, or silent: an instance reads,
+/// and its user may not answer, or answers in an account of its own. Below a service in exclusive
 /// delivery stands which instance is active, whether it reads the live feed or is catching up, and
 /// how many others stand by. What an instance tells of itself, such as that a river pauses, stands
 /// below its service too.
@@ -32,8 +33,9 @@ exclusive delivery they are those that were written down last, at most a second 
 With -o json an object per service: `service`; `delivery`, `shared` or `exclusive`; in exclusive
 delivery `active`, the id of an instance, and `standing_by`, how many others wait; `instances`, each
 with `id`, `version`, `rivers` (each with `name`, `conditions`, `requirements` and `ignore_invalid`)
-and `facts`; `position`, with `delivered`, `acknowledged`, `pending`, `unacknowledged` and, in
-exclusive delivery, `catching_up` and `written`, when it was written down. What is not known, or does
+and `facts`; `position`, with `delivered`, `acknowledged`, `pending`, `unacknowledged`,
+`is_read`, whether an instance is there for certain, answering or not, and, in exclusive delivery,
+`catching_up` and `written`, when it was written down. What is not known, or does
 not apply, is null.")]
 pub(crate) struct Services {
     /// How to print the services
@@ -48,7 +50,7 @@ pub(crate) struct Services {
 impl Services {
     pub(crate) async fn run(self, session: &Session) -> Result<Ending> {
         let rapids = session.rapids().await?;
-        let found = Standing::of_all(&rapids, self.wait).await?;
+        let found = Standing::of_all(session, &rapids, self.wait).await?;
         let screen = &session.screen;
         if found.is_empty() {
             screen.note("no service is up, and none has a position");
@@ -112,7 +114,10 @@ fn row(name: &str, found: &Standing, palette: Palette) -> [Cell; 9] {
         Cell::new(position.as_ref().map_or("-".to_owned(), |position| read(position).to_string()))
     };
     let up = match instances.len() {
-        0 => Cell::new("down").style(palette.bad),
+        0 => {
+            let word = found.absence();
+            Cell::new(word).style(if word == "down" { palette.bad } else { palette.warning })
+        }
         count => Cell::new(count.to_string()).style(palette.good),
     };
     let versions = listed(instances.iter().map(|instance| instance.version.as_str()));

@@ -139,7 +139,7 @@ async fn tell(
     session: &Session,
 ) -> Result<()> {
     let screen = &session.screen;
-    for (name, standing) in Standing::of_all(rapids, ANSWERS).await? {
+    for (name, standing) in Standing::of_all(session, rapids, ANSWERS).await? {
         let line = standing.line(&name);
         if told.get(&name) != Some(&line) {
             screen.note(Line::new().styled(screen.words.faint, &line));
