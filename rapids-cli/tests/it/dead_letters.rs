@@ -193,11 +193,22 @@ async fn a_letter_is_shown_with_every_digit_of_its_packet() {
         "reason        bank says:\n              \\u{1b}[31mno\n",
         "caused by     connection refused\ncaused by     os error 111\n",
         "tried         5 times, by instance Xa81\n",
+        "failed        2026-11-21T09:30:01Z to 2026-11-21T09:31:00Z\n",
+        "on the rapids sequence 17, stored 2026-11-21T09:30:00Z\n",
         "packet        order_placed p-17, 82 bytes\n",
         "\n  \"total\": 9007199254740993,\n  \"price\": 1.10,\n",
     ] {
         assert!(shown.contains(line), "{line} in {shown}");
     }
+    let second =
+        shown.lines().find_map(|line| line.strip_prefix("letter        message 1, stored "));
+    assert_eq!(second.map(str::len), Some("2026-11-21T09:30:00Z".len()), "{shown}");
+    let listed = letters.said(&["list"]).well(0).out;
+    assert!(listed.contains(r"bank says:\n\u{1b}[31mno: os error 111"), "{listed}");
+    letters.put("payment.charge.19", &[("Rapids-Attempts", "0"), ("Rapids-Kind", "invalid")]).await;
+    let untried = letters.said(&["show", "payment.charge.19"]).well(0).out;
+    assert!(untried.contains("\nfound by      instance Xa81\n"), "{untried}");
+    assert!(!untried.contains("never"), "{untried}");
     let shown = letters.said(&["show", "payment.charge.17", "-o", "json"]).well(0).out;
     assert!(shown.contains(&format!(r#""packet":{BODY}"#)), "{shown}");
     assert_eq!(json(&shown)["causes"][1], "os error 111");

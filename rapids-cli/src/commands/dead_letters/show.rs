@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
-use rapids_client::{Action, Deed, Error, LetterId, Refusal, StoredLetter};
+use rapids_client::{Action, Deed, Error, LetterId, Refusal, StoredLetter, Timestamp};
 
 use super::indented::indented;
 use super::told::Told;
@@ -65,28 +65,25 @@ fn lines(stored: &StoredLetter, history: &[StoredLetter], palette: Palette) -> V
     for cause in &letter.causes {
         page.fact("caused by", cause);
     }
-    let times = if letter.attempts == 1 { "once" } else { "times" };
-    let attempts = match letter.attempts {
-        0 => "never".to_owned(),
-        1 => times.to_owned(),
-        count => format!("{count} {times}"),
-    };
-    page.fact("tried", &format!("{attempts}, by instance {}", letter.instance));
-    page.fact(
-        "failed",
-        &match letter.first_failure == letter.last_failure {
-            true => letter.last_failure.to_string(),
-            false => format!("{} to {}", letter.first_failure, letter.last_failure),
-        },
-    );
+    match letter.attempts {
+        // Its kind says why nothing was tried.
+        0 => page.fact("found by", &format!("instance {}", letter.instance)),
+        1 => page.fact("tried", &format!("once, by instance {}", letter.instance)),
+        count => page.fact("tried", &format!("{count} times, by instance {}", letter.instance)),
+    }
+    let [first, last] = [letter.first_failure, letter.last_failure].map(to_the_second);
+    let failed = if first == last { last } else { format!("{first} to {last}") };
+    page.fact("failed", &failed);
     let name = letter.name.as_deref().unwrap_or("packet");
     page.fact("packet", &format!("{name} {}, {} bytes", letter.packet_id, stored.size));
-    page.fact("on the rapids", &format!("sequence {}, stored {}", letter.sequence, letter.stored));
+    let stored_at = to_the_second(letter.stored);
+    page.fact("on the rapids", &format!("sequence {}, stored {stored_at}", letter.sequence));
     page.fact("conversation", &letter.correlation_id);
     if !letter.breadcrumbs.is_empty() {
         page.fact("way", &letter.breadcrumbs.join(" > "));
     }
-    page.fact("letter", &format!("message {}, stored {}", stored.sequence, stored.written));
+    let written = to_the_second(stored.written);
+    page.fact("letter", &format!("message {}, stored {written}", stored.sequence));
     for action in &stored.actions {
         page.fact("action", &described(action));
     }
@@ -100,6 +97,11 @@ fn lines(stored: &StoredLetter, history: &[StoredLetter], palette: Palette) -> V
         Err(_) => page.lines.extend(String::from_utf8_lossy(&letter.body).lines().map(Line::from)),
     }
     page.lines
+}
+
+/// People compare times; programs get every digit of them as JSON.
+fn to_the_second(time: Timestamp) -> String {
+    format!("{time:.0}")
 }
 
 /// Lines of a name and a value, the values below each other.
