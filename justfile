@@ -5,7 +5,7 @@ set positional-arguments
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
 data := "target/nats-data"
-nats_cli := "there is no nats CLI, which `just publish` and `just watch` need: go install github.com/nats-io/natscli/nats@v0.4.0, or a release from https://github.com/nats-io/natscli/releases; then put `nats` on PATH"
+nats_cli := "there is no nats CLI, which shows what the server itself knows: go install github.com/nats-io/natscli/nats@v0.4.0, or a release from https://github.com/nats-io/natscli/releases; then put `nats` on PATH"
 
 [private]
 default:
@@ -13,14 +13,13 @@ default:
 
 # Fetch the crates and nats-server, and say what is missing
 [group('start')]
-setup:
-    cargo fetch --locked
+setup: _fetch (_build "-p" "rapids-test" "--bin" "find-nats-server")
     @echo "nats-server: $(cargo run -q -p rapids-test --bin find-nats-server)"
     @if command -v nats >/dev/null; then echo "nats CLI: $(command -v nats)"; else echo '{{ nats_cli }}'; fi
 
 # Start a server on 127.0.0.1:4222 that keeps its data until `just clean`
 [group('start')]
-nats:
+nats: _port-is-free (_build "-p" "rapids-test" "--bin" "find-nats-server")
     #!/usr/bin/env bash
     set -euo pipefail
     server=$(cargo run -q -p rapids-test --bin find-nats-server)
@@ -29,25 +28,24 @@ nats:
 
 # Place orders on a server of its own, show and verify what follows (--help for more)
 [group('start')]
-demo *ARGS:
+demo *ARGS: (_build "-p" "demo")
     cargo run -q -p demo -- "$@"
 
 # Do the same while services and the server are killed and bad packets come (--help for more)
 [group('start')]
-chaos *ARGS:
+chaos *ARGS: (_build "-p" "demo")
     cargo run -q -p demo -- chaos "$@"
 
 # Run one service; without a name that exists, list them
 [group('rivers')]
-river NAME: (_known NAME) _server
+river NAME: (_known NAME) _server (_build "-p" "rivers" "--bin" NAME)
     @exec cargo run -q -p rivers --bin "$1"
 
 # Run all services, each line with its service in front; Ctrl-C stops them
 [group('rivers')]
-rivers: _server
+rivers: _server (_build "-p" "rivers" "--bins")
     #!/usr/bin/env bash
     set -euo pipefail
-    cargo build -q -p rivers --bins
     # Lines for people, although they pass through a pipe.
     export RAPIDS_LOG_FORMAT=${RAPIDS_LOG_FORMAT:-human}
     name_lines() {
@@ -94,18 +92,20 @@ new-river NAME:
 
 # Publish one packet, such as '{"event":"order_placed","order_id":"o-1","total":7550}'
 [group('packets')]
-publish JSON: _nats-cli
-    @nats pub --jetstream rapids "$1" || { echo 'if nobody responds: the first service that starts creates the stream, such as `just river monitor`' >&2; exit 1; }
+[no-exit-message]
+publish JSON: (_build "-p" "rapids-cli")
+    @exec cargo run -q -p rapids-cli -- publish "$1"
 
 # Show each packet as it comes, in JSON (`just river monitor` shows one readable line for each)
 [group('packets')]
-watch: _nats-cli
-    @nats sub --raw rapids
+[no-exit-message]
+watch: (_build "-p" "rapids-cli")
+    @exec cargo run -q -p rapids-cli -- tail --follow --output json
 
 # Watch, publish, explain, ask: `just rapids --help` (the program is `rapids`, crate rapids-cli)
 [group('packets')]
 [no-exit-message]
-rapids *ARGS:
+rapids *ARGS: (_build "-p" "rapids-cli")
     @exec cargo run -q -p rapids-cli -- "$@"
 
 # Run the tests that need no tools (arguments go to cargo test)
@@ -129,7 +129,7 @@ check: fmt clippy test doc deny
 
 # Measure what the bus costs beside async-nats, on a server of its own (--help for more)
 [group('checks')]
-bench *ARGS:
+bench *ARGS: (_build "--release" "-p" "demo")
     cargo run -q --release -p demo -- bench "$@"
 
 # Feed the target `packet`, `expression` or `matching` with inputs for some seconds; needs a C++ compiler
@@ -186,6 +186,31 @@ _known NAME:
     if [[ ! -f rivers/src/bin/$1.rs ]]; then
         echo "there is no river \`$1\` in rivers/src/bin, but these:" >&2
         basename -s .rs rivers/src/bin/*.rs | sed 's/^/  /' >&2
+        exit 1
+    fi
+
+[private]
+_fetch:
+    cargo fetch --locked
+
+# Says so where building takes longer than a moment: the first time it takes minutes.
+[private]
+_build *ARGS:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    (sleep 1 && echo "building ..." >&3) 3>&2 >/dev/null 2>&1 &
+    notice=$!
+    trap 'kill "$notice" 2>/dev/null || true' EXIT
+    cargo build -q "$@"
+
+# nats-server would say the same among twenty lines of its log.
+[private]
+_port-is-free:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    address=$(sed -n 's/^listen: "\(.*\)"$/\1/p' nats.conf)
+    if (exec 3<>"/dev/tcp/${address%:*}/${address##*:}") 2>/dev/null; then
+        echo "something listens at $address already: a server seems to run; use it, or stop it first" >&2
         exit 1
     fi
 

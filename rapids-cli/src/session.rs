@@ -1,7 +1,9 @@
 //! What every command has at hand: the way to the server, both outputs, and the interruption.
 
+use std::time::Duration;
+
 use anyhow::Result;
-use rapids_client::{Config, DeadLetters, Rapids};
+use rapids_client::{Announced, Config, DeadLetters, Error, Position, Rapids};
 
 use crate::connecting::ConnectionOptions;
 use crate::ending::Fault;
@@ -43,6 +45,34 @@ impl Session {
             ))
             .into()
         })
+    }
+
+    /// The instances that answer within this time; none, with a warning, if this user may not ask.
+    ///
+    /// # Errors
+    /// Those of [`Rapids::services`], but not that it is not permitted.
+    pub(crate) async fn services(&self, rapids: &Rapids, wait: Duration) -> Result<Vec<Announced>> {
+        match rapids.services(wait).await {
+            Err(error @ Error::NotPermitted { .. }) => {
+                self.screen.warning(format_args!("services are not asked: {error}"));
+                Ok(Vec::new())
+            }
+            answered => Ok(answered?),
+        }
+    }
+
+    /// The positions of all services; none, with a warning, if this user may not read them.
+    ///
+    /// # Errors
+    /// Those of [`Rapids::positions`], but not that it is not permitted.
+    pub(crate) async fn positions(&self, rapids: &Rapids) -> Result<Vec<Position>> {
+        match rapids.positions().await {
+            Err(error @ Error::NotPermitted { .. }) => {
+                self.screen.warning(format_args!("positions are not read: {error}"));
+                Ok(Vec::new())
+            }
+            read => Ok(read?),
+        }
     }
 
     /// Connects to the dead letters, and creates nothing.

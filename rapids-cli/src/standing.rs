@@ -9,7 +9,7 @@ use anyhow::Result;
 use rapids_client::{Announced, Position, Rapids, Rules};
 use serde::Serialize;
 
-use crate::fitting::printable;
+use crate::session::Session;
 
 /// The fact by which an instance in exclusive delivery tells what it does.
 const DELIVERY: &str = "delivery";
@@ -37,11 +37,15 @@ impl Standing {
     /// Of all services, by name: those that answer within this time, and those with a position.
     ///
     /// # Errors
-    /// Those of [`Rapids::positions`] and [`Rapids::services`].
-    pub(crate) async fn of_all(rapids: &Rapids, wait: Duration) -> Result<BTreeMap<String, Self>> {
-        let positions = rapids.positions().await?;
+    /// Those of [`Session::positions`] and [`Session::services`].
+    pub(crate) async fn of_all(
+        session: &Session,
+        rapids: &Rapids,
+        wait: Duration,
+    ) -> Result<BTreeMap<String, Self>> {
+        let positions = session.positions(rapids).await?;
         let mut found: BTreeMap<String, Self> = BTreeMap::new();
-        for instance in rapids.services(wait).await? {
+        for instance in session.services(rapids, wait).await? {
             found.entry(instance.name.clone()).or_default().instances.push(instance);
         }
         for position in positions {
@@ -49,6 +53,12 @@ impl Standing {
             found.entry(service).or_default().position = Some(position);
         }
         Ok(found)
+    }
+
+    /// What there is of instances where none answers: `silent` if one is there all the same.
+    pub(crate) fn absence(&self) -> &'static str {
+        let is_read = self.position.as_ref().is_some_and(|position| position.is_read);
+        if is_read { "silent" } else { "down" }
     }
 
     /// `exclusive` or `shared`, if that is known.
@@ -104,11 +114,11 @@ impl Standing {
         };
         let who = match (self.turn(), self.instances.len()) {
             (Some(turn), _) => turn.line(),
-            (None, 0) => "down".to_owned(),
+            (None, 0) => self.absence().to_owned(),
             (None, count) => format!("{count} up"),
         };
         let delivery = self.delivery().map(|it| format!("{it}, ")).unwrap_or_default();
-        printable(&format!("{name}: {delivery}{position}; {who}"))
+        format!("{name}: {delivery}{position}; {who}")
     }
 
     /// All as JSON.
@@ -155,6 +165,7 @@ struct ToldPosition {
     acknowledged: u64,
     pending: u64,
     unacknowledged: u64,
+    is_read: bool,
     catching_up: Option<bool>,
     written: Option<String>,
 }
@@ -172,6 +183,7 @@ impl<'a> Told<'a> {
             acknowledged: position.acknowledged,
             pending: position.pending,
             unacknowledged: position.unacknowledged,
+            is_read: position.is_read,
             catching_up: position.exclusive.as_ref().map(|holder| holder.is_catching_up),
             written: position.exclusive.as_ref().map(|holder| holder.written.to_string()),
         });

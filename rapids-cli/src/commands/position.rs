@@ -97,6 +97,10 @@ impl To {
 }
 
 impl Position {
+    pub(crate) fn changes(&self) -> bool {
+        self.to.start().is_some()
+    }
+
     pub(crate) async fn run(self, session: &Session) -> Result<Ending> {
         let interrupt = &session.interrupt;
         let rapids = interrupt.unless(session.rapids()).await?;
@@ -110,17 +114,17 @@ impl Position {
 
     async fn show(&self, rapids: &Rapids, session: &Session) -> Result<Ending> {
         let position = rapids.position(&self.service).await?;
-        let instances = rapids.services(self.wait).await?;
+        let instances = session.services(rapids, self.wait).await?;
         let is_its = |name: &str| name == self.service;
         let instances: Vec<_> = instances.into_iter().filter(|it| is_its(&it.name)).collect();
         if position.is_none() && instances.is_empty() {
             return Err(self.unknown(rapids).await?.into());
         }
         let standing = Standing { instances, position };
-        session.screen.line(match self.output {
-            Format::Line => standing.line(&self.service),
-            Format::Json => standing.json(&self.service)?,
-        })?;
+        match self.output {
+            Format::Line => session.screen.line(standing.line(&self.service))?,
+            Format::Json => session.screen.json(&standing.json(&self.service)?)?,
+        }
         Ok(Ending::Yes)
     }
 
@@ -141,7 +145,7 @@ impl Position {
                     session.screen.line(line)?;
                 }
             }
-            Format::Json => session.screen.line(serde_json::to_string(&Told::of(&moved))?)?,
+            Format::Json => session.screen.json(&serde_json::to_string(&Told::of(&moved))?)?,
         }
         Ok(Ending::Yes)
     }

@@ -8,8 +8,8 @@ use clap::Args;
 use rapids_client::Position;
 
 use crate::ending::Ending;
-use crate::fitting::printable;
-use crate::palette::{Palette, paint};
+use crate::line::Line;
+use crate::palette::Palette;
 use crate::screen::Format;
 use crate::session::Session;
 use crate::standing::Standing;
@@ -18,7 +18,8 @@ use crate::times::duration;
 
 /// List the services: their instances, rivers, positions and lags
 ///
-/// A service that has a position and no instance that answers is down. Below a service in exclusive
+/// A service that has a position and no instance that answers is down, or silent: an instance reads,
+/// and its user may not answer, or answers in an account of its own. Below a service in exclusive
 /// delivery stands which instance is active, whether it reads the live feed or is catching up, and
 /// how many others stand by. What an instance tells of itself, such as that a river pauses, stands
 /// below its service too.
@@ -32,8 +33,9 @@ exclusive delivery they are those that were written down last, at most a second 
 With -o json an object per service: `service`; `delivery`, `shared` or `exclusive`; in exclusive
 delivery `active`, the id of an instance, and `standing_by`, how many others wait; `instances`, each
 with `id`, `version`, `rivers` (each with `name`, `conditions`, `requirements` and `ignore_invalid`)
-and `facts`; `position`, with `delivered`, `acknowledged`, `pending`, `unacknowledged` and, in
-exclusive delivery, `catching_up` and `written`, when it was written down. What is not known, or does
+and `facts`; `position`, with `delivered`, `acknowledged`, `pending`, `unacknowledged`,
+`is_read`, whether an instance is there for certain, answering or not, and, in exclusive delivery,
+`catching_up` and `written`, when it was written down. What is not known, or does
 not apply, is null.")]
 pub(crate) struct Services {
     /// How to print the services
@@ -48,7 +50,7 @@ pub(crate) struct Services {
 impl Services {
     pub(crate) async fn run(self, session: &Session) -> Result<Ending> {
         let rapids = session.rapids().await?;
-        let found = Standing::of_all(&rapids, self.wait).await?;
+        let found = Standing::of_all(session, &rapids, self.wait).await?;
         let screen = &session.screen;
         if found.is_empty() {
             screen.note("no service is up, and none has a position");
@@ -57,7 +59,7 @@ impl Services {
         match self.output {
             Format::Json => {
                 for (name, found) in &found {
-                    screen.line(found.json(name)?)?;
+                    screen.json(&found.json(name)?)?;
                 }
             }
             Format::Line => {
@@ -71,7 +73,7 @@ impl Services {
 }
 
 /// The table, with the facts of each service below it.
-fn lines(found: &BTreeMap<String, Standing>, palette: Palette) -> Vec<String> {
+fn lines(found: &BTreeMap<String, Standing>, palette: Palette) -> Vec<Line> {
     let mut table = Table::new([
         Column::words("SERVICE"),
         Column::words("VERSION"),
@@ -87,18 +89,19 @@ fn lines(found: &BTreeMap<String, Standing>, palette: Palette) -> Vec<String> {
         table.row(row(name, found, palette));
     }
     let mut rows = table.lines(palette.faint).into_iter();
-    let mut lines: Vec<String> = rows.next().into_iter().collect();
+    let mut lines: Vec<Line> = rows.next().into_iter().collect();
     for (row, found) in rows.zip(found.values()) {
         lines.push(row);
         if let Some(turn) = found.turn() {
             let is_well = turn.active.is_none() || turn.doing.is_some();
             let style = if is_well { palette.faint } else { palette.warning };
-            lines.push(format!("  {}", paint(style, &printable(&turn.line()))));
+            lines.push(Line::from("  ").styled(style, turn.line()));
         }
         for instance in &found.instances {
             for (fact, value) in Standing::troubles(instance) {
-                let fact = paint(palette.warning, &format!("! {fact}: {value}"));
-                lines.push(format!("  {fact} ({})", instance.id));
+                let fact = format_args!("! {fact}: {value}");
+                let whose = format_args!(" ({})", instance.id);
+                lines.push(Line::from("  ").styled(palette.warning, fact).text(whose));
             }
         }
     }
@@ -111,7 +114,10 @@ fn row(name: &str, found: &Standing, palette: Palette) -> [Cell; 9] {
         Cell::new(position.as_ref().map_or("-".to_owned(), |position| read(position).to_string()))
     };
     let up = match instances.len() {
-        0 => Cell::new("down").style(palette.bad),
+        0 => {
+            let word = found.absence();
+            Cell::new(word).style(if word == "down" { palette.bad } else { palette.warning })
+        }
         count => Cell::new(count.to_string()).style(palette.good),
     };
     let versions = listed(instances.iter().map(|instance| instance.version.as_str()));

@@ -1,6 +1,7 @@
 //! `rapids services`.
 
-use rapids_client::{Packet, River};
+use rapids_client::{Config, Delivery, Packet, Position, Rapids, River, Service};
+use rapids_test::NatsServer;
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -145,4 +146,57 @@ async fn what_an_instance_tells_of_the_moment_stands_below_its_service() {
         .said(&["explain", "--river", "payment/charge", "{}"])
         .badly(5, &["service `payment` announces no rules that this program can read"]);
     announced.stop().await.unwrap();
+}
+
+/// A server whose users may not: `mute` answer whoever asks, `deaf` ask the services.
+async fn guarded() -> Bench {
+    let server = NatsServer::with_config(
+        r#"authorization { users: [
+            {user: admin, password: a}
+            {user: mute, password: m, permissions: {publish: {deny: ["_INBOX.>"]}}}
+            {user: deaf, password: d, permissions: {publish: {deny: ["$SRV.>"]}}}
+        ]}"#,
+    )
+    .unwrap();
+    let config = Config::new(server.url()).user_and_password("admin", "a");
+    let rapids = Rapids::connect(&config).await.unwrap();
+    Bench { server, rapids }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_may_not_answer_is_listed_with_its_position() {
+    let bench = guarded().await;
+    let mut running = Vec::new();
+    for (name, delivery) in [("shared", Delivery::Shared), ("exclusive", Delivery::Exclusive)] {
+        let config = Config::new(bench.server.url()).user_and_password("mute", "m");
+        let service = Service::new(name, config.delivery(delivery)).river(charge());
+        running.push(tokio::spawn(service.from_beginning().run()));
+    }
+    bench.publish(r#"{"event":"order_placed"}"#).await;
+    let done = async {
+        for name in ["shared", "exclusive"] {
+            let is_done = |at: &Position| at.acknowledged == 1;
+            while !bench.rapids.position(name).await.unwrap().as_ref().is_some_and(is_done) {}
+        }
+    };
+    timeout(DEADLINE, done).await.unwrap();
+    for user in [["admin", "a"], ["deaf", "d"]] {
+        let [user, password] = user;
+        let listed = bench.said(&["--user", user, "--password", password, "services"]);
+        assert_eq!(listed.code, 0, "{listed:?}");
+        let lines = listed.lines();
+        assert!(
+            lines[1].starts_with("exclusive  -        silent  exclusive      1     1    0"),
+            "{listed:?}"
+        );
+        assert!(
+            lines
+                .last()
+                .unwrap()
+                .starts_with("shared     -        silent  shared         1     1    0"),
+            "{listed:?}"
+        );
+        let is_warned = listed.err.contains("warning: services are not asked");
+        assert_eq!(is_warned, user == "deaf", "{listed:?}");
+    }
 }

@@ -13,6 +13,9 @@ use crate::connection::Connection;
 use crate::names::{ON_RAPIDS, RULES, STATE};
 use crate::river::{River, Rules};
 
+/// What every instance answers, with what it says of itself.
+const REQUEST: &str = "$SRV.INFO";
+
 /// One running instance of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -82,13 +85,18 @@ pub(super) async fn ask(connection: &Connection, wait: Duration) -> Result<Vec<A
     let inbox = client.new_inbox();
     let action = "ask for the services";
     let mut answers = connection.attempt(action, &inbox, client.subscribe(inbox.clone())).await?;
-    let asking = client.publish_with_reply("$SRV.INFO", inbox.clone(), Bytes::new());
-    connection.attempt(action, "$SRV.INFO", asking).await?;
+    let since = Instant::now().into_std();
+    let asking = client.publish_with_reply(REQUEST, inbox.clone(), Bytes::new());
+    connection.attempt(action, REQUEST, asking).await?;
     let mut announced = Vec::new();
     while let Ok(Some(answer)) = timeout_at(deadline, answers.next()).await {
         // Other programs answer here too, and nobody at all is an answer of its own.
         let info = serde_json::from_slice(&answer.payload).ok();
         announced.extend(info.and_then(Announced::read));
+    }
+    // A refusal comes after the question was handed over, and instead of answers.
+    if let Some(refusal) = connection.refusal(REQUEST, since) {
+        return Err(refusal);
     }
     announced.sort_by(|one, two| (&one.name, &one.id).cmp(&(&two.name, &two.id)));
     Ok(announced)

@@ -17,7 +17,7 @@ use super::start::Start;
 use super::stream::{self, StreamFacts};
 use crate::bucket::Bucket;
 use crate::connection::Connection;
-use crate::delivery::{Origin, Record, deleted, lost};
+use crate::delivery::{LEASE, Origin, Record, deleted, lost};
 use crate::names::{self, POSITIONS, STREAM};
 use crate::{Error, Result};
 
@@ -36,6 +36,10 @@ pub struct Position {
     /// How many packets were given to an instance and not acknowledged: in hand, or waiting to be
     /// tried again.
     pub unacknowledged: u64,
+    /// Whether an instance is there for certain, though it may not answer: one waits for packets or,
+    /// in exclusive delivery, wrote the position down within the last three seconds. One that has its
+    /// hands full does not wait.
+    pub is_read: bool,
     /// Who reads, in exclusive delivery; then the numbers are those that were written down last, at
     /// most a second ago while an instance is active. `None` in shared delivery.
     pub exclusive: Option<Holder>,
@@ -66,6 +70,7 @@ impl Position {
             acknowledged: info.ack_floor.stream_sequence,
             pending: info.num_pending,
             unacknowledged: u64::try_from(info.num_ack_pending).unwrap_or(u64::MAX),
+            is_read: info.num_waiting > 0,
             exclusive: None,
         })
     }
@@ -75,6 +80,8 @@ impl Position {
     fn of_record(service: &str, record: Record, written: Timestamp, last: u64) -> Self {
         let done = record.done();
         let delivered = record.given.max(done.floor());
+        let is_held = !record.instance.is_empty();
+        let age = Timestamp::now().duration_since(written).unsigned_abs();
         let ended: u64 = done.above().map(|(first, last)| last - first + 1).sum();
         Self {
             service: service.to_owned(),
@@ -82,6 +89,7 @@ impl Position {
             acknowledged: done.floor(),
             pending: last.saturating_sub(delivered),
             unacknowledged: (delivered - done.floor()).saturating_sub(ended),
+            is_read: is_held && age < LEASE,
             exclusive: Some(Holder {
                 is_catching_up: record.is_catching_up,
                 instance: Some(record.instance).filter(|instance| !instance.is_empty()),

@@ -143,7 +143,7 @@ impl Edit {
     /// Makes sure that the river takes the packet, if its service is up to tell.
     async fn judge(&self, session: &Session, packet: &Packet) -> Result<()> {
         let (service, name) = (self.id.service(), self.id.river());
-        let up = session.rapids().await?.services(WAIT).await?;
+        let up = session.services(&session.rapids().await?, WAIT).await?;
         let river = up
             .iter()
             .filter(|instance| instance.name == service)

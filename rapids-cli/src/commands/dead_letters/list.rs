@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use rapids_client::{Error, State, StoredLetter};
+use rapids_client::{DeadLetter, Error, State, StoredLetter};
 
 use super::groups::{self, Groups};
 use super::selection::Filters;
@@ -20,6 +20,9 @@ const ANY: &str = "any";
 
 /// Longest reason in a table, in characters.
 const REASON: usize = 80;
+
+/// Longest cause behind it, in characters.
+const CAUSE: usize = 60;
 
 /// List dead letters, oldest first: those that wait, unless a state is given
 #[derive(Debug, Args)]
@@ -81,7 +84,7 @@ impl List {
             count += 1;
             match self.output {
                 _ if self.group => groups.add(&stored),
-                Format::Json => screen.line(serde_json::to_string(&Told::of(&stored))?)?,
+                Format::Json => screen.json(&serde_json::to_string(&Told::of(&stored))?)?,
                 Format::Line => table.row(row(&stored, screen.data)),
             }
         }
@@ -94,8 +97,10 @@ impl List {
         }
         let lines = match (self.group, self.output) {
             (true, Format::Json) => {
-                let groups = groups.sorted();
-                groups.iter().map(serde_json::to_string).collect::<Result<_, _>>()?
+                for group in groups.sorted() {
+                    screen.json(&serde_json::to_string(&group)?)?;
+                }
+                Vec::new()
             }
             (true, Format::Line) => groups::lines(&groups.sorted(), screen.data),
             (false, Format::Json) => Vec::new(),
@@ -133,6 +138,15 @@ fn row(stored: &StoredLetter, palette: Palette) -> [Cell; 7] {
         Cell::new(stored.state.as_str()).style(state),
         Cell::new(letter.name.as_deref().unwrap_or("-")),
         Cell::new(letter.attempts.to_string()),
-        Cell::new(shortened(&letter.reason, REASON)),
+        Cell::new(reason(letter)),
     ]
+}
+
+/// The reason and what was at the bottom of it.
+fn reason(letter: &DeadLetter) -> String {
+    let reason = shortened(&letter.reason, REASON);
+    match letter.causes.last() {
+        Some(cause) => format!("{reason}: {}", shortened(cause, CAUSE)),
+        None => reason,
+    }
 }

@@ -19,7 +19,7 @@ pub(super) const WAIT: Duration = Duration::from_millis(500);
 /// # Errors
 /// Those of the library.
 pub(super) async fn tell(session: &Session, letters: &DeadLetters, ids: &[LetterId]) -> Result<()> {
-    let up = session.rapids().await?.services(WAIT).await?;
+    let up = session.services(&session.rapids().await?, WAIT).await?;
     let mut rivers: BTreeMap<String, River> = BTreeMap::new();
     for service in &up {
         for rules in &service.rules {

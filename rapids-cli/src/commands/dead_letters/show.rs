@@ -2,13 +2,13 @@
 
 use anyhow::Result;
 use clap::Args;
-use rapids_client::{Action, Deed, Error, LetterId, Refusal, StoredLetter};
+use rapids_client::{Action, Deed, Error, LetterId, Refusal, StoredLetter, Timestamp};
 
 use super::indented::indented;
 use super::told::Told;
 use crate::ending::Ending;
-use crate::fitting::printable;
-use crate::palette::{Palette, paint};
+use crate::line::Line;
+use crate::palette::Palette;
 use crate::screen::Format;
 use crate::session::Session;
 
@@ -38,7 +38,7 @@ impl Show {
         match self.output {
             Format::Json => {
                 let told = Told::of(stored).with_history(stored, &history);
-                screen.line(serde_json::to_string(&told)?)?;
+                screen.json(&serde_json::to_string(&told)?)?;
             }
             Format::Line => {
                 for line in lines(stored, &history, screen.data) {
@@ -50,41 +50,40 @@ impl Show {
     }
 }
 
-fn lines(stored: &StoredLetter, history: &[StoredLetter], palette: Palette) -> Vec<String> {
+fn lines(stored: &StoredLetter, history: &[StoredLetter], palette: Palette) -> Vec<Line> {
     let letter = &stored.letter;
     let mut page = Page { lines: Vec::new(), palette };
-    page.lines.push(format!(
-        "{}  {}  {}",
-        paint(palette.name, &letter.id.to_string()),
-        paint(palette.bad, letter.kind.as_str()),
-        paint(palette.warning, stored.state.as_str()),
-    ));
+    page.lines.push(
+        Line::new()
+            .styled(palette.name, &letter.id)
+            .text("  ")
+            .styled(palette.bad, letter.kind)
+            .text("  ")
+            .styled(palette.warning, stored.state),
+    );
     page.fact("reason", &letter.reason);
     for cause in &letter.causes {
         page.fact("caused by", cause);
     }
-    let times = if letter.attempts == 1 { "once" } else { "times" };
-    let attempts = match letter.attempts {
-        0 => "never".to_owned(),
-        1 => times.to_owned(),
-        count => format!("{count} {times}"),
-    };
-    page.fact("tried", &format!("{attempts}, by instance {}", letter.instance));
-    page.fact(
-        "failed",
-        &match letter.first_failure == letter.last_failure {
-            true => letter.last_failure.to_string(),
-            false => format!("{} to {}", letter.first_failure, letter.last_failure),
-        },
-    );
+    match letter.attempts {
+        // Its kind says why nothing was tried.
+        0 => page.fact("found by", &format!("instance {}", letter.instance)),
+        1 => page.fact("tried", &format!("once, by instance {}", letter.instance)),
+        count => page.fact("tried", &format!("{count} times, by instance {}", letter.instance)),
+    }
+    let [first, last] = [letter.first_failure, letter.last_failure].map(to_the_second);
+    let failed = if first == last { last } else { format!("{first} to {last}") };
+    page.fact("failed", &failed);
     let name = letter.name.as_deref().unwrap_or("packet");
     page.fact("packet", &format!("{name} {}, {} bytes", letter.packet_id, stored.size));
-    page.fact("on the rapids", &format!("sequence {}, stored {}", letter.sequence, letter.stored));
+    let stored_at = to_the_second(letter.stored);
+    page.fact("on the rapids", &format!("sequence {}, stored {stored_at}", letter.sequence));
     page.fact("conversation", &letter.correlation_id);
     if !letter.breadcrumbs.is_empty() {
         page.fact("way", &letter.breadcrumbs.join(" > "));
     }
-    page.fact("letter", &format!("message {}, stored {}", stored.sequence, stored.written));
+    let written = to_the_second(stored.written);
+    page.fact("letter", &format!("message {}, stored {written}", stored.sequence));
     for action in &stored.actions {
         page.fact("action", &described(action));
     }
@@ -92,17 +91,22 @@ fn lines(stored: &StoredLetter, history: &[StoredLetter], palette: Palette) -> V
         let step = |other: &StoredLetter| format!("{} ({})", other.letter.id, other.state);
         page.fact("history", &history.iter().map(step).collect::<Vec<_>>().join(" > "));
     }
-    page.lines.push(String::new());
+    page.lines.push(Line::new());
     match std::str::from_utf8(&letter.body) {
-        Ok(body) => page.lines.extend(indented(body).lines().map(printable)),
-        Err(_) => page.lines.extend(String::from_utf8_lossy(&letter.body).lines().map(printable)),
+        Ok(body) => page.lines.extend(indented(body).lines().map(Line::from)),
+        Err(_) => page.lines.extend(String::from_utf8_lossy(&letter.body).lines().map(Line::from)),
     }
     page.lines
 }
 
+/// People compare times; programs get every digit of them as JSON.
+fn to_the_second(time: Timestamp) -> String {
+    format!("{time:.0}")
+}
+
 /// Lines of a name and a value, the values below each other.
 struct Page {
-    lines: Vec<String>,
+    lines: Vec<Line>,
     palette: Palette,
 }
 
@@ -110,8 +114,7 @@ impl Page {
     fn fact(&mut self, name: &str, value: &str) {
         let mut name = format!("{name:14}");
         for line in value.split('\n') {
-            let line = printable(line);
-            self.lines.push(format!("{}{line}", paint(self.palette.faint, &name)));
+            self.lines.push(Line::new().styled(self.palette.faint, &name).text(line));
             name = " ".repeat(name.len());
         }
     }
