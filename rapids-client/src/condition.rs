@@ -18,6 +18,7 @@ mod evaluate;
 mod expression;
 #[cfg(test)]
 mod faults;
+mod hint;
 mod lexis;
 mod number;
 mod parse;
