@@ -95,9 +95,9 @@ impl Packet {
     ///
     /// # Errors
     /// [`Error::Malformed`] if the body is empty, not UTF-8, not a JSON object, or nested deeper
-    /// than 127 levels.
+    /// than 127 levels. A byte order mark in front of it is passed over.
     pub fn from_bytes(body: impl Into<Bytes>) -> Result<Self> {
-        Self::read(body.into(), None)
+        Self::read(Fields::parse(body.into()), None)
     }
 
     /// Reads a body as the stream delivered it, with the stream's fall-backs for what the
@@ -106,11 +106,22 @@ impl Packet {
     /// # Errors
     /// As for [`from_bytes`](Self::from_bytes).
     pub fn arrived(body: impl Into<Bytes>, arrival: Arrival) -> Result<Self> {
-        Self::read(body.into(), Some(arrival))
+        Self::read(Fields::parse(body.into()), Some(arrival))
     }
 
-    fn read(body: Bytes, arrival: Option<Arrival>) -> Result<Self> {
-        let fields = Fields::parse(body).map_err(|reason| Error::Malformed { reason })?;
+    /// As [`arrived`](Self::arrived), also if it is [beyond the limits](Self::beyond_limits): then
+    /// it is to be given up, and neither judged by what it holds nor shown to a reaction.
+    pub(crate) fn arrived_unjudged(body: Bytes, arrival: Arrival) -> Result<Self> {
+        Self::read(Fields::parse_any_depth(body), Some(arrival))
+    }
+
+    /// Why it is no packet that a river can take, although it is a JSON object.
+    pub(crate) fn beyond_limits(&self) -> Option<String> {
+        self.fields.beyond_limits()
+    }
+
+    fn read(fields: Result<Fields, String>, arrival: Option<Arrival>) -> Result<Self> {
+        let fields = fields.map_err(|reason| Error::Malformed { reason })?;
         Ok(Self {
             provenance: Arc::new(Provenance::read(&fields, arrival.as_ref())),
             fields: Arc::new(fields),
@@ -437,6 +448,25 @@ mod tests {
         assert_eq!(packet.get::<u8>("@['a.b']").unwrap(), Some(1));
         let error = packet.get::<u8>("@type").unwrap_err().to_string();
         assert!(error.contains("the key `@type` is `@['@type']`"), "{error}");
+    }
+
+    #[test]
+    fn a_byte_order_mark_in_front_is_no_part_of_the_packet() {
+        let body = "\u{feff} {\"event\":\"x\",\"n\":1.10}";
+        let packet = read(body);
+        assert_eq!(packet.event_name().as_deref(), Some("x"));
+        assert_eq!(packet.to_string(), body.trim_start_matches('\u{feff}'));
+        assert!(packet.parse::<serde_json::Value>().is_ok());
+        let river = crate::River::new("r").event("x");
+        assert_eq!(river.judge(&packet), crate::Verdict::Matches);
+        for (body, found) in [(body, 1), ("\u{feff}{\"event\":\"y\"}", 0)] {
+            let candidates = crate::Matcher::new([&river]).candidates(body.as_bytes()).len();
+            assert_eq!(candidates, found, "{body}");
+        }
+        let reason = |body: &[u8]| Packet::from_bytes(body.to_vec()).unwrap_err().to_string();
+        for utf_16 in [&b"\xff\xfe{\0}\0"[..], &b"\xfe\xff\0{\0}"[..]] {
+            assert_eq!(reason(utf_16), "body is not a packet: it is UTF-16; a packet is UTF-8");
+        }
     }
 
     #[test]

@@ -240,6 +240,9 @@ impl River {
     /// A body that repeats a key on a path that a rule names is malformed (RFC 7493 forbids it),
     /// because readers would disagree on which value counts.
     pub fn judge(&self, packet: &Packet) -> Verdict {
+        if let Some(problem) = packet.beyond_limits() {
+            return self.invalid(vec![problem]);
+        }
         let node = packet.node();
         let of = |role| self.clauses.iter().filter(move |clause| clause.role == role);
         if !self.faults.is_empty() || !of(Role::Condition).all(|clause| clause.holds(node)) {
