@@ -12,6 +12,12 @@ pub struct Packets(pub(crate) Vec<Packet>);
 
 /// What a reaction may return: `anyhow::Result` of nothing, a packet, an option or a list of them,
 /// or [`Packets`].
+///
+/// ```compile_fail,E0277
+/// use rapids_client::{Packet, River};
+///
+/// River::new("count").react(|_: Packet| async { anyhow::Ok(7) });
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a reaction cannot return `{Self}`",
     label = "this reaction returns `{Self}`",
