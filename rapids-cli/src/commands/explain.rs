@@ -34,7 +34,10 @@ Exit code: 0 if the packet matches, 1 if it does not.
 
 With -o json an object: `river` or `expression`; `packet`, its id; `matches`; `verdict`, one of
 `matches`, `not_for_me`, `invalid` and `looped`; `problems`; and `clauses`, each with `expression`,
-`required`, `held` and `found`, a list of `query` and `value` (JSON as text, shortened, or null).")]
+`required`, `held` and `found`, a list of `query` and `value` (JSON as text, shortened, or null).
+Of a clause that did not hold, `found` goes into the first five elements that a filter tested,
+`left_out` counts the others, and `mismatches`, each with `query` and `mismatch`, names values of
+another type than they are compared with.")]
 pub(crate) struct Explain {
     #[command(flatten)]
     asked: Asked,

@@ -9,7 +9,7 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use futures::StreamExt;
 use futures::stream::FuturesOrdered;
-use rapids_client::{Published, Sending};
+use rapids_client::{Packet, Published, Sending};
 use serde::Serialize;
 
 use crate::ending::{Ending, Fault};
@@ -26,7 +26,8 @@ const WINDOW: usize = 512;
 /// seconds under the same id, so that it is stored once. What a packet lacks of `rapids` is filled
 /// in. From standard input it takes one packet per line, many under way at once, and passes over
 /// blank lines. The first line that is no packet, or that cannot be stored, ends it: no more lines are
-/// read, and those under way, at most 512, are waited for and printed.
+/// read, and those under way, at most 512, are waited for and printed. A packet that is neither
+/// event, command nor need is stored with a warning.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -59,6 +60,7 @@ impl Publish {
         let mut items = reading::read(input, self.count);
         let mut under_way = FuturesOrdered::new();
         let (mut failed, mut blank, mut ended) = (None, 0, false);
+        let mut kindless = Kindless::default();
         loop {
             let goes_on = failed.is_none() && !ended;
             let step = tokio::select! {
@@ -66,6 +68,7 @@ impl Publish {
                 Some(stored) = under_way.next() => self.report(&session.screen, stored),
                 item = items.recv(), if goes_on && under_way.len() < WINDOW => match item {
                     Some(Ok(Item { place, packet: Some(packet) })) => {
+                        kindless.look_at(&packet, place, &session.screen);
                         let sending = rapids.send(packet).await;
                         sending
                             .map(|sending| under_way.push_back(stored(sending, place)))
@@ -86,6 +89,7 @@ impl Publish {
             };
             failed = failed.or(step.err());
         }
+        kindless.sum_up(&session.screen);
         if blank > 0 {
             session.screen.note(format_args!("blank lines passed over: {blank}"));
         }
@@ -100,6 +104,33 @@ impl Publish {
             Format::Json => {
                 screen.json(&serde_json::to_string(&Stored { sequence, id: &id, duplicate })?)
             }
+        }
+    }
+}
+
+/// Tells of packets that few rivers will see: of the first at once, of the others together.
+#[derive(Default)]
+struct Kindless {
+    others: u64,
+    is_told: bool,
+}
+
+impl Kindless {
+    fn look_at(&mut self, packet: &Packet, place: Place, screen: &Screen) {
+        if packet.has_kind() {
+            return;
+        }
+        if self.is_told {
+            self.others += 1;
+            return;
+        }
+        self.is_told = true;
+        screen.warning(format_args!("{place} has neither `event`, `command` nor `need`"));
+    }
+
+    fn sum_up(&self, screen: &Screen) {
+        if self.others > 0 {
+            screen.warning(format_args!("{} more packets have none of them either", self.others));
         }
     }
 }

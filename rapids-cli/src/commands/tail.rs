@@ -105,6 +105,7 @@ impl Tail {
     }
 
     async fn print(&self, mut tail: Packets, session: &Session) -> Result<Ending> {
+        let mut is_told = false;
         loop {
             let next = if self.follow {
                 tail.next().await.map(Some)
@@ -113,22 +114,33 @@ impl Tail {
             };
             match next {
                 Ok(None) => return Ok(Ending::Yes),
-                Ok(Some(packet)) => self.show(&packet, session)?,
+                Ok(Some(packet)) => {
+                    if self.show(&packet, session)? && !packet.has_kind() && !is_told {
+                        is_told = true;
+                        let sequence = packet.arrival().map_or(0, |arrival| arrival.sequence);
+                        session.screen.warning(format_args!(
+                            "sequence {sequence} has neither `event`, `command` nor `need` (later \
+                             ones are not told)"
+                        ));
+                    }
+                }
                 Err(error @ Error::Malformed { .. }) => session.screen.warning(error),
                 Err(error) => return Err(error.into()),
             }
         }
     }
 
-    fn show(&self, packet: &Packet, session: &Session) -> Result<()> {
+    /// Prints a packet, if it is asked for.
+    fn show(&self, packet: &Packet, session: &Session) -> Result<bool> {
         if self.filter.as_ref().is_some_and(|filter| !filter.takes(packet)) {
-            return Ok(());
+            return Ok(false);
         }
         let screen = &session.screen;
         match self.output {
-            Format::Line => screen.line(line(packet, screen.data)),
-            Format::Json => screen.json(&packet.to_string()),
+            Format::Line => screen.line(line(packet, screen.data))?,
+            Format::Json => screen.json(&packet.to_string())?,
         }
+        Ok(true)
     }
 }
 

@@ -80,7 +80,7 @@ async fn what_the_server_does_not_permit_is_said() {
     as_user("reader", &["tail"]).well(0);
     as_user("reader", &["publish", "{}"])
         .badly(4, &["the server does not permit publish to `rapids`; grant it to this user"]);
-    as_user("writer", &["publish", "{}"]);
+    as_user("writer", &["publish", r#"{"event":"x"}"#]);
     as_user("writer", &["tail"]).badly(4, &["does not permit publish to `$JS.API.CONSUMER."]);
     as_user("outsider", &["tail"]).badly(4, &["does not permit publish to `$JS.API.STREAM."]);
 

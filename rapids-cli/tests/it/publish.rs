@@ -18,6 +18,42 @@ async fn a_packet_is_stored_and_its_place_is_printed() {
 }
 
 #[tokio::test]
+async fn a_packet_of_no_kind_is_stored_with_a_warning() {
+    let bench = Bench::start().await;
+    let published = bench.said(&["publish", r#"{"evnt":"x"}"#]);
+    assert_eq!((published.code, published.lines().len()), (0, 1), "{published:?}");
+    let said = "warning: the packet given has neither `event`, `command` nor `need`\n";
+    assert_eq!(published.err, said);
+    let lines = "{\"event\":\"x\"}\n{\"need\":7}\n{}\n{\"event\":[\"x\"]}\n";
+    let published = said_to(&mut bench.command(&["publish"]), lines);
+    assert_eq!((published.code, published.lines().len()), (0, 4), "{published:?}");
+    assert_eq!(
+        published.err,
+        "warning: line 2 has neither `event`, `command` nor `need`\n\
+         warning: 2 more packets have none of them either\n"
+    );
+    let shown = bench.said(&["tail"]);
+    assert_eq!((shown.code, shown.lines().len()), (0, 5), "{shown:?}");
+    assert_eq!(
+        shown.err,
+        "warning: sequence 1 has neither `event`, `command` nor `need` (later ones are not told)\n"
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_packet_or_nests_too_deep_is_refused_before_it_is_stored() {
+    let bench = Bench::start().await;
+    let deep = format!("{{\"event\":\"x\",\"a\":{}{}}}", "[".repeat(200), "]".repeat(200));
+    let said = "the packet given: body is not a packet: nested 201 levels deep, the limit is 127";
+    bench.said(&["publish", &deep]).badly(2, &[said]);
+    bench.said(&["explain", "--where", "@.a", &deep]).badly(2, &["nested 201 levels deep"]);
+    // The mark is no part of what is stored.
+    bench.said(&["publish", "\u{feff}{\"event\":\"x\"}"]).well(0);
+    let stored = bench.said(&["tail", "-o", "json"]).well(0).out;
+    assert!(stored.starts_with(r#"{"event":"x","#), "{stored}");
+}
+
+#[tokio::test]
 async fn a_packet_with_an_id_is_stored_once() {
     let bench = Bench::start().await;
     let body = r#"{"event":"x","rapids":{"id":"p-1"}}"#;

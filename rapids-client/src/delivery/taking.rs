@@ -103,7 +103,8 @@ impl Engine {
             stream_created: self.rapids.facts().created,
             message_id: rapids::message_id(delivered.headers.as_ref()),
         };
-        let packet = Packet::arrived(delivered.body.clone(), arrival)?;
+        // What is JSON, but beyond the limits, is invalid rather than nothing.
+        let packet = Packet::arrived_unjudged(delivered.body.clone(), arrival)?;
         let judge = |&river: &usize| {
             let verdict = self.service.verdict(&self.service.rivers()[river], &packet);
             (verdict != Verdict::NotForMe).then_some((river, verdict))
@@ -126,7 +127,7 @@ impl Engine {
             stream_created: self.rapids.facts().created,
             message_id: Some(addressed.packet_id.clone()),
         };
-        let packet = Packet::arrived(delivered.body.clone(), arrival)?;
+        let packet = Packet::arrived_unjudged(delivered.body.clone(), arrival)?;
         let rivers = self.service.rivers();
         let position = rivers.iter().position(|river| river.name() == addressed.river);
         let verdict = position.map(|river| (river, self.service.verdict(&rivers[river], &packet)));

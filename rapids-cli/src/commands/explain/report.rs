@@ -70,11 +70,7 @@ fn clause_line(clause: &ClauseReport, is_river: bool, width: usize, palette: Pal
         (true, true) => "requires ",
         (true, false) => "takes    ",
     };
-    let found = clause.found.iter().map(|(query, value)| match value {
-        Some(value) => format!("{query} = {value}"),
-        None => format!("{query} is missing"),
-    });
-    let found = found.collect::<Vec<_>>().join(", ");
+    let found = clause.findings();
     let expression = expression(clause);
     let line = Line::from("  ").styled(style, mark);
     let line = line.text(format_args!(" {role}{expression:width$}  "));
@@ -114,6 +110,12 @@ pub(super) fn json(subject: &Subject, explanation: &Explanation) -> Result<Strin
             .iter()
             .map(|(query, value)| ToldFinding { query, value: value.as_deref() })
             .collect(),
+        left_out: clause.left_out,
+        mismatches: clause
+            .mismatches
+            .iter()
+            .map(|(query, mismatch)| ToldMismatch { query, mismatch })
+            .collect(),
     });
     Ok(serde_json::to_string(&Told {
         river: subject.river(),
@@ -145,6 +147,21 @@ struct ToldClause<'a> {
     required: bool,
     held: bool,
     found: Vec<ToldFinding<'a>>,
+    #[serde(skip_serializing_if = "is_none_left_out")]
+    left_out: usize,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    mismatches: Vec<ToldMismatch<'a>>,
+}
+
+#[derive(Serialize)]
+struct ToldMismatch<'a> {
+    query: &'a str,
+    mismatch: &'a str,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it may skip so")]
+fn is_none_left_out(left_out: &usize) -> bool {
+    *left_out == 0
 }
 
 #[derive(Serialize)]
@@ -200,6 +217,28 @@ mod tests {
             ]
             .map(Line::from)
         );
+    }
+
+    #[test]
+    fn a_filter_is_explained_element_by_element() {
+        let expression = River::new("where").when("@.items[?@.quantity > 10]").rules();
+        let subject = Subject::Expression(expression);
+        let items = (0..42).map(|_| r#"{"quantity":"12"}"#).collect::<Vec<_>>().join(",");
+        let body = format!(r#"{{"items":[{{"quantity":3}},{items}],"rapids":{{"id":"p-1"}}}}"#);
+        let explanation = explained(&subject, &body);
+        let [_, clause] = &lines(&subject, &explanation, Palette::plain())[..] else {
+            panic!("one clause")
+        };
+        let begin = "  ✗ @.items[?@.quantity > 10]  @.items[?@.quantity > 10] is missing, \
+                     @.items[0].quantity = 3, @.items[1].quantity = \"12\" (a text, not a number), ";
+        assert!(clause.starts_with(begin), "{clause}");
+        assert!(clause.ends_with(", ... and 38 more"), "{clause}");
+        let told: serde_json::Value =
+            serde_json::from_str(&json(&subject, &explanation).unwrap()).unwrap();
+        let clause = &told["clauses"][0];
+        assert_eq!(clause["left_out"], 38);
+        assert_eq!(clause["mismatches"][0]["query"], "@.items[1].quantity");
+        assert_eq!(clause["mismatches"][0]["mismatch"], "a text, not a number");
     }
 
     #[test]
