@@ -52,5 +52,6 @@ pub(crate) use consumer::{Consumer, epoch_of};
 pub(crate) use exclusive::{
     Hub, LEASE, Permit, Record, Seat, Stillness, deleted, lost, open_bucket,
 };
+pub(crate) use replays::{delete as delete_replays, existing as replays_info};
 pub(crate) use service_entries::ServiceEntries;
 pub(crate) use service_entry::ServiceEntry;

@@ -31,7 +31,7 @@ pub use matcher::Matcher;
 pub use memory::{MemoryKey, Record, RememberingRiver};
 pub use packet::{Arrival, Names, Packet};
 pub use rapids::{
-    Announced, Holder, Moved, Moving, Position, Published, Rapids, Sending,
+    Announced, Holder, Moved, Moving, Position, Published, Rapids, Retired, Retiring, Sending,
     Start, Tail,
 };
 pub use river::{

@@ -16,6 +16,7 @@ mod pace;
 pub(crate) mod position;
 mod publisher;
 pub(crate) mod reader;
+mod retiring;
 mod start;
 pub(crate) mod stream;
 mod tail;
@@ -32,6 +33,7 @@ pub(crate) use outputs::{Outputs, SentOutputs};
 pub use position::{Holder, Position};
 pub use publisher::Published;
 pub(crate) use publisher::{Outgoing, Publisher, Sent};
+pub use retiring::{Retired, Retiring};
 pub use start::Start;
 pub(crate) use start::timestamp;
 pub use tail::Tail;
@@ -216,6 +218,19 @@ impl Rapids {
         how: Moving,
     ) -> Result<Option<Moved>> {
         Box::pin(moving::move_position(&self.connection, service, to, how)).await
+    }
+
+    /// Retires a service: removes its position, its consumer on the stream of replays, and what is
+    /// noted of it and of packets that it has not finished; also what it remembers, if it is to
+    /// [`forget`](Retiring::forget). `None` if nothing is known of it. Its dead letters stay.
+    ///
+    /// Should a service of the name be started later, it is new.
+    ///
+    /// # Errors
+    /// [`Error::NotRetired`](crate::Error::NotRetired) while an instance answers or reads;
+    /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
+    pub async fn retire(&self, service: &str, how: Retiring) -> Result<Option<Retired>> {
+        Box::pin(retiring::retire(&self.connection, service, how)).await
     }
 
     pub(crate) fn facts(&self) -> &StreamFacts {

@@ -6,7 +6,7 @@ use async_nats::jetstream::consumer::pull::Config as PullConfig;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, Info};
 use async_nats::jetstream::context::RequestError;
 use async_nats::jetstream::response::Response;
-use async_nats::jetstream;
+use async_nats::jetstream::{self, ErrorCode};
 
 use super::consumer::{self, ACK_WAIT, MAX_ACK_PENDING};
 use crate::connection::Connection;
@@ -53,6 +53,23 @@ pub(crate) async fn floor(connection: &Connection, service: &str) -> Result<u64>
     Ok(info(connection, service).await?.ack_floor.stream_sequence)
 }
 
+/// What the server knows of the position; `None` if there is none.
+pub(crate) async fn existing(connection: &Connection, service: &str) -> Result<Option<Info>> {
+    match ask(connection, service).await? {
+        Ok(info) => Ok(Some(info)),
+        Err(error) if absent(&error) => Ok(None),
+        Err(error) => Err(unread(service, error)),
+    }
+}
+
+/// Deletes the position.
+pub(crate) async fn delete(connection: &Connection, service: &str) -> Result<()> {
+    let subject = connection.api(&format!("CONSUMER.DELETE.{REPLAYS}.{service}"));
+    let action = format!("delete the position of `{service}` on {REPLAYS}");
+    let deleting = connection.jetstream.delete_consumer_from_stream(service, REPLAYS);
+    connection.attempt(&action, &subject, deleting).await.map(drop)
+}
+
 async fn info(connection: &Connection, service: &str) -> Result<Info> {
     ask(connection, service).await?.map_err(|error| unread(service, error))
 }
@@ -60,6 +77,10 @@ async fn info(connection: &Connection, service: &str) -> Result<Info> {
 fn unread(service: &str, error: jetstream::Error) -> Error {
     let action = format!("read the position of `{service}` on {REPLAYS}");
     Error::Server { action, source: error.into() }
+}
+
+fn absent(error: &jetstream::Error) -> bool {
+    [ErrorCode::CONSUMER_NOT_FOUND, ErrorCode::STREAM_NOT_FOUND].contains(&error.error_code())
 }
 
 async fn ask(connection: &Connection, service: &str) -> Result<Result<Info, jetstream::Error>> {
