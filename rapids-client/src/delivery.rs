@@ -10,6 +10,7 @@
 //! [`desk`].
 
 mod alone;
+mod beginning;
 mod breaker;
 mod burials;
 mod chores;
@@ -19,6 +20,7 @@ mod consumer;
 mod delivered;
 pub(crate) mod desk;
 pub(crate) mod engine;
+mod entry_keeper;
 mod exclusive;
 mod floor;
 mod handling;
@@ -30,7 +32,6 @@ mod losses;
 mod memories;
 mod notes;
 pub(crate) mod opening;
-mod origin;
 mod place;
 mod position;
 mod pull;
@@ -38,6 +39,8 @@ mod rate;
 pub(crate) mod reactor;
 mod replays;
 mod schedule;
+mod service_entries;
+mod service_entry;
 mod suspects;
 mod taking;
 mod tally;
@@ -45,7 +48,10 @@ mod tickets;
 mod turning;
 pub(crate) mod window;
 
+pub(crate) use consumer::{Consumer, epoch_of};
 pub(crate) use exclusive::{
     Hub, LEASE, Permit, Record, Seat, Stillness, deleted, lost, open_bucket,
 };
-pub(crate) use origin::Origin;
+pub(crate) use replays::{delete as delete_replays, existing as replays_info};
+pub(crate) use service_entries::ServiceEntries;
+pub(crate) use service_entry::ServiceEntry;

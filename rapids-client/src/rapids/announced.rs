@@ -13,9 +13,6 @@ use crate::connection::Connection;
 use crate::names::{ON_RAPIDS, RULES, STATE};
 use crate::river::{River, Rules};
 
-/// What every instance answers, with what it says of itself.
-const REQUEST: &str = "$SRV.INFO";
-
 /// One running instance of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -80,14 +77,27 @@ impl Announced {
 
 /// Asks who is there, and listens this long for answers.
 pub(super) async fn ask(connection: &Connection, wait: Duration) -> Result<Vec<Announced>> {
+    ask_on(connection, "$SRV.INFO", wait).await
+}
+
+/// As [`ask`], for the instances of one service.
+pub(crate) async fn instances_of(
+    connection: &Connection,
+    service: &str,
+    wait: Duration,
+) -> Result<Vec<Announced>> {
+    ask_on(connection, &format!("$SRV.INFO.{service}"), wait).await
+}
+
+async fn ask_on(connection: &Connection, subject: &str, wait: Duration) -> Result<Vec<Announced>> {
     let deadline = Instant::now() + wait;
     let client = &connection.client;
     let inbox = client.new_inbox();
     let action = "ask for the services";
     let mut answers = connection.attempt(action, &inbox, client.subscribe(inbox.clone())).await?;
     let since = Instant::now().into_std();
-    let asking = client.publish_with_reply(REQUEST, inbox.clone(), Bytes::new());
-    connection.attempt(action, REQUEST, asking).await?;
+    let asking = client.publish_with_reply(subject.to_owned(), inbox.clone(), Bytes::new());
+    connection.attempt(action, subject, asking).await?;
     let mut announced = Vec::new();
     while let Ok(Some(answer)) = timeout_at(deadline, answers.next()).await {
         // Other programs answer here too, and nobody at all is an answer of its own.
@@ -95,7 +105,7 @@ pub(super) async fn ask(connection: &Connection, wait: Duration) -> Result<Vec<A
         announced.extend(info.and_then(Announced::read));
     }
     // A refusal comes after the question was handed over, and instead of answers.
-    if let Some(refusal) = connection.refusal(REQUEST, since) {
+    if let Some(refusal) = connection.refusal(subject, since) {
         return Err(refusal);
     }
     announced.sort_by(|one, two| (&one.name, &one.id).cmp(&(&two.name, &two.id)));

@@ -17,7 +17,7 @@ use super::start::Start;
 use super::stream::{self, StreamFacts};
 use crate::bucket::Bucket;
 use crate::connection::Connection;
-use crate::delivery::{LEASE, Origin, Record, deleted, lost};
+use crate::delivery::{LEASE, Record, ServiceEntries, deleted, lost};
 use crate::names::{self, POSITIONS, STREAM};
 use crate::{Error, Result};
 
@@ -153,17 +153,35 @@ pub(super) async fn one(connection: &Connection, service: &str) -> Result<Option
         None => None,
     };
     let Some((json, written)) = found else {
-        let origin = Origin::existing(connection, service).await?;
-        return match origin.is_some_and(|origin| origin.is_exclusive()) {
-            true => Err(lost(service, &deleted())),
-            false => Ok(None),
-        };
+        return deleted_position(connection, service).await;
     };
     let Some(facts) = stream::info(connection).await?.as_ref().map(StreamFacts::from) else {
         return Ok(None);
     };
     let record = Record::of_stream(&json, facts.created).map_err(|fault| lost(service, &fault))?;
     Ok(Some(Position::of_record(service, record, written, facts.last_sequence)))
+}
+
+/// What is noted of a service without a consumer and without a record.
+async fn deleted_position(connection: &Connection, service: &str) -> Result<Option<Position>> {
+    let Some(entry) = ServiceEntries::entry(connection, service).await? else {
+        return Ok(None);
+    };
+    if entry.is_exclusive() {
+        return Err(lost(service, &deleted()));
+    }
+    let facts = stream::info(connection).await?.as_ref().map(StreamFacts::from);
+    let facts = facts.filter(|facts| entry.other_than(facts.created).is_none());
+    // Started again, it goes on there.
+    Ok(facts.zip(entry.floor()).map(|(facts, floor)| Position {
+        service: service.to_owned(),
+        delivered: floor.sequence,
+        acknowledged: floor.sequence,
+        pending: facts.last_sequence.saturating_sub(floor.sequence),
+        unacknowledged: 0,
+        is_read: false,
+        exclusive: None,
+    }))
 }
 
 pub(super) async fn all(connection: &Connection) -> Result<Vec<Position>> {
