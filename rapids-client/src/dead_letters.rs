@@ -4,6 +4,7 @@
 //! letters to [`LetterStore`], handling what is replayed to the service.
 
 mod acting;
+mod editions;
 mod filter;
 mod headers;
 mod id;
@@ -40,6 +41,7 @@ use crate::connection::Connection;
 use crate::packet::Packet;
 use crate::rapids::timestamp;
 use acting::refused;
+use editions::{Place, find};
 use ledger::{Ledger, Record};
 use stored::Message;
 
@@ -214,7 +216,7 @@ impl DeadLetters {
     }
 
     async fn read(&self, message: &StreamMessage, record: Option<&Record>) -> Result<StoredLetter> {
-        let read = |is_again: bool| {
+        let read = |again: Option<LetterId>| {
             let message = Message {
                 subject: &message.subject,
                 headers: &message.headers,
@@ -222,12 +224,16 @@ impl DeadLetters {
                 sequence: message.sequence,
                 written: timestamp(message.time),
             };
-            StoredLetter::read(message, record, |_| is_again)
+            StoredLetter::read(message, record, |_| again)
         };
-        let stored = read(false)?;
-        match stored.replayed_as() {
-            Some(id) if streams::letter(&self.connection, &id).await?.is_some() => read(true),
-            _ => Ok(stored),
+        let stored = read(None)?;
+        let Some((id, packet_id)) = stored.replayed_as() else {
+            return Ok(stored);
+        };
+        // What a replay led to was stored after what it came from.
+        match find(&self.connection, &id, &packet_id, stored.written).await? {
+            Place::Taken(id) => read(Some(id)),
+            Place::Free(_) => Ok(stored),
         }
     }
 }

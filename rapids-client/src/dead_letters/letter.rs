@@ -107,6 +107,12 @@ impl DeadLetter {
     /// Reads a letter back from its message, or says what is wrong with it.
     pub(crate) fn read(id: LetterId, headers: &HeaderMap, body: Bytes) -> Result<Self, String> {
         let read = Reader(headers);
+        for (name, expected) in [(SERVICE, id.service()), (RIVER, id.river())] {
+            let found = read.text(name)?;
+            if found != expected {
+                return Err(format!("header `{name}` is `{found}`, its subject says `{expected}`"));
+            }
+        }
         let first = read.optional(FIRST).map(|_| read.parsed(FIRST)).transpose()?;
         Ok(Self {
             id,
@@ -243,8 +249,11 @@ pub(super) mod tests {
     fn a_message_that_is_no_letter_is_told() {
         let mut headers = letter().headers();
         headers.insert(KIND, "unhappy");
-        let read = |headers| DeadLetter::read(letter().id, headers, Bytes::new()).unwrap_err();
+        let read =
+            |headers: &HeaderMap| DeadLetter::read(letter().id, headers, Bytes::new()).unwrap_err();
         assert_eq!(read(&headers), "header `Rapids-Kind` is `unhappy`");
-        assert_eq!(read(&HeaderMap::new()), "header `Rapids-Kind` is missing");
+        assert_eq!(read(&HeaderMap::new()), "header `Rapids-Service` is missing");
+        headers.insert(RIVER, "refund");
+        assert_eq!(read(&headers), "header `Rapids-River` is `refund`, its subject says `charge`");
     }
 }

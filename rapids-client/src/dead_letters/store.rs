@@ -8,6 +8,7 @@ use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{Error as JetStreamError, ErrorCode};
 use jiff::Timestamp;
 
+use super::editions::{Place, find};
 use super::{DeadLetter, LetterId, streams};
 use crate::connection::Connection;
 use crate::names::DEAD_LETTERS;
@@ -21,14 +22,6 @@ pub(crate) struct LetterStore {
     /// Since when the sequences of the rapids, and those of the replays, mean what they mean.
     rapids_created: Timestamp,
     replays_created: Timestamp,
-}
-
-/// What lies under a letter's id.
-enum Place {
-    /// A letter about this very packet.
-    Taken,
-    /// Nothing; letters from before a stream was made anew may have shifted the id.
-    Free(LetterId),
 }
 
 impl LetterStore {
@@ -59,33 +52,25 @@ impl LetterStore {
             if self.publish(&id, letter).await? {
                 return Ok(());
             }
-            match self.find(&id).await? {
-                Place::Taken => return Ok(()),
+            match self.find(&id, &letter.packet_id).await? {
+                Place::Taken(_) => return Ok(()),
                 Place::Free(free) => id = free,
             }
         }
     }
 
-    /// Whether a letter of this id is stored.
+    /// Whether the letter of this id about a packet is stored.
     ///
     /// # Errors
     /// `NotPermitted`, `Server`.
-    pub(crate) async fn holds(&self, id: &LetterId) -> Result<bool> {
-        Ok(matches!(self.find(id).await?, Place::Taken))
+    pub(crate) async fn holds(&self, id: &LetterId, packet_id: &str) -> Result<bool> {
+        Ok(matches!(self.find(id, packet_id).await?, Place::Taken(_)))
     }
 
-    /// Looks a letter up, past those from before its stream was made anew.
-    async fn find(&self, id: &LetterId) -> Result<Place> {
+    async fn find(&self, id: &LetterId, packet_id: &str) -> Result<Place> {
         let created =
             if id.replay().is_some() { self.replays_created } else { self.rapids_created };
-        let mut id = id.clone();
-        loop {
-            match streams::letter(&self.connection, &id).await? {
-                None => return Ok(Place::Free(id)),
-                Some(message) if timestamp(message.time) >= created => return Ok(Place::Taken),
-                Some(_) => id = id.next_edition(),
-            }
-        }
+        find(&self.connection, id, packet_id, created).await
     }
 
     /// Publishes a letter; `false` if there is one under this id.
@@ -130,6 +115,7 @@ pub(super) fn fault(action: &str, stream: &str, packet_id: &str, error: PublishE
 
 #[cfg(test)]
 mod tests {
+    use async_nats::HeaderMap;
     use async_nats::jetstream::stream::Config as StreamConfig;
     use rapids_test::NatsServer;
 
@@ -156,10 +142,10 @@ mod tests {
         let server = NatsServer::start().unwrap();
         let store = LetterStore::open(&connection(&server).await).await.unwrap();
         let letter = letter();
-        assert!(!store.holds(&letter.id).await.unwrap());
+        assert!(!store.holds(&letter.id, &letter.packet_id).await.unwrap());
         store.store(&letter).await.unwrap();
         store.store(&DeadLetter { attempts: 9, ..letter.clone() }).await.unwrap();
-        assert!(store.holds(&letter.id).await.unwrap());
+        assert!(store.holds(&letter.id, &letter.packet_id).await.unwrap());
         assert_eq!(stored(&store, "payment.charge.r3").await, letter);
         let info = stream::info_of(&store.connection, DEAD_LETTERS).await.unwrap().unwrap();
         assert_eq!(info.state.messages, 1);
@@ -203,13 +189,38 @@ mod tests {
         let mut store = LetterStore::open(&connection).await.unwrap();
         store.store(&letter).await.unwrap();
         store.rapids_created = Timestamp::now();
-        assert!(!store.holds(&letter.id).await.unwrap());
+        assert!(!store.holds(&letter.id, &letter.packet_id).await.unwrap());
         let second = DeadLetter { packet_id: "another".to_owned(), ..letter.clone() };
         store.store(&second).await.unwrap();
         store.store(&second).await.unwrap();
-        assert!(store.holds(&letter.id).await.unwrap());
+        assert!(store.holds(&second.id, &second.packet_id).await.unwrap());
         assert_eq!(stored(&store, "payment.charge.17").await, letter);
         assert_eq!(stored(&store, "payment.charge.17-2").await.packet_id, "another");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_letter_about_the_packet_does_not_take_its_letters_place() {
+        let server = NatsServer::start().unwrap();
+        let connection = connection(&server).await;
+        let store = LetterStore::open(&connection).await.unwrap();
+        let letter = DeadLetter { id: "payment.charge.17".parse().unwrap(), ..letter() };
+        let put = async |edition: &str, headers: HeaderMap| {
+            let subject = format!("dead_letters.payment.charge.17{edition}");
+            let message = PublishMessage::build().headers(headers).payload("{}".into());
+            connection.jetstream.send_publish(subject, message).await.unwrap().await.unwrap();
+        };
+        put("", HeaderMap::new()).await;
+        put("-2", DeadLetter { packet_id: "another".to_owned(), ..letter.clone() }.headers()).await;
+        let mut of_another_service = letter.headers();
+        of_another_service.insert("Rapids-Service", "billing");
+        put("-3", of_another_service).await;
+        assert!(!store.holds(&letter.id, &letter.packet_id).await.unwrap());
+        store.store(&letter).await.unwrap();
+        store.store(&letter).await.unwrap();
+        assert!(store.holds(&letter.id, &letter.packet_id).await.unwrap());
+        assert_eq!(stored(&store, "payment.charge.17-4").await.packet_id, letter.packet_id);
+        let info = stream::info_of(&connection, DEAD_LETTERS).await.unwrap().unwrap();
+        assert_eq!(info.state.messages, 4);
     }
 
     #[tokio::test]

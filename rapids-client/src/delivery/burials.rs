@@ -50,12 +50,12 @@ impl Burials {
         ended
     }
 
-    /// Whether a letter of this id is stored.
+    /// Whether the letter of this id about a packet is stored.
     ///
     /// # Errors
     /// `NotPermitted`, `Server`.
-    pub(crate) async fn holds(&self, id: &LetterId) -> Result<bool> {
-        self.letters.holds(id).await
+    pub(crate) async fn holds(&self, id: &LetterId, packet_id: &str) -> Result<bool> {
+        self.letters.holds(id, packet_id).await
     }
 
     /// How many letters wait for the server, or for room there.
