@@ -31,6 +31,13 @@ pub(crate) fn line(packet: &Packet, palette: Palette) -> String {
     let service = packet.breadcrumbs().last().map_or("-", String::as_str);
     let service = printable(&shortened(service, SERVICE));
     let facts = printable(&shortened(&facts(packet), FACTS));
+    let facts = match packet.claimed_id() {
+        None => facts,
+        Some(claimed) => {
+            let (id, claimed) = (printable(packet.id()), printable(claimed));
+            format!("{facts} (its id is {id}, though its body says {claimed})")
+        }
+    };
     let (time, name) = (paint(palette.faint, &time), paint(palette.name, &format!("{name:NAME$}")));
     format!("{time} {sequence:>8}  {kind:7} {name} {service:SERVICE$} {facts}")
         .trim_end()
@@ -127,6 +134,17 @@ mod tests {
             shown(r#"{"need":["a","b"]}"#),
             "2026-11-21T09:30:00.123Z       17  need    a + b                    -"
         );
+    }
+
+    #[test]
+    fn a_body_that_claims_another_id_is_told() {
+        let at = "2026-11-21T09:30:00Z".parse().unwrap();
+        let message_id = Some("m-1".to_owned());
+        let arrival =
+            Arrival { sequence: 17, stored: at, stream_created: at, replay: None, message_id };
+        let body = r#"{"event":"x","rapids":{"id":"p-1"}}"#;
+        let shown = line(&Packet::arrived(body, arrival).unwrap(), Palette::plain());
+        assert!(shown.ends_with("(its id is m-1, though its body says p-1)"), "{shown}");
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod json;
 mod matcher;
 mod memory;
 mod names;
+mod notices;
 mod packet;
 mod rapids;
 mod river;

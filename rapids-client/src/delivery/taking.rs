@@ -63,6 +63,7 @@ impl Engine {
             }
         };
         self.tally.mistyped += u64::try_from(taken.packet.mistyped()).unwrap_or_default();
+        self.tell_of_claimed_id(&taken.packet);
         if taken.verdicts.is_empty() {
             return self.skip(delivered).await;
         }
@@ -76,6 +77,24 @@ impl Engine {
             self.recall(place, taken);
         } else {
             self.admit(place, taken, Noted::default(), false);
+        }
+    }
+
+    /// Warns of a packet whose body claims another id than its message has, once for each service
+    /// that publishes such.
+    fn tell_of_claimed_id(&self, packet: &Packet) {
+        let Some(claimed) = packet.claimed_id() else {
+            return;
+        };
+        let publisher = packet.breadcrumbs().last().map_or("", String::as_str);
+        if self.notices.is_new(&format!("ids of {publisher}")) {
+            let id = packet.id();
+            warn!(
+                publisher,
+                id,
+                claimed,
+                "a packet says in `rapids.id` what differs from its `Nats-Msg-Id`: that counts"
+            );
         }
     }
 

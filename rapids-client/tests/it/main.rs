@@ -13,6 +13,7 @@ mod delivery;
 mod exclusive;
 mod flow;
 mod harness;
+mod ids;
 mod laws;
 mod losses;
 mod memory;
