@@ -17,6 +17,7 @@ mod packet;
 mod rapids;
 mod river;
 mod service;
+mod stored;
 pub mod telemetry;
 
 pub use config::{Config, Delivery};

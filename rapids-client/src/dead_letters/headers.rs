@@ -39,6 +39,8 @@ pub(crate) const NAME: &str = "Rapids-Name";
 pub(crate) const CORRELATION_ID: &str = "Rapids-Correlation-Id";
 /// A service that the packet's ancestors passed; once for each, newest last.
 pub(crate) const BREADCRUMB: &str = "Rapids-Breadcrumb";
+/// Of a replay: which headers it has. Without it, those of the first version.
+pub(crate) const VERSION: &str = "Rapids-Version";
 /// The dead letter that is replayed.
 pub(crate) const LETTER: &str = "Rapids-Letter";
 /// The first dead letter of a packet that was replayed and failed again.

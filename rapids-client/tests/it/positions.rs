@@ -221,6 +221,28 @@ async fn a_position_that_was_deleted_or_garbled_is_told_and_mended() {
 }
 
 #[tokio::test]
+async fn a_record_of_a_newer_version_is_waited_for_and_not_moved() {
+    let bench = bench().await;
+    let seen = Seen::default();
+    run_to_the_end(&bench, [seen.river()]).await;
+    seen.take();
+    let positions = bucket(&bench, "RAPIDS_POSITIONS").await;
+    let known = positions.get(SERVICE).await.unwrap().unwrap();
+    let newer = r#"{"version":2,"spans":[]}"#;
+    positions.put(SERVICE, newer.into()).await.unwrap();
+    let service = run(&bench, [seen.river()]).await;
+    let moving = bench.rapids.move_position(SERVICE, Start::Beginning, Moving::new());
+    let told = "`counter` in `RAPIDS_POSITIONS` is of version 2, this program knows 1: update it";
+    assert_eq!(moving.await.unwrap_err().to_string(), told);
+    assert_eq!(bench.rapids.position(SERVICE).await.unwrap_err().to_string(), told);
+    bench.rapids.publish(called(4)).await.unwrap();
+    assert_eq!(positions.get(SERVICE).await.unwrap().unwrap(), newer);
+    positions.put(SERVICE, known).await.unwrap();
+    seen.holds(&[4]).await;
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn a_service_goes_on_in_a_stream_that_was_made_anew() {
     let bench = bench().await;
     let seen = Seen::default();
