@@ -30,7 +30,6 @@ mod losses;
 mod memories;
 mod notes;
 pub(crate) mod opening;
-mod origin;
 mod place;
 mod position;
 mod pull;
@@ -38,6 +37,8 @@ mod rate;
 pub(crate) mod reactor;
 mod replays;
 mod schedule;
+mod service_entries;
+mod service_entry;
 mod suspects;
 mod taking;
 mod tally;
@@ -48,4 +49,5 @@ pub(crate) mod window;
 pub(crate) use exclusive::{
     Hub, LEASE, Permit, Record, Seat, Stillness, deleted, lost, open_bucket,
 };
-pub(crate) use origin::Origin;
+pub(crate) use service_entries::ServiceEntries;
+pub(crate) use service_entry::ServiceEntry;

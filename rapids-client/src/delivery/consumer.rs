@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use super::exclusive;
 use super::losses::Standing;
-use super::origin::Origin;
+use super::service_entries::ServiceEntries;
 use crate::connection::Connection;
 use crate::names::{SERVICES, STREAM, SUBJECT, memory_bucket};
 use crate::rapids::stream::{self, StreamFacts};
@@ -37,8 +37,9 @@ impl<'a> Consumer<'a> {
     /// # Errors
     /// `Position` if it does not fit the stream.
     pub(crate) async fn ensure(&self, service: &Service, facts: &StreamFacts) -> Result<Standing> {
-        let origin = Box::pin(Origin::open(self.connection, self.service)).await?;
-        if let Some(other) = origin.other_than(facts.created) {
+        let entries = Box::pin(ServiceEntries::open(self.connection, self.service)).await?;
+        let entry = entries.load().await?.unwrap_or_default();
+        if let Some(other) = entry.other_than(facts.created) {
             return Err(self.lost(format!(
                 "it was in a stream created at {other}, and this one was created at {}; to begin \
                  anew in it, run {}",
@@ -46,14 +47,14 @@ impl<'a> Consumer<'a> {
                 self.oblivion(service.remembers())
             )));
         }
-        let from_exclusive = if origin.is_exclusive() {
+        let from_exclusive = if entry.is_exclusive() {
             Some(exclusive::release(self.connection, self.service, facts.created).await?)
         } else {
             None
         };
         let start = from_exclusive.map(|floor| Start::Sequence(floor + 1)).or(service.start());
         let found = Box::pin(self.found_or_made(service, start, facts)).await?;
-        origin.record(facts.created, false).await?;
+        entries.update(|entry| entry.stands_in(facts.created, false)).await?;
         if from_exclusive.is_some() {
             exclusive::forget(self.connection, self.service).await?;
         }

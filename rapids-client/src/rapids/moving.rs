@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use tokio::time::sleep;
 
 use super::moved::Moved;
@@ -10,7 +11,9 @@ use super::start::Start;
 use super::stream::{self, StreamFacts};
 use crate::bucket::Bucket;
 use crate::connection::Connection;
-use crate::delivery::{LEASE, Origin, Record, Stillness, deleted, open_bucket};
+use crate::delivery::{
+    LEASE, Record, ServiceEntries, ServiceEntry, Stillness, deleted, open_bucket,
+};
 use crate::names::{self, HANDLING, ONCE, POSITIONS, STREAM, memory_bucket};
 use crate::{Error, Result};
 
@@ -73,12 +76,12 @@ pub(super) async fn move_position(
     if !names::is_name(service) {
         return Ok(None);
     }
-    let origin = Origin::existing(connection, service).await?;
-    let is_exclusive = origin.as_ref().is_some_and(Origin::is_exclusive);
+    let entry = ServiceEntries::entry(connection, service).await?;
+    let is_exclusive = entry.as_ref().is_some_and(ServiceEntry::is_exclusive);
     if !is_exclusive && position::info(connection, service).await?.is_some() {
         return Err(is_shared(service));
     }
-    if origin.is_none() && !has_record(connection, service).await? {
+    if entry.is_none() && !has_record(connection, service).await? {
         return Ok(None);
     }
     let facts = stream::info(connection).await?.as_ref().map(StreamFacts::from);
@@ -87,7 +90,7 @@ pub(super) async fn move_position(
         differences: vec!["there is none; the first service that starts creates it".to_owned()],
     })?;
     if !how.forgets
-        && let Some(other) = origin.as_ref().and_then(|it| it.other_than(facts.created))
+        && let Some(other) = entry.as_ref().and_then(|it| it.other_than(facts.created))
         && has_memories(connection, service).await?
     {
         let reason = format!(
@@ -101,14 +104,13 @@ pub(super) async fn move_position(
         floor => floor?,
     };
     let bucket = open_bucket(connection).await?;
-    let mover = Mover { connection, service, bucket, facts, floor, how };
+    let entries = Box::pin(ServiceEntries::open(connection, service)).await?;
+    let mover = Mover { connection, service, bucket, entries, facts, floor, how };
     let moved = loop {
         if let Some(moved) = Box::pin(mover.attempt(is_exclusive)).await? {
             break moved;
         }
     };
-    let origin = Box::pin(Origin::open(connection, service)).await?;
-    origin.record(mover.facts.created, true).await?;
     Ok(Some(moved))
 }
 
@@ -159,6 +161,7 @@ struct Mover<'a> {
     connection: &'a Connection,
     service: &'a str,
     bucket: Bucket,
+    entries: ServiceEntries,
     facts: StreamFacts,
     /// Everything up to here is to count as done.
     floor: u64,
@@ -186,6 +189,13 @@ impl Mover<'_> {
                 }
             }
         }
+        // First, so that whoever takes the position up knows its epoch. One in which nothing was
+        // moved does no harm.
+        let begin = |entry: &mut ServiceEntry| {
+            entry.stands_in(self.facts.created, true);
+            entry.begin_epoch(self.floor, Timestamp::now());
+        };
+        self.entries.update(begin).await?;
         let record = Record::at(self.facts.created.to_string(), self.floor);
         let saved = self.save(&record, revision).await?;
         Ok(saved.map(|_| moved))

@@ -17,7 +17,7 @@ use super::start::Start;
 use super::stream::{self, StreamFacts};
 use crate::bucket::Bucket;
 use crate::connection::Connection;
-use crate::delivery::{Origin, Record, deleted, lost};
+use crate::delivery::{Record, ServiceEntries, deleted, lost};
 use crate::names::{self, POSITIONS, STREAM};
 use crate::{Error, Result};
 
@@ -145,8 +145,8 @@ pub(super) async fn one(connection: &Connection, service: &str) -> Result<Option
         None => None,
     };
     let Some((json, written)) = found else {
-        let origin = Origin::existing(connection, service).await?;
-        return match origin.is_some_and(|origin| origin.is_exclusive()) {
+        let entry = ServiceEntries::entry(connection, service).await?;
+        return match entry.is_some_and(|entry| entry.is_exclusive()) {
             true => Err(lost(service, &deleted())),
             false => Ok(None),
         };

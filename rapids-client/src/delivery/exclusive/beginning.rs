@@ -8,7 +8,7 @@ use super::lease::{Lease, open_bucket};
 use super::record::{deleted, lost};
 use crate::connection::Connection;
 use crate::delivery::consumer::Consumer;
-use crate::delivery::origin::Origin;
+use crate::delivery::service_entries::ServiceEntries;
 use crate::names::{POSITIONS, memory_bucket};
 use crate::rapids::position;
 use crate::rapids::stream::StreamFacts;
@@ -28,9 +28,10 @@ pub(crate) async fn ensure_record(
 ) -> Result<()> {
     let name = service.name();
     let unfit = |reason: String| Error::Position { service: name.to_owned(), reason };
-    let origin = Box::pin(Origin::open(connection, name)).await?;
+    let entries = Box::pin(ServiceEntries::open(connection, name)).await?;
+    let entry = entries.load().await?.unwrap_or_default();
     let consumer = Consumer::new(connection, name);
-    if let Some(other) = origin.other_than(facts.created) {
+    if let Some(other) = entry.other_than(facts.created) {
         return Err(unfit(format!(
             "it was in a stream created at {other}, and this one was created at {}; {}",
             facts.created,
@@ -39,10 +40,10 @@ pub(crate) async fn ensure_record(
     }
     let (record, revision) = match lease.load().await {
         // It is waited for like one that another instance holds.
-        Err(Error::Record { is_newer: true, .. }) if origin.is_exclusive() => return Ok(()),
+        Err(Error::Record { is_newer: true, .. }) if entry.is_exclusive() => return Ok(()),
         loaded => loaded?,
     };
-    if origin.is_exclusive() {
+    if entry.is_exclusive() {
         return match record {
             Some(record) if record.floor > facts.last_sequence => {
                 let (floor, last) = (record.floor, facts.last_sequence);
@@ -99,7 +100,8 @@ pub(crate) async fn ensure_record(
     if shared.is_some() {
         consumer.delete().await?;
     }
-    origin.record(facts.created, true).await
+    entries.update(|entry| entry.stands_in(facts.created, true)).await?;
+    Ok(())
 }
 
 /// How to begin anew in another stream, without what is known of the one before.

@@ -1,0 +1,103 @@
+//! Where the entries of services are kept: the bucket `RAPIDS_SERVICES`, written by compare-and-set.
+
+use std::time::Duration;
+
+use super::service_entry::ServiceEntry;
+use crate::Result;
+use crate::bucket::Bucket;
+use crate::connection::Connection;
+use crate::names::SERVICES;
+
+/// The entry of one service, on the server.
+pub(crate) struct ServiceEntries {
+    bucket: Bucket,
+    service: String,
+}
+
+impl ServiceEntries {
+    /// Opens the bucket, and makes it if there is none.
+    pub(crate) async fn open(connection: &Connection, service: &str) -> Result<Self> {
+        let description = "which stream each service reads, and how far it was".to_owned();
+        let bucket = Bucket::open(connection, SERVICES, description, Duration::ZERO).await?;
+        Ok(Self { bucket, service: service.to_owned() })
+    }
+
+    /// Opens the bucket; `None` if there is none.
+    pub(crate) async fn existing(connection: &Connection, service: &str) -> Result<Option<Self>> {
+        let bucket = Bucket::existing(connection, SERVICES).await?;
+        Ok(bucket.map(|bucket| Self { bucket, service: service.to_owned() }))
+    }
+
+    /// What is written down of a service; `None` if it is not known.
+    pub(crate) async fn entry(
+        connection: &Connection,
+        service: &str,
+    ) -> Result<Option<ServiceEntry>> {
+        match Self::existing(connection, service).await? {
+            Some(entries) => entries.load().await,
+            None => Ok(None),
+        }
+    }
+
+    /// What is written down; `None` if the service is not known.
+    ///
+    /// # Errors
+    /// As for [`ServiceEntry::read`]; `NotPermitted`, `Server`.
+    pub(crate) async fn load(&self) -> Result<Option<ServiceEntry>> {
+        let (json, _) = self.bucket.load(&self.service).await?;
+        json.map(|json| ServiceEntry::read(&self.service, &json)).transpose()
+    }
+
+    /// Changes what is written down, and returns what is written down then. The change is made anew
+    /// on what another has written meanwhile; one that changes nothing is not written.
+    ///
+    /// # Errors
+    /// As for [`load`](Self::load).
+    pub(crate) async fn update(&self, change: impl Fn(&mut ServiceEntry)) -> Result<ServiceEntry> {
+        loop {
+            let (json, revision) = self.bucket.load(&self.service).await?;
+            let found = json.map(|json| ServiceEntry::read(&self.service, &json)).transpose()?;
+            let found = found.unwrap_or_default();
+            let mut entry = found.clone();
+            change(&mut entry);
+            let json = || entry.written().into();
+            if entry == found || self.bucket.save(&self.service, json(), revision).await?.is_some()
+            {
+                return Ok(entry);
+            }
+        }
+    }
+
+    /// Removes what is written down.
+    pub(crate) async fn remove(&self) -> Result<()> {
+        self.bucket.delete(&self.service).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::join_all;
+    use jiff::Timestamp;
+    use rapids_test::NatsServer;
+
+    use super::*;
+    use crate::Config;
+
+    #[tokio::test]
+    async fn changes_that_are_made_at_once_are_all_kept() {
+        let server = NatsServer::start().unwrap();
+        let connection = Connection::open(&Config::new(server.url()), "test").await.unwrap();
+        assert_eq!(ServiceEntries::entry(&connection, "payment").await.unwrap(), None);
+        let entries = ServiceEntries::open(&connection, "payment").await.unwrap();
+        let now = Timestamp::UNIX_EPOCH;
+        entries.update(|entry| entry.stands_in(now, false)).await.unwrap();
+        let raising = (0..8).map(|_| entries.update(|entry| entry.begin_epoch(entry.epoch(), now)));
+        for raised in join_all(raising).await {
+            raised.unwrap();
+        }
+        let entry = ServiceEntries::entry(&connection, "payment").await.unwrap().unwrap();
+        assert_eq!((entry.epoch(), entry.floor().unwrap().sequence), (8, 7));
+        entries.remove().await.unwrap();
+        assert_eq!(entries.load().await.unwrap(), None);
+    }
+}
