@@ -7,6 +7,7 @@ mod acting;
 mod editions;
 mod filter;
 mod headers;
+mod history;
 mod id;
 mod kind;
 mod ledger;
@@ -111,37 +112,6 @@ impl DeadLetters {
         self.read(&message, record.as_ref()).await.map(Some)
     }
 
-    /// Every letter about the packet that this one is about, first failure first. A packet that was
-    /// never replayed has one.
-    ///
-    /// # Errors
-    /// As for [`get`](Self::get).
-    pub async fn history(&self, id: &LetterId) -> Result<Vec<StoredLetter>> {
-        let Some(stored) = self.get(id).await? else {
-            return Ok(Vec::new());
-        };
-        let mut next = stored.letter.first.clone();
-        let mut letters = Vec::new();
-        while let Some(id) = next.filter(|id| *id != stored.letter.id) {
-            // The first may have expired, and with it the way from there.
-            let Some(earlier) = self.get(&id).await? else {
-                break;
-            };
-            next = earlier.again.clone();
-            letters.push(earlier);
-        }
-        let mut next = stored.again.clone();
-        letters.push(stored);
-        while let Some(id) = next {
-            let Some(later) = self.get(&id).await? else {
-                break;
-            };
-            next = later.again.clone();
-            letters.push(later);
-        }
-        Ok(letters)
-    }
-
     /// Sends a waiting letter's packet again, as it is and under its own id, to the river that
     /// failed and to no other.
     ///
@@ -231,9 +201,9 @@ impl DeadLetters {
             return Ok(stored);
         };
         // What a replay led to was stored after what it came from.
-        match find(&self.connection, &id, &packet_id, stored.written).await? {
+        match find(&self.connection, &id, (&packet_id, 0), stored.written).await? {
             Place::Taken(id) => read(Some(id)),
-            Place::Free(_) => Ok(stored),
+            Place::Free { .. } => Ok(stored),
         }
     }
 }

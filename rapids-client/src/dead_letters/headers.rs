@@ -45,6 +45,10 @@ pub(crate) const VERSION: &str = "Rapids-Version";
 pub(crate) const LETTER: &str = "Rapids-Letter";
 /// The first dead letter of a packet that was replayed and failed again.
 pub(crate) const FIRST: &str = "Rapids-First";
+/// In which epoch of its service's position the packet failed; without it, in the first.
+pub(crate) const EPOCH: &str = "Rapids-Epoch";
+/// The dead letter about the same packet in an epoch before.
+pub(crate) const FORMER: &str = "Rapids-Former";
 /// Marks a replay whose packet somebody edited.
 pub(crate) const EDITED: &str = "Rapids-Edited";
 

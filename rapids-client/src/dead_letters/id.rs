@@ -10,8 +10,8 @@ use crate::{Error, Result};
 ///
 /// Names the service, the river and the packet: by its sequence on the rapids, or, as `r3`, by
 /// the sequence of the replay that failed again. Where something else lies under this id, such as a
-/// letter from before the stream was made anew, which counts from 1 again, it is `17-2`, `17-3` and
-/// so on.
+/// letter from before the position was moved back, or from before the stream was made anew, which
+/// counts from 1 again, it is `17-2`, `17-3` and so on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LetterId {
     service: String,

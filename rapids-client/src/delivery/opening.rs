@@ -21,6 +21,7 @@ use super::place::Feed;
 use super::position::Position;
 use super::pull::Pull;
 use super::replays;
+use super::service_entries::ServiceEntries;
 use super::suspects::Suspects;
 use crate::Result;
 use crate::connection::Connection;
@@ -120,7 +121,13 @@ impl Opening {
         let name = opened.service.name();
         let announced = (&mut opened.announcement, stop);
         let taken_up = position.take_up(&opened.connection, name, seat, announced).await?;
-        Ok(taken_up.map(|taken_up| Engine::new(opened, taken_up)))
+        let Some(taken_up) = taken_up else {
+            return Ok(None);
+        };
+        // Not before, since it may be moved while this instance stands by.
+        let entry = ServiceEntries::entry(&opened.connection, name).await?;
+        opened.burials.begin_epoch(entry.map_or(0, |entry| entry.epoch()));
+        Ok(Some(Engine::new(opened, taken_up)))
     }
 }
 

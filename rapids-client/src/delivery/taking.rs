@@ -250,8 +250,8 @@ impl Engine {
         let (packet, place, kind) = (in_hand.packet.id(), turn.place, cause.kind);
         error!(river, packet, %place, "{kind}: {}", cause.told());
         self.tally.buried(kind);
-        let instance = self.announcement.id();
-        let letter = in_hand.letter(&self.service, instance, (place, turn.river), cause);
+        let by = (self.announcement.id(), self.burials.epoch());
+        let letter = in_hand.letter(&self.service, by, (place, turn.river), cause);
         Work::Bury(Box::new(letter))
     }
 }

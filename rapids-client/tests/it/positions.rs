@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_nats::jetstream::kv;
-use rapids_client::{Delivery, Error, Moved, Moving, Packet, Rapids, River, Start};
+use rapids_client::{
+    Delivery, Error, Moved, Moving, Note, Packet, Rapids, River, Start, State, reject,
+};
 use serde_json::{Value, json};
 
 use crate::harness::{Bench, Running, called, config, echo, soon};
@@ -240,6 +242,34 @@ async fn a_record_of_a_newer_version_is_waited_for_and_not_moved() {
     positions.put(SERVICE, known).await.unwrap();
     seen.holds(&[4]).await;
     service.stop().await;
+}
+
+#[tokio::test]
+async fn a_failure_after_the_position_was_moved_is_a_letter_of_its_own() {
+    let bench = bench().await;
+    let failing = |reason: &'static str| {
+        River::new("see").event("called").react(move |packet: Packet| async move {
+            match packet.get::<u64>("n")? {
+                Some(2) => Err(reject(reason)),
+                _ => Ok(()),
+            }
+        })
+    };
+    run_to_the_end(&bench, [failing("no stock")]).await;
+    let first = bench.letter("counter.see.2").await;
+    bench.dead_letters().await.discard(&first.letter.id, &Note::new("ada")).await.unwrap();
+    moved(&bench.rapids, Start::Beginning, Moving::new()).await;
+    run_to_the_end(&bench, [failing("no money")]).await;
+    let second = bench.letter("counter.see.2-2").await;
+    assert_eq!((&*second.letter.reason, second.state), ("no money", State::Waiting));
+    // Within an epoch it is once for good, whoever asks.
+    run_to_the_end(&bench, [failing("no time")]).await;
+    assert_eq!(bench.letters().await, ["counter.see.2", "counter.see.2-2"]);
+    for letter in [&first, &second] {
+        let history = bench.dead_letters().await.history(&letter.letter.id).await.unwrap();
+        let ids: Vec<_> = history.iter().map(|stored| stored.letter.id.to_string()).collect();
+        assert_eq!(ids, ["counter.see.2", "counter.see.2-2"]);
+    }
 }
 
 #[tokio::test]

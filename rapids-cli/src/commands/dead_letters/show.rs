@@ -85,6 +85,9 @@ fn lines(stored: &StoredLetter, history: &[StoredLetter], palette: Palette) -> V
         page.fact("way", &letter.breadcrumbs.join(" > "));
     }
     page.fact("letter", &format!("message {}, stored {}", stored.sequence, stored.written));
+    if let Some(former) = &letter.former {
+        page.fact("failed before", &format!("{former}, and the position was moved since"));
+    }
     for action in &stored.actions {
         page.fact("action", &described(action));
     }
