@@ -6,6 +6,7 @@ mod explain;
 mod man;
 mod position;
 mod publish;
+mod retire;
 mod services;
 mod tail;
 
@@ -23,6 +24,7 @@ pub(crate) enum Command {
     Explain(explain::Explain),
     Services(services::Services),
     Position(position::Position),
+    Retire(retire::Retire),
     DeadLetters(dead_letters::DeadLetters),
     Completions(completions::Completions),
     Man(man::Man),
@@ -41,6 +43,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<Ending> {
         Command::Explain(explain) => interrupt.unless(explain.run(session)).await,
         Command::Services(services) => interrupt.unless(services.run(session)).await,
         Command::Position(position) => position.run(session).await,
+        Command::Retire(retire) => retire.run(session).await,
         Command::DeadLetters(letters) => letters.run(session).await,
         Command::Completions(completions) => completions.run(session),
         Command::Man(man) => man.run(session),

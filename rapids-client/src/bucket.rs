@@ -67,6 +67,11 @@ impl Bucket {
         Self::open(connection, name, String::new(), Duration::ZERO).await.map(Some)
     }
 
+    /// When it was created, which no other bucket of the name was.
+    pub(crate) fn created(&self) -> Timestamp {
+        timestamp(self.store.stream.cached_info().created)
+    }
+
     /// The keys that have a value.
     pub(crate) async fn keys(&self) -> Result<Vec<String>> {
         let listing = async {

@@ -24,7 +24,6 @@ pub(crate) use server_url::ServerUrl;
 const DEFAULT_URL: &str = "nats://127.0.0.1:4222";
 const DEFAULT_MAX_AGE: Duration = Duration::from_secs(30 * DAY);
 const DEFAULT_MAX_BYTES: u64 = 1 << 30;
-const DEFAULT_ACK_WAIT: Duration = Duration::from_secs(10);
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 const DEFAULT_READ_LIMIT: u32 = 9;
 const DEFAULT_MAX_HELD: usize = 10_000;
@@ -63,7 +62,8 @@ pub struct Config {
     pub(crate) max_age: Option<Duration>,
     /// As it was stated; `None` accepts what an existing stream has.
     pub(crate) max_bytes: Option<u64>,
-    pub(crate) ack_wait: Duration,
+    /// As it was stated; `None` accepts what an existing consumer has.
+    pub(crate) ack_wait: Option<Duration>,
     pub(crate) grace: Duration,
     pub(crate) read_limit: u32,
     pub(crate) max_held: usize,
@@ -96,7 +96,7 @@ impl Config {
             jetstream_domain: None,
             max_age: None,
             max_bytes: None,
-            ack_wait: DEFAULT_ACK_WAIT,
+            ack_wait: None,
             grace: DEFAULT_GRACE,
             read_limit: DEFAULT_READ_LIMIT,
             max_held: DEFAULT_MAX_HELD,
@@ -201,10 +201,10 @@ impl Config {
     }
 
     /// Redelivers a packet that a dead instance left unacknowledged after this time. Default:
-    /// 10 seconds. Brought into 1 second to 10 minutes.
+    /// 10 seconds, or what the operator set on the service's consumer. Brought into 1 second to 10 minutes.
     #[must_use]
     pub fn ack_wait(mut self, wait: Duration) -> Self {
-        self.ack_wait = clamp(wait, ACK_WAIT);
+        self.ack_wait = Some(clamp(wait, ACK_WAIT));
         self
     }
 
@@ -276,7 +276,7 @@ mod tests {
             .max_held(0);
         assert_eq!(config.max_age, Some(Duration::from_secs(1)));
         assert_eq!(config.max_bytes, Some(1));
-        assert_eq!(config.ack_wait, Duration::from_secs(1));
+        assert_eq!(config.ack_wait, Some(Duration::from_secs(1)));
         assert_eq!(config.grace, Duration::from_secs(3600));
         assert_eq!(config.read_limit, 1);
         assert_eq!(config.max_held, 1);

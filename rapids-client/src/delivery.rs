@@ -10,6 +10,7 @@
 //! [`desk`].
 
 mod alone;
+mod beginning;
 mod breaker;
 mod burials;
 mod chores;
@@ -19,6 +20,7 @@ mod consumer;
 mod delivered;
 pub(crate) mod desk;
 pub(crate) mod engine;
+mod entry_keeper;
 mod exclusive;
 mod floor;
 mod handling;
@@ -46,8 +48,10 @@ mod tickets;
 mod turning;
 pub(crate) mod window;
 
+pub(crate) use consumer::{Consumer, epoch_of};
 pub(crate) use exclusive::{
     Hub, LEASE, Permit, Record, Seat, Stillness, deleted, lost, open_bucket,
 };
+pub(crate) use replays::{delete as delete_replays, existing as replays_info};
 pub(crate) use service_entries::ServiceEntries;
 pub(crate) use service_entry::ServiceEntry;

@@ -138,6 +138,14 @@ pub enum Error {
         /// Why not, and the remedy.
         reason: String,
     },
+    /// A service is not retired.
+    #[error("service `{service}` is not retired: {reason}; stop all instances first")]
+    NotRetired {
+        /// The service.
+        service: String,
+        /// Which instance still works.
+        reason: String,
+    },
     /// The server failed an operation, or did not answer.
     #[error("cannot {action}")]
     Server {

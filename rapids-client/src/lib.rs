@@ -33,7 +33,8 @@ pub use matcher::Matcher;
 pub use memory::{MemoryKey, Record, RememberingRiver};
 pub use packet::{Arrival, Names, Packet};
 pub use rapids::{
-    Announced, Holder, Moved, Moving, Position, Published, Rapids, Sending, Start, Tail,
+    Announced, Holder, Moved, Moving, Position, Published, Rapids, Retired, Retiring, Sending,
+    Start, Tail,
 };
 pub use river::{
     ClauseReport, Explanation, Outcome, Packets, RetryPolicy, River, Rules, Verdict, is_final,

@@ -39,7 +39,13 @@ pub(crate) const RULES: &str = "rapids.rules";
 /// Beside it, begins what is said of the moment, such as `state:paused`.
 pub(crate) const STATE: &str = "state:";
 
-/// The key-value bucket in which it is written down for each service which stream it reads.
+/// In the metadata of a service's consumer, the epoch of its position.
+pub(crate) const EPOCH: &str = "rapids.epoch";
+/// Beside it, how the service was to start when it was new.
+pub(crate) const STARTS: &str = "rapids.starts";
+
+/// The key-value bucket in which it is written down for each service which stream it reads, and how
+/// far it was.
 pub(crate) const SERVICES: &str = "RAPIDS_SERVICES";
 
 /// The key-value bucket in which a service keeps its memory.

@@ -7,13 +7,16 @@ mod batch;
 mod bulk;
 pub(crate) mod differences;
 mod fault;
+mod forgetting;
 mod moved;
 mod moving;
+mod moving_shared;
 mod outputs;
 mod pace;
 pub(crate) mod position;
 mod publisher;
 pub(crate) mod reader;
+mod retiring;
 mod start;
 pub(crate) mod stream;
 mod tail;
@@ -22,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use announced::Announced;
+pub(crate) use announced::instances_of;
 use fault::Patience;
 pub use moved::Moved;
 pub use moving::Moving;
@@ -29,6 +33,7 @@ pub(crate) use outputs::{Outputs, SentOutputs};
 pub use position::{Holder, Position};
 pub use publisher::Published;
 pub(crate) use publisher::{Outgoing, Publisher, Sent};
+pub use retiring::{Retired, Retiring};
 pub use start::Start;
 pub(crate) use start::timestamp;
 pub use tail::Tail;
@@ -187,23 +192,23 @@ impl Rapids {
         Box::pin(position::one(&self.connection, service)).await
     }
 
-    /// Moves the position of a service in exclusive delivery: to read the past again, to skip what
-    /// waits, or to mend a position that was deleted, garbled, or in a stream that was made anew.
-    /// `None` if the service has never run.
+    /// Moves the position of a service: to read the past again, to skip what waits, or to mend a
+    /// position that was deleted, garbled, or in a stream that was made anew. `None` if the service
+    /// has never run.
     ///
     /// With [`Start::Sequence`] the service goes on with that sequence, with [`Start::Now`] behind
-    /// the last packet that is stored. While an instance may be active it is first found out, for up
-    /// to three seconds, whether one is. A service whose position was mended so can be started in
-    /// shared delivery too, and goes on from there.
+    /// the last packet that is stored. In shared delivery instances may run meanwhile: they finish
+    /// what they have in hand, and go on from the new position. In exclusive delivery it is first
+    /// found out, for up to three seconds, whether an instance is active.
     ///
     /// Memories take a packet once, and keep up to where they have taken all: read again, packets
     /// of the past do not move them, and `once` reactions do not run, unless the service is to
     /// [`forget`](Moving::forget).
     ///
     /// # Errors
-    /// [`Error::NotMoved`](crate::Error::NotMoved) while an instance is active, unless
-    /// [forced](Moving::force); for a service in shared delivery; for a sequence beyond the stream's
-    /// end; and in a stream that was made anew, for a service that has memories of the other one,
+    /// [`Error::NotMoved`](crate::Error::NotMoved) while an instance is active in exclusive delivery,
+    /// unless [forced](Moving::force); while one runs in shared delivery, if the service is to
+    /// forget; for a sequence beyond the stream's end; and in a stream that was made anew, for a service that has memories of the other one,
     /// unless it forgets them. [`Error::Stream`](crate::Error::Stream) if there is no stream any more,
     /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn move_position(
@@ -213,6 +218,19 @@ impl Rapids {
         how: Moving,
     ) -> Result<Option<Moved>> {
         Box::pin(moving::move_position(&self.connection, service, to, how)).await
+    }
+
+    /// Retires a service: removes its position, its consumer on the stream of replays, and what is
+    /// noted of it and of packets that it has not finished; also what it remembers, if it is to
+    /// [`forget`](Retiring::forget). `None` if nothing is known of it. Its dead letters stay.
+    ///
+    /// Should a service of the name be started later, it is new.
+    ///
+    /// # Errors
+    /// [`Error::NotRetired`](crate::Error::NotRetired) while an instance answers or reads;
+    /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
+    pub async fn retire(&self, service: &str, how: Retiring) -> Result<Option<Retired>> {
+        Box::pin(retiring::retire(&self.connection, service, how)).await
     }
 
     pub(crate) fn facts(&self) -> &StreamFacts {

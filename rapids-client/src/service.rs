@@ -94,11 +94,12 @@ impl Service {
     }
 
     /// Starts a new service with the oldest packet that the stream holds, instead of the next
-    /// one. A service that has a position continues there, and warns.
+    /// one. A service that has a position continues there, each time that it is started again.
     ///
-    /// A service whose position was deleted is new again, but what it remembers is not: delete
-    /// its bucket `RAPIDS_MEMORY_<service>` too, or its memories take no old packets. What
-    /// its reactions publish about packets older than ten minutes is stored once more in any case.
+    /// To read the past once more, move the position: `rapids position <service> --to-beginning`,
+    /// or [`Rapids::move_position`](crate::Rapids::move_position). What it remembers passes old
+    /// packets by, unless it is to forget that too (`--forget`). What its reactions publish about
+    /// packets older than ten minutes is stored once more in any case.
     #[must_use]
     pub fn from_beginning(self) -> Self {
         self.starting(Start::Beginning)

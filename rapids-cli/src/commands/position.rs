@@ -15,9 +15,10 @@ use crate::times::{duration, since};
 
 /// Show how far a service is, or move that: to read the past again, or to skip what waits
 ///
-/// Only services in exclusive delivery can be moved, and only while no instance of them is active,
-/// which takes up to three seconds to find out where one has ended by force. A position that was
-/// deleted, garbled, or in a stream that was made anew is mended by moving it.
+/// In shared delivery instances may run meanwhile: they finish what they have in hand, and go on from
+/// the new position; what is to be forgotten needs them stopped. In exclusive delivery no instance may
+/// be active, which takes up to three seconds to find out where one has ended by force. A position
+/// that was deleted, garbled, or in a stream that was made anew is mended by moving it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -43,7 +44,7 @@ pub(crate) struct Position {
     #[command(flatten)]
     to: To,
 
-    /// Also while an instance is active: it stops within a second, and three seconds later it or
+    /// Also while an instance is active in exclusive delivery: it stops within a second, and three seconds later it or
     /// another goes on from the new position
     #[arg(long, requires = "to")]
     force: bool,

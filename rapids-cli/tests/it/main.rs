@@ -9,5 +9,6 @@ mod letters;
 mod manual;
 mod position;
 mod publish;
+mod retire;
 mod services;
 mod tail;

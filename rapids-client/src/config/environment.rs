@@ -72,7 +72,7 @@ impl Config {
             "a size of at least one byte, such as `512MiB`, `10GB` or `1073741824`",
             |text| size(text).filter(|bytes| MAX_BYTES.contains(bytes)),
         )?;
-        let ack_wait = variables.parse(
+        self.ack_wait = variables.parse(
             "RAPIDS_ACK_WAIT",
             "a duration from 1s to 10m, such as `10s`",
             |text| duration(text).filter(|wait| ACK_WAIT.contains(wait)),
@@ -98,7 +98,6 @@ impl Config {
                 _ => None,
             })?;
         self.delivery = delivery.unwrap_or(self.delivery);
-        self.ack_wait = ack_wait.unwrap_or(self.ack_wait);
         self.grace = grace.unwrap_or(self.grace);
         self.read_limit = read_limit.unwrap_or(self.read_limit);
         self.max_held = max_held.unwrap_or(self.max_held);
@@ -127,7 +126,7 @@ mod tests {
         assert_eq!((config.max_age, config.max_bytes), (None, None));
         assert_eq!(config.max_age_or_default(), Duration::from_secs(30 * DAY));
         assert_eq!(config.max_bytes_or_default(), 1 << 30);
-        assert_eq!(config.ack_wait, Duration::from_secs(10));
+        assert_eq!(config.ack_wait, None);
         assert_eq!(config.grace, Duration::from_secs(10));
         assert_eq!(config.read_limit, 9);
     }
@@ -146,7 +145,7 @@ mod tests {
         .unwrap();
         assert_eq!(config.max_age, Some(Duration::ZERO));
         assert_eq!(config.max_bytes, Some(512 << 20));
-        assert_eq!(config.ack_wait, Duration::from_secs(60));
+        assert_eq!(config.ack_wait, Some(Duration::from_secs(60)));
         assert_eq!(config.grace, Duration::ZERO);
         assert_eq!(config.read_limit, 1000);
         assert_eq!(config.max_held, 40_000);

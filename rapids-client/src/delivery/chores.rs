@@ -12,6 +12,7 @@ use tracing::{debug, error, warn};
 
 use super::consumer::{Consumer, MAX_ACK_PENDING};
 use super::delivered::Delivered;
+use super::entry_keeper::{EntryKeeper, Learned};
 use super::floor::Floor;
 use super::handling::Handling;
 use super::losses::{Loss, Losses, Standing};
@@ -35,8 +36,9 @@ pub(crate) struct Chores {
     stream_created: Timestamp,
     handling: Rc<Handling>,
     floor: Floor,
+    entry: Rc<EntryKeeper>,
     losses: Losses,
-    under_way: FuturesUnordered<LocalBoxFuture<'static, (Chore, Result<Option<Standing>>)>>,
+    under_way: FuturesUnordered<LocalBoxFuture<'static, (Chore, Result<Outcome>)>>,
     kinds: Vec<Chore>,
     forgetting: FuturesUnordered<LocalBoxFuture<'static, ()>>,
     /// Why to look for the position once more, since what is under way began before the reason.
@@ -49,6 +51,25 @@ enum Chore {
     Replays,
     Tidy,
     Limits,
+    Entry,
+}
+
+/// What came of a chore.
+enum Outcome {
+    Nothing,
+    Stands(Standing),
+    /// The position is gone, or another one.
+    Gone(&'static str),
+    Learned(Learned),
+}
+
+/// What a service is to know of a chore that is done.
+pub(crate) enum News {
+    None,
+    /// Its position has to be taken up anew.
+    Gone(&'static str),
+    /// What to show of other programs of its name.
+    Rivers(Option<String>),
 }
 
 impl Chores {
@@ -58,7 +79,7 @@ impl Chores {
         service: &str,
         stream_created: Timestamp,
         standing: Standing,
-        (handling, floor): (Rc<Handling>, Floor),
+        (handling, floor, entry): (Rc<Handling>, Floor, Rc<EntryKeeper>),
     ) -> Self {
         let mut chores = Self {
             connection,
@@ -66,6 +87,7 @@ impl Chores {
             stream_created,
             handling,
             floor,
+            entry,
             losses: Losses::new(standing),
             under_way: FuturesUnordered::new(),
             kinds: Vec::new(),
@@ -81,7 +103,7 @@ impl Chores {
     ///
     /// # Errors
     /// What ends the service.
-    pub(crate) async fn next(&mut self) -> Result<()> {
+    pub(crate) async fn next(&mut self) -> Result<News> {
         let (kind, done) = loop {
             tokio::select! {
                 Some(done) = self.under_way.next() => break done,
@@ -90,23 +112,34 @@ impl Chores {
             }
         };
         self.kinds.retain(|other| *other != kind);
-        let standing = done?;
+        let outcome = done?;
         if kind == Chore::Position
             && let Some(reason) = self.look_again.take()
         {
             self.look(Some(reason));
-        } else if let Some(standing) = standing {
-            let loss = self.losses.stands(standing);
-            self.report(loss);
+            return Ok(News::None);
         }
-        Ok(())
+        Ok(match outcome {
+            Outcome::Nothing => News::None,
+            Outcome::Stands(standing) => {
+                let loss = self.losses.stands(standing);
+                self.report(loss);
+                News::None
+            }
+            Outcome::Gone(how) => News::Gone(how),
+            // In exclusive delivery the record tells by itself.
+            Outcome::Learned(Learned { is_moved: true, .. }) if self.is_shared() => {
+                News::Gone("was moved")
+            }
+            Outcome::Learned(Learned { conflict, .. }) => News::Rivers(conflict),
+        })
     }
 
-    fn begin(
-        &mut self,
-        kind: Chore,
-        chore: impl Future<Output = Result<Option<Standing>>> + 'static,
-    ) {
+    fn is_shared(&self) -> bool {
+        matches!(self.floor, Floor::Consumer(_))
+    }
+
+    fn begin(&mut self, kind: Chore, chore: impl Future<Output = Result<Outcome>> + 'static) {
         if !self.kinds.contains(&kind) {
             self.kinds.push(kind);
             self.under_way.push(Box::pin(async move { (kind, chore.await) }));
@@ -161,14 +194,17 @@ impl Chores {
 
     /// Looks how the position stands, and whether packets were lost.
     pub(crate) fn look_for_losses(&mut self) {
-        if let Floor::Consumer = self.floor {
+        if self.is_shared() {
             self.look(None);
         }
     }
 
     fn look(&mut self, reason: Option<String>) {
         let (connection, service) = (self.connection.clone(), self.service.clone());
-        let created = self.stream_created;
+        let Floor::Consumer(consumer_created) = self.floor else {
+            return;
+        };
+        let created = (self.stream_created, consumer_created);
         let reached = self.losses.reached();
         let remembers = self.handling.memories.is_some();
         self.begin(Chore::Position, async move {
@@ -179,24 +215,24 @@ impl Chores {
                     if let Some(reason) = reason {
                         warn!(reason, "waiting for the server: {}", with_causes(&error));
                     }
-                    Ok(None)
+                    Ok(Outcome::Nothing)
                 }
-                stands => stands.map(Some),
+                stands => stands,
             }
         });
     }
 
     /// Makes the position on the stream of replays anew, if it is gone.
-    pub(crate) fn look_for_replays(&mut self, ack_wait: Duration) {
+    pub(crate) fn look_for_replays(&mut self, ack_wait: Option<Duration>) {
         let (connection, service) = (self.connection.clone(), self.service.clone());
         self.begin(Chore::Replays, async move {
             match replays::ensure(&connection, &service, ack_wait).await {
                 Err(error @ Error::NotPermitted { .. }) => Err(error),
                 Err(error) => {
                     warn!("replays have to wait: {}", with_causes(&error));
-                    Ok(None)
+                    Ok(Outcome::Nothing)
                 }
-                Ok(()) => Ok(None),
+                Ok(_) => Ok(Outcome::Nothing),
             }
         });
     }
@@ -226,8 +262,30 @@ impl Chores {
                 }
                 memories.tidy().await;
             }
-            Ok(None)
+            Ok(Outcome::Nothing)
         });
+    }
+
+    /// Notes how far the service is, and looks what others have noted.
+    pub(crate) fn look_at_entry(&mut self) {
+        let noting = self.noting();
+        self.begin(Chore::Entry, async move {
+            match noting.await {
+                Ok(learned) => Ok(Outcome::Learned(learned)),
+                Err(error @ Error::Server { .. }) => {
+                    debug!("how far it is, is not noted: {}", with_causes(&error));
+                    Ok(Outcome::Nothing)
+                }
+                Err(error) => Err(error),
+            }
+        });
+    }
+
+    /// Notes how far the service is.
+    pub(crate) fn noting(&self) -> impl Future<Output = Result<Learned>> + use<> {
+        let (connection, service) = (self.connection.clone(), self.service.clone());
+        let (floor, entry) = (self.floor.clone(), self.entry.clone());
+        async move { entry.look(floor.read(&connection, &service).await?).await }
     }
 
     /// Warns of a stream that is nearly full, and of a position that is nearly stuck.
@@ -246,7 +304,7 @@ impl Chores {
                      what makes its reactions fail"
                 );
             }
-            Ok(None)
+            Ok(Outcome::Nothing)
         });
     }
 }
@@ -258,27 +316,33 @@ impl Chores {
 async fn standing(
     connection: &Connection,
     consumer: &Consumer<'_>,
-    created: Timestamp,
+    (created, consumer_created): (Timestamp, Timestamp),
     reached: u64,
     remembers: bool,
-) -> Result<Standing> {
+) -> Result<Outcome> {
     let anew = || {
         let oblivion = consumer.oblivion(remembers);
         format!("to begin anew in another one, run {oblivion} and start the service again")
     };
     // The stream before the position: what is beyond the position then, expired before.
-    let Some(stream) = stream::info(connection).await? else {
-        return Err(consumer.lost(format!("the stream was deleted while it ran; {}", anew())));
+    let same_stream = async || {
+        let Some(stream) = stream::info(connection).await? else {
+            return Err(consumer.lost(format!("the stream was deleted while it ran; {}", anew())));
+        };
+        if timestamp(stream.created) != created {
+            return Err(consumer.lost(format!("the stream was made anew while it ran; {}", anew())));
+        }
+        Ok(stream)
     };
-    if timestamp(stream.created) != created {
-        return Err(consumer.lost(format!("the stream was made anew while it ran; {}", anew())));
-    }
+    let stream = same_stream().await?;
     let Some(position) = consumer.info().await? else {
-        return Err(consumer.lost(
-            "its consumer was deleted while it ran; start the service again to begin a new position"
-                .to_owned(),
-        ));
+        // The stream may have taken it along just now.
+        same_stream().await?;
+        return Ok(Outcome::Gone("was deleted"));
     };
+    if timestamp(position.created) != consumer_created {
+        return Ok(Outcome::Gone("was made anew"));
+    }
     let (deliveries, delivered) =
         (position.delivered.consumer_sequence, position.delivered.stream_sequence);
     // The server moves a position back together with a stream that has lost its end.
@@ -294,5 +358,5 @@ async fn standing(
             )));
         }
     }
-    Ok(Standing { first: stream.state.first_sequence, deliveries, delivered })
+    Ok(Outcome::Stands(Standing { first: stream.state.first_sequence, deliveries, delivered }))
 }

@@ -18,7 +18,12 @@ impl Engine {
     /// within the grace period.
     pub(super) async fn close(&mut self) {
         self.is_closing = true;
-        self.handling.desk.close();
+        if self.held.is_deserted() {
+            // It is needed once the position is taken up anew.
+            self.handling.desk.clear();
+        } else {
+            self.handling.desk.close();
+        }
         self.announcement.withdraw().await;
         let clearing = async {
             while let Some((turn, clearance)) = self.clearing.next().await {
@@ -55,6 +60,10 @@ impl Engine {
             tenure.keeper.hand_over(next.saturating_sub(1), begun).await;
         }
         self.held.flush().await;
+        if !self.held.is_deserted() {
+            // What is done may be handled again otherwise, if the position is lost meanwhile.
+            let _ = timeout(LAST_WORDS, self.chores.noting()).await;
+        }
         if let Some(memories) = &self.handling.memories {
             // What is left noted would be published again with a redelivery that will not come.
             let _ = timeout(LAST_WORDS, memories.tidy()).await;

@@ -1,95 +1,34 @@
-//! The service's position on the server: a durable consumer.
+//! The service's position on the server in shared delivery: a durable consumer.
+//!
+//! Where it begins is left to [`beginning`](super::beginning).
 
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::pull::Config as PullConfig;
-use async_nats::jetstream::consumer::{AckPolicy, Info};
+use async_nats::jetstream::consumer::{AckPolicy, Config, FromConsumer, Info};
 use async_nats::jetstream::stream::ConsumerCreateStrictErrorKind;
-use tracing::{info, warn};
 
-use super::exclusive;
-use super::losses::Standing;
-use super::service_entries::ServiceEntries;
 use crate::connection::Connection;
-use crate::names::{SERVICES, STREAM, SUBJECT, memory_bucket};
-use crate::rapids::stream::{self, StreamFacts};
+use crate::names::{EPOCH, SERVICES, STARTS, STREAM, SUBJECT, memory_bucket};
+use crate::rapids::stream;
 use crate::rapids::{Start, position};
-use crate::service::Service;
 use crate::{Error, Result};
 
 /// How many packets of a service may be unacknowledged over all its instances. Those that failed
 /// and wait to be tried again count too, so there is room for many.
 pub(crate) const MAX_ACK_PENDING: i64 = 50_000;
+/// For how long the server waits for an acknowledgement where nobody asked for another time.
+pub(crate) const ACK_WAIT: Duration = Duration::from_secs(10);
 
 /// The position of one service.
 pub(crate) struct Consumer<'a> {
-    connection: &'a Connection,
-    service: &'a str,
+    pub(super) connection: &'a Connection,
+    pub(super) service: &'a str,
 }
 
 impl<'a> Consumer<'a> {
     pub(crate) fn new(connection: &'a Connection, service: &'a str) -> Self {
         Self { connection, service }
-    }
-
-    /// Makes the position where the service is new, and says where it stands.
-    ///
-    /// # Errors
-    /// `Position` if it does not fit the stream.
-    pub(crate) async fn ensure(&self, service: &Service, facts: &StreamFacts) -> Result<Standing> {
-        let entries = Box::pin(ServiceEntries::open(self.connection, self.service)).await?;
-        let entry = entries.load().await?.unwrap_or_default();
-        if let Some(other) = entry.other_than(facts.created) {
-            return Err(self.lost(format!(
-                "it was in a stream created at {other}, and this one was created at {}; to begin \
-                 anew in it, run {}",
-                facts.created,
-                self.oblivion(service.remembers())
-            )));
-        }
-        let from_exclusive = if entry.is_exclusive() {
-            Some(exclusive::release(self.connection, self.service, facts.created).await?)
-        } else {
-            None
-        };
-        let start = from_exclusive.map(|floor| Start::Sequence(floor + 1)).or(service.start());
-        let found = Box::pin(self.found_or_made(service, start, facts)).await?;
-        entries.update(|entry| entry.stands_in(facts.created, false)).await?;
-        if from_exclusive.is_some() {
-            exclusive::forget(self.connection, self.service).await?;
-        }
-        Ok(Standing {
-            first: facts.first_sequence,
-            deliveries: found.delivered.consumer_sequence,
-            delivered: found.delivered.stream_sequence,
-        })
-    }
-
-    async fn found_or_made(
-        &self,
-        service: &Service,
-        start: Option<Start>,
-        facts: &StreamFacts,
-    ) -> Result<Info> {
-        let wanted = self.wanted(start.unwrap_or_default(), service.config().ack_wait);
-        if let Some(found) = self.info().await? {
-            self.resume(&found, &wanted, service).await?;
-            return Ok(found);
-        }
-        position::check(self.connection, self.service, start.unwrap_or_default()).await?;
-        match self.create(wanted.clone()).await? {
-            Some(created) => {
-                self.announce_start(service, start.unwrap_or_default(), facts, &created);
-                Ok(created)
-            }
-            None => {
-                let found = self.info().await?.ok_or_else(|| {
-                    self.lost("its consumer is deleted as fast as it is created".to_owned())
-                })?;
-                self.resume(&found, &wanted, service).await?;
-                Ok(found)
-            }
-        }
     }
 
     /// What the server knows of the position; `None` if there is none.
@@ -102,25 +41,17 @@ impl<'a> Consumer<'a> {
         Ok(info.map_or(0, |info| info.state.last_sequence))
     }
 
-    /// Deletes the position, which is kept elsewhere from now on.
+    /// Deletes the position: it is kept elsewhere from now on, or made anew.
     pub(crate) async fn delete(&self) -> Result<()> {
         let subject = self.connection.api(&format!("CONSUMER.DELETE.{STREAM}.{}", self.service));
         let action = format!("delete the position of `{}` in shared delivery", self.service);
         let jetstream = &self.connection.jetstream;
         let deleting = jetstream.delete_consumer_from_stream(self.service, STREAM);
-        self.connection.attempt(&action, &subject, deleting).await?;
-        Ok(())
-    }
-
-    /// How to remove the position. Without its memories too, packets from before would be folded
-    /// into them once more.
-    fn removal(&self, remembers: bool) -> String {
-        let name = self.service;
-        let consumer = format!("`nats consumer rm {STREAM} {name}`");
-        if remembers {
-            format!("{consumer} and `nats kv rm {}`", memory_bucket(name))
-        } else {
-            consumer
+        let deleted = self.connection.attempt(&action, &subject, deleting).await;
+        // Another may have been faster.
+        match deleted {
+            Err(Error::Server { .. }) if self.info().await?.is_none() => Ok(()),
+            deleted => deleted.map(drop),
         }
     }
 
@@ -137,23 +68,14 @@ impl<'a> Consumer<'a> {
     }
 
     /// Creates the consumer; `None` if another instance was faster.
-    async fn create(&self, wanted: PullConfig) -> Result<Option<Info>> {
+    pub(crate) async fn create(&self, wanted: PullConfig) -> Result<Option<Info>> {
         let subject = self.connection.api(&format!("CONSUMER.CREATE.{STREAM}.>"));
         let action = format!("create the position of `{}`", self.service);
-        let creating = async {
-            let jetstream = &self.connection.jetstream;
-            match jetstream.create_consumer_strict_on_stream(wanted, STREAM).await {
-                Ok(consumer) => Ok(Some(consumer.cached_info().clone())),
-                Err(error) if error.kind() == ConsumerCreateStrictErrorKind::AlreadyExists => {
-                    Ok(None)
-                }
-                Err(error) => Err(error),
-            }
-        };
-        self.connection.attempt(&action, &subject, creating).await
+        create(self.connection, (&action, &subject, STREAM), wanted).await
     }
 
-    async fn resume(&self, found: &Info, wanted: &PullConfig, service: &Service) -> Result<()> {
+    /// Makes sure that a consumer that was found is a position, and brings it up to date.
+    pub(super) async fn check(&self, found: &Info, ack_wait: Option<Duration>) -> Result<()> {
         let config = &found.config;
         let fits = config.ack_policy == AckPolicy::Explicit
             && config.max_deliver <= 0
@@ -164,11 +86,12 @@ impl<'a> Consumer<'a> {
             && config.deliver_subject.is_none()
             && ["", SUBJECT].contains(&config.filter_subject.as_str())
             && config.filter_subjects.iter().all(|subject| subject == SUBJECT);
+        let name = self.service;
         if !fits {
             return Err(self.lost(format!(
                 "the consumer of this name is no pull consumer of all of {STREAM}, with explicit \
-                 acknowledgements and deliveries without limit; delete it with {}",
-                self.removal(service.remembers())
+                 acknowledgements and deliveries without limit; delete it with `nats consumer rm \
+                 {STREAM} {name}`, and the service goes on from what is noted of it"
             )));
         }
         // Read after the position: others may have published and read meanwhile.
@@ -176,64 +99,87 @@ impl<'a> Consumer<'a> {
         if at > last {
             return Err(self.lost(format!(
                 "it stands at sequence {at}, but the stream ends at {last}: the stream was made \
-                 anew or restored; delete it with {}",
-                self.removal(service.remembers())
+                 anew or restored; set it with `rapids position {name} --to-end`, or `--set SEQUENCE`"
             )));
         }
-        if config.ack_wait != wanted.ack_wait || config.max_ack_pending != wanted.max_ack_pending {
+        if let Some(changed) = adjusted(config, ack_wait) {
             let subject = self.connection.api(&format!("CONSUMER.CREATE.{STREAM}.>"));
-            // What cannot be changed stays as it was found.
-            let changed = PullConfig { deliver_policy: config.deliver_policy, ..wanted.clone() };
             let updating = self.connection.jetstream.update_consumer_on_stream(changed, STREAM);
             self.connection.attempt("update the position", &subject, updating).await?;
-        }
-        let behind = found.num_pending + u64::try_from(found.num_ack_pending).unwrap_or_default();
-        let name = self.service;
-        info!(
-            sequence = at,
-            behind, "{name} continues after sequence {at}, {behind} packets behind"
-        );
-        if let Some(start) = service.start() {
-            warn!(
-                "{start:?} is ignored, since the service has a position; to start over, stop it \
-                 and run {}",
-                self.removal(service.remembers())
-            );
         }
         Ok(())
     }
 
-    fn announce_start(&self, service: &Service, start: Start, facts: &StreamFacts, created: &Info) {
-        let (name, behind) = (self.service, created.num_pending);
-        let skipped = facts.packets.saturating_sub(behind);
-        let remedy = if skipped == 0 {
-            String::new()
-        } else {
-            let removal = self.removal(service.remembers());
-            format!(
-                "; to read them too, stop it, run {removal} and start it with `.from_beginning()`"
-            )
+    /// A position with the settings of one that was found, which begins so, in this epoch.
+    pub(crate) fn again(&self, found: &Info, start: Start, epoch: u64) -> PullConfig {
+        let wanted = self.wanted(start, Some(found.config.ack_wait), epoch);
+        let Ok(config) = PullConfig::try_from_consumer_config(found.config.clone()) else {
+            return wanted;
         };
-        info!(
-            sequence = facts.last_sequence,
-            behind,
-            skipped,
-            "{name} is new and starts {start}: {behind} packets to read, {skipped} earlier ones \
-             skipped{remedy}"
-        );
+        let PullConfig { deliver_policy, metadata, .. } = wanted;
+        PullConfig { deliver_policy, metadata, ..config }
     }
 
-    fn wanted(&self, start: Start, ack_wait: Duration) -> PullConfig {
-        PullConfig {
+    /// A position that begins so, in this epoch.
+    pub(crate) fn wanted(
+        &self,
+        start: Start,
+        ack_wait: Option<Duration>,
+        epoch: u64,
+    ) -> PullConfig {
+        let mut wanted = PullConfig {
             durable_name: Some(self.service.to_owned()),
             name: Some(self.service.to_owned()),
             description: Some(position::description(self.service)),
             deliver_policy: start.deliver_policy(),
             ack_policy: AckPolicy::Explicit,
-            ack_wait,
+            ack_wait: ack_wait.unwrap_or(ACK_WAIT),
             max_deliver: -1,
             max_ack_pending: MAX_ACK_PENDING,
             ..PullConfig::default()
+        };
+        if epoch > 0 {
+            wanted.metadata.insert(EPOCH.to_owned(), epoch.to_string());
         }
+        wanted
     }
+}
+
+/// The epoch of the service in which its consumer was made.
+pub(crate) fn epoch_of(found: &Info) -> u64 {
+    found.config.metadata.get(EPOCH).and_then(|epoch| epoch.parse().ok()).unwrap_or_default()
+}
+
+/// How the service was to start when its consumer was made, if that is known.
+pub(super) fn starts_of(found: &Info) -> Option<&str> {
+    found.config.metadata.get(STARTS).map(String::as_str)
+}
+
+/// The consumer with what has to change; `None` if nothing has. What cannot be changed, and what
+/// the operator set, stays as it was found.
+pub(super) fn adjusted(found: &Config, ack_wait: Option<Duration>) -> Option<PullConfig> {
+    let changed = PullConfig {
+        ack_wait: ack_wait.unwrap_or(found.ack_wait),
+        max_ack_pending: MAX_ACK_PENDING,
+        ..PullConfig::try_from_consumer_config(found.clone()).ok()?
+    };
+    let is_same =
+        changed.ack_wait == found.ack_wait && changed.max_ack_pending == found.max_ack_pending;
+    (!is_same).then_some(changed)
+}
+
+/// Creates a consumer of a stream; `None` if there is one with other settings.
+pub(super) async fn create(
+    connection: &Connection,
+    (action, subject, stream): (&str, &str, &str),
+    wanted: PullConfig,
+) -> Result<Option<Info>> {
+    let creating = async {
+        match connection.jetstream.create_consumer_strict_on_stream(wanted, stream).await {
+            Ok(consumer) => Ok(Some(consumer.cached_info().clone())),
+            Err(error) if error.kind() == ConsumerCreateStrictErrorKind::AlreadyExists => Ok(None),
+            Err(error) => Err(error),
+        }
+    };
+    connection.attempt(action, subject, creating).await
 }

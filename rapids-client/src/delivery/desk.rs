@@ -151,6 +151,14 @@ impl Desk {
         self.is_short.notified().await;
     }
 
+    /// Drops the jobs that were not taken up.
+    pub(super) fn clear(&self) {
+        let mut content = self.content();
+        // Who has a permit already finds no job, and ends.
+        self.there.forget_permits(content.jobs.len());
+        content.jobs.clear();
+    }
+
     /// Takes no more jobs, and drops those that were not taken up.
     pub(super) fn close(&self) {
         self.there.close();

@@ -17,7 +17,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until, timeout};
 use tracing::{info, warn};
 
 use super::burials::Burials;
-use super::chores::Chores;
+use super::chores::{Chores, News};
 use super::clearing::{Lone, Unmarked};
 use super::exclusive::{Kept, Tenure, kept};
 use super::handling::{Handling, Ran};
@@ -46,6 +46,8 @@ use crate::service::{Announcement, Service};
 const WATCH: Duration = Duration::from_millis(250);
 /// How often lost packets are looked for.
 const LOSSES: Duration = Duration::from_secs(5);
+/// How often it is noted how far the service is.
+const ENTRY: Duration = Duration::from_secs(5);
 /// How often memories are tidied up.
 const TIDY: Duration = Duration::from_secs(2);
 /// How often the limits of stream and position are looked at.
@@ -67,6 +69,8 @@ pub(crate) enum Ended {
     Stopped,
     /// Another instance is active now, in exclusive delivery.
     Replaced,
+    /// Its position in shared delivery was deleted or moved, and has to be taken up anew.
+    Deserted,
 }
 
 /// A service at work.
@@ -102,6 +106,8 @@ pub(crate) struct Engine {
     /// Packets that are handed back once a note about them is saved.
     pub(super) leaving: FuturesUnordered<LocalBoxFuture<'static, (Place, Option<Duration>)>>,
     pub(super) chores: Chores,
+    /// For how long the server waits for an acknowledgement.
+    ack_wait: Duration,
     /// The suspect that was cleared, until it has ended.
     pub(super) alone: Option<Lone>,
     /// The order of what is published, where reactions run one at a time.
@@ -118,7 +124,7 @@ pub(crate) struct Engine {
 impl Engine {
     /// Puts to work what was opened, at the position that was taken up.
     pub(super) fn new(opened: Opened, taken_up: TakenUp) -> Self {
-        let Opened { service, connection, rapids, handling, floor, .. } = opened;
+        let Opened { service, connection, rapids, handling, floor, entry, ack_wait, .. } = opened;
         let TakenUp { intake, standing, tenure, done } = taken_up;
         let (name, created) = (service.name(), rapids.facts().created);
         let limits: Vec<_> = service
@@ -135,7 +141,14 @@ impl Engine {
             held: Held::new(connection.client.clone(), done),
             schedule: Schedule::new(&limits, service.concurrency_limit()),
             suspects: opened.suspects,
-            chores: Chores::new(connection, name, created, standing, (handling.clone(), floor)),
+            chores: Chores::new(
+                connection,
+                name,
+                created,
+                standing,
+                (handling.clone(), floor, entry),
+            ),
+            ack_wait,
             burials: opened.burials,
             announcement: opened.announcement,
             window: Window::new(service.concurrency_limit()),
@@ -173,6 +186,9 @@ impl Engine {
             // From outside, so that a server which takes nothing cannot hold it up.
             _ = stop.wait_for(|stop| *stop) => Ok(Ended::Stopped),
         };
+        if let Ok(Ended::Deserted) = ended {
+            self.held.desert();
+        }
         if let Ok(Ended::Replaced) = ended {
             let name = self.service.name();
             warn!("{name} was replaced by another instance, begins nothing more and stands by");
@@ -189,7 +205,7 @@ impl Engine {
     async fn work(&mut self) -> Result<Ended> {
         let mut keep_alive = self.keep_alive();
         let (mut watch, mut tidy, mut limits) = (ticker(WATCH), ticker(TIDY), ticker(LIMITS));
-        let mut losses = ticker(LOSSES);
+        let (mut losses, mut entry) = (ticker(LOSSES), ticker(ENTRY));
         loop {
             self.handling.desk.collect();
             self.begin_turns();
@@ -214,13 +230,22 @@ impl Engine {
                 Some((place, wait)) = self.leaving.next() => self.left(place, wait).await,
                 () = until(wake) => {}
                 done = self.chores.next() => {
-                    done?;
+                    match done? {
+                        News::None => {}
+                        News::Rivers(conflict) => self.announcement.show("rivers", conflict),
+                        News::Gone(how) => {
+                            let name = self.service.name();
+                            warn!("the position of {name} {how}: it is taken up anew");
+                            return Ok(Ended::Deserted);
+                        }
+                    }
                     self.announcement.show("lost", self.chores.lost());
                 }
                 () = self.announcement.answer_next() => {}
                 _ = keep_alive.tick() => self.held.keep_alive().await,
                 _ = watch.tick() => self.look_after_requests(),
                 _ = losses.tick() => self.chores.look_for_losses(),
+                _ = entry.tick() => self.chores.look_at_entry(),
                 _ = tidy.tick() => self.chores.tidy(),
                 _ = limits.tick() => self.chores.look_at_limits(),
             }
@@ -319,7 +344,7 @@ impl Engine {
     }
 
     pub(super) fn keep_alive(&self) -> Interval {
-        ticker(KEEP_ALIVE.min(self.service.config().ack_wait / 3))
+        ticker(KEEP_ALIVE.min(self.ack_wait / 3))
     }
 }
 

@@ -3,6 +3,8 @@
 
 use std::rc::Rc;
 
+use jiff::Timestamp;
+
 use super::consumer::Consumer;
 use super::exclusive::Lease;
 use crate::Result;
@@ -11,8 +13,8 @@ use crate::connection::Connection;
 /// Where that is written down.
 #[derive(Clone)]
 pub(crate) enum Floor {
-    /// In the service's consumer.
-    Consumer,
+    /// In the service's consumer, which was created then.
+    Consumer(Timestamp),
     /// In the record of its active instance.
     Record(Rc<Lease>),
 }
@@ -24,7 +26,7 @@ impl Floor {
     /// `NotPermitted`, `Server`.
     pub(crate) async fn read(&self, connection: &Connection, service: &str) -> Result<u64> {
         match self {
-            Self::Consumer => {
+            Self::Consumer(_) => {
                 let position = Consumer::new(connection, service).info().await?;
                 Ok(position.map_or(0, |position| position.ack_floor.stream_sequence))
             }

@@ -16,7 +16,7 @@ use tracing::warn;
 
 use super::delivered::Delivered;
 use super::exclusive::Done;
-use super::place::Place;
+use super::place::{Feed, Place};
 
 /// What is to become of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,11 +36,13 @@ pub(crate) struct Held {
     answers: BTreeMap<Place, Option<Subject>>,
     /// What is done, of the packets that nobody is answered for.
     done: Rc<RefCell<Done>>,
+    /// Whether the position is gone that the packets of the rapids were delivered for.
+    is_deserted: bool,
 }
 
 impl Held {
     pub(crate) fn new(client: Client, done: Rc<RefCell<Done>>) -> Self {
-        Self { client, answers: BTreeMap::new(), done }
+        Self { client, answers: BTreeMap::new(), done, is_deserted: false }
     }
 
     /// Whether a packet was done with before it was delivered.
@@ -76,6 +78,9 @@ impl Held {
         let Some(answer) = self.answers.remove(&place) else {
             return;
         };
+        if self.is_deserted && place.feed == Feed::Rapids {
+            return;
+        }
         let Some(answer) = answer else {
             // What is not done is begun again by whoever goes on from the record.
             if fate == Fate::Acknowledge {
@@ -107,6 +112,18 @@ impl Held {
         while let Some((&place, _)) = self.answers.first_key_value() {
             self.settle(place, Fate::Release).await;
         }
+    }
+
+    /// Answers for no packet of the rapids any more. The position that is made anew has the same
+    /// name, and would take the answers for those to its own deliveries: a packet that is in hand
+    /// elsewhere would count as done.
+    pub(crate) fn desert(&mut self) {
+        self.is_deserted = true;
+        self.answers.retain(|place, _| place.feed == Feed::Replays);
+    }
+
+    pub(crate) fn is_deserted(&self) -> bool {
+        self.is_deserted
     }
 
     /// Waits until the server has all answers.

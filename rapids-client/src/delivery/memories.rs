@@ -3,13 +3,16 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
+use jiff::Timestamp;
 use tracing::debug;
 
-use crate::Result;
+use super::service_entry::ServiceEntry;
 use crate::connection::Connection;
 use crate::memory::store::MemoryStore;
 use crate::memory::{Floors, MemoryKey, Record};
+use crate::names::memory_bucket;
 use crate::service::Service;
+use crate::{Error, Result};
 
 /// Loads and saves records, and notes what was published meanwhile.
 ///
@@ -42,15 +45,32 @@ impl Memories {
         }
     }
 
-    /// The memories of a service; `None` if it has none.
+    /// The memories of a service, and when their bucket was created; `None` if it has none.
+    ///
+    /// # Errors
+    /// `Position` if it is noted that there was a bucket, and it is gone.
     pub(crate) async fn open_for(
         connection: &Connection,
         service: &Service,
-    ) -> Result<Option<Self>> {
+        entry: &ServiceEntry,
+    ) -> Result<(Option<Self>, Option<Timestamp>)> {
         if !service.remembers() {
-            return Ok(None);
+            return Ok((None, None));
         }
-        Ok(Some(Self::new(MemoryStore::open(connection, service.name()).await?)))
+        let name = service.name();
+        let store = match entry.memory_created() {
+            None => MemoryStore::open(connection, name).await?,
+            Some(noted) => match MemoryStore::existing(connection, name).await? {
+                Some(store) if store.created() == noted => store,
+                Some(store) => {
+                    let fault = format!("was made anew at {}, after {noted}", store.created());
+                    return Err(lost(name, &fault, entry));
+                }
+                None => return Err(lost(name, "was deleted", entry)),
+            },
+        };
+        let created = store.created();
+        Ok((Some(Self::new(store)), Some(created)))
     }
 
     pub(crate) async fn load(&self, key: &MemoryKey) -> Result<(Record, Loaded)> {
@@ -112,4 +132,18 @@ impl Memories {
             }
         }
     }
+}
+
+/// That the memories of a service are gone, although its position is not.
+fn lost(service: &str, fault: &str, entry: &ServiceEntry) -> Error {
+    let next = entry.floor().filter(|_| !entry.is_exclusive());
+    let next = next.map_or("SEQUENCE".to_owned(), |floor| (floor.sequence + 1).to_string());
+    let reason = format!(
+        "the bucket {} of what it remembers {fault}, and with empty memories it would do again what \
+         it has done; restore it from a backup; or run `rapids position {service} --to-beginning \
+         --forget` to have its memories made anew from the past, or `rapids position {service} --set \
+         {next} --forget` to go on with empty ones",
+        memory_bucket(service)
+    );
+    Error::Position { service: service.to_owned(), reason }
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tracing::warn;
 use uuid::Uuid;
 
 use super::alone::Alone;
 use super::burials::Burials;
 use super::desk::Desk;
 use super::engine::Engine;
+use super::entry_keeper::{self, EntryKeeper};
 use super::exclusive::Seat;
 use super::floor::Floor;
 use super::handling::Handling;
@@ -22,12 +24,15 @@ use super::position::Position;
 use super::pull::Pull;
 use super::replays;
 use super::service_entries::ServiceEntries;
+use super::service_entry::ServiceEntry;
 use super::suspects::Suspects;
 use crate::Result;
 use crate::connection::Connection;
 use crate::dead_letters::LetterStore;
+use crate::error::with_causes;
 use crate::names::REPLAYS;
 use crate::notices::Notices;
+use crate::rapids::stream::StreamFacts;
 use crate::rapids::{Outputs, Publisher, Rapids};
 use crate::service::{Announcement, Service};
 
@@ -54,6 +59,9 @@ pub(crate) struct Opened {
     pub(super) announcement: Announcement,
     pub(super) replays: Pull,
     pub(super) floor: Floor,
+    pub(super) entry: Rc<EntryKeeper>,
+    /// For how long the server waits for an acknowledgement.
+    pub(super) ack_wait: Duration,
 }
 
 impl Opening {
@@ -72,23 +80,24 @@ impl Opening {
         let (created, max_age) = (rapids.facts().created, rapids.facts().max_age);
         let instance = Uuid::now_v7().simple().to_string();
         // Each is a round trip or two to the server, and none waits for another.
-        let (memories, letters, notes, ledger, position) = Box::pin(async {
+        let (((position, memories), entry), letters, notes, ledger) = Box::pin(async {
             tokio::try_join!(
-                Memories::open_for(&connection, &service),
+                noted(&connection, &service, &instance, rapids.facts()),
                 letters(&connection, name, config.ack_wait),
                 Notes::open(&connection, name, created, max_age),
                 Ledger::open_for(&connection, &service, &instance, max_age),
-                Position::open(&connection, &service, &instance, rapids.facts()),
             )
         })
         .await?;
-        let announcement = Announcement::publish(&connection, &service, &instance).await?;
+        let mut announcement = Announcement::publish(&connection, &service, &instance).await?;
+        announcement.show("rivers", entry.compare_at_start().await);
         let replays =
             Pull::open(&connection, (Feed::Replays, REPLAYS), name, REPLAYS_HEARTBEAT).await?;
         let (permit, floor) = (position.permit(), position.floor());
+        let (letters, replays_wait) = letters;
+        let ack_wait = position.ack_wait().map_or(replays_wait, |wait| wait.min(replays_wait));
         // In exclusive delivery the one that was active is gone for certain.
-        let silence =
-            if service.is_exclusive() { Duration::ZERO } else { config.ack_wait * SILENT };
+        let silence = position.ack_wait().map_or(Duration::ZERO, |ack_wait| ack_wait * SILENT);
         let alone = Alone::new(notes.bucket().clone(), name, &instance, silence);
         let publisher = Publisher::new(connection.clone(), rapids.facts());
         let outputs = Outputs::new(Arc::new(publisher.permitted_by(permit.clone())));
@@ -107,6 +116,8 @@ impl Opening {
             announcement,
             replays,
             floor,
+            entry: Rc::new(entry),
+            ack_wait,
         };
         Ok(Self { opened, position, seat })
     }
@@ -120,24 +131,54 @@ impl Opening {
         let Self { mut opened, position, seat } = self;
         let name = opened.service.name();
         let announced = (&mut opened.announcement, stop);
-        let taken_up = position.take_up(&opened.connection, name, seat, announced).await?;
-        let Some(taken_up) = taken_up else {
+        let Some(taken_up) = position.take_up(&opened.connection, name, seat, announced).await?
+        else {
             return Ok(None);
         };
-        // Not before, since it may be moved while this instance stands by.
-        let entry = ServiceEntries::entry(&opened.connection, name).await?;
-        opened.burials.begin_epoch(entry.map_or(0, |entry| entry.epoch()));
+        if opened.service.is_exclusive()
+            && let Err(error) = opened.entry.learn_epoch().await
+        {
+            warn!("the position may be of a later epoch: {}", with_causes(&error));
+        }
+        opened.burials.begin_epoch(opened.entry.epoch());
         Ok(Some(Engine::new(opened, taken_up)))
     }
 }
 
-/// Where letters go, and what is replayed of them comes from.
+/// What is kept from one run of a service to the next, with what is noted of it: its position, and
+/// its memories.
+async fn noted(
+    connection: &Connection,
+    service: &Service,
+    instance: &str,
+    facts: &StreamFacts,
+) -> Result<((Position, Option<Memories>), EntryKeeper)> {
+    let entries = ServiceEntries::open(connection, service.name()).await?;
+    let entry = entries.load().await?.unwrap_or_default();
+    let (position, (memories, memory_created)) = tokio::try_join!(
+        Position::open(connection, service, instance, facts, (&entries, &entry)),
+        Memories::open_for(connection, service, &entry),
+    )?;
+    let note = |entry: &mut ServiceEntry| {
+        entry.note_rivers(entry_keeper::own(service));
+        if memory_created.is_some() {
+            entry.note_memory(memory_created);
+        }
+    };
+    entries.update_from(&entry, note).await?;
+    let before = (position.epoch().unwrap_or(entry.epoch()), entry.rivers());
+    let keeper = EntryKeeper::new((connection, service, instance), entries, before);
+    Ok(((position, memories), keeper))
+}
+
+/// Where letters go, and what is replayed of them comes from; with for how long the server waits for
+/// a replay to be acknowledged.
 async fn letters(
     connection: &Connection,
     service: &str,
-    ack_wait: Duration,
-) -> Result<LetterStore> {
+    ack_wait: Option<Duration>,
+) -> Result<(LetterStore, Duration)> {
     let letters = LetterStore::open(connection).await?;
-    replays::ensure(connection, service, ack_wait).await?;
-    Ok(letters)
+    let ack_wait = replays::ensure(connection, service, ack_wait).await?;
+    Ok((letters, ack_wait))
 }

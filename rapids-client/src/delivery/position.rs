@@ -2,16 +2,19 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::consumer::Consumer;
+use super::beginning::{SharedPosition, ensure_consumer};
 use super::exclusive::{self, Done, Lease, LiveFeed, Permit, Seat, Tenure};
 use super::floor::Floor;
 use super::intake::Intake;
 use super::losses::Standing;
 use super::place::Feed;
 use super::pull::Pull;
+use super::service_entries::ServiceEntries;
+use super::service_entry::ServiceEntry;
 use crate::Result;
 use crate::connection::Connection;
 use crate::names::STREAM;
@@ -19,11 +22,11 @@ use crate::rapids::stream::{self, StreamFacts};
 use crate::service::{Announcement, Service};
 
 /// How often the server says that it is alive, to those who wait for packets.
-const HEARTBEAT: std::time::Duration = std::time::Duration::from_secs(1);
+const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// A position that is ready to be taken up, by this instance or by another.
 pub(crate) enum Position {
-    Shared { standing: Standing, pull: Box<Pull> },
+    Shared { at: SharedPosition, pull: Box<Pull> },
     Exclusive { lease: Rc<Lease>, facts: StreamFacts },
 }
 
@@ -46,17 +49,18 @@ impl Position {
         service: &Service,
         instance: &str,
         facts: &StreamFacts,
+        noted: (&ServiceEntries, &ServiceEntry),
     ) -> Result<Self> {
         let name = service.name();
         if !service.is_exclusive() {
-            let standing = Consumer::new(connection, name).ensure(service, facts).await?;
+            let at = Box::pin(ensure_consumer(connection, service, facts, noted)).await?;
             let pull = Pull::open(connection, (Feed::Rapids, STREAM), name, HEARTBEAT).await?;
-            return Ok(Self::Shared { standing, pull: Box::new(pull) });
+            return Ok(Self::Shared { at, pull: Box::new(pull) });
         }
         let has_live = facts.has_live || stream::allow_live(connection).await?;
         let facts = StreamFacts { has_live, ..*facts };
         let lease = Lease::open(connection, (name, instance), facts.created).await?;
-        exclusive::ensure_record(&lease, connection, service, &facts).await?;
+        exclusive::ensure_record(&lease, connection, service, &facts, noted).await?;
         Ok(Self::Exclusive { lease: Rc::new(lease), facts })
     }
 
@@ -68,10 +72,26 @@ impl Position {
         }
     }
 
+    /// For how long the server waits for an acknowledgement; `None` where it waits for none.
+    pub(crate) fn ack_wait(&self) -> Option<Duration> {
+        match self {
+            Self::Shared { at, .. } => Some(at.ack_wait),
+            Self::Exclusive { .. } => None,
+        }
+    }
+
+    /// The epoch that it is in, if its consumer tells.
+    pub(crate) fn epoch(&self) -> Option<u64> {
+        match self {
+            Self::Shared { at, .. } => Some(at.epoch),
+            Self::Exclusive { .. } => None,
+        }
+    }
+
     /// Where it is written down what is done.
     pub(crate) fn floor(&self) -> Floor {
         match self {
-            Self::Shared { .. } => Floor::Consumer,
+            Self::Shared { at, .. } => Floor::Consumer(at.created),
             Self::Exclusive { lease, .. } => Floor::Record(lease.clone()),
         }
     }
@@ -90,7 +110,8 @@ impl Position {
         (announcement, stop): (&mut Announcement, &mut watch::Receiver<bool>),
     ) -> Result<Option<TakenUp>> {
         let (lease, facts) = match self {
-            Self::Shared { standing, pull } => {
+            Self::Shared { at, pull } => {
+                let standing = at.standing;
                 let (intake, tenure, done) = (Intake::Shared(pull), None, Rc::default());
                 return Ok(Some(TakenUp { intake, standing, tenure, done }));
             }

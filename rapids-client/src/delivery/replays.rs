@@ -6,26 +6,28 @@ use async_nats::jetstream::consumer::pull::Config as PullConfig;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, Info};
 use async_nats::jetstream::context::RequestError;
 use async_nats::jetstream::response::Response;
+use async_nats::jetstream::{self, ErrorCode};
 
-use super::consumer::MAX_ACK_PENDING;
+use super::consumer::{self, ACK_WAIT, MAX_ACK_PENDING};
 use crate::connection::Connection;
 use crate::names::{REPLAYS, replay_subject};
 use crate::{Error, Result};
 
-/// Makes the position, or brings it up to date. It begins with the oldest replay: those that were
-/// asked for while no instance was there are wanted too.
+/// Makes the position, or brings it up to date, and returns for how long the server waits for an
+/// acknowledgement. It begins with the oldest replay: those that were asked for while no instance was
+/// there are wanted too.
 pub(crate) async fn ensure(
     connection: &Connection,
     service: &str,
-    ack_wait: Duration,
-) -> Result<()> {
+    ack_wait: Option<Duration>,
+) -> Result<Duration> {
     let wanted = PullConfig {
         durable_name: Some(service.to_owned()),
         name: Some(service.to_owned()),
         description: Some(format!("replays for the service {service}")),
         deliver_policy: DeliverPolicy::All,
         ack_policy: AckPolicy::Explicit,
-        ack_wait,
+        ack_wait: ack_wait.unwrap_or(ACK_WAIT),
         max_deliver: -1,
         max_ack_pending: MAX_ACK_PENDING,
         filter_subject: replay_subject(service),
@@ -33,20 +35,63 @@ pub(crate) async fn ensure(
     };
     let subject = connection.api(&format!("CONSUMER.CREATE.{REPLAYS}.>"));
     let action = format!("create the position of `{service}` on {REPLAYS}");
-    let creating = connection.jetstream.create_consumer_on_stream(wanted, REPLAYS);
-    connection.attempt(&action, &subject, creating).await?;
-    Ok(())
+    let creating = (action.as_str(), subject.as_str(), REPLAYS);
+    let created = consumer::create(connection, creating, wanted).await?;
+    let found = match created {
+        Some(created) => created,
+        None => info(connection, service).await?,
+    };
+    if let Some(changed) = consumer::adjusted(&found.config, ack_wait) {
+        let updating = connection.jetstream.update_consumer_on_stream(changed, REPLAYS);
+        connection.attempt(&action, &subject, updating).await?;
+    }
+    Ok(ack_wait.unwrap_or(found.config.ack_wait))
 }
 
 /// Up to where the server will deliver no replay again.
 pub(crate) async fn floor(connection: &Connection, service: &str) -> Result<u64> {
+    Ok(info(connection, service).await?.ack_floor.stream_sequence)
+}
+
+/// What the server knows of the position; `None` if there is none.
+pub(crate) async fn existing(connection: &Connection, service: &str) -> Result<Option<Info>> {
+    match ask(connection, service).await? {
+        Ok(info) => Ok(Some(info)),
+        Err(error) if absent(&error) => Ok(None),
+        Err(error) => Err(unread(service, error)),
+    }
+}
+
+/// Deletes the position.
+pub(crate) async fn delete(connection: &Connection, service: &str) -> Result<()> {
+    let subject = connection.api(&format!("CONSUMER.DELETE.{REPLAYS}.{service}"));
+    let action = format!("delete the position of `{service}` on {REPLAYS}");
+    let deleting = connection.jetstream.delete_consumer_from_stream(service, REPLAYS);
+    connection.attempt(&action, &subject, deleting).await.map(drop)
+}
+
+async fn info(connection: &Connection, service: &str) -> Result<Info> {
+    ask(connection, service).await?.map_err(|error| unread(service, error))
+}
+
+fn unread(service: &str, error: jetstream::Error) -> Error {
+    let action = format!("read the position of `{service}` on {REPLAYS}");
+    Error::Server { action, source: error.into() }
+}
+
+fn absent(error: &jetstream::Error) -> bool {
+    [ErrorCode::CONSUMER_NOT_FOUND, ErrorCode::STREAM_NOT_FOUND].contains(&error.error_code())
+}
+
+async fn ask(connection: &Connection, service: &str) -> Result<Result<Info, jetstream::Error>> {
     let request = format!("CONSUMER.INFO.{REPLAYS}.{service}");
     let subject = connection.api(&request);
     let nothing = serde_json::Map::new();
     let asking = connection.jetstream.request(request, &nothing);
     let action = format!("read the position of `{service}` on {REPLAYS}");
-    match connection.attempt::<_, RequestError>(&action, &subject, asking).await? {
-        Response::Ok::<Info>(info) => Ok(info.ack_floor.stream_sequence),
-        Response::Err { error } => Err(Error::Server { action, source: error.into() }),
-    }
+    let answer = connection.attempt::<_, RequestError>(&action, &subject, asking).await?;
+    Ok(match answer {
+        Response::Ok(info) => Ok(info),
+        Response::Err { error } => Err(error),
+    })
 }

@@ -68,6 +68,24 @@ impl ServiceEntries {
         }
     }
 
+    /// As [`update`](Self::update), of what was read before: where nothing is to change, the server
+    /// is not asked.
+    ///
+    /// # Errors
+    /// As for [`load`](Self::load).
+    pub(crate) async fn update_from(
+        &self,
+        read: &ServiceEntry,
+        change: impl Fn(&mut ServiceEntry),
+    ) -> Result<()> {
+        let mut changed = read.clone();
+        change(&mut changed);
+        if changed != *read {
+            self.update(change).await?;
+        }
+        Ok(())
+    }
+
     /// Removes what is written down.
     pub(crate) async fn remove(&self) -> Result<()> {
         self.bucket.delete(&self.service).await

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::{MemoryKey, Record};
 use crate::bucket::Bucket;
 use crate::connection::Connection;
@@ -18,6 +20,16 @@ impl MemoryStore {
         let description = format!("what the rivers of {service} remember");
         let bucket = memory_bucket(service);
         Ok(Self(Bucket::open(connection, &bucket, description, Duration::ZERO).await?))
+    }
+
+    /// Opens the bucket; `None` if there is none.
+    pub(crate) async fn existing(connection: &Connection, service: &str) -> Result<Option<Self>> {
+        Ok(Bucket::existing(connection, &memory_bucket(service)).await?.map(Self))
+    }
+
+    /// When the bucket was created, which no other bucket of the name was.
+    pub(crate) fn created(&self) -> Timestamp {
+        self.0.created()
     }
 
     /// The record of a key and the revision to save it against.

@@ -77,13 +77,26 @@ impl Announced {
 
 /// Asks who is there, and listens this long for answers.
 pub(super) async fn ask(connection: &Connection, wait: Duration) -> Result<Vec<Announced>> {
+    ask_on(connection, "$SRV.INFO", wait).await
+}
+
+/// As [`ask`], for the instances of one service.
+pub(crate) async fn instances_of(
+    connection: &Connection,
+    service: &str,
+    wait: Duration,
+) -> Result<Vec<Announced>> {
+    ask_on(connection, &format!("$SRV.INFO.{service}"), wait).await
+}
+
+async fn ask_on(connection: &Connection, subject: &str, wait: Duration) -> Result<Vec<Announced>> {
     let deadline = Instant::now() + wait;
     let client = &connection.client;
     let inbox = client.new_inbox();
     let action = "ask for the services";
     let mut answers = connection.attempt(action, &inbox, client.subscribe(inbox.clone())).await?;
-    let asking = client.publish_with_reply("$SRV.INFO", inbox.clone(), Bytes::new());
-    connection.attempt(action, "$SRV.INFO", asking).await?;
+    let asking = client.publish_with_reply(subject.to_owned(), inbox.clone(), Bytes::new());
+    connection.attempt(action, subject, asking).await?;
     let mut announced = Vec::new();
     while let Ok(Some(answer)) = timeout_at(deadline, answers.next()).await {
         // Other programs answer here too, and nobody at all is an answer of its own.

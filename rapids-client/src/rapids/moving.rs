@@ -1,11 +1,15 @@
-//! Moving the position of a service in exclusive delivery, and making it forget what it has seen.
+//! Moving the position of a service, and making it forget what it has seen.
+//!
+//! The way of shared delivery is left to [`moving_shared`](super::moving_shared).
 
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::time::sleep;
 
+use super::forgetting::{forget, memory_created};
 use super::moved::Moved;
+use super::moving_shared::SharedMove;
 use super::position;
 use super::start::Start;
 use super::stream::{self, StreamFacts};
@@ -14,7 +18,7 @@ use crate::connection::Connection;
 use crate::delivery::{
     LEASE, Record, ServiceEntries, ServiceEntry, Stillness, deleted, open_bucket,
 };
-use crate::names::{self, HANDLING, ONCE, POSITIONS, STREAM, memory_bucket};
+use crate::names::{self, POSITIONS, STREAM, memory_bucket};
 use crate::{Error, Result};
 
 /// How often it is looked whether the active instance has written its record.
@@ -23,7 +27,8 @@ const LOOK: Duration = Duration::from_millis(250);
 const RENEWAL: Duration = Duration::from_secs(1);
 
 /// How a position is moved, by [`Rapids::move_position`](crate::Rapids::move_position). Without
-/// more: only while no instance of the service is active, and nothing else is touched.
+/// more: in exclusive delivery only while no instance of the service is active, and nothing else is
+/// touched.
 ///
 /// ```no_run
 /// # async fn example(rapids: rapids_client::Rapids) -> rapids_client::Result<()> {
@@ -50,7 +55,7 @@ impl Moving {
         Self::default()
     }
 
-    /// Also while an instance is active. It finds itself replaced when it writes its position the
+    /// Also while an instance is active in exclusive delivery. It finds itself replaced when it writes its position the
     /// next time, and begins nothing more. Once its lease has run out, after three seconds, it or
     /// one that stands by goes on from the new position.
     pub fn force(self) -> Self {
@@ -78,12 +83,12 @@ pub(super) async fn move_position(
     }
     let entry = ServiceEntries::entry(connection, service).await?;
     let is_exclusive = entry.as_ref().is_some_and(ServiceEntry::is_exclusive);
-    if !is_exclusive && position::info(connection, service).await?.is_some() {
-        return Err(is_shared(service));
-    }
-    if entry.is_none() && !has_record(connection, service).await? {
+    let has_record = has_record(connection, service).await?;
+    let has_consumer = !is_exclusive && position::info(connection, service).await?.is_some();
+    if entry.is_none() && !has_record && !has_consumer {
         return Ok(None);
     }
+    let is_shared = has_consumer || !(is_exclusive || has_record);
     let facts = stream::info(connection).await?.as_ref().map(StreamFacts::from);
     let facts = facts.ok_or_else(|| Error::Stream {
         stream: STREAM.to_owned(),
@@ -103,6 +108,11 @@ pub(super) async fn move_position(
         Err(Error::Position { reason, .. }) => return Err(not_moved(service, &reason)),
         floor => floor?,
     };
+    if is_shared {
+        let forgets = how.forgets;
+        let shared = SharedMove { connection, service, entry, facts, floor, forgets };
+        return Box::pin(shared.run()).await.map(Some);
+    }
     let bucket = open_bucket(connection).await?;
     let entries = Box::pin(ServiceEntries::open(connection, service)).await?;
     let mover = Mover { connection, service, bucket, entries, facts, floor, how };
@@ -127,19 +137,8 @@ async fn has_memories(connection: &Connection, service: &str) -> Result<bool> {
     Ok(info.is_some_and(|info| info.state.messages > 0))
 }
 
-fn not_moved(service: &str, reason: &str) -> Error {
+pub(super) fn not_moved(service: &str, reason: &str) -> Error {
     Error::NotMoved { service: service.to_owned(), reason: reason.to_owned() }
-}
-
-fn is_shared(service: &str) -> Error {
-    let memories = memory_bucket(service);
-    let reason = format!(
-        "it is in shared delivery, where the server keeps it; to give it another one, stop all \
-         instances, run `nats consumer rm {STREAM} {service}` and, where it remembers, \
-         `nats kv rm {memories}`, and start it with `.from_beginning()`, `.from_sequence(SEQUENCE)` \
-         or `.from_time(TIME)`"
-    );
-    not_moved(service, &reason)
 }
 
 /// A record as it was found, or what is wrong with it.
@@ -181,7 +180,7 @@ impl Mover<'_> {
             return Ok(None);
         };
         if self.how.forgets {
-            match self.clear().await {
+            match forget(self.connection, self.service).await {
                 Ok(memories) => moved.forgotten = Some(memories),
                 Err(error) => {
                     self.give_back(&found, revision).await;
@@ -191,9 +190,13 @@ impl Mover<'_> {
         }
         // First, so that whoever takes the position up knows its epoch. One in which nothing was
         // moved does no harm.
+        let memory = memory_created(self.connection, self.service).await?;
         let begin = |entry: &mut ServiceEntry| {
             entry.stands_in(self.facts.created, true);
             entry.begin_epoch(self.floor, Timestamp::now());
+            if self.how.forgets {
+                entry.note_memory(memory);
+            }
         };
         self.entries.update(begin).await?;
         let record = Record::at(self.facts.created.to_string(), self.floor);
@@ -270,22 +273,6 @@ impl Mover<'_> {
             let record = Record { instance: String::new(), ..record.clone() };
             // If this fails too, others take over once the lease has run out.
             let _ = self.save(&record, revision).await;
-        }
-    }
-
-    /// Clears what the service has noted of packets, and returns how many memories that were.
-    async fn clear(&self) -> Result<u64> {
-        let all_of_it = format!("{}.>", self.service);
-        for bucket in [ONCE, HANDLING] {
-            self.clear_bucket(bucket, &all_of_it).await?;
-        }
-        self.clear_bucket(&memory_bucket(self.service), ">").await
-    }
-
-    async fn clear_bucket(&self, name: &str, keys: &str) -> Result<u64> {
-        match Bucket::existing(self.connection, name).await? {
-            Some(bucket) => bucket.clear(keys).await,
-            None => Ok(0),
         }
     }
 

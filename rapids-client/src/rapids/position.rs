@@ -145,11 +145,7 @@ pub(super) async fn one(connection: &Connection, service: &str) -> Result<Option
         None => None,
     };
     let Some((json, written)) = found else {
-        let entry = ServiceEntries::entry(connection, service).await?;
-        return match entry.is_some_and(|entry| entry.is_exclusive()) {
-            true => Err(lost(service, &deleted())),
-            false => Ok(None),
-        };
+        return deleted_position(connection, service).await;
     };
     let Some(facts) = stream::info(connection).await?.as_ref().map(StreamFacts::from) else {
         return Ok(None);
@@ -157,6 +153,27 @@ pub(super) async fn one(connection: &Connection, service: &str) -> Result<Option
     Record::refuse_newer(service, &json)?;
     let record = Record::of_stream(&json, facts.created).map_err(|fault| lost(service, &fault))?;
     Ok(Some(Position::of_record(service, record, written, facts.last_sequence)))
+}
+
+/// What is noted of a service without a consumer and without a record.
+async fn deleted_position(connection: &Connection, service: &str) -> Result<Option<Position>> {
+    let Some(entry) = ServiceEntries::entry(connection, service).await? else {
+        return Ok(None);
+    };
+    if entry.is_exclusive() {
+        return Err(lost(service, &deleted()));
+    }
+    let facts = stream::info(connection).await?.as_ref().map(StreamFacts::from);
+    let facts = facts.filter(|facts| entry.other_than(facts.created).is_none());
+    // Started again, it goes on there.
+    Ok(facts.zip(entry.floor()).map(|(facts, floor)| Position {
+        service: service.to_owned(),
+        delivered: floor.sequence,
+        acknowledged: floor.sequence,
+        pending: facts.last_sequence.saturating_sub(floor.sequence),
+        unacknowledged: 0,
+        exclusive: None,
+    }))
 }
 
 pub(super) async fn all(connection: &Connection) -> Result<Vec<Position>> {

@@ -378,17 +378,6 @@ async fn a_restarted_server_is_found_again() {
 }
 
 #[tokio::test]
-async fn a_position_that_is_deleted_ends_the_service_with_a_clear_error() {
-    let bench = Bench::of(Delivery::Shared).await;
-    let service = bench.run(bench.service("echo", [echo()])).await;
-    let client = async_nats::connect(bench.server.url()).await.unwrap();
-    let jetstream = async_nats::jetstream::new(client);
-    jetstream.delete_consumer_from_stream("echo", "RAPIDS").await.unwrap();
-    let error = service.ended().await.to_string();
-    assert!(error.starts_with("position of service `echo` is lost: its consumer"), "{error}");
-}
-
-#[tokio::test]
 async fn a_start_beyond_the_end_is_refused() {
     let bench = Bench::start().await;
     let service = Running::spawn(bench.service("echo", [echo()]).from_sequence(10));

@@ -9,6 +9,7 @@ use super::record::{deleted, lost};
 use crate::connection::Connection;
 use crate::delivery::consumer::Consumer;
 use crate::delivery::service_entries::ServiceEntries;
+use crate::delivery::service_entry::ServiceEntry;
 use crate::names::{POSITIONS, memory_bucket};
 use crate::rapids::position;
 use crate::rapids::stream::StreamFacts;
@@ -25,11 +26,10 @@ pub(crate) async fn ensure_record(
     connection: &Connection,
     service: &Service,
     facts: &StreamFacts,
+    (entries, entry): (&ServiceEntries, &ServiceEntry),
 ) -> Result<()> {
     let name = service.name();
     let unfit = |reason: String| Error::Position { service: name.to_owned(), reason };
-    let entries = Box::pin(ServiceEntries::open(connection, name)).await?;
-    let entry = entries.load().await?.unwrap_or_default();
     let consumer = Consumer::new(connection, name);
     if let Some(other) = entry.other_than(facts.created) {
         return Err(unfit(format!(
@@ -55,7 +55,7 @@ pub(crate) async fn ensure_record(
             }
             Some(record) => {
                 info!("{name} has a position, behind sequence {}", record.floor);
-                warn_of_start(service);
+                tell_of_start(service);
                 Ok(())
             }
             None => Err(lost(name, &deleted())),
@@ -73,7 +73,7 @@ pub(crate) async fn ensure_record(
             Some(shared) => {
                 let floor = shared.ack_floor.stream_sequence;
                 info!("{name} moves to exclusive delivery, behind sequence {floor}");
-                warn_of_start(service);
+                tell_of_start(service);
                 (floor, shared.delivered.stream_sequence)
             }
             None => {
@@ -100,8 +100,13 @@ pub(crate) async fn ensure_record(
     if shared.is_some() {
         consumer.delete().await?;
     }
-    entries.update(|entry| entry.stands_in(facts.created, true)).await?;
-    Ok(())
+    // Written in shared delivery for the last time: from here on the record tells.
+    let floor = shared.as_ref().map(|shared| shared.ack_floor.stream_sequence);
+    let note = |entry: &mut ServiceEntry| {
+        entry.stands_in(facts.created, true);
+        entry.note_floor(entry.epoch(), floor.unwrap_or_default(), Timestamp::now());
+    };
+    entries.update_from(entry, note).await
 }
 
 /// How to begin anew in another stream, without what is known of the one before.
@@ -115,12 +120,11 @@ pub(super) fn oblivion(connection: &Connection, service: &str) -> String {
     )
 }
 
-fn warn_of_start(service: &Service) {
+fn tell_of_start(service: &Service) {
     if let Some(start) = service.start() {
         let name = service.name();
-        tracing::warn!(
-            "{start:?} is ignored, since the service has a position; to start over, stop it and run \
-             `rapids position {name} --set SEQUENCE`"
+        tracing::debug!(
+            "{name} has a position, and goes on there; it started {start} when it was new"
         );
     }
 }

@@ -1,0 +1,259 @@
+//! Where a service begins in shared delivery: where its consumer stands, and where there is none,
+//! where its entry says; anew only where it has neither.
+
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::Info;
+use jiff::Timestamp;
+use tracing::{debug, info, warn};
+
+use super::consumer::{Consumer, epoch_of, starts_of};
+use super::exclusive;
+use super::losses::Standing;
+use super::service_entries::ServiceEntries;
+use super::service_entry::{NotedFloor, ServiceEntry};
+use crate::Result;
+use crate::connection::Connection;
+use crate::names::STARTS;
+use crate::rapids::stream::StreamFacts;
+use crate::rapids::{Start, position, timestamp};
+use crate::service::Service;
+
+/// A position in shared delivery, as it was found or made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SharedPosition {
+    pub(crate) standing: Standing,
+    pub(crate) epoch: u64,
+    /// When its consumer was created: one that was made anew is another position.
+    pub(crate) created: Timestamp,
+    /// For how long the server waits for an acknowledgement.
+    pub(crate) ack_wait: Duration,
+}
+
+/// Why a position is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beginning {
+    /// The service is new.
+    New(Start),
+    /// It had its position in exclusive delivery, done up to there.
+    Exclusive(u64),
+    /// Its position was moved there by command.
+    Moved(u64),
+    /// Its consumer was deleted.
+    Deleted(NotedFloor),
+}
+
+impl Beginning {
+    /// Where to begin a service without a consumer; `None` if that is not known.
+    fn of(entry: &ServiceEntry, released: Option<u64>, start: Option<Start>) -> Option<Self> {
+        if entry.is_new() {
+            return Some(Self::New(start.unwrap_or_default()));
+        }
+        released
+            .map(Self::Exclusive)
+            .or(entry.target().map(Self::Moved))
+            .or(entry.floor().map(Self::Deleted))
+    }
+
+    fn start(self) -> Start {
+        match self {
+            Self::New(start) => start,
+            Self::Exclusive(floor) => Start::Sequence(floor + 1),
+            Self::Moved(target) => Start::Sequence(target),
+            Self::Deleted(floor) => Start::Sequence(floor.sequence + 1),
+        }
+    }
+}
+
+/// Makes sure that the service has a position, and says where it stands. Several instances may do so
+/// at once.
+///
+/// # Errors
+/// `Position` if it does not fit the stream, or if nobody knows where a known service was.
+pub(crate) async fn ensure_consumer(
+    connection: &Connection,
+    service: &Service,
+    facts: &StreamFacts,
+    (entries, entry): (&ServiceEntries, &ServiceEntry),
+) -> Result<SharedPosition> {
+    let name = service.name();
+    let consumer = Consumer::new(connection, name);
+    if let Some(other) = entry.other_than(facts.created) {
+        return Err(consumer.lost(format!(
+            "it was in a stream created at {other}, and this one was created at {}; to begin anew \
+             in it, run {}",
+            facts.created,
+            consumer.oblivion(service.remembers())
+        )));
+    }
+    let released = match entry.is_exclusive() {
+        true => Some(exclusive::release(connection, name, facts.created).await?),
+        false => None,
+    };
+    let mut found = consumer.info().await?;
+    let is_older = |found: &Info| epoch_of(found) < entry.epoch();
+    if entry.target().is_some() && found.as_ref().is_some_and(is_older) {
+        // It was moved, and whoever did so did not get to this.
+        consumer.delete().await?;
+        found = None;
+    }
+    let ensured = match found {
+        Some(found) => {
+            resume(&consumer, service, &found).await?;
+            found
+        }
+        None => make(&consumer, service, facts, (entry, released)).await?,
+    };
+    // The operator may have made one by hand, which has none.
+    let epoch = epoch_of(&ensured).max(entry.epoch());
+    let acknowledged = ensured.ack_floor.stream_sequence;
+    let note = |entry: &mut ServiceEntry| {
+        entry.stands_in(facts.created, false);
+        entry.is_made(epoch);
+        entry.note_floor(epoch, acknowledged, Timestamp::now());
+    };
+    entries.update_from(entry, note).await?;
+    if released.is_some() {
+        exclusive::forget(connection, name).await?;
+    }
+    Ok(SharedPosition {
+        standing: Standing {
+            first: facts.first_sequence,
+            deliveries: ensured.delivered.consumer_sequence,
+            delivered: ensured.delivered.stream_sequence,
+        },
+        epoch,
+        created: timestamp(ensured.created),
+        ack_wait: service.config().ack_wait.unwrap_or(ensured.config.ack_wait),
+    })
+}
+
+/// Makes a position where there is none; another instance may be faster.
+async fn make(
+    consumer: &Consumer<'_>,
+    service: &Service,
+    facts: &StreamFacts,
+    (entry, released): (&ServiceEntry, Option<u64>),
+) -> Result<Info> {
+    let name = service.name();
+    let Some(beginning) = Beginning::of(entry, released, service.start()) else {
+        return Err(consumer.lost(format!(
+            "its consumer was deleted, and it is not noted how far it was; say where it is to go on, \
+             with `rapids position {name} --set SEQUENCE`, `--to-time TIME`, `--to-beginning` or \
+             `--to-end`"
+        )));
+    };
+    let start = beginning.start();
+    fits(consumer, beginning, facts).await?;
+    let mut wanted = consumer.wanted(start, service.config().ack_wait, entry.epoch());
+    if let Beginning::New(start) = beginning {
+        wanted.metadata.insert(STARTS.to_owned(), start.to_string());
+    }
+    if let Some(created) = consumer.create(wanted).await? {
+        announce(name, beginning, facts, &created);
+        return Ok(created);
+    }
+    let found = consumer.info().await?.ok_or_else(|| {
+        consumer.lost("its consumer is deleted as fast as it is created".to_owned())
+    })?;
+    resume(consumer, service, &found).await?;
+    Ok(found)
+}
+
+/// Makes sure that the stream reaches as far as the position.
+async fn fits(consumer: &Consumer<'_>, beginning: Beginning, facts: &StreamFacts) -> Result<()> {
+    let Beginning::Deleted(floor) = beginning else {
+        return position::check(consumer.connection, consumer.service, beginning.start()).await;
+    };
+    let (at, last) = (floor.sequence, facts.last_sequence.max(consumer.last_sequence().await?));
+    if at <= last {
+        return Ok(());
+    }
+    let name = consumer.service;
+    Err(consumer.lost(format!(
+        "its consumer was deleted, and it was done up to sequence {at}, but the stream ends at \
+         {last}: the stream was restored from a backup; set it with `rapids position {name} \
+         --to-end`, or `--set SEQUENCE`"
+    )))
+}
+
+/// Goes on at a consumer that is there.
+async fn resume(consumer: &Consumer<'_>, service: &Service, found: &Info) -> Result<()> {
+    consumer.check(found, service.config().ack_wait).await?;
+    let name = service.name();
+    let at = found.delivered.stream_sequence;
+    let behind = found.num_pending + u64::try_from(found.num_ack_pending).unwrap_or_default();
+    info!(sequence = at, behind, "{name} continues after sequence {at}, {behind} packets behind");
+    if let Some(start) = service.start() {
+        match starts_of(found) {
+            Some(then) if then != start.to_string() => warn!(
+                "{name} is to start {start}, and was made to start {then}: it has a position, and \
+                 goes on there; `rapids position {name} --help` tells how to move it"
+            ),
+            _ => debug!("{name} has a position, and goes on there"),
+        }
+    }
+    Ok(())
+}
+
+/// Says where a position was made, and why.
+fn announce(name: &str, beginning: Beginning, facts: &StreamFacts, created: &Info) {
+    let behind = created.num_pending;
+    match beginning {
+        Beginning::New(start) => {
+            let skipped = facts.packets.saturating_sub(behind);
+            let remedy = match skipped {
+                0 => String::new(),
+                _ => format!("; to read them too, run `rapids position {name} --to-beginning`"),
+            };
+            info!(
+                sequence = facts.last_sequence,
+                behind,
+                skipped,
+                "{name} is new and starts {start}: {behind} packets to read, {skipped} earlier ones \
+                 skipped{remedy}"
+            );
+        }
+        Beginning::Exclusive(floor) => {
+            info!(behind, "{name} goes on behind sequence {floor}: {behind} packets to read");
+        }
+        Beginning::Moved(target) => {
+            info!(behind, "{name} was moved and goes on with sequence {target}: {behind} to read");
+        }
+        Beginning::Deleted(NotedFloor { sequence, written }) => {
+            let age = Timestamp::now().duration_since(written).as_secs();
+            warn!(
+                sequence,
+                behind,
+                "the consumer of {name} was deleted; it goes on behind sequence {sequence}, noted \
+                 {age} s before: {behind} packets are read, up to all of them again. What a reaction \
+                 that neither remembers nor runs once published about them more than ten minutes ago \
+                 is published anew"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    #[test]
+    fn a_service_that_is_known_never_begins_as_a_new_one() {
+        let mut entry = ServiceEntry::default();
+        let start = Some(Start::Beginning);
+        assert_eq!(Beginning::of(&entry, None, start), Some(Beginning::New(Start::Beginning)));
+        entry.stands_in(NOW, false);
+        assert_eq!(Beginning::of(&entry, None, start), None);
+        entry.note_floor(0, 7, NOW);
+        let start_of = |entry: &ServiceEntry, released| {
+            Beginning::of(entry, released, start).map(Beginning::start)
+        };
+        assert_eq!(start_of(&entry, None), Some(Start::Sequence(8)));
+        entry.move_to(3, NOW);
+        assert_eq!(start_of(&entry, None), Some(Start::Sequence(3)));
+        assert_eq!(start_of(&entry, Some(20)), Some(Start::Sequence(21)));
+    }
+}

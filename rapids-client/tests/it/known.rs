@@ -1,0 +1,371 @@
+//! What is noted of a service beside its position, and what comes of it where the position, or what
+//! it remembers, is gone.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::pull::Config as PullConfig;
+use async_nats::jetstream::consumer::{Consumer, FromConsumer};
+use rapids_client::{Delivery, Error, Moving, Packet, River, Service, Start};
+use serde_json::{Value, json};
+
+use crate::harness::{Bench, Running, called, config, soon};
+use crate::log;
+use crate::positions::{Seen, bucket, count};
+
+/// A server on which three calls were made and handled by a service that was stopped then.
+async fn known(service: &str) -> (Bench, Seen) {
+    log::keep();
+    let bench = Bench::of(Delivery::Shared).await;
+    let seen = Seen::default();
+    let running = bench.run(bench.service(service, [seen.river()])).await;
+    publish(&bench, 1..=3).await;
+    bench.quiet(&[service]).await;
+    running.stop().await;
+    assert_eq!(seen.take(), [1, 2, 3]);
+    (bench, seen)
+}
+
+async fn publish(bench: &Bench, calls: impl IntoIterator<Item = u64>) {
+    bench.rapids.publish_all(calls.into_iter().map(called)).await.unwrap();
+}
+
+async fn delete_consumer(bench: &Bench, service: &str) {
+    bench.jetstream().await.delete_consumer_from_stream(service, "RAPIDS").await.unwrap();
+}
+
+/// What is noted of a service.
+async fn entry(bench: &Bench, service: &str) -> Value {
+    let entry = bucket(bench, "RAPIDS_SERVICES").await.get(service).await.unwrap().unwrap();
+    serde_json::from_slice(&entry).unwrap()
+}
+
+async fn put_entry(bench: &Bench, service: &str, entry: &Value) {
+    let entries = bucket(bench, "RAPIDS_SERVICES").await;
+    entries.put(service, entry.to_string().into()).await.unwrap();
+}
+
+async fn sees(seen: &Seen, calls: impl IntoIterator<Item = u64>) {
+    let calls = BTreeSet::from_iter(calls);
+    soon("the calls", async {
+        while !calls.is_subset(&seen.all()) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_known_service_whose_consumer_was_deleted_goes_on_behind_what_it_has_done() {
+    let (bench, seen) = known("was-down").await;
+    publish(&bench, 4..=6).await;
+    delete_consumer(&bench, "was-down").await;
+    let running = bench.run(bench.service("was-down", [seen.river()])).await;
+    bench.quiet(&["was-down"]).await;
+    running.stop().await;
+    assert_eq!(seen.take(), [4, 5, 6]);
+    let warning = log::of("was-down").into_iter().find(|line| line.contains("WARN")).unwrap();
+    assert!(warning.contains("behind sequence 3, noted "), "{warning}");
+    assert!(warning.contains("published anew"), "{warning}");
+}
+
+#[tokio::test]
+async fn a_consumer_that_is_deleted_while_its_service_runs_is_made_again_and_nothing_is_lost() {
+    let (bench, seen) = known("is-up").await;
+    let one = bench.run(bench.service("is-up", [seen.river()])).await;
+    let other = bench.run(bench.service("is-up", [seen.river()])).await;
+    publish(&bench, 4..=100).await;
+    sees(&seen, [50]).await;
+    delete_consumer(&bench, "is-up").await;
+    publish(&bench, 101..=110).await;
+    sees(&seen, 4..=110).await;
+    // It was made once for both, and answers for what came of it.
+    soon("all is acknowledged", async {
+        while bench.rapids.position("is-up").await.unwrap().is_none_or(|at| at.acknowledged < 110) {
+        }
+    })
+    .await;
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn the_floor_is_noted_while_a_service_runs() {
+    let (bench, seen) = known("noting").await;
+    let running = bench.run(bench.service("noting", [seen.river()])).await;
+    publish(&bench, 4..=6).await;
+    soon("the floor", async {
+        while entry(&bench, "noting").await["floor"]["sequence"] != 6 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    })
+    .await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_known_service_without_a_consumer_and_without_a_floor_ends_and_names_the_remedy() {
+    let (bench, seen) = known("unfounded").await;
+    let created = entry(&bench, "unfounded").await["stream_created"].take();
+    put_entry(&bench, "unfounded", &json!({ "stream_created": created })).await;
+    delete_consumer(&bench, "unfounded").await;
+    let ended = Running::spawn(bench.service("unfounded", [seen.river()])).ended().await;
+    assert!(matches!(ended, Error::Position { .. }), "{ended}");
+    let ended = ended.to_string();
+    assert!(ended.contains("`rapids position unfounded --set SEQUENCE`"), "{ended}");
+    let moving = bench.rapids.move_position("unfounded", Start::Sequence(2), Moving::new());
+    assert_eq!(moving.await.unwrap().unwrap().next, 2);
+    let running = bench.run(bench.service("unfounded", [seen.river()])).await;
+    sees(&seen, [2, 3]).await;
+    running.stop().await;
+    assert_eq!(seen.take(), [2, 3]);
+}
+
+#[tokio::test]
+async fn an_entry_of_a_later_version_ends_the_service_before_it_reads_anything() {
+    let (bench, seen) = known("later").await;
+    put_entry(&bench, "later", &json!({ "version": 1000, "unheard_of": true })).await;
+    publish(&bench, [4]).await;
+    let ended = Running::spawn(bench.service("later", [seen.river()])).ended().await.to_string();
+    assert!(ended.contains("its entry in RAPIDS_SERVICES is of version 1000"), "{ended}");
+    assert!(seen.all().is_empty());
+}
+
+#[tokio::test]
+async fn a_service_that_has_handled_nothing_yet_goes_on_where_it_started() {
+    let bench = Bench::of(Delivery::Shared).await;
+    let seen = Seen::default();
+    publish(&bench, 1..=3).await;
+    bench.run(bench.service("unused", [seen.river()])).await.stop().await;
+    publish(&bench, [4]).await;
+    delete_consumer(&bench, "unused").await;
+    let position = bench.rapids.position("unused").await.unwrap().unwrap();
+    assert_eq!((position.acknowledged, position.pending), (3, 1), "it is where it will go on");
+    let running = bench.run(bench.service("unused", [seen.river()])).await;
+    bench.quiet(&["unused"]).await;
+    running.stop().await;
+    assert_eq!(seen.take(), [4]);
+}
+
+#[tokio::test]
+async fn each_move_of_a_position_begins_an_epoch() {
+    for delivery in [Delivery::Shared, Delivery::Exclusive] {
+        let bench = Bench::of(delivery).await;
+        let seen = Seen::default();
+        bench.run(bench.service("moved", [seen.river()])).await.stop().await;
+        assert_eq!(entry(&bench, "moved").await.get("epoch"), None);
+        for epoch in 1..=2 {
+            let moving = bench.rapids.move_position("moved", Start::Beginning, Moving::new());
+            assert!(moving.await.unwrap().is_some());
+            bench.run(bench.service("moved", [seen.river()])).await.stop().await;
+            assert_eq!(entry(&bench, "moved").await["epoch"], epoch);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_position_in_shared_delivery_is_moved_while_its_service_is_down() {
+    let (bench, seen) = known("moved-down").await;
+    let moved = bench.rapids.move_position("moved-down", Start::Sequence(2), Moving::new()).await;
+    let moved = moved.unwrap().unwrap();
+    assert_eq!((moved.next, moved.pending, moved.again, moved.skipped), (2, 2, 2, 0));
+    assert_eq!(entry(&bench, "moved-down").await["epoch"], 1);
+    let running = bench.run(bench.service("moved-down", [seen.river()])).await;
+    sees(&seen, [2, 3]).await;
+    bench.quiet(&["moved-down"]).await;
+    running.stop().await;
+    assert_eq!(seen.take(), [2, 3]);
+    assert_eq!(entry(&bench, "moved-down").await["target"], Value::Null, "it was made there");
+
+    publish(&bench, 4..=5).await;
+    let moved = bench.rapids.move_position("moved-down", Start::Now, Moving::new()).await;
+    let moved = moved.unwrap().unwrap();
+    assert_eq!((moved.next, moved.pending, moved.again, moved.skipped), (6, 0, 0, 2));
+    let running = bench.run(bench.service("moved-down", [seen.river()])).await;
+    publish(&bench, [6]).await;
+    bench.quiet(&["moved-down"]).await;
+    running.stop().await;
+    assert_eq!(seen.take(), [6]);
+}
+
+#[tokio::test]
+async fn a_position_in_shared_delivery_is_moved_while_its_instances_run() {
+    let (bench, seen) = known("moved-up").await;
+    let one = bench.run(bench.service("moved-up", [seen.river()])).await;
+    let other = bench.run(bench.service("moved-up", [seen.river()])).await;
+    let moving = bench.rapids.move_position("moved-up", Start::Beginning, Moving::new());
+    assert_eq!(moving.await.unwrap().unwrap().again, 3);
+    sees(&seen, 1..=3).await;
+    publish(&bench, [4]).await;
+    sees(&seen, 1..=4).await;
+    bench.quiet(&["moved-up"]).await;
+    let up = bench.rapids.services(Duration::from_millis(300)).await.unwrap();
+    assert!(up.iter().all(|instance| !instance.facts.contains_key("lost")), "{up:?}");
+    let forgetting = Moving::new().forget();
+    let refused = bench.rapids.move_position("moved-up", Start::Beginning, forgetting).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("stop all instances"), "{refused}");
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn a_service_that_goes_from_exclusive_to_shared_delivery_is_told_where_it_goes_on() {
+    log::keep();
+    let bench = Bench::of(Delivery::Exclusive).await;
+    let running = bench.run(bench.service("settling", [count()])).await;
+    publish(&bench, 1..=3).await;
+    bench.quiet(&["settling"]).await;
+    running.stop().await;
+    let shared = config(&bench.server.url()).delivery(Delivery::Shared);
+    let before = log::of("settling").len();
+    let running = bench.run(Service::new("settling", shared).river(count())).await;
+    publish(&bench, [4]).await;
+    bench.quiet(&["settling"]).await;
+    running.stop().await;
+    let said = log::of("settling").split_off(before).concat();
+    assert!(!said.contains("is new") && !said.contains("earlier ones"), "{said}");
+    assert!(!said.contains("nats kv rm"), "{said}");
+    assert!(said.contains("moves to shared delivery, behind sequence 3"), "{said}");
+}
+
+#[tokio::test]
+async fn a_service_that_is_started_again_from_the_beginning_says_nothing_alarming() {
+    for (delivery, name) in [(Delivery::Shared, "again-s"), (Delivery::Exclusive, "again-e")] {
+        log::keep();
+        let bench = Bench::of(delivery).await;
+        let seen = Seen::default();
+        for _ in 0..2 {
+            let service = bench.service(name, [seen.river()]).from_beginning();
+            let running = bench.run(service).await;
+            bench.quiet(&[name]).await;
+            running.stop().await;
+        }
+        let warnings = log::of(name).into_iter().filter(|line| line.contains("WARN"));
+        assert_eq!(warnings.collect::<Vec<_>>(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn memories_whose_bucket_is_gone_end_the_service_until_empty_ones_are_asked_for() {
+    for (delivery, name) in [(Delivery::Shared, "mindful-s"), (Delivery::Exclusive, "mindful-e")] {
+        let bench = Bench::of(delivery).await;
+        let memories = format!("RAPIDS_MEMORY_{name}");
+        let running = bench.run(bench.service(name, [count()])).await;
+        publish(&bench, 1..=3).await;
+        bench.quiet(&[name]).await;
+        running.stop().await;
+        bench.jetstream().await.delete_key_value(&memories).await.unwrap();
+        for is_empty in [false, true] {
+            if is_empty {
+                let made = async_nats::jetstream::kv::Config {
+                    bucket: memories.clone(),
+                    ..Default::default()
+                };
+                bench.jetstream().await.create_key_value(made).await.unwrap();
+            }
+            let ended = Running::spawn(bench.service(name, [count()])).ended().await.to_string();
+            assert!(ended.contains(&memories), "{ended}");
+            assert!(ended.contains(&format!("`rapids position {name} --to-beginning --forget`")));
+        }
+        let forgetting = Moving::new().forget();
+        bench.rapids.move_position(name, Start::Beginning, forgetting).await.unwrap().unwrap();
+        for _ in 0..2 {
+            let running = bench.run(bench.service(name, [count()])).await;
+            bench.quiet(&[name]).await;
+            running.stop().await;
+        }
+        let record = bucket(&bench, &memories).await.get("counts.all").await.unwrap().unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(&record).unwrap()["memory"], 3);
+    }
+}
+
+/// Sets the acknowledgement wait of a service's consumers, as an operator does.
+async fn set_ack_wait(bench: &Bench, service: &str, wait: Duration) {
+    for stream in ["RAPIDS", "REPLAYS"] {
+        let jetstream = bench.jetstream().await;
+        let found: Consumer<PullConfig> =
+            jetstream.get_consumer_from_stream(service, stream).await.unwrap();
+        let config = found.cached_info().config.clone();
+        let config = PullConfig::try_from_consumer_config(config).unwrap();
+        let config = PullConfig { ack_wait: wait, ..config };
+        jetstream.update_consumer_on_stream(config, stream).await.unwrap();
+    }
+}
+
+async fn ack_waits(bench: &Bench, service: &str) -> Vec<u64> {
+    let mut waits = Vec::new();
+    for stream in ["RAPIDS", "REPLAYS"] {
+        let jetstream = bench.jetstream().await;
+        let found: Consumer<PullConfig> =
+            jetstream.get_consumer_from_stream(service, stream).await.unwrap();
+        waits.push(found.cached_info().config.ack_wait.as_secs());
+    }
+    waits
+}
+
+#[tokio::test]
+async fn the_wait_that_an_operator_set_stays_unless_another_is_asked_for() {
+    let bench = Bench::of(Delivery::Shared).await;
+    let seen = Seen::default();
+    let unasked = rapids_client::Config::new(bench.server.url());
+    let service =
+        |config: rapids_client::Config| Service::new("waiting", config).river(seen.river());
+    bench.run(service(unasked.clone())).await.stop().await;
+    assert_eq!(ack_waits(&bench, "waiting").await, [10, 10]);
+    set_ack_wait(&bench, "waiting", Duration::from_secs(25)).await;
+    bench.run(service(unasked.clone())).await.stop().await;
+    assert_eq!(ack_waits(&bench, "waiting").await, [25, 25]);
+    let asked = unasked.ack_wait(Duration::from_secs(7));
+    bench.run(service(asked)).await.stop().await;
+    assert_eq!(ack_waits(&bench, "waiting").await, [7, 7]);
+}
+
+fn named(river: &str, event: &str) -> River {
+    River::new(river).event(event).react(|_: Packet| async { Ok(()) })
+}
+
+#[tokio::test]
+async fn two_programs_of_one_name_with_different_rivers_are_told_by_both() {
+    log::keep();
+    let bench = Bench::of(Delivery::Shared).await;
+    let one = bench.run(bench.service("twofold", [named("charge", "x"), named("both", "x")])).await;
+    let other = bench.run(bench.service("twofold", [named("ship", "x"), named("both", "x")])).await;
+    let told = soon("both tell", async {
+        loop {
+            let up = bench.rapids.services(Duration::from_millis(100)).await.unwrap();
+            let told: Vec<_> = up.iter().filter_map(|it| it.facts.get("rivers").cloned()).collect();
+            if told.len() == 2 {
+                return told.concat();
+            }
+        }
+    })
+    .await;
+    assert!(told.contains("`charge`") && told.contains("`ship`"), "{told}");
+    assert!(!told.contains("`both`"), "{told}");
+    let warnings: Vec<_> =
+        log::of("twofold").into_iter().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    other.stop().await;
+    bench.no_fact("twofold", "rivers").await;
+    one.stop().await;
+}
+
+#[tokio::test]
+async fn an_update_that_changes_rules_alone_is_told_and_not_warned_of() {
+    log::keep();
+    let bench = Bench::of(Delivery::Shared).await;
+    let one = bench.run(bench.service("rolling", [named("charge", "x")])).await;
+    let other = bench.run(bench.service("rolling", [named("charge", "y")])).await;
+    soon("it is told", async {
+        while !log::of("rolling").concat().contains("other rules") {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let up = bench.rapids.services(Duration::from_millis(300)).await.unwrap();
+    assert!(up.iter().all(|instance| instance.facts.is_empty()), "{up:?}");
+    assert!(!log::of("rolling").concat().contains("WARN"));
+    one.stop().await;
+    other.stop().await;
+}
