@@ -31,7 +31,10 @@ pub(crate) fn line(packet: &Packet, palette: Palette) -> Line {
     let name = shortened(&name, NAME);
     let service = packet.breadcrumbs().last().map_or("-", String::as_str);
     let service = shortened(service, SERVICE);
-    let facts = shortened(&facts(packet), FACTS);
+    let mut facts = shortened(&facts(packet), FACTS);
+    if let Some(claimed) = packet.claimed_id() {
+        facts.push_str(&format!(" (its id is {}, though its body says {claimed})", packet.id()));
+    }
     Line::new()
         .styled(palette.faint, time)
         .text(format_args!(" {sequence:>8}  {kind:7} "))
@@ -114,6 +117,17 @@ mod tests {
             shown(r#"{"need":["a","b"]}"#),
             "2026-11-21T09:30:00.123Z       17  need    a + b                    -"
         );
+    }
+
+    #[test]
+    fn a_body_that_claims_another_id_is_told() {
+        let at = "2026-11-21T09:30:00Z".parse().unwrap();
+        let message_id = Some("m-1".to_owned());
+        let arrival =
+            Arrival { sequence: 17, stored: at, stream_created: at, replay: None, message_id };
+        let body = r#"{"event":"x","rapids":{"id":"p-1"}}"#;
+        let shown = line(&Packet::arrived(body, arrival).unwrap(), Palette::plain());
+        assert!(shown.ends_with("(its id is m-1, though its body says p-1)"), "{shown}");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use crate::connection::Connection;
 use crate::rapids::{stream, timestamp};
+use crate::stored::{self, Stored};
 use crate::{Error, Result};
 
 /// Room for the headers of a compare-and-set, which the server counts too.
@@ -101,6 +102,21 @@ impl Bucket {
         })
     }
 
+    /// What is kept under a key, if anything is, and the revision to save another against.
+    ///
+    /// # Errors
+    /// `Record` if it is something else, or newer.
+    pub(crate) async fn read<T: Stored>(&self, key: &str) -> Result<(Option<T>, u64)> {
+        let (found, revision) = self.load(key).await?;
+        let read = |json: Bytes| stored::read(&self.store.name, key, &json);
+        Ok((found.map(read).transpose()?, revision))
+    }
+
+    /// The size of the largest value that the server takes, in bytes.
+    pub(crate) fn largest_value(&self) -> usize {
+        self.connection.max_payload().saturating_sub(HEADERS)
+    }
+
     /// Saves a value unless another was saved after this revision: then `None`, else the new
     /// revision.
     ///
@@ -108,7 +124,7 @@ impl Bucket {
     /// `Refused` for one that the server could not take.
     pub(crate) async fn save(&self, key: &str, value: Bytes, revision: u64) -> Result<Option<u64>> {
         let action = format!("save `{key}`");
-        let (size, limit) = (value.len() + HEADERS, self.connection.max_payload());
+        let (size, limit) = (value.len(), self.largest_value());
         if size > limit {
             let reason = format!("what is to be kept has {size} bytes, the limit is {limit}");
             return Err(Error::Refused { id: key.to_owned(), reason });

@@ -4,8 +4,10 @@
 //! letters to [`LetterStore`], handling what is replayed to the service.
 
 mod acting;
+mod editions;
 mod filter;
 mod headers;
+mod history;
 mod id;
 mod kind;
 mod ledger;
@@ -40,6 +42,7 @@ use crate::connection::Connection;
 use crate::packet::Packet;
 use crate::rapids::timestamp;
 use acting::refused;
+use editions::{Place, find};
 use ledger::{Ledger, Record};
 use stored::Message;
 
@@ -107,37 +110,6 @@ impl DeadLetters {
         };
         let (record, _) = self.ledger.load(id).await?;
         self.read(&message, record.as_ref()).await.map(Some)
-    }
-
-    /// Every letter about the packet that this one is about, first failure first. A packet that was
-    /// never replayed has one.
-    ///
-    /// # Errors
-    /// As for [`get`](Self::get).
-    pub async fn history(&self, id: &LetterId) -> Result<Vec<StoredLetter>> {
-        let Some(stored) = self.get(id).await? else {
-            return Ok(Vec::new());
-        };
-        let mut next = stored.letter.first.clone();
-        let mut letters = Vec::new();
-        while let Some(id) = next.filter(|id| *id != stored.letter.id) {
-            // The first may have expired, and with it the way from there.
-            let Some(earlier) = self.get(&id).await? else {
-                break;
-            };
-            next = earlier.again.clone();
-            letters.push(earlier);
-        }
-        let mut next = stored.again.clone();
-        letters.push(stored);
-        while let Some(id) = next {
-            let Some(later) = self.get(&id).await? else {
-                break;
-            };
-            next = later.again.clone();
-            letters.push(later);
-        }
-        Ok(letters)
     }
 
     /// Sends a waiting letter's packet again, as it is and under its own id, to the river that
@@ -214,7 +186,7 @@ impl DeadLetters {
     }
 
     async fn read(&self, message: &StreamMessage, record: Option<&Record>) -> Result<StoredLetter> {
-        let read = |is_again: bool| {
+        let read = |again: Option<LetterId>| {
             let message = Message {
                 subject: &message.subject,
                 headers: &message.headers,
@@ -222,12 +194,16 @@ impl DeadLetters {
                 sequence: message.sequence,
                 written: timestamp(message.time),
             };
-            StoredLetter::read(message, record, |_| is_again)
+            StoredLetter::read(message, record, |_| again)
         };
-        let stored = read(false)?;
-        match stored.replayed_as() {
-            Some(id) if streams::letter(&self.connection, &id).await?.is_some() => read(true),
-            _ => Ok(stored),
+        let stored = read(None)?;
+        let Some((id, packet_id)) = stored.replayed_as() else {
+            return Ok(stored);
+        };
+        // What a replay led to was stored after what it came from.
+        match find(&self.connection, &id, (&packet_id, 0), stored.written).await? {
+            Place::Taken(id) => read(Some(id)),
+            Place::Free { .. } => Ok(stored),
         }
     }
 }

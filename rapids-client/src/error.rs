@@ -78,6 +78,20 @@ pub enum Error {
         /// One per setting: found, needed, remedy.
         differences: Vec<String>,
     },
+    /// What lies under a key of a bucket is not what this library keeps there, or not yet. Nothing
+    /// is put in its place.
+    #[error("`{key}` in `{bucket}` {fault}")]
+    Record {
+        /// The bucket; of a replay, its stream.
+        bucket: String,
+        /// The key; of a replay, its sequence.
+        key: String,
+        /// What is wrong with it, and the remedy.
+        fault: String,
+        /// Whether a newer version of this library wrote it: what needs it waits, until this program
+        /// is updated.
+        is_newer: bool,
+    },
     /// The rapids can never take a packet. Final: no retry mends it.
     #[error("packet `{id}` is refused: {reason}")]
     Refused {

@@ -12,11 +12,13 @@ mod json;
 mod matcher;
 mod memory;
 mod names;
+mod notices;
 mod packet;
 mod printable;
 mod rapids;
 mod river;
 mod service;
+mod stored;
 pub mod telemetry;
 
 pub use config::{Config, Delivery};

@@ -207,7 +207,9 @@ impl Packet {
     /// [`Error::Parse`]; returned from a reaction it rejects the packet at once, since no retry
     /// would change the outcome.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_slice(&self.body()).map_err(|source| Error::Parse {
+        let has_other_id = self.claimed_id().is_some();
+        let body = if has_other_id { self.written() } else { self.body() };
+        serde_json::from_slice(&body).map_err(|source| Error::Parse {
             id: self.id().to_owned(),
             expected: std::any::type_name::<T>().to_owned(),
             source,
@@ -259,9 +261,15 @@ impl Packet {
     }
 
     /// The unique id. UUIDv7 for a new packet; see the table in the crate's documentation for
-    /// packets whose publisher set none.
+    /// packets of other publishers.
     pub fn id(&self) -> &str {
         &self.provenance.id
+    }
+
+    /// What the body says to be the packet's id, if the message that it came in has another one:
+    /// that one counts, and is [`id`](Self::id).
+    pub fn claimed_id(&self) -> Option<&str> {
+        self.provenance.claimed_id.as_deref()
     }
 
     /// When the packet came to be.
@@ -379,6 +387,7 @@ impl fmt::Debug for Packet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::condition::Expression;
     use serde::Deserialize;
 
     fn read(body: &str) -> Packet {
@@ -525,6 +534,34 @@ mod tests {
         let packet = read(r#"{"event":"order_placed","total":"1","rapids":{"id":"p-1"}}"#);
         let error = packet.parse::<Order>().unwrap_err();
         assert!(error.to_string().starts_with("packet `p-1` does not parse as `"), "{error}");
+    }
+
+    #[test]
+    fn the_id_of_the_message_counts_everywhere() {
+        let at = "2026-11-21T09:30:00Z".parse().unwrap();
+        let arrival = Arrival {
+            sequence: 7,
+            replay: None,
+            stored: at,
+            stream_created: at,
+            message_id: Some("m-1".to_owned()),
+        };
+        let body = r#"{"event":"a","rapids":{"id":"p-1","read_count":2}}"#;
+        let packet = Packet::arrived(body, arrival.clone()).unwrap();
+        assert_eq!((packet.id(), packet.correlation_id()), ("m-1", "m-1"));
+        assert_eq!(packet.claimed_id(), Some("p-1"));
+        assert_eq!(packet.get::<String>("@.rapids.id").unwrap().as_deref(), Some("m-1"));
+        assert!(Expression::parse("@.rapids.id == 'm-1'").unwrap().holds(packet.node()));
+        #[derive(Deserialize)]
+        struct Told {
+            rapids: std::collections::BTreeMap<String, serde_json::Value>,
+        }
+        assert_eq!(packet.parse::<Told>().unwrap().rapids["id"], "m-1");
+        let effect = Packet::event("b").caused_by(&packet, "payment", "charge", 0);
+        let honest = Packet::arrived(r#"{"event":"a","rapids":{"id":"m-1"}}"#, arrival).unwrap();
+        let same = Packet::event("b").caused_by(&honest, "payment", "charge", 0);
+        assert_eq!((effect.id(), effect.causation_id()), (same.id(), Some("m-1")));
+        assert_eq!(packet.body(), body, "the bytes stay as they are");
     }
 
     #[test]

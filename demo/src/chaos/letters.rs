@@ -110,6 +110,8 @@ mod tests {
             correlation_id: packet.to_owned(),
             breadcrumbs: ECHOES.map(|echo| echo.name().to_owned()).to_vec(),
             first: None,
+            epoch: 0,
+            former: None,
             body: [].as_slice().into(),
         }
     }

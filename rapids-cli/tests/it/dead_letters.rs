@@ -407,7 +407,7 @@ async fn a_packet_that_failed_again_leads_from_letter_to_letter() {
     letters.put_all([17]).await;
     letters.said(&["replay", "payment.charge.17"]).well(0);
     let first = ("Rapids-First", "payment.charge.17");
-    letters.put("payment.charge.r1", &[first]).await;
+    letters.put("payment.charge.r1", &[first, ("Rapids-Packet-Id", "p-17")]).await;
     let shown = letters.said(&["show", "payment.charge.17"]).well(0).out;
     assert!(shown.starts_with("payment.charge.17  exhausted  failed_again\n"), "{shown}");
     for id in ["payment.charge.17", "payment.charge.r1"] {
@@ -439,4 +439,24 @@ async fn a_closed_output_cuts_no_action_short() {
     let discard = &["discard", "--all", "--reason", "test"];
     assert_eq!(unread(&mut letters.command(discard), 0, ""), ended);
     assert_eq!(letters.said(&["list", "-o", "json"]).out, "");
+}
+
+#[tokio::test]
+async fn a_letter_tells_which_one_was_there_before_the_position_was_moved() {
+    let letters = Letters::start().await;
+    letters.put_all([17]).await;
+    let former = ("Rapids-Former", "payment.charge.17");
+    let changes = [("Rapids-Epoch", "1"), former, ("Rapids-Packet-Id", "p-17")];
+    letters.put("payment.charge.17-2", &changes).await;
+    let shown = letters.said(&["show", "payment.charge.17-2"]).well(0).out;
+    let former = "failed before payment.charge.17, and the position was moved since\n";
+    assert!(shown.contains(former), "{shown}");
+    for id in ["payment.charge.17", "payment.charge.17-2"] {
+        let shown = letters.said(&["show", id]).well(0).out;
+        let history = "payment.charge.17 (waiting) > payment.charge.17-2 (waiting)\n";
+        assert!(shown.contains(history), "{shown}");
+    }
+    let json = letters.said(&["show", "payment.charge.17-2", "-o", "json"]).well(0).out;
+    let told: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&told["epoch"], &told["former"]), (&1.into(), &"payment.charge.17".into()));
 }

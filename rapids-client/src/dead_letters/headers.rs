@@ -39,10 +39,16 @@ pub(crate) const NAME: &str = "Rapids-Name";
 pub(crate) const CORRELATION_ID: &str = "Rapids-Correlation-Id";
 /// A service that the packet's ancestors passed; once for each, newest last.
 pub(crate) const BREADCRUMB: &str = "Rapids-Breadcrumb";
+/// Of a replay: which headers it has. Without it, those of the first version.
+pub(crate) const VERSION: &str = "Rapids-Version";
 /// The dead letter that is replayed.
 pub(crate) const LETTER: &str = "Rapids-Letter";
 /// The first dead letter of a packet that was replayed and failed again.
 pub(crate) const FIRST: &str = "Rapids-First";
+/// In which epoch of its service's position the packet failed; without it, in the first.
+pub(crate) const EPOCH: &str = "Rapids-Epoch";
+/// The dead letter about the same packet in an epoch before.
+pub(crate) const FORMER: &str = "Rapids-Former";
 /// Marks a replay whose packet somebody edited.
 pub(crate) const EDITED: &str = "Rapids-Edited";
 

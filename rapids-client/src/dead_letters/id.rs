@@ -9,8 +9,9 @@ use crate::{Error, Result};
 /// The id of a dead letter, such as `payment.charge.17`.
 ///
 /// Names the service, the river and the packet: by its sequence on the rapids, or, as `r3`, by
-/// the sequence of the replay that failed again. A stream that was made anew counts from 1 again;
-/// its letters are told apart from those before as `17-2`, `17-3` and so on.
+/// the sequence of the replay that failed again. Where something else lies under this id, such as a
+/// letter from before the position was moved back, or from before the stream was made anew, which
+/// counts from 1 again, it is `17-2`, `17-3` and so on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LetterId {
     service: String,
@@ -68,7 +69,7 @@ impl LetterId {
         format!("{DEAD_LETTER_PREFIX}{self}")
     }
 
-    /// The id to take instead if this one belongs to a letter from before its stream was made anew.
+    /// The id to take instead if something else lies under this one.
     pub(crate) fn next_edition(&self) -> Self {
         let edition = self.token.edition.saturating_add(1);
         Self { token: Token { edition, ..self.token }, ..self.clone() }

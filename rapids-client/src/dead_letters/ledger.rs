@@ -6,7 +6,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -19,6 +18,7 @@ use crate::bucket::Bucket;
 use crate::connection::Connection;
 use crate::names::LETTERS_BUCKET;
 use crate::rapids::stream::info_of;
+use crate::stored::{self, Stored};
 use crate::{Error, Result};
 
 /// Records outlive the letters that they are about.
@@ -26,6 +26,7 @@ const MAX_AGE: Duration = streams::MAX_AGE.saturating_add(Duration::from_secs(30
 
 /// What was done with one letter.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Record {
     /// What has become of the letter.
     pub(super) state: State,
@@ -42,6 +43,8 @@ pub(super) struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) packet: Option<Box<RawValue>>,
 }
+
+impl Stored for Record {}
 
 impl Record {
     /// Whether it is about the letter that was stored at this time.
@@ -72,9 +75,7 @@ impl Ledger {
         if !self.exists().await? {
             return Ok((None, 0));
         }
-        let (value, revision) = Box::pin(self.open().await?.load(&id.to_string())).await?;
-        let record = value.map(|value| read(&id.to_string(), &value)).transpose()?;
-        Ok((record, revision))
+        Box::pin(self.open().await?.read(&id.to_string())).await
     }
 
     /// Saves a record, unless another was saved since this revision: then `None`, else the new
@@ -108,7 +109,8 @@ impl Ledger {
             if let Some(key) = message.subject.strip_prefix(&prefix)
                 && !message.payload.is_empty()
             {
-                records.insert(key.to_owned(), read(key, &message.payload)?);
+                let record = stored::read(LETTERS_BUCKET, key, &message.payload)?;
+                records.insert(key.to_owned(), record);
             }
         }
         Ok(records)
@@ -128,14 +130,4 @@ impl Ledger {
 /// The stream in which the server keeps the bucket.
 fn stream() -> String {
     format!("KV_{LETTERS_BUCKET}")
-}
-
-fn read(key: &str, value: &Bytes) -> Result<Record> {
-    serde_json::from_slice(value).map_err(|error| Error::Stream {
-        stream: stream(),
-        differences: vec![format!(
-            "the value of `{key}` was written by something else: {error}; delete it with \
-             `nats kv del {LETTERS_BUCKET} {key}`"
-        )],
-    })
 }

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::headers::{
-    ATTEMPTS, BREADCRUMB, CAUSE, CORRELATION_ID, FIRST, FIRST_FAILURE, INSTANCE, KIND,
-    LAST_FAILURE, NAME, PACKET_ID, REASON, RIVER, Reader, SEQUENCE, SERVICE, STORED,
+    ATTEMPTS, BREADCRUMB, CAUSE, CORRELATION_ID, EPOCH, FIRST, FIRST_FAILURE, FORMER, INSTANCE,
+    KIND, LAST_FAILURE, NAME, PACKET_ID, REASON, RIVER, Reader, SEQUENCE, SERVICE, STORED,
 };
 use super::text::{escape, shortened};
 use super::{Kind, LetterId};
@@ -60,6 +60,11 @@ pub struct DeadLetter {
     pub breadcrumbs: Vec<String>,
     /// Of a replay that failed again: the first letter about the packet.
     pub first: Option<LetterId>,
+    /// How often the position of the service had been moved when the packet failed: one that is
+    /// read again after that and fails has a letter of its own.
+    pub epoch: u64,
+    /// Of a packet that failed before the position was moved, too: the last letter about it.
+    pub former: Option<LetterId>,
     /// The packet's bytes, verbatim. A listing leaves them on the server.
     pub body: Bytes,
 }
@@ -86,6 +91,12 @@ impl DeadLetter {
         if let Some(first) = &self.first {
             headers.put(FIRST, first.to_string());
         }
+        if self.epoch > 0 {
+            headers.put(EPOCH, self.epoch.to_string());
+        }
+        if let Some(former) = &self.former {
+            headers.put(FORMER, former.to_string());
+        }
         let older = self.breadcrumbs.len().saturating_sub(MOST_BREADCRUMBS);
         for breadcrumb in &self.breadcrumbs[older..] {
             headers.put(BREADCRUMB, shortened(breadcrumb, LONGEST_BREADCRUMB));
@@ -107,7 +118,13 @@ impl DeadLetter {
     /// Reads a letter back from its message, or says what is wrong with it.
     pub(crate) fn read(id: LetterId, headers: &HeaderMap, body: Bytes) -> Result<Self, String> {
         let read = Reader(headers);
-        let first = read.optional(FIRST).map(|_| read.parsed(FIRST)).transpose()?;
+        for (name, expected) in [(SERVICE, id.service()), (RIVER, id.river())] {
+            if let Some(found) = read.optional(name).filter(|found| found != expected) {
+                return Err(format!("header `{name}` is `{found}`, its subject says `{expected}`"));
+            }
+        }
+        let linked = |name| read.optional(name).map(|_| read.parsed(name)).transpose();
+        let epoch = read.optional(EPOCH).map(|_| read.parsed(EPOCH)).transpose()?;
         Ok(Self {
             id,
             kind: read.parsed(KIND)?,
@@ -123,7 +140,9 @@ impl DeadLetter {
             name: read.optional(NAME),
             correlation_id: read.text(CORRELATION_ID)?,
             breadcrumbs: read.all(BREADCRUMB),
-            first,
+            first: linked(FIRST)?,
+            epoch: epoch.unwrap_or_default(),
+            former: linked(FORMER)?,
             body,
         })
     }
@@ -175,6 +194,8 @@ pub(super) mod tests {
             correlation_id: "c-1".to_owned(),
             breadcrumbs: vec!["order".to_owned(), "stock".to_owned()],
             first: Some(LetterId::of_packet("payment", "charge", 17)),
+            epoch: 2,
+            former: Some("payment.charge.17-2".parse().unwrap()),
             body: Bytes::from_static(b"{}"),
         }
     }
@@ -195,6 +216,8 @@ pub(super) mod tests {
         let plain = DeadLetter {
             name: None,
             first: None,
+            epoch: 0,
+            former: None,
             causes: vec![],
             breadcrumbs: vec![],
             reason: String::new(),
@@ -243,8 +266,11 @@ pub(super) mod tests {
     fn a_message_that_is_no_letter_is_told() {
         let mut headers = letter().headers();
         headers.insert(KIND, "unhappy");
-        let read = |headers| DeadLetter::read(letter().id, headers, Bytes::new()).unwrap_err();
+        let read =
+            |headers: &HeaderMap| DeadLetter::read(letter().id, headers, Bytes::new()).unwrap_err();
         assert_eq!(read(&headers), "header `Rapids-Kind` is `unhappy`");
         assert_eq!(read(&HeaderMap::new()), "header `Rapids-Kind` is missing");
+        headers.insert(RIVER, "refund");
+        assert_eq!(read(&headers), "header `Rapids-River` is `refund`, its subject says `charge`");
     }
 }

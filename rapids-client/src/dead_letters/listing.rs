@@ -9,7 +9,7 @@ use futures::StreamExt;
 use super::ledger::{Ledger, Record};
 use super::scan::{Scan, Selection};
 use super::stored::Message;
-use super::{Filter, StoredLetter};
+use super::{Filter, LetterId, StoredLetter};
 use crate::connection::Connection;
 use crate::names::{DEAD_LETTER_PREFIX, DEAD_LETTERS};
 use crate::rapids::timestamp;
@@ -78,7 +78,8 @@ impl Listing {
             sequence: info.stream_sequence,
             written: timestamp(info.published),
         };
-        StoredLetter::read(message, record, |id| self.replays.contains(&id.to_string()))
+        let is_letter = |id: &LetterId| self.replays.contains(&id.to_string());
+        StoredLetter::read(message, record, |id| Some(id).filter(is_letter))
     }
 }
 

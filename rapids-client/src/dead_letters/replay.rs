@@ -7,10 +7,13 @@ use async_nats::HeaderMap;
 use jiff::Timestamp;
 
 use super::LetterId;
-use super::headers::{FIRST, LETTER, PACKET_ID, RIVER, Reader, SEQUENCE, STORED};
+use super::headers::{FIRST, LETTER, PACKET_ID, RIVER, Reader, SEQUENCE, STORED, VERSION};
 use super::text::escape;
 use crate::names::REPLAYS;
-use crate::{Error, Result};
+use crate::{Error, Result, stored};
+
+/// The newest version of the headers that is read.
+const NEWEST: u64 = 1;
 
 /// Whom a replayed packet is meant for, and what the rapids knew of the packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,9 +44,15 @@ impl Addressed {
         headers
     }
 
+    /// Reads the replay of this sequence.
+    ///
     /// # Errors
-    /// `Stream` if the message is no replay.
-    pub(crate) fn read(headers: &HeaderMap) -> Result<Self> {
+    /// `Record` if a newer version wrote it; `Stream` if the message is no replay.
+    pub(crate) fn read(headers: &HeaderMap, sequence: u64) -> Result<Self> {
+        let version = Reader(headers).parsed(VERSION).unwrap_or(NEWEST);
+        if version > NEWEST {
+            return Err(stored::newer(REPLAYS, &sequence.to_string(), version, NEWEST));
+        }
         let read = || {
             let read = Reader(headers);
             Ok(Self {
@@ -81,8 +90,12 @@ mod tests {
             letter: LetterId::of_replay("payment", "charge", 3),
             first: LetterId::of_packet("payment", "charge", 17),
         };
-        assert_eq!(Addressed::read(&addressed.headers()).unwrap(), addressed);
-        let error = Addressed::read(&HeaderMap::new()).unwrap_err().to_string();
+        assert_eq!(Addressed::read(&addressed.headers(), 3).unwrap(), addressed);
+        let error = Addressed::read(&HeaderMap::new(), 3).unwrap_err().to_string();
         assert!(error.ends_with("no replay: header `Rapids-River` is missing"), "{error}");
+        let mut newer = addressed.headers();
+        newer.insert("Rapids-Version", "2");
+        let error = Addressed::read(&newer, 3).unwrap_err().to_string();
+        assert_eq!(error, "`3` in `REPLAYS` is of version 2, this program knows 1: update it");
     }
 }

@@ -139,6 +139,7 @@ impl Note {
 
 /// The record of what somebody did with a dead letter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Action {
     /// What was done.
     pub deed: Deed,

@@ -8,6 +8,7 @@ use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{Error as JetStreamError, ErrorCode};
 use jiff::Timestamp;
 
+use super::editions::{Place, find};
 use super::{DeadLetter, LetterId, streams};
 use crate::connection::Connection;
 use crate::names::DEAD_LETTERS;
@@ -21,14 +22,6 @@ pub(crate) struct LetterStore {
     /// Since when the sequences of the rapids, and those of the replays, mean what they mean.
     rapids_created: Timestamp,
     replays_created: Timestamp,
-}
-
-/// What lies under a letter's id.
-enum Place {
-    /// A letter about this very packet.
-    Taken,
-    /// Nothing; letters from before a stream was made anew may have shifted the id.
-    Free(LetterId),
 }
 
 impl LetterStore {
@@ -54,46 +47,42 @@ impl LetterStore {
     /// `Full` if there is no room; `Refused` if the letter is larger than the server takes;
     /// `NotPermitted`; `Server` if nobody knows whether it is stored: try again.
     pub(crate) async fn store(&self, letter: &DeadLetter) -> Result<()> {
-        let mut id = letter.id.clone();
+        let mut letter = letter.clone();
         loop {
-            if self.publish(&id, letter).await? {
+            if self.publish(&letter).await? {
                 return Ok(());
             }
-            match self.find(&id).await? {
-                Place::Taken => return Ok(()),
-                Place::Free(free) => id = free,
+            match self.find(&letter.id, &letter.packet_id, letter.epoch).await? {
+                Place::Taken(_) => return Ok(()),
+                // From there on, so that what was found before is not looked at again.
+                Place::Free { id, former } => {
+                    letter.former = former.or(letter.former);
+                    letter.id = id;
+                }
             }
         }
     }
 
-    /// Whether a letter of this id is stored.
+    /// Whether the letter of this id about a packet in an epoch is stored.
     ///
     /// # Errors
     /// `NotPermitted`, `Server`.
-    pub(crate) async fn holds(&self, id: &LetterId) -> Result<bool> {
-        Ok(matches!(self.find(id).await?, Place::Taken))
+    pub(crate) async fn holds(&self, id: &LetterId, packet_id: &str, epoch: u64) -> Result<bool> {
+        Ok(matches!(self.find(id, packet_id, epoch).await?, Place::Taken(_)))
     }
 
-    /// Looks a letter up, past those from before its stream was made anew.
-    async fn find(&self, id: &LetterId) -> Result<Place> {
+    async fn find(&self, id: &LetterId, packet_id: &str, epoch: u64) -> Result<Place> {
         let created =
             if id.replay().is_some() { self.replays_created } else { self.rapids_created };
-        let mut id = id.clone();
-        loop {
-            match streams::letter(&self.connection, &id).await? {
-                None => return Ok(Place::Free(id)),
-                Some(message) if timestamp(message.time) >= created => return Ok(Place::Taken),
-                Some(_) => id = id.next_edition(),
-            }
-        }
+        find(&self.connection, id, (packet_id, epoch), created).await
     }
 
     /// Publishes a letter; `false` if there is one under this id.
-    async fn publish(&self, id: &LetterId, letter: &DeadLetter) -> Result<bool> {
+    async fn publish(&self, letter: &DeadLetter) -> Result<bool> {
         let mut headers = letter.headers();
         headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, "0");
         let message = PublishMessage::build().headers(headers).payload(letter.body.clone());
-        let subject = id.subject();
+        let subject = letter.id.subject();
         let jetstream = &self.connection.jetstream;
         let publishing = async {
             let answer = match jetstream.send_publish(subject.clone(), message).await {
@@ -130,6 +119,7 @@ pub(super) fn fault(action: &str, stream: &str, packet_id: &str, error: PublishE
 
 #[cfg(test)]
 mod tests {
+    use async_nats::HeaderMap;
     use async_nats::jetstream::stream::Config as StreamConfig;
     use rapids_test::NatsServer;
 
@@ -156,10 +146,10 @@ mod tests {
         let server = NatsServer::start().unwrap();
         let store = LetterStore::open(&connection(&server).await).await.unwrap();
         let letter = letter();
-        assert!(!store.holds(&letter.id).await.unwrap());
+        assert!(!store.holds(&letter.id, &letter.packet_id, letter.epoch).await.unwrap());
         store.store(&letter).await.unwrap();
         store.store(&DeadLetter { attempts: 9, ..letter.clone() }).await.unwrap();
-        assert!(store.holds(&letter.id).await.unwrap());
+        assert!(store.holds(&letter.id, &letter.packet_id, letter.epoch).await.unwrap());
         assert_eq!(stored(&store, "payment.charge.r3").await, letter);
         let info = stream::info_of(&store.connection, DEAD_LETTERS).await.unwrap().unwrap();
         assert_eq!(info.state.messages, 1);
@@ -203,13 +193,65 @@ mod tests {
         let mut store = LetterStore::open(&connection).await.unwrap();
         store.store(&letter).await.unwrap();
         store.rapids_created = Timestamp::now();
-        assert!(!store.holds(&letter.id).await.unwrap());
+        assert!(!store.holds(&letter.id, &letter.packet_id, letter.epoch).await.unwrap());
         let second = DeadLetter { packet_id: "another".to_owned(), ..letter.clone() };
         store.store(&second).await.unwrap();
         store.store(&second).await.unwrap();
-        assert!(store.holds(&letter.id).await.unwrap());
+        assert!(store.holds(&second.id, &second.packet_id, second.epoch).await.unwrap());
         assert_eq!(stored(&store, "payment.charge.17").await, letter);
         assert_eq!(stored(&store, "payment.charge.17-2").await.packet_id, "another");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_letter_about_the_packet_does_not_take_its_letters_place() {
+        let server = NatsServer::start().unwrap();
+        let connection = connection(&server).await;
+        let store = LetterStore::open(&connection).await.unwrap();
+        let letter = DeadLetter { id: "payment.charge.17".parse().unwrap(), ..letter() };
+        let put = async |edition: &str, headers: HeaderMap| {
+            let subject = format!("dead_letters.payment.charge.17{edition}");
+            let message = PublishMessage::build().headers(headers).payload("{}".into());
+            connection.jetstream.send_publish(subject, message).await.unwrap().await.unwrap();
+        };
+        put("", HeaderMap::new()).await;
+        put("-2", DeadLetter { packet_id: "another".to_owned(), ..letter.clone() }.headers()).await;
+        let mut of_another_service = letter.headers();
+        of_another_service.insert("Rapids-Service", "billing");
+        put("-3", of_another_service).await;
+        assert!(!store.holds(&letter.id, &letter.packet_id, letter.epoch).await.unwrap());
+        store.store(&letter).await.unwrap();
+        store.store(&letter).await.unwrap();
+        assert!(store.holds(&letter.id, &letter.packet_id, letter.epoch).await.unwrap());
+        assert_eq!(stored(&store, "payment.charge.17-4").await.packet_id, letter.packet_id);
+        let info = stream::info_of(&connection, DEAD_LETTERS).await.unwrap().unwrap();
+        assert_eq!(info.state.messages, 4);
+    }
+
+    #[tokio::test]
+    async fn a_letter_of_another_epoch_is_another_and_linked_to_the_one_before() {
+        let server = NatsServer::start().unwrap();
+        let store = LetterStore::open(&connection(&server).await).await.unwrap();
+        let of = |id: &str, epoch| {
+            let id = id.parse().unwrap();
+            DeadLetter { id, epoch, former: None, ..letter() }
+        };
+        for epoch in [0, 0, 1, 1, 4, 4, 1] {
+            store.store(&of("payment.charge.17", epoch)).await.unwrap();
+            // A replay is not given again when a position is moved.
+            store.store(&of("payment.charge.r3", epoch)).await.unwrap();
+        }
+        for (id, epoch, former) in [
+            ("payment.charge.17", 0, None),
+            ("payment.charge.17-2", 1, Some("payment.charge.17")),
+            ("payment.charge.17-3", 4, Some("payment.charge.17-2")),
+            ("payment.charge.r3", 0, None),
+        ] {
+            let found = stored(&store, id).await;
+            let former = former.map(|id| id.parse().unwrap());
+            assert_eq!((found.epoch, found.former), (epoch, former), "{id}");
+        }
+        let info = stream::info_of(&store.connection, DEAD_LETTERS).await.unwrap().unwrap();
+        assert_eq!(info.state.messages, 4);
     }
 
     #[tokio::test]

@@ -42,11 +42,12 @@ pub(super) struct Message<'a> {
 }
 
 impl StoredLetter {
-    /// Reads a message. `fails_again` tells whether a letter of this id exists.
+    /// Reads a message. `failed_again` tells whether there is a letter about what would have this id,
+    /// and which.
     pub(super) fn read(
         message: Message<'_>,
         record: Option<&Record>,
-        fails_again: impl FnOnce(&LetterId) -> bool,
+        failed_again: impl FnOnce(LetterId) -> Option<LetterId>,
     ) -> Result<Self> {
         let Message { subject, headers, body, sequence, written } = message;
         let no_letter = |fault: String| Error::Stream {
@@ -71,25 +72,27 @@ impl StoredLetter {
             again: None,
         };
         if let Some(record) = record.filter(|record| record.is_about(written)) {
-            stored.settle(record, fails_again);
+            stored.settle(record, failed_again);
         }
         Ok(stored)
     }
 
-    fn settle(&mut self, record: &Record, fails_again: impl FnOnce(&LetterId) -> bool) {
+    fn settle(&mut self, record: &Record, failed_again: impl FnOnce(LetterId) -> Option<LetterId>) {
         self.state = record.state;
         self.actions = std::iter::once(&record.action).chain(&record.resumed).cloned().collect();
-        self.again = self.replayed_as().filter(fails_again);
+        self.again = self.replayed_as().and_then(|(id, _)| failed_again(id));
         if self.again.is_some() {
             self.state = State::FailedAgain;
         }
     }
 
-    /// The id that the letter of its replay would have.
-    pub(super) fn replayed_as(&self) -> Option<LetterId> {
-        let replay = self.actions.first()?.replay?;
+    /// The id that the letter of its replay would have, and the packet that it would be about.
+    pub(super) fn replayed_as(&self) -> Option<(LetterId, String)> {
+        let action = self.actions.first()?;
         let id = &self.letter.id;
-        Some(LetterId::of_replay(id.service(), id.river(), replay))
+        let id = LetterId::of_replay(id.service(), id.river(), action.replay?);
+        let packet_id = action.packet_id.as_ref().unwrap_or(&self.letter.packet_id);
+        Some((id, packet_id.clone()))
     }
 
     /// The packet that the river could not handle, under its own id even if the body names none.

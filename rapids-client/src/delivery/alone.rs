@@ -16,6 +16,7 @@ use super::place::Place;
 use crate::Result;
 use crate::bucket::Bucket;
 use crate::error::with_causes;
+use crate::stored::Stored;
 
 /// The permission of one service, as one of its instances sees it.
 pub(crate) struct Alone {
@@ -37,7 +38,7 @@ struct Seen {
 
 /// One river's part of a packet, begun alone by an instance; empty when none is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct Mark {
     #[serde(skip_serializing_if = "String::is_empty")]
     instance: String,
@@ -48,6 +49,8 @@ pub(crate) struct Mark {
     /// How often it was begun alone, this time included.
     pub(crate) starts: u32,
 }
+
+impl Stored for Mark {}
 
 impl Mark {
     fn is_of(&self, place: Place, river: &str) -> bool {
@@ -149,8 +152,7 @@ impl Alone {
     }
 
     async fn look(&self) -> Result<()> {
-        let (found, revision) = self.bucket.load(&self.key).await?;
-        let found = found.and_then(|json| serde_json::from_slice(&json).ok());
+        let (found, revision) = self.bucket.read::<Mark>(&self.key).await?;
         let mut seen = self.seen.borrow_mut();
         if seen.as_ref().is_none_or(|seen| seen.revision != revision) {
             let mark = found.unwrap_or_default();

@@ -15,11 +15,22 @@ pub(crate) struct Burials {
     letters: LetterStore,
     /// Letters that could not be stored at the first try.
     waiting: Cell<usize>,
+    /// How often the position of the service was moved.
+    epoch: Cell<u64>,
 }
 
 impl Burials {
     pub(crate) fn new(letters: LetterStore) -> Self {
-        Self { letters, waiting: Cell::new(0) }
+        Self { letters, waiting: Cell::new(0), epoch: Cell::new(0) }
+    }
+
+    /// Learns in which epoch the position was taken up.
+    pub(crate) fn begin_epoch(&self, epoch: u64) {
+        self.epoch.set(epoch);
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.get()
     }
 
     /// Stores a letter, for as long as it takes: until then the packet is not acknowledged.
@@ -50,12 +61,12 @@ impl Burials {
         ended
     }
 
-    /// Whether a letter of this id is stored.
+    /// Whether the letter of this id about a packet is stored in this epoch.
     ///
     /// # Errors
     /// `NotPermitted`, `Server`.
-    pub(crate) async fn holds(&self, id: &LetterId) -> Result<bool> {
-        self.letters.holds(id).await
+    pub(crate) async fn holds(&self, id: &LetterId, packet_id: &str) -> Result<bool> {
+        self.letters.holds(id, packet_id, self.epoch.get()).await
     }
 
     /// How many letters wait for the server, or for room there.

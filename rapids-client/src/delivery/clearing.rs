@@ -39,11 +39,15 @@ pub(super) enum Sequel {
 impl Engine {
     /// Finds out whether a suspect may run.
     pub(super) fn clear(&mut self, turn: Turn) {
-        let suspects = self.suspects.clone();
+        let Some(in_hand) = self.in_hand.get(&turn.place) else {
+            return;
+        };
+        let (suspects, packet_id) = (self.suspects.clone(), in_hand.packet.id().to_owned());
         let (place, river) = (turn.place, self.service.rivers()[turn.river].name().to_owned());
         let letter = letter_id(&self.service, place, &river);
-        self.clearing
-            .push(Box::pin(async move { (turn, suspects.clear(place, &river, &letter).await) }));
+        self.clearing.push(Box::pin(async move {
+            (turn, suspects.clear(place, &river, (&letter, &packet_id)).await)
+        }));
     }
 
     pub(super) fn cleared(&mut self, turn: Turn, clearance: Clearance) {

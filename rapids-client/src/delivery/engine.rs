@@ -37,6 +37,7 @@ use super::turning::Finished;
 use super::window::Window;
 use crate::Result;
 use crate::matcher::Matcher;
+use crate::notices::Notices;
 use crate::rapids::Rapids;
 use crate::river::River;
 use crate::service::{Announcement, Service};
@@ -90,6 +91,7 @@ pub(crate) struct Engine {
     pub(super) held: Held,
     pub(super) window: Window,
     pub(super) tally: Tally,
+    pub(super) notices: Notices,
     /// Every packet that was delivered and that a river is still to handle.
     pub(super) in_hand: BTreeMap<Place, InHand>,
     pub(super) schedule: Schedule,
@@ -151,6 +153,7 @@ impl Engine {
             announcement: opened.announcement,
             window: Window::new(service.concurrency_limit()),
             tally: Tally::default(),
+            notices: Notices::default(),
             in_hand: BTreeMap::new(),
             recalling: FuturesUnordered::new(),
             clearing: FuturesUnordered::new(),

@@ -21,6 +21,7 @@ use super::tickets::Ticket;
 use crate::backoff;
 use crate::error::with_causes;
 use crate::memory::{Crowded, MemoryKey, Record};
+use crate::notices::Notices;
 use crate::packet::Packet;
 use crate::rapids::{Outgoing, Outputs, SentOutputs};
 use crate::river::River;
@@ -74,6 +75,7 @@ pub(crate) struct Handling {
     pub(crate) outputs: Outputs,
     pub(crate) memories: Option<Memories>,
     pub(crate) ledger: Option<Ledger>,
+    pub(crate) notices: Notices,
 }
 
 impl Handling {
@@ -134,7 +136,7 @@ impl Handling {
                     out_of_reach(key, attempt, &error).await;
                     continue;
                 }
-                loaded => loaded.map_err(Unended::by_store)?,
+                loaded => loaded.map_err(|error| self.by_store(error))?,
             };
             let ran = self.run(river, packet, record).await?;
             match memories.save(key, &ran.record, &loaded).await {
@@ -146,7 +148,7 @@ impl Handling {
                 Err(error @ Error::Server { .. }) if attempt < STEP_ATTEMPTS => {
                     out_of_reach(key, attempt, &error).await;
                 }
-                Err(error) => return Err(Unended::by_store(error)),
+                Err(error) => return Err(self.by_store(error)),
             }
         }
     }
@@ -158,7 +160,8 @@ impl Handling {
         packet: &Packet,
         ledger: &Ledger,
     ) -> Result<Vec<Outgoing>, Unended> {
-        let claim = ledger.claim(river.name(), packet).await.map_err(Unended::by_store)?;
+        let claim = ledger.claim(river.name(), packet).await;
+        let claim = claim.map_err(|error| self.by_store(error))?;
         let mut claimed = match claim {
             Claim::Mine(claimed) => claimed,
             Claim::Done(packets) => return Ok(self.outputs.prepare(&packets)?),
@@ -179,6 +182,7 @@ impl Handling {
         match ran {
             Ok(ran) => self.complete(ledger, claimed, ran).await,
             Err(unended) => {
+                let unended = unended.after_effect();
                 if let Err(error) = ledger.release(&claimed).await {
                     warn!("the claim lasts until it is abandoned: {}", with_causes(&error));
                 }
@@ -216,8 +220,27 @@ impl Handling {
                     warn!(?wait, "the ledger is out of reach: {}", with_causes(&error));
                     sleep(wait).await;
                 }
-                Err(error) => return Err(Unended::by_store(error)),
+                Err(error) => return Err(self.by_store(error)),
             }
+        }
+    }
+
+    /// What an error of a memory or the ledger means. A reaction's own error of the same kind
+    /// concerns it alone.
+    fn by_store(&self, error: Error) -> Unended {
+        match error {
+            error @ Error::NotPermitted { .. } => Unended::Refused(error),
+            error @ Error::Server { .. } => {
+                warn!("to be tried again: {}", with_causes(&error));
+                Unended::Unready(LATER)
+            }
+            Error::Record { is_newer: true, ref bucket, .. } => {
+                if self.notices.is_new(bucket) {
+                    warn!("packets wait: {error}");
+                }
+                Unended::Unready(LATER)
+            }
+            error => Unended::Failed(error.into()),
         }
     }
 
@@ -292,16 +315,15 @@ enum Unended {
 }
 
 impl Unended {
-    /// What an error of a memory or the ledger means. A reaction's own error of the same kind
-    /// concerns it alone.
-    fn by_store(error: Error) -> Self {
-        match error {
-            error @ Error::NotPermitted { .. } => Self::Refused(error),
-            error @ Error::Server { .. } => {
-                warn!("to be tried again: {}", with_causes(&error));
-                Self::Unready(LATER)
+    /// As the end of a reaction that may have had an effect outside of the bus.
+    fn after_effect(self) -> Self {
+        match self {
+            Self::Failed(error) if matches!(error.downcast_ref(), Some(Error::Refused { .. })) => {
+                let told = "it ran, and its effect may have happened, but what it returned cannot \
+                            be published";
+                Self::Failed(error.context(told))
             }
-            error => Self::Failed(error.into()),
+            other => other,
         }
     }
 }

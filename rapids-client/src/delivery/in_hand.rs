@@ -95,11 +95,11 @@ impl InHand {
         (note != self.noted.note).then_some(Noted { note, revision })
     }
 
-    /// The letter in which a river gives it up.
+    /// The letter in which a river gives it up, in an epoch of the position.
     pub(crate) fn letter(
         &self,
         service: &Service,
-        instance: &str,
+        (instance, epoch): (&str, u64),
         (place, river): (Place, usize),
         cause: Cause,
     ) -> DeadLetter {
@@ -126,6 +126,8 @@ impl InHand {
             correlation_id: packet.correlation_id().to_owned(),
             breadcrumbs: packet.breadcrumbs().to_vec(),
             first: self.addressed.as_ref().map(|addressed| addressed.first.clone()),
+            epoch,
+            former: None,
             body: packet.body(),
         }
     }

@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -17,6 +18,7 @@ use crate::memory::encoded;
 use crate::names::ONCE;
 use crate::packet::Packet;
 use crate::service::Service;
+use crate::stored::{Stored, foreign};
 use crate::{Error, Result};
 
 /// A claim that was not renewed for this long can be taken over.
@@ -42,6 +44,26 @@ enum Entry {
     Claimed(String),
     /// Ended, with what it had to say.
     Done(Vec<Box<RawValue>>),
+    /// Ended, with so much to say that it lies in parts under keys of their own.
+    DoneInParts(Parts),
+}
+
+impl Stored for Entry {}
+
+/// How an entry lies in parts.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parts {
+    /// The revision of the claim, which no other attempt had.
+    of: u64,
+    count: usize,
+    bytes: usize,
+}
+
+impl Parts {
+    fn keys(&self, key: &str) -> impl Iterator<Item = String> {
+        (1..=self.count).map(move |part| format!("{key}.{}.{part}", self.of))
+    }
 }
 
 /// What the ledger says of a packet that a river is about to react to.
@@ -87,23 +109,20 @@ impl Ledger {
         if let Some(revision) = self.save_claim(&key, 0).await? {
             return Ok(Claim::Mine(Claimed { key, revision }));
         }
-        let (found, revision) = self.bucket.load(&key).await?;
-        match found.map(|json| serde_json::from_slice(&json)) {
-            Some(Ok(Entry::Done(bodies))) => {
-                let read = |body: &RawValue| Packet::from_bytes(body.get().to_owned());
-                return bodies
-                    .iter()
-                    .map(|body| read(body))
-                    .collect::<Result<_>>()
-                    .map(Claim::Done);
+        let (found, revision) = self.bucket.read(&key).await?;
+        match found {
+            Some(Entry::Done(bodies)) => return packets(&bodies).map(Claim::Done),
+            Some(Entry::DoneInParts(parts)) => {
+                let bodies = self.read_parts(&key, &parts).await?;
+                return packets(&bodies).map(Claim::Done);
             }
-            Some(Ok(Entry::Claimed(by)))
+            Some(Entry::Claimed(by))
                 if by != self.instance && !self.is_abandoned(&key, revision) =>
             {
                 return Ok(Claim::Taken);
             }
-            // Its own from before, an abandoned one, none, or what something else wrote there.
-            _ => {}
+            // Its own from before, an abandoned one, or none.
+            Some(Entry::Claimed(_)) | None => {}
         }
         let saved = self.save_claim(&key, revision).await?;
         Ok(saved.map_or(Claim::Taken, |revision| Claim::Mine(Claimed { key, revision })))
@@ -133,9 +152,50 @@ impl Ledger {
 
     /// Writes down what came of it; `false` if another instance has taken it over.
     pub(crate) async fn complete(&self, claimed: &mut Claimed, outputs: &[Packet]) -> Result<bool> {
+        let unwritten = |error| unwritten(&claimed.key, error);
         let bodies: Result<_, _> = outputs.iter().map(Packet::to_raw).collect();
-        let entry = Entry::Done(bodies.map_err(|error| written(&claimed.key, error))?);
-        self.write(claimed, &entry).await
+        let entry = Entry::Done(bodies.map_err(unwritten)?);
+        let json = serde_json::to_vec(&entry).map_err(unwritten)?;
+        if json.len() <= self.bucket.largest_value() {
+            return self.write(claimed, &entry).await;
+        }
+        match self.write_parts(claimed, &json).await? {
+            Some(parts) => self.write(claimed, &Entry::DoneInParts(parts)).await,
+            None => Ok(false),
+        }
+    }
+
+    /// Writes an entry down in parts; `None` if another instance has taken it over meanwhile. What is
+    /// left of one that was not finished goes with its age.
+    async fn write_parts(&self, claimed: &mut Claimed, json: &[u8]) -> Result<Option<Parts>> {
+        let chunks = json.chunks(self.bucket.largest_value());
+        let parts = Parts { of: claimed.revision, count: chunks.len(), bytes: json.len() };
+        let key = claimed.key.clone();
+        let mut renewed = Instant::now();
+        for (key, chunk) in parts.keys(&key).zip(chunks) {
+            // One that is there is of an attempt that was not answered, and the same.
+            self.bucket.save(&key, Bytes::copy_from_slice(chunk), 0).await?;
+            if renewed.elapsed() > RENEWAL {
+                if !self.renew(claimed).await? {
+                    return Ok(None);
+                }
+                renewed = Instant::now();
+            }
+        }
+        Ok(Some(parts))
+    }
+
+    /// Reads what was written down in parts.
+    async fn read_parts(&self, key: &str, parts: &Parts) -> Result<Vec<Box<RawValue>>> {
+        let mut json = Vec::with_capacity(parts.bytes);
+        for part in parts.keys(key) {
+            let (chunk, _) = self.bucket.load(&part).await?;
+            json.extend_from_slice(&chunk.ok_or_else(|| foreign(ONCE, &part, "it is missing"))?);
+        }
+        match serde_json::from_slice(&json) {
+            Ok(Entry::Done(bodies)) if json.len() == parts.bytes => Ok(bodies),
+            _ => Err(foreign(ONCE, key, "its parts are not what was written")),
+        }
     }
 
     /// Replaces a claim of its own, also where an earlier write of its own was not answered.
@@ -145,9 +205,9 @@ impl Ledger {
                 claimed.revision = revision;
                 return Ok(true);
             }
-            let (found, revision) = self.bucket.load(&claimed.key).await?;
-            match found.map(|json| serde_json::from_slice(&json)) {
-                Some(Ok(Entry::Claimed(by))) if by == self.instance => claimed.revision = revision,
+            let (found, revision) = self.bucket.read(&claimed.key).await?;
+            match found {
+                Some(Entry::Claimed(by)) if by == self.instance => claimed.revision = revision,
                 _ => return Ok(false),
             }
         }
@@ -163,11 +223,62 @@ impl Ledger {
     }
 
     async fn save(&self, key: &str, entry: &Entry, revision: u64) -> Result<Option<u64>> {
-        let json = serde_json::to_vec(entry).map_err(|error| written(key, error))?;
+        let json = serde_json::to_vec(entry).map_err(|error| unwritten(key, error))?;
         self.bucket.save(key, json.into(), revision).await
     }
 }
 
-fn written(key: &str, error: serde_json::Error) -> Error {
+fn packets(bodies: &[Box<RawValue>]) -> Result<Vec<Packet>> {
+    bodies.iter().map(|body| Packet::from_bytes(body.get().to_owned())).collect()
+}
+
+fn unwritten(key: &str, error: serde_json::Error) -> Error {
     Error::Server { action: format!("write out `{key}`"), source: error.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use rapids_test::NatsServer;
+
+    use super::*;
+    use crate::{Config, River};
+
+    async fn ledger(server: &NatsServer, instance: &str) -> Ledger {
+        let config = Config::new(server.url());
+        let connection = Connection::open(&config, "test").await.unwrap();
+        let river = River::new("charge").event("x").once().react(|_: Packet| async { Ok(()) });
+        let service = Service::new("s", config).river(river);
+        let opening = Ledger::open_for(&connection, &service, instance, Duration::ZERO);
+        opening.await.unwrap().unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_entry_in_parts_is_read_back_as_it_was_written_or_told() {
+        let server = NatsServer::start().unwrap();
+        let (one, two) = (ledger(&server, "one").await, ledger(&server, "two").await);
+        let packet = Packet::event("x");
+        let Claim::Mine(mut claimed) = one.claim("charge", &packet).await.unwrap() else {
+            panic!("nobody else is there");
+        };
+        let output = |n| Packet::event("y").with("n", n).with("pad", "ü".repeat(300_000));
+        let outputs: Vec<_> = (0..5).map(output).collect();
+        assert!(one.complete(&mut claimed, &outputs).await.unwrap());
+
+        let Claim::Done(packets) = two.claim("charge", &packet).await.unwrap() else {
+            panic!("it is done");
+        };
+        assert_eq!(packets.len(), outputs.len());
+        for (packet, output) in packets.iter().zip(&outputs) {
+            assert_eq!(packet.body(), output.body());
+        }
+        let keys = two.bucket.keys().await.unwrap();
+        let part = keys.iter().find(|key| key.ends_with(".2")).unwrap();
+        let (_, revision) = two.bucket.load(part).await.unwrap();
+        two.bucket.save(part, "else".into(), revision).await.unwrap();
+        let told = async || two.claim("charge", &packet).await.err().unwrap().to_string();
+        assert!(told().await.contains("its parts are not what was written"), "{}", told().await);
+        two.bucket.delete(part).await.unwrap();
+        let missing = format!("`{part}` in `RAPIDS_ONCE` was written by something else: it is");
+        assert!(told().await.starts_with(&missing), "{}", told().await);
+    }
 }

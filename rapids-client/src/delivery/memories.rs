@@ -120,6 +120,11 @@ impl Memories {
         for key in keys {
             let saved = async {
                 let (record, loaded) = self.load(&key).await?;
+                if record.is_empty() {
+                    // Its record was deleted, and with it what is noted of it.
+                    self.published.borrow_mut().remove(&key);
+                    return Ok(true);
+                }
                 self.save(&key, &record, &loaded).await
             };
             if let Err(error) = saved.await {

@@ -14,11 +14,12 @@ use super::place::Place;
 use crate::bucket::Bucket;
 use crate::connection::Connection;
 use crate::names::HANDLING;
+use crate::stored::Stored;
 use crate::{Error, Result};
 
 /// How far one river has come with a packet.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct Progress {
     /// It has handled the packet, or put it to the dead letters.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -35,6 +36,8 @@ pub(crate) struct Progress {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Note(pub(crate) BTreeMap<String, Progress>);
+
+impl Stored for Note {}
 
 /// A note as it is written down, or is to be: with the revision that it has, or replaces.
 #[derive(Debug, Clone, Default)]
@@ -65,11 +68,12 @@ impl Notes {
     }
 
     /// The note about a packet, empty if there is none.
+    ///
+    /// # Errors
+    /// `Record` if something else lies there, or a newer note; `NotPermitted`, `Server`.
     pub(crate) async fn load(&self, place: Place) -> Result<Noted> {
-        let (found, revision) = self.bucket.load(&self.key(place)).await?;
-        // What something else wrote there says nothing; it is replaced.
-        let note = found.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
-        Ok(Noted { note, revision })
+        let (note, revision) = self.bucket.read::<Note>(&self.key(place)).await?;
+        Ok(Noted { note: note.unwrap_or_default(), revision })
     }
 
     /// Saves a note unless another instance did since it was loaded: then `None`.
@@ -107,5 +111,41 @@ impl Notes {
 
     fn key(&self, place: Place) -> String {
         format!("{}.{place}", self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rapids_test::NatsServer;
+
+    use super::*;
+    use crate::Config;
+    use crate::delivery::place::Feed;
+
+    #[tokio::test]
+    async fn what_is_no_note_is_told_and_left_as_it_is() {
+        let server = NatsServer::start().unwrap();
+        let connection = Connection::open(&Config::new(server.url()), "test").await.unwrap();
+        let created = Timestamp::from_second(7).unwrap();
+        let notes = Notes::open(&connection, "s", created, Duration::ZERO).await.unwrap();
+        let place = Place { feed: Feed::Rapids, sequence: 3 };
+        for (json, fault) in [
+            ("nonsense", "was written by something else: "),
+            (r#"{"charge":{"tries":1}}"#, "was written by something else: unknown field `tries`"),
+            (r#"{"charge":{"attempts":1},"version":2}"#, "is of version 2"),
+        ] {
+            let (_, revision) = notes.bucket.load("s.7.3").await.unwrap();
+            notes.bucket.save("s.7.3", json.into(), revision).await.unwrap();
+            let error = notes.load(place).await.unwrap_err().to_string();
+            let expected = format!("`s.7.3` in `RAPIDS_HANDLING` {fault}");
+            assert!(error.starts_with(&expected), "{error}");
+            assert!(notes.replace(place, Noted::default()).await.is_err());
+            assert_eq!(notes.bucket.load("s.7.3").await.unwrap().0.unwrap(), json);
+        }
+        let json = r#"{"version":{"attempts":2,"starts":0}}"#;
+        let (_, revision) = notes.bucket.load("s.7.3").await.unwrap();
+        notes.bucket.save("s.7.3", json.into(), revision).await.unwrap();
+        let Noted { note, .. } = notes.load(place).await.unwrap();
+        assert_eq!(note.0["version"].attempts, 2, "of a river of that name");
     }
 }

@@ -31,6 +31,7 @@ use crate::connection::Connection;
 use crate::dead_letters::LetterStore;
 use crate::error::with_causes;
 use crate::names::REPLAYS;
+use crate::notices::Notices;
 use crate::rapids::stream::StreamFacts;
 use crate::rapids::{Outputs, Publisher, Rapids};
 use crate::service::{Announcement, Service};
@@ -100,7 +101,8 @@ impl Opening {
         let alone = Alone::new(notes.bucket().clone(), name, &instance, silence);
         let publisher = Publisher::new(connection.clone(), rapids.facts());
         let outputs = Outputs::new(Arc::new(publisher.permitted_by(permit.clone())));
-        let handling = Rc::new(Handling { desk, permit, outputs, memories, ledger });
+        let notices = Notices::default();
+        let handling = Rc::new(Handling { desk, permit, outputs, memories, ledger, notices });
         let burials = Rc::new(Burials::new(letters));
         let suspicion = (notes, alone, burials.clone());
         let suspects = Rc::new(Suspects::new(&connection, name, suspicion, floor.clone()));
@@ -138,6 +140,7 @@ impl Opening {
         {
             warn!("the position may be of a later epoch: {}", with_causes(&error));
         }
+        opened.burials.begin_epoch(opened.entry.epoch());
         Ok(Some(Engine::new(opened, taken_up)))
     }
 }

@@ -69,8 +69,14 @@ impl Suspects {
         Self { notes, alone, burials, connection, service, floor, busy: Cell::new(None) }
     }
 
-    /// Decides about one river's part of a packet.
-    pub(crate) async fn clear(&self, place: Place, river: &str, letter: &LetterId) -> Clearance {
+    /// Decides about one river's part of a packet. The letter is the one that it would have, by its
+    /// id and that of the packet.
+    pub(crate) async fn clear(
+        &self,
+        place: Place,
+        river: &str,
+        letter: (&LetterId, &str),
+    ) -> Clearance {
         let busy = self.busy.get().map(|until| until.saturating_duration_since(Instant::now()));
         // One that another instance had begun is told from a silence that is worth waiting for.
         if let Some(wait) = busy.filter(|wait| !wait.is_zero() && !self.alone.is_about(place)) {
@@ -86,9 +92,14 @@ impl Suspects {
         clearance
     }
 
-    async fn try_clear(&self, place: Place, river: &str, letter: &LetterId) -> Result<Clearance> {
+    async fn try_clear(
+        &self,
+        place: Place,
+        river: &str,
+        (letter, packet_id): (&LetterId, &str),
+    ) -> Result<Clearance> {
         let (is_buried, mut noted, is_free) = tokio::try_join!(
-            self.burials.holds(letter),
+            self.burials.holds(letter, packet_id),
             self.notes.load(place),
             self.alone.is_free_for(place)
         )?;

@@ -1,5 +1,7 @@
 //! From a delivery to the turns of the rivers that it concerns.
 
+use std::time::Duration;
+
 use tracing::{error, warn};
 
 use super::delivered::Delivered;
@@ -55,6 +57,9 @@ impl Engine {
         };
         let taken = match read {
             Ok(taken) => taken,
+            Err(error @ Error::Record { is_newer: true, .. }) => {
+                return self.hand_back_newer(&delivered, &error).await;
+            }
             Err(error) => {
                 self.tally.malformed += 1;
                 let malformed = self.tally.malformed;
@@ -63,6 +68,7 @@ impl Engine {
             }
         };
         self.tally.mistyped += u64::try_from(taken.packet.mistyped()).unwrap_or_default();
+        self.tell_of_claimed_id(&taken.packet);
         if taken.verdicts.is_empty() {
             return self.skip(delivered).await;
         }
@@ -73,9 +79,37 @@ impl Engine {
         let is_again = delivered.is_again
             || self.tenure.as_ref().is_some_and(|tenure| tenure.may_have_begun(place));
         if is_again {
-            self.recall(place, taken);
+            self.recall(place, taken, Duration::ZERO);
         } else {
             self.admit(place, taken, Noted::default(), false);
+        }
+    }
+
+    /// Hands a replay back that a newer version wrote: another instance may know it.
+    async fn hand_back_newer(&mut self, delivered: &Delivered, error: &Error) {
+        if self.notices.is_new("newer replays") {
+            warn!(place = %delivered.place, "it waits: {error}");
+        }
+        if self.held.add(delivered) {
+            self.held.settle(delivered.place, Fate::Again(NEWER_AGAIN)).await;
+        }
+    }
+
+    /// Warns of a packet whose body claims another id than its message has, once for each service
+    /// that publishes such.
+    fn tell_of_claimed_id(&self, packet: &Packet) {
+        let Some(claimed) = packet.claimed_id() else {
+            return;
+        };
+        let publisher = packet.breadcrumbs().last().map_or("", String::as_str);
+        if self.notices.is_new(&format!("ids of {publisher}")) {
+            let id = packet.id();
+            warn!(
+                publisher,
+                id,
+                claimed,
+                "a packet says in `rapids.id` what differs from its `Nats-Msg-Id`: that counts"
+            );
         }
     }
 
@@ -119,7 +153,7 @@ impl Engine {
         let headers = delivered.headers.as_ref().ok_or_else(|| Error::Malformed {
             reason: "a replay without headers names no river".to_owned(),
         })?;
-        let addressed = Addressed::read(headers)?;
+        let addressed = Addressed::read(headers, delivered.place.sequence)?;
         let arrival = Arrival {
             sequence: addressed.sequence,
             replay: Some(delivered.place.sequence),
@@ -136,9 +170,12 @@ impl Engine {
     }
 
     /// Reads what was written down of a packet that comes again.
-    fn recall(&mut self, place: Place, taken: Taken) {
+    fn recall(&mut self, place: Place, taken: Taken, after: Duration) {
         let suspects = self.suspects.clone();
         self.recalling.push(Box::pin(async move {
+            if !after.is_zero() {
+                tokio::time::sleep(after).await;
+            }
             Recalled { place, taken, noted: suspects.notes.load(place).await }
         }));
     }
@@ -148,7 +185,14 @@ impl Engine {
         match noted {
             Ok(noted) => self.admit(place, taken, noted, true),
             Err(error) => {
-                warn!(%place, "it has to come again: {}", with_causes(&error));
+                let is_lasting = matches!(error, Error::Record { .. });
+                if !is_lasting || self.notices.is_new(&error.to_string()) {
+                    warn!(%place, "it has to wait: {}", with_causes(&error));
+                }
+                if self.tenure.is_some() {
+                    // Nobody would give it to this instance again.
+                    return self.recall(place, taken, RECALL_AGAIN);
+                }
                 self.held.settle(place, Fate::Again(RECALL_AGAIN)).await;
             }
         }
@@ -207,8 +251,8 @@ impl Engine {
         let (packet, place, kind) = (in_hand.packet.id(), turn.place, cause.kind);
         error!(river, packet, %place, "{kind}: {}", cause.told());
         self.tally.buried(kind);
-        let instance = self.announcement.id();
-        let letter = in_hand.letter(&self.service, instance, (place, turn.river), cause);
+        let by = (self.announcement.id(), self.burials.epoch());
+        let letter = in_hand.letter(&self.service, by, (place, turn.river), cause);
         Work::Bury(Box::new(letter))
     }
 }
@@ -218,4 +262,7 @@ const NOT_TAKEN: &str = "the river does not take the packet any more";
 const NO_RIVER: &str = "the service has no such river any more";
 
 /// When a packet comes again of which it could not be read what was written down.
-const RECALL_AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
+const RECALL_AGAIN: Duration = Duration::from_secs(1);
+
+/// When a replay comes again that a newer version wrote.
+const NEWER_AGAIN: Duration = Duration::from_secs(10);

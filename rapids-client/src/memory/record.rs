@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::MemoryKey;
 use crate::packet::Packet;
+use crate::stored::Stored;
 
 /// Packet ids kept per river however old they are, against a publisher that repeats itself.
 const IDS_KEPT: usize = 64;
@@ -21,6 +23,7 @@ pub(crate) struct Crowded;
 
 /// Up to where the server delivers nothing again, on either stream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Floors {
     pub(crate) rapids: u64,
     pub(crate) replays: u64,
@@ -46,7 +49,14 @@ impl Floors {
 /// Saved as one value by compare-and-set, so the memory, the ids of the packets folded into it
 /// and the packets still to be published always belong together.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Record {
+    /// Which fields there are, and the key that they belong to; absent in records from before there
+    /// were versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
     /// The user's value; absent until a packet was folded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     memory: Option<Box<RawValue>>,
@@ -80,13 +90,39 @@ impl Folded {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Unpublished {
     river: String,
     packet: String,
     bodies: Vec<Box<RawValue>>,
 }
 
+impl Stored for Record {
+    fn fault(&self, key: &str) -> Option<String> {
+        match (self.version, self.key.as_deref()) {
+            (Some(1), Some(own)) if own == key => None,
+            (Some(1), Some(own)) => Some(format!("it is the record of `{own}`")),
+            (None, None) if self.is_empty() => Some("it has no field of a record".to_owned()),
+            (None, None) => None,
+            _ => Some("it has not both `version`, which is 1, and `key`".to_owned()),
+        }
+    }
+}
+
 impl Record {
+    /// This record as it is kept under a key.
+    pub(crate) fn of_key(self, key: &MemoryKey) -> Self {
+        Self { version: Some(Self::VERSION), key: Some(key.to_string()), ..self }
+    }
+
+    /// Whether no packet has moved it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.memory.is_none()
+            && self.folded.is_empty()
+            && self.floors.are_zero()
+            && self.unpublished.is_empty()
+    }
+
     /// Whether the packet has moved this memory already.
     pub(crate) fn holds(&self, river: &str, packet: &Packet) -> bool {
         self.folded
@@ -201,6 +237,29 @@ mod tests {
         assert!(record.settle("count", visit(1).id()));
         assert!(handle(&mut record, &visit(1)).await.is_empty(), "known to be published");
         assert_eq!(handle(&mut record, &visit(3)).await, ["3"]);
+    }
+
+    #[test]
+    fn a_record_names_its_key_or_is_from_before_there_were_versions() {
+        let fault = |json: &str| serde_json::from_str::<Record>(json).unwrap().fault("m.k");
+        for json in [
+            r#"{"version":1,"key":"m.k"}"#,
+            r#"{"version":1,"key":"m.k","memory":7,"folded":{"r":[["p",1]]}}"#,
+            r#"{"memory":7}"#,
+            r#"{"folded":{"r":[["p"]]}}"#,
+        ] {
+            assert_eq!(fault(json), None, "{json}");
+        }
+        for json in [
+            "{}",
+            r#"{"memory":null}"#,
+            r#"{"version":1,"memory":7}"#,
+            r#"{"version":0,"key":"m.k","memory":7}"#,
+            r#"{"key":"m.k","memory":7}"#,
+            r#"{"version":1,"key":"m.l","memory":7}"#,
+        ] {
+            assert!(fault(json).is_some(), "{json}");
+        }
     }
 
     #[tokio::test]

@@ -33,17 +33,12 @@ impl MemoryStore {
     }
 
     /// The record of a key and the revision to save it against.
+    ///
+    /// # Errors
+    /// `Record` if something else lies there, or a newer record; `NotPermitted`, `Server`.
     pub(crate) async fn load(&self, key: &MemoryKey) -> Result<(Record, u64)> {
-        let (found, revision) = self.0.load(key.as_ref()).await?;
-        let Some(found) = found else {
-            return Ok((Record::default(), revision));
-        };
-        match serde_json::from_slice(&found) {
-            Ok(record) => Ok((record, revision)),
-            Err(error) => Err(Error::Malformed {
-                reason: format!("the memory `{key}` was written by something else: {error}"),
-            }),
-        }
+        let (found, revision) = self.0.read::<Record>(key.as_ref()).await?;
+        Ok((found.unwrap_or_default().of_key(key), revision))
     }
 
     /// Saves a record, unless it was saved by another since it was loaded: then `false`.

@@ -22,10 +22,13 @@ pub struct Arrival {
 }
 
 impl Arrival {
-    /// The id of a packet whose body names none.
-    pub(crate) fn packet_id(&self) -> String {
-        self.message_id.clone().filter(|id| is_id(id)).unwrap_or_else(|| {
-            format!("{STREAM}-{}-{}", self.stream_created.as_second(), self.sequence)
-        })
+    /// The message's own id, if it can be a packet's.
+    pub(crate) fn own_id(&self) -> Option<&str> {
+        self.message_id.as_deref().filter(|id| is_id(id))
+    }
+
+    /// The id of a packet that has no other.
+    pub(crate) fn derived_id(&self) -> String {
+        format!("{STREAM}-{}-{}", self.stream_created.as_second(), self.sequence)
     }
 }

@@ -37,6 +37,8 @@ static TIMES: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 #[derive(Debug, Clone)]
 pub(crate) struct Provenance {
     pub(crate) id: ByteString,
+    /// What the body says to be its id, where the message has another one.
+    pub(crate) claimed_id: Option<ByteString>,
     pub(crate) created: Timestamp,
     /// `None` if it is the packet's own id.
     correlation_id: Option<ByteString>,
@@ -60,6 +62,7 @@ impl Provenance {
     fn of(id: ByteString, created: Timestamp) -> Self {
         Self {
             id,
+            claimed_id: None,
             created,
             correlation_id: None,
             causation_id: None,
@@ -86,9 +89,15 @@ impl Provenance {
         let read_count = reader.read(said.read_count, |json| serde_json::from_str(json).ok());
         let breadcrumbs = reader.read(said.breadcrumbs, |json| serde_json::from_str(json).ok());
 
-        let id = id.or_else(|| arrival.map(|arrival| arrival.packet_id().into()));
+        // The stream tells repeated messages apart by their own ids, so those count.
+        let (id, claimed_id) = match (arrival.and_then(Arrival::own_id), id) {
+            (Some(own), Some(said)) if *own == *said => (Some(said), None),
+            (Some(own), said) => (Some(own.into()), said),
+            (None, said) => (said.or_else(|| Some(arrival?.derived_id().into())), None),
+        };
         let created = created.or(arrival.map(|arrival| arrival.stored));
         Self {
+            claimed_id,
             correlation_id,
             causation_id,
             read_count: read_count.unwrap_or(0),
@@ -298,6 +307,21 @@ mod tests {
 
         let named = Arrival { message_id: Some("o-1".into()), ..arrival() };
         assert_eq!(Provenance::read(&fields("{}"), Some(&named)).id, "o-1");
+    }
+
+    #[test]
+    fn the_id_of_the_message_counts_before_that_of_the_body() {
+        let read = |own: &str, body: &str| {
+            let arrival = Arrival { message_id: Some(own.to_owned()), ..arrival() };
+            let read = Provenance::read(&fields(body), Some(&arrival));
+            (read.id.to_string(), read.claimed_id.map(String::from))
+        };
+        let body = r#"{"rapids":{"id":"a"}}"#;
+        assert_eq!(read("b", body), ("b".to_owned(), Some("a".to_owned())));
+        assert_eq!(read("a", body), ("a".to_owned(), None));
+        let unusable = "x".repeat(MAX_ID_BYTES + 1);
+        assert_eq!(read(&unusable, body), ("a".to_owned(), None));
+        assert_eq!(read(&unusable, "{}"), ("RAPIDS-1793491200-17".to_owned(), None));
     }
 
     #[test]

@@ -231,6 +231,9 @@ impl Mover<'_> {
 
     async fn look(&self) -> Result<Found> {
         let (json, revision) = self.bucket.load(self.service).await?;
+        if let Some(json) = &json {
+            Record::refuse_newer(self.service, json)?;
+        }
         let record = match json {
             Some(json) => Record::of_stream(&json, self.facts.created),
             None => Err(deleted()),

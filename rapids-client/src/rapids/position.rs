@@ -158,6 +158,7 @@ pub(super) async fn one(connection: &Connection, service: &str) -> Result<Option
     let Some(facts) = stream::info(connection).await?.as_ref().map(StreamFacts::from) else {
         return Ok(None);
     };
+    Record::refuse_newer(service, &json)?;
     let record = Record::of_stream(&json, facts.created).map_err(|fault| lost(service, &fault))?;
     Ok(Some(Position::of_record(service, record, written, facts.last_sequence)))
 }

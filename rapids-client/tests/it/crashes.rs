@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use rapids_client::{Config, Delivery, Kind, Note, Packet, River, Service, State};
+use rapids_client::{Config, Delivery, Kind, Note, Packet, River, Service, State, retry_after};
 use tempfile::TempDir;
 
 use crate::harness::{Bench, soon};
@@ -203,4 +203,37 @@ async fn packets_that_come_again_run_one_at_a_time_over_all_instances() {
     assert!(most.load(Ordering::Relaxed) > 1);
     one.stop().await;
     two.stop().await;
+}
+
+#[tokio::test]
+async fn a_packet_waits_while_its_note_cannot_be_read() {
+    let bench = Bench::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let diary = Diary::new(&folder);
+    let (failing, well) = (diary.clone(), diary.clone());
+    let failing = River::new("taste").event("came").react(move |_: Packet| {
+        failing.write("fails");
+        async { Err::<(), _>(retry_after(Duration::from_secs(30))) }
+    });
+    let service = bench.run(bench.service("taster", [failing])).await;
+    bench.rapids.publish(came(1)).await.unwrap();
+    diary.shows("fails", 1).await;
+    service.stop().await;
+    let notes = bench.jetstream().await.get_key_value("RAPIDS_HANDLING").await.unwrap();
+    let key = format!("taster.{}.1", bench.stream_created().await);
+    soon("the note", async { while notes.get(&key).await.unwrap().is_none() {} }).await;
+    notes.put(&key, "nonsense".into()).await.unwrap();
+
+    let well = River::new("taste").event("came").react(move |packet: Packet| {
+        well.write(&packet.get::<u64>("n").unwrap().unwrap().to_string());
+        async { Ok(()) }
+    });
+    let service = bench.run(bench.service("taster", [well])).await;
+    bench.rapids.publish(came(2)).await.unwrap();
+    diary.shows("2", 1).await;
+    assert_eq!(diary.lines(), ["fails", "2"]);
+    assert_eq!(notes.get(&key).await.unwrap().unwrap(), "nonsense");
+    notes.delete(&key).await.unwrap();
+    diary.shows("1", 1).await;
+    service.stop().await;
 }

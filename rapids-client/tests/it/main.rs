@@ -14,6 +14,7 @@ mod exclusive;
 mod flow;
 mod futures;
 mod harness;
+mod ids;
 mod known;
 mod laws;
 mod limits;

@@ -96,6 +96,74 @@ async fn a_memory_of_another_shape_is_left_alone() {
     service.stop().await;
 }
 
+/// Counts by key, and gives up at once.
+fn count_by_key() -> River {
+    let count = |count: &mut u64, packet: &Packet| {
+        *count += 1;
+        anyhow::Ok(Packet::event("counted").with("n", *count).with("of", packet.id()))
+    };
+    let river = River::new("count").event("came").memory("counts", "@.key").react(count);
+    river.retry(RetryPolicy::new().attempts(1))
+}
+
+#[tokio::test]
+async fn a_record_that_is_none_of_ours_is_told_and_left_as_it_is() {
+    let bench = Bench::start().await;
+    let service = bench.run(bench.service("counter", [count_by_key()])).await;
+    let store = bucket(&bench).await;
+    let records = [
+        r#"{"stream":"RAPIDS","seq":7}"#,
+        r#"{"memory":7,"extra":true}"#,
+        "{}",
+        r#"{"version":1,"key":"counts.another","memory":7}"#,
+        "7",
+    ];
+    for (sequence, record) in (1..).zip(records) {
+        let key = format!("counts.k{sequence}");
+        store.put(&key, record.into()).await.unwrap();
+        let packet = Packet::event("came").with("key", format!("k{sequence}"));
+        bench.rapids.publish(packet).await.unwrap();
+        let letter = bench.letter(&format!("counter.count.{sequence}")).await.letter;
+        assert!(letter.reason.contains(&format!("`{key}`")), "{}", letter.reason);
+        assert!(letter.reason.contains("`RAPIDS_MEMORY_counter`"), "{}", letter.reason);
+        assert_eq!(store.get(&key).await.unwrap().unwrap(), record);
+    }
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_packet_waits_for_a_record_of_a_newer_version() {
+    let bench = Bench::start().await;
+    let service = bench.run(bench.service("counter", [count_by_key()])).await;
+    let store = bucket(&bench).await;
+    let record = r#"{"version":2,"key":"counts.a","memory":7,"steps":[]}"#;
+    store.put("counts.a", record.into()).await.unwrap();
+    bench.rapids.publish(Packet::event("came").with("key", "a")).await.unwrap();
+    let other = bench.rapids.publish(Packet::event("came").with("key", "b")).await.unwrap();
+    let mut tail = bench.tail().await;
+    let first = tail.event("counted").await;
+    assert_eq!(first.get("of").unwrap(), Some(other.id), "others go on");
+    assert_eq!(store.get("counts.a").await.unwrap().unwrap(), record);
+    let known = r#"{"version":1,"key":"counts.a","memory":7}"#;
+    store.put("counts.a", known.into()).await.unwrap();
+    assert_eq!(tail.event("counted").await.get("n").unwrap(), Some(8));
+    assert!(bench.letters().await.is_empty());
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_record_tells_its_version_and_its_key() {
+    let bench = Bench::start().await;
+    let service = bench.run(bench.service("counter", [count()])).await;
+    // As it was written before there were versions.
+    bucket(&bench).await.put("counts.all", r#"{"memory":7}"#.into()).await.unwrap();
+    bench.rapids.publish(Packet::event("came")).await.unwrap();
+    assert_eq!(bench.tail().await.event("counted").await.get("n").unwrap(), Some(8));
+    let record = stored(&bench).await;
+    assert_eq!((&record["version"], &record["key"]), (&json!(1), &json!("counts.all")));
+    service.stop().await;
+}
+
 #[tokio::test]
 async fn one_memory_of_two_types_is_refused_at_start() {
     let bench = Bench::start().await;

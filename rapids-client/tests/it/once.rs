@@ -76,6 +76,69 @@ async fn a_reaction_that_has_run_is_not_run_again_but_says_the_same_again() {
 }
 
 #[tokio::test]
+async fn outputs_that_are_too_large_together_are_kept_and_said_again() {
+    let bench = Bench::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let diary = Diary::new(&folder);
+    let written = diary.clone();
+    let burst = River::new("burst").event("placed").once().react(move |_: Packet| {
+        written.write("runs");
+        let part = |n| Packet::event("part").with("n", n).with("pad", pad());
+        async move { Ok((0..20).map(part).collect::<Vec<_>>()) }
+    });
+    let service = bench.run(bench.service("payment", [burst])).await;
+    let placed = bench.rapids.publish(placed(0.0)).await.unwrap();
+    let mut tail = bench.tail().await;
+    let mut ids = Vec::new();
+    for n in 0..20 {
+        let part = tail.event("part").await;
+        assert_eq!(part.get("n").unwrap(), Some(n));
+        ids.push(part.id().to_owned());
+    }
+    bench.quiet(&["payment"]).await;
+    // As if it had died before it published: the same packet, and a stream that has none of them.
+    let again = format!(r#"{{"event":"placed","rapids":{{"id":"{}"}}}}"#, placed.id);
+    bench.publish_raw(again).await;
+    bench.rapids.publish(Packet::event("last")).await.unwrap();
+    bench.quiet(&["payment"]).await;
+    assert_eq!(diary.lines(), ["runs"]);
+    assert!(bench.letters().await.is_empty());
+    service.stop().await;
+}
+
+fn pad() -> String {
+    "x".repeat(900_000)
+}
+
+#[tokio::test]
+async fn what_is_no_entry_of_the_ledger_lets_no_reaction_run() {
+    let bench = Bench::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let diary = Diary::new(&folder);
+    let service = slow(bench.config(), diary.clone());
+    let service = bench.run(service).await;
+    let ledger = bench.jetstream().await.get_key_value("RAPIDS_ONCE").await.unwrap();
+    let (broken, newer) = (placed(0.0), placed(0.0));
+    let key = |packet: &Packet| format!("payment.charge.{}", packet.id());
+    ledger.put(key(&broken), r#"{"nonsense":1}"#.into()).await.unwrap();
+    let entry = r#"{"version":2,"finished":{"at":"noon"}}"#;
+    ledger.put(key(&newer), entry.into()).await.unwrap();
+    let (broken_key, newer_key) = (key(&broken), key(&newer));
+    bench.rapids.publish(broken).await.unwrap();
+    bench.rapids.publish(newer).await.unwrap();
+    let letter = bench.letter("payment.charge.1").await.letter;
+    assert!(letter.reason.contains(&format!("`{broken_key}`")), "{}", letter.reason);
+    assert!(letter.reason.contains("`RAPIDS_ONCE`"), "{}", letter.reason);
+    assert!(diary.lines().is_empty());
+    assert_eq!(ledger.get(&newer_key).await.unwrap().unwrap(), entry);
+    assert_eq!(bench.letters().await, ["payment.charge.1"]);
+    ledger.delete(&newer_key).await.unwrap();
+    bench.tail().await.event("charged").await;
+    assert_eq!(diary.lines(), ["begins", "ends"]);
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn a_reaction_cut_short_by_a_crash_runs_again_once_its_claim_has_lapsed() {
     let bench = Bench::start().await;
     let folder = tempfile::tempdir().unwrap();

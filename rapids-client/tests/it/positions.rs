@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_nats::jetstream::kv;
-use rapids_client::{Delivery, Error, Moved, Moving, Packet, Rapids, River, Start};
+use rapids_client::{
+    Delivery, Error, Moved, Moving, Note, Packet, Rapids, River, Start, State, reject,
+};
 use serde_json::{Value, json};
 
 use crate::harness::{Bench, Running, called, config, soon};
@@ -222,6 +224,56 @@ async fn a_position_that_was_deleted_or_garbled_is_told_and_mended() {
         assert_eq!((mended.next, mended.pending, mended.again), (2, 2, 0));
         run_to_the_end(&bench, [seen.river()]).await;
         assert_eq!(seen.take(), [2, 3]);
+    }
+}
+
+#[tokio::test]
+async fn a_record_of_a_newer_version_is_waited_for_and_not_moved() {
+    let bench = bench().await;
+    let seen = Seen::default();
+    run_to_the_end(&bench, [seen.river()]).await;
+    seen.take();
+    let positions = bucket(&bench, "RAPIDS_POSITIONS").await;
+    let known = positions.get(SERVICE).await.unwrap().unwrap();
+    let newer = r#"{"version":2,"spans":[]}"#;
+    positions.put(SERVICE, newer.into()).await.unwrap();
+    let service = run(&bench, [seen.river()]).await;
+    let moving = bench.rapids.move_position(SERVICE, Start::Beginning, Moving::new());
+    let told = "`counter` in `RAPIDS_POSITIONS` is of version 2, this program knows 1: update it";
+    assert_eq!(moving.await.unwrap_err().to_string(), told);
+    assert_eq!(bench.rapids.position(SERVICE).await.unwrap_err().to_string(), told);
+    bench.rapids.publish(called(4)).await.unwrap();
+    assert_eq!(positions.get(SERVICE).await.unwrap().unwrap(), newer);
+    positions.put(SERVICE, known).await.unwrap();
+    seen.holds(&[4]).await;
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_failure_after_the_position_was_moved_is_a_letter_of_its_own() {
+    let bench = bench().await;
+    let failing = |reason: &'static str| {
+        River::new("see").event("called").react(move |packet: Packet| async move {
+            match packet.get::<u64>("n")? {
+                Some(2) => Err(reject(reason)),
+                _ => Ok(()),
+            }
+        })
+    };
+    run_to_the_end(&bench, [failing("no stock")]).await;
+    let first = bench.letter("counter.see.2").await;
+    bench.dead_letters().await.discard(&first.letter.id, &Note::new("ada")).await.unwrap();
+    moved(&bench.rapids, Start::Beginning, Moving::new()).await;
+    run_to_the_end(&bench, [failing("no money")]).await;
+    let second = bench.letter("counter.see.2-2").await;
+    assert_eq!((&*second.letter.reason, second.state), ("no money", State::Waiting));
+    // Within an epoch it is once for good, whoever asks.
+    run_to_the_end(&bench, [failing("no time")]).await;
+    assert_eq!(bench.letters().await, ["counter.see.2", "counter.see.2-2"]);
+    for letter in [&first, &second] {
+        let history = bench.dead_letters().await.history(&letter.letter.id).await.unwrap();
+        let ids: Vec<_> = history.iter().map(|stored| stored.letter.id.to_string()).collect();
+        assert_eq!(ids, ["counter.see.2", "counter.see.2-2"]);
     }
 }
 

@@ -84,6 +84,9 @@ fn lines(stored: &StoredLetter, history: &[StoredLetter], palette: Palette) -> V
     }
     let written = to_the_second(stored.written);
     page.fact("letter", &format!("message {}, stored {written}", stored.sequence));
+    if let Some(former) = &letter.former {
+        page.fact("failed before", &format!("{former}, and the position was moved since"));
+    }
     for action in &stored.actions {
         page.fact("action", &described(action));
     }

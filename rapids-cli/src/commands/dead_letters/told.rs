@@ -28,6 +28,8 @@ pub(super) struct Told<'a> {
     size: usize,
     first: Option<String>,
     again: Option<String>,
+    epoch: u64,
+    former: Option<String>,
     actions: &'a [Action],
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     whole: Option<Whole<'a>>,
@@ -72,6 +74,8 @@ impl<'a> Told<'a> {
             size: stored.size,
             first: letter.first.as_ref().map(LetterId::to_string),
             again: stored.again.as_ref().map(LetterId::to_string),
+            epoch: letter.epoch,
+            former: letter.former.as_ref().map(LetterId::to_string),
             actions: &stored.actions,
             whole: None,
         }

@@ -38,7 +38,11 @@ pub(crate) async fn ensure_record(
             oblivion(connection, name)
         )));
     }
-    let (record, revision) = lease.load().await?;
+    let (record, revision) = match lease.load().await {
+        // It is waited for like one that another instance holds.
+        Err(Error::Record { is_newer: true, .. }) if entry.is_exclusive() => return Ok(()),
+        loaded => loaded?,
+    };
     if entry.is_exclusive() {
         return match record {
             Some(record) if record.floor > facts.last_sequence => {

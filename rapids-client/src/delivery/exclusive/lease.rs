@@ -21,6 +21,7 @@ use crate::bucket::Bucket;
 use crate::connection::Connection;
 use crate::error::with_causes;
 use crate::names::POSITIONS;
+use crate::notices::Notices;
 use crate::{Error, Result};
 
 /// A record that was not renewed for so long can be taken over.
@@ -97,12 +98,13 @@ impl Lease {
     /// The record with its revision; none if there is none, and then the revision to make one.
     ///
     /// # Errors
-    /// `Position` for one that is not of this stream, or is none.
+    /// `Position` for one that is not of this stream, or is none; `Record` for a newer one.
     pub(crate) async fn load(&self) -> Result<(Option<Record>, u64)> {
         let (found, revision) = self.bucket.load(&self.service).await?;
         let Some(json) = found else {
             return Ok((None, revision));
         };
+        Record::refuse_newer(&self.service, &json)?;
         match Record::of_stream(&json, self.stream_created) {
             Ok(record) => Ok((Some(record), revision)),
             Err(fault) => Err(lost(&self.service, &fault)),
@@ -150,6 +152,7 @@ impl Lease {
     pub(crate) async fn free(&self) -> Result<Free> {
         let mut hints = self.hints().await;
         let (mut stillness, mut is_told) = (Stillness::new(LOOK * 2), false);
+        let notices = Notices::default();
         loop {
             match self.load().await {
                 Ok((Some(record), revision)) => {
@@ -168,6 +171,11 @@ impl Lease {
                 Ok((None, _)) => return Err(self.deleted()),
                 Err(error @ Error::Server { .. }) => {
                     warn!("waiting for the server: {}", with_causes(&error));
+                }
+                Err(error @ Error::Record { is_newer: true, .. }) => {
+                    if notices.is_new("newer") {
+                        warn!("{} stands by: {error}", self.service);
+                    }
                 }
                 Err(error) => return Err(error),
             }
@@ -210,7 +218,14 @@ impl Lease {
             self.holds(revision, record.floor, begun);
             return Ok(Written::Kept);
         }
-        let (found, revision) = self.load().await?;
+        let (found, revision) = match self.load().await {
+            // Another instance, of a newer version.
+            Err(Error::Record { is_newer: true, .. }) => {
+                self.replaced();
+                return Ok(Written::Replaced);
+            }
+            loaded => loaded?,
+        };
         let Some(found) = found else {
             return Err(self.deleted());
         };

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::done::Done;
 use crate::Error;
 use crate::names::POSITIONS;
+use crate::stored::{self, Stored};
 
 /// That there is no record any more.
 pub(crate) fn deleted() -> String {
@@ -30,7 +31,11 @@ fn remedy(service: &str) -> String {
 
 /// As it is written down, in JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Record {
+    /// Which fields there are; absent in records from before there were versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<u64>,
     /// When the stream was created that the sequences are of: another one counts anew.
     pub(crate) stream_created: String,
     /// Everything up to this sequence is done.
@@ -51,10 +56,13 @@ pub(crate) struct Record {
     pub(crate) is_catching_up: bool,
 }
 
+impl Stored for Record {}
+
 impl Record {
     /// A position behind this sequence, of which nothing is begun.
     pub(crate) fn at(stream_created: String, floor: u64) -> Self {
         Self {
+            version: Some(Self::VERSION),
             stream_created,
             floor,
             done: Vec::new(),
@@ -67,6 +75,14 @@ impl Record {
 
     pub(crate) fn done(&self) -> Done {
         Done::new(self.floor, self.done.iter().copied())
+    }
+
+    /// Makes sure that the record of a service is of a version that is known.
+    ///
+    /// # Errors
+    /// `Record` for a newer one.
+    pub(crate) fn refuse_newer(service: &str, json: &[u8]) -> Result<(), Error> {
+        stored::refuse_newer::<Self>(POSITIONS, service, json)
     }
 
     /// Reads a record.
@@ -103,7 +119,7 @@ mod tests {
     #[test]
     fn a_record_is_read_back_as_it_was_written() {
         let mut record = Record::at("2026-11-21T09:30:00Z".to_owned(), 7);
-        let short = r#"{"stream_created":"2026-11-21T09:30:00Z","floor":7,"given":7,"begun":7}"#;
+        let short = r#"{"version":1,"stream_created":"2026-11-21T09:30:00Z","floor":7,"given":7,"begun":7}"#;
         assert_eq!(String::from_utf8(record.written()).unwrap(), short);
         record.done = vec![(9, 12)];
         record.instance = "i-1".to_owned();
@@ -116,5 +132,9 @@ mod tests {
         let missing = Record::read(br#"{"floor":7}"#).unwrap_err();
         assert!(missing.contains("stream_created"), "{missing}");
         assert!(Record::read(b"garbage").is_err());
+        let more = br#"{"stream_created":"2026-11-21T09:30:00Z","floor":7,"begun":7,"more":1}"#;
+        assert!(Record::read(more).unwrap_err().starts_with("unknown field `more`"));
+        let newer = Record::refuse_newer("s", br#"{"version":2,"more":1}"#).unwrap_err();
+        assert!(newer.to_string().starts_with("`s` in `RAPIDS_POSITIONS` is of version 2"));
     }
 }

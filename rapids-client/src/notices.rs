@@ -1,0 +1,32 @@
+//! What was said in the log already, so that it is said once.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+
+/// Of so many things it is known at most that they were said; of others nothing is said any more.
+const MOST: usize = 1_000;
+
+/// Things that were said.
+#[derive(Debug, Default)]
+pub(crate) struct Notices(RefCell<HashSet<String>>);
+
+impl Notices {
+    /// Whether this is to be said: it was not before.
+    pub(crate) fn is_new(&self, notice: &str) -> bool {
+        let mut said = self.0.borrow_mut();
+        said.len() < MOST && !said.contains(notice) && said.insert(notice.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_thing_is_said_once_and_not_without_end() {
+        let notices = Notices::default();
+        assert!(notices.is_new("a") && !notices.is_new("a") && notices.is_new("b"));
+        let said = (0..2 * MOST).filter(|n| notices.is_new(&n.to_string())).count();
+        assert_eq!(said, MOST - 2);
+    }
+}
