@@ -7,6 +7,7 @@ mod context;
 mod environment;
 mod layer;
 mod login;
+mod login_source;
 mod secret;
 mod server_url;
 mod variable;
@@ -18,6 +19,8 @@ use std::time::Duration;
 use crate::error::Result;
 
 pub(crate) use login::{KeyFile, Login, Tls};
+use login_source::LoginSource;
+pub(crate) use login_source::StatedLogin;
 use secret::Secret;
 pub(crate) use server_url::ServerUrl;
 
@@ -26,6 +29,7 @@ const DEFAULT_MAX_AGE: Duration = Duration::from_secs(30 * DAY);
 const DEFAULT_MAX_BYTES: u64 = 1 << 30;
 const DEFAULT_ACK_WAIT: Duration = Duration::from_secs(10);
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+const LOGIN_PATIENCE: Duration = Duration::from_secs(300);
 const DEFAULT_READ_LIMIT: u32 = 9;
 const DEFAULT_MAX_HELD: usize = 10_000;
 
@@ -55,7 +59,9 @@ pub enum Delivery {
 #[derive(Clone, Debug)]
 pub struct Config {
     pub(crate) server_url: ServerUrl,
-    pub(crate) login: Login,
+    login: LoginSource,
+    /// How long a connection that was lost lets the server turn it away before it is given up.
+    pub(crate) login_patience: Duration,
     pub(crate) tls: Tls,
     pub(crate) inbox_prefix: Option<String>,
     pub(crate) jetstream_domain: Option<String>,
@@ -90,7 +96,8 @@ impl Config {
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             server_url: ServerUrl::new("the server's address", url),
-            login: Login::None,
+            login: LoginSource::none(),
+            login_patience: LOGIN_PATIENCE,
             tls: Tls::default(),
             inbox_prefix: None,
             jetstream_domain: None,
@@ -114,36 +121,28 @@ impl Config {
 
     /// Logs in as this user. Replaces any other login but one in the URL.
     #[must_use]
-    pub fn user_and_password(
-        mut self,
-        user: impl Into<String>,
-        password: impl Into<String>,
-    ) -> Self {
-        self.login = Login::User { user: user.into(), password: Secret::new(password) };
-        self
+    pub fn user_and_password(self, user: impl Into<String>, password: impl Into<String>) -> Self {
+        self.logged_in(Login::User { user: user.into(), password: Secret::new(password) })
     }
 
     /// Logs in with this token. Replaces any other login but one in the URL.
     #[must_use]
-    pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.login = Login::Token(Secret::new(token));
-        self
+    pub fn token(self, token: impl Into<String>) -> Self {
+        self.logged_in(Login::Token(Secret::new(token)))
     }
 
-    /// Logs in with the credentials in this file, as `nsc` writes it, read when connecting.
+    /// Logs in with the credentials in this file, as `nsc` writes it, read at each connect.
     /// Replaces any other login but one in the URL.
     #[must_use]
-    pub fn credentials_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.login = Login::Credentials(KeyFile::new("the credentials file", path));
-        self
+    pub fn credentials_file(self, path: impl Into<PathBuf>) -> Self {
+        self.logged_in(Login::Credentials(KeyFile::new("the credentials file", path)))
     }
 
-    /// Logs in with the nkey whose seed is in this file, read when connecting. Replaces any
+    /// Logs in with the nkey whose seed is in this file, read at each connect. Replaces any
     /// other login but one in the URL.
     #[must_use]
-    pub fn nkey_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.login = Login::Nkey(KeyFile::new("the nkey file", path));
-        self
+    pub fn nkey_file(self, path: impl Into<PathBuf>) -> Self {
+        self.logged_in(Login::Nkey(KeyFile::new("the nkey file", path)))
     }
 
     /// Requires TLS, and trusts the certificates in this PEM file instead of the system's.
@@ -243,6 +242,16 @@ impl Config {
     #[must_use]
     pub fn url(&self) -> String {
         self.server_url.to_string()
+    }
+
+    /// The login as it is at the moment.
+    pub(crate) fn login(&self) -> Result<StatedLogin> {
+        self.login.read(&self.server_url)
+    }
+
+    fn logged_in(mut self, login: Login) -> Self {
+        self.login = LoginSource::Stated(StatedLogin::new(login, "set by the program"));
+        self
     }
 
     /// How long a new stream keeps packets; zero is no limit.

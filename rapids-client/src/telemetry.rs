@@ -17,14 +17,15 @@ use tracing_subscriber::util::SubscriberInitExt;
 use span_fields::SpanFields;
 
 const FILTER: &str = "RUST_LOG";
-const DEFAULT_FILTER: &str = "info,async_nats=warn";
+/// What the client library says of each attempt to connect, the connection here says in fewer lines.
+const DEFAULT_FILTER: &str = "info,async_nats=warn,async_nats::connector=off";
 const FORMAT: &str = "RAPIDS_LOG_FORMAT";
 
 /// Installs the process's log subscriber; does nothing where one is installed already.
 ///
 /// | variable | meaning | default |
 /// |---|---|---|
-/// | `RUST_LOG` | what is logged, as in [`EnvFilter`] | `info,async_nats=warn` |
+/// | `RUST_LOG` | what is logged, as in [`EnvFilter`] | `info`, and warnings of the client library |
 /// | `RAPIDS_LOG_FORMAT` | `human` or `json` | `human` on a terminal, else `json` |
 /// | `NO_COLOR` | no colours if not empty | colours on a terminal |
 ///

@@ -18,11 +18,11 @@ use crate::error::{Error, Result};
 const UNSUPPORTED: [&str; 6] =
     ["nsc", "user_jwt", "user_seed", "socks_proxy", "jetstream_api_prefix", "windows_cert_store"];
 
-/// Reads the context of that name.
-pub(super) fn named(origin: &str, name: &str, variables: &Variables<'_>) -> Result<Layer> {
+/// The file of the context of that name.
+pub(super) fn named(origin: &str, name: &str, variables: &Variables<'_>) -> Result<PathBuf> {
     let valid = !name.contains("..") && !name.contains(['/', '\\']);
     match folder(variables) {
-        Some(folder) if valid => read(&folder.join("context").join(format!("{name}.json"))),
+        Some(folder) if valid => Ok(folder.join("context").join(format!("{name}.json"))),
         _ => Err(Error::Config {
             name: origin.to_owned(),
             value: name.to_owned(),
@@ -31,8 +31,8 @@ pub(super) fn named(origin: &str, name: &str, variables: &Variables<'_>) -> Resu
     }
 }
 
-/// Reads the selected context, if one is selected.
-pub(super) fn selected(variables: &Variables<'_>) -> Result<Option<Layer>> {
+/// The file of the selected context, if one is selected.
+pub(super) fn selected(variables: &Variables<'_>) -> Result<Option<PathBuf>> {
     let Some(folder) = folder(variables) else {
         return Ok(None);
     };
@@ -56,7 +56,8 @@ fn folder(variables: &Variables<'_>) -> Option<PathBuf> {
     Some(parent.join("nats"))
 }
 
-fn read(file: &Path) -> Result<Layer> {
+/// Reads the file of a context.
+pub(super) fn read(file: &Path) -> Result<Layer> {
     let text = fs::read_to_string(file).map_err(|error| unreadable(file, &error))?;
     let object: Map<String, Value> =
         serde_json::from_str(&text).map_err(|error| Error::Config {
@@ -140,7 +141,7 @@ mod tests {
     fn load(home: &TempDir) -> Result<Option<Layer>> {
         let path = home.path().display().to_string();
         let lookup = move |name: &str| (name == "HOME").then(|| path.clone());
-        selected(&Variables::new(&lookup))
+        selected(&Variables::new(&lookup))?.map(|file| read(&file)).transpose()
     }
 
     #[test]

@@ -4,10 +4,11 @@
 //! `variable`.
 
 use super::layer::{Layer, Layers};
+use super::login_source::LoginSource;
 use super::variable::{Variables, duration, size};
 use super::{
     ACK_WAIT, Config, DEFAULT_URL, Delivery, GRACE, MAX_AGE, MAX_BYTES, MAX_HELD, READ_LIMIT,
-    ServerUrl, context,
+    context,
 };
 use crate::error::Result;
 
@@ -46,15 +47,19 @@ impl Config {
             None if environment.is_empty() => context::selected(variables)?,
             None => None,
         };
-        let layers = Layers {
-            layers: std::iter::once(environment).chain(context).collect(),
-            home: variables.text("HOME"),
-        };
-        if let Some(url) = layers.get("url") {
-            self.server_url = ServerUrl::new(&url.origin, &url.value);
+        let home = variables.text("HOME");
+        let mut layers = Layers { layers: vec![environment.clone()], home: home.clone() };
+        if let Some(file) = &context {
+            layers.layers.push(context::read(file)?);
         }
-        self.server_url.servers()?;
-        self.login = layers.login()?;
+        if let Some(url) = layers.url() {
+            self.server_url = url;
+        }
+        self.login = match context {
+            Some(file) => LoginSource::Context { variables: environment, file, home },
+            None => LoginSource::Stated(layers.login()?),
+        };
+        self.login()?;
         self.tls = layers.tls()?;
         self.inbox_prefix = layers.get("inbox_prefix").map(|setting| setting.value.clone());
         self.jetstream_domain = layers.get("jetstream_domain").map(|setting| setting.value.clone());
@@ -123,7 +128,7 @@ mod tests {
     fn empty_environment_gives_the_documented_defaults() {
         let config = config(&[("NATS_URL", ""), ("RAPIDS_GRACE", "")]).unwrap();
         assert_eq!(config.url(), "nats://127.0.0.1:4222");
-        assert_eq!(config.login, Login::None);
+        assert_eq!(config.login().unwrap().login, Login::None);
         assert_eq!((config.max_age, config.max_bytes), (None, None));
         assert_eq!(config.max_age_or_default(), Duration::from_secs(30 * DAY));
         assert_eq!(config.max_bytes_or_default(), 1 << 30);
@@ -189,13 +194,14 @@ mod tests {
         assert_eq!(selected.jetstream_domain.as_deref(), Some("hub"));
 
         let told = config(&[("XDG_CONFIG_HOME", home), ("NATS_URL", "other:2")]).unwrap();
-        assert_eq!((told.url().as_str(), told.login), ("nats://other:2", Login::None));
+        assert_eq!(told.url(), "nats://other:2");
+        assert_eq!(told.login().unwrap().login, Login::None);
 
         let named =
             config(&[("XDG_CONFIG_HOME", home), ("NATS_CONTEXT", "shop"), ("NATS_TOKEN", "t0k3n")])
                 .unwrap();
         assert_eq!(named.url(), "nats://shop:1");
-        assert_eq!(named.login, Login::Token(Secret::new("t0k3n")));
+        assert_eq!(named.login().unwrap().login, Login::Token(Secret::new("t0k3n")));
     }
 
     #[test]

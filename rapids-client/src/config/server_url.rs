@@ -50,6 +50,16 @@ impl ServerUrl {
         Ok(Servers { addresses, login })
     }
 
+    /// The setting that names them.
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Whether both come from the same setting.
+    pub(super) fn has_origin_of(&self, other: &Self) -> bool {
+        self.origin == other.origin
+    }
+
     fn parts(&self) -> impl Iterator<Item = &str> {
         self.text.expose().split(',').map(str::trim).filter(|part| !part.is_empty())
     }

@@ -14,6 +14,7 @@ mod exclusive;
 mod flow;
 mod harness;
 mod laws;
+mod login;
 mod losses;
 mod memory;
 mod once;
