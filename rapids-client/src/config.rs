@@ -5,6 +5,8 @@
 
 mod context;
 mod environment;
+mod inbox;
+mod known;
 mod layer;
 mod login;
 mod login_source;
@@ -18,6 +20,7 @@ use std::time::Duration;
 
 use crate::error::Result;
 
+use inbox::Inbox;
 pub(crate) use login::{KeyFile, Login, Tls};
 use login_source::LoginSource;
 pub(crate) use login_source::StatedLogin;
@@ -25,6 +28,7 @@ use secret::Secret;
 pub(crate) use server_url::ServerUrl;
 
 const DEFAULT_URL: &str = "nats://127.0.0.1:4222";
+const DEFAULT_INBOX: &str = "_INBOX";
 const DEFAULT_MAX_AGE: Duration = Duration::from_secs(30 * DAY);
 const DEFAULT_MAX_BYTES: u64 = 1 << 30;
 const DEFAULT_ACK_WAIT: Duration = Duration::from_secs(10);
@@ -63,7 +67,7 @@ pub struct Config {
     /// How long a connection that was lost lets the server turn it away before it is given up.
     pub(crate) login_patience: Duration,
     pub(crate) tls: Tls,
-    pub(crate) inbox_prefix: Option<String>,
+    inbox: Option<Inbox>,
     pub(crate) jetstream_domain: Option<String>,
     /// As it was stated; `None` accepts what an existing stream has.
     pub(crate) max_age: Option<Duration>,
@@ -78,12 +82,14 @@ pub struct Config {
 
 impl Config {
     /// Takes everything from the environment, and from the selected `nats` context when no
-    /// `NATS_*` variable is set.
+    /// `NATS_*` variable is set. Logs a warning about each `RAPIDS_*` variable that is none of the
+    /// table, once in a process, and about other names that look like a mistake.
     ///
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) names the variable, or the file and key, its value
     /// (`***` for secrets) and what is expected.
     pub fn from_env() -> Result<Self> {
+        known::warn_of_others();
         Self::from_variables(&|name| {
             std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
         })
@@ -99,7 +105,7 @@ impl Config {
             login: LoginSource::none(),
             login_patience: LOGIN_PATIENCE,
             tls: Tls::default(),
-            inbox_prefix: None,
+            inbox: None,
             jetstream_domain: None,
             max_age: None,
             max_bytes: None,
@@ -170,7 +176,7 @@ impl Config {
     /// `_INBOX`.
     #[must_use]
     pub fn inbox_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.inbox_prefix = Some(prefix.into());
+        self.inbox = Some(Inbox::new("the prefix of the inbox", prefix));
         self
     }
 
@@ -247,6 +253,11 @@ impl Config {
     /// The login as it is at the moment.
     pub(crate) fn login(&self) -> Result<StatedLogin> {
         self.login.read(&self.server_url)
+    }
+
+    /// The prefix of the subjects on which answers arrive.
+    pub(crate) fn inbox(&self) -> Result<&str> {
+        self.inbox.as_ref().map_or(Ok(DEFAULT_INBOX), Inbox::prefix)
     }
 
     fn logged_in(mut self, login: Login) -> Self {

@@ -30,8 +30,6 @@ use unreachable::unreachable;
 pub(crate) use unreachable::{is_absent, is_turned_away};
 use violation::{Violation, Violations};
 
-const DEFAULT_INBOX: &str = "_INBOX";
-
 /// Publishes on their way to the server at once; the client library makes the next one wait. As good
 /// as no limit: whoever sends many waits for the answers after the last, and would wait for ever.
 /// What is under way is bounded by the windows of the senders.
@@ -62,7 +60,7 @@ impl Connection {
     pub(crate) async fn open(config: &Config, name: &str) -> Result<Self> {
         let servers = config.server_url.servers()?;
         let login = config.login()?;
-        let inbox = config.inbox_prefix.as_deref().unwrap_or(DEFAULT_INBOX);
+        let inbox = config.inbox()?;
         let violations = Arc::new(Violations::new(inbox));
         let opened = Arc::new(AtomicBool::new(false));
         let reconnecting = Arc::new(Reconnecting::new(config.clone()));

@@ -10,6 +10,7 @@ use std::io::IsTerminal;
 
 use jiff::Timestamp;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -83,18 +84,35 @@ fn format(setting: Option<&str>, terminal: bool) -> (Format, Option<String>) {
 
 /// The filter, and what to warn about.
 fn filter(setting: Option<&str>) -> (EnvFilter, Option<String>) {
-    match setting.map(EnvFilter::try_new) {
-        Some(Ok(filter)) => (filter, None),
-        Some(Err(error)) => {
-            let value = setting.unwrap_or_default();
+    let Some(value) = setting else {
+        return (EnvFilter::new(DEFAULT_FILTER), None);
+    };
+    match EnvFilter::try_new(value) {
+        Ok(_) if names_targets_alone(value) => {
+            let warning = format!(
+                "{FILTER} is `{value}`, so only the targets of these names are logged: no word of \
+                 it is a level; write `error`, `warn`, `info`, `debug` or `trace`, or both, such as \
+                 `info,{}=debug`",
+                value.split(',').next().unwrap_or_default().trim()
+            );
+            // Else the filter would silence the warning, too.
+            (EnvFilter::new(format!("{value},{}=warn", module_path!())), Some(warning))
+        }
+        Ok(filter) => (filter, None),
+        Err(error) => {
             let warning = format!(
                 "{FILTER} is `{value}`, expected a filter such as `{DEFAULT_FILTER}` ({error}); \
                  ignored"
             );
             (EnvFilter::new(DEFAULT_FILTER), Some(warning))
         }
-        None => (EnvFilter::new(DEFAULT_FILTER), None),
     }
+}
+
+/// Whether each part is a word that is no level, which the filter takes for a target.
+fn names_targets_alone(filter: &str) -> bool {
+    let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
+    filter.split(',').map(str::trim).all(|part| !part.contains(['=', '[']) && !is_level(part))
 }
 
 /// The time of day in UTC, to the second: a person compares lines, a machine reads JSON.
@@ -132,6 +150,19 @@ mod tests {
         assert!(filter(Some("debug,async_nats=off")).1.is_none());
         let warning = filter(Some("rapids=loud")).1.unwrap();
         assert!(warning.starts_with("RUST_LOG is `rapids=loud`, expected"), "{warning}");
+    }
+
+    #[test]
+    fn filter_of_words_that_are_no_levels_is_told() {
+        for words in ["verbose", "rapids,verbose", "  warning "] {
+            let warning = filter(Some(words)).1.expect(words);
+            assert!(warning.starts_with(&format!("RUST_LOG is `{words}`, so only ")), "{warning}");
+            assert!(warning.contains("`info`"), "{warning}");
+        }
+        for words in ["trace", "WARN", "off", "5", "verbose,info", "payment=debug", "info,a", "[a]"]
+        {
+            assert_eq!(filter(Some(words)).1, None, "{words}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Decides which source goes before which; what each can say is left to `layer`, `context` and
 //! `variable`.
 
+use super::inbox::Inbox;
 use super::layer::{Layer, Layers};
 use super::login_source::LoginSource;
 use super::variable::{Variables, duration, size};
@@ -49,19 +50,20 @@ impl Config {
         };
         let home = variables.text("HOME");
         let mut layers = Layers { layers: vec![environment.clone()], home: home.clone() };
-        if let Some(file) = &context {
-            layers.layers.push(context::read(file)?);
+        if let Some(context) = &context {
+            layers.layers.push(context.read()?);
         }
         if let Some(url) = layers.url() {
             self.server_url = url;
         }
         self.login = match context {
-            Some(file) => LoginSource::Context { variables: environment, file, home },
+            Some(context) => LoginSource::Context { variables: environment, context, home },
             None => LoginSource::Stated(layers.login()?),
         };
         self.login()?;
         self.tls = layers.tls()?;
-        self.inbox_prefix = layers.get("inbox_prefix").map(|setting| setting.value.clone());
+        self.inbox = layers.get("inbox_prefix").map(|it| Inbox::new(&it.origin, &it.value));
+        self.inbox()?;
         self.jetstream_domain = layers.get("jetstream_domain").map(|setting| setting.value.clone());
         Ok(())
     }
@@ -202,6 +204,27 @@ mod tests {
                 .unwrap();
         assert_eq!(named.url(), "nats://shop:1");
         assert_eq!(named.login().unwrap().login, Login::Token(Secret::new("t0k3n")));
+    }
+
+    #[test]
+    fn prefix_of_the_inbox_is_a_variable_and_must_be_a_subject() {
+        let prefix = |prefix: &str| config(&[("NATS_INBOX_PREFIX", prefix)]);
+        assert_eq!(prefix("_INBOX_shop.a").unwrap().inbox().unwrap(), "_INBOX_shop.a");
+        for wrong in ["a b", "a.", ".a", "a..b", "a.*", "a.>", "a\n"] {
+            let error = prefix(wrong).unwrap_err().to_string();
+            assert!(error.starts_with("NATS_INBOX_PREFIX is `"), "{error}");
+            assert!(error.contains("such as `_INBOX_payment`"), "{error}");
+        }
+    }
+
+    #[test]
+    fn context_that_is_not_there_is_told_by_the_variable_that_names_it() {
+        let error = config(&[("HOME", "/nowhere"), ("NATS_CONTEXT", "nosuch")]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "NATS_CONTEXT is `nosuch`, expected the name of a context, as listed by `nats context \
+             ls` (/nowhere/.config/nats/context/nosuch.json: No such file or directory (os error 2))"
+        );
     }
 
     #[test]

@@ -52,8 +52,8 @@ impl fmt::Debug for Layer {
 impl Layer {
     /// The layer of the `NATS_*` variables.
     pub(super) fn from_variables(variables: &Variables<'_>) -> Self {
-        // The last two keys have no variable in the nats CLI either.
-        let settings = KEYS[..9].iter().filter_map(|key| {
+        // The last key has no variable.
+        let settings = KEYS[..10].iter().filter_map(|key| {
             let origin = format!("NATS_{}", key.to_uppercase());
             let value = variables.text(&origin)?;
             Some(Setting { key, origin, value })

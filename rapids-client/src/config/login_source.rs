@@ -4,9 +4,8 @@
 //! login names are read by the connection, which does so as often.
 
 use std::fmt;
-use std::path::PathBuf;
 
-use super::context;
+use super::context::Context;
 use super::layer::{Layer, Layers};
 use super::login::Login;
 use super::server_url::ServerUrl;
@@ -42,7 +41,7 @@ pub(super) enum LoginSource {
     /// It stays as it is.
     Stated(StatedLogin),
     /// The variables, which stay as they are, and below them the file of a context.
-    Context { variables: Layer, file: PathBuf, home: Option<String> },
+    Context { variables: Layer, context: Context, home: Option<String> },
 }
 
 impl LoginSource {
@@ -54,10 +53,9 @@ impl LoginSource {
     pub(super) fn read(&self, url: &ServerUrl) -> Result<StatedLogin> {
         let (below, replaced) = match self {
             Self::Stated(login) => (login.clone(), None),
-            Self::Context { variables, file, home } => {
-                let context = context::read(file)?;
-                let layers =
-                    Layers { layers: vec![variables.clone(), context], home: home.clone() };
+            Self::Context { variables, context, home } => {
+                let layers = vec![variables.clone(), context.read()?];
+                let layers = Layers { layers, home: home.clone() };
                 (layers.login()?, layers.url().filter(|stated| stated.has_origin_of(url)))
             }
         };

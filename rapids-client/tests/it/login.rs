@@ -68,6 +68,26 @@ async fn a_login_in_the_file_of_a_context_is_read_at_each_connect() {
     soon("it is in again", async { while rapids.publish(called(1)).await.is_err() {} }).await;
 }
 
+#[tokio::test]
+async fn answers_come_under_the_prefix_that_the_user_may_subscribe_to() {
+    let permissions = "{ publish: \">\", subscribe: \"_INBOX_shop.>\" }";
+    let user = format!("{{ user: bob, password: pw, permissions: {permissions} }}");
+    let server = NatsServer::with_config(&format!("authorization {{ users: [{user}] }}")).unwrap();
+    let connect = async |prefix: &str| {
+        let config = Config::from_variables(&|name| match name {
+            "NATS_URL" => Some(server.url()),
+            "NATS_USER" => Some("bob".to_owned()),
+            "NATS_PASSWORD" => Some("pw".to_owned()),
+            "NATS_INBOX_PREFIX" => Some(prefix.to_owned()),
+            _ => None,
+        });
+        Rapids::connect(&config.unwrap()).await
+    };
+    connect("_INBOX_shop").await.unwrap();
+    let error = connect("").await.err().unwrap().to_string();
+    assert!(error.contains("does not permit subscription to `_INBOX.>`"), "{error}");
+}
+
 /// A token as `nsc` makes it.
 fn token(issuer: &KeyPair, subject: &KeyPair, nats: Value, expires: Option<u64>) -> String {
     let mut claims = json!({
