@@ -28,6 +28,20 @@ pub(crate) enum Command {
     Man(man::Man),
 }
 
+impl Command {
+    /// Whether it changes something on the server: then it is done to its end although nobody reads
+    /// the output any more. What only looks ends there.
+    pub(crate) fn changes(&self) -> bool {
+        match self {
+            Self::Publish(_) => true,
+            Self::Position(position) => position.changes(),
+            Self::DeadLetters(letters) => letters.changes(),
+            Self::Tail(_) | Self::Explain(_) | Self::Services(_) => false,
+            Self::Completions(_) | Self::Man(_) => false,
+        }
+    }
+}
+
 /// Does it. Commands that leave nothing half done are dropped when they are interrupted; the others
 /// take note of it themselves.
 ///

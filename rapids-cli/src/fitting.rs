@@ -1,16 +1,16 @@
-//! Texts that others wrote, made fit for a line on a terminal.
+//! Texts cut to the width of a column.
 
-/// The text, or its beginning with a mark, in so many characters.
+use rapids_client::printable;
+
+/// The text as it is printed, or its beginning with a mark, in so many characters.
 pub(crate) fn shortened(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
+    // No more of it is looked at than can be printed.
+    let end = text.char_indices().nth(width + 1).map_or(text.len(), |(end, _)| end);
+    let shown = printable(&text[..end]).to_string();
+    if shown.chars().count() <= width {
+        return shown;
     }
-    text.chars().take(width - 1).chain(['…']).collect()
-}
-
-/// The text without line feeds and sequences that move a terminal's cursor.
-pub(crate) fn printable(text: &str) -> String {
-    text.replace(char::is_control, "·")
+    shown.chars().take(width - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -21,10 +21,12 @@ mod tests {
     fn a_cut_is_shown_and_counts() {
         assert_eq!(shortened("éééé", 4), "éééé");
         assert_eq!(shortened("ééééé", 4), "ééé…");
+        assert_eq!(shortened(&"x".repeat(1000), 4), "xxx…");
     }
 
     #[test]
-    fn control_characters_become_dots() {
-        assert_eq!(printable("a\nb\u{1b}[2J\u{9b}é"), "a·b·[2J·é");
+    fn escapes_count_as_they_are_printed() {
+        assert_eq!(shortened("a\nb", 4), "a\\nb");
+        assert_eq!(shortened("a\u{1b}b", 4), "a\\u…");
     }
 }

@@ -12,6 +12,7 @@ mod ending;
 mod filter;
 mod fitting;
 mod interrupt;
+mod line;
 mod logging;
 mod packet_line;
 mod palette;
@@ -34,7 +35,9 @@ use session::Session;
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let screen = Screen::new(arguments.color);
+    let screen = if arguments.command.changes() { screen.outlived() } else { screen };
     let outcome = in_runtime(arguments, screen.clone());
+    let outcome = outcome.and_then(|ending| screen.finish().map(|()| ending));
     if let Err(error) = &outcome
         && ending::is_worth_words(error)
     {
@@ -46,7 +49,7 @@ fn main() -> ExitCode {
 fn in_runtime(arguments: Arguments, screen: Screen) -> anyhow::Result<Ending> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
-        logging::init(&screen);
+        logging::init();
         let session = Session::new(arguments.connection, screen, Interrupt::listen());
         Box::pin(commands::run(arguments.command, &session)).await
     });

@@ -1,12 +1,13 @@
-//! A packet as one line: readable, or as it is stored.
+//! A packet as one line that people can read.
 
 use std::collections::BTreeMap;
 
 use rapids_client::Packet;
 use serde_json::value::RawValue;
 
-use crate::fitting::{printable, shortened};
-use crate::palette::{Palette, paint};
+use crate::fitting::shortened;
+use crate::line::Line;
+use crate::palette::Palette;
 
 /// Width of the column of names, in characters.
 const NAME: usize = 24;
@@ -21,36 +22,22 @@ const VALUE: usize = 40;
 const FACTS: usize = 160;
 
 /// When it was stored (UTC), sequence, kind and name, the service that published it, and its facts.
-pub(crate) fn line(packet: &Packet, palette: Palette) -> String {
+pub(crate) fn line(packet: &Packet, palette: Palette) -> Line {
     let arrival = packet.arrival();
     let time = arrival.map_or(packet.created(), |arrival| arrival.stored);
     let time = time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
     let sequence = arrival.map_or("-".to_owned(), |arrival| arrival.sequence.to_string());
     let (kind, name) = kind_and_name(packet);
-    let name = printable(&shortened(&name, NAME));
+    let name = shortened(&name, NAME);
     let service = packet.breadcrumbs().last().map_or("-", String::as_str);
-    let service = printable(&shortened(service, SERVICE));
-    let facts = printable(&shortened(&facts(packet), FACTS));
-    let (time, name) = (paint(palette.faint, &time), paint(palette.name, &format!("{name:NAME$}")));
-    format!("{time} {sequence:>8}  {kind:7} {name} {service:SERVICE$} {facts}")
-        .trim_end()
-        .to_owned()
-}
-
-/// The body as it is stored, but on one line, and with no character that could move a cursor.
-pub(crate) fn compact(packet: &Packet) -> String {
-    let mut text = String::new();
-    for character in packet.to_string().chars() {
-        match character {
-            // Inside of strings JSON has these only as escapes, so they stand between tokens here.
-            '\n' | '\r' | '\t' => text.push(' '),
-            control if control.is_control() => {
-                text.push_str(&format!("\\u{:04x}", u32::from(control)));
-            }
-            other => text.push(other),
-        }
-    }
-    text
+    let service = shortened(service, SERVICE);
+    let facts = shortened(&facts(packet), FACTS);
+    Line::new()
+        .styled(palette.faint, time)
+        .text(format_args!(" {sequence:>8}  {kind:7} "))
+        .styled(palette.name, format_args!("{name:NAME$}"))
+        .text(format_args!(" {service:SERVICE$} {facts}"))
+        .trimmed()
 }
 
 fn kind_and_name(packet: &Packet) -> (&'static str, String) {
@@ -110,7 +97,7 @@ mod tests {
     }
 
     fn shown(body: &str) -> String {
-        line(&stored(body), Palette::plain())
+        line(&stored(body), Palette::plain()).painted().to_owned()
     }
 
     #[test]
@@ -140,16 +127,6 @@ mod tests {
     #[test]
     fn no_packet_can_break_the_line_or_the_terminal() {
         let shown = shown(r#"{"event":"a\nb","text":"\u001b[2Jx"}"#);
-        assert!(shown.contains("a·b") && shown.contains("text=·[2Jx"), "{shown}");
-    }
-
-    #[test]
-    fn json_is_what_is_stored_on_one_line() {
-        let body = "{\"event\": \"x\",\r\n\t\"n\": 9007199254740993, \"p\":1.10}\n";
-        assert_eq!(
-            compact(&stored(body)),
-            "{\"event\": \"x\",   \"n\": 9007199254740993, \"p\":1.10}"
-        );
-        assert_eq!(compact(&stored("{\"a\":\"\u{9b}2J\"}")), r#"{"a":"\u009b2J"}"#);
+        assert!(shown.contains(r"a\nb") && shown.contains(r"text=\u{1b}[2Jx"), "{shown}");
     }
 }

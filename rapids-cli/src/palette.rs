@@ -52,11 +52,6 @@ fn is_welcome(variable: &dyn Fn(&str) -> String) -> bool {
     variable("NO_COLOR").is_empty() && variable("TERM") != "dumb"
 }
 
-/// The text between the codes of a style.
-pub(crate) fn paint(style: Style, text: &str) -> String {
-    format!("{style}{text}{style:#}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,11 +73,5 @@ mod tests {
         assert!(is_welcome("NO_COLOR", ""));
         assert!(!is_welcome("NO_COLOR", "0"));
         assert!(!is_welcome("TERM", "dumb"));
-    }
-
-    #[test]
-    fn plain_words_stay_as_they_are() {
-        assert_eq!(paint(Palette::plain().bad, "no"), "no");
-        assert_eq!(paint(Palette::coloured().good, "yes"), "\u{1b}[32myes\u{1b}[0m");
     }
 }

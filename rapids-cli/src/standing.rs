@@ -9,8 +9,6 @@ use anyhow::Result;
 use rapids_client::{Announced, Position, Rapids, Rules};
 use serde::Serialize;
 
-use crate::fitting::printable;
-
 /// The fact by which an instance in exclusive delivery tells what it does.
 const DELIVERY: &str = "delivery";
 /// What it tells while another one is active.
@@ -108,7 +106,7 @@ impl Standing {
             (None, count) => format!("{count} up"),
         };
         let delivery = self.delivery().map(|it| format!("{it}, ")).unwrap_or_default();
-        printable(&format!("{name}: {delivery}{position}; {who}"))
+        format!("{name}: {delivery}{position}; {who}")
     }
 
     /// All as JSON.

@@ -1,9 +1,9 @@
 //! Rows whose columns stand below each other.
 
 use clap::builder::styling::Style;
+use rapids_client::printable;
 
-use crate::fitting::printable;
-use crate::palette::paint;
+use crate::line::Line;
 
 /// Between two columns.
 const GAP: &str = "  ";
@@ -34,7 +34,7 @@ impl Column {
     }
 }
 
-/// A text with its colour; its control characters are replaced.
+/// A text as it is printed, with its colour.
 #[derive(Debug)]
 pub(crate) struct Cell {
     text: String,
@@ -43,7 +43,7 @@ pub(crate) struct Cell {
 
 impl Cell {
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self { text: printable(&text.into()), style: Style::new() }
+        Self { text: printable(&text.into()).to_string(), style: Style::new() }
     }
 
     pub(crate) fn style(self, style: Style) -> Self {
@@ -66,7 +66,7 @@ impl Table {
     }
 
     /// The lines, headings in this style first.
-    pub(crate) fn lines(&self, headings: Style) -> Vec<String> {
+    pub(crate) fn lines(&self, headings: Style) -> Vec<Line> {
         let titles = self.columns.iter().map(|column| Cell::new(column.title).style(headings));
         let titles: Vec<_> = titles.collect();
         let rows = || std::iter::once(&titles).chain(&self.rows);
@@ -76,16 +76,15 @@ impl Table {
         rows().map(|row| self.line(row, &widths)).collect()
     }
 
-    fn line(&self, row: &[Cell], widths: &[usize]) -> String {
-        let mut line = String::new();
+    fn line(&self, row: &[Cell], widths: &[usize]) -> Line {
+        let mut line = Line::new();
         let mut blanks = 0;
         for ((cell, column), width) in row.iter().zip(&self.columns).zip(widths) {
             let rest = width - cell.width();
             blanks += if column.right { rest } else { 0 };
             // Blanks are due only before something: no line ends in them.
             if !cell.text.is_empty() {
-                line.extend(std::iter::repeat_n(' ', blanks));
-                line.push_str(&paint(cell.style, &cell.text));
+                line = line.text(" ".repeat(blanks)).styled(cell.style, &cell.text);
                 blanks = 0;
             }
             blanks += if cell.text.is_empty() { cell.width() } else { 0 };
@@ -108,7 +107,7 @@ mod tests {
         table.row(["longer", "7", "fine"].map(Cell::new));
         assert_eq!(
             table.lines(Style::new()),
-            ["NAME       N  NOTE", "é       1000", "longer     7  fine"]
+            ["NAME       N  NOTE", "é       1000", "longer     7  fine"].map(Line::from)
         );
     }
 
@@ -117,6 +116,7 @@ mod tests {
         let mut table = Table::new([Column::words("A"), Column::words("B")]);
         let red = Palette::coloured().bad;
         table.row([Cell::new("x").style(red), Cell::new("y")]);
-        assert_eq!(table.lines(Style::new())[1], format!("{red}x{red:#}  y"));
+        let expected = Line::new().styled(red, "x").text("  y");
+        assert_eq!(table.lines(Style::new())[1], expected);
     }
 }

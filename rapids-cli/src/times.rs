@@ -10,13 +10,17 @@ use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 /// `now`, such as `90s`, `1h30m` or `2d`.
 ///
 /// # Errors
-/// Says what is accepted.
+/// Says what is accepted; not a time in the future, from which on nothing is stored yet.
 pub(crate) fn since(text: &str, now: Timestamp) -> Result<Timestamp, String> {
-    moment(text).or_else(|| ago(text, now)).ok_or_else(|| {
+    let time = moment(text).or_else(|| ago(text, now)).ok_or_else(|| {
         "expected a time such as `2026-11-21T09:30:00Z`, `2026-11-21 09:30` or `2026-11-21` (UTC), \
          or a duration such as `90s`, `1h30m` or `2d`"
             .to_owned()
-    })
+    })?;
+    if time > now {
+        return Err(format!("that is {time}, in the future"));
+    }
+    Ok(time)
 }
 
 fn moment(text: &str) -> Option<Timestamp> {
@@ -63,6 +67,7 @@ mod tests {
             ("5m", "2026-11-21T11:55:00Z"),
             ("1h30m", "2026-11-21T10:30:00Z"),
             ("2d", "2026-11-19T12:00:00Z"),
+            ("2026-11-21T12:00:00Z", "2026-11-21T12:00:00Z"),
             ("1w", "2026-11-14T12:00:00Z"),
         ] {
             assert_eq!(read(text).as_deref(), Some(expected), "{text}");
@@ -80,7 +85,16 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for text in ["", "yesterday", "5", "-5m", "2026-13-01", "5 months"] {
+        for text in [
+            "",
+            "yesterday",
+            "5",
+            "-5m",
+            "2026-13-01",
+            "5 months",
+            "2026-11-21T12:00:01Z",
+            "2300-01-01",
+        ] {
             assert_eq!(read(text), None, "{text}");
         }
     }

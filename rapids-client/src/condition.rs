@@ -18,6 +18,8 @@ mod evaluate;
 mod expression;
 #[cfg(test)]
 mod faults;
+mod findings;
+mod hint;
 mod lexis;
 mod number;
 mod parse;
@@ -33,6 +35,7 @@ mod tree;
 
 pub(crate) use error::ExpressionError;
 pub(crate) use expression::Expression;
+pub(crate) use findings::{Finding, Findings};
 pub(crate) use number::{canonical, compare as compare_numbers};
 pub(crate) use path::{Path, Step, is_path};
 pub(crate) use render::{key_query, string_literal};

@@ -13,6 +13,7 @@ mod matcher;
 mod memory;
 mod names;
 mod packet;
+mod printable;
 mod rapids;
 mod river;
 mod service;
@@ -30,6 +31,7 @@ pub use jiff::Timestamp;
 pub use matcher::Matcher;
 pub use memory::{MemoryKey, Record, RememberingRiver};
 pub use packet::{Arrival, Names, Packet};
+pub use printable::{Printable, printable};
 pub use rapids::{
     Announced, Holder, Moved, Moving, Position, Published, Rapids, Sending, Start, Tail,
 };

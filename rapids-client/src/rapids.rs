@@ -153,7 +153,8 @@ impl Rapids {
     /// acknowledging anything.
     ///
     /// # Errors
-    /// [`Error::Stream`](crate::Error::Stream) if there is no stream any more,
+    /// [`Error::Definition`](crate::Error::Definition) for a time in the future or before the
+    /// server's, [`Error::Stream`](crate::Error::Stream) if there is no stream any more,
     /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn tail(&self, from: Start) -> Result<Tail> {
         Box::pin(Tail::open(&self.connection, from)).await
@@ -203,7 +204,7 @@ impl Rapids {
     /// # Errors
     /// [`Error::NotMoved`](crate::Error::NotMoved) while an instance is active, unless
     /// [forced](Moving::force); for a service in shared delivery; for a sequence beyond the stream's
-    /// end; and in a stream that was made anew, for a service that has memories of the other one,
+    /// end, and a time in the future; and in a stream that was made anew, for a service that has memories of the other one,
     /// unless it forgets them. [`Error::Stream`](crate::Error::Stream) if there is no stream any more,
     /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn move_position(

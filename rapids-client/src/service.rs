@@ -110,8 +110,8 @@ impl Service {
         self.starting(Start::Sequence(sequence))
     }
 
-    /// Starts a new service with the first packet stored at or after this time; otherwise as
-    /// [`from_beginning`](Self::from_beginning).
+    /// Starts a new service with the first packet stored at or after this time, which may not be in
+    /// the future; otherwise as [`from_beginning`](Self::from_beginning).
     #[must_use]
     pub fn from_time(self, time: Timestamp) -> Self {
         self.starting(Start::Time(time))
@@ -167,6 +167,7 @@ impl Service {
             let version = &self.version;
             faults.push(format!("its version `{version}` is not three numbers, such as `1.4.0`"));
         }
+        faults.extend(self.start.and_then(|start| start.fault(Timestamp::now())));
         if self.rivers.is_empty() {
             faults.push("it has no river; add one with `.river(...)`".to_owned());
         }

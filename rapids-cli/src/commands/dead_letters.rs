@@ -56,6 +56,15 @@ enum Command {
 }
 
 impl DeadLetters {
+    pub(crate) fn changes(&self) -> bool {
+        match self.command {
+            Command::List(_) | Command::Show(_) => false,
+            Command::Replay(_) | Command::Edit(_) | Command::Discard(_) | Command::Resume(_) => {
+                true
+            }
+        }
+    }
+
     pub(crate) async fn run(self, session: &Session) -> Result<Ending> {
         let interrupt = &session.interrupt;
         match self.command {

@@ -116,7 +116,7 @@ impl Explain {
             let explanation = River::from_rules(apart(subject.rules())).explain(&packet);
             matches &= explanation.verdict == Verdict::Matches;
             match self.output {
-                Format::Json => session.screen.line(json(subject, &explanation)?)?,
+                Format::Json => session.screen.json(&json(subject, &explanation)?)?,
                 Format::Line => {
                     for line in lines(subject, &explanation, session.screen.data) {
                         session.screen.line(line)?;

@@ -97,6 +97,10 @@ impl To {
 }
 
 impl Position {
+    pub(crate) fn changes(&self) -> bool {
+        self.to.start().is_some()
+    }
+
     pub(crate) async fn run(self, session: &Session) -> Result<Ending> {
         let interrupt = &session.interrupt;
         let rapids = interrupt.unless(session.rapids()).await?;
@@ -117,10 +121,10 @@ impl Position {
             return Err(self.unknown(rapids).await?.into());
         }
         let standing = Standing { instances, position };
-        session.screen.line(match self.output {
-            Format::Line => standing.line(&self.service),
-            Format::Json => standing.json(&self.service)?,
-        })?;
+        match self.output {
+            Format::Line => session.screen.line(standing.line(&self.service))?,
+            Format::Json => session.screen.json(&standing.json(&self.service)?)?,
+        }
         Ok(Ending::Yes)
     }
 
@@ -141,7 +145,7 @@ impl Position {
                     session.screen.line(line)?;
                 }
             }
-            Format::Json => session.screen.line(serde_json::to_string(&Told::of(&moved))?)?,
+            Format::Json => session.screen.json(&serde_json::to_string(&Told::of(&moved))?)?,
         }
         Ok(Ending::Yes)
     }

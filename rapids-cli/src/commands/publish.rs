@@ -98,7 +98,7 @@ impl Publish {
             Format::Line if duplicate => screen.line(format_args!("{sequence} {id} duplicate")),
             Format::Line => screen.line(format_args!("{sequence} {id}")),
             Format::Json => {
-                screen.line(serde_json::to_string(&Stored { sequence, id: &id, duplicate })?)
+                screen.json(&serde_json::to_string(&Stored { sequence, id: &id, duplicate })?)
             }
         }
     }

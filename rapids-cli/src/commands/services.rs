@@ -8,8 +8,8 @@ use clap::Args;
 use rapids_client::Position;
 
 use crate::ending::Ending;
-use crate::fitting::printable;
-use crate::palette::{Palette, paint};
+use crate::line::Line;
+use crate::palette::Palette;
 use crate::screen::Format;
 use crate::session::Session;
 use crate::standing::Standing;
@@ -57,7 +57,7 @@ impl Services {
         match self.output {
             Format::Json => {
                 for (name, found) in &found {
-                    screen.line(found.json(name)?)?;
+                    screen.json(&found.json(name)?)?;
                 }
             }
             Format::Line => {
@@ -71,7 +71,7 @@ impl Services {
 }
 
 /// The table, with the facts of each service below it.
-fn lines(found: &BTreeMap<String, Standing>, palette: Palette) -> Vec<String> {
+fn lines(found: &BTreeMap<String, Standing>, palette: Palette) -> Vec<Line> {
     let mut table = Table::new([
         Column::words("SERVICE"),
         Column::words("VERSION"),
@@ -87,18 +87,19 @@ fn lines(found: &BTreeMap<String, Standing>, palette: Palette) -> Vec<String> {
         table.row(row(name, found, palette));
     }
     let mut rows = table.lines(palette.faint).into_iter();
-    let mut lines: Vec<String> = rows.next().into_iter().collect();
+    let mut lines: Vec<Line> = rows.next().into_iter().collect();
     for (row, found) in rows.zip(found.values()) {
         lines.push(row);
         if let Some(turn) = found.turn() {
             let is_well = turn.active.is_none() || turn.doing.is_some();
             let style = if is_well { palette.faint } else { palette.warning };
-            lines.push(format!("  {}", paint(style, &printable(&turn.line()))));
+            lines.push(Line::from("  ").styled(style, turn.line()));
         }
         for instance in &found.instances {
             for (fact, value) in Standing::troubles(instance) {
-                let fact = paint(palette.warning, &format!("! {fact}: {value}"));
-                lines.push(format!("  {fact} ({})", instance.id));
+                let fact = format_args!("! {fact}: {value}");
+                let whose = format_args!(" ({})", instance.id);
+                lines.push(Line::from("  ").styled(palette.warning, fact).text(whose));
             }
         }
     }

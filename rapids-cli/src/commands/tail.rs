@@ -11,8 +11,8 @@ use tokio::time::sleep;
 
 use crate::ending::Ending;
 use crate::filter::Filter;
-use crate::packet_line::{compact, line};
-use crate::palette::paint;
+use crate::line::Line;
+use crate::packet_line::line;
 use crate::screen::Format;
 use crate::session::Session;
 use crate::standing::Standing;
@@ -127,7 +127,7 @@ impl Tail {
         let screen = &session.screen;
         match self.output {
             Format::Line => screen.line(line(packet, screen.data)),
-            Format::Json => screen.line(compact(packet)),
+            Format::Json => screen.json(&packet.to_string()),
         }
     }
 }
@@ -142,7 +142,7 @@ async fn tell(
     for (name, standing) in Standing::of_all(rapids, ANSWERS).await? {
         let line = standing.line(&name);
         if told.get(&name) != Some(&line) {
-            screen.note(paint(screen.words.faint, &line));
+            screen.note(Line::new().styled(screen.words.faint, &line));
             told.insert(name, line);
         }
     }

@@ -1,6 +1,6 @@
 //! A server, the program beside it, and what it answers.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -83,6 +83,20 @@ pub(crate) fn said_to(command: &mut Command, input: &str) -> Said {
     // It may end before it has read everything.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     Said::of(&child.wait_with_output().unwrap())
+}
+
+/// Runs a command whose output nobody reads beyond this many lines, with this for its standard
+/// input; tells the exit code and the words.
+pub(crate) fn unread(command: &mut Command, lines: usize, input: &str) -> (Option<i32>, String) {
+    let mut child = start(command);
+    let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (mut to, input) = (child.stdin.take().unwrap(), input.to_owned());
+    // It may end before it has read everything.
+    let writing = std::thread::spawn(move || drop(to.write_all(input.as_bytes())));
+    assert_eq!(output.by_ref().take(lines).map(Result::unwrap).count(), lines);
+    drop(output);
+    writing.join().unwrap();
+    end(child)
 }
 
 /// Starts a command, to be read and told while it runs.

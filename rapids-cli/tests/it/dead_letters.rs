@@ -9,7 +9,7 @@ use rapids_client::{Packet, RetryPolicy, River, reject};
 use serde_json::Value;
 use tokio::task::yield_now;
 
-use crate::bench::{Bench, DEADLINE, Said, said, said_to};
+use crate::bench::{Bench, DEADLINE, Said, said, said_to, unread};
 use crate::letters::{BODY, Letters};
 
 impl Letters {
@@ -190,7 +190,7 @@ async fn a_letter_is_shown_with_every_digit_of_its_packet() {
     let shown = letters.said(&["show", "payment.charge.17"]).well(0).out;
     for line in [
         "payment.charge.17  exhausted  waiting\n",
-        "reason        bank says:\n              ·[31mno\n",
+        "reason        bank says:\n              \\u{1b}[31mno\n",
         "caused by     connection refused\ncaused by     os error 111\n",
         "tried         5 times, by instance Xa81\n",
         "packet        order_placed p-17, 82 bytes\n",
@@ -408,4 +408,24 @@ async fn a_packet_that_failed_again_leads_from_letter_to_letter() {
         .said(&["replay", "payment.charge.17"])
         .badly(1, &["was sent again (replay) by `ada@", "and failed again as letter `r1`"]);
     letters.said(&["replay", "payment.charge.r1"]).well(0);
+}
+
+#[tokio::test]
+async fn a_closed_output_cuts_no_action_short() {
+    let letters = Letters::start().await;
+    letters.put_all(1..=40).await;
+    let ended = (Some(0), "20 of 20 letters replayed\n".to_owned());
+    let replay = &["replay", "--service", "payment", "--limit", "20"];
+    assert_eq!(unread(&mut letters.command(replay), 1, ""), ended);
+    assert_eq!(letters.replays().await, 20);
+    letters.interrupt("payment.charge.3").await;
+    letters.interrupt("payment.charge.4").await;
+    let ended = (Some(0), "2 of 2 letters finished\n".to_owned());
+    assert_eq!(unread(&mut letters.command(&["resume"]), 0, ""), ended);
+    let edit = &["edit", "payment.charge.21", "--set", "total=1", "--force"];
+    assert_eq!(unread(&mut letters.command(edit), 0, "").0, Some(0));
+    let ended = (Some(0), "19 of 19 letters discarded\n".to_owned());
+    let discard = &["discard", "--all", "--reason", "test"];
+    assert_eq!(unread(&mut letters.command(discard), 0, ""), ended);
+    assert_eq!(letters.said(&["list", "-o", "json"]).out, "");
 }

@@ -5,6 +5,7 @@ mod bench;
 mod connecting;
 mod dead_letters;
 mod explain;
+mod foreign;
 mod letters;
 mod manual;
 mod position;

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 
 use serde_json::Value;
 
-use crate::bench::{Bench, end, interrupt, rapids, said, said_to, start};
+use crate::bench::{Bench, end, interrupt, rapids, said, said_to, start, unread};
 
 #[tokio::test]
 async fn a_packet_is_stored_and_its_place_is_printed() {
@@ -55,6 +55,32 @@ async fn lines_are_stored_in_their_order_and_blank_ones_passed_over() {
     for (n, line) in stored.lines().iter().enumerate() {
         assert!(line.starts_with(&format!(r#"{{"event":"x","n":{n},"rapids""#)), "{n}: {line}");
     }
+}
+
+#[tokio::test]
+async fn a_closed_output_cuts_no_publishing_short() {
+    let bench = Bench::start().await;
+    let input: String = (0..3000).map(|n| format!("{{\"event\":\"x\",\"n\":{n}}}\n")).collect();
+    let published = unread(&mut bench.command(&["publish", "-"]), 1, &input);
+    assert_eq!(published, (Some(0), String::new()));
+    assert_eq!(bench.said(&["tail"]).well(0).lines().len(), 3000);
+    // The exit code tells what happened all the same.
+    let (code, words) = unread(&mut bench.command(&["publish", "-"]), 0, "{}\nnonsense\n");
+    assert_eq!(code, Some(2), "{words}");
+    assert!(words.starts_with("error: line 2: body is not a packet: "), "{words}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_output_that_cannot_be_written_is_told_once_all_is_stored() {
+    let bench = Bench::start().await;
+    let mut command = bench.command(&["publish", "--count", "2000", "{}"]);
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = command.stdout(full).stderr(std::process::Stdio::piped()).output().unwrap();
+    let words = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{words}");
+    assert!(words.contains("cannot write the output"), "{words}");
+    assert_eq!(bench.said(&["tail"]).well(0).lines().len(), 2000);
 }
 
 #[tokio::test]

@@ -47,8 +47,13 @@ async fn it_begins_where_it_is_told() {
     assert_eq!(count(&["--sequence", "4"]), 0);
     assert_eq!(count(&["--sequence", "18446744073709551615"]), 0);
     assert_eq!(count(&["--since", "1h"]), 3);
-    assert_eq!(count(&["--since", "2200-01-01"]), 0);
     bench.said(&["tail", "--since", "1h", "--sequence", "1"]).badly(2, &["cannot be used with"]);
+    for time in ["2200-01-01", "2300-01-01", "9999-01-01"] {
+        bench.said(&["tail", "--since", time]).badly(2, &["that is ", ", in the future"]);
+    }
+    for time in ["1600-01-01", "0001-01-01", "-000044-03-15"] {
+        bench.said(&["tail", &format!("--since={time}")]).badly(2, &["which is before 1677-09-21"]);
+    }
     bench.said(&["tail", "--since", "yesterday"]).badly(2, &["such as `2026-11-21T09:30:00Z`"]);
 }
 

@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use super::error::ExpressionError;
 use super::evaluate::Scope;
-use super::tree::{Logic, Origin, Pattern, Query, Segment, Selector, Value};
+use super::findings::{self, Findings};
+use super::tree::Logic;
 use super::{parse, repeats};
 use crate::json::Node;
-
-/// Longest value of a [`Finding`] in characters.
-const MAX_VALUE: usize = 80;
 
 /// A filter expression of RFC 9535; cloning it is cheap.
 #[derive(Clone)]
@@ -19,16 +17,6 @@ pub(crate) struct Expression(Arc<Parsed>);
 struct Parsed {
     text: String,
     logic: Logic,
-}
-
-/// What a query of an expression found in a packet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Finding {
-    /// The query in its normal form.
-    pub(crate) query: String,
-    /// The JSON text of what is there, several values in brackets, cut to 80 characters; `None`
-    /// where nothing is.
-    pub(crate) value: Option<String>,
 }
 
 impl Expression {
@@ -61,26 +49,15 @@ impl Expression {
         repeats::in_logic(&self.0.logic, root)
     }
 
-    /// Tells what each distinct query of the packet finds, in the order of the text.
-    pub(crate) fn findings(&self, root: Node<'_>) -> Vec<Finding> {
-        let mut queries = Vec::new();
-        in_logic(&self.0.logic, &mut queries);
-        let mut findings: Vec<Finding> = Vec::with_capacity(queries.len());
-        for query in queries {
-            let text = query.to_string();
-            if findings.iter().all(|finding| finding.query != text) {
-                let value = shortened(&query.nodes(Scope::of(root)));
-                findings.push(Finding { query: text, value });
-            }
-        }
-        findings
+    /// Tells what each distinct query of the packet finds, in the order of the text; with what its
+    /// filters found in each element, if that is asked for.
+    pub(crate) fn findings(&self, root: Node<'_>, with_elements: bool) -> Findings {
+        findings::of(&self.0.logic, root, with_elements)
     }
 
     #[cfg(test)]
     pub(super) fn queries(&self) -> Vec<String> {
-        let mut queries = Vec::new();
-        in_logic(&self.0.logic, &mut queries);
-        queries.iter().map(|query| query.to_string()).collect()
+        findings::queries(&self.0.logic)
     }
 }
 
@@ -96,79 +73,6 @@ impl fmt::Debug for Expression {
     }
 }
 
-/// Collects the queries that begin at the packet.
-fn in_logic<'e>(logic: &'e Logic, queries: &mut Vec<&'e Query>) {
-    match logic {
-        Logic::Or(parts) | Logic::And(parts) => {
-            parts.iter().for_each(|part| in_logic(part, queries));
-        }
-        Logic::Not(part) => in_logic(part, queries),
-        Logic::Exists(query) => in_query(query, queries),
-        Logic::Compare { left, right, .. } => {
-            in_value(left, queries);
-            in_value(right, queries);
-        }
-        Logic::Matches { value, pattern, .. } => {
-            in_value(value, queries);
-            if let Pattern::Found(found) = pattern {
-                in_value(found, queries);
-            }
-        }
-    }
-}
-
-fn in_value<'e>(value: &'e Value, queries: &mut Vec<&'e Query>) {
-    match value {
-        Value::Literal(_) => {}
-        Value::Length(value) => in_value(value, queries),
-        Value::Query(query) | Value::Count(query) | Value::Only(query) => {
-            in_query(query, queries);
-        }
-    }
-}
-
-fn in_query<'e>(query: &'e Query, queries: &mut Vec<&'e Query>) {
-    if query.origin == Origin::Packet {
-        queries.push(query);
-    }
-    for segment in &query.segments {
-        let (Segment::Child(selectors) | Segment::Descendants(selectors)) = segment;
-        for selector in selectors {
-            if let Selector::Filter(logic) = selector {
-                in_logic(logic, queries);
-            }
-        }
-    }
-}
-
-/// Writes what was found, no further than it will be shown.
-fn shortened(nodes: &[Node<'_>]) -> Option<String> {
-    let mut value = match nodes {
-        [] => return None,
-        [node] => start_of(&node.text()),
-        nodes => {
-            let mut list = String::from("[");
-            // A node takes two characters at least, so these are more than will be shown.
-            for (position, node) in nodes.iter().take(MAX_VALUE).enumerate() {
-                list.push_str(if position == 0 { "" } else { "," });
-                list.push_str(&start_of(&node.text()));
-            }
-            list.push(']');
-            list
-        }
-    };
-    if let Some((end, _)) = value.char_indices().nth(MAX_VALUE) {
-        value.truncate(end);
-        value.push('…');
-    }
-    Some(value)
-}
-
-/// One character more than is shown, so that the cut is noticed.
-fn start_of(text: &str) -> String {
-    text.chars().take(MAX_VALUE + 1).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,8 +80,8 @@ mod tests {
 
     fn findings(expression: &str, body: &str) -> Vec<(String, Option<String>)> {
         let raw = RawValue::from_string(body.to_owned()).unwrap();
-        let findings = Expression::parse(expression).unwrap().findings(Node::Raw(raw.get()));
-        findings.into_iter().map(|finding| (finding.query, finding.value)).collect()
+        let findings = Expression::parse(expression).unwrap().findings(Node::Raw(raw.get()), false);
+        findings.found.into_iter().map(|finding| (finding.query, finding.value)).collect()
     }
 
     fn found(query: &str, value: &str) -> (String, Option<String>) {

@@ -121,7 +121,7 @@ true
 @.a == @.b == @.c
     at column 12: `==` cannot stand here; its sides are single values: literals, queries of one place or functions
 @.a[*] == 1
-    at column 8: `==` cannot stand here; its sides are single values: literals, queries of one place or functions
+    at column 8: `==` cannot stand here; its sides are single values: literals, queries of one place or functions. Whether it holds of any of several is asked so: `@.a[?@ == 1]`
 @..a == 1
     at column 6: `==` cannot stand here; its sides are single values: literals, queries of one place or functions
 @.a == 9007199254740992
@@ -198,6 +198,28 @@ match(match(@.a, 'x'), 'y')
     at column 1: `(` is never closed
 match(@.a, 'a{2,1}')
     : `a{2,1}` is no regular expression: a range or a repetition in it runs backwards, or it nests too deep
+@.items[*].q > 10
+    at column 14: `>` cannot stand here; its sides are single values: literals, queries of one place or functions. Whether it holds of any of several is asked so: `@.items[?@.q > 10]`
+@.a && $.items[*] == 'x y' || @.b
+    at column 19: `==` cannot stand here; its sides are single values: literals, queries of one place or functions. Whether it holds of any of several is asked so: `$.items[?@ == 'x y']`
+@.orders[*].items[*].q > 10
+    at column 24: `>` cannot stand here; its sides are single values: literals, queries of one place or functions. Whether it holds of any of several is asked so: `@.orders[*].items[?@.q > 10]`
+@.sku.starts_with('a')
+    at column 7: `starts_with` is no function, and values have none; how a text begins is asked by `match(@.sku, 'a.*')`
+@.a && @.items[0].sku.endsWith("a")
+    at column 23: `endsWith` is no function, and values have none; how a text ends is asked by `match(@.items[0].sku, '.*a')`
+@.sku.contains('a')
+    at column 7: `contains` is no function, and values have none; what a text contains is asked by `search(@.sku, 'a')`
+@.items.length() > 1
+    at column 9: `length` is no function of a value; write `length(@.items)`
+@.sku.upper()
+    at column 7: `upper` is no function, and values have none; these are: length, count, value, match, search
+starts_with(@.sku, 'a')
+    at column 1: `starts_with` is no function; how a text begins is asked by `match(@.sku, 'a.*')`
+@type == 'Order'
+    at column 1: the key `type` of a packet is `@.type`, the key `@type` is `@['@type']`
+@.a && $schema
+    at column 8: the key `schema` of a packet is `@.schema`, the key `$schema` is `@['$schema']`
 @.größe > 1 and @.b
     at column 13: `and` is written `&&`
 "##;

@@ -7,6 +7,7 @@
 //! as such is left to the parser.
 
 mod literal;
+mod methods;
 mod word;
 
 /// The parser's limit of 128, less the bracket that [`parse`](super::parse) puts around the text.
@@ -35,8 +36,15 @@ pub(crate) struct Fault {
 
 /// Reads the tokens of an expression.
 pub(crate) fn read(text: &str) -> Result<Lexis<'_>, Fault> {
-    let mut reader =
-        Reader { text, at: 0, clause: 0, ended: false, open: Vec::new(), lexis: Lexis::default() };
+    let mut reader = Reader {
+        text,
+        at: 0,
+        clause: 0,
+        query: 0,
+        ended: false,
+        open: Vec::new(),
+        lexis: Lexis::default(),
+    };
     while let Some(character) = reader.peek() {
         reader.token(character)?;
     }
@@ -56,6 +64,8 @@ struct Reader<'t> {
     at: usize,
     /// Where the current clause begins.
     clause: usize,
+    /// Where the current query begins.
+    query: usize,
     /// The token before ends an operand, so that an operator must follow.
     ended: bool,
     open: Vec<Open<'t>>,
@@ -65,6 +75,8 @@ struct Reader<'t> {
 struct Open<'t> {
     bracket: char,
     at: usize,
+    /// Where the query around it begins.
+    query: usize,
     /// A call's function and its place.
     function: Option<(&'t str, usize)>,
     commas: usize,
@@ -100,7 +112,11 @@ impl<'t> Reader<'t> {
         self.at += character.len_utf8();
         match character {
             ' ' | '\t' | '\n' | '\r' => Ok(()),
-            '@' | '$' => self.operand(at),
+            '@' | '$' => {
+                self.operand(at)?;
+                self.query = at;
+                Ok(())
+            }
             '\'' | '"' => {
                 self.operand(at)?;
                 self.string(at, character)
@@ -117,6 +133,11 @@ impl<'t> Reader<'t> {
             }
             _ => self.operator(at, character),
         }
+    }
+
+    /// The query that ends here.
+    fn query_before(&self, end: usize) -> &'t str {
+        &self.text[self.query..end]
     }
 
     fn operand(&mut self, at: usize) -> Result<(), Fault> {
@@ -175,7 +196,7 @@ impl<'t> Reader<'t> {
         {
             return fault(place, format!("calls nest deeper than {MAX_CALLS}"));
         }
-        self.open.push(Open { bracket, at, function, commas: 0 });
+        self.open.push(Open { bracket, at, query: self.query, function, commas: 0 });
         self.ended = false;
         Ok(())
     }
@@ -185,6 +206,7 @@ impl<'t> Reader<'t> {
         let Some(open) = self.open.pop_if(|open| open.bracket == opening) else {
             return fault(at, format!("`{bracket}` closes nothing"));
         };
+        self.query = open.query;
         self.ended = true;
         let Some((function, place)) = open.function else {
             return Ok(());

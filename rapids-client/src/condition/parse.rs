@@ -13,8 +13,8 @@ use pest::error::InputLocation;
 
 use super::compile::compile;
 use super::error::{ExpressionError, Place};
-use super::tree::Logic;
-use super::{cost, lexis};
+use super::tree::{Literal, Logic, Value};
+use super::{cost, hint, lexis};
 
 const BEFORE: &str = "$[?";
 const AFTER: &str = "]";
@@ -48,6 +48,20 @@ pub(super) fn expression(text: &str) -> Result<Logic, ExpressionError> {
         };
         ExpressionError::new(text, place, fault.reason)
     })
+}
+
+/// Reads a text that is one string literal and nothing else: `'all'`.
+pub(crate) fn text_literal(text: &str) -> Result<Box<str>, ExpressionError> {
+    if let Err(fault) = lexis::read(text) {
+        let place = Place::Column(text[..fault.at].chars().count() + 1);
+        return Err(ExpressionError::new(text, place, fault.reason));
+    }
+    match logic(&format!("{text} == @")) {
+        Ok(Logic::Compare { left: Value::Literal(Literal::String(literal)), right, .. }) if matches!(&right, Value::Query(query) if query.path.steps().is_empty()) => {
+            Ok(literal)
+        }
+        _ => Err(ExpressionError::new(text, Place::Whole, "it is no text alone".to_owned())),
+    }
 }
 
 fn logic(text: &str) -> Result<Logic, Fault> {
@@ -87,23 +101,28 @@ fn translate(text: &str, error: JsonPathError) -> Fault {
                 expected.insert(wanted(*rule));
                 String::new()
             });
-            Fault { at: Some(at), reason: misplaced(&text[at..], &expected) }
+            Fault { at: Some(at), reason: misplaced(text, at, &expected) }
         }
         JsonPathError::InvalidJsonPath(reason) => reworded(&reason).into(),
         other => other.to_string().into(),
     }
 }
 
-/// Says that what the rest of a text begins with is out of place.
-fn misplaced(rest: &str, expected: &BTreeSet<&str>) -> String {
+/// Says that what stands at this offset is out of place.
+fn misplaced(text: &str, at: usize, expected: &BTreeSet<&str>) -> String {
+    let rest = &text[at..];
     let symbol = |c: char| "=!<>&|".contains(c);
     let end = rest.find(|c| !symbol(c)).filter(|end| *end > 0);
     let end = end.or_else(|| rest.chars().next().map(char::len_utf8)).unwrap_or_default();
     let found = &rest[..end];
     if matches!(found, "==" | "!=" | "<" | "<=" | ">" | ">=") && expected.contains(OPERATOR) {
+        let meant = hint::any_of(text, at, found).filter(|meant| logic(meant).is_ok());
+        let meant = meant.map_or(String::new(), |meant| {
+            format!(". Whether it holds of any of several is asked so: `{meant}`")
+        });
         return format!(
             "`{found}` cannot stand here; its sides are single values: \
-             literals, queries of one place or functions"
+             literals, queries of one place or functions{meant}"
         );
     }
     let wanted: Vec<&str> = expected.iter().copied().collect();

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use tokio::time::sleep;
 
 use super::moved::Moved;
@@ -72,6 +73,9 @@ pub(super) async fn move_position(
     // What can be no name may be no subject either.
     if !names::is_name(service) {
         return Ok(None);
+    }
+    if let Some(fault) = to.fault(Timestamp::now()) {
+        return Err(not_moved(service, &fault));
     }
     let origin = Origin::existing(connection, service).await?;
     let is_exclusive = origin.as_ref().is_some_and(Origin::is_exclusive);

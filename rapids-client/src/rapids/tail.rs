@@ -41,6 +41,9 @@ pub struct Tail {
 
 impl Tail {
     pub(super) async fn open(connection: &Connection, from: Start) -> Result<Self> {
+        if let Some(fault) = from.fault(Timestamp::now()) {
+            return Err(Error::Definition { of: "the tail".to_owned(), faults: vec![fault] });
+        }
         let info = existing(connection).await?;
         let state = &info.state;
         let is_past = match from {
@@ -104,7 +107,7 @@ impl Tail {
                 },
                 // The feed itself keeps quiet when its stream is gone, and for long when the
                 // server was.
-                () = tokio::time::sleep(LOOK) => match self.look().await? {
+                () = tokio::time::sleep(LOOK) => match look(&self.connection, self.stream_created).await? {
                     Some(held) if end.is_some_and(|end| *held.start() > end) => return Ok(None),
                     // Since the look before: a packet may be on its way.
                     Some(_) if self.is_missing(last_seen) => {
@@ -121,7 +124,7 @@ impl Tail {
             let wait = backoff::exponential(attempt);
             warn!(?wait, "watching the rapids again: {problem}");
             tokio::time::sleep(wait).await;
-            self.look().await?;
+            look(&self.connection, self.stream_created).await?;
             match Box::pin(subscribe(&self.connection, self.from)).await {
                 Ok(messages) => self.messages = messages,
                 Err(error @ Error::Server { .. }) => warn!("{}", with_causes(&error)),
@@ -138,20 +141,6 @@ impl Tail {
     /// Whether the packet of this sequence should have come.
     fn is_missing(&self, last: u64) -> bool {
         matches!(self.from, Start::Sequence(next) if next <= last)
-    }
-
-    /// Makes sure that the stream is still the one that was opened, and tells its first and its last
-    /// sequence; `None` if the server is away.
-    async fn look(&self) -> Result<Option<RangeInclusive<u64>>> {
-        match Box::pin(existing(&self.connection)).await {
-            Ok(info) if timestamp(info.created) == self.stream_created => {
-                Ok(Some(info.state.first_sequence..=info.state.last_sequence))
-            }
-            Ok(_) => Err(lost("it was made anew")),
-            // A server that is away says nothing about the stream.
-            Err(Error::Server { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
     }
 
     /// Reads a message; `None` if it comes from before the place to begin at, which the feed forgets
@@ -187,6 +176,24 @@ impl Tail {
             }
             other => other,
         }))
+    }
+}
+
+/// Makes sure that the stream is still the one created then, and tells its first and its last
+/// sequence; `None` if the server is away. Borrows no tail: that cannot be shared between threads, so
+/// a future that borrows it could not move to another one.
+async fn look(
+    connection: &Connection,
+    stream_created: Timestamp,
+) -> Result<Option<RangeInclusive<u64>>> {
+    match Box::pin(existing(connection)).await {
+        Ok(info) if timestamp(info.created) == stream_created => {
+            Ok(Some(info.state.first_sequence..=info.state.last_sequence))
+        }
+        Ok(_) => Err(lost("it was made anew")),
+        // A server that is away says nothing about the stream.
+        Err(Error::Server { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

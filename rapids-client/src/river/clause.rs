@@ -1,7 +1,7 @@
 //! One rule of a river: an expression and what it is for.
 
 use super::explanation::ClauseReport;
-use crate::condition::{Expression, ExpressionError};
+use crate::condition::{Expression, ExpressionError, Finding, Findings};
 use crate::json::Node;
 use crate::packet::Packet;
 
@@ -43,12 +43,16 @@ impl Clause {
 
     pub(crate) fn report(&self, packet: &Packet) -> ClauseReport {
         let node = packet.node();
-        let findings = self.expression.findings(node);
+        let held = self.holds(node);
+        let Findings { found, left_out } = self.expression.findings(node, !held);
+        let mismatch = |found: &Finding| Some((found.query.clone(), found.mismatch.clone()?));
         ClauseReport {
             expression: self.text().to_owned(),
             required: self.role == Role::Requirement,
-            held: self.holds(node),
-            found: findings.into_iter().map(|found| (found.query, found.value)).collect(),
+            held,
+            mismatches: found.iter().filter_map(mismatch).filter(|_| !held).collect(),
+            found: found.into_iter().map(|found| (found.query, found.value)).collect(),
+            left_out,
         }
     }
 }

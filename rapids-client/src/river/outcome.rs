@@ -10,37 +10,17 @@ use crate::packet::Packet;
 #[derive(Debug, Clone, Default)]
 pub struct Packets(pub(crate) Vec<Packet>);
 
-impl From<()> for Packets {
-    fn from((): ()) -> Self {
-        Self::default()
-    }
-}
-
-impl From<Packet> for Packets {
-    fn from(packet: Packet) -> Self {
-        Self(vec![packet])
-    }
-}
-
-impl From<Option<Packet>> for Packets {
-    fn from(packet: Option<Packet>) -> Self {
-        Self(packet.into_iter().collect())
-    }
-}
-
-impl From<Vec<Packet>> for Packets {
-    fn from(packets: Vec<Packet>) -> Self {
-        Self(packets)
-    }
-}
-
-impl<const N: usize> From<[Packet; N]> for Packets {
-    fn from(packets: [Packet; N]) -> Self {
-        Self(packets.into())
-    }
-}
-
-/// What a reaction may return: `anyhow::Result` of anything that makes [`Packets`].
+/// What a reaction may return: `anyhow::Result` of nothing, a packet, an option or a list of them,
+/// or [`Packets`].
+#[diagnostic::on_unimplemented(
+    message = "a reaction cannot return `{Self}`",
+    label = "this reaction returns `{Self}`",
+    note = "a reaction returns `anyhow::Result` of `()`, `Packet`, `Option<Packet>`, \
+            `Vec<Packet>` or `[Packet; N]`: `async fn react(packet: Packet) -> \
+            anyhow::Result<Packet>`",
+    note = "one with a memory is no `async` function: `fn react(memory: &mut T, packet: &Packet) \
+            -> anyhow::Result<Option<Packet>>`"
+)]
 pub trait Outcome {
     /// What is to be published, or why the packet could not be handled.
     ///
@@ -49,10 +29,25 @@ pub trait Outcome {
     fn into_packets(self) -> anyhow::Result<Packets>;
 }
 
-impl<P: Into<Packets>> Outcome for anyhow::Result<P> {
-    fn into_packets(self) -> anyhow::Result<Packets> {
-        self.map(Into::into)
-    }
+// One by one rather than for all that can be made into packets: so the compiler names `Outcome`
+// where a reaction returns something else.
+macro_rules! outcomes {
+    ($([$($generics:tt)*] $returned:ty: $value:ident => $packets:expr;)*) => {$(
+        impl<$($generics)*> Outcome for anyhow::Result<$returned> {
+            fn into_packets(self) -> anyhow::Result<Packets> {
+                self.map(|$value| Packets($packets))
+            }
+        }
+    )*};
+}
+
+outcomes! {
+    [] (): _nothing => Vec::new();
+    [] Packet: packet => vec![packet];
+    [] Option<Packet>: packet => packet.into_iter().collect();
+    [] Vec<Packet>: packets => packets;
+    [const N: usize] [Packet; N]: packets => packets.into();
+    [] Packets: packets => packets.0;
 }
 
 /// An error that says: no retry will ever help. The packet is set aside at once.

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use async_nats::jetstream::stream::Config as StreamConfig;
-use rapids_client::{Config, Error, Packet, Rapids, Start};
+use jiff::SignedDuration;
+use rapids_client::{Config, Delivery, Error, Packet, Rapids, Service, Start, Timestamp};
 use rapids_test::NatsServer;
 
-use crate::harness::{Bench, soon};
+use crate::harness::{Bench, Running, echo, soon};
 
 async fn jetstream(server: &NatsServer) -> async_nats::jetstream::Context {
     async_nats::jetstream::new(async_nats::connect(server.url()).await.unwrap())
@@ -284,8 +285,7 @@ async fn a_tail_knows_the_end_of_what_was_stored() {
     assert_eq!(stored(Start::Sequence(2)).await, [2]);
     assert_eq!(stored(Start::Sequence(9)).await, [0; 0]);
     assert_eq!(stored(Start::Now).await, [0; 0]);
-    let future = "2200-01-01T00:00:00Z".parse().unwrap();
-    assert_eq!(stored(Start::Time(future)).await, [0; 0]);
+    assert_eq!(stored(Start::Time(Timestamp::now())).await, [0; 0]);
 
     let mut tail = bench.rapids.tail(Start::Sequence(6)).await.unwrap();
     assert!(soon("the last", tail.next_stored()).await.unwrap().is_some());
@@ -293,6 +293,59 @@ async fn a_tail_knows_the_end_of_what_was_stored() {
     bench.rapids.publish(Packet::event("after")).await.unwrap();
     let after = soon("what comes after", tail.next()).await.unwrap();
     assert_eq!(after.event_name().as_deref(), Some("after"));
+}
+
+#[tokio::test]
+async fn a_start_at_a_time_takes_what_was_stored_at_or_after_it() {
+    let bench = Bench::start().await;
+    let mut stored = Vec::new();
+    let mut tail = bench.rapids.tail(Start::Beginning).await.unwrap();
+    for _ in 0..5 {
+        bench.rapids.publish(Packet::event("x")).await.unwrap();
+        let packet = soon("the packet", tail.next()).await.unwrap();
+        stored.push(packet.arrival().unwrap().stored);
+    }
+    let count = async |time| {
+        let mut tail = bench.rapids.tail(Start::Time(time)).await.unwrap();
+        let mut count = 0;
+        while soon("the next", tail.next_stored()).await.unwrap().is_some() {
+            count += 1;
+        }
+        count
+    };
+    let nanosecond = SignedDuration::from_nanos(1);
+    assert_eq!(count(stored[2]).await, 3);
+    assert_eq!(count(stored[2] - nanosecond).await, 3);
+    assert_eq!(count(stored[2] + nanosecond).await, 2);
+    assert_eq!(count(stored[4] + nanosecond).await, 0);
+    assert_eq!(count("1678-01-01T00:00:00Z".parse().unwrap()).await, 5);
+}
+
+#[tokio::test]
+async fn a_start_that_has_not_come_or_that_the_server_cannot_express_is_refused() {
+    let bench = Bench::start().await;
+    bench.rapids.publish(Packet::event("x")).await.unwrap();
+    for (time, words) in [
+        ("2262-04-12T00:00:00Z", "is in the future"),
+        ("2300-01-01T00:00:00Z", "is in the future"),
+        ("9999-01-01T00:00:00Z", "is in the future"),
+        ("1677-01-01T00:00:00Z", "is before 1677-09-21"),
+        ("0001-01-01T00:00:00Z", "is before 1677-09-21"),
+        ("-000044-03-15T00:00:00Z", "is before 1677-09-21"),
+    ] {
+        let start = Start::Time(time.parse().unwrap());
+        let error = bench.rapids.tail(start).await.unwrap_err().to_string();
+        assert!(error.contains(words), "{time}: {error}");
+        for delivery in [Delivery::Shared, Delivery::Exclusive] {
+            let name = if delivery == Delivery::Shared { "shared" } else { "exclusive" };
+            let service = Service::new(name, bench.config().delivery(delivery)).river(echo());
+            let running = Running::spawn(service.from_time(time.parse().unwrap()));
+            let error = running.ended().await.to_string();
+            assert!(error.contains(name) && error.contains(words), "{time}: {error}");
+        }
+    }
+    // Nothing was left behind that would count as a position.
+    assert_eq!(bench.rapids.positions().await.unwrap(), []);
 }
 
 #[tokio::test]

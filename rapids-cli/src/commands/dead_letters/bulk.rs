@@ -11,7 +11,6 @@ use tokio::time::{Instant, sleep_until};
 
 use super::told::Done;
 use crate::ending::{Ending, Fault};
-use crate::fitting::printable;
 use crate::screen::Format;
 use crate::session::Session;
 
@@ -48,7 +47,9 @@ impl Pace {
     /// What the output says.
     pub(super) fn rehearse(&self, session: &Session, count: usize, done: &str) -> Result<Ending> {
         match self.output {
-            Format::Json => session.screen.line(serde_json::json!({ "count": count }))?,
+            Format::Json => {
+                session.screen.json(&serde_json::json!({ "count": count }).to_string())?
+            }
             Format::Line => {
                 session.screen.line(format_args!("{} would be {done}", counted(count)))?;
             }
@@ -122,7 +123,7 @@ impl Pace {
             Format::Line => session.screen.line(format_args!("{id} {}", outcome(action))),
             Format::Json => {
                 let done = Done { id: id.to_string(), action };
-                session.screen.line(serde_json::to_string(&done)?)
+                session.screen.json(&serde_json::to_string(&done)?)
             }
         }
     }
@@ -132,7 +133,7 @@ impl Pace {
 fn outcome(action: &Action) -> String {
     let Action { deed, replay, packet_id, sequence, .. } = action;
     let packet = packet_id.as_deref().unwrap_or("-");
-    let words = match (deed, replay, sequence) {
+    match (deed, replay, sequence) {
         (Deed::ReplayToAll, _, Some(sequence)) => {
             format!("replayed to all as packet {packet}, sequence {sequence}")
         }
@@ -140,8 +141,7 @@ fn outcome(action: &Action) -> String {
         (Deed::Replay, Some(replay), _) => format!("replayed: replay {replay}"),
         (Deed::Discard, ..) => "discarded".to_owned(),
         (deed, ..) => deed.to_string(),
-    };
-    printable(&words)
+    }
 }
 
 /// `1 letter`, `2 letters`.

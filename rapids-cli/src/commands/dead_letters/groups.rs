@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::mask::masked;
 use crate::fitting::shortened;
+use crate::line::Line;
 use crate::palette::Palette;
 use crate::table::{Cell, Column, Table};
 
@@ -70,7 +71,7 @@ impl Groups {
 }
 
 /// The table.
-pub(super) fn lines(groups: &[Group], palette: Palette) -> Vec<String> {
+pub(super) fn lines(groups: &[Group], palette: Palette) -> Vec<Line> {
     let mut table = Table::new([
         Column::numbers("COUNT"),
         Column::words("RIVER"),

@@ -81,7 +81,7 @@ impl List {
             count += 1;
             match self.output {
                 _ if self.group => groups.add(&stored),
-                Format::Json => screen.line(serde_json::to_string(&Told::of(&stored))?)?,
+                Format::Json => screen.json(&serde_json::to_string(&Told::of(&stored))?)?,
                 Format::Line => table.row(row(&stored, screen.data)),
             }
         }
@@ -94,8 +94,10 @@ impl List {
         }
         let lines = match (self.group, self.output) {
             (true, Format::Json) => {
-                let groups = groups.sorted();
-                groups.iter().map(serde_json::to_string).collect::<Result<_, _>>()?
+                for group in groups.sorted() {
+                    screen.json(&serde_json::to_string(&group)?)?;
+                }
+                Vec::new()
             }
             (true, Format::Line) => groups::lines(&groups.sorted(), screen.data),
             (false, Format::Json) => Vec::new(),

@@ -7,8 +7,8 @@ use rapids_client::{Action, Deed, Error, LetterId, Refusal, StoredLetter};
 use super::indented::indented;
 use super::told::Told;
 use crate::ending::Ending;
-use crate::fitting::printable;
-use crate::palette::{Palette, paint};
+use crate::line::Line;
+use crate::palette::Palette;
 use crate::screen::Format;
 use crate::session::Session;
 
@@ -38,7 +38,7 @@ impl Show {
         match self.output {
             Format::Json => {
                 let told = Told::of(stored).with_history(stored, &history);
-                screen.line(serde_json::to_string(&told)?)?;
+                screen.json(&serde_json::to_string(&told)?)?;
             }
             Format::Line => {
                 for line in lines(stored, &history, screen.data) {
@@ -50,15 +50,17 @@ impl Show {
     }
 }
 
-fn lines(stored: &StoredLetter, history: &[StoredLetter], palette: Palette) -> Vec<String> {
+fn lines(stored: &StoredLetter, history: &[StoredLetter], palette: Palette) -> Vec<Line> {
     let letter = &stored.letter;
     let mut page = Page { lines: Vec::new(), palette };
-    page.lines.push(format!(
-        "{}  {}  {}",
-        paint(palette.name, &letter.id.to_string()),
-        paint(palette.bad, letter.kind.as_str()),
-        paint(palette.warning, stored.state.as_str()),
-    ));
+    page.lines.push(
+        Line::new()
+            .styled(palette.name, &letter.id)
+            .text("  ")
+            .styled(palette.bad, letter.kind)
+            .text("  ")
+            .styled(palette.warning, stored.state),
+    );
     page.fact("reason", &letter.reason);
     for cause in &letter.causes {
         page.fact("caused by", cause);
@@ -92,17 +94,17 @@ fn lines(stored: &StoredLetter, history: &[StoredLetter], palette: Palette) -> V
         let step = |other: &StoredLetter| format!("{} ({})", other.letter.id, other.state);
         page.fact("history", &history.iter().map(step).collect::<Vec<_>>().join(" > "));
     }
-    page.lines.push(String::new());
+    page.lines.push(Line::new());
     match std::str::from_utf8(&letter.body) {
-        Ok(body) => page.lines.extend(indented(body).lines().map(printable)),
-        Err(_) => page.lines.extend(String::from_utf8_lossy(&letter.body).lines().map(printable)),
+        Ok(body) => page.lines.extend(indented(body).lines().map(Line::from)),
+        Err(_) => page.lines.extend(String::from_utf8_lossy(&letter.body).lines().map(Line::from)),
     }
     page.lines
 }
 
 /// Lines of a name and a value, the values below each other.
 struct Page {
-    lines: Vec<String>,
+    lines: Vec<Line>,
     palette: Palette,
 }
 
@@ -110,8 +112,7 @@ impl Page {
     fn fact(&mut self, name: &str, value: &str) {
         let mut name = format!("{name:14}");
         for line in value.split('\n') {
-            let line = printable(line);
-            self.lines.push(format!("{}{line}", paint(self.palette.faint, &name)));
+            self.lines.push(Line::new().styled(self.palette.faint, &name).text(line));
             name = " ".repeat(name.len());
         }
     }

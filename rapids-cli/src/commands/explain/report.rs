@@ -1,11 +1,11 @@
 //! An explanation as lines for people and as JSON for programs.
 
 use anyhow::Result;
-use rapids_client::{ClauseReport, Explanation, Rules, Verdict};
+use rapids_client::{ClauseReport, Explanation, Rules, Verdict, printable};
 use serde::Serialize;
 
-use crate::fitting::printable;
-use crate::palette::{Palette, paint};
+use crate::line::Line;
+use crate::palette::Palette;
 
 /// What is explained.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Subject {
 }
 
 /// The verdict, and a line for each clause and each problem beside them.
-pub(super) fn lines(subject: &Subject, explanation: &Explanation, palette: Palette) -> Vec<String> {
+pub(super) fn lines(subject: &Subject, explanation: &Explanation, palette: Palette) -> Vec<Line> {
     let packet = &explanation.packet_id;
     let words = match (subject.river(), &explanation.verdict) {
         (Some(river), Verdict::Matches) => format!("river `{river}` takes packet `{packet}`"),
@@ -46,19 +46,24 @@ pub(super) fn lines(subject: &Subject, explanation: &Explanation, palette: Palet
         (None, _) => format!("packet `{packet}` does not match"),
     };
     let style = if explanation.verdict == Verdict::Matches { palette.good } else { palette.bad };
-    let mut lines = vec![paint(style, &printable(&words))];
-    let width = explanation.clauses.iter().map(|clause| clause.expression.chars().count()).max();
+    let mut lines = vec![Line::new().styled(style, words)];
+    let width = explanation.clauses.iter().map(|clause| expression(clause).chars().count()).max();
     let is_river = subject.river().is_some();
     for clause in &explanation.clauses {
         lines.push(clause_line(clause, is_river, width.unwrap_or(0), palette));
     }
     for problem in beside_clauses(explanation) {
-        lines.push(format!("  {} {}", paint(palette.bad, "✗"), printable(&problem)));
+        lines.push(Line::from("  ").styled(palette.bad, "✗").text(" ").text(problem));
     }
     lines
 }
 
-fn clause_line(clause: &ClauseReport, is_river: bool, width: usize, palette: Palette) -> String {
+/// The expression of a clause, as wide as it is printed.
+fn expression(clause: &ClauseReport) -> String {
+    printable(&clause.expression).to_string()
+}
+
+fn clause_line(clause: &ClauseReport, is_river: bool, width: usize, palette: Palette) -> Line {
     let (mark, style) = if clause.held { ("✓", palette.good) } else { ("✗", palette.bad) };
     let role = match (is_river, clause.required) {
         (false, _) => "",
@@ -69,9 +74,11 @@ fn clause_line(clause: &ClauseReport, is_river: bool, width: usize, palette: Pal
         Some(value) => format!("{query} = {value}"),
         None => format!("{query} is missing"),
     });
-    let found = paint(palette.faint, &printable(&found.collect::<Vec<_>>().join(", ")));
-    let expression = printable(&clause.expression);
-    format!("  {} {role}{expression:width$}  {found}", paint(style, mark)).trim_end().to_owned()
+    let found = found.collect::<Vec<_>>().join(", ");
+    let expression = expression(clause);
+    let line = Line::from("  ").styled(style, mark);
+    let line = line.text(format_args!(" {role}{expression:width$}  "));
+    if found.is_empty() { line.trimmed() } else { line.styled(palette.faint, found) }
 }
 
 /// What is wrong although no clause says so, such as a key that stands there twice.
@@ -175,6 +182,7 @@ mod tests {
                 "  ✓ requires @.total > 0                @.total = 1.10",
                 "  ✗ requires @.customer                 @.customer is missing",
             ]
+            .map(Line::from)
         );
     }
 
@@ -190,6 +198,7 @@ mod tests {
                 "  ✓ @.total > 0  @.total = 1",
                 "  ✗ the body repeats the key `@.total`",
             ]
+            .map(Line::from)
         );
     }
 

@@ -3,7 +3,7 @@
 //! Words of other languages (`and`, `in`, a bare `total`) are answered with what is meant.
 
 use super::super::render::string_literal;
-use super::{FUNCTIONS, Fault, Reader, begins_name, continues_name, fault};
+use super::{FUNCTIONS, Fault, Reader, begins_name, continues_name, fault, methods};
 
 impl Reader<'_> {
     /// Reads a literal word or a function; other words are mistakes with a likely meaning.
@@ -22,6 +22,9 @@ impl Reader<'_> {
             }
             _ => {}
         }
+        if self.ended && self.text[..at].ends_with(['@', '$']) {
+            return fault(at - 1, key_or_path(&self.text[at - 1..self.at]));
+        }
         self.operand(at)?;
         match word {
             _ if called && arity.is_some() => {
@@ -30,10 +33,11 @@ impl Reader<'_> {
                 self.at += 1;
                 self.opens(bracket, '(', Some((word, at)))
             }
-            _ if called => fault(
-                at,
-                format!("`{word}` is no function; these are: length, count, value, match, search"),
-            ),
+            _ if called => {
+                let argument = self.text[self.at + 1..].split([',', ')']).next();
+                let argument = argument.filter(|text| text.starts_with(['@', '$']));
+                fault(at, methods::no_function(word, argument.unwrap_or("@.text")))
+            }
             "true" | "false" | "null" => Ok(()),
             _ if arity.is_some() => {
                 fault(at, format!("`{word}` is a function; its `(` must follow"))
@@ -59,7 +63,11 @@ impl Reader<'_> {
             Some('*') => self.at += 1,
             Some('[') if descends => {}
             Some(first) if begins_name(first) => {
-                self.take_while(continues_name);
+                let start = self.at;
+                let name = self.take_while(continues_name);
+                if self.next_is(|next| next == '(') {
+                    return fault(start, methods::no_method(name, self.query_before(at)));
+                }
             }
             Some(first) if first.is_ascii_digit() => {
                 let start = self.at;
@@ -71,6 +79,12 @@ impl Reader<'_> {
         }
         Ok(())
     }
+}
+
+/// Says what `@type` can be.
+fn key_or_path(word: &str) -> String {
+    let (key, text) = (&word[1..], string_literal(word));
+    format!("the key `{key}` of a packet is `@.{key}`, the key `{word}` is `@[{text}]`")
 }
 
 #[cfg(test)]

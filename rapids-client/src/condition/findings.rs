@@ -1,0 +1,190 @@
+//! What an expression found in a packet, for people who ask why it holds or does not.
+//!
+//! Goes into the elements that a filter tested, and says where a value is of another type than
+//! what it is compared with. How a finding is worded is left to the rivers.
+
+mod asked;
+
+use super::evaluate::{Key, Scope, children};
+use super::render;
+use super::tree::{Logic, Origin, Query, Segment, Selector};
+use crate::json::Node;
+use asked::{Asked, selectors};
+
+/// Longest value of a [`Finding`] in characters.
+const MAX_VALUE: usize = 80;
+/// Of so many elements that a query tests it is told what was found in them.
+const MAX_ELEMENTS: usize = 5;
+/// So many children are looked at for elements; what lies beyond is not counted either.
+const MAX_CHILDREN: usize = 10_000;
+
+/// What the queries of an expression found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Findings {
+    pub(crate) found: Vec<Finding>,
+    /// How many elements were tested of which nothing is told.
+    pub(crate) left_out: usize,
+}
+
+/// What a query of an expression found in a packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Finding {
+    /// The query in its normal form, from the packet on.
+    pub(crate) query: String,
+    /// The JSON text of what is there, several values in brackets, cut to 80 characters; `None`
+    /// where nothing is.
+    pub(crate) value: Option<String>,
+    /// That it is of another type than what it is compared with.
+    pub(crate) mismatch: Option<String>,
+}
+
+/// What each distinct query of the packet finds, in the order of the text; with what the filters
+/// found in each element, if that is asked for.
+pub(super) fn of(logic: &Logic, root: Node<'_>, with_elements: bool) -> Findings {
+    let mut search =
+        Search { with_elements, shown: 0, looked_at: 0, findings: Findings::default() };
+    search.logic(logic, Place { scope: Scope::of(root), text: "@", origin: Origin::Packet });
+    search.findings
+}
+
+/// Where the queries of a condition begin.
+#[derive(Clone, Copy)]
+struct Place<'p, 'a> {
+    scope: Scope<'a>,
+    /// The query of what `@` stands for.
+    text: &'p str,
+    /// What is asked for: the queries of the packet, or those of an element.
+    origin: Origin,
+}
+
+struct Search {
+    with_elements: bool,
+    shown: usize,
+    looked_at: usize,
+    findings: Findings,
+}
+
+impl Search {
+    fn logic(&mut self, logic: &Logic, place: Place<'_, '_>) {
+        for Asked { query, text, wanted } in asked::by(logic, place.origin) {
+            let nodes = query.nodes(place.scope);
+            let mismatch = match nodes.as_slice() {
+                [node] if query.is_singular() => asked::mismatch(*node, &wanted),
+                _ => None,
+            };
+            // Both begin with `@`, which here is another place.
+            let text = format!("{}{}", place.text, &text[1..]);
+            self.findings.found.push(Finding { query: text, value: shortened(&nodes), mismatch });
+            if self.with_elements {
+                self.elements(query, place);
+            }
+        }
+    }
+
+    /// Goes to the elements that the filters of a query test.
+    fn elements(&mut self, query: &Query, place: Place<'_, '_>) {
+        let is_filter = |selector: &Selector| matches!(selector, Selector::Filter(_));
+        let has_filter = |segment: &Segment| selectors(segment).iter().any(is_filter);
+        let (Some(last), Some(start)) =
+            (query.segments.iter().rposition(has_filter), query.start(place.scope))
+        else {
+            return;
+        };
+        if place.origin == Origin::Packet {
+            self.shown = 0;
+        }
+        let text = format!("{}{}", place.text, &query.path.to_string()[1..]);
+        self.segments(&query.segments[..=last], start, &text, place.scope);
+    }
+
+    fn segments(&mut self, segments: &[Segment], node: Node<'_>, text: &str, scope: Scope<'_>) {
+        let Some((segment, rest)) = segments.split_first() else {
+            return;
+        };
+        for selector in selectors(segment) {
+            if let Selector::Filter(logic) = selector {
+                self.tested(logic, node, text, scope);
+            }
+            if !rest.is_empty() {
+                let mut selected = Vec::new();
+                selector.each(node, scope, &mut |key, child| selected.push((key, child)));
+                for (key, child) in selected {
+                    self.segments(rest, child, &below(text, &key), scope);
+                }
+            }
+        }
+        if matches!(segment, Segment::Descendants(_)) && self.goes_on() {
+            for (key, child) in children(node) {
+                self.segments(segments, child, &below(text, &key), scope);
+            }
+        }
+    }
+
+    /// Tells what a filter found in the first elements, and counts the others.
+    fn tested(&mut self, logic: &Logic, parent: Node<'_>, text: &str, scope: Scope<'_>) {
+        if !self.goes_on() {
+            return;
+        }
+        let elements = children(parent);
+        self.looked_at += elements.len();
+        for (key, element) in elements {
+            if self.shown == MAX_ELEMENTS {
+                self.findings.left_out += 1;
+                continue;
+            }
+            self.shown += 1;
+            let text = &below(text, &key);
+            self.logic(logic, Place { scope: scope.at(element), text, origin: Origin::Element });
+        }
+    }
+
+    fn goes_on(&self) -> bool {
+        self.looked_at < MAX_CHILDREN
+    }
+}
+
+fn below(parent: &str, key: &Key<'_>) -> String {
+    let mut text = parent.to_owned();
+    match key {
+        // Writing to a string cannot fail.
+        Key::Name(name) => {
+            let _ = render::name(name, &mut text);
+        }
+        Key::Index(index) => text.push_str(&format!("[{index}]")),
+    }
+    text
+}
+
+/// The distinct queries of the packet, in the order of the text.
+#[cfg(test)]
+pub(super) fn queries(logic: &Logic) -> Vec<String> {
+    asked::by(logic, Origin::Packet).into_iter().map(|asked| asked.text).collect()
+}
+
+/// Writes what was found, no further than it will be shown.
+fn shortened(nodes: &[Node<'_>]) -> Option<String> {
+    let mut value = match nodes {
+        [] => return None,
+        [node] => start_of(&node.text()),
+        nodes => {
+            let mut list = String::from("[");
+            // A node takes two characters at least, so these are more than will be shown.
+            for (position, node) in nodes.iter().take(MAX_VALUE).enumerate() {
+                list.push_str(if position == 0 { "" } else { "," });
+                list.push_str(&start_of(&node.text()));
+            }
+            list.push(']');
+            list
+        }
+    };
+    if let Some((end, _)) = value.char_indices().nth(MAX_VALUE) {
+        value.truncate(end);
+        value.push('…');
+    }
+    Some(value)
+}
+
+/// One character more than is shown, so that the cut is noticed.
+fn start_of(text: &str) -> String {
+    text.chars().take(MAX_VALUE + 1).collect()
+}

@@ -1,0 +1,96 @@
+//! Every public future can be sent to another thread, so that whoever calls may spawn it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use rapids_client::{
+    Bundle, Config, DeadLetters, Filter, LetterId, Listing, Moving, Note, Packet, Rapids, Record,
+    River, Sending, Service, Start, Tail, told_to_stop,
+};
+
+fn is_send<F: Future + Send>(_: F) {}
+
+// None of these is called: that they compile is what they show.
+
+fn of_rapids(rapids: &Rapids, config: &Config, packets: Vec<Packet>) {
+    is_send(Rapids::connect(config));
+    is_send(Rapids::open(config));
+    is_send(rapids.publish(Packet::event("x")));
+    is_send(rapids.send(Packet::event("x")));
+    is_send(rapids.publish_all(packets));
+    is_send(rapids.tail(Start::Now));
+    is_send(rapids.services(Duration::ZERO));
+    is_send(rapids.positions());
+    is_send(rapids.position("payment"));
+    is_send(rapids.move_position("payment", Start::Now, Moving::new()));
+}
+
+fn of_what_rapids_give(sending: Sending, tail: &mut Tail) {
+    is_send(sending.stored());
+    is_send(tail.next());
+    is_send(tail.next_stored());
+}
+
+fn of_letters(letters: &DeadLetters, config: &Config, id: &LetterId, note: &Note) {
+    is_send(DeadLetters::open(config));
+    is_send(letters.list(&Filter::new()));
+    is_send(letters.get(id));
+    is_send(letters.history(id));
+    is_send(letters.replay(id, note));
+    is_send(letters.replay_to_all(id, note));
+    is_send(letters.edit(id, "{}", note));
+    is_send(letters.discard(id, note));
+    is_send(letters.resume(id, note));
+}
+
+fn of_listing(listing: &mut Listing) {
+    is_send(listing.next());
+}
+
+fn of_services(
+    service: [Service; 2],
+    bundle: [Bundle; 2],
+    (river, packet, record): (&River, &Packet, &mut Record),
+) {
+    let ([one, other], [these, those]) = (service, bundle);
+    is_send(one.run());
+    is_send(other.run_until(told_to_stop()));
+    is_send(these.run());
+    is_send(those.run_until(told_to_stop()));
+    is_send(river.handle("payment", packet, record));
+    is_send(told_to_stop());
+}
+
+#[test]
+fn public_futures_are_send_and_none_is_forgotten_here() {
+    let _ = (of_rapids, of_what_rapids_give, of_letters, of_listing, of_services);
+    let mut names = BTreeSet::new();
+    public_futures(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut names);
+    assert!(names.len() > 20, "{names:?}");
+    let asserted = include_str!("futures.rs");
+    let is_missing = |name: &&String| {
+        let called = asserted.lines().filter(|line| line.trim().starts_with("is_send("));
+        !called.clone().any(|line| line.contains(&format!("{name}(")))
+    };
+    let missing: Vec<_> = names.iter().filter(is_missing).collect();
+    assert!(missing.is_empty(), "not asserted to be `Send`: {missing:?}");
+}
+
+/// The names of all `pub async fn`: a lint sees to it that what is `pub` can be reached.
+fn public_futures(folder: &Path, names: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            public_futures(&path, names);
+        } else {
+            let text = fs::read_to_string(&path).unwrap();
+            let declared =
+                text.lines().filter_map(|line| line.trim().strip_prefix("pub async fn "));
+            names.extend(
+                declared.filter_map(|rest| rest.split(['(', '<']).next()).map(str::to_owned),
+            );
+        }
+    }
+}
