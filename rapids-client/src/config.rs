@@ -78,6 +78,7 @@ pub struct Config {
     pub(crate) read_limit: u32,
     pub(crate) max_held: usize,
     pub(crate) delivery: Delivery,
+    pub(crate) show_values: bool,
 }
 
 impl Config {
@@ -114,6 +115,7 @@ impl Config {
             read_limit: DEFAULT_READ_LIMIT,
             max_held: DEFAULT_MAX_HELD,
             delivery: Delivery::default(),
+            show_values: true,
         }
     }
 
@@ -241,6 +243,16 @@ impl Config {
     #[must_use]
     pub fn delivery(mut self, delivery: Delivery) -> Self {
         self.delivery = delivery;
+        self
+    }
+
+    /// Sets whether reasons, problems and logs of services quote values of packets. If not, the key
+    /// and the type remain: `@.ssn = a text of 12 characters`. Packets themselves are stored as they
+    /// are, also in dead letters; so are their ids, and the keys of memories, which name records.
+    /// What a reaction says in its own errors is up to it. Default: they do.
+    #[must_use]
+    pub fn show_values(mut self, shown: bool) -> Self {
+        self.show_values = shown;
         self
     }
 

@@ -18,6 +18,7 @@ mod rapids;
 mod river;
 mod service;
 pub mod telemetry;
+mod values;
 
 pub use config::{Config, Delivery};
 pub use dead_letters::{

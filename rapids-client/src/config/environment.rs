@@ -104,6 +104,13 @@ impl Config {
                 "exclusive" => Some(Delivery::Exclusive),
                 _ => None,
             })?;
+        let show_values =
+            variables.parse("RAPIDS_SHOW_VALUES", "`0` or `1`", |text| match text {
+                "0" => Some(false),
+                "1" => Some(true),
+                _ => None,
+            })?;
+        self.show_values = show_values.unwrap_or(self.show_values);
         self.delivery = delivery.unwrap_or(self.delivery);
         self.ack_wait = ack_wait.unwrap_or(self.ack_wait);
         self.grace = grace.unwrap_or(self.grace);
@@ -149,6 +156,7 @@ mod tests {
             ("RAPIDS_READ_LIMIT", "1000"),
             ("RAPIDS_MAX_HELD", "40000"),
             ("RAPIDS_DELIVERY", "exclusive"),
+            ("RAPIDS_SHOW_VALUES", "0"),
         ])
         .unwrap();
         assert_eq!(config.max_age, Some(Duration::ZERO));
@@ -157,6 +165,7 @@ mod tests {
         assert_eq!(config.grace, Duration::ZERO);
         assert_eq!(config.read_limit, 1000);
         assert_eq!(config.max_held, 40_000);
+        assert!(!config.show_values);
         assert_eq!(config.delivery, Delivery::Exclusive);
     }
 

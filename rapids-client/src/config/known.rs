@@ -3,7 +3,7 @@
 use std::sync::Once;
 
 /// `RAPIDS_*`, in the order of the documentation.
-const RAPIDS: [&str; 8] = [
+const RAPIDS: [&str; 9] = [
     "RAPIDS_MAX_AGE",
     "RAPIDS_MAX_BYTES",
     "RAPIDS_ACK_WAIT",
@@ -11,6 +11,7 @@ const RAPIDS: [&str; 8] = [
     "RAPIDS_READ_LIMIT",
     "RAPIDS_DELIVERY",
     "RAPIDS_MAX_HELD",
+    "RAPIDS_SHOW_VALUES",
     "RAPIDS_LOG_FORMAT",
 ];
 

@@ -103,7 +103,7 @@ impl Engine {
             stream_created: self.rapids.facts().created,
             message_id: rapids::message_id(delivered.headers.as_ref()),
         };
-        let packet = Packet::arrived(delivered.body.clone(), arrival)?;
+        let packet = self.arrived(delivered, arrival)?;
         let judge = |&river: &usize| {
             let verdict = self.service.verdict(&self.service.rivers()[river], &packet);
             (verdict != Verdict::NotForMe).then_some((river, verdict))
@@ -126,12 +126,17 @@ impl Engine {
             stream_created: self.rapids.facts().created,
             message_id: Some(addressed.packet_id.clone()),
         };
-        let packet = Packet::arrived(delivered.body.clone(), arrival)?;
+        let packet = self.arrived(delivered, arrival)?;
         let rivers = self.service.rivers();
         let position = rivers.iter().position(|river| river.name() == addressed.river);
         let verdict = position.map(|river| (river, self.service.verdict(&rivers[river], &packet)));
         let verdicts = vec![verdict.unwrap_or((rivers.len(), Verdict::NotForMe))];
         Ok(Taken { packet, addressed: Some(addressed), verdicts })
+    }
+
+    fn arrived(&self, delivered: &Delivered, arrival: Arrival) -> Result<Packet> {
+        let packet = Packet::arrived(delivered.body.clone(), arrival)?;
+        Ok(packet.with_values_shown(self.service.config().show_values))
     }
 
     /// Reads what was written down of a packet that comes again.

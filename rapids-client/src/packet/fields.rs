@@ -13,6 +13,7 @@ use super::finite;
 use super::nested::replaced;
 use crate::condition::Step;
 use crate::json::{MAX_DEPTH, Member, each_member, write_string};
+use crate::values::unquoted;
 
 /// Room for the members of most packets, and for the text of what most set.
 const MEMBERS: usize = 12;
@@ -74,7 +75,7 @@ impl Fields {
                 },
             });
         });
-        shown.map_err(|error| format!("not a JSON object: {error}"))?;
+        shown.map_err(|error| format!("not a JSON object: {}", unquoted(&error)))?;
         Ok(Self { read, set: String::new(), places })
     }
 

@@ -24,3 +24,4 @@ mod positions;
 mod process;
 mod publishing;
 mod trouble;
+mod values;
