@@ -58,7 +58,13 @@ impl Engine {
             Err(error) => {
                 self.tally.malformed += 1;
                 let malformed = self.tally.malformed;
-                warn!(%place, malformed, "{}", with_causes(&error));
+                warn!(
+                    sequence = place.packet(),
+                    replay = place.replay(),
+                    malformed,
+                    "{}",
+                    with_causes(&error)
+                );
                 return self.held.skip(delivered).await;
             }
         };
@@ -152,7 +158,12 @@ impl Engine {
         match noted {
             Ok(noted) => self.admit(place, taken, noted, true),
             Err(error) => {
-                warn!(%place, "it has to come again: {}", with_causes(&error));
+                warn!(
+                    sequence = place.packet(),
+                    replay = place.replay(),
+                    "it has to come again: {}",
+                    with_causes(&error)
+                );
                 self.held.settle(place, Fate::Again(RECALL_AGAIN)).await;
             }
         }
@@ -209,7 +220,14 @@ impl Engine {
         };
         let river = in_hand.river(&self.service, turn.river);
         let (packet, place, kind) = (in_hand.packet.id(), turn.place, cause.kind);
-        error!(river, packet, %place, "{kind}: {}", cause.told());
+        error!(
+            river,
+            packet,
+            sequence = place.packet(),
+            replay = place.replay(),
+            "{kind}: {}",
+            cause.told()
+        );
         self.tally.buried(kind);
         let instance = self.announcement.id();
         let letter = in_hand.letter(&self.service, instance, (place, turn.river), cause);

@@ -114,7 +114,7 @@ pub(super) async fn work(
     mut stopped: watch::Receiver<bool>,
     common: Option<Common>,
 ) -> Result<()> {
-    let span = info_span!("service", name = service.name());
+    let span = info_span!("service", service = service.name());
     let _attended = Attended(jobs.clone());
     let working = async {
         loop {

@@ -16,6 +16,7 @@ mod futures;
 mod harness;
 mod laws;
 mod login;
+mod logs;
 mod losses;
 mod memory;
 mod once;
