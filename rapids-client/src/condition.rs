@@ -18,6 +18,7 @@ mod evaluate;
 mod expression;
 #[cfg(test)]
 mod faults;
+mod field;
 mod findings;
 mod hint;
 mod lexis;
@@ -35,8 +36,10 @@ mod tree;
 
 pub(crate) use error::ExpressionError;
 pub(crate) use expression::Expression;
+pub(crate) use field::Field;
 pub(crate) use findings::{Finding, Findings};
 pub(crate) use number::{canonical, compare as compare_numbers};
+pub(crate) use parse::text_literal;
 pub(crate) use path::{Path, Step, is_path};
 pub(crate) use render::{key_query, string_literal};
 pub(crate) use tree::{Literal, Logic, Operator, Origin, Query, Segment, Selector, Value};

@@ -20,6 +20,9 @@ use crate::packet::provenance::Provenance;
 /// Deepest nesting of a body; serde_json's own limit, so that what passes here also parses.
 pub(crate) const MAX_DEPTH: usize = 127;
 
+/// What some programs write in front of UTF-8.
+pub(crate) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// One member of an object.
 #[derive(Debug, Clone)]
 pub(crate) struct Member<'a> {

@@ -39,6 +39,7 @@ mod truth;
 mod value;
 
 use crate::River;
+use crate::json::BYTE_ORDER_MARK;
 use index::Index;
 use paths::Paths;
 use scan::{Memory, Scan};
@@ -104,6 +105,7 @@ impl Matcher {
     }
 
     fn scan(&mut self, body: &[u8]) -> Result<(), Unreadable> {
+        let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
         let mut scan = Scan::new(body, &self.paths, &mut self.memory)?;
         self.marks.begin();
         self.index.find(&mut scan, &mut self.marks, &mut self.candidates)?;

@@ -7,7 +7,7 @@ mod arrival;
 pub(crate) mod fields;
 mod finite;
 pub(crate) mod keys;
-mod names;
+pub(crate) mod names;
 mod nested;
 pub(crate) mod provenance;
 
@@ -21,9 +21,10 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 pub use arrival::Arrival;
+use names::NOTHING;
 pub use names::Names;
 
-use crate::condition::{Path, Step, is_path};
+use crate::condition::{Field, Step};
 use crate::json::{Member, Node, Top};
 use crate::{Error, Result, values};
 use fields::{Fields, write_key, write_member};
@@ -70,6 +71,7 @@ impl Packet {
     /// Begins a packet that asks whoever can answer; one need or several.
     pub fn need(names: impl Names) -> Self {
         match names.into_names().as_slice() {
+            [] => Self::begin(NEED, "").faulty(NEED, NOTHING.to_owned()),
             [name] => Self::begin(NEED, name),
             names => Self::begin(NEED, names),
         }
@@ -96,9 +98,9 @@ impl Packet {
     ///
     /// # Errors
     /// [`Error::Malformed`] if the body is empty, not UTF-8, not a JSON object, or nested deeper
-    /// than 127 levels.
+    /// than 127 levels. A byte order mark in front of it is passed over.
     pub fn from_bytes(body: impl Into<Bytes>) -> Result<Self> {
-        Self::read(body.into(), None)
+        Self::read(Fields::parse(body.into()), None)
     }
 
     /// Reads a body as the stream delivered it, with the stream's fall-backs for what the
@@ -107,11 +109,22 @@ impl Packet {
     /// # Errors
     /// As for [`from_bytes`](Self::from_bytes).
     pub fn arrived(body: impl Into<Bytes>, arrival: Arrival) -> Result<Self> {
-        Self::read(body.into(), Some(arrival))
+        Self::read(Fields::parse(body.into()), Some(arrival))
     }
 
-    fn read(body: Bytes, arrival: Option<Arrival>) -> Result<Self> {
-        let fields = Fields::parse(body).map_err(|reason| Error::Malformed { reason })?;
+    /// As [`arrived`](Self::arrived), also if it is [beyond the limits](Self::beyond_limits): then
+    /// it is to be given up, and neither judged by what it holds nor shown to a reaction.
+    pub(crate) fn arrived_unjudged(body: Bytes, arrival: Arrival) -> Result<Self> {
+        Self::read(Fields::parse_any_depth(body), Some(arrival))
+    }
+
+    /// Why it is no packet that a river can take, although it is a JSON object.
+    pub(crate) fn beyond_limits(&self) -> Option<String> {
+        self.fields.beyond_limits()
+    }
+
+    fn read(fields: Result<Fields, String>, arrival: Option<Arrival>) -> Result<Self> {
+        let fields = fields.map_err(|reason| Error::Malformed { reason })?;
         Ok(Self {
             provenance: Arc::new(Provenance::read(&fields, arrival.as_ref())),
             fields: Arc::new(fields),
@@ -123,37 +136,44 @@ impl Packet {
     }
 
     /// Sets a field: a key of the top level, or a path such as `@.solutions.car_rental_offer`
-    /// (anything that begins with `@` or `$` is a path; objects on the way are made).
+    /// (anything that begins with `@` or `$` is a path; objects on the way are made). A key that
+    /// looks like a path, such as `a.b` or `@type`, is written as one: `@['a.b']`, `@['@type']`.
     ///
     /// A value that has no JSON (NaN, an infinity), a path that leads through a value that is no
     /// object, nesting deeper than 127 levels, and the key `rapids`, which belongs to the bus, are
     /// faults: they surface from [`check`](Self::check) and when the packet is published.
     #[must_use]
     pub fn with(mut self, path: &str, value: impl Serialize) -> Self {
-        if let Err(reason) = self.set(path, &value)
-            && self.fault.is_none()
-        {
-            self.fault = Some(Box::new((path.to_owned(), reason)));
-        }
         self.is_as_read = false;
-        self
+        match self.set(path, &value) {
+            Ok(()) => self,
+            Err(reason) => self.faulty(path, reason),
+        }
     }
 
     fn set(&mut self, path: &str, value: &impl Serialize) -> Result<(), String> {
-        let target = if is_path(path) { Some(parsed(path)?) } else { None };
-        let key = match target.as_ref().map(Path::steps) {
-            Some([Step::Name(name), ..]) => name,
-            Some(_) => "",
-            None => path,
+        let field = Field::parse(path)?;
+        let key = match &field {
+            Field::Key(key) => key,
+            Field::Path(path) => match path.steps() {
+                [Step::Name(name), ..] => name,
+                _ => "",
+            },
         };
         if key == RAPIDS {
             return Err("belongs to the bus, which fills it when the packet is published".into());
         }
         let fields = Arc::make_mut(&mut self.fields);
-        match &target {
-            Some(target) => fields.set_path(target.steps(), value),
-            None => fields.set(path, value),
+        match &field {
+            Field::Key(key) => fields.set(key, value),
+            Field::Path(path) => fields.set_path(path.steps(), value),
         }
+    }
+
+    /// Keeps the first fault.
+    fn faulty(mut self, path: &str, reason: String) -> Self {
+        self.fault.get_or_insert_with(|| Box::new((path.to_owned(), reason)));
+        self
     }
 
     /// Reports the first field that could not be set.
@@ -171,15 +191,11 @@ impl Packet {
     /// A field that is `null` is present: ask for an `Option` to tell it apart.
     ///
     /// # Errors
-    /// [`Error::Parse`] if the value is not a `T`; [`Error::Field`] if the path is not one.
+    /// [`Error::Parse`] if the value is not a `T`; [`Error::Field`] if the path is not one, or the
+    /// key looks like one.
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>> {
-        let found = if is_path(path) {
-            let fault = |reason| Error::Field { path: path.to_owned(), reason };
-            parsed(path).map_err(fault)?.get(self.node())
-        } else {
-            self.node().member(path)
-        };
-        let Some(node) = found else {
+        let fault = |reason| Error::Field { path: path.to_owned(), reason };
+        let Some(node) = Field::parse(path).map_err(fault)?.get(self.node()) else {
             return Ok(None);
         };
         serde_json::from_str(&node.text()).map(Some).map_err(|source| Error::Parse {
@@ -222,16 +238,34 @@ impl Packet {
         self.name_at(EVENT)
     }
 
-    /// The names of the needs, if the packet asks for something.
+    /// The names of the needs, if the packet asks for something: its need, or those texts that
+    /// stand in its list of needs.
     pub fn need_names(&self) -> Vec<String> {
-        let several = || {
-            let raw = self.fields.get(NEED)?;
-            serde_json::from_str::<Vec<String>>(raw).ok()
+        let Some(need) = self.fields.get(NEED) else {
+            return Vec::new();
         };
-        match self.name_at(NEED) {
+        let name = |text: &str| serde_json::from_str::<String>(text).ok();
+        let several = || Node::Raw(need).elements().into_iter();
+        match name(need) {
             Some(name) => vec![name],
-            None => several().unwrap_or_default(),
+            None => several().filter_map(|element| name(&element.text())).collect(),
         }
+    }
+
+    /// Whether it is an event, a command or a need, as nearly every packet is. One that is none,
+    /// such as `{"evnt":"order_placed"}`, reaches only rivers that name no kind.
+    ///
+    /// ```
+    /// use rapids_client::Packet;
+    ///
+    /// assert!(Packet::from_bytes(r#"{"need":["car","hotel"]}"#)?.has_kind());
+    /// assert!(!Packet::from_bytes(r#"{"evnt":"order_placed"}"#)?.has_kind());
+    /// # Ok::<(), rapids_client::Error>(())
+    /// ```
+    pub fn has_kind(&self) -> bool {
+        self.event_name().is_some()
+            || self.command_name().is_some()
+            || !self.need_names().is_empty()
     }
 
     /// The name of the directive, if the packet gives one.
@@ -349,10 +383,6 @@ impl Packet {
     }
 }
 
-fn parsed(path: &str) -> Result<Path, String> {
-    Path::parse(path).map_err(|error| format!("is not a path: {error}"))
-}
-
 impl fmt::Display for Packet {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(String::from_utf8_lossy(&self.body()).trim_end())
@@ -407,7 +437,7 @@ mod tests {
             .with("@.solutions.car.value", 3)
             .with("@.items[0].quantity", 2)
             .with("@.items[1]", "b")
-            .with("a.b", true);
+            .with("@['a.b']", true);
         assert_eq!(
             facts(&packet),
             r#"{"need":"car","solutions":{"other":1.50,"car":{"value":3}},"items":[{"sku":"a","quantity":2},"b"],"a.b":true"#
@@ -424,6 +454,38 @@ mod tests {
         assert_eq!(packet.get::<String>("voucher").unwrap(), None);
         let error = packet.get::<u64>("event").unwrap_err();
         assert!(error.to_string().contains("`event: u64`"), "{error}");
+    }
+
+    #[test]
+    fn a_key_that_looks_like_a_path_is_refused_where_it_is_set_and_read() {
+        let said = "looks like a path; that is written `@.a.b`, a key of just this name `@['a.b']`";
+        let packet = read(r#"{"event":"x","a.b":1}"#);
+        let error = packet.get::<u8>("a.b").unwrap_err().to_string();
+        assert_eq!(error, format!("field `a.b` {said}"));
+        let error = packet.clone().with("a.b", 2).check().unwrap_err().to_string();
+        assert_eq!(error, format!("field `a.b` {said}"));
+        assert_eq!(packet.get::<u8>("@['a.b']").unwrap(), Some(1));
+        let error = packet.get::<u8>("@type").unwrap_err().to_string();
+        assert!(error.contains("the key `@type` is `@['@type']`"), "{error}");
+    }
+
+    #[test]
+    fn a_byte_order_mark_in_front_is_no_part_of_the_packet() {
+        let body = "\u{feff} {\"event\":\"x\",\"n\":1.10}";
+        let packet = read(body);
+        assert_eq!(packet.event_name().as_deref(), Some("x"));
+        assert_eq!(packet.to_string(), body.trim_start_matches('\u{feff}'));
+        assert!(packet.parse::<serde_json::Value>().is_ok());
+        let river = crate::River::new("r").event("x");
+        assert_eq!(river.judge(&packet), crate::Verdict::Matches);
+        for (body, found) in [(body, 1), ("\u{feff}{\"event\":\"y\"}", 0)] {
+            let candidates = crate::Matcher::new([&river]).candidates(body.as_bytes()).len();
+            assert_eq!(candidates, found, "{body}");
+        }
+        let reason = |body: &[u8]| Packet::from_bytes(body.to_vec()).unwrap_err().to_string();
+        for utf_16 in [&b"\xff\xfe{\0}\0"[..], &b"\xfe\xff\0{\0}"[..]] {
+            assert_eq!(reason(utf_16), "body is not a packet: it is UTF-16; a packet is UTF-8");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! [`Service`](crate::Service).
 
 mod clause;
+mod declaring;
 mod explanation;
 mod limits;
 mod outcome;
@@ -22,10 +23,9 @@ pub(crate) use reaction::{Fold, MemoryUse, Reaction};
 pub use retry::RetryPolicy;
 pub use rules::Rules;
 
-use crate::condition::{Expression, Path, is_path, key_query, string_literal};
-use crate::memory::{MemoryKey, Record, RememberingRiver};
-use crate::packet::keys::{COMMAND, EVENT, NEED};
-use crate::packet::{Names, Packet};
+use crate::condition::Expression;
+use crate::memory::{KeySource, MemoryKey, Record, RememberingRiver};
+use crate::packet::Packet;
 use crate::{Error, Result};
 use clause::{Clause, Role};
 
@@ -63,6 +63,8 @@ use clause::{Clause, Role};
 pub struct River {
     name: String,
     clauses: Vec<Clause>,
+    /// The names of its event and its command.
+    stated: Vec<(&'static str, Vec<String>)>,
     reports_invalid: bool,
     reaction: Option<Reaction>,
     limits: Limits,
@@ -92,103 +94,13 @@ impl River {
         Self {
             name: name.into(),
             clauses: Vec::new(),
+            stated: Vec::new(),
             reports_invalid: true,
             reaction: None,
             limits: Limits::default(),
             once: false,
             faults: Vec::new(),
         }
-    }
-
-    /// Condition: the packet states this fact, or one of these.
-    #[must_use]
-    pub fn event(self, names: impl Names) -> Self {
-        self.named(EVENT, names, |query, name| format!("{query} == {name}"))
-    }
-
-    /// Condition: the packet asks for this, or one of these; alone or among others in a list.
-    #[must_use]
-    pub fn need(self, names: impl Names) -> Self {
-        self.named(NEED, names, |query, name| format!("{query} == {name} || {query}[?@ == {name}]"))
-    }
-
-    /// Condition: the packet gives this directive, or one of these.
-    #[must_use]
-    pub fn command(self, names: impl Names) -> Self {
-        self.named(COMMAND, names, |query, name| format!("{query} == {name}"))
-    }
-
-    fn named(self, kind: &str, names: impl Names, test: fn(&str, &str) -> String) -> Self {
-        let query = key_query(kind);
-        let tests: Vec<_> =
-            names.into_names().iter().map(|name| test(&query, &string_literal(name))).collect();
-        self.clause(Role::Condition, &tests.join(" || "))
-    }
-
-    /// Condition: an RFC 9535 filter expression holds, such as `@.total > 100 && !@.coupon`.
-    #[must_use]
-    pub fn when(self, expression: &str) -> Self {
-        self.clause(Role::Condition, expression)
-    }
-
-    /// Condition: the fields are missing or `null`. Each is a key of the top level, or a path
-    /// such as `@.solutions.car` (anything that begins with `@` or `$`).
-    #[must_use]
-    pub fn forbid(self, fields: impl Names) -> Self {
-        self.fields(Role::Condition, fields, |query| format!("!{query} || {query} == null"))
-    }
-
-    /// Requirement: the fields are present and not `null`; keys or paths, as for
-    /// [`forbid`](Self::forbid).
-    #[must_use]
-    pub fn require(self, fields: impl Names) -> Self {
-        self.fields(Role::Requirement, fields, |query| format!("{query} && {query} != null"))
-    }
-
-    fn fields(self, role: Role, fields: impl Names, test: fn(&str) -> String) -> Self {
-        fields.into_names().iter().fold(self, |river, field| {
-            let query = if is_path(field) {
-                Path::parse(field).map(|path| path.to_string())
-            } else {
-                Ok(key_query(field))
-            };
-            match query {
-                Ok(query) => river.clause(role, &test(&query)),
-                Err(error) => river.fault(error.to_string()),
-            }
-        })
-    }
-
-    /// Requirement: an RFC 9535 filter expression holds.
-    #[must_use]
-    pub fn require_that(self, expression: &str) -> Self {
-        self.clause(Role::Requirement, expression)
-    }
-
-    /// Passes packets by silently that meet the conditions but not the requirements, instead of
-    /// reporting them as malformed.
-    #[must_use]
-    pub fn ignore_invalid(mut self) -> Self {
-        self.reports_invalid = false;
-        self
-    }
-
-    fn clause(mut self, role: Role, expression: &str) -> Self {
-        match Clause::new(role, expression) {
-            Ok(clause) if self.clauses.contains(&clause) => self,
-            Ok(clause) => {
-                self.clauses.push(clause);
-                self
-            }
-            Err(error) => self.fault(error.to_string()),
-        }
-    }
-
-    fn fault(mut self, fault: String) -> Self {
-        if !self.faults.contains(&fault) {
-            self.faults.push(fault);
-        }
-        self
     }
 
     /// Sets what happens to a packet that is taken: an async function from the packet to what is
@@ -206,12 +118,11 @@ impl River {
     /// [time-out](Self::timeout) are tried again as [`retry`](Self::retry) says, and end as a dead
     /// letter.
     #[must_use]
-    pub fn react<Fut>(mut self, reaction: impl Fn(Packet) -> Fut + Send + Sync + 'static) -> Self
+    pub fn react<Fut>(self, reaction: impl Fn(Packet) -> Fut + Send + Sync + 'static) -> Self
     where
         Fut: Future<Output: Outcome> + Send + 'static,
     {
-        self.reaction = Some(Reaction::plain(reaction));
-        self
+        self.reacting(Reaction::plain(reaction))
     }
 
     /// Runs the reaction once per packet, for one that does something outside of the bus, such as
@@ -248,27 +159,36 @@ impl River {
         self.once
     }
 
-    /// Lets the reaction remember: per value of `key`, a path such as `@.order_id` (anything that
-    /// begins with `@` or `$`) or one constant key for all packets. Rivers of one service that
-    /// name the same memory share it. A packet whose key is missing or `null` is malformed.
+    /// Lets the reaction remember: per value of `key`, a path such as `@.order_id`. One memory for
+    /// all packets has a text in quotes as its key: `'all'`. Rivers of one service that name the
+    /// same memory share it. A packet whose key is missing or `null` is malformed.
     #[must_use]
     pub fn memory<T>(self, name: &str, key: &str) -> RememberingRiver<T>
     where
         T: Default + serde::Serialize + serde::de::DeserializeOwned + 'static,
     {
-        // Visible as a rule, so that tools know of it too.
-        let river = if is_path(key) { self.require(key) } else { self };
+        let key = KeySource::parse(key);
+        let river = match &key {
+            // Visible as a rule, so that tools know of it too.
+            Ok(KeySource::Path(path)) => self.require(path.to_string()),
+            Ok(KeySource::Constant(_)) | Err(_) => self,
+        };
         RememberingRiver::new(river, name, key)
     }
 
-    pub(crate) fn with_reaction(mut self, reaction: Result<Reaction, String>) -> Self {
+    pub(crate) fn with_reaction(self, reaction: Result<Reaction, String>) -> Self {
         match reaction {
-            Ok(reaction) => {
-                self.reaction = Some(reaction);
-                self
-            }
+            Ok(reaction) => self.reacting(reaction),
             Err(fault) => self.fault(fault),
         }
+    }
+
+    fn reacting(mut self, reaction: Reaction) -> Self {
+        if self.reaction.replace(reaction).is_some() {
+            let fault = "it has two reactions, of which the first would never run; a river has one";
+            return self.fault(fault.to_owned());
+        }
+        self
     }
 
     /// The name.
@@ -320,6 +240,9 @@ impl River {
     /// A body that repeats a key on a path that a rule names is malformed (RFC 7493 forbids it),
     /// because readers would disagree on which value counts.
     pub fn judge(&self, packet: &Packet) -> Verdict {
+        if let Some(problem) = packet.beyond_limits() {
+            return self.invalid(vec![problem]);
+        }
         let node = packet.node();
         let of = |role| self.clauses.iter().filter(move |clause| clause.role == role);
         if !self.faults.is_empty() || !of(Role::Condition).all(|clause| clause.holds(node)) {
@@ -338,11 +261,11 @@ impl River {
         if problems.is_empty() {
             problems.extend(self.memory_use().and_then(|memory| memory.key_of(packet).err()));
         }
-        match (problems.is_empty(), self.reports_invalid) {
-            (true, _) => Verdict::Matches,
-            (false, true) => Verdict::Invalid(problems),
-            (false, false) => Verdict::NotForMe,
-        }
+        if problems.is_empty() { Verdict::Matches } else { self.invalid(problems) }
+    }
+
+    fn invalid(&self, problems: Vec<String>) -> Verdict {
+        if self.reports_invalid { Verdict::Invalid(problems) } else { Verdict::NotForMe }
     }
 
     /// Tells clause by clause what held and what was found. `{}` prints it for a log line, `{:#}`
@@ -431,7 +354,7 @@ mod tests {
         River::new("charge")
             .event(["order_placed", "it's"])
             .forbid("level")
-            .require(["order_id", "a.b"])
+            .require(["order_id", "@['a.b']"])
             .require_that("@.total > 0")
             .react(|_: Packet| async { Ok(()) })
     }
@@ -454,7 +377,11 @@ mod tests {
         let need = River::new("n").need("car").command("go");
         assert_eq!(
             need.to_string(),
-            "(@.need == 'car' || @.need[?@ == 'car']) && @.command == 'go'"
+            "(@.need == 'car' || @.need[0] && @.need[?@ == 'car']) && @.command == 'go'"
+        );
+        assert_eq!(
+            River::new("n").need(["a", "b"]).to_string(),
+            "@.need == 'a' || @.need == 'b' || @.need[0] && (@.need[?@ == 'a'] || @.need[?@ == 'b'])"
         );
         assert_eq!(River::new("all").to_string(), "@");
     }

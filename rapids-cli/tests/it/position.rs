@@ -20,7 +20,7 @@ fn count(seen: &Arc<AtomicUsize>) -> River {
 
 /// Counts in a memory.
 fn remember() -> River {
-    River::new("remember").event("x").memory("counts", "all").react(
+    River::new("remember").event("x").memory("counts", "'all'").react(
         |count: &mut u64, _: &Packet| {
             *count += 1;
             anyhow::Ok(())

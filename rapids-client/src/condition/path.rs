@@ -43,6 +43,19 @@ impl Path {
         }
     }
 
+    /// Parses the path to a field, which is not the packet itself.
+    ///
+    /// # Errors
+    /// As for [`parse`](Self::parse), and for `@` alone.
+    pub(crate) fn to_field(text: &str) -> Result<Self, ExpressionError> {
+        let path = Self::parse(text)?;
+        if path.steps.is_empty() {
+            let reason = "it is the whole packet; a path names a place in it".to_owned();
+            return Err(ExpressionError::new(text, Place::Whole, reason));
+        }
+        Ok(path)
+    }
+
     /// Names a key of the packet itself, whatever characters it holds.
     pub(crate) fn key(name: &str) -> Self {
         Self::new(vec![Step::Name(name.to_owned())])

@@ -141,7 +141,8 @@ impl Engine {
     }
 
     fn arrived(&self, delivered: &Delivered, arrival: Arrival) -> Result<Packet> {
-        let packet = Packet::arrived(delivered.body.clone(), arrival)?;
+        // What is JSON, but beyond the limits, is invalid rather than nothing.
+        let packet = Packet::arrived_unjudged(delivered.body.clone(), arrival)?;
         Ok(packet.with_values_shown(self.service.config().show_values))
     }
 

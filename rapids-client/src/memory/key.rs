@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::condition::{Path, canonical, is_path};
+use crate::condition::{Path, canonical, is_path, text_literal};
 use crate::json::Kind;
 use crate::packet::Packet;
 
@@ -32,17 +32,20 @@ impl AsRef<str> for MemoryKey {
 /// Where a river finds the key.
 #[derive(Debug, Clone)]
 pub(crate) enum KeySource {
-    Constant(String),
+    Constant(Box<str>),
     Path(Path),
 }
 
 impl KeySource {
-    /// A path if the text begins like one, else a constant.
+    /// A text in quotes is the one key of all packets; anything else has to be a path.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        if is_path(text) {
-            return Path::parse(text).map(Self::Path).map_err(|error| error.to_string());
+        if text.starts_with(['\'', '"']) {
+            return text_literal(text).map(Self::Constant).map_err(|error| error.to_string());
         }
-        Ok(Self::Constant(text.to_owned()))
+        Path::to_field(text).map(Self::Path).map_err(|error| match is_path(text) {
+            true => error.to_string(),
+            false => format!("{error}; one memory for all packets has a text as its key"),
+        })
     }
 
     /// The key of a packet, or the problem with it.
@@ -130,8 +133,27 @@ mod tests {
 
     #[test]
     fn a_constant_key_serves_every_packet() {
-        let source = KeySource::parse("stock").unwrap();
-        assert_eq!(source.of("m", &Packet::event("x")).unwrap().to_string(), "m.stock");
-        assert!(KeySource::parse("@.a[*]").is_err());
+        for text in ["'stock'", "\"stock\""] {
+            let source = KeySource::parse(text).unwrap();
+            assert_eq!(source.of("m", &Packet::event("x")).unwrap().to_string(), "m.stock");
+        }
+        let quoted = KeySource::parse(r"'it\'s'").unwrap();
+        assert_eq!(quoted.of("m", &Packet::event("x")).unwrap().to_string(), "m.it=27s");
+    }
+
+    #[test]
+    fn a_key_that_is_neither_path_nor_text_is_refused_with_the_form_meant() {
+        let said = |text: &str| KeySource::parse(text).unwrap_err();
+        assert_eq!(
+            said("order_id"),
+            "expression `order_id` is wrong at column 1: `order_id` stands alone; the key of a \
+             packet is `@.order_id`, a text is `'order_id'`; one memory for all packets has a \
+             text as its key"
+        );
+        assert!(said("'a").contains("the string that begins here never ends"));
+        assert!(said("'a' == @.b").contains("is no text alone"), "{}", said("'a' == @.b"));
+        assert!(said("@type").contains("`@['@type']`"));
+        assert!(said("@").contains("the whole packet"));
+        assert!(said("@.a[*]").contains("several places"));
     }
 }

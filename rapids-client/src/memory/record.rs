@@ -175,7 +175,7 @@ mod tests {
     }
 
     fn river() -> River {
-        River::new("count").event("visited").memory("visits", "all").react(count)
+        River::new("count").event("visited").memory("visits", "'all'").react(count)
     }
 
     /// A record as the server would give it back.

@@ -18,7 +18,7 @@ use crate::river::{Fold, MemoryUse, Outcome, Reaction, River};
 pub struct RememberingRiver<T> {
     river: River,
     name: String,
-    key: String,
+    key: Result<KeySource, String>,
     memory: PhantomData<fn() -> T>,
 }
 
@@ -26,8 +26,8 @@ impl<T> RememberingRiver<T>
 where
     T: Default + Serialize + DeserializeOwned + 'static,
 {
-    pub(crate) fn new(river: River, name: &str, key: &str) -> Self {
-        Self { river, name: name.to_owned(), key: key.to_owned(), memory: PhantomData }
+    pub(crate) fn new(river: River, name: &str, key: Result<KeySource, String>) -> Self {
+        Self { river, name: name.to_owned(), key, memory: PhantomData }
     }
 
     /// Sets the reaction: a plain, synchronous function of the memory and the packet.
@@ -66,7 +66,7 @@ where
                 .with_context(|| format!("the memory `{}` has no JSON", type_name::<T>()))?;
             Ok((json, packets.0))
         });
-        let memory_use = KeySource::parse(&self.key).and_then(|key| {
+        let memory_use = self.key.and_then(|key| {
             if !crate::names::is_name(&self.name) {
                 return Err(format!(
                     "memory name `{}` is not 1 to 32 characters of a-z, 0-9, `_` and `-`",

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::finite;
 use super::nested::replaced;
 use crate::condition::Step;
-use crate::json::{MAX_DEPTH, Member, each_member, write_string};
+use crate::json::{BYTE_ORDER_MARK, MAX_DEPTH, Member, each_member, write_string};
 use crate::values::unquoted;
 
 /// Room for the members of most packets, and for the text of what most set.
@@ -25,6 +25,8 @@ const ROOM: usize = 256;
 #[derive(Debug, Clone)]
 pub(crate) struct Fields {
     read: ByteString,
+    /// How deep it nests, if that is deeper than it may.
+    beyond: Option<usize>,
     /// Behind what was read, as places are counted: keys and values, one behind the other.
     set: String,
     places: Vec<Place>,
@@ -44,6 +46,7 @@ impl Fields {
     pub(crate) fn new() -> Self {
         Self {
             read: ByteString::new(),
+            beyond: None,
             set: String::with_capacity(ROOM),
             places: Vec::with_capacity(MEMBERS),
         }
@@ -51,16 +54,20 @@ impl Fields {
 
     /// Reads a body, or says what is wrong with it.
     pub(crate) fn parse(body: Bytes) -> Result<Self, String> {
+        let fields = Self::parse_any_depth(body)?;
+        fields.beyond_limits().map_or(Ok(fields), Err)
+    }
+
+    /// Reads a body, or says why it is no JSON object. What stands below the top level may be
+    /// nested too deep for whoever opens it.
+    pub(crate) fn parse_any_depth(body: Bytes) -> Result<Self, String> {
+        let body = without_mark(body)?;
         let Some(first) = body.iter().find(|byte| !byte.is_ascii_whitespace()) else {
             return Err("it is empty".into());
         };
         let is_array = *first == b'[';
         let read = ByteString::try_from(body)
             .map_err(|error| format!("not UTF-8 from byte {} on", error.valid_up_to() + 1))?;
-        let depth = deepest(&read);
-        if depth > MAX_DEPTH {
-            return Err(format!("nested {depth} levels deep, the limit is {MAX_DEPTH}"));
-        }
         if is_array {
             return Err("a JSON array, not an object".into());
         }
@@ -76,7 +83,13 @@ impl Fields {
             });
         });
         shown.map_err(|error| format!("not a JSON object: {}", unquoted(&error)))?;
-        Ok(Self { read, set: String::new(), places })
+        let beyond = Some(deepest(&read)).filter(|depth| *depth > MAX_DEPTH);
+        Ok(Self { read, beyond, set: String::new(), places })
+    }
+
+    /// Why nobody should look into what was read, although it is JSON.
+    pub(crate) fn beyond_limits(&self) -> Option<String> {
+        self.beyond.map(|depth| format!("nested {depth} levels deep, the limit is {MAX_DEPTH}"))
     }
 
     /// The body that was read.
@@ -188,6 +201,15 @@ impl Fields {
             position <= first + 1 || !is_here[position - 1]
         });
     }
+}
+
+/// The body behind a byte order mark, which RFC 8259 lets readers ignore.
+fn without_mark(body: Bytes) -> Result<Bytes, String> {
+    if body.starts_with(b"\xff\xfe") || body.starts_with(b"\xfe\xff") {
+        return Err("it is UTF-16; a packet is UTF-8".into());
+    }
+    let begin = if body.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+    Ok(body.slice(begin..))
 }
 
 /// Where a part of a text stands in it.

@@ -1,5 +1,8 @@
 //! One name or several.
 
+/// What is wrong with a list of no names, as the end of a sentence about what takes it.
+pub(crate) const NOTHING: &str = "names nothing; give it a name, or several";
+
 /// What takes one name or several: `"a"`, `["a", "b"]`, a vector.
 pub trait Names {
     /// The names in order.

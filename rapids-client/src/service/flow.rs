@@ -50,7 +50,7 @@ impl Service {
     /// [exclusive](Self::exclusive) delivery also from one to the next.
     #[must_use]
     pub fn ordered_by(mut self, path: &str) -> Self {
-        match Path::parse(path) {
+        match Path::to_field(path) {
             Ok(path) => self.flow.order = Some(KeySource::Path(path)),
             Err(error) => self.flow.faults.push(format!("it is ordered by no path: {error}")),
         }
@@ -130,7 +130,7 @@ mod tests {
         assert!(service().concurrency(8).ordered_by("$.order_id").check().is_ok());
         let error = service().concurrency(0).check().unwrap_err().to_string();
         assert!(error.contains("its concurrency is 0"), "{error}");
-        for path in ["order_id", "@.items[*]", "@.a == 1", ""] {
+        for path in ["order_id", "@.items[*]", "@.a == 1", "@", "@type", ""] {
             let error = service().ordered_by(path).check().unwrap_err().to_string();
             assert!(error.contains("it is ordered by no path: expression"), "{error}");
         }

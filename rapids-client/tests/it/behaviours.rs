@@ -259,7 +259,7 @@ async fn rivers_of_one_service_share_a_memory_by_key() {
 
 #[tokio::test]
 async fn an_error_discards_what_was_done_to_the_memory() {
-    let count = River::new("count").event("counted").memory("counts", "all").react(
+    let count = River::new("count").event("counted").memory("counts", "'all'").react(
         |count: &mut u64, packet: &Packet| {
             *count += 1;
             if packet.get("bad")?.unwrap_or(false) {

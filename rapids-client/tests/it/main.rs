@@ -15,6 +15,7 @@ mod flow;
 mod futures;
 mod harness;
 mod laws;
+mod limits;
 mod login;
 mod logs;
 mod losses;

@@ -15,7 +15,7 @@ const BUCKET: &str = "RAPIDS_MEMORY_counter";
 
 /// Publishes how many packets there were so far.
 fn count() -> River {
-    River::new("count").event("came").memory("counts", "all").react(
+    River::new("count").event("came").memory("counts", "'all'").react(
         |count: &mut u64, packet: &Packet| {
             *count += 1;
             anyhow::Ok(Packet::event("counted").with("n", *count).with("of", packet.id()))
@@ -100,7 +100,7 @@ async fn a_memory_of_another_shape_is_left_alone() {
 async fn one_memory_of_two_types_is_refused_at_start() {
     let bench = Bench::start().await;
     let text = River::new("text")
-        .memory("counts", "all")
+        .memory("counts", "'all'")
         .react(|_: &mut String, _: &Packet| anyhow::Ok(()));
     let error = bench.service("counter", [count(), text]).check().unwrap_err().to_string();
     assert_eq!(
@@ -113,7 +113,7 @@ async fn one_memory_of_two_types_is_refused_at_start() {
 #[tokio::test]
 async fn a_killed_instance_leaves_its_packets_to_the_next_one() {
     let bench = Bench::start().await;
-    let stuck = River::new("count").event("came").memory("counts", "all").react(
+    let stuck = River::new("count").event("came").memory("counts", "'all'").react(
         |_: &mut u64, _: &Packet| {
             std::thread::sleep(Duration::from_secs(3));
             anyhow::Ok(())
@@ -141,7 +141,7 @@ async fn a_killed_instance_leaves_its_packets_to_the_next_one() {
 #[tokio::test]
 async fn a_memory_does_not_move_when_its_packet_is_too_large() {
     let bench = Bench::start().await;
-    let river = River::new("count").event("came").memory("counts", "all").react(
+    let river = River::new("count").event("came").memory("counts", "'all'").react(
         |count: &mut u64, packet: &Packet| {
             *count += 1;
             let size: usize = packet.get("size")?.unwrap_or(0);

@@ -73,7 +73,7 @@ async fn bucket(bench: &Bench, name: &str) -> kv::Store {
 
 /// Counts the calls in a memory.
 fn count() -> River {
-    River::new("count").event("called").memory("counts", "all").react(
+    River::new("count").event("called").memory("counts", "'all'").react(
         |count: &mut u64, _: &Packet| {
             *count += 1;
             anyhow::Ok(())

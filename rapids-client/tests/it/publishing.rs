@@ -145,7 +145,7 @@ async fn a_service_that_may_not_use_its_memory_ends_and_says_so() {
     let config = |user: &str| Config::new(server.url()).user_and_password(user, &user[..1]);
     let rapids = Rapids::connect(&config("admin")).await.unwrap();
     rapids.publish(Packet::event("came")).await.unwrap();
-    let river = River::new("count").event("came").memory("counts", "all").react(
+    let river = River::new("count").event("came").memory("counts", "'all'").react(
         |count: &mut u64, _: &Packet| {
             *count += 1;
             anyhow::Ok(())

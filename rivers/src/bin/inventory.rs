@@ -89,7 +89,7 @@ impl Stock {
 
 fn reserve() -> River {
     let river = River::new("reserve").event("order_placed").require(["order_id", "items"]);
-    river.memory("stock", "stock").react(on_order_placed)
+    river.memory("stock", "'stock'").react(on_order_placed)
 }
 
 fn on_order_placed(stock: &mut Stock, packet: &Packet) -> Result<Option<Packet>> {
@@ -113,7 +113,7 @@ fn on_order_placed(stock: &mut Stock, packet: &Packet) -> Result<Option<Packet>>
 
 fn release() -> River {
     let river = River::new("release").event("payment_declined").require("order_id");
-    river.memory("stock", "stock").react(on_payment_declined)
+    river.memory("stock", "'stock'").react(on_payment_declined)
 }
 
 fn on_payment_declined(stock: &mut Stock, packet: &Packet) -> Result<Option<Packet>> {
@@ -132,7 +132,7 @@ fn on_payment_declined(stock: &mut Stock, packet: &Packet) -> Result<Option<Pack
 
 fn ship() -> River {
     let river = River::new("ship").event("order_packaged").require("order_id");
-    river.memory("stock", "stock").react(on_order_packaged)
+    river.memory("stock", "'stock'").react(on_order_packaged)
 }
 
 fn on_order_packaged(stock: &mut Stock, packet: &Packet) -> Result<Option<Packet>> {
