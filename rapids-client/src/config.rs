@@ -5,8 +5,11 @@
 
 mod context;
 mod environment;
+mod inbox;
+mod known;
 mod layer;
 mod login;
+mod login_source;
 mod secret;
 mod server_url;
 mod variable;
@@ -17,14 +20,19 @@ use std::time::Duration;
 
 use crate::error::Result;
 
+use inbox::Inbox;
 pub(crate) use login::{KeyFile, Login, Tls};
+use login_source::LoginSource;
+pub(crate) use login_source::StatedLogin;
 use secret::Secret;
 pub(crate) use server_url::ServerUrl;
 
 const DEFAULT_URL: &str = "nats://127.0.0.1:4222";
+const DEFAULT_INBOX: &str = "_INBOX";
 const DEFAULT_MAX_AGE: Duration = Duration::from_secs(30 * DAY);
 const DEFAULT_MAX_BYTES: u64 = 1 << 30;
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+const LOGIN_PATIENCE: Duration = Duration::from_secs(300);
 const DEFAULT_READ_LIMIT: u32 = 9;
 const DEFAULT_MAX_HELD: usize = 10_000;
 
@@ -54,9 +62,11 @@ pub enum Delivery {
 #[derive(Clone, Debug)]
 pub struct Config {
     pub(crate) server_url: ServerUrl,
-    pub(crate) login: Login,
+    login: LoginSource,
+    /// How long a connection that was lost lets the server turn it away before it is given up.
+    pub(crate) login_patience: Duration,
     pub(crate) tls: Tls,
-    pub(crate) inbox_prefix: Option<String>,
+    inbox: Option<Inbox>,
     pub(crate) jetstream_domain: Option<String>,
     /// As it was stated; `None` accepts what an existing stream has.
     pub(crate) max_age: Option<Duration>,
@@ -68,16 +78,19 @@ pub struct Config {
     pub(crate) read_limit: u32,
     pub(crate) max_held: usize,
     pub(crate) delivery: Delivery,
+    pub(crate) show_values: bool,
 }
 
 impl Config {
     /// Takes everything from the environment, and from the selected `nats` context when no
-    /// `NATS_*` variable is set.
+    /// `NATS_*` variable is set. Logs a warning about each `RAPIDS_*` variable that is none of the
+    /// table, once in a process, and about other names that look like a mistake.
     ///
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) names the variable, or the file and key, its value
     /// (`***` for secrets) and what is expected.
     pub fn from_env() -> Result<Self> {
+        known::warn_of_others();
         Self::from_variables(&|name| {
             std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
         })
@@ -90,9 +103,10 @@ impl Config {
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             server_url: ServerUrl::new("the server's address", url),
-            login: Login::None,
+            login: LoginSource::none(),
+            login_patience: LOGIN_PATIENCE,
             tls: Tls::default(),
-            inbox_prefix: None,
+            inbox: None,
             jetstream_domain: None,
             max_age: None,
             max_bytes: None,
@@ -101,6 +115,7 @@ impl Config {
             read_limit: DEFAULT_READ_LIMIT,
             max_held: DEFAULT_MAX_HELD,
             delivery: Delivery::default(),
+            show_values: true,
         }
     }
 
@@ -114,36 +129,28 @@ impl Config {
 
     /// Logs in as this user. Replaces any other login but one in the URL.
     #[must_use]
-    pub fn user_and_password(
-        mut self,
-        user: impl Into<String>,
-        password: impl Into<String>,
-    ) -> Self {
-        self.login = Login::User { user: user.into(), password: Secret::new(password) };
-        self
+    pub fn user_and_password(self, user: impl Into<String>, password: impl Into<String>) -> Self {
+        self.logged_in(Login::User { user: user.into(), password: Secret::new(password) })
     }
 
     /// Logs in with this token. Replaces any other login but one in the URL.
     #[must_use]
-    pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.login = Login::Token(Secret::new(token));
-        self
+    pub fn token(self, token: impl Into<String>) -> Self {
+        self.logged_in(Login::Token(Secret::new(token)))
     }
 
-    /// Logs in with the credentials in this file, as `nsc` writes it, read when connecting.
+    /// Logs in with the credentials in this file, as `nsc` writes it, read at each connect.
     /// Replaces any other login but one in the URL.
     #[must_use]
-    pub fn credentials_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.login = Login::Credentials(KeyFile::new("the credentials file", path));
-        self
+    pub fn credentials_file(self, path: impl Into<PathBuf>) -> Self {
+        self.logged_in(Login::Credentials(KeyFile::new("the credentials file", path)))
     }
 
-    /// Logs in with the nkey whose seed is in this file, read when connecting. Replaces any
+    /// Logs in with the nkey whose seed is in this file, read at each connect. Replaces any
     /// other login but one in the URL.
     #[must_use]
-    pub fn nkey_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.login = Login::Nkey(KeyFile::new("the nkey file", path));
-        self
+    pub fn nkey_file(self, path: impl Into<PathBuf>) -> Self {
+        self.logged_in(Login::Nkey(KeyFile::new("the nkey file", path)))
     }
 
     /// Requires TLS, and trusts the certificates in this PEM file instead of the system's.
@@ -171,7 +178,7 @@ impl Config {
     /// `_INBOX`.
     #[must_use]
     pub fn inbox_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.inbox_prefix = Some(prefix.into());
+        self.inbox = Some(Inbox::new("the prefix of the inbox", prefix));
         self
     }
 
@@ -239,10 +246,35 @@ impl Config {
         self
     }
 
+    /// Sets whether reasons, problems and logs of services quote values of packets. If not, the key
+    /// and the type remain: `@.ssn = a text of 12 characters`. Packets themselves are stored as they
+    /// are, also in dead letters; so are their ids, and the keys of memories, which name records.
+    /// What a reaction says in its own errors is up to it. Default: they do.
+    #[must_use]
+    pub fn show_values(mut self, shown: bool) -> Self {
+        self.show_values = shown;
+        self
+    }
+
     /// Tells the address fit for printing: `***` stands in place of a login.
     #[must_use]
     pub fn url(&self) -> String {
         self.server_url.to_string()
+    }
+
+    /// The login as it is at the moment.
+    pub(crate) fn login(&self) -> Result<StatedLogin> {
+        self.login.read(&self.server_url)
+    }
+
+    /// The prefix of the subjects on which answers arrive.
+    pub(crate) fn inbox(&self) -> Result<&str> {
+        self.inbox.as_ref().map_or(Ok(DEFAULT_INBOX), Inbox::prefix)
+    }
+
+    fn logged_in(mut self, login: Login) -> Self {
+        self.login = LoginSource::Stated(StatedLogin::new(login, "set by the program"));
+        self
     }
 
     /// How long a new stream keeps packets; zero is no limit.

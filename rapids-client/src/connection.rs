@@ -5,6 +5,8 @@
 
 mod event;
 mod options;
+mod reconnecting;
+mod signing;
 mod unreachable;
 mod violation;
 
@@ -23,11 +25,10 @@ use crate::error::{Error, Result};
 
 use event::Observer;
 use options::TIMEOUT;
+use reconnecting::Reconnecting;
 use unreachable::unreachable;
 pub(crate) use unreachable::{is_absent, is_turned_away};
 use violation::{Violation, Violations};
-
-const DEFAULT_INBOX: &str = "_INBOX";
 
 /// Publishes on their way to the server at once; the client library makes the next one wait. As good
 /// as no limit: whoever sends many waits for the answers after the last, and would wait for ever.
@@ -44,6 +45,7 @@ pub(crate) struct Connection {
     pub(crate) jetstream: Context,
     api_prefix: Arc<str>,
     violations: Arc<Violations>,
+    reconnecting: Arc<Reconnecting>,
 }
 
 impl Connection {
@@ -57,31 +59,40 @@ impl Connection {
     /// user may not receive answers.
     pub(crate) async fn open(config: &Config, name: &str) -> Result<Self> {
         let servers = config.server_url.servers()?;
-        let login = servers.login.as_ref().unwrap_or(&config.login);
-        let inbox = config.inbox_prefix.as_deref().unwrap_or(DEFAULT_INBOX);
+        let login = config.login()?;
+        let inbox = config.inbox()?;
         let violations = Arc::new(Violations::new(inbox));
         let opened = Arc::new(AtomicBool::new(false));
-        let options = options::options(login, &config.tls, Arc::clone(&opened))?
+        let reconnecting = Arc::new(Reconnecting::new(config.clone()));
+        let options = options::options(config, Arc::clone(&opened), Arc::clone(&reconnecting))?
             .name(name)
             .custom_inbox_prefix(inbox)
             .event_callback({
-                let observer = Observer::new(config.url(), Arc::clone(&violations));
+                let (violations, reconnecting) = (violations.clone(), reconnecting.clone());
+                let observer = Observer::new(config.url(), violations, reconnecting);
                 move |event| {
                     observer.observe(&event);
                     std::future::ready(())
                 }
             });
         let connecting = Box::pin(options.connect(servers.addresses));
-        let client = connecting.await.map_err(|error| unreachable(config, login, &error))?;
+        let client = connecting.await.map_err(|error| unreachable(config, &login, &error))?;
         opened.store(true, Ordering::Relaxed);
         let connection = Self {
             jetstream: jetstream(client.clone(), config.jetstream_domain.as_deref()),
             client,
             api_prefix: api_prefix(config.jetstream_domain.as_deref()).into(),
             violations,
+            reconnecting,
         };
         connection.require_jetstream(config).await?;
         Ok(connection)
+    }
+
+    /// Waits until the server has turned the login away for so long, after the connection was lost,
+    /// that it is given up: `Connect`, with the file or variable that states it.
+    pub(crate) async fn given_up(&self) -> Error {
+        self.reconnecting.given_up().await
     }
 
     /// The largest message that the server takes, headers included, in bytes.

@@ -1,5 +1,7 @@
 //! The one error type of the library.
 
+use std::fmt;
+
 use crate::dead_letters::Refusal;
 
 /// A [`Result`](std::result::Result) whose error is [`Error`].
@@ -166,6 +168,46 @@ impl Error {
 
 /// An error with its causes, on one line, for the log.
 pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    chain(std::iter::successors(Some(error), |error| error.source())).join(": ")
+}
+
+/// What the errors of a chain say, the outermost first. Some repeat their cause in their own words;
+/// what was said already is left out.
+pub(crate) fn chain(errors: impl Iterator<Item = impl fmt::Display>) -> Vec<String> {
+    let mut said: Vec<String> = Vec::new();
+    for error in errors {
+        let words = error.to_string();
+        if !said.iter().any(|before| before.contains(&words)) {
+            said.push(words);
+        }
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{words}")]
+    struct Said {
+        words: &'static str,
+        source: Option<Box<Said>>,
+    }
+
+    #[test]
+    fn each_cause_is_said_once() {
+        let chain = |words: &[&'static str]| {
+            let of = |source: Option<Box<Said>>, words: &&'static str| {
+                Some(Box::new(Said { words, source }))
+            };
+            with_causes(&*words.iter().rev().fold(None, of).unwrap())
+        };
+        assert_eq!(
+            chain(&["cannot store", "request failed: timed out", "timed out"]),
+            "cannot store: request failed: timed out"
+        );
+        assert_eq!(chain(&["a fails", "b fails", "c"]), "a fails: b fails: c");
+        assert_eq!(chain(&["same", "same"]), "same");
+    }
 }

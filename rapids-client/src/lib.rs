@@ -20,6 +20,7 @@ mod river;
 mod service;
 mod stored;
 pub mod telemetry;
+mod values;
 
 pub use config::{Config, Delivery};
 pub use dead_letters::{

@@ -26,7 +26,7 @@ pub use names::Names;
 
 use crate::condition::{Field, Step};
 use crate::json::{Member, Node, Top};
-use crate::{Error, Result};
+use crate::{Error, Result, values};
 use fields::{Fields, write_key, write_member};
 use keys::{COMMAND, EVENT, NEED, RAPIDS};
 use provenance::Provenance;
@@ -56,6 +56,8 @@ pub struct Packet {
     /// Whether nothing was changed since this was read.
     is_as_read: bool,
     arrival: Option<Arc<Arrival>>,
+    /// Whether reasons and problems may quote what it holds.
+    shows_values: bool,
     /// The first field that could not be set, and why.
     fault: Option<Box<(String, String)>>,
 }
@@ -86,6 +88,7 @@ impl Packet {
             provenance: Arc::new(Provenance::fresh()),
             is_as_read: false,
             arrival: None,
+            shows_values: true,
             fault: None,
         }
         .with(kind, name)
@@ -127,6 +130,7 @@ impl Packet {
             fields: Arc::new(fields),
             is_as_read: true,
             arrival: arrival.map(Arc::new),
+            shows_values: true,
             fault: None,
         })
     }
@@ -197,7 +201,7 @@ impl Packet {
         serde_json::from_str(&node.text()).map(Some).map_err(|source| Error::Parse {
             id: self.id().to_owned(),
             expected: format!("{path}: {}", std::any::type_name::<T>()),
-            source,
+            source: self.quotable(source),
         })
     }
 
@@ -212,8 +216,23 @@ impl Packet {
         serde_json::from_slice(&body).map_err(|source| Error::Parse {
             id: self.id().to_owned(),
             expected: std::any::type_name::<T>().to_owned(),
-            source,
+            source: self.quotable(source),
         })
+    }
+
+    /// This packet, of which reasons and problems quote values only if they are shown.
+    #[must_use]
+    pub(crate) fn with_values_shown(self, shows_values: bool) -> Self {
+        Self { shows_values, ..self }
+    }
+
+    /// Whether reasons and problems may quote values.
+    pub(crate) fn shows_values(&self) -> bool {
+        self.shows_values
+    }
+
+    fn quotable(&self, error: serde_json::Error) -> serde_json::Error {
+        if self.shows_values { error } else { values::unquoted(&error) }
     }
 
     /// The name of the fact, if the packet states one.

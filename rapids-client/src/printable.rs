@@ -1,5 +1,6 @@
 //! Text that others wrote, made fit for a line on a terminal or in a log.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 /// Makes text that others wrote printable on one line: control characters, line ends, and what is
@@ -57,6 +58,25 @@ fn write(text: &str, output: &mut impl Write) -> fmt::Result {
         rest = &rest[at + character.len_utf8()..];
     }
     output.write_str(rest)
+}
+
+/// Makes JSON on one line printable without changing what it says: outside of its strings there are
+/// none of these characters, and within them they have escapes of their own.
+pub(crate) fn printable_json(json: &str) -> Cow<'_, str> {
+    if !json.contains(deceives) {
+        return Cow::Borrowed(json);
+    }
+    let mut printable = String::with_capacity(json.len());
+    for character in json.chars() {
+        if deceives(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                printable.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            printable.push(character);
+        }
+    }
+    Cow::Owned(printable)
 }
 
 /// Whether a reader would not see the character, or would see its neighbours elsewhere.
@@ -123,6 +143,16 @@ mod tests {
         for character in ('\0'..=char::MAX).filter(|it| it.is_control()) {
             assert!(!shown(&character.to_string()).contains(char::is_control), "{character:?}");
         }
+    }
+
+    #[test]
+    fn json_says_the_same_without_characters_that_deceive() {
+        let text = "a\n\u{9b}2J\u{202e}\u{2028}b\u{e0041}é";
+        let json = serde_json::to_string(text).unwrap();
+        let printable = printable_json(&json);
+        assert_eq!(printable, r#""a\n\u009b2J\u202e\u2028b\udb40\udc41é""#);
+        assert_eq!(serde_json::from_str::<String>(&printable).unwrap(), text);
+        assert!(matches!(printable_json(r#"{"a":"é"}"#), Cow::Borrowed(_)));
     }
 
     #[test]

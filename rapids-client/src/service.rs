@@ -218,8 +218,8 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::Definition`] before anything is touched; [`Error::Connect`] if the server turns
-    /// the service away; [`Error::Stream`], [`Error::Position`], [`Error::NotPermitted`],
-    /// [`Error::Server`].
+    /// the service away, or does so for five minutes after a connection was lost;
+    /// [`Error::Stream`], [`Error::Position`], [`Error::NotPermitted`], [`Error::Server`].
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<()> {
         self.check()?;
         running::run(self, shutdown, pending()).await

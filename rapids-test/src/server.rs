@@ -22,7 +22,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use tempfile::TempDir;
 
 pub use binary::find_or_install;
@@ -42,6 +42,10 @@ const LOG_LINES: usize = 60;
 
 /// Above the caller's lines, which win: nats-server takes the last of two equal keys.
 const DEFAULTS: &str = "port: -1\njetstream { max_file_store: 8GB, max_memory_store: 256MB }\n";
+
+/// What the server logs once it has read its configuration again, and if it cannot use it.
+const RELOADED: &str = "Reloaded server configuration";
+const REFUSED: &str = "Failed to reload server configuration";
 
 /// Runs one real nats-server with JetStream on a loopback port of its own.
 ///
@@ -168,6 +172,33 @@ impl NatsServer {
         self.stop();
         wait_until_free(self.port(), PORT_DEADLINE)?;
         self.launch(Some(self.port()))
+    }
+
+    /// Replaces the lines that were added to the configuration, and returns once the server has read
+    /// them. It goes on running; clients whose login the new lines do not hold are cut off.
+    ///
+    /// # Errors
+    ///
+    /// When the server is stopped, or refuses the lines; the error then ends with its log.
+    pub fn reload(&self, extra: &str) -> anyhow::Result<()> {
+        let pid = self.pid().context("the server is stopped")?;
+        fs::write(self.config_file(), format!("{DEFAULTS}{extra}\n"))?;
+        let reloads = || fs::read_to_string(self.log_file()).unwrap_or_default();
+        let outcomes = |log: &str| (log.matches(RELOADED).count(), log.matches(REFUSED).count());
+        let before = outcomes(&reloads());
+        let status = Command::new("kill").args(["-s", "HUP", &pid.to_string()]).status()?;
+        ensure!(status.success(), "`kill -s HUP {pid}` ends with {status}");
+        let deadline = Instant::now() + START_DEADLINE;
+        loop {
+            let (reloaded, refused) = outcomes(&reloads());
+            if reloaded > before.0 {
+                return Ok(());
+            }
+            if refused > before.1 || Instant::now() > deadline {
+                bail!("nats-server does not take the configuration, its log:\n{}", self.log());
+            }
+            thread::sleep(POLL);
+        }
     }
 
     fn launched(run: TempDir, store: PathBuf, extra: &str) -> anyhow::Result<Self> {
@@ -384,6 +415,20 @@ mod tests {
     #[test]
     fn refused_configuration_is_told_by_the_log() {
         let error = NatsServer::with_config("colour: blue").unwrap_err().to_string();
+        assert!(error.contains("unknown field \"colour\""), "{error}");
+    }
+
+    #[tokio::test]
+    async fn lines_that_replace_the_first_ones_are_read_while_the_server_runs() {
+        let server = NatsServer::with_config("authorization { token: old }").unwrap();
+        let connect = |token: &str| {
+            async_nats::ConnectOptions::with_token(token.to_owned()).connect(server.url())
+        };
+        connect("old").await.unwrap();
+        server.reload("authorization { token: new }").unwrap();
+        connect("new").await.unwrap();
+        assert!(connect("old").await.is_err());
+        let error = server.reload("colour: blue").unwrap_err().to_string();
         assert!(error.contains("unknown field \"colour\""), "{error}");
     }
 

@@ -51,8 +51,13 @@ impl Expression {
 
     /// Tells what each distinct query of the packet finds, in the order of the text; with what its
     /// filters found in each element, if that is asked for.
-    pub(crate) fn findings(&self, root: Node<'_>, with_elements: bool) -> Findings {
-        findings::of(&self.0.logic, root, with_elements)
+    pub(crate) fn findings(
+        &self,
+        root: Node<'_>,
+        with_elements: bool,
+        shows_values: bool,
+    ) -> Findings {
+        findings::of(&self.0.logic, root, with_elements, shows_values)
     }
 
     #[cfg(test)]
@@ -80,7 +85,8 @@ mod tests {
 
     fn findings(expression: &str, body: &str) -> Vec<(String, Option<String>)> {
         let raw = RawValue::from_string(body.to_owned()).unwrap();
-        let findings = Expression::parse(expression).unwrap().findings(Node::Raw(raw.get()), false);
+        let findings =
+            Expression::parse(expression).unwrap().findings(Node::Raw(raw.get()), false, true);
         findings.found.into_iter().map(|finding| (finding.query, finding.value)).collect()
     }
 

@@ -9,6 +9,7 @@ use super::evaluate::{Key, Scope, children};
 use super::render;
 use super::tree::{Logic, Origin, Query, Segment, Selector};
 use crate::json::Node;
+use crate::values::described;
 use asked::{Asked, selectors};
 
 /// Longest value of a [`Finding`] in characters.
@@ -31,18 +32,23 @@ pub(crate) struct Findings {
 pub(crate) struct Finding {
     /// The query in its normal form, from the packet on.
     pub(crate) query: String,
-    /// The JSON text of what is there, several values in brackets, cut to 80 characters; `None`
-    /// where nothing is.
+    /// The JSON text of what is there, several values in brackets, cut to 80 characters, or what it
+    /// is like; `None` where nothing is.
     pub(crate) value: Option<String>,
     /// That it is of another type than what it is compared with.
     pub(crate) mismatch: Option<String>,
 }
 
 /// What each distinct query of the packet finds, in the order of the text; with what the filters
-/// found in each element, if that is asked for.
-pub(super) fn of(logic: &Logic, root: Node<'_>, with_elements: bool) -> Findings {
-    let mut search =
-        Search { with_elements, shown: 0, looked_at: 0, findings: Findings::default() };
+/// found in each element, if that is asked for. Values are described where they are not shown.
+pub(super) fn of(
+    logic: &Logic,
+    root: Node<'_>,
+    with_elements: bool,
+    shows_values: bool,
+) -> Findings {
+    let findings = Findings::default();
+    let mut search = Search { with_elements, shows_values, shown: 0, looked_at: 0, findings };
     search.logic(logic, Place { scope: Scope::of(root), text: "@", origin: Origin::Packet });
     search.findings
 }
@@ -59,6 +65,7 @@ struct Place<'p, 'a> {
 
 struct Search {
     with_elements: bool,
+    shows_values: bool,
     shown: usize,
     looked_at: usize,
     findings: Findings,
@@ -74,7 +81,8 @@ impl Search {
             };
             // Both begin with `@`, which here is another place.
             let text = format!("{}{}", place.text, &text[1..]);
-            self.findings.found.push(Finding { query: text, value: shortened(&nodes), mismatch });
+            let value = if self.shows_values { shortened(&nodes) } else { outlined(&nodes) };
+            self.findings.found.push(Finding { query: text, value, mismatch });
             if self.with_elements {
                 self.elements(query, place);
             }
@@ -159,6 +167,15 @@ fn below(parent: &str, key: &Key<'_>) -> String {
 #[cfg(test)]
 pub(super) fn queries(logic: &Logic) -> Vec<String> {
     asked::by(logic, Origin::Packet).into_iter().map(|asked| asked.text).collect()
+}
+
+/// Says what was found without its content.
+fn outlined(nodes: &[Node<'_>]) -> Option<String> {
+    match nodes {
+        [] => None,
+        [node] => Some(described(*node)),
+        nodes => Some(format!("{} values", nodes.len())),
+    }
 }
 
 /// Writes what was found, no further than it will be shown.

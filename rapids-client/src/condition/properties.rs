@@ -30,7 +30,7 @@ proptest! {
         let body = RawValue::from_string(BODY.to_owned()).unwrap();
         let node = Node::Raw(body.get());
         prop_assert_eq!(again.holds(node), written.holds(node), "{}", normal);
-        prop_assert_eq!(again.findings(node, true), written.findings(node, true));
+        prop_assert_eq!(again.findings(node, true, true), written.findings(node, true, true));
         prop_assert_eq!(again.repeated_key(node), written.repeated_key(node));
     }
 

@@ -14,25 +14,37 @@ use super::secret::MASK;
 use super::variable::Variables;
 use crate::error::{Error, Result};
 
+/// What the name of a context must be.
+const NAME: &str = "the name of a context, as listed by `nats context ls`";
+
 /// Keys that change how the nats CLI connects and that have no counterpart here.
 const UNSUPPORTED: [&str; 6] =
     ["nsc", "user_jwt", "user_seed", "socks_proxy", "jetstream_api_prefix", "windows_cert_store"];
 
-/// Reads the context of that name.
-pub(super) fn named(origin: &str, name: &str, variables: &Variables<'_>) -> Result<Layer> {
+/// The file of one context.
+#[derive(Clone, Debug)]
+pub(super) struct Context {
+    /// The variable, or the file, that names it.
+    origin: String,
+    name: String,
+    file: PathBuf,
+}
+
+/// The context of that name.
+pub(super) fn named(origin: &str, name: &str, variables: &Variables<'_>) -> Result<Context> {
+    let (origin, name) = (origin.to_owned(), name.to_owned());
     let valid = !name.contains("..") && !name.contains(['/', '\\']);
     match folder(variables) {
-        Some(folder) if valid => read(&folder.join("context").join(format!("{name}.json"))),
-        _ => Err(Error::Config {
-            name: origin.to_owned(),
-            value: name.to_owned(),
-            expected: "the name of a context, as listed by `nats context ls`".to_owned(),
-        }),
+        Some(folder) if valid => {
+            let file = folder.join("context").join(format!("{name}.json"));
+            Ok(Context { origin, name, file })
+        }
+        _ => Err(Error::Config { name: origin, value: name, expected: NAME.to_owned() }),
     }
 }
 
-/// Reads the selected context, if one is selected.
-pub(super) fn selected(variables: &Variables<'_>) -> Result<Option<Layer>> {
+/// The selected context, if one is selected.
+pub(super) fn selected(variables: &Variables<'_>) -> Result<Option<Context>> {
     let Some(folder) = folder(variables) else {
         return Ok(None);
     };
@@ -48,6 +60,18 @@ pub(super) fn selected(variables: &Variables<'_>) -> Result<Option<Layer>> {
     named(&file.display().to_string(), &name, variables).map(Some)
 }
 
+impl Context {
+    /// Reads the file, as it is now.
+    pub(super) fn read(&self) -> Result<Layer> {
+        let text = fs::read_to_string(&self.file).map_err(|error| Error::Config {
+            name: self.origin.clone(),
+            value: self.name.clone(),
+            expected: format!("{NAME} ({}: {error})", self.file.display()),
+        })?;
+        parse(&self.file, &text)
+    }
+}
+
 fn folder(variables: &Variables<'_>) -> Option<PathBuf> {
     let parent = match variables.text("XDG_CONFIG_HOME") {
         Some(parent) => PathBuf::from(parent),
@@ -56,19 +80,18 @@ fn folder(variables: &Variables<'_>) -> Option<PathBuf> {
     Some(parent.join("nats"))
 }
 
-fn read(file: &Path) -> Result<Layer> {
-    let text = fs::read_to_string(file).map_err(|error| unreadable(file, &error))?;
-    let object: Map<String, Value> =
-        serde_json::from_str(&text).map_err(|error| Error::Config {
-            name: file.display().to_string(),
-            // The text may hold a password, so none of it is shown; neither does serde for syntax.
-            value: MASK.to_owned(),
-            expected: format!(
-                "a JSON object such as {{\"url\":\"nats://127.0.0.1:4222\"}} (line {}, column {})",
-                error.line(),
-                error.column()
-            ),
-        })?;
+/// What the file of a context says.
+fn parse(file: &Path, text: &str) -> Result<Layer> {
+    let object: Map<String, Value> = serde_json::from_str(text).map_err(|error| Error::Config {
+        name: file.display().to_string(),
+        // The text may hold a password, so none of it is shown; neither does serde for syntax.
+        value: MASK.to_owned(),
+        expected: format!(
+            "a JSON object such as {{\"url\":\"nats://127.0.0.1:4222\"}} (line {}, column {})",
+            error.line(),
+            error.column()
+        ),
+    })?;
     let origin = |key: &str| format!("{} key `{key}`", file.display());
     let mut layer = Layer::default();
     for key in KEYS {
@@ -140,7 +163,7 @@ mod tests {
     fn load(home: &TempDir) -> Result<Option<Layer>> {
         let path = home.path().display().to_string();
         let lookup = move |name: &str| (name == "HOME").then(|| path.clone());
-        selected(&Variables::new(&lookup))
+        selected(&Variables::new(&lookup))?.map(|context| context.read()).transpose()
     }
 
     #[test]

@@ -3,11 +3,13 @@
 //! Decides which source goes before which; what each can say is left to `layer`, `context` and
 //! `variable`.
 
+use super::inbox::Inbox;
 use super::layer::{Layer, Layers};
+use super::login_source::LoginSource;
 use super::variable::{Variables, duration, size};
 use super::{
     ACK_WAIT, Config, DEFAULT_URL, Delivery, GRACE, MAX_AGE, MAX_BYTES, MAX_HELD, READ_LIMIT,
-    ServerUrl, context,
+    context,
 };
 use crate::error::Result;
 
@@ -46,17 +48,22 @@ impl Config {
             None if environment.is_empty() => context::selected(variables)?,
             None => None,
         };
-        let layers = Layers {
-            layers: std::iter::once(environment).chain(context).collect(),
-            home: variables.text("HOME"),
-        };
-        if let Some(url) = layers.get("url") {
-            self.server_url = ServerUrl::new(&url.origin, &url.value);
+        let home = variables.text("HOME");
+        let mut layers = Layers { layers: vec![environment.clone()], home: home.clone() };
+        if let Some(context) = &context {
+            layers.layers.push(context.read()?);
         }
-        self.server_url.servers()?;
-        self.login = layers.login()?;
+        if let Some(url) = layers.url() {
+            self.server_url = url;
+        }
+        self.login = match context {
+            Some(context) => LoginSource::Context { variables: environment, context, home },
+            None => LoginSource::Stated(layers.login()?),
+        };
+        self.login()?;
         self.tls = layers.tls()?;
-        self.inbox_prefix = layers.get("inbox_prefix").map(|setting| setting.value.clone());
+        self.inbox = layers.get("inbox_prefix").map(|it| Inbox::new(&it.origin, &it.value));
+        self.inbox()?;
         self.jetstream_domain = layers.get("jetstream_domain").map(|setting| setting.value.clone());
         Ok(())
     }
@@ -97,6 +104,13 @@ impl Config {
                 "exclusive" => Some(Delivery::Exclusive),
                 _ => None,
             })?;
+        let show_values =
+            variables.parse("RAPIDS_SHOW_VALUES", "`0` or `1`", |text| match text {
+                "0" => Some(false),
+                "1" => Some(true),
+                _ => None,
+            })?;
+        self.show_values = show_values.unwrap_or(self.show_values);
         self.delivery = delivery.unwrap_or(self.delivery);
         self.grace = grace.unwrap_or(self.grace);
         self.read_limit = read_limit.unwrap_or(self.read_limit);
@@ -122,7 +136,7 @@ mod tests {
     fn empty_environment_gives_the_documented_defaults() {
         let config = config(&[("NATS_URL", ""), ("RAPIDS_GRACE", "")]).unwrap();
         assert_eq!(config.url(), "nats://127.0.0.1:4222");
-        assert_eq!(config.login, Login::None);
+        assert_eq!(config.login().unwrap().login, Login::None);
         assert_eq!((config.max_age, config.max_bytes), (None, None));
         assert_eq!(config.max_age_or_default(), Duration::from_secs(30 * DAY));
         assert_eq!(config.max_bytes_or_default(), 1 << 30);
@@ -141,6 +155,7 @@ mod tests {
             ("RAPIDS_READ_LIMIT", "1000"),
             ("RAPIDS_MAX_HELD", "40000"),
             ("RAPIDS_DELIVERY", "exclusive"),
+            ("RAPIDS_SHOW_VALUES", "0"),
         ])
         .unwrap();
         assert_eq!(config.max_age, Some(Duration::ZERO));
@@ -149,6 +164,7 @@ mod tests {
         assert_eq!(config.grace, Duration::ZERO);
         assert_eq!(config.read_limit, 1000);
         assert_eq!(config.max_held, 40_000);
+        assert!(!config.show_values);
         assert_eq!(config.delivery, Delivery::Exclusive);
     }
 
@@ -188,13 +204,35 @@ mod tests {
         assert_eq!(selected.jetstream_domain.as_deref(), Some("hub"));
 
         let told = config(&[("XDG_CONFIG_HOME", home), ("NATS_URL", "other:2")]).unwrap();
-        assert_eq!((told.url().as_str(), told.login), ("nats://other:2", Login::None));
+        assert_eq!(told.url(), "nats://other:2");
+        assert_eq!(told.login().unwrap().login, Login::None);
 
         let named =
             config(&[("XDG_CONFIG_HOME", home), ("NATS_CONTEXT", "shop"), ("NATS_TOKEN", "t0k3n")])
                 .unwrap();
         assert_eq!(named.url(), "nats://shop:1");
-        assert_eq!(named.login, Login::Token(Secret::new("t0k3n")));
+        assert_eq!(named.login().unwrap().login, Login::Token(Secret::new("t0k3n")));
+    }
+
+    #[test]
+    fn prefix_of_the_inbox_is_a_variable_and_must_be_a_subject() {
+        let prefix = |prefix: &str| config(&[("NATS_INBOX_PREFIX", prefix)]);
+        assert_eq!(prefix("_INBOX_shop.a").unwrap().inbox().unwrap(), "_INBOX_shop.a");
+        for wrong in ["a b", "a.", ".a", "a..b", "a.*", "a.>", "a\n"] {
+            let error = prefix(wrong).unwrap_err().to_string();
+            assert!(error.starts_with("NATS_INBOX_PREFIX is `"), "{error}");
+            assert!(error.contains("such as `_INBOX_payment`"), "{error}");
+        }
+    }
+
+    #[test]
+    fn context_that_is_not_there_is_told_by_the_variable_that_names_it() {
+        let error = config(&[("HOME", "/nowhere"), ("NATS_CONTEXT", "nosuch")]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "NATS_CONTEXT is `nosuch`, expected the name of a context, as listed by `nats context \
+             ls` (/nowhere/.config/nats/context/nosuch.json: No such file or directory (os error 2))"
+        );
     }
 
     #[test]

@@ -3,10 +3,13 @@
 //! The environment is a layer, a `nats` context is another; the first one that has a setting
 //! wins. What each key means on disk or in the environment is left to those that fill a layer.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use super::login::{KeyFile, Login, Tls};
+use super::login_source::StatedLogin;
 use super::secret::{MASK, Secret};
+use super::server_url::ServerUrl;
 use super::variable::Variables;
 use crate::error::{Error, Result};
 
@@ -33,18 +36,24 @@ pub(super) struct Setting {
     pub(super) value: String,
 }
 
-/// The settings of one source.
+/// The settings of one source; prints as none of them, because some are secrets.
 #[derive(Clone, Default)]
 pub(super) struct Layer {
     pub(super) settings: Vec<Setting>,
     pub(super) tls_first: bool,
 }
 
+impl fmt::Debug for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Layer").finish_non_exhaustive()
+    }
+}
+
 impl Layer {
     /// The layer of the `NATS_*` variables.
     pub(super) fn from_variables(variables: &Variables<'_>) -> Self {
-        // The last two keys have no variable in the nats CLI either.
-        let settings = KEYS[..9].iter().filter_map(|key| {
+        // The last key has no variable.
+        let settings = KEYS[..10].iter().filter_map(|key| {
             let origin = format!("NATS_{}", key.to_uppercase());
             let value = variables.text(&origin)?;
             Some(Setting { key, origin, value })
@@ -79,27 +88,33 @@ impl Layers {
         self.layers.iter().find_map(|layer| layer.get(key))
     }
 
+    /// The servers, if a layer names some.
+    pub(super) fn url(&self) -> Option<ServerUrl> {
+        self.get("url").map(|url| ServerUrl::new(&url.origin, &url.value))
+    }
+
     /// The login of the first layer that has one; within a layer a user goes before a
     /// credentials file, an nkey and a token, as in the nats CLI.
-    pub(super) fn login(&self) -> Result<Login> {
+    pub(super) fn login(&self) -> Result<StatedLogin> {
         for layer in &self.layers {
-            if let Some(user) = layer.get("user") {
-                let password = self.get("password").map_or("", |setting| &setting.value);
-                let user = user.value.clone();
-                return Ok(Login::User { user, password: Secret::new(password) });
-            }
-            if let Some(creds) = layer.get("creds") {
-                return self.file(creds).map(Login::Credentials);
-            }
-            if let Some(nkey) = layer.get("nkey") {
-                return self.file(nkey).map(Login::Nkey);
-            }
-            if let Some(token) = layer.get("token") {
-                return Ok(Login::Token(Secret::new(&token.value)));
-            }
+            let keys = ["user", "creds", "nkey", "token"];
+            let Some(setting) = keys.iter().find_map(|key| layer.get(key)) else {
+                continue;
+            };
+            let login = match setting.key {
+                "user" => {
+                    let password = self.get("password").map_or("", |setting| &setting.value);
+                    let user = setting.value.clone();
+                    Login::User { user, password: Secret::new(password) }
+                }
+                "creds" => Login::Credentials(self.file(setting)?),
+                "nkey" => Login::Nkey(self.file(setting)?),
+                _ => Login::Token(Secret::new(&setting.value)),
+            };
+            return Ok(StatedLogin::new(login, &setting.origin));
         }
         match self.get("password") {
-            None => Ok(Login::None),
+            None => Ok(StatedLogin::new(Login::None, "")),
             Some(password) => Err(Error::Config {
                 name: password.origin.clone(),
                 value: MASK.to_owned(),
@@ -161,7 +176,7 @@ mod tests {
 
     #[test]
     fn user_without_password_is_a_token() {
-        let login = layers(&[("NATS_USER", "t0k3n")]).login().unwrap();
+        let login = layers(&[("NATS_USER", "t0k3n")]).login().unwrap().login;
         assert_eq!(login, Login::Token(Secret::new("t0k3n")));
     }
 
@@ -183,7 +198,7 @@ mod tests {
             ("NATS_NKEY", "/bob.nk"),
             ("NATS_TOKEN", "t0k3n"),
         ];
-        let login = |from: usize| layers(&all[from..]).login().unwrap();
+        let login = |from: usize| layers(&all[from..]).login().unwrap().login;
         assert_eq!(login(0), Login::User { user: "bob".into(), password: Secret::new("s3cret") });
         assert_eq!(login(2), Login::Credentials(KeyFile::new("NATS_CREDS", "/home/bob/bob.creds")));
         assert_eq!(login(3), Login::Nkey(KeyFile::new("NATS_NKEY", "/bob.nk")));
@@ -206,6 +221,6 @@ mod tests {
         let user = Setting { key: "user", origin: "file".to_owned(), value };
         both.layers.push(Layer { settings: vec![user], tls_first: false });
         let expected = Login::User { user: "bob".into(), password: Secret::new("s3cret") };
-        assert_eq!(both.login().unwrap(), expected);
+        assert_eq!(both.login().unwrap().login, expected);
     }
 }

@@ -1,6 +1,7 @@
 //! How a client proves who it is: a login, and the files of TLS.
 //!
-//! Where the values come from is decided in `layer`; the connection passes them on to the server.
+//! Which login counts is decided in `layer`, when it is read in `login_source`; the connection
+//! passes it on to the server.
 
 use std::fmt;
 use std::path::PathBuf;

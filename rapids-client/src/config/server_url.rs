@@ -50,6 +50,16 @@ impl ServerUrl {
         Ok(Servers { addresses, login })
     }
 
+    /// The setting that names them.
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Whether both come from the same setting.
+    pub(super) fn has_origin_of(&self, other: &Self) -> bool {
+        self.origin == other.origin
+    }
+
     fn parts(&self) -> impl Iterator<Item = &str> {
         self.text.expose().split(',').map(str::trim).filter(|part| !part.is_empty())
     }
@@ -110,6 +120,9 @@ fn decode(text: &str) -> Option<String> {
 /// The addresses, with `***` where they carry a login.
 impl fmt::Display for ServerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.parts().next().is_none() {
+            return f.write_str(self.text.expose());
+        }
         for (position, part) in self.parts().enumerate() {
             if position > 0 {
                 f.write_str(",")?;
@@ -176,6 +189,14 @@ mod tests {
                 assert!(!shown.contains("s3cret") && !shown.contains("bob"), "{shown}");
                 assert!(shown.contains("***@host"), "{shown}");
             }
+        }
+    }
+
+    #[test]
+    fn an_address_of_nothing_is_shown_as_it_is() {
+        for text in [",", " , ", ""] {
+            let error = url(text).servers().unwrap_err().to_string();
+            assert!(error.starts_with(&format!("NATS_URL is `{text}`, expected")), "{error}");
         }
     }
 

@@ -42,15 +42,46 @@ impl<'a> Variables<'a> {
     }
 }
 
-/// Reads `30d`, `12h`, `1h30m`, `500ms`; a bare `0` is zero, any other number needs its unit.
+/// Reads `30d`, `12h`, `1h30m`, `1.5d`, `500ms`; a bare `0` is zero, any other number needs its
+/// unit. Days have 24 hours and weeks 7 days; months and years have no fixed length.
 pub(super) fn duration(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
     }
-    let span: Span = text.parse().ok()?;
-    // Days and weeks are taken as 24 hours and 7 days; months and years have no fixed length.
-    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
-    Duration::try_from(duration).ok()
+    fractions(text).or_else(|| {
+        let span: Span = text.parse().ok()?;
+        let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+        Duration::try_from(duration).ok()
+    })
+}
+
+/// Reads numbers that each have one of the documented units; a fraction may stand in each of them,
+/// while jiff takes none of a day.
+fn fractions(text: &str) -> Option<Duration> {
+    let mut rest = text.trim();
+    let mut total = 0_u128;
+    while !rest.is_empty() {
+        let (number, behind) = rest.split_at(rest.find(|c| !matches!(c, '0'..='9' | '.'))?);
+        let end = behind.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(behind.len());
+        let (unit, behind) = behind.split_at(end);
+        let unit: u128 = match unit {
+            "ms" => 1_000_000,
+            "s" => 1_000_000_000,
+            "m" => 60_000_000_000,
+            "h" => 3_600_000_000_000,
+            "d" => 86_400_000_000_000,
+            "w" => 604_800_000_000_000,
+            _ => return None,
+        };
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+        let digits =
+            u32::try_from(fraction.len()).ok().filter(|digits| (1..=18).contains(digits))?;
+        let part = fraction.parse::<u128>().ok()? * unit / 10_u128.pow(digits);
+        total += u128::from(whole.parse::<u64>().ok()?) * unit + part;
+        rest = behind.trim_start();
+    }
+    let nanos = u32::try_from(total % 1_000_000_000).ok()?;
+    (!text.is_empty()).then_some(Duration::new(u64::try_from(total / 1_000_000_000).ok()?, nanos))
 }
 
 /// Reads `1048576`, `512MiB` (binary) or `10GB` (decimal); letter case does not matter.
@@ -81,6 +112,13 @@ mod tests {
         for (text, seconds) in [
             ("30d", 30 * 86_400),
             ("2w", 14 * 86_400),
+            ("1.5d", 36 * 3_600),
+            ("0.5w", 84 * 3_600),
+            ("0.5h", 1_800),
+            ("1.25m", 75),
+            ("1d 0.5h", 88_200),
+            ("90 sec", 90),
+            ("2 days", 2 * 86_400),
             ("12h", 43_200),
             ("90s", 90),
             ("1h30m", 5_400),
@@ -90,7 +128,20 @@ mod tests {
             assert_eq!(duration(text), Some(Duration::from_secs(seconds)), "{text}");
         }
         assert_eq!(duration("500ms"), Some(Duration::from_millis(500)));
-        for text in ["", "30", "d", "1mo", "1y", "-5s", "5s ago", "ten seconds", "1.5x"] {
+        for text in [
+            "",
+            "30",
+            "d",
+            "1mo",
+            "1y",
+            "-5s",
+            "5s ago",
+            "ten seconds",
+            "1.5x",
+            ".d",
+            "1.d",
+            "1.5.5d",
+        ] {
             assert_eq!(duration(text), None, "{text}");
         }
     }

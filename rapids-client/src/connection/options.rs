@@ -1,14 +1,17 @@
 //! Turns a configuration into the options of the NATS client.
 //!
-//! The files that it names are read here, so that a missing one is an error about that file.
+//! The files of TLS are tried here, so that a missing one is an error about that file; the client
+//! reads them again at each connect.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use async_nats::ConnectOptions;
+use async_nats::{AuthError, ConnectOptions};
 
-use crate::config::{KeyFile, Login, Tls};
+use super::reconnecting::Reconnecting;
+use super::signing::sign_in;
+use crate::config::{Config, KeyFile, Tls};
 use crate::error::Result;
 
 /// The time for one answer of the server, for connecting as for every request.
@@ -19,15 +22,25 @@ const LONGEST_DELAY: Duration = Duration::from_secs(4);
 
 /// The options for one client. `opened` is set once it has connected: from then on it waits
 /// between attempts, and never gives up.
-pub(super) fn options(login: &Login, tls: &Tls, opened: Arc<AtomicBool>) -> Result<ConnectOptions> {
-    let options = ConnectOptions::new()
+pub(super) fn options(
+    config: &Config,
+    opened: Arc<AtomicBool>,
+    reconnecting: Arc<Reconnecting>,
+) -> Result<ConnectOptions> {
+    let (tls, config) = (&config.tls, config.clone());
+    sign_in(&config, b"")?;
+    let signing = move |nonce: Vec<u8>| {
+        let signed = reconnecting.signed(sign_in(&config, &nonce));
+        std::future::ready(signed.map_err(AuthError::new))
+    };
+    let options = ConnectOptions::with_auth_callback(signing)
         .connection_timeout(TIMEOUT)
         .request_timeout(Some(TIMEOUT))
         .max_reconnects(None)
         .reconnect_delay_callback(move |attempt| {
             if opened.load(Ordering::Relaxed) { delay(attempt) } else { Duration::ZERO }
         });
-    with_login(with_tls(options, tls)?, login)
+    with_tls(options, tls)
 }
 
 /// Exponential backoff with full jitter, so that the clients of a server that comes back do not
@@ -58,38 +71,10 @@ fn readable(file: &KeyFile, what: &str) -> Result<()> {
     file.read(what).map(|_| ())
 }
 
-fn with_login(options: ConnectOptions, login: &Login) -> Result<ConnectOptions> {
-    match login {
-        Login::None => Ok(options),
-        Login::User { user, password } => {
-            Ok(options.user_and_password(user.clone(), password.expose().to_owned()))
-        }
-        Login::Token(token) => Ok(options.token(token.expose().to_owned())),
-        Login::Credentials(file) => {
-            let text = file.read("a credentials file")?;
-            options.credentials(text.expose()).map_err(|error| {
-                file.error(&format!("a credentials file as `nsc` writes it ({error})"))
-            })
-        }
-        Login::Nkey(file) => {
-            let text = file.read("an nkey seed")?;
-            let seed = text.expose().lines().map(str::trim).find(|line| line.starts_with("SU"));
-            match seed {
-                Some(seed) => Ok(options.nkey(seed.to_owned())),
-                None => Err(file.error("a file with the seed of a user, a line like `SUA...`")),
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::Config;
-
-    fn open(config: &Config) -> Result<ConnectOptions> {
-        options(&config.login, &config.tls, Arc::default())
-    }
 
     #[test]
     fn delay_grows_to_four_seconds_and_is_spread() {
@@ -103,22 +88,14 @@ mod tests {
     }
 
     #[test]
-    fn unusable_file_is_an_error_that_names_it_and_not_its_content() {
+    fn unusable_file_is_an_error_that_names_it() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "s3cret").unwrap();
-        let path = file.path();
-        let shown = path.display().to_string();
-        for (config, named) in [
-            (Config::new("host").credentials_file("/nowhere"), "/nowhere"),
-            (Config::new("host").credentials_file(path), shown.as_str()),
-            (Config::new("host").nkey_file("/nowhere"), "/nowhere"),
-            (Config::new("host").nkey_file(path), shown.as_str()),
-            (Config::new("host").ca_file("/nowhere"), "/nowhere"),
-            (Config::new("host").client_certificate(path, "/nowhere"), "/nowhere"),
+        for config in [
+            Config::new("host").ca_file("/nowhere"),
+            Config::new("host").client_certificate(file.path(), "/nowhere"),
         ] {
-            let error = open(&config).err().unwrap().to_string();
-            assert!(error.contains(&format!("is `{named}`, expected")), "{error}");
-            assert!(!error.contains("s3cret"), "{error}");
+            let error = with_tls(ConnectOptions::new(), &config.tls).err().unwrap().to_string();
+            assert!(error.contains("is `/nowhere`, expected"), "{error}");
         }
     }
 }

@@ -6,11 +6,11 @@ use std::io;
 use async_nats::{ConnectError, ConnectErrorKind};
 
 use super::options::TIMEOUT;
-use crate::config::{Config, Login};
+use crate::config::{Config, StatedLogin};
 use crate::error::Error;
 
 /// The error for a first connection that failed with this login.
-pub(super) fn unreachable(config: &Config, login: &Login, error: &ConnectError) -> Error {
+pub(super) fn unreachable(config: &Config, login: &StatedLogin, error: &ConnectError) -> Error {
     let reason = match error.kind() {
         ConnectErrorKind::AuthorizationViolation => format!(
             "the server turns away {login}; check the login (NATS_USER and NATS_PASSWORD, \
@@ -40,6 +40,12 @@ pub(super) fn unreachable(config: &Config, login: &Login, error: &ConnectError) 
         ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication
     );
     let source = Unreachable { reason: format!("{reason} ({error})"), absent, turned_away };
+    Error::Connect { url: config.url(), source: source.into() }
+}
+
+/// The error for a connection that cannot be made again, because the login is not let in.
+pub(super) fn turned_away(config: &Config, reason: &str) -> Error {
+    let source = Unreachable { reason: reason.to_owned(), absent: false, turned_away: true };
     Error::Connect { url: config.url(), source: source.into() }
 }
 
@@ -96,7 +102,7 @@ mod tests {
 
     fn reason(error: impl Into<ConnectError>) -> String {
         let config = Config::new("nats://bob:s3cret@host:4222");
-        let login = config.server_url.servers().unwrap().login.unwrap();
+        let login = config.login().unwrap();
         let error = unreachable(&config, &login, &error.into());
         assert_eq!(error.to_string(), "cannot connect to `nats://***@host:4222`");
         assert_eq!(error.is_refusal(), error.source().unwrap().to_string().contains("turns away"));
@@ -113,7 +119,8 @@ mod tests {
     fn server_that_goes_away_meanwhile_is_absent_and_one_that_speaks_otherwise_is_not() {
         let is_absent = |kind: io::ErrorKind| {
             let error = io::Error::from(kind).into();
-            is_absent(&unreachable(&Config::new("host"), &Login::None, &error))
+            let config = Config::new("host");
+            is_absent(&unreachable(&config, &config.login().unwrap(), &error))
         };
         assert!(is_absent(io::ErrorKind::ConnectionReset));
         assert!(is_absent(io::ErrorKind::BrokenPipe));

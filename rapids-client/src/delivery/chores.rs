@@ -241,7 +241,12 @@ impl Chores {
     pub(crate) fn forget(&mut self, suspects: Rc<Suspects>, place: Place) {
         self.forgetting.push(Box::pin(async move {
             if let Err(error) = suspects.notes.forget(place).await {
-                debug!(%place, "its note stays: {}", with_causes(&error));
+                debug!(
+                    sequence = place.packet(),
+                    replay = place.replay(),
+                    "its note stays: {}",
+                    with_causes(&error)
+                );
             }
         }));
     }

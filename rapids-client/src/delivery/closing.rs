@@ -114,7 +114,12 @@ impl Engine {
         let suspects = &self.suspects;
         let noting = self.in_hand.iter().map(async |(place, in_hand)| {
             if let Err(error) = suspects.note(*place, in_hand.unnoted(&self.service)).await {
-                warn!(%place, "its attempts are forgotten: {}", with_causes(&error));
+                warn!(
+                    sequence = place.packet(),
+                    replay = place.replay(),
+                    "its attempts are forgotten: {}",
+                    with_causes(&error)
+                );
             }
         });
         join_all(noting).await;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::notes::{Note, Noted, Progress};
 use super::place::{Feed, Place};
 use crate::dead_letters::{Addressed, DeadLetter, Kind, LetterId};
+use crate::error::chain;
 use crate::packet::Packet;
 use crate::service::Service;
 
@@ -42,8 +43,9 @@ impl Cause {
     }
 
     pub(crate) fn of_error(kind: Kind, error: &anyhow::Error) -> Self {
-        let causes = error.chain().skip(1).map(ToString::to_string).collect();
-        Self { kind, reason: error.to_string(), causes }
+        let mut said = chain(error.chain());
+        let causes = said.split_off(1);
+        Self { kind, reason: said.remove(0), causes }
     }
 }
 

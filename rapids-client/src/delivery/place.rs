@@ -21,6 +21,18 @@ pub(crate) struct Place {
     pub(crate) sequence: u64,
 }
 
+impl Place {
+    /// The sequence of a packet, for the log.
+    pub(crate) fn packet(self) -> Option<u64> {
+        (self.feed == Feed::Rapids).then_some(self.sequence)
+    }
+
+    /// The sequence of a replay, for the log.
+    pub(crate) fn replay(self) -> Option<u64> {
+        (self.feed == Feed::Replays).then_some(self.sequence)
+    }
+}
+
 /// `17`, or `r3` for a replay.
 impl fmt::Display for Place {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -194,7 +194,12 @@ impl Suspects {
     /// Takes a suspect's mark away, after what there is to note of its end.
     pub(crate) async fn unmark(&self, place: Place, changed: Option<Noted>) -> Option<Noted> {
         let noted = self.note(place, changed).await.unwrap_or_else(|error| {
-            warn!(%place, "its attempts are not noted: {}", with_causes(&error));
+            warn!(
+                sequence = place.packet(),
+                replay = place.replay(),
+                "its attempts are not noted: {}",
+                with_causes(&error)
+            );
             None
         });
         self.alone.free().await;

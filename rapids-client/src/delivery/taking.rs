@@ -63,7 +63,13 @@ impl Engine {
             Err(error) => {
                 self.tally.malformed += 1;
                 let malformed = self.tally.malformed;
-                warn!(%place, malformed, "{}", with_causes(&error));
+                warn!(
+                    sequence = place.packet(),
+                    replay = place.replay(),
+                    malformed,
+                    "{}",
+                    with_causes(&error)
+                );
                 return self.held.skip(delivered).await;
             }
         };
@@ -137,8 +143,7 @@ impl Engine {
             stream_created: self.rapids.facts().created,
             message_id: rapids::message_id(delivered.headers.as_ref()),
         };
-        // What is JSON, but beyond the limits, is invalid rather than nothing.
-        let packet = Packet::arrived_unjudged(delivered.body.clone(), arrival)?;
+        let packet = self.arrived(delivered, arrival)?;
         let judge = |&river: &usize| {
             let verdict = self.service.verdict(&self.service.rivers()[river], &packet);
             (verdict != Verdict::NotForMe).then_some((river, verdict))
@@ -161,12 +166,18 @@ impl Engine {
             stream_created: self.rapids.facts().created,
             message_id: Some(addressed.packet_id.clone()),
         };
-        let packet = Packet::arrived_unjudged(delivered.body.clone(), arrival)?;
+        let packet = self.arrived(delivered, arrival)?;
         let rivers = self.service.rivers();
         let position = rivers.iter().position(|river| river.name() == addressed.river);
         let verdict = position.map(|river| (river, self.service.verdict(&rivers[river], &packet)));
         let verdicts = vec![verdict.unwrap_or((rivers.len(), Verdict::NotForMe))];
         Ok(Taken { packet, addressed: Some(addressed), verdicts })
+    }
+
+    fn arrived(&self, delivered: &Delivered, arrival: Arrival) -> Result<Packet> {
+        // What is JSON, but beyond the limits, is invalid rather than nothing.
+        let packet = Packet::arrived_unjudged(delivered.body.clone(), arrival)?;
+        Ok(packet.with_values_shown(self.service.config().show_values))
     }
 
     /// Reads what was written down of a packet that comes again.
@@ -187,7 +198,12 @@ impl Engine {
             Err(error) => {
                 let is_lasting = matches!(error, Error::Record { .. });
                 if !is_lasting || self.notices.is_new(&error.to_string()) {
-                    warn!(%place, "it has to wait: {}", with_causes(&error));
+                    warn!(
+                        sequence = place.packet(),
+                        replay = place.replay(),
+                        "it has to wait: {}",
+                        with_causes(&error)
+                    );
                 }
                 if self.tenure.is_some() {
                     // Nobody would give it to this instance again.
@@ -249,7 +265,14 @@ impl Engine {
         };
         let river = in_hand.river(&self.service, turn.river);
         let (packet, place, kind) = (in_hand.packet.id(), turn.place, cause.kind);
-        error!(river, packet, %place, "{kind}: {}", cause.told());
+        error!(
+            river,
+            packet,
+            sequence = place.packet(),
+            replay = place.replay(),
+            "{kind}: {}",
+            cause.told()
+        );
         self.tally.buried(kind);
         let by = (self.announcement.id(), self.burials.epoch());
         let letter = in_hand.letter(&self.service, by, (place, turn.river), cause);

@@ -16,7 +16,7 @@ use super::place::{Place, Turn};
 use super::reactor::TimedOut;
 use super::schedule::{BreakerNews, Next, Told};
 use crate::dead_letters::{DeadLetter, Kind};
-use crate::error::with_causes;
+use crate::error::{chain, with_causes};
 use crate::river::{Failure, failure};
 use crate::{Error, Result};
 
@@ -155,7 +155,17 @@ impl Engine {
         let wait = asked.unwrap_or_else(|| policy.wait(attempt, fastrand::f64()));
         let wait = wait.min(LONGEST_WAIT);
         let (river, packet, place) = (river.name(), in_hand.packet.id(), turn.place);
-        warn!(river, packet, %place, attempt, ?wait, "failed, to be tried again: {error:#}");
+        let (sequence, replay) = (place.packet(), place.replay());
+        let causes = chain(error.chain()).join(": ");
+        warn!(
+            river,
+            packet,
+            sequence,
+            replay,
+            attempt,
+            ?wait,
+            "failed, to be tried again: {causes}"
+        );
         (Work::Nothing, Then::Again(wait), Told::Failure)
     }
 
@@ -285,7 +295,12 @@ impl Engine {
         let (unnoted, suspects) = (in_hand.unnoted(&self.service), self.suspects.clone());
         self.leaving.push(Box::pin(async move {
             if let Err(error) = suspects.note(place, unnoted).await {
-                warn!(%place, "its attempts are forgotten: {}", with_causes(&error));
+                warn!(
+                    sequence = place.packet(),
+                    replay = place.replay(),
+                    "its attempts are forgotten: {}",
+                    with_causes(&error)
+                );
             }
             (place, wait)
         }));

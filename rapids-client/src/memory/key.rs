@@ -52,7 +52,9 @@ impl KeySource {
     pub(crate) fn of(&self, memory: &str, packet: &Packet) -> Result<MemoryKey, String> {
         let key = self.encoded(packet)?;
         if key.len() > MAX_KEY_BYTES {
-            return Err(format!("memory key is longer than {MAX_KEY_BYTES} bytes: {key:.40}..."));
+            let begins =
+                if packet.shows_values() { format!(": {key:.40}...") } else { String::new() };
+            return Err(format!("memory key is longer than {MAX_KEY_BYTES} bytes{begins}"));
         }
         Ok(MemoryKey(format!("{memory}.{key}")))
     }

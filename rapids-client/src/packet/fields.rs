@@ -13,6 +13,7 @@ use super::finite;
 use super::nested::replaced;
 use crate::condition::Step;
 use crate::json::{BYTE_ORDER_MARK, MAX_DEPTH, Member, each_member, write_string};
+use crate::values::unquoted;
 
 /// Room for the members of most packets, and for the text of what most set.
 const MEMBERS: usize = 12;
@@ -81,7 +82,7 @@ impl Fields {
                 },
             });
         });
-        shown.map_err(|error| format!("not a JSON object: {error}"))?;
+        shown.map_err(|error| format!("not a JSON object: {}", unquoted(&error)))?;
         let beyond = Some(deepest(&read)).filter(|depth| *depth > MAX_DEPTH);
         Ok(Self { read, beyond, set: String::new(), places })
     }

@@ -44,7 +44,8 @@ impl Clause {
     pub(crate) fn report(&self, packet: &Packet) -> ClauseReport {
         let node = packet.node();
         let held = self.holds(node);
-        let Findings { found, left_out } = self.expression.findings(node, !held);
+        let Findings { found, left_out } =
+            self.expression.findings(node, !held, packet.shows_values());
         let mismatch = |found: &Finding| Some((found.query.clone(), found.mismatch.clone()?));
         ClauseReport {
             expression: self.text().to_owned(),

@@ -26,8 +26,8 @@ pub struct ClauseReport {
     pub required: bool,
     /// Whether it held.
     pub held: bool,
-    /// Each query of the expression with the JSON found, cut to a sane length; `None` if nothing
-    /// is there. Of a clause that did not hold, behind each query also what its filters found in
+    /// Each query of the expression with the JSON found, cut to a sane length, or what it is like
+    /// where values are not shown; `None` if nothing is there. Of a clause that did not hold, behind each query also what its filters found in
     /// the first five elements that they tested.
     pub found: Vec<(String, Option<String>)>,
     /// In how many further elements something was found, or missing.

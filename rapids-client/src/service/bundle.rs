@@ -161,7 +161,10 @@ fn deliver(services: &[Service], mut stopped: watch::Receiver<bool>) -> Result<(
             let common = Common { connection: connection.clone(), seat };
             keep(service, common, stopped.clone())
         });
-        let ended = join_all(working).await;
+        let ended = tokio::select! {
+            ended = join_all(working) => ended,
+            error = connection.given_up() => vec![Err(error)],
+        };
         feeding.abort();
         ended.into_iter().collect()
     };

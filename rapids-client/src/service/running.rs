@@ -114,18 +114,21 @@ pub(super) async fn work(
     mut stopped: watch::Receiver<bool>,
     common: Option<Common>,
 ) -> Result<()> {
-    let span = info_span!("service", name = service.name());
+    let span = info_span!("service", service = service.name());
     let _attended = Attended(jobs.clone());
     let working = async {
         loop {
-            let opening = tokio::select! {
-                opening = open(&service, &jobs, common.clone()) => opening?,
+            let opening = open(&service, &jobs, common.clone());
+            let (opening, connection) = tokio::select! {
+                opened = opening => opened?,
                 _ = stopped.wait_for(|stop| *stop) => return Ok(()),
             };
-            let Some(engine) = opening.take_up(&mut stopped).await? else {
-                return Ok(());
+            let ended = tokio::select! {
+                ended = serve(opening, &mut stopped) => ended?,
+                // Others share the connection of a bundle, which looks after it itself.
+                error = connection.given_up(), if common.is_none() => return Err(error),
             };
-            if Box::pin(engine.run(stopped.clone())).await? == Ended::Stopped {
+            if ended == Ended::Stopped {
                 return Ok(());
             }
         }
@@ -133,22 +136,34 @@ pub(super) async fn work(
     working.instrument(span).await
 }
 
+/// Delivers packets until told to stop, or replaced by another instance.
+async fn serve(opening: Opening, stopped: &mut watch::Receiver<bool>) -> Result<Ended> {
+    match opening.take_up(stopped).await? {
+        Some(engine) => Box::pin(engine.run(stopped.clone())).await,
+        None => Ok(Ended::Stopped),
+    }
+}
+
 /// Opens all that the service needs, anew where the server fails in the middle of it.
-async fn open(service: &Service, jobs: &Arc<Desk>, common: Option<Common>) -> Result<Opening> {
+async fn open(
+    service: &Service,
+    jobs: &Arc<Desk>,
+    common: Option<Common>,
+) -> Result<(Opening, Connection)> {
     let mut attempt = 0;
     loop {
         let (connection, seat) = match common.clone() {
             Some(Common { connection, seat }) => (connection, Some(seat)),
             None => (connect(service.config(), service.name()).await?, None),
         };
-        let opening = Opening::begin(service.clone(), connection, jobs.clone(), seat);
+        let opening = Opening::begin(service.clone(), connection.clone(), jobs.clone(), seat);
         match Box::pin(opening).await {
             Err(error @ Error::Server { .. }) if attempt < RESTARTS => {
                 attempt += 1;
                 warn!("starting again: {}", with_causes(&error));
                 tokio::time::sleep(backoff::exponential(attempt).min(LONGEST_WAIT)).await;
             }
-            opened => return opened,
+            opened => return opened.map(|opening| (opening, connection)),
         }
     }
 }
@@ -171,5 +186,61 @@ pub(super) async fn connect(config: &Config, name: &str) -> Result<Connection> {
             warn!("waiting for a server at {url}: {}", with_causes(&error));
         }
         tokio::time::sleep(backoff::exponential(attempt).min(LONGEST_WAIT)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::Packet;
+    use crate::rapids::Rapids;
+    use crate::river::River;
+    use crate::service::bundle;
+    use nkeys::KeyPair;
+    use rapids_test::NatsServer;
+
+    /// Runs until the login that it had at first has been refused for two seconds.
+    async fn refused(run: impl AsyncFnOnce(Service) -> Result<()>) -> String {
+        let (key, other) = (KeyPair::new_user(), KeyPair::new_user());
+        let admin = "no_auth_user: admin\nauthorization { users: [{ user: admin, password: pw }";
+        let knows = |key: &KeyPair| format!("{admin}, {{ nkey: {} }}] }}", key.public_key());
+        let server = NatsServer::with_config(&knows(&key)).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), key.seed().unwrap()).unwrap();
+        let mut config = Config::new(server.url()).nkey_file(file.path());
+        config.login_patience = Duration::from_secs(2);
+        let river = River::new("r").event("x").react(|_: Packet| async { Ok(()) });
+        let running = run(Service::new("refused", config).river(river));
+        let refusing = async {
+            let rapids = Rapids::connect(&Config::new(server.url())).await.unwrap();
+            let up = async || rapids.services(Duration::from_millis(100)).await.unwrap();
+            while up().await.is_empty() {}
+            server.reload(&knows(&other)).unwrap();
+            pending::<()>().await;
+        };
+        let ended = tokio::time::timeout(Duration::from_secs(60), async {
+            tokio::select! {
+                ended = running => ended,
+                () = refusing => unreachable!("it never ends"),
+            }
+        });
+        let error = ended.await.unwrap().unwrap_err();
+        assert!(error.is_refusal(), "{error}");
+        let path = file.path().display().to_string();
+        with_causes(&error).replace(&path, "PATH").replace(&server.url(), "URL")
+    }
+
+    const ERROR: &str = "cannot connect to `URL`: the server turns away the nkey in `PATH` (set by \
+                         the program), for 2 seconds now; put a valid login there";
+
+    #[tokio::test]
+    async fn a_login_that_stays_refused_ends_the_service_with_the_name_of_its_file() {
+        assert_eq!(refused(async |service| service.run_until(pending()).await).await, ERROR);
+    }
+
+    #[tokio::test]
+    async fn a_login_that_stays_refused_ends_the_bundle_with_the_name_of_its_file() {
+        let error = refused(async |service| bundle([service]).run_until(pending()).await).await;
+        assert_eq!(error, ERROR);
     }
 }

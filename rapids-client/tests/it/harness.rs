@@ -83,7 +83,16 @@ impl Bench {
     }
 
     pub(crate) fn service(&self, name: &str, rivers: impl IntoIterator<Item = River>) -> Service {
-        rivers.into_iter().fold(Service::new(name, self.config()), Service::river)
+        Self::service_of(self.config(), name, rivers)
+    }
+
+    /// A service with settings of its own.
+    pub(crate) fn service_of(
+        config: Config,
+        name: &str,
+        rivers: impl IntoIterator<Item = River>,
+    ) -> Service {
+        rivers.into_iter().fold(Service::new(name, config), Service::river)
     }
 
     /// Watches from the beginning.

@@ -116,10 +116,9 @@ fn bodies_that_are_no_packets_are_logged_once_each_and_stop_nobody() {
     for service in services {
         let log = service.stop();
         for sequence in begin + 1..=end {
-            let place = sequence.to_string();
             let about = |line: &&String| {
                 let line: Value = serde_json::from_str(line).unwrap_or_default();
-                line["place"] == place.as_str()
+                line["sequence"] == sequence
             };
             let lines: Vec<_> = log.iter().filter(about).collect();
             assert_eq!(lines.len(), 1, "sequence {sequence}: {lines:#?}\n{}", log.join("\n"));
