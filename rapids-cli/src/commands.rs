@@ -35,7 +35,7 @@ impl Command {
     /// the output any more. What only looks ends there.
     pub(crate) fn changes(&self) -> bool {
         match self {
-            Self::Publish(_) => true,
+            Self::Publish(_) | Self::Retire(_) => true,
             Self::Position(position) => position.changes(),
             Self::DeadLetters(letters) => letters.changes(),
             Self::Tail(_) | Self::Explain(_) | Self::Services(_) => false,

@@ -126,7 +126,8 @@ mod tests {
         let arrival =
             Arrival { sequence: 17, stored: at, stream_created: at, replay: None, message_id };
         let body = r#"{"event":"x","rapids":{"id":"p-1"}}"#;
-        let shown = line(&Packet::arrived(body, arrival).unwrap(), Palette::plain());
+        let line = line(&Packet::arrived(body, arrival).unwrap(), Palette::plain());
+        let shown = line.painted();
         assert!(shown.ends_with("(its id is m-1, though its body says p-1)"), "{shown}");
     }
 

@@ -231,6 +231,7 @@ mod tests {
         };
         let begin = "  ✗ @.items[?@.quantity > 10]  @.items[?@.quantity > 10] is missing, \
                      @.items[0].quantity = 3, @.items[1].quantity = \"12\" (a text, not a number), ";
+        let clause = clause.painted();
         assert!(clause.starts_with(begin), "{clause}");
         assert!(clause.ends_with(", ... and 38 more"), "{clause}");
         let told: serde_json::Value =
