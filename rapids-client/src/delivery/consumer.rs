@@ -17,10 +17,6 @@ use crate::rapids::{Start, position};
 use crate::service::Service;
 use crate::{Error, Result};
 
-/// How many packets of a service may be unacknowledged over all its instances. Those that failed
-/// and wait to be tried again count too, so there is room for many.
-pub(crate) const MAX_ACK_PENDING: i64 = 50_000;
-
 /// The position of one service.
 pub(crate) struct Consumer<'a> {
     connection: &'a Connection,
@@ -231,7 +227,7 @@ impl<'a> Consumer<'a> {
             ack_policy: AckPolicy::Explicit,
             ack_wait,
             max_deliver: -1,
-            max_ack_pending: MAX_ACK_PENDING,
+            max_ack_pending: self.connection.max_ack_pending().into(),
             ..PullConfig::default()
         }
     }

@@ -4,13 +4,12 @@
 //! new to the next stream, and would begin there without a word about what it has missed. So the
 //! stream is written down where it does not go with it.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::bucket::Bucket;
 use crate::connection::Connection;
+use crate::jetstream::Resource;
 use crate::names::SERVICES;
 use crate::{Error, Result};
 
@@ -34,8 +33,7 @@ pub(crate) struct Origin<'a> {
 
 impl<'a> Origin<'a> {
     pub(crate) async fn open(connection: &Connection, service: &'a str) -> Result<Self> {
-        let description = "in which stream each service has its position".to_owned();
-        let bucket = Bucket::open(connection, SERVICES, description, Duration::ZERO).await?;
+        let bucket = Bucket::open(connection, &Resource::services()).await?;
         Self::read(bucket, service).await
     }
 

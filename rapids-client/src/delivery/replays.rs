@@ -7,7 +7,6 @@ use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, Info};
 use async_nats::jetstream::context::RequestError;
 use async_nats::jetstream::response::Response;
 
-use super::consumer::MAX_ACK_PENDING;
 use crate::connection::Connection;
 use crate::names::{REPLAYS, replay_subject};
 use crate::{Error, Result};
@@ -27,7 +26,7 @@ pub(crate) async fn ensure(
         ack_policy: AckPolicy::Explicit,
         ack_wait,
         max_deliver: -1,
-        max_ack_pending: MAX_ACK_PENDING,
+        max_ack_pending: connection.max_ack_pending().into(),
         filter_subject: replay_subject(service),
         ..PullConfig::default()
     };

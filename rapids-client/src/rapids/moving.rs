@@ -11,6 +11,7 @@ use super::stream::{self, StreamFacts};
 use crate::bucket::Bucket;
 use crate::connection::Connection;
 use crate::delivery::{LEASE, Origin, Record, Stillness, deleted, open_bucket};
+use crate::jetstream::info_of;
 use crate::names::{self, HANDLING, ONCE, POSITIONS, STREAM, memory_bucket};
 use crate::{Error, Result};
 
@@ -121,7 +122,7 @@ async fn has_record(connection: &Connection, service: &str) -> Result<bool> {
 
 async fn has_memories(connection: &Connection, service: &str) -> Result<bool> {
     let stream = format!("KV_{}", memory_bucket(service));
-    let info = stream::info_of(connection, &stream).await?;
+    let info = info_of(connection, &stream).await?;
     Ok(info.is_some_and(|info| info.state.messages > 0))
 }
 

@@ -21,4 +21,5 @@ mod outcomes;
 mod positions;
 mod process;
 mod publishing;
+mod resources;
 mod trouble;
