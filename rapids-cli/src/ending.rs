@@ -114,7 +114,15 @@ mod tests {
         assert_eq!(code_of(Error::Malformed { reason: text() }), 2);
         let letter = |refusal| code_of(Error::Letter { id: text(), refusal });
         assert_eq!((letter(Refusal::Unknown), letter(Refusal::NothingToResume)), (5, 1));
-        assert_eq!(code_of(Error::Full { id: text(), stream: text(), source: "full".into() }), 1);
+        assert_eq!(
+            code_of(Error::Full {
+                what: text(),
+                full: text(),
+                remedy: text(),
+                source: "full".into()
+            }),
+            1
+        );
         assert_eq!(code_of(Error::Refused { id: text(), reason: text() }), 1);
     }
 

@@ -2,16 +2,15 @@
 //!
 //! What the keys and values mean is left to its users.
 
-use std::time::Duration;
-
-use async_nats::jetstream::kv::{Config, Operation, Store, UpdateErrorKind};
-use async_nats::jetstream::stream::StorageType;
+use async_nats::jetstream::kv::{Operation, Store, UpdateErrorKind};
+use async_nats::jetstream::stream::Stream;
 use bytes::Bytes;
 use futures::TryStreamExt;
 use jiff::Timestamp;
 
 use crate::connection::Connection;
-use crate::rapids::{stream, timestamp};
+use crate::jetstream::{Resource, ensure, existing, no_room};
+use crate::rapids::timestamp;
 use crate::stored::{self, Stored};
 use crate::{Error, Result};
 
@@ -28,43 +27,35 @@ pub(crate) struct Bucket {
 }
 
 impl Bucket {
-    /// Opens the bucket, and makes it if there is none. Values older than `max_age` go by
-    /// themselves; zero keeps them for good.
-    pub(crate) async fn open(
-        connection: &Connection,
-        name: &str,
-        description: String,
-        max_age: Duration,
-    ) -> Result<Self> {
-        let subject = format!("$KV.{name}.>");
-        let action = format!("open the bucket `{name}`");
-        let jetstream = &connection.jetstream;
-        let config = Config {
-            bucket: name.to_owned(),
-            description,
-            storage: StorageType::File,
-            history: 1,
-            max_age,
-            ..Config::default()
-        };
-        let opening = async {
-            // A user who may not create buckets may still use one.
-            match jetstream.get_key_value(name).await {
-                Ok(store) => Ok(store),
-                Err(_) => jetstream.create_key_value(config).await,
-            }
-        };
-        let api = connection.api("STREAM.>");
-        let store = connection.attempt(&action, &api, opening).await?;
-        Ok(Self { connection: connection.clone(), store, subject })
+    /// Opens the bucket, and makes it if there is none.
+    ///
+    /// # Errors
+    /// `Stream` if it exists with settings that cannot be worked with; `Limit` if the account or the
+    /// server has no place for it; `NotPermitted`, `Server`.
+    pub(crate) async fn open(connection: &Connection, resource: &Resource) -> Result<Self> {
+        let (stream, _) = Box::pin(ensure(connection, resource)).await?;
+        Ok(Self::over(connection, stream))
     }
 
-    /// Opens the bucket; `None` if there is none.
+    /// Opens the bucket as it is; `None` if there is none.
     pub(crate) async fn existing(connection: &Connection, name: &str) -> Result<Option<Self>> {
-        if stream::info_of(connection, &format!("KV_{name}")).await?.is_none() {
-            return Ok(None);
-        }
-        Self::open(connection, name, String::new(), Duration::ZERO).await.map(Some)
+        let stream = existing(connection, &format!("KV_{name}")).await?;
+        Ok(stream.map(|stream| Self::over(connection, stream)))
+    }
+
+    fn over(connection: &Connection, stream: Stream) -> Self {
+        let stream_name = stream.cached_info().config.name.clone();
+        let name = stream_name.trim_start_matches("KV_").to_owned();
+        let subject = format!("$KV.{name}.>");
+        let store = Store {
+            prefix: format!("$KV.{name}."),
+            name,
+            stream_name,
+            put_prefix: None,
+            use_jetstream_prefix: connection.has_domain(),
+            stream,
+        };
+        Self { connection: connection.clone(), store, subject }
     }
 
     /// When it was created, which no other bucket of the name was.
@@ -121,7 +112,7 @@ impl Bucket {
     /// revision.
     ///
     /// # Errors
-    /// `Refused` for one that the server could not take.
+    /// `Refused` for one that the server could not take; `Full` if there is no room for it.
     pub(crate) async fn save(&self, key: &str, value: Bytes, revision: u64) -> Result<Option<u64>> {
         let action = format!("save `{key}`");
         let (size, limit) = (value.len(), self.largest_value());
@@ -131,12 +122,15 @@ impl Bucket {
         }
         let saving = async {
             match self.store.update(key, value, revision).await {
-                Ok(revision) => Ok(Some(revision)),
-                Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Ok(None),
-                Err(error) => Err(error),
+                Ok(revision) => Ok(Ok(Some(revision))),
+                Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Ok(Ok(None)),
+                Err(error) => match no_room(&format!("`{key}`"), &self.store.stream_name, &error) {
+                    Some(full) => Ok(Err(full)),
+                    None => Err(error),
+                },
             }
         };
-        self.connection.attempt(&action, &self.subject, saving).await
+        self.connection.attempt(&action, &self.subject, saving).await?
     }
 
     /// Deletes a key unless another value was saved after this revision.

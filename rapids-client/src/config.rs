@@ -10,6 +10,7 @@ mod known;
 mod layer;
 mod login;
 mod login_source;
+mod provision;
 mod secret;
 mod server_url;
 mod variable;
@@ -24,23 +25,18 @@ use inbox::Inbox;
 pub(crate) use login::{KeyFile, Login, Tls};
 use login_source::LoginSource;
 pub(crate) use login_source::StatedLogin;
+pub(crate) use provision::Provision;
 use secret::Secret;
 pub(crate) use server_url::ServerUrl;
 
 const DEFAULT_URL: &str = "nats://127.0.0.1:4222";
 const DEFAULT_INBOX: &str = "_INBOX";
-const DEFAULT_MAX_AGE: Duration = Duration::from_secs(30 * DAY);
-const DEFAULT_MAX_BYTES: u64 = 1 << 30;
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 const LOGIN_PATIENCE: Duration = Duration::from_secs(300);
 const DEFAULT_READ_LIMIT: u32 = 9;
 const DEFAULT_MAX_HELD: usize = 10_000;
 
 const DAY: u64 = 86_400;
-// The server counts in nanoseconds of 64 bits, which end after 292 years.
-const MAX_AGE: RangeInclusive<Duration> =
-    Duration::from_secs(1)..=Duration::from_secs(36_500 * DAY);
-const MAX_BYTES: RangeInclusive<u64> = 1..=i64::MAX as u64;
 const ACK_WAIT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
 const GRACE: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(3600);
 const READ_LIMIT: RangeInclusive<u32> = 1..=1000;
@@ -68,10 +64,7 @@ pub struct Config {
     pub(crate) tls: Tls,
     inbox: Option<Inbox>,
     pub(crate) jetstream_domain: Option<String>,
-    /// As it was stated; `None` accepts what an existing stream has.
-    pub(crate) max_age: Option<Duration>,
-    /// As it was stated; `None` accepts what an existing stream has.
-    pub(crate) max_bytes: Option<u64>,
+    pub(crate) provision: Provision,
     /// As it was stated; `None` accepts what an existing consumer has.
     pub(crate) ack_wait: Option<Duration>,
     pub(crate) grace: Duration,
@@ -108,8 +101,7 @@ impl Config {
             tls: Tls::default(),
             inbox: None,
             jetstream_domain: None,
-            max_age: None,
-            max_bytes: None,
+            provision: Provision::default(),
             ack_wait: None,
             grace: DEFAULT_GRACE,
             read_limit: DEFAULT_READ_LIMIT,
@@ -190,23 +182,6 @@ impl Config {
         self
     }
 
-    /// Keeps packets for this long; zero is no limit. Default: 30 days, or what an existing
-    /// stream has. Brought into 1 second to 100 years.
-    #[must_use]
-    pub fn max_age(mut self, age: Duration) -> Self {
-        let age = if age.is_zero() { age } else { clamp(age, MAX_AGE) };
-        self.max_age = Some(age);
-        self
-    }
-
-    /// Keeps at most this many bytes of packets; a full stream refuses publishers. Default:
-    /// 1 GiB, or what an existing stream has. At least 1.
-    #[must_use]
-    pub fn max_bytes(mut self, bytes: u64) -> Self {
-        self.max_bytes = Some(clamp(bytes, MAX_BYTES));
-        self
-    }
-
     /// Redelivers a packet that a dead instance left unacknowledged after this time. Default:
     /// 10 seconds, or what the operator set on the service's consumer. Brought into 1 second to 10 minutes.
     #[must_use]
@@ -276,16 +251,6 @@ impl Config {
         self.login = LoginSource::Stated(StatedLogin::new(login, "set by the program"));
         self
     }
-
-    /// How long a new stream keeps packets; zero is no limit.
-    pub(crate) fn max_age_or_default(&self) -> Duration {
-        self.max_age.unwrap_or(DEFAULT_MAX_AGE)
-    }
-
-    /// How many bytes a new stream keeps.
-    pub(crate) fn max_bytes_or_default(&self) -> u64 {
-        self.max_bytes.unwrap_or(DEFAULT_MAX_BYTES)
-    }
 }
 
 fn clamp<T: Ord>(value: T, range: RangeInclusive<T>) -> T {
@@ -300,14 +265,10 @@ mod tests {
     #[test]
     fn setters_bring_values_into_range() {
         let config = Config::new("host")
-            .max_age(Duration::from_millis(1))
-            .max_bytes(0)
             .ack_wait(Duration::ZERO)
             .grace(Duration::MAX)
             .read_limit(0)
             .max_held(0);
-        assert_eq!(config.max_age, Some(Duration::from_secs(1)));
-        assert_eq!(config.max_bytes, Some(1));
         assert_eq!(config.ack_wait, Some(Duration::from_secs(1)));
         assert_eq!(config.grace, Duration::from_secs(3600));
         assert_eq!(config.read_limit, 1);

@@ -10,18 +10,21 @@ mod signing;
 mod unreachable;
 mod violation;
 
+use std::collections::HashSet;
 use std::error::Error as StdError;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_nats::Client;
 use async_nats::jetstream::Context;
+use async_nats::jetstream::account::Account;
 use async_nats::jetstream::context::{AccountErrorKind, ContextBuilder};
 use futures::FutureExt;
 
-use crate::config::Config;
+use crate::config::{Config, Provision};
 use crate::error::{Error, Result};
+use crate::jetstream::{self, Allowance};
 
 use event::Observer;
 use options::TIMEOUT;
@@ -29,6 +32,9 @@ use reconnecting::Reconnecting;
 use unreachable::unreachable;
 pub(crate) use unreachable::{is_absent, is_turned_away};
 use violation::{Violation, Violations};
+
+/// What requests to the JetStream of no domain begin with.
+const API: &str = "$JS.API";
 
 /// Publishes on their way to the server at once; the client library makes the next one wait. As good
 /// as no limit: whoever sends many waits for the answers after the last, and would wait for ever.
@@ -46,6 +52,10 @@ pub(crate) struct Connection {
     api_prefix: Arc<str>,
     violations: Arc<Violations>,
     reconnecting: Arc<Reconnecting>,
+    provision: Provision,
+    allowance: Arc<Allowance>,
+    /// What was told already. A lock, since clones are used by several threads; held for a moment.
+    told: Arc<Mutex<HashSet<String>>>,
 }
 
 impl Connection {
@@ -78,14 +88,20 @@ impl Connection {
         let connecting = Box::pin(options.connect(servers.addresses));
         let client = connecting.await.map_err(|error| unreachable(config, &login, &error))?;
         opened.store(true, Ordering::Relaxed);
-        let connection = Self {
-            jetstream: jetstream(client.clone(), config.jetstream_domain.as_deref()),
+        let mut connection = Self {
+            jetstream: context(client.clone(), config.jetstream_domain.as_deref()),
             client,
             api_prefix: api_prefix(config.jetstream_domain.as_deref()).into(),
             violations,
             reconnecting,
+            provision: config.provision,
+            allowance: Arc::default(),
+            told: Arc::default(),
         };
-        connection.require_jetstream(config).await?;
+        if let Some(account) = connection.require_jetstream(config).await? {
+            let replicas = config.provision.replicas.unwrap_or(1);
+            connection.allowance = Arc::new(Allowance::new(&account, replicas));
+        }
         Ok(connection)
     }
 
@@ -93,6 +109,36 @@ impl Connection {
     /// that it is given up: `Connect`, with the file or variable that states it.
     pub(crate) async fn given_up(&self) -> Error {
         self.reconnecting.given_up().await
+    }
+
+    /// What was stated about streams and buckets.
+    pub(crate) fn provision(&self) -> &Provision {
+        &self.provision
+    }
+
+    /// What the account allows.
+    pub(crate) fn allowance(&self) -> &Allowance {
+        &self.allowance
+    }
+
+    /// How many packets of a service may be unacknowledged over all its instances.
+    pub(crate) fn max_ack_pending(&self) -> u32 {
+        self.allowance.max_ack_pending(self.provision.max_ack_pending)
+    }
+
+    /// Whether the server is one of several.
+    pub(crate) fn is_clustered(&self) -> bool {
+        self.client.server_info().cluster.is_some()
+    }
+
+    /// Whether the JetStream is that of a domain.
+    pub(crate) fn has_domain(&self) -> bool {
+        *self.api_prefix != *API
+    }
+
+    /// Whether this was not told on this connection before; it counts as told from now on.
+    pub(crate) fn is_news(&self, text: &str) -> bool {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned())
     }
 
     /// The largest message that the server takes, headers included, in bytes.
@@ -162,23 +208,28 @@ impl Connection {
         let refused = self.violations.of(subject, since);
         match tokio::time::timeout(REFUSAL_DELAY, refused).await {
             Ok(violation) => not_permitted(violation),
-            Err(_) => Error::Server { action: action.to_owned(), source: source.into() },
+            Err(_) => {
+                let source = source.into();
+                jetstream::limit(action, source.as_ref(), &self.provision, &self.allowance)
+                    .unwrap_or_else(|| Error::Server { action: action.to_owned(), source })
+            }
         }
     }
 
-    async fn require_jetstream(&self, config: &Config) -> Result<()> {
+    /// The account, as far as this user may know of it.
+    async fn require_jetstream(&self, config: &Config) -> Result<Option<Account>> {
         let request = self.api("INFO");
         let since = Instant::now();
         let error = tokio::select! {
             biased;
             answer = self.jetstream.query_account() => match answer {
-                Ok(_) => return Ok(()),
+                Ok(account) => return Ok(Some(account)),
                 Err(error) => error,
             },
             violation = self.violations.of(&request, since) => {
                 // A user may lack this permission and have all that matter.
                 if violation.is_about(&request) {
-                    return Ok(());
+                    return Ok(None);
                 }
                 return Err(not_permitted(violation));
             }
@@ -207,10 +258,10 @@ fn not_permitted(violation: Violation) -> Error {
 }
 
 fn api_prefix(domain: Option<&str>) -> String {
-    domain.map_or("$JS.API".to_owned(), |domain| format!("$JS.{domain}.API"))
+    domain.map_or(API.to_owned(), |domain| format!("$JS.{domain}.API"))
 }
 
-fn jetstream(client: Client, domain: Option<&str>) -> Context {
+fn context(client: Client, domain: Option<&str>) -> Context {
     let builder = ContextBuilder::new()
         .timeout(TIMEOUT)
         .ack_timeout(TIMEOUT)

@@ -39,6 +39,7 @@ pub use stored::StoredLetter;
 use crate::Result;
 use crate::config::Config;
 use crate::connection::Connection;
+use crate::jetstream::{Resource, adjust, info_of};
 use crate::packet::Packet;
 use crate::rapids::timestamp;
 use acting::refused;
@@ -81,10 +82,11 @@ impl DeadLetters {
     /// stream has settings that lose letters; [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn open(config: &Config) -> Result<Option<Self>> {
         let connection = Box::pin(Connection::open(config, "dead-letters")).await?;
-        for wanted in [streams::dead_letters(), streams::replays()] {
-            if Box::pin(streams::existing(&connection, &wanted)).await?.is_none() {
+        for wanted in [Resource::dead_letters(), Resource::replays()] {
+            let Some(found) = Box::pin(info_of(&connection, wanted.name())).await? else {
                 return Ok(None);
-            }
+            };
+            Box::pin(adjust(&connection, &wanted, found)).await?;
         }
         let ledger = Ledger::new(connection.clone());
         Ok(Some(Self { connection, ledger }))

@@ -102,19 +102,27 @@ pub enum Error {
         /// Why, with the limit and the remedy.
         reason: String,
     },
-    /// A stream has no room for a packet. Temporary: there is room again once packets have
-    /// expired or the limit was raised.
-    #[error(
-        "packet `{id}` finds no room in the stream `{stream}`; raise its limit with \
-         `nats stream edit {stream} --max-bytes`, or shorten `--max-age`"
-    )]
+    /// There is no room for a packet, or for what is kept about one. Temporary: there is room again
+    /// once packets have expired or a limit was raised.
+    #[error("{what} finds no room: {full} is full; {remedy}")]
     Full {
-        /// The packet's id.
-        id: String,
-        /// The stream's name.
-        stream: String,
+        /// What was to be stored, such as ``packet `17` ``.
+        what: String,
+        /// What is full: a stream, the account or the server.
+        full: String,
+        /// How to make room.
+        remedy: String,
         /// The server's words.
         source: Source,
+    },
+    /// A limit of the account or the server stands against what is to be made there. Final: no retry
+    /// mends it.
+    #[error("cannot {action}: {reason}")]
+    Limit {
+        /// What was tried.
+        action: String,
+        /// Which limit, its value, what is needed, and the remedy.
+        reason: String,
     },
     /// An action on a dead letter is not possible.
     #[error("dead letter `{id}` {refusal}")]
@@ -163,6 +171,12 @@ impl Error {
     /// again will not help, another login may.
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::NotPermitted { .. }) || crate::connection::is_turned_away(self)
+    }
+
+    /// Whether it may pass without anybody doing anything about the service: the server is away, or
+    /// has no room.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Self::Server { .. } | Self::Full { .. })
     }
 }
 

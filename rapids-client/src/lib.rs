@@ -8,6 +8,7 @@ mod connection;
 mod dead_letters;
 mod delivery;
 mod error;
+mod jetstream;
 mod json;
 mod matcher;
 mod memory;

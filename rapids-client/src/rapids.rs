@@ -5,7 +5,6 @@
 mod announced;
 mod batch;
 mod bulk;
-pub(crate) mod differences;
 mod fault;
 mod forgetting;
 mod moved;
@@ -81,10 +80,12 @@ impl Rapids {
     /// # Errors
     /// [`Error::Connect`](crate::Error::Connect) if the server cannot be reached or turns the
     /// login away, [`Error::Stream`](crate::Error::Stream) if the stream exists with settings
-    /// that the rapids cannot work with, [`Error::NotPermitted`](crate::Error::NotPermitted).
+    /// that the rapids cannot work with, or another one holds the subject,
+    /// [`Error::Limit`](crate::Error::Limit) if the account or the server has no place for it,
+    /// [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn connect(config: &Config) -> Result<Self> {
         let connection = Box::pin(Connection::open(config, "rapids")).await?;
-        Box::pin(Self::over(connection, config)).await
+        Box::pin(Self::over(connection)).await
     }
 
     /// Connects to a stream that exists, for programs that only look or publish: `None` if there
@@ -98,8 +99,8 @@ impl Rapids {
         Ok(info.map(|info| Self::with_facts(connection, StreamFacts::from(&info))))
     }
 
-    pub(crate) async fn over(connection: Connection, config: &Config) -> Result<Self> {
-        let facts = stream::ensure(&connection, config).await?;
+    pub(crate) async fn over(connection: Connection) -> Result<Self> {
+        let facts = Box::pin(stream::ensure(&connection)).await?;
         Ok(Self::with_facts(connection, facts))
     }
 
@@ -116,7 +117,7 @@ impl Rapids {
     ///
     /// # Errors
     /// [`Error::Refused`](crate::Error::Refused) if the packet is too large,
-    /// [`Error::Full`](crate::Error::Full) if the stream has no room,
+    /// [`Error::Full`](crate::Error::Full) if the stream, the account or the server has no room,
     /// [`Error::Field`](crate::Error::Field) if a field could not be set,
     /// [`Error::Server`](crate::Error::Server) if there was no answer for 30 seconds: the packet
     /// may or may not be stored then. [`Error::NotPermitted`](crate::Error::NotPermitted).
@@ -233,6 +234,11 @@ impl Rapids {
     /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn retire(&self, service: &str, how: Retiring) -> Result<Option<Retired>> {
         Box::pin(retiring::retire(&self.connection, service, how)).await
+    }
+
+    /// How many packets of a service may be unacknowledged over all its instances.
+    pub(crate) fn max_ack_pending(&self) -> u32 {
+        self.connection.max_ack_pending()
     }
 
     pub(crate) fn facts(&self) -> &StreamFacts {

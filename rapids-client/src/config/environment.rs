@@ -6,9 +6,9 @@
 use super::inbox::Inbox;
 use super::layer::{Layer, Layers};
 use super::login_source::LoginSource;
-use super::variable::{Variables, duration, size};
+use super::variable::{Variables, duration};
 use super::{
-    ACK_WAIT, Config, DEFAULT_URL, Delivery, GRACE, MAX_AGE, MAX_BYTES, MAX_HELD, READ_LIMIT,
+    ACK_WAIT, Config, DEFAULT_URL, Delivery, GRACE, MAX_HELD, Provision, READ_LIMIT,
     context,
 };
 use crate::error::Result;
@@ -69,16 +69,7 @@ impl Config {
     }
 
     fn read_rapids(&mut self, variables: &Variables<'_>) -> Result<()> {
-        self.max_age = variables.parse(
-            "RAPIDS_MAX_AGE",
-            "a duration from 1s to 36500d, such as `30d` or `12h`, or `0` for no limit",
-            |text| duration(text).filter(|age| age.is_zero() || MAX_AGE.contains(age)),
-        )?;
-        self.max_bytes = variables.parse(
-            "RAPIDS_MAX_BYTES",
-            "a size of at least one byte, such as `512MiB`, `10GB` or `1073741824`",
-            |text| size(text).filter(|bytes| MAX_BYTES.contains(bytes)),
-        )?;
+        self.provision = Provision::from_variables(variables)?;
         self.ack_wait = variables.parse(
             "RAPIDS_ACK_WAIT",
             "a duration from 1s to 10m, such as `10s`",
@@ -121,8 +112,8 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Login;
     use super::super::secret::Secret;
-    use super::super::{DAY, Login};
     use super::*;
     use std::time::Duration;
 
@@ -137,9 +128,6 @@ mod tests {
         let config = config(&[("NATS_URL", ""), ("RAPIDS_GRACE", "")]).unwrap();
         assert_eq!(config.url(), "nats://127.0.0.1:4222");
         assert_eq!(config.login().unwrap().login, Login::None);
-        assert_eq!((config.max_age, config.max_bytes), (None, None));
-        assert_eq!(config.max_age_or_default(), Duration::from_secs(30 * DAY));
-        assert_eq!(config.max_bytes_or_default(), 1 << 30);
         assert_eq!(config.ack_wait, None);
         assert_eq!(config.grace, Duration::from_secs(10));
         assert_eq!(config.read_limit, 9);
@@ -148,8 +136,6 @@ mod tests {
     #[test]
     fn variables_of_the_rapids_are_read() {
         let config = config(&[
-            ("RAPIDS_MAX_AGE", "0"),
-            ("RAPIDS_MAX_BYTES", "512MiB"),
             ("RAPIDS_ACK_WAIT", "1m"),
             ("RAPIDS_GRACE", "0s"),
             ("RAPIDS_READ_LIMIT", "1000"),
@@ -158,8 +144,6 @@ mod tests {
             ("RAPIDS_SHOW_VALUES", "0"),
         ])
         .unwrap();
-        assert_eq!(config.max_age, Some(Duration::ZERO));
-        assert_eq!(config.max_bytes, Some(512 << 20));
         assert_eq!(config.ack_wait, Some(Duration::from_secs(60)));
         assert_eq!(config.grace, Duration::ZERO);
         assert_eq!(config.read_limit, 1000);
@@ -171,10 +155,6 @@ mod tests {
     #[test]
     fn value_out_of_range_is_refused_with_the_range() {
         for (name, value) in [
-            ("RAPIDS_MAX_AGE", "500ms"),
-            ("RAPIDS_MAX_AGE", "100000d"),
-            ("RAPIDS_MAX_BYTES", "0"),
-            ("RAPIDS_MAX_BYTES", "16777216TiB"),
             ("RAPIDS_ACK_WAIT", "0"),
             ("RAPIDS_ACK_WAIT", "11m"),
             ("RAPIDS_GRACE", "2h"),

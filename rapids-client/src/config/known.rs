@@ -3,9 +3,14 @@
 use std::sync::Once;
 
 /// `RAPIDS_*`, in the order of the documentation.
-const RAPIDS: [&str; 9] = [
+const RAPIDS: [&str; 14] = [
     "RAPIDS_MAX_AGE",
     "RAPIDS_MAX_BYTES",
+    "RAPIDS_DEAD_LETTERS_MAX_BYTES",
+    "RAPIDS_REPLAYS_MAX_BYTES",
+    "RAPIDS_BUCKET_MAX_BYTES",
+    "RAPIDS_REPLICAS",
+    "RAPIDS_MAX_ACK_PENDING",
     "RAPIDS_ACK_WAIT",
     "RAPIDS_GRACE",
     "RAPIDS_READ_LIMIT",

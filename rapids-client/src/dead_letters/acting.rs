@@ -14,8 +14,8 @@ use super::ledger::Record;
 use super::outbox::{Parcel, Undelivered};
 use super::replay::{Addressed, message_id};
 use super::{Action, DeadLetters, Deed, LetterId, Refusal, State, StoredLetter, replacement};
+use crate::jetstream::largest_message;
 use crate::packet::Packet;
-use crate::rapids::stream::DEAD_LETTER_HEADROOM;
 use crate::{Error, Result};
 
 /// An action begun less than this ago is surely recognised by the stream that it was sent to.
@@ -121,7 +121,7 @@ impl DeadLetters {
     fn written(&self, packet: &Packet) -> Result<Box<RawValue>> {
         packet.check()?;
         let body = packet.written();
-        let limit = self.connection.max_payload().saturating_sub(DEAD_LETTER_HEADROOM);
+        let limit = largest_message(self.connection.max_payload());
         if body.len() > limit {
             let reason = format!("it has {} bytes, the limit is {limit}", body.len());
             return Err(Error::Refused { id: packet.id().to_owned(), reason });

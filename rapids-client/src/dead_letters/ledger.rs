@@ -4,25 +4,21 @@
 //! operators one is first and the other is told.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::OnceCell;
 
+use super::LetterId;
 use super::scan::{Scan, Selection};
 use super::state::{Action, State};
-use super::{LetterId, streams};
 use crate::bucket::Bucket;
 use crate::connection::Connection;
-use crate::names::LETTERS_BUCKET;
-use crate::rapids::stream::info_of;
+use crate::jetstream::{Resource, info_of};
+use crate::names::{DEAD_LETTERS, LETTERS_BUCKET};
 use crate::stored::{self, Stored};
 use crate::{Error, Result};
-
-/// Records outlive the letters that they are about.
-const MAX_AGE: Duration = streams::MAX_AGE.saturating_add(Duration::from_secs(30 * 86_400));
 
 /// What was done with one letter.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -117,13 +113,17 @@ impl Ledger {
     }
 
     async fn open(&self) -> Result<&Bucket> {
-        let description = "what was done with each dead letter".to_owned();
-        let opening = || Bucket::open(&self.connection, LETTERS_BUCKET, description, MAX_AGE);
+        let opening = async || {
+            let letters = Box::pin(info_of(&self.connection, DEAD_LETTERS)).await?;
+            let resource = Resource::letters(letters.map(|info| info.config.max_age));
+            Bucket::open(&self.connection, &resource).await
+        };
         Box::pin(self.bucket.get_or_try_init(opening)).await
     }
 
     async fn exists(&self) -> Result<bool> {
-        Ok(self.bucket.initialized() || info_of(&self.connection, &stream()).await?.is_some())
+        Ok(self.bucket.initialized()
+            || Box::pin(info_of(&self.connection, &stream())).await?.is_some())
     }
 }
 

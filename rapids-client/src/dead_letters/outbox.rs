@@ -12,10 +12,10 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::scan::{Scan, Selection};
-use super::store::fault;
 use crate::backoff;
 use crate::connection::Connection;
 use crate::error::with_causes;
+use crate::jetstream::of_publish;
 use crate::names::{REPLAYS, STREAM, SUBJECT, replay_subject};
 use crate::{Error, Result};
 
@@ -94,8 +94,8 @@ impl Parcel {
         };
         let action = "send a packet again";
         let answer = connection.attempt(action, &self.subject, publishing).await?;
-        let ack = answer.map_err(|error| fault(action, self.stream, &self.packet_id, error))?;
-        Ok(ack.sequence)
+        let failed = |error| of_publish(action, self.stream, &self.packet_id, None, error);
+        answer.map(|ack| ack.sequence).map_err(failed)
     }
 
     /// Looks for it in the stream from a time on. The stream itself recognises what it stored

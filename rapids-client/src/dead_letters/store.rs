@@ -5,15 +5,15 @@
 use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
-use async_nats::jetstream::{Error as JetStreamError, ErrorCode};
 use jiff::Timestamp;
 
 use super::editions::{Place, find};
 use super::{DeadLetter, LetterId, streams};
+use crate::Result;
 use crate::connection::Connection;
+use crate::jetstream::{Resource, adjust, ensure, info_of, of_publish};
 use crate::names::DEAD_LETTERS;
 use crate::rapids::{stream, timestamp};
-use crate::{Error, Result};
 
 /// The dead letters, for the services that write them.
 #[derive(Clone, Debug)]
@@ -32,8 +32,13 @@ impl LetterStore {
     /// `Server`.
     pub(crate) async fn open(connection: &Connection) -> Result<Self> {
         let rapids = stream::info(connection).await?;
-        streams::ensure(connection, streams::dead_letters()).await?;
-        let replays = streams::ensure(connection, streams::replays()).await?;
+        let (_, letters) = Box::pin(ensure(connection, &Resource::dead_letters())).await?;
+        let (_, replays) = Box::pin(ensure(connection, &Resource::replays())).await?;
+        // What was done with letters has to be known for as long as they are kept.
+        let done = Resource::letters(Some(letters.config.max_age));
+        if let Some(found) = info_of(connection, done.name()).await? {
+            Box::pin(adjust(connection, &done, found)).await?;
+        }
         Ok(Self {
             connection: connection.clone(),
             rapids_created: rapids.map_or(Timestamp::MIN, |info| timestamp(info.created)),
@@ -94,26 +99,11 @@ impl LetterStore {
         match self.connection.attempt("store a dead letter", &subject, publishing).await? {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(false),
-            Err(error) => Err(fault("store a dead letter", DEAD_LETTERS, &letter.packet_id, error)),
+            Err(error) => {
+                let (action, id) = ("store a dead letter", &letter.packet_id);
+                Err(of_publish(action, DEAD_LETTERS, id, None, error))
+            }
         }
-    }
-}
-
-/// What a failed publish of a packet to one of the streams here means.
-pub(super) fn fault(action: &str, stream: &str, packet_id: &str, error: PublishError) -> Error {
-    let source = std::error::Error::source(&error);
-    let answer = source.and_then(|source| source.downcast_ref::<JetStreamError>());
-    let id = packet_id.to_owned();
-    match (error.kind(), answer.map(JetStreamError::error_code)) {
-        (PublishErrorKind::MaxPayloadExceeded, _)
-        | (_, Some(ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM)) => {
-            let reason = format!("with its headers it is too large for the stream `{stream}`");
-            Error::Refused { id, reason }
-        }
-        (_, Some(ErrorCode::STREAM_STORE_FAILED | ErrorCode::INSUFFICIENT_RESOURCES)) => {
-            Error::Full { id, stream: stream.to_owned(), source: error.into() }
-        }
-        _ => Error::Server { action: action.to_owned(), source: error.into() },
     }
 }
 
@@ -124,9 +114,9 @@ mod tests {
     use rapids_test::NatsServer;
 
     use super::*;
-    use crate::Config;
     use crate::dead_letters::letter::tests::letter;
     use crate::rapids::Rapids;
+    use crate::{Config, Error};
 
     /// A connection to a server of its own, with rapids on it.
     async fn connection(server: &NatsServer) -> Connection {
@@ -151,7 +141,7 @@ mod tests {
         store.store(&DeadLetter { attempts: 9, ..letter.clone() }).await.unwrap();
         assert!(store.holds(&letter.id, &letter.packet_id, letter.epoch).await.unwrap());
         assert_eq!(stored(&store, "payment.charge.r3").await, letter);
-        let info = stream::info_of(&store.connection, DEAD_LETTERS).await.unwrap().unwrap();
+        let info = info_of(&store.connection, DEAD_LETTERS).await.unwrap().unwrap();
         assert_eq!(info.state.messages, 1);
     }
 
@@ -173,12 +163,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_was_done_with_letters_is_known_for_as_long_as_they_are_kept() {
+        const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
+        let server = NatsServer::start().unwrap();
+        let connection = connection(&server).await;
+        LetterStore::open(&connection).await.unwrap();
+        ensure(&connection, &Resource::letters(None)).await.unwrap();
+        let letters = info_of(&connection, DEAD_LETTERS).await.unwrap().unwrap().config;
+        let longer = StreamConfig { max_age: 365 * DAY, ..letters };
+        connection.jetstream.update_stream(longer).await.unwrap();
+        LetterStore::open(&connection).await.unwrap();
+        let done = info_of(&connection, "KV_RAPIDS_LETTERS").await.unwrap().unwrap();
+        assert_eq!(done.config.max_age, 395 * DAY);
+    }
+
+    #[tokio::test]
     async fn a_letter_that_finds_no_room_is_told() {
         let server = NatsServer::start().unwrap();
         let connection = connection(&server).await;
-        let small = StreamConfig { max_bytes: 1_000, ..streams::dead_letters() };
-        connection.jetstream.create_stream(small).await.unwrap();
         let store = LetterStore::open(&connection).await.unwrap();
+        let letters = info_of(&connection, DEAD_LETTERS).await.unwrap().unwrap().config;
+        let small = StreamConfig { max_bytes: 1_000, ..letters };
+        connection.jetstream.update_stream(small).await.unwrap();
         let letter = DeadLetter { body: vec![b' '; 1_000].into(), ..letter() };
         let error = store.store(&letter).await.unwrap_err();
         assert!(matches!(error, Error::Full { .. }), "{error}");

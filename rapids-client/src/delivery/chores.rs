@@ -4,13 +4,14 @@ use std::future::{Future, pending};
 use std::rc::Rc;
 use std::time::Duration;
 
+use async_nats::jetstream::consumer::Info;
 use futures::StreamExt;
 use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use tracing::{debug, error, warn};
 
-use super::consumer::{Consumer, MAX_ACK_PENDING};
+use super::consumer::Consumer;
 use super::delivered::Delivered;
 use super::entry_keeper::{EntryKeeper, Learned};
 use super::floor::Floor;
@@ -25,9 +26,6 @@ use crate::memory::Floors;
 use crate::rapids::stream;
 use crate::rapids::timestamp;
 use crate::{Error, Result};
-
-/// From this share of the unacknowledged packets that a service may have on, it warns.
-const NEARLY_STUCK: usize = MAX_ACK_PENDING as usize / 5 * 4;
 
 /// The chores of one service; each kind runs at most once at a time.
 pub(crate) struct Chores {
@@ -293,24 +291,32 @@ impl Chores {
         async move { entry.look(floor.read(&connection, &service).await?).await }
     }
 
-    /// Warns of a stream that is nearly full, and of a position that is nearly stuck.
+    /// Warns of a stream that is nearly full, and of a position that is nearly stuck, and keeps up
+    /// with settings that were changed meanwhile.
     pub(crate) fn look_at_limits(&mut self) {
         let (connection, service) = (self.connection.clone(), self.service.clone());
         self.begin(Chore::Limits, async move {
             if let Ok(Some(info)) = stream::info(&connection).await {
                 stream::warn_if_nearly_full(&info);
+                Box::pin(stream::keep_up(&connection, info)).await;
             }
-            if let Ok(Some(info)) = Consumer::new(&connection, &service).info().await
-                && info.num_ack_pending > NEARLY_STUCK
-            {
-                warn!(
-                    unacknowledged = info.num_ack_pending,
-                    "at {MAX_ACK_PENDING} unacknowledged packets this service gets no more: mend \
-                     what makes its reactions fail"
-                );
+            if let Ok(Some(info)) = Consumer::new(&connection, &service).info().await {
+                warn_if_nearly_stuck(&info);
             }
             Ok(Outcome::Nothing)
         });
+    }
+}
+
+/// Says so when a position comes near the packets that may be unacknowledged.
+fn warn_if_nearly_stuck(info: &Info) {
+    let most = usize::try_from(info.config.max_ack_pending).unwrap_or(usize::MAX);
+    if info.num_ack_pending > most / 5 * 4 {
+        warn!(
+            unacknowledged = info.num_ack_pending,
+            "at {most} unacknowledged packets this service gets no more: mend what makes its \
+             reactions fail"
+        );
     }
 }
 

@@ -14,9 +14,6 @@ use crate::rapids::stream;
 use crate::rapids::{Start, position};
 use crate::{Error, Result};
 
-/// How many packets of a service may be unacknowledged over all its instances. Those that failed
-/// and wait to be tried again count too, so there is room for many.
-pub(crate) const MAX_ACK_PENDING: i64 = 50_000;
 /// For how long the server waits for an acknowledgement where nobody asked for another time.
 pub(crate) const ACK_WAIT: Duration = Duration::from_secs(10);
 
@@ -102,7 +99,7 @@ impl<'a> Consumer<'a> {
                  anew or restored; set it with `rapids position {name} --to-end`, or `--set SEQUENCE`"
             )));
         }
-        if let Some(changed) = adjusted(config, ack_wait) {
+        if let Some(changed) = adjusted(config, ack_wait, self.connection.provision().max_ack_pending) {
             let subject = self.connection.api(&format!("CONSUMER.CREATE.{STREAM}.>"));
             let updating = self.connection.jetstream.update_consumer_on_stream(changed, STREAM);
             self.connection.attempt("update the position", &subject, updating).await?;
@@ -135,7 +132,7 @@ impl<'a> Consumer<'a> {
             ack_policy: AckPolicy::Explicit,
             ack_wait: ack_wait.unwrap_or(ACK_WAIT),
             max_deliver: -1,
-            max_ack_pending: MAX_ACK_PENDING,
+            max_ack_pending: self.connection.max_ack_pending().into(),
             ..PullConfig::default()
         };
         if epoch > 0 {
@@ -157,10 +154,14 @@ pub(super) fn starts_of(found: &Info) -> Option<&str> {
 
 /// The consumer with what has to change; `None` if nothing has. What cannot be changed, and what
 /// the operator set, stays as it was found.
-pub(super) fn adjusted(found: &Config, ack_wait: Option<Duration>) -> Option<PullConfig> {
+pub(super) fn adjusted(
+    found: &Config,
+    ack_wait: Option<Duration>,
+    max_ack_pending: Option<u32>,
+) -> Option<PullConfig> {
     let changed = PullConfig {
         ack_wait: ack_wait.unwrap_or(found.ack_wait),
-        max_ack_pending: MAX_ACK_PENDING,
+        max_ack_pending: max_ack_pending.map_or(found.max_ack_pending, i64::from),
         ..PullConfig::try_from_consumer_config(found.clone()).ok()?
     };
     let is_same =

@@ -305,9 +305,20 @@ impl Engine {
         }
     }
 
+    /// How many reactions may be held back: also fewer than the server delivers packets for, or it
+    /// would fall silent before the service says that it pauses.
+    fn held_limit(&self) -> usize {
+        let stated = self.service.config().max_held;
+        if self.service.is_exclusive() {
+            return stated;
+        }
+        let unacknowledged = usize::try_from(self.rapids.max_ack_pending());
+        stated.min(unacknowledged.unwrap_or(usize::MAX) / 5 * 4).max(1)
+    }
+
     /// Asks the server for as many packets as fit, and says so when none do.
     async fn ask_for_more(&mut self) -> Result<()> {
-        let limit = self.service.config().max_held;
+        let limit = self.held_limit();
         let unburied = self.burials.waiting();
         if unburied != self.unburied {
             self.unburied = unburied;

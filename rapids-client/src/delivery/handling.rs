@@ -132,7 +132,7 @@ impl Handling {
         loop {
             attempt += 1;
             let (record, loaded) = match memories.load(key).await {
-                Err(error @ Error::Server { .. }) if attempt < STEP_ATTEMPTS => {
+                Err(error) if error.is_passing() && attempt < STEP_ATTEMPTS => {
                     out_of_reach(key, attempt, &error).await;
                     continue;
                 }
@@ -145,7 +145,7 @@ impl Handling {
                     attempt = 0;
                     sleep(COLLISION.mul_f64(fastrand::f64())).await;
                 }
-                Err(error @ Error::Server { .. }) if attempt < STEP_ATTEMPTS => {
+                Err(error) if error.is_passing() && attempt < STEP_ATTEMPTS => {
                     out_of_reach(key, attempt, &error).await;
                 }
                 Err(error) => return Err(self.by_store(error)),
@@ -214,7 +214,7 @@ impl Handling {
                 Ok(true) => return Ok(ran.outgoing),
                 // Written by an attempt that was not answered, or taken over: the entry tells.
                 Ok(false) => return Err(Unended::Unready(Duration::ZERO)),
-                Err(error @ Error::Server { .. }) => {
+                Err(error) if error.is_passing() => {
                     attempt += 1;
                     let wait = backoff::exponential(attempt);
                     warn!(?wait, "the ledger is out of reach: {}", with_causes(&error));
@@ -230,7 +230,7 @@ impl Handling {
     fn by_store(&self, error: Error) -> Unended {
         match error {
             error @ Error::NotPermitted { .. } => Unended::Refused(error),
-            error @ Error::Server { .. } => {
+            error if error.is_passing() => {
                 warn!("to be tried again: {}", with_causes(&error));
                 Unended::Unready(LATER)
             }

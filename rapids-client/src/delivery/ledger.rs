@@ -14,8 +14,8 @@ use serde_json::value::RawValue;
 
 use crate::bucket::Bucket;
 use crate::connection::Connection;
+use crate::jetstream::Resource;
 use crate::memory::encoded;
-use crate::names::ONCE;
 use crate::packet::Packet;
 use crate::service::Service;
 use crate::stored::{Stored, foreign};
@@ -94,9 +94,8 @@ impl Ledger {
         if !service.rivers().iter().any(|river| river.is_once()) {
             return Ok(None);
         }
-        let description = "reactions that run once, and what came of them".to_owned();
         Ok(Some(Self {
-            bucket: Bucket::open(connection, ONCE, description, max_age).await?,
+            bucket: Bucket::open(connection, &Resource::once(max_age)).await?,
             service: service.name().to_owned(),
             instance: instance.to_owned(),
             watched: RefCell::default(),

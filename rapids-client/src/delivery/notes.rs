@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::place::Place;
 use crate::bucket::Bucket;
 use crate::connection::Connection;
-use crate::names::HANDLING;
+use crate::jetstream::Resource;
 use crate::stored::Stored;
 use crate::{Error, Result};
 
@@ -55,15 +55,14 @@ pub(crate) struct Notes {
 }
 
 impl Notes {
-    /// Notes go by themselves after `max_age`, when their packets are no longer on the stream.
+    /// Notes go by themselves once packets that are kept for `max_age` are no longer on the stream.
     pub(crate) async fn open(
         connection: &Connection,
         service: &str,
         stream_created: Timestamp,
         max_age: Duration,
     ) -> Result<Self> {
-        let description = "packets that services have not finished".to_owned();
-        let bucket = Bucket::open(connection, HANDLING, description, max_age).await?;
+        let bucket = Bucket::open(connection, &Resource::handling(max_age)).await?;
         Ok(Self { bucket, prefix: format!("{service}.{}", stream_created.as_second()) })
     }
 

@@ -76,7 +76,7 @@ impl Opening {
         seat: Option<Seat>,
     ) -> Result<Self> {
         let (name, config) = (service.name(), service.config());
-        let rapids = Rapids::over(connection.clone(), config).await?;
+        let rapids = Rapids::over(connection.clone()).await?;
         let (created, max_age) = (rapids.facts().created, rapids.facts().max_age);
         let instance = Uuid::now_v7().simple().to_string();
         // Each is a round trip or two to the server, and none waits for another.

@@ -8,7 +8,7 @@ use async_nats::jetstream::context::RequestError;
 use async_nats::jetstream::response::Response;
 use async_nats::jetstream::{self, ErrorCode};
 
-use super::consumer::{self, ACK_WAIT, MAX_ACK_PENDING};
+use super::consumer::{self, ACK_WAIT};
 use crate::connection::Connection;
 use crate::names::{REPLAYS, replay_subject};
 use crate::{Error, Result};
@@ -29,7 +29,7 @@ pub(crate) async fn ensure(
         ack_policy: AckPolicy::Explicit,
         ack_wait: ack_wait.unwrap_or(ACK_WAIT),
         max_deliver: -1,
-        max_ack_pending: MAX_ACK_PENDING,
+        max_ack_pending: connection.max_ack_pending().into(),
         filter_subject: replay_subject(service),
         ..PullConfig::default()
     };
@@ -41,7 +41,7 @@ pub(crate) async fn ensure(
         Some(created) => created,
         None => info(connection, service).await?,
     };
-    if let Some(changed) = consumer::adjusted(&found.config, ack_wait) {
+    if let Some(changed) = consumer::adjusted(&found.config, ack_wait, connection.provision().max_ack_pending) {
         let updating = connection.jetstream.update_consumer_on_stream(changed, REPLAYS);
         connection.attempt(&action, &subject, updating).await?;
     }

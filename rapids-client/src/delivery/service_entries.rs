@@ -1,11 +1,10 @@
 //! Where the entries of services are kept: the bucket `RAPIDS_SERVICES`, written by compare-and-set.
 
-use std::time::Duration;
-
 use super::service_entry::ServiceEntry;
 use crate::Result;
 use crate::bucket::Bucket;
 use crate::connection::Connection;
+use crate::jetstream::Resource;
 use crate::names::SERVICES;
 
 /// The entry of one service, on the server.
@@ -17,8 +16,7 @@ pub(crate) struct ServiceEntries {
 impl ServiceEntries {
     /// Opens the bucket, and makes it if there is none.
     pub(crate) async fn open(connection: &Connection, service: &str) -> Result<Self> {
-        let description = "which stream each service reads, and how far it was".to_owned();
-        let bucket = Bucket::open(connection, SERVICES, description, Duration::ZERO).await?;
+        let bucket = Bucket::open(connection, &Resource::services()).await?;
         Ok(Self { bucket, service: service.to_owned() })
     }
 

@@ -1,13 +1,11 @@
 //! Where records are kept: the service's key-value bucket, written by compare-and-set.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 
 use super::{MemoryKey, Record};
 use crate::bucket::Bucket;
 use crate::connection::Connection;
-use crate::names::memory_bucket;
+use crate::jetstream::Resource;
 use crate::{Error, Result};
 
 /// The memories of one service.
@@ -17,9 +15,7 @@ pub(crate) struct MemoryStore(Bucket);
 impl MemoryStore {
     /// Opens the bucket, and makes it if there is none.
     pub(crate) async fn open(connection: &Connection, service: &str) -> Result<Self> {
-        let description = format!("what the rivers of {service} remember");
-        let bucket = memory_bucket(service);
-        Ok(Self(Bucket::open(connection, &bucket, description, Duration::ZERO).await?))
+        Ok(Self(Bucket::open(connection, &Resource::memory(service)).await?))
     }
 
     /// Opens the bucket; `None` if there is none.

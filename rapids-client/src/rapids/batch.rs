@@ -21,10 +21,10 @@ use tracing::debug;
 
 use super::fault::{Attempts, Fault, Patience};
 use super::publisher::{Handed, Outgoing, Published, Publisher};
-use super::stream;
+use super::stream::info;
 use crate::Result;
 use crate::error::with_causes;
-use crate::names::{STREAM, SUBJECT};
+use crate::names::SUBJECT;
 
 /// How many packets a batch has at most, unless the server is configured otherwise.
 pub(super) const LARGEST_BATCH: usize = 1_000;
@@ -122,7 +122,7 @@ impl Publisher {
     /// The packet because of which the stream, if it takes smaller ones by now than it did, has not
     /// taken all of a batch: the server says so to the packet, which asks for no answer.
     async fn too_large(&self, batch: &Batch) -> Option<Fault> {
-        let info = stream::info_of(&self.connection, STREAM).await.ok()??;
+        let info = info(&self.connection).await.ok()??;
         let limit = usize::try_from(info.config.max_message_size).ok()?;
         let packet = batch.packets().find(|packet| packet.size() > limit)?;
         Some(Fault::too_large(packet.id.clone(), limit))

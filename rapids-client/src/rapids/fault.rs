@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::context::{PublishError, PublishErrorKind};
-use async_nats::jetstream::{Error as JetStreamError, ErrorCode};
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::context::PublishError;
 use tokio::time::Instant;
 use tracing::warn;
 
 use crate::backoff;
 use crate::error::with_causes;
+use crate::jetstream::{of_publish, server_answer};
 use crate::names::STREAM;
 use crate::{Error, Result};
 
@@ -38,30 +39,21 @@ pub(super) enum Fault {
 impl Fault {
     /// What the answer about the packet of this id says, which may have `limit` bytes.
     pub(super) fn of(id: &str, limit: usize, error: PublishError) -> Self {
-        let id = id.to_owned();
-        let source = std::error::Error::source(&error);
-        let answer = source.and_then(|source| source.downcast_ref::<JetStreamError>());
-        let code = answer.map(JetStreamError::error_code);
-        let too_large = error.kind() == PublishErrorKind::MaxPayloadExceeded
-            || code == Some(ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM);
-        if too_large {
-            return Self::too_large(id, limit);
-        }
-        let failed = |source: PublishError| Error::Server {
-            action: "publish".to_owned(),
-            source: source.into(),
-        };
-        match code {
-            Some(ErrorCode::STREAM_STORE_FAILED) => {
-                Self::Full(Error::Full { id, stream: STREAM.to_owned(), source: error.into() })
-            }
-            Some(ErrorCode::ATOMIC_PUBLISH_INCOMPLETE_BATCH) => Self::Incomplete(failed(error)),
-            Some(
-                ErrorCode::ATOMIC_PUBLISH_CONTAINS_DUPLICATE_MESSAGE
-                | ErrorCode::ATOMIC_PUBLISH_DISABLED
-                | ErrorCode::ATOMIC_PUBLISH_TOO_LARGE_BATCH,
-            ) => Self::NotTogether(failed(error)),
-            _ => Self::Unanswered(failed(error)),
+        let code = server_answer(&error).map(|answer| answer.error_code());
+        let error = of_publish("publish", STREAM, id, Some(limit), error);
+        match (&error, code) {
+            (Error::Refused { .. }, _) => Self::Final(error),
+            (Error::Full { .. }, _) => Self::Full(error),
+            (_, Some(ErrorCode::ATOMIC_PUBLISH_INCOMPLETE_BATCH)) => Self::Incomplete(error),
+            (
+                _,
+                Some(
+                    ErrorCode::ATOMIC_PUBLISH_CONTAINS_DUPLICATE_MESSAGE
+                    | ErrorCode::ATOMIC_PUBLISH_DISABLED
+                    | ErrorCode::ATOMIC_PUBLISH_TOO_LARGE_BATCH,
+                ),
+            ) => Self::NotTogether(error),
+            _ => Self::Unanswered(error),
         }
     }
 

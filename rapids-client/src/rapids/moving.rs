@@ -18,6 +18,7 @@ use crate::connection::Connection;
 use crate::delivery::{
     LEASE, Record, ServiceEntries, ServiceEntry, Stillness, deleted, open_bucket,
 };
+use crate::jetstream::info_of;
 use crate::names::{self, POSITIONS, STREAM, memory_bucket};
 use crate::{Error, Result};
 
@@ -136,7 +137,7 @@ async fn has_record(connection: &Connection, service: &str) -> Result<bool> {
 
 async fn has_memories(connection: &Connection, service: &str) -> Result<bool> {
     let stream = format!("KV_{}", memory_bucket(service));
-    let info = stream::info_of(connection, &stream).await?;
+    let info = info_of(connection, &stream).await?;
     Ok(info.is_some_and(|info| info.state.messages > 0))
 }
 

@@ -15,6 +15,7 @@ use super::fault::{Attempts, Fault, Patience};
 use super::stream::StreamFacts;
 use crate::connection::Connection;
 use crate::delivery::Permit;
+use crate::jetstream::largest_message;
 use crate::names::SUBJECT;
 use crate::packet::Packet;
 use crate::{Error, Result};
@@ -38,8 +39,8 @@ pub struct Published {
 #[derive(Debug)]
 pub(crate) struct Publisher {
     pub(super) connection: Connection,
-    /// The stream's largest message in bytes.
-    limit: usize,
+    /// The stream's largest message in bytes, when it was looked at.
+    stream_limit: usize,
     /// Whether the stream takes batches.
     pub(super) is_atomic: bool,
     /// Whether anything may be published.
@@ -50,7 +51,7 @@ impl Publisher {
     pub(crate) fn new(connection: Connection, facts: &StreamFacts) -> Self {
         Self {
             connection,
-            limit: facts.max_message_size,
+            stream_limit: facts.max_message_size,
             is_atomic: facts.is_atomic,
             permit: Permit::endless(),
         }
@@ -61,13 +62,19 @@ impl Publisher {
         Self { permit, ..self }
     }
 
+    /// The largest packet in bytes: what the stream takes, and fits into a dead letter on the server
+    /// of the moment.
+    fn limit(&self) -> usize {
+        self.stream_limit.min(largest_message(self.connection.max_payload()))
+    }
+
     /// Writes a packet out and makes sure that the stream can take it.
     pub(crate) fn prepare(&self, packet: &Packet) -> Result<Outgoing> {
         packet.check()?;
         let outgoing = Outgoing { id: packet.id().to_owned(), body: packet.written() };
-        let size = outgoing.size();
-        if size > self.limit {
-            let reason = format!("it has {size} bytes, the limit is {}", self.limit);
+        let (size, limit) = (outgoing.size(), self.limit());
+        if size > limit {
+            let reason = format!("it has {size} bytes, the limit is {limit}");
             return Err(Error::Refused { id: outgoing.id, reason });
         }
         Ok(outgoing)
@@ -101,7 +108,7 @@ impl Publisher {
             Ok::<_, PublishError>(answer)
         };
         match self.connection.attempt_since(at, "publish", SUBJECT, answering).await {
-            Ok(answer) => answer.map_err(|error| Fault::of(id, self.limit, error)),
+            Ok(answer) => answer.map_err(|error| Fault::of(id, self.limit(), error)),
             Err(error) => Err(Fault::Final(error)),
         }
     }

@@ -28,5 +28,6 @@ mod outcomes;
 mod positions;
 mod process;
 mod publishing;
+mod resources;
 mod trouble;
 mod values;

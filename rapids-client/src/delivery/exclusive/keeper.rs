@@ -105,7 +105,7 @@ impl Keeper {
                         return Ok(Kept::To(begun));
                     }
                     Ok(Written::Replaced) => return Ok(Kept::Replaced),
-                    Err(error @ Error::Server { .. }) => {
+                    Err(error) if error.is_passing() => {
                         warn!("the position is not written down: {}", with_causes(&error));
                     }
                     Err(error) => return Err(error),

@@ -20,6 +20,7 @@ use super::stillness::Stillness;
 use crate::bucket::Bucket;
 use crate::connection::Connection;
 use crate::error::with_causes;
+use crate::jetstream::Resource;
 use crate::names::POSITIONS;
 use crate::notices::Notices;
 use crate::{Error, Result};
@@ -169,7 +170,7 @@ impl Lease {
                     }
                 }
                 Ok((None, _)) => return Err(self.deleted()),
-                Err(error @ Error::Server { .. }) => {
+                Err(error) if error.is_passing() => {
                     warn!("waiting for the server: {}", with_causes(&error));
                 }
                 Err(error @ Error::Record { is_newer: true, .. }) => {
@@ -194,7 +195,7 @@ impl Lease {
         let record = Record { instance: self.instance.clone(), ..found.clone() };
         let saved = match self.bucket.save(&self.service, record.written().into(), revision).await {
             // It may be written: the next look tells.
-            Err(Error::Server { .. }) => None,
+            Err(error) if error.is_passing() => None,
             saved => saved?,
         };
         Ok(saved.map(|revision| {
@@ -278,6 +279,5 @@ async fn hint(hints: &mut Option<Subscriber>) {
 
 /// The bucket of all services' records.
 pub(crate) async fn open_bucket(connection: &Connection) -> Result<Bucket> {
-    let description = "positions of the services in exclusive delivery".to_owned();
-    Bucket::open(connection, POSITIONS, description, Duration::ZERO).await
+    Bucket::open(connection, &Resource::positions()).await
 }

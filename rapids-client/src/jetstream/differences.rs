@@ -2,10 +2,10 @@
 
 /// The settings that differ, one sentence each.
 #[derive(Default)]
-pub(crate) struct Differences(Vec<String>);
+pub(super) struct Differences(Vec<String>);
 
 impl Differences {
-    pub(crate) fn compare<T: PartialEq + std::fmt::Debug>(
+    pub(super) fn compare<T: PartialEq + std::fmt::Debug>(
         &mut self,
         setting: &str,
         found: &T,
@@ -17,7 +17,7 @@ impl Differences {
     }
 
     /// The list, with what to do about it at its end; empty if there is no difference.
-    pub(crate) fn with_remedy(mut self, stream: &str) -> Vec<String> {
+    pub(super) fn with_remedy(mut self, stream: &str) -> Vec<String> {
         if !self.0.is_empty() {
             self.0.push(format!(
                 "change the stream with `nats stream edit {stream}`, or use another server"
@@ -28,6 +28,6 @@ impl Differences {
 }
 
 /// The server's several ways to say "no limit" as one.
-pub(crate) fn limit(value: i64) -> i64 {
+pub(super) fn limit(value: i64) -> i64 {
     if value <= 0 { -1 } else { value }
 }

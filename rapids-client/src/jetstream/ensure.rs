@@ -1,0 +1,267 @@
+//! Getting a stream or bucket as it must be: found or created, checked, kept up with.
+
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::context::{GetStreamErrorKind, UpdateStreamErrorKind};
+use async_nats::jetstream::stream::{Config, Info, Stream};
+use tracing::{info, warn};
+
+use super::refusal::{known, server_answer};
+use super::resource::Resource;
+use crate::connection::Connection;
+use crate::{Error, Result};
+
+/// Streams and buckets of the bus, beside the memory of each service that has one.
+const RESOURCES: usize = 8;
+
+/// Creates a stream or bucket, or checks the one that exists and changes what may be changed. A user
+/// who may not create streams may use one.
+///
+/// # Errors
+/// `Stream`, with each difference, if the one that exists cannot be worked with or changed, or
+/// another stream holds its subjects; `Limit` if the account or the server has no place for it;
+/// `NotPermitted`, `Server`.
+pub(crate) async fn ensure(connection: &Connection, resource: &Resource) -> Result<(Stream, Info)> {
+    let name = resource.name();
+    let mut found = existing(connection, name).await?;
+    if found.is_none() {
+        found = create(connection, resource).await?;
+    }
+    if found.is_none() {
+        found = existing(connection, name).await?;
+    }
+    let stream = found.ok_or_else(|| Error::Server {
+        action: format!("create {}", resource.title()),
+        source: "it is deleted as fast as it is created".into(),
+    })?;
+    let info = Box::pin(adjust(connection, resource, stream.cached_info().clone())).await?;
+    Ok((stream, info))
+}
+
+/// Checks one that exists, and changes what may be changed.
+///
+/// # Errors
+/// `Stream`, with each difference, if it cannot be worked with or changed; `Server`.
+pub(crate) async fn adjust(
+    connection: &Connection,
+    resource: &Resource,
+    found: Info,
+) -> Result<Info> {
+    let name = resource.name();
+    let provision = connection.provision();
+    let better = resource.improved(&found.config);
+    let is_to_change = better != found.config;
+    // What cannot be worked with anyway is left as it is.
+    let is_unfit = !resource.differences(&better, provision).is_empty();
+    let (mut info, mut refused) = (found, None);
+    if is_to_change && !is_unfit {
+        match update(connection, better).await? {
+            Ok(changed) => {
+                let title = resource.title();
+                for change in changes(&info.config, &changed.config) {
+                    info!("{title} is changed: {change}");
+                }
+                info = changed;
+            }
+            Err(reason) => refused = Some(reason),
+        }
+    }
+    let mut differences = resource.differences(&info.config, provision);
+    if !differences.is_empty() {
+        differences.extend(refused.map(|reason| format!("it could not be changed: {reason}")));
+        return Err(Error::Stream { stream: name.to_owned(), differences });
+    }
+    for shortfall in resource.shortfalls(&info.config, provision) {
+        if connection.is_news(&shortfall) {
+            warn!("{shortfall}");
+        }
+    }
+    Ok(info)
+}
+
+/// The stream of this name; `None` if there is none.
+pub(crate) async fn existing(connection: &Connection, name: &str) -> Result<Option<Stream>> {
+    let subject = connection.api(&format!("STREAM.INFO.{name}"));
+    let reading = Box::pin(async {
+        match connection.jetstream.get_stream(name).await {
+            Ok(stream) => Ok(Some(stream)),
+            Err(error) => match error.kind() {
+                GetStreamErrorKind::JetStream(fault)
+                    if fault.error_code() == ErrorCode::STREAM_NOT_FOUND =>
+                {
+                    Ok(None)
+                }
+                _ => Err(error),
+            },
+        }
+    });
+    connection.attempt(&format!("read the stream `{name}`"), &subject, reading).await
+}
+
+/// What the server knows of the stream of this name; `None` if there is none.
+pub(crate) async fn info_of(connection: &Connection, name: &str) -> Result<Option<Info>> {
+    Ok(Box::pin(existing(connection, name)).await?.map(|stream| stream.cached_info().clone()))
+}
+
+/// Creates it; `None` if another instance was faster, with other settings.
+async fn create(connection: &Connection, resource: &Resource) -> Result<Option<Stream>> {
+    let wanted = resource.created(connection.provision(), connection.allowance());
+    let subject = connection.api(&format!("STREAM.CREATE.{}", wanted.name));
+    let action = format!("create {}", resource.title());
+    let creating = Box::pin(async {
+        match connection.jetstream.create_stream(&wanted).await {
+            Ok(stream) => Ok(Ok(stream)),
+            Err(error) => server_answer(&error).map(Err).ok_or(error),
+        }
+    });
+    let answer = match connection.attempt(&action, &subject, creating).await? {
+        Ok(stream) => {
+            told(resource, &wanted);
+            return Ok(Some(stream));
+        }
+        Err(answer) => answer,
+    };
+    let code = answer.error_code();
+    if code == ErrorCode::STREAM_NAME_EXIST {
+        return Ok(None);
+    }
+    if code == ErrorCode::STREAM_SUBJECT_OVERLAP {
+        let differences = overlap(connection, &wanted).await;
+        return Err(Error::Stream { stream: wanted.name, differences });
+    }
+    Err(match obstacle(connection, resource, &wanted, code) {
+        Some(reason) => Error::Limit { action, reason: format!("{reason} ({answer})") },
+        None => Error::Server { action, source: answer.into() },
+    })
+}
+
+fn told(resource: &Resource, created: &Config) {
+    info!(
+        max_age_seconds = created.max_age.as_secs(),
+        max_bytes = created.max_bytes,
+        replicas = created.num_replicas,
+        "created {}",
+        resource.title()
+    );
+}
+
+/// That another stream holds the subjects, and which one.
+async fn overlap(connection: &Connection, wanted: &Config) -> Vec<String> {
+    let subject = wanted.subjects.concat();
+    let asking = Box::pin(connection.jetstream.stream_by_subject(&subject));
+    let api = connection.api("STREAM.NAMES");
+    let holder = connection.attempt("find the stream", &api, asking).await;
+    match holder {
+        Ok(holder) => vec![
+            format!("the stream `{holder}` holds its subject `{subject}`"),
+            format!(
+                "take that away with `nats stream edit {holder} --subjects=...`, delete that stream, \
+                 or use another account or server"
+            ),
+        ],
+        Err(_) => vec![
+            format!("another stream holds its subject `{subject}`"),
+            "find it with `nats stream ls`, take that subject away from it, or use another account \
+             or server"
+                .to_owned(),
+        ],
+    }
+}
+
+/// What stands against creating this, with the remedy; `None` for what may change by itself.
+fn obstacle(
+    connection: &Connection,
+    resource: &Resource,
+    wanted: &Config,
+    code: ErrorCode,
+) -> Option<String> {
+    let allowance = connection.allowance();
+    let variable = resource.kind.variable();
+    Some(match code {
+        ErrorCode::MAXIMUM_STREAMS_LIMIT => format!(
+            "the account allows {} (`max_streams`), and all are there; the bus needs up to \
+             {RESOURCES} for streams and buckets, and one more for each service with a memory: raise \
+             the limit",
+            known(allowance.streams, "streams")
+        ),
+        ErrorCode::STREAM_MAX_BYTES_REQUIRED => {
+            format!("the account demands a limit of size: set {variable}")
+        }
+        ErrorCode::STORAGE_RESOURCES_EXCEEDED
+        | ErrorCode::MEMORY_RESOURCES_EXCEEDED
+        | ErrorCode::INSUFFICIENT_RESOURCES
+        | ErrorCode::ACCOUNT_RESOURCES_EXCEEDED
+        | ErrorCode::STREAM_MAX_STREAM_BYTES_EXCEEDED => {
+            let bytes = u64::try_from(wanted.max_bytes).unwrap_or_default();
+            let limit = match (allowance.stream_bytes, allowance.storage) {
+                (Some(limit), _) if bytes > limit => format!(
+                    "the account allows {limit} bytes for one stream (`disk_max_stream_bytes`)"
+                ),
+                (_, Some((limit, left))) => {
+                    format!("the account has {limit} bytes (`max_store`), of which {left} are left")
+                }
+                _ => "the server has no room for that (`max_file_store`)".to_owned(),
+            };
+            format!(
+                "{bytes} bytes are to be reserved for it ({variable}), and {limit}: set {variable} to \
+                 less, or raise the limit"
+            )
+        }
+        ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED => format!(
+            "it is to have {} replicas (RAPIDS_REPLICAS), and the server is in no cluster: set \
+             RAPIDS_REPLICAS to 1, or use a cluster",
+            wanted.num_replicas
+        ),
+        ErrorCode::NO_LIMITS => format!(
+            "the account has no limits for {} replicas (RAPIDS_REPLICAS): set RAPIDS_REPLICAS to a \
+             number that `nats account info` shows",
+            wanted.num_replicas
+        ),
+        ErrorCode::STREAM_INVALID_CONFIG => {
+            "the server does not take its settings: change what it names there".to_owned()
+        }
+        _ => return None,
+    })
+}
+
+/// Changes a stream; the reason why not, where the server or its permissions stand against it.
+async fn update(connection: &Connection, config: Config) -> Result<Result<Info, String>> {
+    let subject = connection.api(&format!("STREAM.UPDATE.{}", config.name));
+    let updating = Box::pin(async {
+        match connection.jetstream.update_stream(&config).await {
+            Ok(info) => Ok(Ok(info)),
+            Err(error) => match error.kind() {
+                // A server that is busy or has no leader may take it later.
+                UpdateStreamErrorKind::JetStream(answer) if answer.code() < 500 => {
+                    Ok(Err(answer.to_string()))
+                }
+                _ => Err(error),
+            },
+        }
+    });
+    let action = format!("update the stream `{}`", config.name);
+    match connection.attempt(&action, &subject, updating).await {
+        Err(error @ Error::NotPermitted { .. }) => Ok(Err(error.to_string())),
+        updated => updated,
+    }
+}
+
+/// What is another setting now, for the log.
+fn changes(before: &Config, after: &Config) -> Vec<String> {
+    let mut list = Vec::new();
+    let mut compare = |setting: &str, before: String, after: String| {
+        if before != after {
+            list.push(format!("{setting} was {before} and is {after}"));
+        }
+    };
+    let seconds = |age: std::time::Duration| match age.as_secs() {
+        0 => "without end".to_owned(),
+        seconds => format!("{seconds} s"),
+    };
+    compare("max_age", seconds(before.max_age), seconds(after.max_age));
+    compare("duplicate_window", seconds(before.duplicate_window), seconds(after.duplicate_window));
+    let size = |config: &Config| config.max_message_size.to_string();
+    compare("max_msg_size", size(before), size(after));
+    let atomic = |config: &Config| config.allow_atomic_publish.to_string();
+    compare("allow_atomic", atomic(before), atomic(after));
+    list
+}

@@ -1,0 +1,261 @@
+//! Every stream and bucket of the bus, and its settings when it is created.
+
+use std::time::Duration;
+
+use async_nats::jetstream::stream::{
+    Config, DiscardPolicy, Republish, RetentionPolicy, StorageType,
+};
+
+use super::account::Allowance;
+use crate::config::Provision;
+use crate::names::{
+    DEAD_LETTER_SUBJECTS, DEAD_LETTERS, HANDLING, LETTERS_BUCKET, LIVE, ONCE, POSITIONS,
+    REPLAY_SUBJECTS, REPLAYS, SERVICES, STREAM, SUBJECT, memory_bucket,
+};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// How long the server recognises the id of a packet that it has seen.
+pub(super) const DUPLICATE_WINDOW: Duration = Duration::from_secs(600);
+
+/// How long a replay that is sent again is recognised.
+pub(super) const REPLAY_WINDOW: Duration = DAY;
+
+/// How long letters and replays are kept.
+const LETTERS_AGE: Duration = Duration::from_secs(90 * 86_400);
+
+/// What was done with a letter is known for longer than the letter, or it would wait again.
+const BEYOND_LETTERS: Duration = Duration::from_secs(30 * 86_400);
+
+/// Left free below the server's largest payload, so that every packet also fits as a dead letter
+/// with its headers.
+const DEAD_LETTER_HEADROOM: usize = 64 * 1024;
+
+/// Under this key the rapids note the largest message as the bus set it; another one is the
+/// operator's choice.
+pub(super) const OWN_LIMIT: &str = "rapids.max_msg_size";
+
+/// What the bus set before it noted that, on a server of the usual largest payload.
+pub(super) const FORMER_LIMIT: i32 = 983_040;
+
+/// The bytes of the largest packet where the server takes messages of so many.
+pub(crate) fn largest_message(max_payload: usize) -> usize {
+    max_payload.saturating_sub(DEAD_LETTER_HEADROOM).max(1)
+}
+
+/// The copies that the server sends of what it has stored.
+pub(crate) fn republish() -> Republish {
+    Republish { source: SUBJECT.to_owned(), destination: LIVE.to_owned(), headers_only: false }
+}
+
+/// One stream or bucket.
+#[derive(Debug, Clone)]
+pub(crate) struct Resource {
+    pub(super) kind: Kind,
+    /// Its settings, but for those that depend on the account and on what is stated.
+    pub(super) config: Config,
+    /// Whether what it holds must last as long as the configured age at least.
+    pub(super) must_last: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Rapids,
+    DeadLetters,
+    Replays,
+    Bucket,
+}
+
+impl Kind {
+    /// The variable for its size.
+    pub(super) fn variable(self) -> &'static str {
+        match self {
+            Self::Rapids => "RAPIDS_MAX_BYTES",
+            Self::DeadLetters => "RAPIDS_DEAD_LETTERS_MAX_BYTES",
+            Self::Replays => "RAPIDS_REPLAYS_MAX_BYTES",
+            Self::Bucket => "RAPIDS_BUCKET_MAX_BYTES",
+        }
+    }
+
+    pub(super) fn stated(self, provision: &Provision) -> Option<u64> {
+        match self {
+            Self::Rapids => provision.max_bytes,
+            Self::DeadLetters => provision.dead_letters_max_bytes,
+            Self::Replays => provision.replays_max_bytes,
+            Self::Bucket => provision.bucket_max_bytes,
+        }
+    }
+
+    /// Its bytes, and which share of what the account has left it may take, where nothing is stated
+    /// and a limit is needed.
+    fn usual(self, provision: &Provision) -> (u64, u64) {
+        match self {
+            Self::Rapids => (provision.max_bytes_or_default(), 2),
+            Self::DeadLetters => (256 << 20, 16),
+            Self::Replays | Self::Bucket => (64 << 20, 16),
+        }
+    }
+}
+
+impl Resource {
+    /// The rapids, on a server that takes messages of so many bytes.
+    pub(crate) fn rapids(provision: &Provision, max_payload: usize) -> Self {
+        let largest = i32::try_from(largest_message(max_payload)).unwrap_or(i32::MAX);
+        let max_age = provision.max_age_or_default();
+        let config = Config {
+            max_age,
+            max_messages: -1,
+            max_messages_per_subject: -1,
+            max_message_size: largest,
+            duplicate_window: within(DUPLICATE_WINDOW, max_age),
+            deny_delete: true,
+            deny_purge: true,
+            allow_atomic_publish: true,
+            republish: Some(republish()),
+            metadata: [(OWN_LIMIT.to_owned(), largest.to_string())].into(),
+            ..stream(STREAM, SUBJECT, "every packet of every service")
+        };
+        Self { kind: Kind::Rapids, config, must_last: false }
+    }
+
+    pub(crate) fn dead_letters() -> Self {
+        let description = "packets that a river could not handle, and why";
+        let config = Config {
+            max_age: LETTERS_AGE,
+            ..stream(DEAD_LETTERS, DEAD_LETTER_SUBJECTS, description)
+        };
+        Self { kind: Kind::DeadLetters, config, must_last: false }
+    }
+
+    pub(crate) fn replays() -> Self {
+        let config = Config {
+            max_age: LETTERS_AGE,
+            duplicate_window: REPLAY_WINDOW,
+            ..stream(REPLAYS, REPLAY_SUBJECTS, "packets that are to reach one river again")
+        };
+        Self { kind: Kind::Replays, config, must_last: false }
+    }
+
+    pub(crate) fn positions() -> Self {
+        bucket(POSITIONS, "positions of the services in exclusive delivery", Duration::ZERO)
+    }
+
+    pub(crate) fn services() -> Self {
+        bucket(SERVICES, "which stream each service reads, and how far it was", Duration::ZERO)
+    }
+
+    /// What was done with letters, which are kept for so long; zero is for good, `None` as long as
+    /// they are where the bus creates their stream.
+    pub(crate) fn letters(letters_age: Option<Duration>) -> Self {
+        let age = match letters_age.unwrap_or(LETTERS_AGE) {
+            Duration::ZERO => Duration::ZERO,
+            age => age.saturating_add(BEYOND_LETTERS),
+        };
+        bucket(LETTERS_BUCKET, "what was done with each dead letter", age)
+    }
+
+    /// Notes about packets, which the rapids keep for so long; zero is for good.
+    pub(crate) fn handling(packets_age: Duration) -> Self {
+        bucket(HANDLING, "packets that services have not finished", outlasting(packets_age))
+    }
+
+    /// The ledger of reactions to packets, which the rapids keep for so long; zero is for good.
+    pub(crate) fn once(packets_age: Duration) -> Self {
+        let description = "reactions that run once, and what came of them";
+        bucket(ONCE, description, outlasting(packets_age))
+    }
+
+    /// The memories of a service. That they end after a time is the operator's choice.
+    pub(crate) fn memory(service: &str) -> Self {
+        let description = format!("what the rivers of {service} remember");
+        let bucket = bucket(&memory_bucket(service), &description, Duration::ZERO);
+        Self { must_last: false, ..bucket }
+    }
+
+    /// The name of its stream.
+    pub(crate) fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    /// Such as "the bucket `RAPIDS_ONCE`".
+    pub(super) fn title(&self) -> String {
+        match (self.kind, self.config.name.strip_prefix("KV_")) {
+            (Kind::Bucket, Some(bucket)) => format!("the bucket `{bucket}`"),
+            _ => format!("the stream `{}`", self.config.name),
+        }
+    }
+
+    /// The settings to create it with. One without a stated size has the usual one, as far as the
+    /// account allows, or none.
+    pub(super) fn created(&self, provision: &Provision, allowance: &Allowance) -> Config {
+        let needs_limit = self.kind == Kind::Rapids || allowance.requires_max_bytes;
+        let bytes = self.kind.stated(provision).or_else(|| {
+            let (bytes, share) = self.kind.usual(provision);
+            needs_limit.then(|| allowance.fitted(bytes, share))
+        });
+        Config {
+            max_bytes: bytes.map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
+            num_replicas: provision.replicas.unwrap_or(1),
+            ..self.config.clone()
+        }
+    }
+}
+
+fn stream(name: &str, subjects: &str, description: &str) -> Config {
+    Config {
+        name: name.to_owned(),
+        subjects: vec![subjects.to_owned()],
+        description: Some(description.to_owned()),
+        retention: RetentionPolicy::Limits,
+        storage: StorageType::File,
+        discard: DiscardPolicy::New,
+        allow_direct: true,
+        ..Config::default()
+    }
+}
+
+/// A bucket whose keys keep their last value only, for this long; zero is for good.
+fn bucket(name: &str, description: &str, max_age: Duration) -> Resource {
+    let config = Config {
+        max_age,
+        max_messages_per_subject: 1,
+        deny_delete: true,
+        allow_rollup: true,
+        ..stream(&format!("KV_{name}"), &format!("$KV.{name}.>"), description)
+    };
+    Resource { kind: Kind::Bucket, config, must_last: true }
+}
+
+/// The server refuses a window that outlasts the messages.
+pub(super) fn within(window: Duration, max_age: Duration) -> Duration {
+    window.min(lasts(max_age))
+}
+
+/// An age in which zero is for good, to be compared.
+pub(super) fn lasts(max_age: Duration) -> Duration {
+    if max_age.is_zero() { Duration::MAX } else { max_age }
+}
+
+/// For how long to keep what is written down about packets of this age: at least a day, since
+/// replays, which are kept for longer, are redelivered too.
+fn outlasting(packets_age: Duration) -> Duration {
+    if packets_age.is_zero() { packets_age } else { packets_age.max(DAY) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_limited_only_where_somebody_asks_for_it() {
+        let (open, free) = (Provision::default(), Allowance::default());
+        let demanding = Allowance { requires_max_bytes: true, ..Allowance::default() };
+        let stated = Provision { bucket_max_bytes: Some(7), replicas: Some(3), ..open };
+        let once = Resource::once(DAY);
+        assert_eq!(once.created(&open, &free).max_bytes, -1);
+        assert_eq!(once.created(&open, &demanding).max_bytes, 64 << 20);
+        assert_eq!(once.created(&stated, &demanding).max_bytes, 7);
+        assert_eq!(once.created(&stated, &demanding).num_replicas, 3);
+        assert_eq!(Resource::dead_letters().created(&open, &demanding).max_bytes, 256 << 20);
+    }
+}
