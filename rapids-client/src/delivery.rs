@@ -46,6 +46,7 @@ mod taking;
 mod tally;
 mod tickets;
 mod turning;
+mod unended;
 pub(crate) mod window;
 
 pub(crate) use consumer::{Consumer, epoch_of};

@@ -12,25 +12,25 @@ impl DeadLetters {
     /// # Errors
     /// As for [`get`](Self::get).
     pub async fn history(&self, id: &LetterId) -> Result<Vec<StoredLetter>> {
-        let Some(stored) = self.get(id).await? else {
+        let Some(stored) = Box::pin(self.get(id)).await? else {
             return Ok(Vec::new());
         };
         // The first may have expired, and with it the way from there.
         let first = match &stored.letter.first {
-            Some(first) => self.get(first).await?,
+            Some(first) => Box::pin(self.get(first)).await?,
             None => Some(stored.clone()),
         };
         let mut next = match first {
-            Some(first) => Some(self.earliest(first).await?),
+            Some(first) => Some(Box::pin(self.earliest(first)).await?),
             None => None,
         };
         let mut letters = Vec::new();
         while let Some(letter) = next {
-            next = self.later(&letter.letter.id).await?;
-            self.add_with_replays(letter, &mut letters).await?;
+            next = Box::pin(self.later(&letter.letter.id)).await?;
+            Box::pin(self.add_with_replays(letter, &mut letters)).await?;
         }
         if letters.iter().all(|letter| letter.letter.id != *id) {
-            self.add_with_replays(stored, &mut letters).await?;
+            Box::pin(self.add_with_replays(stored, &mut letters)).await?;
         }
         Ok(letters)
     }
@@ -38,7 +38,7 @@ impl DeadLetters {
     /// Goes back to the first epoch of which there is a letter.
     async fn earliest(&self, mut letter: StoredLetter) -> Result<StoredLetter> {
         while let Some(former) = &letter.letter.former {
-            let Some(earlier) = self.get(former).await? else {
+            let Some(earlier) = Box::pin(self.get(former)).await? else {
                 break;
             };
             letter = earlier;
@@ -52,7 +52,7 @@ impl DeadLetters {
         while let Some(message) = streams::letter(&self.connection, &next).await? {
             let letter = DeadLetter::read(next.clone(), &message.headers, Bytes::new());
             if letter.is_ok_and(|letter| letter.former.as_ref() == Some(id)) {
-                return self.get(&next).await;
+                return Box::pin(self.get(&next)).await;
             }
             next = next.next_edition();
         }
@@ -68,7 +68,7 @@ impl DeadLetters {
         let mut next = Some(letter);
         while let Some(letter) = next {
             next = match &letter.again {
-                Some(again) => self.get(again).await?,
+                Some(again) => Box::pin(self.get(again)).await?,
                 None => None,
             };
             letters.push(letter);

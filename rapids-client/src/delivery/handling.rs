@@ -18,9 +18,10 @@ use super::notes::Noted;
 use super::place::Turn;
 use super::reactor::{Job, Reacted};
 use super::tickets::Ticket;
+use super::unended::Unended;
 use crate::backoff;
 use crate::error::with_causes;
-use crate::memory::{Crowded, MemoryKey, Record};
+use crate::memory::{MemoryKey, Record};
 use crate::notices::Notices;
 use crate::packet::Packet;
 use crate::rapids::{Outgoing, Outputs, SentOutputs};
@@ -304,56 +305,7 @@ const COLLISION: Duration = Duration::from_millis(10);
 const CLAIMED_ELSEWHERE: Duration = Duration::from_millis(500);
 
 /// When a packet is tried again that its memory has no room for, or whose store is out of reach.
-const LATER: Duration = Duration::from_secs(1);
-
-/// Why a reaction did not come to its end.
-enum Unended {
-    Failed(anyhow::Error),
-    Unready(Duration),
-    Refused(Error),
-    Stopping,
-}
-
-impl Unended {
-    /// As the end of a reaction that may have had an effect outside of the bus.
-    fn after_effect(self) -> Self {
-        match self {
-            Self::Failed(error) if matches!(error.downcast_ref(), Some(Error::Refused { .. })) => {
-                let told = "it ran, and its effect may have happened, but what it returned cannot \
-                            be published";
-                Self::Failed(error.context(told))
-            }
-            other => other,
-        }
-    }
-}
-
-impl From<Unended> for End {
-    fn from(unended: Unended) -> Self {
-        match unended {
-            Unended::Failed(error) => Self::Failed(error),
-            Unended::Unready(wait) => Self::Unready(wait),
-            Unended::Refused(error) => Self::Refused(error),
-            Unended::Stopping => Self::Stopping,
-        }
-    }
-}
-
-impl From<anyhow::Error> for Unended {
-    fn from(error: anyhow::Error) -> Self {
-        if error.is::<Crowded>() {
-            warn!("to be tried again: {error}");
-            return Self::Unready(LATER);
-        }
-        Self::Failed(error)
-    }
-}
-
-impl From<Error> for Unended {
-    fn from(error: Error) -> Self {
-        Self::Failed(error.into())
-    }
-}
+pub(super) const LATER: Duration = Duration::from_secs(1);
 
 /// A server that does not answer is no fault of the packet: waits to try again.
 async fn out_of_reach(key: &MemoryKey, attempt: u32, error: &Error) {

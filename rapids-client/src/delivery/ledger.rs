@@ -54,7 +54,7 @@ impl Stored for Entry {}
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Parts {
-    /// The revision of the claim, which no other attempt had.
+    /// Which attempt to write it down they are of; random.
     of: u64,
     count: usize,
     bytes: usize,
@@ -168,12 +168,14 @@ impl Ledger {
     /// left of one that was not finished goes with its age.
     async fn write_parts(&self, claimed: &mut Claimed, json: &[u8]) -> Result<Option<Parts>> {
         let chunks = json.chunks(self.bucket.largest_value());
-        let parts = Parts { of: claimed.revision, count: chunks.len(), bytes: json.len() };
+        let parts = Parts { of: fastrand::u64(..), count: chunks.len(), bytes: json.len() };
         let key = claimed.key.clone();
         let mut renewed = Instant::now();
         for (key, chunk) in parts.keys(&key).zip(chunks) {
-            // One that is there is of an attempt that was not answered, and the same.
-            self.bucket.save(&key, Bytes::copy_from_slice(chunk), 0).await?;
+            let chunk = Bytes::copy_from_slice(chunk);
+            if self.bucket.save(&key, chunk, 0).await?.is_none() {
+                return Err(foreign(ONCE, &key, "it was there before"));
+            }
             if renewed.elapsed() > RENEWAL {
                 if !self.renew(claimed).await? {
                     return Ok(None);
@@ -186,7 +188,7 @@ impl Ledger {
 
     /// Reads what was written down in parts.
     async fn read_parts(&self, key: &str, parts: &Parts) -> Result<Vec<Box<RawValue>>> {
-        let mut json = Vec::with_capacity(parts.bytes);
+        let mut json = Vec::new();
         for part in parts.keys(key) {
             let (chunk, _) = self.bucket.load(&part).await?;
             json.extend_from_slice(&chunk.ok_or_else(|| foreign(ONCE, &part, "it is missing"))?);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::MemoryKey;
+use super::{Floors, MemoryKey};
 use crate::packet::Packet;
 use crate::stored::Stored;
 
@@ -20,29 +20,6 @@ const MOST_IDS: usize = 2_048;
 #[derive(Debug, thiserror::Error)]
 #[error("the memory holds {MOST_IDS} packets that may come again")]
 pub(crate) struct Crowded;
-
-/// Up to where the server delivers nothing again, on either stream.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Floors {
-    pub(crate) rapids: u64,
-    pub(crate) replays: u64,
-}
-
-impl Floors {
-    fn are_zero(&self) -> bool {
-        *self == Self::default()
-    }
-
-    fn raise(&mut self, floors: Self) {
-        self.rapids = self.rapids.max(floors.rapids);
-        self.replays = self.replays.max(floors.replays);
-    }
-
-    fn is_below(self, Folded(_, sequence, is_replay): &Folded) -> bool {
-        *sequence <= if *is_replay { self.replays } else { self.rapids }
-    }
-}
 
 /// The memory of one key, with what makes each packet move it exactly one step.
 ///
@@ -141,7 +118,7 @@ impl Record {
             return self.recorded(river, packet.id());
         }
         let delivery = Folded::new(packet);
-        if delivery.1 > 0 && self.floors.is_below(&delivery) {
+        if delivery.1 > 0 && self.floors.are_above(delivery.1, delivery.2) {
             return Ok(Vec::new());
         }
         if self.folded.get(river).map_or(0, Vec::len) >= MOST_IDS {
@@ -182,7 +159,7 @@ impl Record {
             let mut position = 0;
             folded.retain(|folded| {
                 position += 1;
-                position > newest || !floors.is_below(folded)
+                position > newest || !floors.are_above(folded.1, folded.2)
             });
         }
         let folded = &self.folded;

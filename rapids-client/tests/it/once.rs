@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rapids_client::{Config, Delivery, Packet, River, Service};
+use rapids_client::{Config, Delivery, Kind, Packet, River, Service};
 use serde_json::json;
 
 use crate::harness::{Bench, config};
@@ -103,6 +103,22 @@ async fn outputs_that_are_too_large_together_are_kept_and_said_again() {
     bench.quiet(&["payment"]).await;
     assert_eq!(diary.lines(), ["runs"]);
     assert!(bench.letters().await.is_empty());
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn an_output_that_no_stream_takes_is_rejected_with_the_word_that_it_ran() {
+    let bench = Bench::start().await;
+    let large = River::new("large")
+        .event("placed")
+        .once()
+        .react(|_: Packet| async { Ok(Packet::event("part").with("pad", "x".repeat(2_000_000))) });
+    let service = bench.run(bench.service("payment", [large])).await;
+    bench.rapids.publish(placed(0.0)).await.unwrap();
+    let letter = bench.letter("payment.large.1").await.letter;
+    assert_eq!(letter.kind, Kind::Rejected);
+    assert!(letter.reason.contains("its effect may have happened"), "{}", letter.reason);
+    assert!(letter.causes[0].contains("the limit is"), "{:?}", letter.causes);
     service.stop().await;
 }
 
