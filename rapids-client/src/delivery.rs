@@ -28,6 +28,7 @@ mod held;
 mod in_hand;
 mod intake;
 mod ledger;
+mod look;
 mod losses;
 mod memories;
 mod notes;

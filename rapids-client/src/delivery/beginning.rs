@@ -55,6 +55,16 @@ impl Beginning {
             .or(entry.floor().map(Self::Deleted))
     }
 
+    /// Up to where the service was done, if it goes on from there.
+    fn floor(self) -> Option<u64> {
+        match self {
+            Self::New(_) | Self::Moved(_) => None,
+            Self::Exclusive(floor) | Self::Deleted(NotedFloor { sequence: floor, .. }) => {
+                Some(floor)
+            }
+        }
+    }
+
     fn start(self) -> Start {
         match self {
             Self::New(start) => start,
@@ -97,10 +107,11 @@ pub(crate) async fn ensure_consumer(
         consumer.delete().await?;
         found = None;
     }
-    let ensured = match found {
+    let (ensured, done) = match found {
         Some(found) => {
             resume(&consumer, service, &found).await?;
-            found
+            let delivered = found.delivered.stream_sequence;
+            (found, delivered)
         }
         None => make(&consumer, service, facts, (entry, released)).await?,
     };
@@ -120,7 +131,8 @@ pub(crate) async fn ensure_consumer(
         standing: Standing {
             first: facts.first_sequence,
             deliveries: ensured.delivered.consumer_sequence,
-            delivered: ensured.delivered.stream_sequence,
+            // What expired behind the floor was read by nobody, and the consumer begins behind that.
+            delivered: done,
         },
         epoch,
         created: timestamp(ensured.created),
@@ -128,13 +140,14 @@ pub(crate) async fn ensure_consumer(
     })
 }
 
-/// Makes a position where there is none; another instance may be faster.
+/// Makes a position where there is none, and tells up to where everything was delivered or skipped;
+/// another instance may be faster.
 async fn make(
     consumer: &Consumer<'_>,
     service: &Service,
     facts: &StreamFacts,
     (entry, released): (&ServiceEntry, Option<u64>),
-) -> Result<Info> {
+) -> Result<(Info, u64)> {
     let name = service.name();
     let Some(beginning) = Beginning::of(entry, released, service.start()) else {
         return Err(consumer.lost(format!(
@@ -151,13 +164,15 @@ async fn make(
     }
     if let Some(created) = consumer.create(wanted).await? {
         announce(name, beginning, facts, &created);
-        return Ok(created);
+        let begins = created.delivered.stream_sequence;
+        return Ok((created, beginning.floor().unwrap_or(begins)));
     }
     let found = consumer.info().await?.ok_or_else(|| {
         consumer.lost("its consumer is deleted as fast as it is created".to_owned())
     })?;
     resume(consumer, service, &found).await?;
-    Ok(found)
+    let delivered = found.delivered.stream_sequence;
+    Ok((found, delivered))
 }
 
 /// Makes sure that the stream reaches as far as the position.

@@ -16,6 +16,7 @@ use super::delivered::Delivered;
 use super::entry_keeper::{EntryKeeper, Learned};
 use super::floor::Floor;
 use super::handling::Handling;
+use super::look::{Looked, look};
 use super::losses::{Loss, Losses, Standing};
 use super::place::Place;
 use super::replays;
@@ -24,7 +25,6 @@ use crate::connection::Connection;
 use crate::error::with_causes;
 use crate::memory::Floors;
 use crate::rapids::stream;
-use crate::rapids::timestamp;
 use crate::{Error, Result};
 
 /// The chores of one service; each kind runs at most once at a time.
@@ -41,6 +41,8 @@ pub(crate) struct Chores {
     forgetting: FuturesUnordered<LocalBoxFuture<'static, ()>>,
     /// Why to look for the position once more, since what is under way began before the reason.
     look_again: Option<String>,
+    /// Why it is not noted how far the service is, as it was told last.
+    unnoted: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,10 +57,10 @@ enum Chore {
 /// What came of a chore.
 enum Outcome {
     Nothing,
-    Stands(Standing),
-    /// The position is gone, or another one.
-    Gone(&'static str),
+    Looked(Looked),
     Learned(Learned),
+    /// How far the service is, is not noted.
+    Unnoted(Error),
 }
 
 /// What a service is to know of a chore that is done.
@@ -91,6 +93,7 @@ impl Chores {
             kinds: Vec::new(),
             forgetting: FuturesUnordered::new(),
             look_again: None,
+            unnoted: None,
         };
         let loss = chores.losses.stands(standing);
         chores.report(loss);
@@ -119,18 +122,32 @@ impl Chores {
         }
         Ok(match outcome {
             Outcome::Nothing => News::None,
-            Outcome::Stands(standing) => {
+            Outcome::Looked(Looked::Stands(standing)) => {
                 let loss = self.losses.stands(standing);
                 self.report(loss);
                 News::None
             }
-            Outcome::Gone(how) => News::Gone(how),
+            Outcome::Looked(Looked::Gone(how)) => News::Gone(how),
+            Outcome::Unnoted(error) => {
+                self.unnoted(&error);
+                News::None
+            }
             // In exclusive delivery the record tells by itself.
             Outcome::Learned(Learned { is_moved: true, .. }) if self.is_shared() => {
                 News::Gone("was moved")
             }
             Outcome::Learned(Learned { conflict, .. }) => News::Rivers(conflict),
         })
+    }
+
+    /// Says so once if it is refused. A server that is away is told of by others.
+    fn unnoted(&mut self, error: &Error) {
+        let told = with_causes(error);
+        if matches!(error, Error::Server { .. }) || self.unnoted.as_ref() == Some(&told) {
+            return debug!("how far it is, is not noted: {told}");
+        }
+        warn!("how far {} is, is not noted, for when its position is lost: {told}", self.service);
+        self.unnoted = Some(told);
     }
 
     fn is_shared(&self) -> bool {
@@ -207,7 +224,7 @@ impl Chores {
         let remembers = self.handling.memories.is_some();
         self.begin(Chore::Position, async move {
             let consumer = Consumer::new(&connection, &service);
-            match standing(&connection, &consumer, created, reached, remembers).await {
+            match look(&consumer, created, reached, remembers).await {
                 // A server that is away says nothing about the position.
                 Err(error @ Error::Server { .. }) => {
                     if let Some(reason) = reason {
@@ -215,7 +232,7 @@ impl Chores {
                     }
                     Ok(Outcome::Nothing)
                 }
-                stands => stands,
+                looked => looked.map(Outcome::Looked),
             }
         });
     }
@@ -275,11 +292,7 @@ impl Chores {
         self.begin(Chore::Entry, async move {
             match noting.await {
                 Ok(learned) => Ok(Outcome::Learned(learned)),
-                Err(error @ Error::Server { .. }) => {
-                    debug!("how far it is, is not noted: {}", with_causes(&error));
-                    Ok(Outcome::Nothing)
-                }
-                Err(error) => Err(error),
+                Err(error) => Ok(Outcome::Unnoted(error)),
             }
         });
     }
@@ -318,56 +331,4 @@ fn warn_if_nearly_stuck(info: &Info) {
              reactions fail"
         );
     }
-}
-
-/// How the position, which had reached this sequence, stands to the stream.
-///
-/// # Errors
-/// `Position` if it is gone or does not fit.
-async fn standing(
-    connection: &Connection,
-    consumer: &Consumer<'_>,
-    (created, consumer_created): (Timestamp, Timestamp),
-    reached: u64,
-    remembers: bool,
-) -> Result<Outcome> {
-    let anew = || {
-        let oblivion = consumer.oblivion(remembers);
-        format!("to begin anew in another one, run {oblivion} and start the service again")
-    };
-    // The stream before the position: what is beyond the position then, expired before.
-    let same_stream = async || {
-        let Some(stream) = stream::info(connection).await? else {
-            return Err(consumer.lost(format!("the stream was deleted while it ran; {}", anew())));
-        };
-        if timestamp(stream.created) != created {
-            return Err(consumer.lost(format!("the stream was made anew while it ran; {}", anew())));
-        }
-        Ok(stream)
-    };
-    let stream = same_stream().await?;
-    let Some(position) = consumer.info().await? else {
-        // The stream may have taken it along just now.
-        same_stream().await?;
-        return Ok(Outcome::Gone("was deleted"));
-    };
-    if timestamp(position.created) != consumer_created {
-        return Ok(Outcome::Gone("was made anew"));
-    }
-    let (deliveries, delivered) =
-        (position.delivered.consumer_sequence, position.delivered.stream_sequence);
-    // The server moves a position back together with a stream that has lost its end.
-    let reached = reached.max(delivered);
-    if reached > stream.state.last_sequence {
-        // Others may have published and read meanwhile.
-        let last = consumer.last_sequence().await?;
-        if reached > last {
-            return Err(consumer.lost(format!(
-                "it was at sequence {reached}, but the stream ends at {last} now: the server has \
-                 lost packets, or has older ones from a backup; start the service again to go on \
-                 with what comes"
-            )));
-        }
-    }
-    Ok(Outcome::Stands(Standing { first: stream.state.first_sequence, deliveries, delivered }))
 }

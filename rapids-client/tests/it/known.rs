@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::pull::Config as PullConfig;
 use async_nats::jetstream::consumer::{Consumer, FromConsumer};
-use rapids_client::{Delivery, Error, Moving, Packet, River, Service, Start};
+use rapids_client::{Delivery, Error, Moving, Service, Start};
 use serde_json::{Value, json};
 
 use crate::harness::{Bench, Running, called, config, soon};
-use crate::log;
 use crate::positions::{Seen, bucket, count};
+use crate::{log, losses};
 
 /// A server on which three calls were made and handled by a service that was stopped then.
-async fn known(service: &str) -> (Bench, Seen) {
+pub(crate) async fn known(service: &str) -> (Bench, Seen) {
     log::keep();
     let bench = Bench::of(Delivery::Shared).await;
     let seen = Seen::default();
@@ -26,26 +26,26 @@ async fn known(service: &str) -> (Bench, Seen) {
     (bench, seen)
 }
 
-async fn publish(bench: &Bench, calls: impl IntoIterator<Item = u64>) {
+pub(crate) async fn publish(bench: &Bench, calls: impl IntoIterator<Item = u64>) {
     bench.rapids.publish_all(calls.into_iter().map(called)).await.unwrap();
 }
 
-async fn delete_consumer(bench: &Bench, service: &str) {
+pub(crate) async fn delete_consumer(bench: &Bench, service: &str) {
     bench.jetstream().await.delete_consumer_from_stream(service, "RAPIDS").await.unwrap();
 }
 
 /// What is noted of a service.
-async fn entry(bench: &Bench, service: &str) -> Value {
+pub(crate) async fn entry(bench: &Bench, service: &str) -> Value {
     let entry = bucket(bench, "RAPIDS_SERVICES").await.get(service).await.unwrap().unwrap();
     serde_json::from_slice(&entry).unwrap()
 }
 
-async fn put_entry(bench: &Bench, service: &str, entry: &Value) {
+pub(crate) async fn put_entry(bench: &Bench, service: &str, entry: &Value) {
     let entries = bucket(bench, "RAPIDS_SERVICES").await;
     entries.put(service, entry.to_string().into()).await.unwrap();
 }
 
-async fn sees(seen: &Seen, calls: impl IntoIterator<Item = u64>) {
+pub(crate) async fn sees(seen: &Seen, calls: impl IntoIterator<Item = u64>) {
     let calls = BTreeSet::from_iter(calls);
     soon("the calls", async {
         while !calls.is_subset(&seen.all()) {
@@ -148,65 +148,44 @@ async fn a_service_that_has_handled_nothing_yet_goes_on_where_it_started() {
 }
 
 #[tokio::test]
-async fn each_move_of_a_position_begins_an_epoch() {
-    for delivery in [Delivery::Shared, Delivery::Exclusive] {
-        let bench = Bench::of(delivery).await;
-        let seen = Seen::default();
-        bench.run(bench.service("moved", [seen.river()])).await.stop().await;
-        assert_eq!(entry(&bench, "moved").await.get("epoch"), None);
-        for epoch in 1..=2 {
-            let moving = bench.rapids.move_position("moved", Start::Beginning, Moving::new());
-            assert!(moving.await.unwrap().is_some());
-            bench.run(bench.service("moved", [seen.river()])).await.stop().await;
-            assert_eq!(entry(&bench, "moved").await["epoch"], epoch);
+async fn what_expired_while_a_service_had_no_consumer_is_told() {
+    let (bench, seen) = known("late").await;
+    publish(&bench, 4..=6).await;
+    losses::keep(&bench, Duration::from_millis(200)).await;
+    losses::expired(&bench).await;
+    delete_consumer(&bench, "late").await;
+    let running = bench.run(bench.service("late", [seen.river()])).await;
+    let lost = bench.fact("late", "lost").await;
+    assert_eq!(lost, "3 packets expired unread, the last of them packets 4 to 6");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_service_that_may_not_write_its_entry_works_on_and_says_so_once() {
+    log::keep();
+    let bench = Bench::with_config(
+        r#"authorization { users: [
+            {user: admin, password: a}
+            {user: worker, password: w, permissions: {publish: {deny: ["$KV.RAPIDS_SERVICES.>"]}}}
+        ] }
+        no_auth_user: admin"#,
+    )
+    .await;
+    let seen = Seen::default();
+    bench.run(bench.service("unwritten", [seen.river()])).await.stop().await;
+    let worker = bench.config().user_and_password("worker", "w");
+    let running = bench.run(Service::new("unwritten", worker).river(seen.river())).await;
+    publish(&bench, 1..=3).await;
+    let warned = || log::of("unwritten").iter().any(|line| line.contains("is not noted, for when"));
+    soon("it says so", async {
+        while !warned() {
+            tokio::task::yield_now().await;
         }
-    }
-}
-
-#[tokio::test]
-async fn a_position_in_shared_delivery_is_moved_while_its_service_is_down() {
-    let (bench, seen) = known("moved-down").await;
-    let moved = bench.rapids.move_position("moved-down", Start::Sequence(2), Moving::new()).await;
-    let moved = moved.unwrap().unwrap();
-    assert_eq!((moved.next, moved.pending, moved.again, moved.skipped), (2, 2, 2, 0));
-    assert_eq!(entry(&bench, "moved-down").await["epoch"], 1);
-    let running = bench.run(bench.service("moved-down", [seen.river()])).await;
-    sees(&seen, [2, 3]).await;
-    bench.quiet(&["moved-down"]).await;
-    running.stop().await;
-    assert_eq!(seen.take(), [2, 3]);
-    assert_eq!(entry(&bench, "moved-down").await["target"], Value::Null, "it was made there");
-
-    publish(&bench, 4..=5).await;
-    let moved = bench.rapids.move_position("moved-down", Start::Now, Moving::new()).await;
-    let moved = moved.unwrap().unwrap();
-    assert_eq!((moved.next, moved.pending, moved.again, moved.skipped), (6, 0, 0, 2));
-    let running = bench.run(bench.service("moved-down", [seen.river()])).await;
-    publish(&bench, [6]).await;
-    bench.quiet(&["moved-down"]).await;
-    running.stop().await;
-    assert_eq!(seen.take(), [6]);
-}
-
-#[tokio::test]
-async fn a_position_in_shared_delivery_is_moved_while_its_instances_run() {
-    let (bench, seen) = known("moved-up").await;
-    let one = bench.run(bench.service("moved-up", [seen.river()])).await;
-    let other = bench.run(bench.service("moved-up", [seen.river()])).await;
-    let moving = bench.rapids.move_position("moved-up", Start::Beginning, Moving::new());
-    assert_eq!(moving.await.unwrap().unwrap().again, 3);
-    sees(&seen, 1..=3).await;
+    })
+    .await;
     publish(&bench, [4]).await;
     sees(&seen, 1..=4).await;
-    bench.quiet(&["moved-up"]).await;
-    let up = bench.rapids.services(Duration::from_millis(300)).await.unwrap();
-    assert!(up.iter().all(|instance| !instance.facts.contains_key("lost")), "{up:?}");
-    let forgetting = Moving::new().forget();
-    let refused = bench.rapids.move_position("moved-up", Start::Beginning, forgetting).await;
-    let refused = refused.unwrap_err().to_string();
-    assert!(refused.contains("stop all instances"), "{refused}");
-    one.stop().await;
-    other.stop().await;
+    running.stop().await;
 }
 
 #[tokio::test]
@@ -243,40 +222,6 @@ async fn a_service_that_is_started_again_from_the_beginning_says_nothing_alarmin
         }
         let warnings = log::of(name).into_iter().filter(|line| line.contains("WARN"));
         assert_eq!(warnings.collect::<Vec<_>>(), Vec::<String>::new());
-    }
-}
-
-#[tokio::test]
-async fn memories_whose_bucket_is_gone_end_the_service_until_empty_ones_are_asked_for() {
-    for (delivery, name) in [(Delivery::Shared, "mindful-s"), (Delivery::Exclusive, "mindful-e")] {
-        let bench = Bench::of(delivery).await;
-        let memories = format!("RAPIDS_MEMORY_{name}");
-        let running = bench.run(bench.service(name, [count()])).await;
-        publish(&bench, 1..=3).await;
-        bench.quiet(&[name]).await;
-        running.stop().await;
-        bench.jetstream().await.delete_key_value(&memories).await.unwrap();
-        for is_empty in [false, true] {
-            if is_empty {
-                let made = async_nats::jetstream::kv::Config {
-                    bucket: memories.clone(),
-                    ..Default::default()
-                };
-                bench.jetstream().await.create_key_value(made).await.unwrap();
-            }
-            let ended = Running::spawn(bench.service(name, [count()])).ended().await.to_string();
-            assert!(ended.contains(&memories), "{ended}");
-            assert!(ended.contains(&format!("`rapids position {name} --to-beginning --forget`")));
-        }
-        let forgetting = Moving::new().forget();
-        bench.rapids.move_position(name, Start::Beginning, forgetting).await.unwrap().unwrap();
-        for _ in 0..2 {
-            let running = bench.run(bench.service(name, [count()])).await;
-            bench.quiet(&[name]).await;
-            running.stop().await;
-        }
-        let record = bucket(&bench, &memories).await.get("counts.all").await.unwrap().unwrap();
-        assert_eq!(serde_json::from_slice::<Value>(&record).unwrap()["memory"], 3);
     }
 }
 
@@ -319,53 +264,4 @@ async fn the_wait_that_an_operator_set_stays_unless_another_is_asked_for() {
     let asked = unasked.ack_wait(Duration::from_secs(7));
     bench.run(service(asked)).await.stop().await;
     assert_eq!(ack_waits(&bench, "waiting").await, [7, 7]);
-}
-
-fn named(river: &str, event: &str) -> River {
-    River::new(river).event(event).react(|_: Packet| async { Ok(()) })
-}
-
-#[tokio::test]
-async fn two_programs_of_one_name_with_different_rivers_are_told_by_both() {
-    log::keep();
-    let bench = Bench::of(Delivery::Shared).await;
-    let one = bench.run(bench.service("twofold", [named("charge", "x"), named("both", "x")])).await;
-    let other = bench.run(bench.service("twofold", [named("ship", "x"), named("both", "x")])).await;
-    let told = soon("both tell", async {
-        loop {
-            let up = bench.rapids.services(Duration::from_millis(100)).await.unwrap();
-            let told: Vec<_> = up.iter().filter_map(|it| it.facts.get("rivers").cloned()).collect();
-            if told.len() == 2 {
-                return told.concat();
-            }
-        }
-    })
-    .await;
-    assert!(told.contains("`charge`") && told.contains("`ship`"), "{told}");
-    assert!(!told.contains("`both`"), "{told}");
-    let warnings: Vec<_> =
-        log::of("twofold").into_iter().filter(|line| line.contains("WARN")).collect();
-    assert_eq!(warnings.len(), 2, "{warnings:?}");
-    other.stop().await;
-    bench.no_fact("twofold", "rivers").await;
-    one.stop().await;
-}
-
-#[tokio::test]
-async fn an_update_that_changes_rules_alone_is_told_and_not_warned_of() {
-    log::keep();
-    let bench = Bench::of(Delivery::Shared).await;
-    let one = bench.run(bench.service("rolling", [named("charge", "x")])).await;
-    let other = bench.run(bench.service("rolling", [named("charge", "y")])).await;
-    soon("it is told", async {
-        while !log::of("rolling").concat().contains("other rules") {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
-    let up = bench.rapids.services(Duration::from_millis(300)).await.unwrap();
-    assert!(up.iter().all(|instance| instance.facts.is_empty()), "{up:?}");
-    assert!(!log::of("rolling").concat().contains("WARN"));
-    one.stop().await;
-    other.stop().await;
 }

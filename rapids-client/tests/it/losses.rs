@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use crate::harness::{Bench, called, echo, soon};
 
 /// From now on packets are kept this long.
-async fn keep(bench: &Bench, age: Duration) {
+pub(crate) async fn keep(bench: &Bench, age: Duration) {
     let jetstream = bench.jetstream().await;
     let found = jetstream.get_stream("RAPIDS").await.unwrap().cached_info().config.clone();
     let window = age.min(Duration::from_secs(600));
@@ -21,7 +21,7 @@ async fn keep(bench: &Bench, age: Duration) {
 }
 
 /// Waits until all that was published has expired.
-async fn expired(bench: &Bench) {
+pub(crate) async fn expired(bench: &Bench) {
     let jetstream = bench.jetstream().await;
     soon("everything expires", async {
         while jetstream.get_stream("RAPIDS").await.unwrap().cached_info().state.messages > 0 {}
