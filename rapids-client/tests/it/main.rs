@@ -22,4 +22,5 @@ mod outcomes;
 mod positions;
 mod process;
 mod publishing;
+mod security;
 mod trouble;
