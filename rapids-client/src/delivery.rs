@@ -36,7 +36,7 @@ mod position;
 mod pull;
 mod rate;
 pub(crate) mod reactor;
-mod replays;
+pub(crate) mod replays;
 mod schedule;
 mod suspects;
 mod taking;

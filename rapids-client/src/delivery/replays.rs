@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::pull::Config as PullConfig;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, Info};
 use async_nats::jetstream::context::RequestError;
@@ -38,7 +39,8 @@ pub(crate) async fn ensure(
     Ok(())
 }
 
-/// Up to where the server will deliver no replay again.
+/// Up to where the server will deliver no replay again; 0 as long as the service has never asked for
+/// any.
 pub(crate) async fn floor(connection: &Connection, service: &str) -> Result<u64> {
     let request = format!("CONSUMER.INFO.{REPLAYS}.{service}");
     let subject = connection.api(&request);
@@ -47,6 +49,7 @@ pub(crate) async fn floor(connection: &Connection, service: &str) -> Result<u64>
     let action = format!("read the position of `{service}` on {REPLAYS}");
     match connection.attempt::<_, RequestError>(&action, &subject, asking).await? {
         Response::Ok::<Info>(info) => Ok(info.ack_floor.stream_sequence),
+        Response::Err { error } if error.error_code() == ErrorCode::CONSUMER_NOT_FOUND => Ok(0),
         Response::Err { error } => Err(Error::Server { action, source: error.into() }),
     }
 }
