@@ -41,6 +41,11 @@ chaos *ARGS: (_build "-p" "demo")
 river NAME: (_known NAME) _server (_build "-p" "rivers" "--bin" NAME)
     @exec cargo run -q -p rivers --bin "$1"
 
+# Run several services in one process, as an example in rivers/examples bundles them
+[group('rivers')]
+bundle NAME='shop': _server (_build "-p" "rivers" "--example" NAME)
+    @exec cargo run -q -p rivers --example "$1"
+
 # Run all services, each line with its service in front; Ctrl-C stops them
 [group('rivers')]
 rivers: _server (_build "-p" "rivers" "--bins")

@@ -16,6 +16,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// What is said of a file that is no service, behind its name.
+const MISSING: &str = "has no `pub(crate) fn service() -> rapids_client::Result<Service>`, by which \
+                       it would be bundled: add it, as in rivers/template.rs, or move the file to \
+                       rivers/examples if it is no service";
+
+/// Whether the text of a file has the function that makes its service.
+fn declares_service(text: &str) -> bool {
+    let is_it =
+        |line: &str| line.strip_prefix("pub").is_some_and(|line| line.contains("fn service() -> "));
+    text.lines().any(is_it)
+}
+
 /// A module for each file, and a function that makes the service of each.
 fn listed(folder: &Path) -> Result<String, Box<dyn Error>> {
     let (mut modules, mut services) = (String::new(), String::new());
@@ -23,6 +35,10 @@ fn listed(folder: &Path) -> Result<String, Box<dyn Error>> {
     files.sort_by_key(fs::DirEntry::path);
     let is_river = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "rs");
     for (number, path) in files.iter().map(fs::DirEntry::path).filter(is_river).enumerate() {
+        println!("cargo::rerun-if-changed={}", path.display());
+        if !declares_service(&fs::read_to_string(&path)?) {
+            println!("cargo::error={} {MISSING}", path.display());
+        }
         writeln!(modules, "#[path = {path:?}]\nmod river_{number};")?;
         writeln!(services, "        river_{number}::service()?,")?;
     }
@@ -31,4 +47,24 @@ fn listed(folder: &Path) -> Result<String, Box<dyn Error>> {
         "{modules}\npub(super) fn services() -> rapids_client::Result<Vec<rapids_client::Service>> \
          {{\n    {services}\n}}\n"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Path, declares_service, fs, listed};
+
+    #[test]
+    fn a_file_without_a_service_is_told_from_one_with() {
+        assert!(declares_service(include_str!("../rivers/template.rs")));
+        assert!(!declares_service("fn main() {}\n// pub(crate) fn service() -> Service\n"));
+        assert!(!declares_service("fn service() -> Result<Service> {\n"));
+    }
+
+    #[test]
+    fn every_river_has_its_module_and_its_service() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rivers/src/bin");
+        let listed = listed(&folder).unwrap();
+        let files = fs::read_dir(folder).unwrap().count();
+        assert_eq!(listed.matches("::service()?,").count(), files);
+    }
 }

@@ -23,6 +23,13 @@ pub(crate) enum Ending {
     No,
 }
 
+impl Ending {
+    /// Yes if both are.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self::from(self == Self::Yes && other == Self::Yes)
+    }
+}
+
 impl From<bool> for Ending {
     fn from(yes: bool) -> Self {
         if yes { Self::Yes } else { Self::No }

@@ -24,8 +24,6 @@ mod times;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use arguments::Arguments;
 use ending::Ending;
 use interrupt::Interrupt;
@@ -33,7 +31,7 @@ use screen::Screen;
 use session::Session;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::read();
     let screen = Screen::new(arguments.color);
     let screen = if arguments.command.changes() { screen.outlived() } else { screen };
     let outcome = in_runtime(arguments, screen.clone());

@@ -39,6 +39,7 @@ pub use stored::StoredLetter;
 use crate::Result;
 use crate::config::Config;
 use crate::connection::Connection;
+use crate::delivery::replays;
 use crate::jetstream::{Resource, adjust, info_of};
 use crate::packet::Packet;
 use crate::rapids::timestamp;
@@ -181,6 +182,16 @@ impl DeadLetters {
         };
         let resumed = Some(Action::new(Deed::Resume, note));
         self.finish(&stored, Record { resumed, ..record }, revision).await
+    }
+
+    /// Whether the river of a letter is done with a [`replay`](Action::replay) of it: handled, or
+    /// failed again, which a [letter of its own](StoredLetter::again) tells. Not before those that
+    /// were sent to the same service earlier are done.
+    ///
+    /// # Errors
+    /// [`Error::NotPermitted`](crate::Error::NotPermitted), [`Error::Server`](crate::Error::Server).
+    pub async fn is_done(&self, id: &LetterId, replay: u64) -> Result<bool> {
+        Ok(replays::floor(&self.connection, id.service()).await? >= replay)
     }
 
     async fn existing(&self, id: &LetterId) -> Result<StoredLetter> {

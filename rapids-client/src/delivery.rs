@@ -38,7 +38,7 @@ mod position;
 mod pull;
 mod rate;
 pub(crate) mod reactor;
-mod replays;
+pub(crate) mod replays;
 mod schedule;
 mod service_entries;
 mod service_entry;

@@ -2,6 +2,9 @@
 //! The demo as a user runs it, from its first process to its last.
 
 mod bench;
+#[expect(dead_code, reason = "a program of its own, of which only the tests are run here")]
+#[path = "../../build.rs"]
+mod build;
 mod chaos;
 mod disaster;
 

@@ -18,6 +18,7 @@ mod setting;
 mod show;
 mod signature;
 mod told;
+mod waiting;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};

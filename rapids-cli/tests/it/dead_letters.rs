@@ -460,3 +460,53 @@ async fn a_letter_tells_which_one_was_there_before_the_position_was_moved() {
     let told: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&told["epoch"], &told["former"]), (&1.into(), &"payment.charge.17".into()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_is_told_what_the_river_made_of_a_replay() {
+    let bench = Bench::start().await;
+    let river = River::new("charge")
+        .event("order_placed")
+        .retry(RetryPolicy::new().attempts(1))
+        .react(superstitious);
+    let payment = bench.run("payment", "1.0.0", river).await;
+    for total in [13, 14] {
+        bench.publish(&format!(r#"{{"event":"order_placed","total":{total}}}"#)).await;
+    }
+    let said = |arguments: &[&str]| {
+        let mut command = bench.command(&["dead-letters"]);
+        said(command.args(arguments).env("USER", "ada"))
+    };
+    let buried = async {
+        while said(&["list", "-o", "json"]).lines().len() < 2 {
+            yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, buried).await.unwrap();
+
+    let replayed = said(&["replay", "payment.charge.1", "payment.charge.2", "--wait"]);
+    assert_eq!(replayed.code, 1, "{replayed:?}");
+    assert_eq!(
+        replayed.lines()[2..],
+        [
+            "payment.charge.1 failed again as payment.charge.r1, exhausted: no answer from the bank",
+            "payment.charge.2 failed again as payment.charge.r2, rejected: nobody orders 14",
+        ]
+    );
+    let edit = ["edit", "payment.charge.r1", "--set", "total=12", "--wait=1m", "-o", "json"];
+    let edited = said(&edit).well(0);
+    let [sent, outcome] = edited.lines()[..] else { panic!("{edited:?}") };
+    assert_eq!((&json(sent)["deed"], &json(sent)["replay"]), (&"edit".into(), &3.into()));
+    assert_eq!(
+        (&json(outcome)["outcome"], &json(outcome)["again"]),
+        (&"handled".into(), &Value::Null)
+    );
+
+    payment.stop().await;
+    let open = said(&["replay", "payment.charge.r2", "--wait=0s"]);
+    assert_eq!((open.code, open.lines().len()), (1, 2), "{open:?}");
+    assert!(
+        open.lines()[1].starts_with("payment.charge.r2 not handled yet after 0ns: "),
+        "{open:?}"
+    );
+    said(&["replay", "--all", "--to-all", "--wait"]).badly(2, &["cannot be used with"]);
+}

@@ -109,3 +109,14 @@ fn names_of_files_are_printable() {
     harmless(&refused);
     assert!(refused.err.contains(SHOWN), "{refused:?}");
 }
+
+#[test]
+fn arguments_that_are_wrong_are_quoted_printably() {
+    let since = format!("--since={EVIL}");
+    for arguments in [&["dead-letters", "show", EVIL][..], &["tail", &since], &["tail", EVIL]] {
+        let refused = said(&mut crate::bench::rapids(arguments));
+        assert_eq!(refused.code, 2, "{refused:?}");
+        harmless(&refused);
+        assert!(refused.err.contains(SHOWN), "{refused:?}");
+    }
+}

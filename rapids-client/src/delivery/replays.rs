@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::pull::Config as PullConfig;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, Info};
 use async_nats::jetstream::context::RequestError;
@@ -48,9 +49,11 @@ pub(crate) async fn ensure(
     Ok(ack_wait.unwrap_or(found.config.ack_wait))
 }
 
-/// Up to where the server will deliver no replay again.
+/// Up to where the server will deliver no replay again; 0 as long as the service has never asked for
+/// any.
 pub(crate) async fn floor(connection: &Connection, service: &str) -> Result<u64> {
-    Ok(info(connection, service).await?.ack_floor.stream_sequence)
+    let found = existing(connection, service).await?;
+    Ok(found.map_or(0, |found| found.ack_floor.stream_sequence))
 }
 
 /// What the server knows of the position; `None` if there is none.

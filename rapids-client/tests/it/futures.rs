@@ -43,6 +43,7 @@ fn of_letters(letters: &DeadLetters, config: &Config, id: &LetterId, note: &Note
     is_send(letters.edit(id, "{}", note));
     is_send(letters.discard(id, note));
     is_send(letters.resume(id, note));
+    is_send(letters.is_done(id, 1));
 }
 
 fn of_listing(listing: &mut Listing) {

@@ -31,6 +31,7 @@ mod process;
 mod programs;
 mod publishing;
 mod resources;
+mod security;
 mod shared_moves;
 mod trouble;
 mod values;

@@ -129,6 +129,25 @@ fn a_river_without_a_server_says_where_it_waits_and_what_starts_one() {
 
 #[test]
 #[ignore = "needs just"]
+fn a_bundle_runs_its_services_in_one_process() {
+    let stand = Stand::start();
+    let mut command = stand.command("just");
+    as_from_a_shell(&mut command);
+    command.args(["bundle", "shop"]).current_dir(ROOT).env("CARGO_TARGET_DIR", target());
+    let mut bundle = Lines::spawn(&mut command);
+    let mut names: Vec<_> = (0..4)
+        .map(|_| {
+            let line = bundle.until(&[" is new and starts "]);
+            let (before, _) = line.split_once(" is new").unwrap();
+            before.rsplit('"').next().unwrap().to_owned()
+        })
+        .collect();
+    names.sort_unstable();
+    assert_eq!(names, ["inventory", "order", "payment", "shipping"]);
+}
+
+#[test]
+#[ignore = "needs just"]
 fn an_unknown_river_is_answered_with_those_that_exist() {
     let output = just(ROOT, &["river", "paymnet"]).output().unwrap();
     assert!(!output.status.success());

@@ -27,7 +27,7 @@ pub(super) struct Pace {
 
     /// How to print what was done
     #[arg(short, long, value_name = "FORMAT", default_value = "line")]
-    output: Format,
+    pub(super) output: Format,
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -1,5 +1,6 @@
 //! `rapids dead-letters edit`: sending a corrected packet in place of one that failed.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 
@@ -14,6 +15,7 @@ use super::indented::indented;
 use super::reacting::{WAIT, ask};
 use super::setting::Setting;
 use super::signature::Signature;
+use super::waiting::{Sent, Waiting};
 use crate::ending::{Ending, Fault};
 use crate::session::Session;
 
@@ -29,7 +31,7 @@ Examples:
   EDITOR=nano rapids dead-letters edit payment.charge.17 --editor
 
 Output: a line; with -o json an object with `id`, `deed`, `who`, `at`, `why`, `packet_id` of the new
-packet, and `replay`, the sequence of the replay.")]
+packet, and `replay`, the sequence of the replay. --wait adds what it does for `replay`.")]
 pub(crate) struct Edit {
     /// The letter, such as `payment.charge.17`
     #[arg(value_name = "ID")]
@@ -45,6 +47,9 @@ pub(crate) struct Edit {
     /// Why, for the record
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+
+    #[command(flatten)]
+    waiting: Waiting,
 
     #[command(flatten)]
     signature: Signature,
@@ -91,8 +96,16 @@ impl Edit {
             return self.pace.rehearse(session, 1, "edited");
         }
         let body = packet.body();
-        let act = async |id: &_| letters.edit(id, body.clone(), &note).await;
-        self.pace.each(session, std::slice::from_ref(&self.id), "edited", act).await
+        let sent = RefCell::new(Vec::new());
+        let act = async |id: &LetterId| {
+            let action = letters.edit(id, body.clone(), &note).await?;
+            sent.borrow_mut().extend(action.replay.map(|replay| Sent { id: id.clone(), replay }));
+            Ok(action)
+        };
+        let acted = self.pace.each(session, std::slice::from_ref(&self.id), "edited", act).await?;
+        let sent = sent.take();
+        let came = self.waiting.tell(session, &letters, &sent, self.pace.output).await?;
+        Ok(acted.and(came))
     }
 
     /// The letter, which must be there and waiting: nobody should work on it in vain.

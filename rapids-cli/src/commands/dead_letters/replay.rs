@@ -1,12 +1,16 @@
 //! `rapids dead-letters replay`: letting a river try again, or everybody.
 
+use std::cell::RefCell;
+
 use anyhow::Result;
 use clap::Args;
+use rapids_client::LetterId;
 
 use super::bulk::{Pace, counted};
 use super::reacting;
 use super::selection::Selection;
 use super::signature::Signature;
+use super::waiting::{Sent, Waiting};
 use crate::ending::Ending;
 use crate::session::Session;
 
@@ -21,16 +25,20 @@ Examples:
   rapids dead-letters replay payment.charge.17 payment.charge.18
   rapids dead-letters replay --service payment --kind timed_out --dry-run
   rapids dead-letters replay --service payment --rate 20 --reason 'the bank is back'
+  rapids dead-letters replay payment.charge.17 --wait
 
 Output: a line per letter; with -o json an object with `id`, `deed`, `who`, `at`, `why`, and `replay`,
-the sequence of the replay, or, with --to-all, `packet_id` and `sequence` of the new packet.")]
+the sequence of the replay, or, with --to-all, `packet_id` and `sequence` of the new packet. With --wait
+another line per letter; with -o json an object with `id`, `replay`, `outcome`, one of `handled`,
+`failed_again` and `open`, and `again`, `kind` and `reason` of the letter that it failed with again. The
+exit code is 1 then unless all are handled.")]
 pub(crate) struct Replay {
     #[command(flatten)]
     selection: Selection,
 
     /// Send it to every service, as a new packet that the original caused: also those that have
     /// handled the original react. Tells who would, and asks
-    #[arg(long)]
+    #[arg(long, conflicts_with = "wait")]
     to_all: bool,
 
     /// With --to-all: do not ask
@@ -40,6 +48,9 @@ pub(crate) struct Replay {
     /// Why, for the record
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+
+    #[command(flatten)]
+    waiting: Waiting,
 
     #[command(flatten)]
     signature: Signature,
@@ -69,10 +80,18 @@ impl Replay {
                 return Ok(Ending::No);
             }
         }
-        let act = async |id: &_| match self.to_all {
-            true => letters.replay_to_all(id, &note).await,
-            false => letters.replay(id, &note).await,
+        let sent = RefCell::new(Vec::new());
+        let act = async |id: &LetterId| {
+            if self.to_all {
+                return letters.replay_to_all(id, &note).await;
+            }
+            let action = letters.replay(id, &note).await?;
+            sent.borrow_mut().extend(action.replay.map(|replay| Sent { id: id.clone(), replay }));
+            Ok(action)
         };
-        self.pace.each(session, &ids, done, act).await
+        let acted = self.pace.each(session, &ids, done, act).await?;
+        let sent = sent.take();
+        let came = self.waiting.tell(session, &letters, &sent, self.pace.output).await?;
+        Ok(acted.and(came))
     }
 }

@@ -1,0 +1,164 @@
+//! An account for each service: the configuration that docs/security.md shows, as it stands there.
+
+use std::time::Duration;
+
+use async_nats::jetstream::stream::Stream;
+use rapids_client::{
+    Config, DeadLetters, Delivery, Note, Packet, Rapids, RetryPolicy, River, Service, Start, reject,
+};
+use rapids_test::NatsServer;
+
+use crate::harness::{Running, soon};
+
+/// The configuration in the document.
+fn documented() -> String {
+    let document = include_str!("../../../docs/security.md");
+    let (_, behind) = document.split_once("```conf\n").unwrap();
+    behind.split_once("```").unwrap().0.to_owned()
+}
+
+/// The same without what the document says that exclusive delivery alone needs.
+fn documented_for(delivery: Delivery) -> String {
+    let mut configuration = documented();
+    if delivery == Delivery::Exclusive {
+        return configuration;
+    }
+    while let Some((before, behind)) = configuration.split_once("# Exclusive delivery only.") {
+        configuration = format!("{before}{}", behind.split_once("# To here.").unwrap().1);
+    }
+    configuration
+}
+
+fn as_user(server: &NatsServer, user: &str) -> Config {
+    Config::new(server.url()).user_and_password(user, format!("change-{user}"))
+}
+
+/// Charges once, and refuses 13.
+fn payment(config: Config) -> Service {
+    let charge = River::new("charge")
+        .event("order_placed")
+        .once()
+        .retry(RetryPolicy::new().attempts(2).first(Duration::from_millis(1)))
+        .react(|packet: Packet| async move {
+            match packet.get::<u64>("total")? {
+                Some(13) => Err(reject("nobody pays 13")),
+                total => Ok(Packet::event("payment_received").with("amount", total)),
+            }
+        });
+    Service::new("payment", config).river(charge).from_beginning()
+}
+
+/// Counts payments in a memory.
+fn shipping(config: Config) -> Service {
+    let ship = River::new("ship").event("payment_received").memory("payments", "'all'").react(
+        |count: &mut u64, _: &Packet| {
+            *count += 1;
+            anyhow::Ok(Packet::event("shipment_scheduled").with("number", *count))
+        },
+    );
+    Service::new("shipping", config).river(ship).from_beginning()
+}
+
+async fn shipped(rapids: &Rapids, number: u64) {
+    let mut tail = rapids.tail(Start::Beginning).await.unwrap();
+    let shipment = async {
+        loop {
+            let packet = tail.next().await.unwrap();
+            if packet.event_name().as_deref() == Some("shipment_scheduled")
+                && packet.get::<u64>("number").unwrap() == Some(number)
+            {
+                return;
+            }
+        }
+    };
+    soon("it is shipped", shipment).await;
+}
+
+async fn letter(letters: &DeadLetters, id: &str) {
+    let id = id.parse().unwrap();
+    let there = async { while letters.get(&id).await.unwrap().is_none() {} };
+    soon("there is a letter", there).await;
+}
+
+async fn works(delivery: Delivery) {
+    let server = NatsServer::with_config(&documented_for(delivery)).unwrap();
+    let operator = as_user(&server, "operator").delivery(delivery);
+    let rapids = Rapids::connect(&operator).await.unwrap();
+    let order = |total: u64| Packet::event("order_placed").with("total", total);
+
+    // As the operator first, who creates what they need.
+    rapids.publish(order(1)).await.unwrap();
+    let services = [payment(operator.clone()), shipping(operator.clone())].map(Running::spawn);
+    shipped(&rapids, 1).await;
+    for service in services {
+        service.stop().await;
+    }
+
+    let of = |user: &str| as_user(&server, user).delivery(delivery);
+    let services = [payment(of("payment")), shipping(of("shipping"))].map(Running::spawn);
+    for number in 2..=20 {
+        rapids.publish(order(number * 100)).await.unwrap();
+    }
+    shipped(&rapids, 20).await;
+    let refused = rapids.publish(order(13)).await.unwrap().sequence;
+    let letters = DeadLetters::open(&operator).await.unwrap().unwrap();
+    let id = format!("payment.charge.{refused}");
+    letter(&letters, &id).await;
+    letters.replay(&id.parse().unwrap(), &Note::new("ada")).await.unwrap();
+    letter(&letters, "payment.charge.r1").await;
+    for position in rapids.positions().await.unwrap() {
+        let is_exclusive = position.exclusive.is_some();
+        assert_eq!(is_exclusive, delivery == Delivery::Exclusive, "{position:?}");
+    }
+    reaches_no_other(&server).await;
+    for service in services {
+        service.stop().await;
+    }
+}
+
+/// Tries from the account of one service what is another's.
+async fn reaches_no_other(server: &NatsServer) {
+    let connect = |user: &str| {
+        let options = async_nats::ConnectOptions::with_user_and_password(
+            user.to_owned(),
+            format!("change-{user}"),
+        );
+        options.connect(server.url())
+    };
+    let operator = async_nats::jetstream::new(connect("operator").await.unwrap());
+    let last = async |stream: &str| {
+        let stream: Stream = operator.get_stream(stream).await.unwrap();
+        stream.cached_info().state.last_sequence
+    };
+    let services = last("KV_RAPIDS_SERVICES").await;
+    let replays = last("REPLAYS").await;
+    let payment = connect("payment").await.unwrap();
+    let body = r#"{"event":"x"}"#;
+    for reply in
+        ["$KV.RAPIDS_SERVICES.shipping", "replays.shipping", "$JS.API.STREAM.DELETE.REPLAYS"]
+    {
+        payment.publish_with_reply("rapids", reply, body.into()).await.unwrap();
+        payment.publish(reply, body.into()).await.unwrap();
+    }
+    payment.flush().await.unwrap();
+    // What the server took from this connection before is done once it answers this.
+    let request = payment.request("$JS.API.STREAM.INFO.RAPIDS", "".into());
+    soon("an answer", request).await.unwrap();
+    assert_eq!(last("KV_RAPIDS_SERVICES").await, services);
+    assert_eq!(last("REPLAYS").await, replays);
+    // Within the account of the streams the same works: that is what the other accounts are for.
+    let within = connect("operator").await.unwrap();
+    within.publish_with_reply("rapids", "replays.nobody", body.into()).await.unwrap();
+    within.flush().await.unwrap();
+    soon("a forged replay", async { while last("REPLAYS").await == replays {} }).await;
+}
+
+#[tokio::test]
+async fn accounts_as_documented_let_services_work_in_shared_delivery() {
+    works(Delivery::Shared).await;
+}
+
+#[tokio::test]
+async fn accounts_as_documented_let_services_work_in_exclusive_delivery() {
+    works(Delivery::Exclusive).await;
+}

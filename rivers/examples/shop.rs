@@ -1,0 +1,30 @@
+//! shop: services of the shop in one process, over one feed from the server.
+//!
+//! Each is still a service with a position of its own, and can run in a process of its own again; in
+//! a bundle its delivery is exclusive. Bundles have their place here: in `rivers/src/bin` each file
+//! is one service.
+//! Run: `just bundle shop`
+
+use anyhow::Result;
+use rapids_client::{bundle, telemetry};
+
+#[expect(dead_code, reason = "its `main` is for a process of its own")]
+#[path = "../src/bin/inventory.rs"]
+mod inventory;
+#[expect(dead_code, reason = "its `main` is for a process of its own")]
+#[path = "../src/bin/order.rs"]
+mod order;
+#[expect(dead_code, reason = "its `main` is for a process of its own")]
+#[path = "../src/bin/payment.rs"]
+mod payment;
+#[expect(dead_code, reason = "its `main` is for a process of its own")]
+#[path = "../src/bin/shipping.rs"]
+mod shipping;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
+    telemetry::init();
+    let services =
+        [inventory::service()?, order::service()?, payment::service()?, shipping::service()?];
+    Ok(bundle(services).run().await?)
+}
