@@ -26,6 +26,7 @@ mod number;
 mod parse;
 mod path;
 mod pattern;
+mod place;
 #[cfg(test)]
 mod properties;
 mod render;

@@ -87,7 +87,7 @@ impl Value {
 
 impl Query {
     /// Goes as far as the query names a single place.
-    pub(super) fn start<'a>(&self, scope: Scope<'a>) -> Option<Node<'a>> {
+    fn start<'a>(&self, scope: Scope<'a>) -> Option<Node<'a>> {
         self.path.get(match self.origin {
             Origin::Packet => scope.packet,
             Origin::Element => scope.element,

@@ -5,8 +5,11 @@
 
 mod asked;
 
+use std::borrow::Cow;
+
 use super::evaluate::{Key, Scope, children};
-use super::render;
+use super::path::{Step, position};
+use super::place::Place;
 use super::tree::{Logic, Origin, Query, Segment, Selector};
 use crate::json::Node;
 use crate::values::described;
@@ -18,6 +21,8 @@ const MAX_VALUE: usize = 80;
 const MAX_ELEMENTS: usize = 5;
 /// So many children are looked at for elements; what lies beyond is not counted either.
 const MAX_CHILDREN: usize = 10_000;
+/// An element whose place takes more bytes to name is left out.
+const MAX_PLACE: usize = 256;
 
 /// What the queries of an expression found.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -49,17 +54,19 @@ pub(super) fn of(
 ) -> Findings {
     let findings = Findings::default();
     let mut search = Search { with_elements, shows_values, shown: 0, looked_at: 0, findings };
-    search.logic(logic, Place { scope: Scope::of(root), text: "@", origin: Origin::Packet });
+    let origin = Origin::Packet;
+    search.logic(logic, Asker { scope: Scope::of(root), place: &Place::Root, text: "@", origin });
     search.findings
 }
 
-/// Where the queries of a condition begin.
+/// Whose queries are asked: those of the packet, or those of an element.
 #[derive(Clone, Copy)]
-struct Place<'p, 'a> {
+struct Asker<'p, 'a> {
     scope: Scope<'a>,
-    /// The query of what `@` stands for.
+    /// What `@` stands for.
+    place: &'p Place<'p>,
+    /// The query of that.
     text: &'p str,
-    /// What is asked for: the queries of the packet, or those of an element.
     origin: Origin,
 }
 
@@ -72,95 +79,106 @@ struct Search {
 }
 
 impl Search {
-    fn logic(&mut self, logic: &Logic, place: Place<'_, '_>) {
-        for Asked { query, text, wanted } in asked::by(logic, place.origin) {
-            let nodes = query.nodes(place.scope);
+    fn logic(&mut self, logic: &Logic, asker: Asker<'_, '_>) {
+        for Asked { query, text, wanted } in asked::by(logic, asker.origin) {
+            let nodes = query.nodes(asker.scope);
             let mismatch = match nodes.as_slice() {
                 [node] if query.is_singular() => asked::mismatch(*node, &wanted),
                 _ => None,
             };
             // Both begin with `@`, which here is another place.
-            let text = format!("{}{}", place.text, &text[1..]);
+            let text = format!("{}{}", asker.text, &text[1..]);
             let value = if self.shows_values { shortened(&nodes) } else { outlined(&nodes) };
             self.findings.found.push(Finding { query: text, value, mismatch });
             if self.with_elements {
-                self.elements(query, place);
+                self.elements(query, asker);
             }
         }
     }
 
     /// Goes to the elements that the filters of a query test.
-    fn elements(&mut self, query: &Query, place: Place<'_, '_>) {
+    fn elements(&mut self, query: &Query, asker: Asker<'_, '_>) {
         let is_filter = |selector: &Selector| matches!(selector, Selector::Filter(_));
         let has_filter = |segment: &Segment| selectors(segment).iter().any(is_filter);
-        let (Some(last), Some(start)) =
-            (query.segments.iter().rposition(has_filter), query.start(place.scope))
-        else {
+        let Some(last) = query.segments.iter().rposition(has_filter) else {
             return;
         };
-        if place.origin == Origin::Packet {
+        if asker.origin == Origin::Packet {
             self.shown = 0;
         }
-        let text = format!("{}{}", place.text, &query.path.to_string()[1..]);
-        self.segments(&query.segments[..=last], start, &text, place.scope);
+        let (steps, segments) = (query.path.steps(), &query.segments[..=last]);
+        self.steps(steps, segments, asker.scope.element, asker.place, asker.scope);
     }
 
-    fn segments(&mut self, segments: &[Segment], node: Node<'_>, text: &str, scope: Scope<'_>) {
-        let Some((segment, rest)) = segments.split_first() else {
+    fn steps(
+        &mut self,
+        steps: &[Step],
+        segments: &[Segment],
+        node: Node<'_>,
+        place: &Place<'_>,
+        scope: Scope<'_>,
+    ) {
+        let Some((step, rest)) = steps.split_first() else {
+            return self.segments(segments, node, place, scope);
+        };
+        let key = match step {
+            Step::Name(name) => Some(Key::Name(Cow::Borrowed(&**name))),
+            Step::Index(index) => position(*index, node.elements().len()).map(Key::Index),
+        };
+        if let (Some(key), Some(child)) = (key, step.get(node)) {
+            self.steps(rest, segments, child, &Place::Under(place, key), scope);
+        }
+    }
+
+    fn segments(
+        &mut self,
+        segments: &[Segment],
+        node: Node<'_>,
+        place: &Place<'_>,
+        scope: Scope<'_>,
+    ) {
+        let Some((segment, rest)) = segments.split_first().filter(|_| self.goes_on()) else {
             return;
         };
         for selector in selectors(segment) {
             if let Selector::Filter(logic) = selector {
-                self.tested(logic, node, text, scope);
+                self.tested(logic, node, place, scope);
             }
             if !rest.is_empty() {
                 let mut selected = Vec::new();
                 selector.each(node, scope, &mut |key, child| selected.push((key, child)));
                 for (key, child) in selected {
-                    self.segments(rest, child, &below(text, &key), scope);
+                    self.segments(rest, child, &Place::Under(place, key), scope);
                 }
             }
         }
-        if matches!(segment, Segment::Descendants(_)) && self.goes_on() {
+        if matches!(segment, Segment::Descendants(_)) {
             for (key, child) in children(node) {
-                self.segments(segments, child, &below(text, &key), scope);
+                self.segments(segments, child, &Place::Under(place, key), scope);
             }
         }
     }
 
     /// Tells what a filter found in the first elements, and counts the others.
-    fn tested(&mut self, logic: &Logic, parent: Node<'_>, text: &str, scope: Scope<'_>) {
-        if !self.goes_on() {
-            return;
-        }
+    fn tested(&mut self, logic: &Logic, parent: Node<'_>, place: &Place<'_>, scope: Scope<'_>) {
         let elements = children(parent);
         self.looked_at += elements.len();
         for (key, element) in elements {
-            if self.shown == MAX_ELEMENTS {
+            let place = &Place::Under(place, key);
+            let text = Some(place).filter(|_| self.shown < MAX_ELEMENTS).map(Place::text);
+            let Some(text) = text.filter(|text| text.len() <= MAX_PLACE) else {
                 self.findings.left_out += 1;
                 continue;
-            }
+            };
             self.shown += 1;
-            let text = &below(text, &key);
-            self.logic(logic, Place { scope: scope.at(element), text, origin: Origin::Element });
+            let (scope, origin) = (scope.at(element), Origin::Element);
+            self.logic(logic, Asker { scope, place, text: &text, origin });
         }
     }
 
     fn goes_on(&self) -> bool {
         self.looked_at < MAX_CHILDREN
     }
-}
-
-fn below(parent: &str, key: &Key<'_>) -> String {
-    let mut text = parent.to_owned();
-    match key {
-        // Writing to a string cannot fail.
-        Key::Name(name) => {
-            let _ = render::name(name, &mut text);
-        }
-        Key::Index(index) => text.push_str(&format!("[{index}]")),
-    }
-    text
 }
 
 /// The distinct queries of the packet, in the order of the text.

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use super::evaluate::{Key, Scope, children};
 use super::path::{Path, Step, position};
-use super::render;
+use super::place::Place;
 use super::tree::{Logic, Origin, Pattern, Query, Segment, Selector, Value};
 use crate::json::Node;
 
@@ -23,29 +23,6 @@ pub(super) fn in_logic(logic: &Logic, root: Node<'_>) -> Option<String> {
 pub(super) fn in_path(path: &Path, root: Node<'_>) -> Option<String> {
     let search = Search { scope: Scope::of(root), element: &Place::Root };
     search.steps(path.steps(), &[], root, &Place::Root, Use::Presence)
-}
-
-/// Where a node stands, as a chain that costs nothing until it is written.
-enum Place<'p> {
-    Root,
-    Under(&'p Place<'p>, Key<'p>),
-}
-
-impl Place<'_> {
-    fn text(&self) -> String {
-        match self {
-            Place::Root => "@".to_owned(),
-            Place::Under(parent, Key::Name(name)) => parent.member(name),
-            Place::Under(parent, Key::Index(index)) => format!("{}[{index}]", parent.text()),
-        }
-    }
-
-    fn member(&self, name: &str) -> String {
-        let mut text = self.text();
-        // Writing to a string cannot fail.
-        let _ = render::name(name, &mut text);
-        text
-    }
 }
 
 /// What is done with the nodes that a query finds.

@@ -208,8 +208,10 @@ fn without_mark(body: Bytes) -> Result<Bytes, String> {
     if body.starts_with(b"\xff\xfe") || body.starts_with(b"\xfe\xff") {
         return Err("it is UTF-16; a packet is UTF-8".into());
     }
-    let begin = if body.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-    Ok(body.slice(begin..))
+    if body.starts_with(BYTE_ORDER_MARK) {
+        return Ok(body.slice(BYTE_ORDER_MARK.len()..));
+    }
+    Ok(body)
 }
 
 /// Where a part of a text stands in it.

@@ -76,17 +76,17 @@ impl River {
     /// path, such as `a.b` or `@type`, is written as one: `@['a.b']`, `@['@type']`.
     #[must_use]
     pub fn forbid(self, fields: impl Names) -> Self {
-        self.fields(Role::Condition, fields.into_names())
+        self.fields(Role::Condition, &fields.into_names())
     }
 
     /// Requirement: the fields are present and not `null`; keys or paths, as for
     /// [`forbid`](Self::forbid).
     #[must_use]
     pub fn require(self, fields: impl Names) -> Self {
-        self.fields(Role::Requirement, fields.into_names())
+        self.fields(Role::Requirement, &fields.into_names())
     }
 
-    fn fields(self, role: Role, fields: Vec<String>) -> Self {
+    fn fields(self, role: Role, fields: &[String]) -> Self {
         if fields.is_empty() {
             let said = if role == Role::Condition { "forbid" } else { "require" };
             return self.fault(format!("`.{said}` {NOTHING}"));

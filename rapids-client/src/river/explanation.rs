@@ -146,6 +146,16 @@ mod tests {
     }
 
     #[test]
+    fn an_explanation_stays_short_and_quick_whatever_the_keys_are() {
+        let long = "k".repeat(300_000);
+        let lists = (0..20_000).map(|n| format!("\"{n}\":[]")).collect::<Vec<_>>().join(",");
+        let body = format!(r#"{{"{long}":{{{lists}}},"o":{{"{long}":1,"b":2}}}}"#);
+        assert_eq!(told("@.*.*[?@.q > 1]", &body), "but @[*][*][?@.q > 1] is missing");
+        let said = "but @.o[?@ > 2] is missing, @.o.b = 2, ... and 1 more";
+        assert_eq!(told("@.o[?@ > 2]", &body), said);
+    }
+
+    #[test]
     fn a_value_of_another_type_than_it_is_compared_with_is_told() {
         for (expression, value, said) in [
             ("@.v > 100", r#""150""#, r#"@.v = "150" (a text, not a number)"#),
