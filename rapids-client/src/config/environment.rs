@@ -8,8 +8,7 @@ use super::layer::{Layer, Layers};
 use super::login_source::LoginSource;
 use super::variable::{Variables, duration};
 use super::{
-    ACK_WAIT, Config, DEFAULT_URL, Delivery, GRACE, MAX_HELD, Provision, READ_LIMIT,
-    context,
+    ACK_WAIT, Config, DEFAULT_URL, Delivery, GRACE, MAX_HELD, Provision, READ_LIMIT, context,
 };
 use crate::error::Result;
 

@@ -8,7 +8,7 @@ use async_nats::jetstream::message::PublishMessage;
 use jiff::Timestamp;
 
 use super::editions::{Place, find};
-use super::{DeadLetter, LetterId, streams};
+use super::{DeadLetter, LetterId};
 use crate::Result;
 use crate::connection::Connection;
 use crate::jetstream::{Resource, adjust, ensure, info_of, of_publish};
@@ -115,6 +115,7 @@ mod tests {
 
     use super::*;
     use crate::dead_letters::letter::tests::letter;
+    use crate::dead_letters::streams;
     use crate::rapids::Rapids;
     use crate::{Config, Error};
 
@@ -229,7 +230,7 @@ mod tests {
         store.store(&letter).await.unwrap();
         assert!(store.holds(&letter.id, &letter.packet_id, letter.epoch).await.unwrap());
         assert_eq!(stored(&store, "payment.charge.17-4").await.packet_id, letter.packet_id);
-        let info = stream::info_of(&connection, DEAD_LETTERS).await.unwrap().unwrap();
+        let info = info_of(&connection, DEAD_LETTERS).await.unwrap().unwrap();
         assert_eq!(info.state.messages, 4);
     }
 
@@ -256,7 +257,7 @@ mod tests {
             let former = former.map(|id| id.parse().unwrap());
             assert_eq!((found.epoch, found.former), (epoch, former), "{id}");
         }
-        let info = stream::info_of(&store.connection, DEAD_LETTERS).await.unwrap().unwrap();
+        let info = info_of(&store.connection, DEAD_LETTERS).await.unwrap().unwrap();
         assert_eq!(info.state.messages, 4);
     }
 

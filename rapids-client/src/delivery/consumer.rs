@@ -99,7 +99,9 @@ impl<'a> Consumer<'a> {
                  anew or restored; set it with `rapids position {name} --to-end`, or `--set SEQUENCE`"
             )));
         }
-        if let Some(changed) = adjusted(config, ack_wait, self.connection.provision().max_ack_pending) {
+        if let Some(changed) =
+            adjusted(config, ack_wait, self.connection.provision().max_ack_pending)
+        {
             let subject = self.connection.api(&format!("CONSUMER.CREATE.{STREAM}.>"));
             let updating = self.connection.jetstream.update_consumer_on_stream(changed, STREAM);
             self.connection.attempt("update the position", &subject, updating).await?;

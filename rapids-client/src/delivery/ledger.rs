@@ -16,6 +16,7 @@ use crate::bucket::Bucket;
 use crate::connection::Connection;
 use crate::jetstream::Resource;
 use crate::memory::encoded;
+use crate::names::ONCE;
 use crate::packet::Packet;
 use crate::service::Service;
 use crate::stored::{Stored, foreign};

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::pull::Config as PullConfig;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, Info};
 use async_nats::jetstream::context::RequestError;
@@ -42,7 +41,9 @@ pub(crate) async fn ensure(
         Some(created) => created,
         None => info(connection, service).await?,
     };
-    if let Some(changed) = consumer::adjusted(&found.config, ack_wait, connection.provision().max_ack_pending) {
+    if let Some(changed) =
+        consumer::adjusted(&found.config, ack_wait, connection.provision().max_ack_pending)
+    {
         let updating = connection.jetstream.update_consumer_on_stream(changed, REPLAYS);
         connection.attempt(&action, &subject, updating).await?;
     }

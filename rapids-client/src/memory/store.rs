@@ -6,6 +6,7 @@ use super::{MemoryKey, Record};
 use crate::bucket::Bucket;
 use crate::connection::Connection;
 use crate::jetstream::Resource;
+use crate::names::memory_bucket;
 use crate::{Error, Result};
 
 /// The memories of one service.

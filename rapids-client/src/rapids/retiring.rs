@@ -6,12 +6,13 @@ use tokio::time::sleep;
 
 use super::announced::instances_of;
 use super::forgetting::clear;
-use super::{position, stream};
+use super::position;
 use crate::bucket::Bucket;
 use crate::connection::Connection;
 use crate::delivery::{
     Consumer, LEASE, Record, ServiceEntries, Stillness, delete_replays, replays_info,
 };
+use crate::jetstream::info_of;
 use crate::names::{self, HANDLING, ONCE, POSITIONS, REPLAYS, STREAM, memory_bucket};
 use crate::{Error, Result};
 
@@ -127,7 +128,7 @@ async fn memories(
     removed: &mut Vec<String>,
 ) -> Result<Vec<String>> {
     let bucket = memory_bucket(service);
-    let info = stream::info_of(connection, &format!("KV_{bucket}")).await?;
+    let info = info_of(connection, &format!("KV_{bucket}")).await?;
     if !how.forgets {
         let told = |_| format!("its memories, the bucket {bucket}; `--forget` removes it");
         return Ok(info.into_iter().map(told).collect());
