@@ -33,6 +33,7 @@ mod losses;
 mod memories;
 mod notes;
 pub(crate) mod opening;
+mod outcome;
 mod place;
 mod position;
 mod pull;

@@ -18,6 +18,7 @@ use super::floor::Floor;
 use super::handling::Handling;
 use super::look::{Looked, look};
 use super::losses::{Loss, Losses, Standing};
+use super::outcome::{News, Outcome};
 use super::place::Place;
 use super::replays;
 use super::suspects::Suspects;
@@ -52,24 +53,6 @@ enum Chore {
     Tidy,
     Limits,
     Entry,
-}
-
-/// What came of a chore.
-enum Outcome {
-    Nothing,
-    Looked(Looked),
-    Learned(Learned),
-    /// How far the service is, is not noted.
-    Unnoted(Error),
-}
-
-/// What a service is to know of a chore that is done.
-pub(crate) enum News {
-    None,
-    /// Its position has to be taken up anew.
-    Gone(&'static str),
-    /// What to show of other programs of its name.
-    Rivers(Option<String>),
 }
 
 impl Chores {

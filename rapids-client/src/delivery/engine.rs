@@ -17,7 +17,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until, timeout};
 use tracing::{info, warn};
 
 use super::burials::Burials;
-use super::chores::{Chores, News};
+use super::chores::Chores;
 use super::clearing::{Lone, Unmarked};
 use super::exclusive::{Kept, Tenure, kept};
 use super::handling::{Handling, Ran};
@@ -25,6 +25,7 @@ use super::held::Held;
 use super::in_hand::InHand;
 use super::intake::Intake;
 use super::opening::Opened;
+use super::outcome::News;
 use super::place::{Feed, Place, Turn};
 use super::position::TakenUp;
 use super::pull::{Pull, Pulled};
