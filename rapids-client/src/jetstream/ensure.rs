@@ -3,8 +3,9 @@
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{GetStreamErrorKind, UpdateStreamErrorKind};
 use async_nats::jetstream::stream::{Config, Info, Stream};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
+use super::account::Allowance;
 use super::refusal::{known, server_answer};
 use super::resource::Resource;
 use crate::connection::Connection;
@@ -115,7 +116,7 @@ async fn create(connection: &Connection, resource: &Resource) -> Result<Option<S
     });
     let answer = match connection.attempt(&action, &subject, creating).await? {
         Ok(stream) => {
-            told(resource, &wanted);
+            tell(connection, resource, &wanted);
             return Ok(Some(stream));
         }
         Err(answer) => answer,
@@ -134,14 +135,24 @@ async fn create(connection: &Connection, resource: &Resource) -> Result<Option<S
     })
 }
 
-fn told(resource: &Resource, created: &Config) {
-    info!(
+/// Tells of what was created; who did not state its size is told of one that the account made
+/// necessary.
+fn tell(connection: &Connection, resource: &Resource, created: &Config) {
+    let title = resource.title();
+    debug!(
         max_age_seconds = created.max_age.as_secs(),
         max_bytes = created.max_bytes,
         replicas = created.num_replicas,
-        "created {}",
-        resource.title()
+        "created {title}"
     );
+    let free = resource.created(connection.provision(), &Allowance::default());
+    if created.max_bytes != free.max_bytes {
+        info!(
+            "{title} keeps {} bytes, as the account has a limit; {} sets it for what is created",
+            created.max_bytes,
+            resource.kind.variable()
+        );
+    }
 }
 
 /// That another stream holds the subjects, and which one.
@@ -210,6 +221,12 @@ fn obstacle(
             "it is to have {} replicas (RAPIDS_REPLICAS), and the server is in no cluster: set \
              RAPIDS_REPLICAS to 1, or use a cluster",
             wanted.num_replicas
+        ),
+        ErrorCode::CLUSTER_NO_PEERS => format!(
+            "the cluster has no {} servers (RAPIDS_REPLICAS) with room for {} bytes ({variable}): set \
+             these to less, or add servers",
+            wanted.num_replicas,
+            wanted.max_bytes.max(0)
         ),
         ErrorCode::NO_LIMITS => format!(
             "the account has no limits for {} replicas (RAPIDS_REPLICAS): set RAPIDS_REPLICAS to a \

@@ -201,6 +201,28 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn one_replica_is_told_of_in_a_cluster_alone() {
+        let told = async |url: String| {
+            let config = Config::new(url);
+            let connection = loop {
+                match Connection::open(&config, "test").await {
+                    Ok(connection) => break connection,
+                    // The cluster has no leader yet.
+                    Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                }
+            };
+            jetstream::ensure(&connection, &resource(&connection)).await.unwrap();
+            let info = info(&connection).await.unwrap().unwrap();
+            shortcomings(&info, &connection).concat()
+        };
+        let server = NatsServer::start().unwrap();
+        assert_eq!(told(server.url()).await, "");
+        let servers = NatsServer::cluster(3, "").unwrap();
+        let words = told(servers[0].url()).await;
+        assert!(words.contains("nats stream edit RAPIDS --replicas=3"), "{words}");
+    }
+
     #[test]
     fn a_stream_is_nearly_full_from_eighty_percent_on() {
         assert_eq!(nearly_full(799, 1_000), None);
