@@ -49,23 +49,10 @@ pub(crate) async fn adjust(
 ) -> Result<Info> {
     let name = resource.name();
     let provision = connection.provision();
-    let better = resource.improved(&found.config);
-    let is_to_change = better != found.config;
     // What cannot be worked with anyway is left as it is.
-    let is_unfit = !resource.differences(&better, provision).is_empty();
-    let (mut info, mut refused) = (found, None);
-    if is_to_change && !is_unfit {
-        match update(connection, better).await? {
-            Ok(changed) => {
-                let title = resource.title();
-                for change in changes(&info.config, &changed.config) {
-                    info!("{title} is changed: {change}");
-                }
-                info = changed;
-            }
-            Err(reason) => refused = Some(reason),
-        }
-    }
+    let is_unfit = !resource.differences(&resource.improved(&found.config), provision).is_empty();
+    let (info, refused) =
+        if is_unfit { (found, None) } else { follow(connection, resource, found).await? };
     let mut differences = resource.differences(&info.config, provision);
     if !differences.is_empty() {
         differences.extend(refused.map(|reason| format!("it could not be changed: {reason}")));
@@ -77,6 +64,32 @@ pub(crate) async fn adjust(
         }
     }
     Ok(info)
+}
+
+/// Changes what may be changed on one that exists, whatever else it has; says why not, where the
+/// server or its permissions stand against it.
+///
+/// # Errors
+/// `Server`.
+pub(crate) async fn follow(
+    connection: &Connection,
+    resource: &Resource,
+    found: Info,
+) -> Result<(Info, Option<String>)> {
+    let better = resource.improved(&found.config);
+    if better == found.config {
+        return Ok((found, None));
+    }
+    match update(connection, better).await? {
+        Ok(changed) => {
+            let title = resource.title();
+            for change in changes(&found.config, &changed.config) {
+                info!("{title} is changed: {change}");
+            }
+            Ok((changed, None))
+        }
+        Err(reason) => Ok((found, Some(reason))),
+    }
 }
 
 /// The stream of this name; `None` if there is none.

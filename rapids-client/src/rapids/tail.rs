@@ -124,7 +124,9 @@ impl Tail {
             self.look().await?;
             match Box::pin(subscribe(&self.connection, self.from)).await {
                 Ok(messages) => self.messages = messages,
-                Err(error @ Error::Server { .. }) => warn!("{}", with_causes(&error)),
+                Err(error @ (Error::Server { .. } | Error::Limit { .. })) => {
+                    warn!("{}", with_causes(&error))
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -8,7 +8,7 @@ use async_nats::jetstream::Context;
 use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::stream::Config as StreamConfig;
 use futures::TryStreamExt;
-use rapids_client::{Config, Error, Packet, Rapids, River, Service};
+use rapids_client::{Config, DeadLetters, Error, Packet, Rapids, River, Service};
 use rapids_test::NatsServer;
 
 use crate::harness::{Running, soon};
@@ -345,4 +345,22 @@ async fn what_an_account_has_no_room_for_is_one_error_at_once() {
             assert!(error.contains(word), "{limits}: {word}: {error}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_was_done_with_letters_is_known_for_as_long_as_they_are_kept() {
+    let server = NatsServer::start().unwrap();
+    let config = with(&server, &[]);
+    works(config.clone()).await;
+    let jetstream = jetstream(&server).await;
+    let bucket = async_nats::jetstream::kv::Config {
+        bucket: "RAPIDS_LETTERS".to_owned(),
+        max_age: 120 * DAY,
+        ..Default::default()
+    };
+    jetstream.create_key_value(bucket).await.unwrap();
+    let longer = StreamConfig { max_age: 365 * DAY, ..stream(&jetstream, "DEAD_LETTERS").await };
+    jetstream.update_stream(longer).await.unwrap();
+    DeadLetters::open(&config).await.unwrap().unwrap();
+    assert_eq!(stream(&jetstream, "KV_RAPIDS_LETTERS").await.max_age, 395 * DAY);
 }
