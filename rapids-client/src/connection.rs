@@ -17,9 +17,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_nats::Client;
-use async_nats::jetstream::Context;
 use async_nats::jetstream::account::Account;
 use async_nats::jetstream::context::{AccountErrorKind, ContextBuilder};
+use async_nats::jetstream::{Context, ErrorCode};
 use futures::FutureExt;
 
 use crate::config::{Config, Provision};
@@ -240,6 +240,12 @@ impl Connection {
             }
             (AccountErrorKind::JetStreamUnavailable, Some(domain)) => {
                 format!("no server of the JetStream domain `{domain}` answers; check its name")
+            }
+            // A cluster that elects a leader has one soon.
+            (AccountErrorKind::JetStream(answer), _)
+                if answer.error_code() == ErrorCode::CLUSTER_NOT_AVAILABLE =>
+            {
+                return Err(self.explain("reach JetStream", &request, since, error).await);
             }
             (AccountErrorKind::JetStream(error), _) => format!(
                 "JetStream is not available to this login's account: {error}; enable it there, \

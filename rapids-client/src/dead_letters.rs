@@ -25,6 +25,7 @@ mod text;
 
 use async_nats::jetstream::message::StreamMessage;
 use bytes::Bytes;
+use tracing::warn;
 
 pub use filter::Filter;
 pub use id::LetterId;
@@ -40,7 +41,7 @@ use crate::Result;
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::delivery::replays;
-use crate::jetstream::{Resource, adjust, info_of};
+use crate::jetstream::{Resource, adjust, follow, info_of};
 use crate::packet::Packet;
 use crate::rapids::timestamp;
 use acting::refused;
@@ -83,11 +84,20 @@ impl DeadLetters {
     /// stream has settings that lose letters; [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn open(config: &Config) -> Result<Option<Self>> {
         let connection = Box::pin(Connection::open(config, "dead-letters")).await?;
-        for wanted in [Resource::dead_letters(), Resource::replays()] {
+        let mut letters_age = None;
+        for wanted in [Resource::replays(), Resource::dead_letters()] {
             let Some(found) = Box::pin(info_of(&connection, wanted.name())).await? else {
                 return Ok(None);
             };
+            letters_age = Some(found.config.max_age);
             Box::pin(adjust(&connection, &wanted, found)).await?;
+        }
+        // What was done with letters has to be known for as long as they are kept.
+        let done = Resource::letters(letters_age);
+        if let Some(found) = Box::pin(info_of(&connection, done.name())).await?
+            && let (_, Some(reason)) = Box::pin(follow(&connection, &done, found)).await?
+        {
+            warn!("letters that were decided on will wait again, as {reason}");
         }
         let ledger = Ledger::new(connection.clone());
         Ok(Some(Self { connection, ledger }))

@@ -11,6 +11,6 @@ mod refusal;
 mod resource;
 
 pub(crate) use account::Allowance;
-pub(crate) use ensure::{adjust, ensure, existing, info_of};
+pub(crate) use ensure::{adjust, ensure, existing, follow, info_of};
 pub(crate) use refusal::{limit, no_room, of_publish, server_answer};
 pub(crate) use resource::{Resource, largest_message, republish};

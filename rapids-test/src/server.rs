@@ -5,6 +5,7 @@
 //! system's process to [`process`], what the server tells about its ports to [`ports`].
 
 mod binary;
+mod cluster;
 mod install;
 mod ports;
 mod process;

@@ -1,7 +1,11 @@
 //! `rapids publish`.
 
 use std::io::{BufRead, BufReader, Write};
+use std::time::{Duration, Instant};
 
+use async_nats::jetstream::stream;
+use rapids_client::{Config, Rapids};
+use rapids_test::NatsServer;
 use serde_json::Value;
 
 use crate::bench::{Bench, end, interrupt, rapids, said, said_to, start, unread};
@@ -64,6 +68,24 @@ async fn a_packet_with_an_id_is_stored_once() {
     bench
         .said(&["publish", "--count", "2", body])
         .badly(2, &["the packet given", "may not have an id of its own"]);
+}
+
+#[tokio::test]
+async fn a_server_without_room_is_told_at_once() {
+    let server = NatsServer::with_config("jetstream {max_file_store: 4MB}").unwrap();
+    let small = Config::new(server.url()).max_bytes(1_000_000);
+    let bench = Bench { rapids: Rapids::connect(&small).await.unwrap(), server };
+    let client = async_nats::connect(bench.server.url()).await.unwrap();
+    let jetstream = async_nats::jetstream::new(client);
+    let filler = stream::Config { name: "FILLER".to_owned(), ..stream::Config::default() };
+    jetstream.create_stream(filler).await.unwrap();
+    let fill = async || jetstream.publish("FILLER", vec![b' '; 50_000].into()).await.unwrap().await;
+    while fill().await.is_ok() {}
+    let body = format!(r#"{{"event":"x","pad":"{}"}}"#, "x".repeat(50_000));
+    let begun = Instant::now();
+    bench.said(&["publish", &body]).badly(1, &["the server is full", "max_file_store"]);
+    // While nobody answers it is sent again for 30 seconds.
+    assert!(begun.elapsed() < Duration::from_secs(25), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use super::editions::{Place, find};
 use super::{DeadLetter, LetterId};
 use crate::Result;
 use crate::connection::Connection;
-use crate::jetstream::{Resource, adjust, ensure, info_of, of_publish};
+use crate::jetstream::{Resource, ensure, of_publish};
 use crate::names::DEAD_LETTERS;
 use crate::rapids::{stream, timestamp};
 
@@ -32,13 +32,8 @@ impl LetterStore {
     /// `Server`.
     pub(crate) async fn open(connection: &Connection) -> Result<Self> {
         let rapids = stream::info(connection).await?;
-        let (_, letters) = Box::pin(ensure(connection, &Resource::dead_letters())).await?;
+        Box::pin(ensure(connection, &Resource::dead_letters())).await?;
         let (_, replays) = Box::pin(ensure(connection, &Resource::replays())).await?;
-        // What was done with letters has to be known for as long as they are kept.
-        let done = Resource::letters(Some(letters.config.max_age));
-        if let Some(found) = info_of(connection, done.name()).await? {
-            Box::pin(adjust(connection, &done, found)).await?;
-        }
         Ok(Self {
             connection: connection.clone(),
             rapids_created: rapids.map_or(Timestamp::MIN, |info| timestamp(info.created)),
@@ -116,6 +111,7 @@ mod tests {
     use super::*;
     use crate::dead_letters::letter::tests::letter;
     use crate::dead_letters::streams;
+    use crate::jetstream::info_of;
     use crate::rapids::Rapids;
     use crate::{Config, Error};
 
@@ -161,21 +157,6 @@ mod tests {
         let id = letter.id.next_edition();
         let error = store.store(&DeadLetter { id, body, ..letter }).await.unwrap_err();
         assert!(matches!(error, Error::Refused { .. }), "{error}");
-    }
-
-    #[tokio::test]
-    async fn what_was_done_with_letters_is_known_for_as_long_as_they_are_kept() {
-        const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
-        let server = NatsServer::start().unwrap();
-        let connection = connection(&server).await;
-        LetterStore::open(&connection).await.unwrap();
-        ensure(&connection, &Resource::letters(None)).await.unwrap();
-        let letters = info_of(&connection, DEAD_LETTERS).await.unwrap().unwrap().config;
-        let longer = StreamConfig { max_age: 365 * DAY, ..letters };
-        connection.jetstream.update_stream(longer).await.unwrap();
-        LetterStore::open(&connection).await.unwrap();
-        let done = info_of(&connection, "KV_RAPIDS_LETTERS").await.unwrap().unwrap();
-        assert_eq!(done.config.max_age, 395 * DAY);
     }
 
     #[tokio::test]

@@ -291,10 +291,11 @@ impl Chores {
     /// with settings that were changed meanwhile.
     pub(crate) fn look_at_limits(&mut self) {
         let (connection, service) = (self.connection.clone(), self.service.clone());
+        let has_once = self.handling.ledger.is_some();
         self.begin(Chore::Limits, async move {
             if let Ok(Some(info)) = stream::info(&connection).await {
                 stream::warn_if_nearly_full(&info);
-                Box::pin(stream::keep_up(&connection, info)).await;
+                Box::pin(stream::keep_up(&connection, info, has_once)).await;
             }
             if let Ok(Some(info)) = Consumer::new(&connection, &service).info().await {
                 warn_if_nearly_stuck(&info);

@@ -3,8 +3,9 @@
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{GetStreamErrorKind, UpdateStreamErrorKind};
 use async_nats::jetstream::stream::{Config, Info, Stream};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
+use super::account::Allowance;
 use super::refusal::{known, server_answer};
 use super::resource::Resource;
 use crate::connection::Connection;
@@ -48,23 +49,10 @@ pub(crate) async fn adjust(
 ) -> Result<Info> {
     let name = resource.name();
     let provision = connection.provision();
-    let better = resource.improved(&found.config);
-    let is_to_change = better != found.config;
     // What cannot be worked with anyway is left as it is.
-    let is_unfit = !resource.differences(&better, provision).is_empty();
-    let (mut info, mut refused) = (found, None);
-    if is_to_change && !is_unfit {
-        match update(connection, better).await? {
-            Ok(changed) => {
-                let title = resource.title();
-                for change in changes(&info.config, &changed.config) {
-                    info!("{title} is changed: {change}");
-                }
-                info = changed;
-            }
-            Err(reason) => refused = Some(reason),
-        }
-    }
+    let is_unfit = !resource.differences(&resource.improved(&found.config), provision).is_empty();
+    let (info, refused) =
+        if is_unfit { (found, None) } else { follow(connection, resource, found).await? };
     let mut differences = resource.differences(&info.config, provision);
     if !differences.is_empty() {
         differences.extend(refused.map(|reason| format!("it could not be changed: {reason}")));
@@ -76,6 +64,32 @@ pub(crate) async fn adjust(
         }
     }
     Ok(info)
+}
+
+/// Changes what may be changed on one that exists, whatever else it has; says why not, where the
+/// server or its permissions stand against it.
+///
+/// # Errors
+/// `Server`.
+pub(crate) async fn follow(
+    connection: &Connection,
+    resource: &Resource,
+    found: Info,
+) -> Result<(Info, Option<String>)> {
+    let better = resource.improved(&found.config);
+    if better == found.config {
+        return Ok((found, None));
+    }
+    match update(connection, better).await? {
+        Ok(changed) => {
+            let title = resource.title();
+            for change in changes(&found.config, &changed.config) {
+                info!("{title} is changed: {change}");
+            }
+            Ok((changed, None))
+        }
+        Err(reason) => Ok((found, Some(reason))),
+    }
 }
 
 /// The stream of this name; `None` if there is none.
@@ -115,7 +129,7 @@ async fn create(connection: &Connection, resource: &Resource) -> Result<Option<S
     });
     let answer = match connection.attempt(&action, &subject, creating).await? {
         Ok(stream) => {
-            told(resource, &wanted);
+            tell(connection, resource, &wanted);
             return Ok(Some(stream));
         }
         Err(answer) => answer,
@@ -134,14 +148,24 @@ async fn create(connection: &Connection, resource: &Resource) -> Result<Option<S
     })
 }
 
-fn told(resource: &Resource, created: &Config) {
-    info!(
+/// Tells of what was created; who did not state its size is told of one that the account made
+/// necessary.
+fn tell(connection: &Connection, resource: &Resource, created: &Config) {
+    let title = resource.title();
+    debug!(
         max_age_seconds = created.max_age.as_secs(),
         max_bytes = created.max_bytes,
         replicas = created.num_replicas,
-        "created {}",
-        resource.title()
+        "created {title}"
     );
+    let free = resource.created(connection.provision(), &Allowance::default());
+    if created.max_bytes != free.max_bytes {
+        info!(
+            "{title} keeps {} bytes, as the account has a limit; {} sets it for what is created",
+            created.max_bytes,
+            resource.kind.variable()
+        );
+    }
 }
 
 /// That another stream holds the subjects, and which one.
@@ -210,6 +234,12 @@ fn obstacle(
             "it is to have {} replicas (RAPIDS_REPLICAS), and the server is in no cluster: set \
              RAPIDS_REPLICAS to 1, or use a cluster",
             wanted.num_replicas
+        ),
+        ErrorCode::CLUSTER_NO_PEERS => format!(
+            "the cluster has no {} servers (RAPIDS_REPLICAS) with room for {} bytes ({variable}): set \
+             these to less, or add servers",
+            wanted.num_replicas,
+            wanted.max_bytes.max(0)
         ),
         ErrorCode::NO_LIMITS => format!(
             "the account has no limits for {} replicas (RAPIDS_REPLICAS): set RAPIDS_REPLICAS to a \

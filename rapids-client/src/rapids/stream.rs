@@ -64,18 +64,31 @@ pub(crate) async fn ensure(connection: &Connection) -> Result<StreamFacts> {
 
 /// Keeps the stream up with settings that were changed while a service runs, and everything that is
 /// to last as long as packets do. What cannot be changed is told.
-pub(crate) async fn keep_up(connection: &Connection, found: Info) {
+pub(crate) async fn keep_up(connection: &Connection, found: Info, has_once: bool) {
     let max_age = found.config.max_age;
     let mut kept = vec![(resource(connection), Some(found))];
-    for resource in [Resource::handling(max_age), Resource::once(max_age)] {
+    let once = has_once.then(|| Resource::once(max_age));
+    for resource in [Resource::handling(max_age)].into_iter().chain(once) {
         let found = jetstream::info_of(connection, resource.name()).await.ok().flatten();
         kept.push((resource, found));
     }
     for (resource, found) in kept {
-        if let Some(found) = found
-            && let Err(error) = Box::pin(jetstream::adjust(connection, &resource, found)).await
-        {
-            error!("packets may be handled or stored twice: {}", with_causes(&error));
+        let Some(found) = found else {
+            continue;
+        };
+        let refused = match Box::pin(jetstream::follow(connection, &resource, found)).await {
+            Ok((_, None)) => continue,
+            Ok((_, Some(reason))) => reason,
+            Err(error) => with_causes(&error),
+        };
+        let name = resource.name();
+        let told = format!(
+            "packets may be handled or stored twice, or find no room as dead letters: the stream \
+             {name} does not follow what was changed; start the service again to learn what to \
+             change by hand: {refused}"
+        );
+        if connection.is_news(&told) {
+            error!("{told}");
         }
     }
 }
@@ -183,7 +196,9 @@ mod tests {
         const DAY: Duration = Duration::from_secs(86_400);
         let server = NatsServer::start().unwrap();
         let config = Config::new(server.url());
-        Rapids::connect(&config.clone().max_age(2 * DAY)).await.unwrap();
+        // That is stated counts when a service starts.
+        let config = config.max_age(2 * DAY);
+        Rapids::connect(&config).await.unwrap();
         let connection = Connection::open(&config, "test").await.unwrap();
         let buckets = [Resource::once(2 * DAY), Resource::handling(2 * DAY)];
         for bucket in &buckets {
@@ -192,13 +207,35 @@ mod tests {
         let mut changed = info(&connection).await.unwrap().unwrap().config;
         (changed.max_age, changed.duplicate_window) = (30 * DAY, Duration::from_secs(5));
         let found = connection.jetstream.update_stream(changed).await.unwrap();
-        keep_up(&connection, found).await;
+        keep_up(&connection, found, true).await;
         let rapids = info(&connection).await.unwrap().unwrap().config;
         assert_eq!(rapids.duplicate_window, Duration::from_secs(600));
         for bucket in &buckets {
             let bucket = jetstream::info_of(&connection, bucket.name()).await.unwrap().unwrap();
             assert_eq!(bucket.config.max_age, 30 * DAY, "{}", bucket.config.name);
         }
+    }
+
+    #[tokio::test]
+    async fn one_replica_is_told_of_in_a_cluster_alone() {
+        let told = async |url: String| {
+            let config = Config::new(url);
+            let connection = loop {
+                match Connection::open(&config, "test").await {
+                    Ok(connection) => break connection,
+                    // The cluster has no leader yet.
+                    Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                }
+            };
+            jetstream::ensure(&connection, &resource(&connection)).await.unwrap();
+            let info = info(&connection).await.unwrap().unwrap();
+            shortcomings(&info, &connection).concat()
+        };
+        let server = NatsServer::start().unwrap();
+        assert_eq!(told(server.url()).await, "");
+        let servers = NatsServer::cluster(3, "").unwrap();
+        let words = told(servers[0].url()).await;
+        assert!(words.contains("nats stream edit RAPIDS --replicas=3"), "{words}");
     }
 
     #[test]

@@ -127,7 +127,9 @@ impl Tail {
             look(&self.connection, self.stream_created).await?;
             match Box::pin(subscribe(&self.connection, self.from)).await {
                 Ok(messages) => self.messages = messages,
-                Err(error @ Error::Server { .. }) => warn!("{}", with_causes(&error)),
+                Err(error @ (Error::Server { .. } | Error::Limit { .. })) => {
+                    warn!("{}", with_causes(&error))
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -5,8 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_nats::jetstream::Context;
+use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::stream::Config as StreamConfig;
-use rapids_client::{Config, Error, Packet, Rapids, River, Service};
+use futures::TryStreamExt;
+use rapids_client::{Config, DeadLetters, Error, Packet, Rapids, River, Service};
 use rapids_test::NatsServer;
 
 use crate::harness::{Running, soon};
@@ -89,6 +91,46 @@ async fn a_limit_of_the_server_that_no_account_shows_is_told_at_once() {
         assert!(error.to_string().contains(words), "{words}: {error}");
     }
     works(with(&server, &[("RAPIDS_MAX_ACK_PENDING", "777")])).await;
+}
+
+/// Three servers that are one, once they have agreed on who leads.
+async fn cluster() -> Vec<NatsServer> {
+    let servers = NatsServer::cluster(3, "").unwrap();
+    let config = Config::new(servers[0].url());
+    soon("the cluster has a leader", async {
+        while Rapids::open(&config).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    servers
+}
+
+#[tokio::test]
+async fn in_a_cluster_everything_has_as_many_replicas_as_are_stated() {
+    let servers = cluster().await;
+    let config = with(&servers[0], &[("RAPIDS_REPLICAS", "3")]);
+    works(config.clone()).await;
+    let jetstream = jetstream(&servers[1]).await;
+    let names: Vec<String> = jetstream.stream_names().try_collect().await.unwrap();
+    assert_eq!(names.len(), 7, "{names:?}");
+    for name in names {
+        assert_eq!(stream(&jetstream, &name).await.num_replicas, 3, "{name}");
+    }
+    let position: PullConsumer =
+        jetstream.get_consumer_from_stream("payment", "RAPIDS").await.unwrap();
+    let info = position.cached_info();
+    assert_eq!(info.config.num_replicas, 0, "as many as the stream has");
+    assert_eq!(info.cluster.as_ref().unwrap().replicas.len(), 2, "beside the leader");
+    jetstream.delete_stream("KV_RAPIDS_ONCE").await.unwrap();
+    let five = with(&servers[0], &[("RAPIDS_REPLICAS", "5")]);
+    let error = Running::spawn(service(five)).ended().await;
+    assert!(matches!(error, Error::Limit { .. }), "{error}");
+    assert!(error.to_string().contains("no 5 servers (RAPIDS_REPLICAS)"), "{error}");
+    // More than are stated, or than are usual, are no difference.
+    works(with(&servers[2], &[("RAPIDS_REPLICAS", "1")])).await;
+    works(with(&servers[2], &[])).await;
+    assert_eq!(stream(&jetstream, "RAPIDS").await.num_replicas, 3);
 }
 
 fn on_store(store: &Path, extra: &str) -> NatsServer {
@@ -204,6 +246,33 @@ async fn a_server_or_an_account_without_room_is_told_at_once() {
 }
 
 #[tokio::test]
+async fn a_packet_whose_memory_finds_no_room_waits_until_there_is_some() {
+    let server = NatsServer::start().unwrap();
+    let config = with(&server, &[]);
+    works(config.clone()).await;
+    let jetstream = jetstream(&server).await;
+    let limited = async |max_bytes| {
+        for bucket in ["KV_RAPIDS_MEMORY_payment", "KV_RAPIDS_ONCE"] {
+            let bucket = StreamConfig { max_bytes, ..stream(&jetstream, bucket).await };
+            jetstream.update_stream(bucket).await.unwrap();
+        }
+    };
+    limited(1).await;
+    let rapids = Rapids::connect(&config).await.unwrap();
+    let running = Running::spawn(service(config.clone()));
+    let published = rapids.publish(Packet::event("placed")).await.unwrap();
+    let position = async || rapids.position("payment").await.unwrap().unwrap();
+    soon("it waits", async { while position().await.unacknowledged == 0 {} }).await;
+    assert!(position().await.acknowledged < published.sequence);
+    limited(-1).await;
+    soon("it is handled", async { while position().await.acknowledged < published.sequence {} })
+        .await;
+    running.stop().await;
+    let letters = jetstream.get_stream("DEAD_LETTERS").await.unwrap();
+    assert_eq!(letters.cached_info().state.messages, 0);
+}
+
+#[tokio::test]
 async fn what_a_guarantee_rests_on_follows_the_age_of_the_stream() {
     let server = NatsServer::start().unwrap();
     works(with(&server, &[("RAPIDS_MAX_AGE", "5s")])).await;
@@ -241,7 +310,7 @@ async fn limits_of_an_account_are_kept_to() {
     for name in ["REPLAYS", "KV_RAPIDS_ONCE", "KV_RAPIDS_SERVICES", "KV_RAPIDS_MEMORY_payment"] {
         assert_eq!(stream(&jetstream, name).await.max_bytes, 64 << 20, "{name}");
     }
-    let consumer: async_nats::jetstream::consumer::PullConsumer =
+    let consumer: PullConsumer =
         jetstream.get_consumer_from_stream("payment", "RAPIDS").await.unwrap();
     assert_eq!(consumer.cached_info().config.max_ack_pending, 1_000);
 }
@@ -276,4 +345,22 @@ async fn what_an_account_has_no_room_for_is_one_error_at_once() {
             assert!(error.contains(word), "{limits}: {word}: {error}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_was_done_with_letters_is_known_for_as_long_as_they_are_kept() {
+    let server = NatsServer::start().unwrap();
+    let config = with(&server, &[]);
+    works(config.clone()).await;
+    let jetstream = jetstream(&server).await;
+    let bucket = async_nats::jetstream::kv::Config {
+        bucket: "RAPIDS_LETTERS".to_owned(),
+        max_age: 120 * DAY,
+        ..Default::default()
+    };
+    jetstream.create_key_value(bucket).await.unwrap();
+    let longer = StreamConfig { max_age: 365 * DAY, ..stream(&jetstream, "DEAD_LETTERS").await };
+    jetstream.update_stream(longer).await.unwrap();
+    DeadLetters::open(&config).await.unwrap().unwrap();
+    assert_eq!(stream(&jetstream, "KV_RAPIDS_LETTERS").await.max_age, 395 * DAY);
 }

@@ -284,7 +284,8 @@ impl LiveFeed {
                     let lost = self.other_stream("the stream was deleted while it ran");
                     return Some(Pulled::Failed(lost));
                 }
-                if let Error::Server { .. } = error {
+                // A limit of consumers is one for a moment: others read their past, too.
+                if let Error::Server { .. } | Error::Limit { .. } = error {
                     warn!("waiting for the server: {}", with_causes(&error));
                     self.pause();
                     return None;

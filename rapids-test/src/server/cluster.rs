@@ -1,0 +1,43 @@
+//! Several servers that are one cluster.
+
+use std::net::TcpListener;
+
+use anyhow::Context;
+
+use super::{NatsServer, loopback};
+
+impl NatsServer {
+    /// Starts so many servers of one cluster, each as [`with_config`](Self::with_config) does.
+    ///
+    /// Each accepts connections when this returns, but they may still be electing a leader: for a
+    /// second or two JetStream does not answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`with_config`](Self::with_config); also when no port is free for their routes.
+    pub fn cluster(servers: usize, extra: &str) -> anyhow::Result<Vec<Self>> {
+        // All are held before any is released, so that they differ.
+        let held: Vec<TcpListener> = (0..servers)
+            .map(|_| TcpListener::bind(loopback(0)))
+            .collect::<Result<_, _>>()
+            .context("no port is free for the routes of a cluster")?;
+        let ports: Vec<u16> = held
+            .iter()
+            .map(|listener| Ok(listener.local_addr()?.port()))
+            .collect::<anyhow::Result<_>>()?;
+        drop(held);
+        let routes: Vec<String> =
+            ports.iter().map(|port| format!("nats://127.0.0.1:{port}")).collect();
+        let routes = routes.join(", ");
+        ports
+            .iter()
+            .map(|port| {
+                let cluster = format!(
+                    "server_name: n{port}\n\
+                     cluster {{ name: test, listen: \"127.0.0.1:{port}\", routes: [{routes}] }}\n"
+                );
+                Self::with_config(&format!("{cluster}{extra}"))
+            })
+            .collect()
+    }
+}
