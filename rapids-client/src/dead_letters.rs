@@ -160,7 +160,7 @@ impl DeadLetters {
     pub async fn edit(&self, id: &LetterId, body: impl Into<Bytes>, note: &Note) -> Result<Action> {
         let edited = Packet::from_bytes(body)?;
         let stored = self.existing(id).await?;
-        let original = stored.packet()?;
+        let original = stored.to_correct()?;
         let replacement = |id| Ok(Some(edited.in_place_of(&original, id, true)));
         Box::pin(self.begin(&stored, Action::new(Deed::Edit, note), replacement)).await
     }

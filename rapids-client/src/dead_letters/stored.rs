@@ -98,17 +98,25 @@ impl StoredLetter {
     /// The packet that the river could not handle, under its own id even if the body names none.
     ///
     /// # Errors
-    /// [`Error::Malformed`] if the body is no packet.
+    /// [`Error::Malformed`] if the body is no packet, or nested deeper than one may be.
     pub fn packet(&self) -> Result<Packet> {
-        let DeadLetter { sequence, stored, packet_id, body, .. } = &self.letter;
-        let arrival = Arrival {
+        Packet::arrived(self.letter.body.clone(), self.arrival())
+    }
+
+    /// The packet to be corrected, however deep it nests.
+    pub(super) fn to_correct(&self) -> Result<Packet> {
+        Packet::arrived_unjudged(self.letter.body.clone(), self.arrival())
+    }
+
+    fn arrival(&self) -> Arrival {
+        let DeadLetter { sequence, stored, packet_id, .. } = &self.letter;
+        Arrival {
             sequence: *sequence,
             replay: None,
             stored: *stored,
             // Matters to packets without an id only.
             stream_created: *stored,
             message_id: Some(packet_id.clone()),
-        };
-        Packet::arrived(body.clone(), arrival)
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Bodies that are JSON, but not as the bus wants them.
 
-use rapids_client::{Kind, Packet, River};
+use rapids_client::{Kind, Note, Packet, River};
 
 use crate::harness::Bench;
 
@@ -32,7 +32,6 @@ async fn a_body_nested_too_deep_is_a_letter_of_each_river_that_it_may_be_for() {
     bench.publish_raw(r#"{"event":"placed","n":2}"#).await;
     bench.tail().await.event("noted").await;
     bench.quiet(&["payment"]).await;
-    service.stop().await;
 
     assert_eq!(bench.letters().await, ["payment.charge.1", "payment.any.1"]);
     let stored = bench.letter("payment.charge.1").await;
@@ -40,6 +39,14 @@ async fn a_body_nested_too_deep_is_a_letter_of_each_river_that_it_may_be_for() {
     assert_eq!(stored.letter.reason, "nested 100001 levels deep, the limit is 127");
     assert_eq!(stored.letter.name.as_deref(), Some("placed"));
     assert_eq!(stored.letter.body, body);
+
+    let letters = bench.dead_letters().await;
+    let corrected = r#"{"event":"placed","n":3}"#;
+    letters.edit(&stored.letter.id, corrected, &Note::new("flat")).await.unwrap();
+    let mut tail = bench.tail().await;
+    let answers = [tail.event("noted").await, tail.event("noted").await];
+    assert_eq!(answers.map(|it| it.get::<u64>("n").unwrap()), [Some(2), Some(3)]);
+    service.stop().await;
 }
 
 #[tokio::test]
