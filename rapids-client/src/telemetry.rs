@@ -25,7 +25,7 @@ const FORMAT: &str = "RAPIDS_LOG_FORMAT";
 /// panics are logged, too.
 ///
 /// Each event is one line, whatever others wrote in it: control characters, and what is invisible or
-/// reorders its neighbours, appear as escapes ([`printable`](crate::printable); `\u001b` in JSON). A
+/// reorders its neighbours, appear as escapes ([`printable`](crate::printable()); `\u001b` in JSON). A
 /// line of JSON has the keys `timestamp`, `level`, `message`, `target`, those of the event's fields,
 /// and `spans`, a list of objects with `name` and the fields of each.
 ///
