@@ -5,11 +5,14 @@ use std::collections::HashMap;
 
 use tracing::debug;
 
-use crate::Result;
 use crate::connection::Connection;
 use crate::memory::store::MemoryStore;
 use crate::memory::{Floors, MemoryKey, Record};
+use crate::names::{REPLAYS, STREAM, memory_bucket};
+use crate::packet::Packet;
+use crate::rapids::stream;
 use crate::service::Service;
+use crate::{Error, Result};
 
 /// Loads and saves records, and notes what was published meanwhile.
 ///
@@ -18,6 +21,8 @@ use crate::service::Service;
 /// more under the same ids.
 pub(crate) struct Memories {
     store: MemoryStore,
+    connection: Connection,
+    service: String,
     published: RefCell<HashMap<MemoryKey, Vec<(String, String)>>>,
     floors: Cell<Floors>,
     /// Whether anything was saved since this was last asked.
@@ -33,9 +38,11 @@ pub(crate) struct Loaded {
 }
 
 impl Memories {
-    fn new(store: MemoryStore) -> Self {
+    fn new(store: MemoryStore, connection: Connection, service: &str) -> Self {
         Self {
             store,
+            connection,
+            service: service.to_owned(),
             published: RefCell::default(),
             floors: Cell::default(),
             moved: Cell::new(false),
@@ -50,10 +57,46 @@ impl Memories {
         if !service.remembers() {
             return Ok(None);
         }
-        Ok(Some(Self::new(MemoryStore::open(connection, service.name()).await?)))
+        let store = MemoryStore::open(connection, service.name()).await?;
+        Ok(Some(Self::new(store, connection.clone(), service.name())))
     }
 
-    pub(crate) async fn load(&self, key: &MemoryKey) -> Result<(Record, Loaded)> {
+    /// The record of a key, to fold a packet in.
+    ///
+    /// # Errors
+    /// `Malformed` if the record takes the packet for done because of what the stream never held.
+    pub(crate) async fn load_for(
+        &self,
+        key: &MemoryKey,
+        (river, packet): (&str, &Packet),
+    ) -> Result<(Record, Loaded)> {
+        let (record, loaded) = self.load(key).await?;
+        if let Some(floor) = record.floor_above(river, packet) {
+            let is_replay = packet.arrival().is_some_and(|arrival| arrival.replay.is_some());
+            let stream = if is_replay { REPLAYS } else { STREAM };
+            Box::pin(self.reaches(key, stream, floor)).await?;
+        }
+        Ok((record, loaded))
+    }
+
+    /// Makes sure that a stream has reached the floor of a memory.
+    async fn reaches(&self, key: &MemoryKey, stream: &str, floor: u64) -> Result<()> {
+        let info = stream::info_of(&self.connection, stream).await?;
+        let last = info.map_or(0, |info| info.state.last_sequence);
+        if floor <= last {
+            return Ok(());
+        }
+        let bucket = memory_bucket(&self.service);
+        Err(Error::Malformed {
+            reason: format!(
+                "the memory `{key}` in `{bucket}` takes everything up to sequence {floor} for done, \
+                 but {stream} ends at {last}: it is of another stream, or was written by others; put \
+                 one back that fits, or let it begin anew with `nats kv del {bucket} {key}`"
+            ),
+        })
+    }
+
+    async fn load(&self, key: &MemoryKey) -> Result<(Record, Loaded)> {
         let (mut record, revision) = self.store.load(key).await?;
         let noted = self.published.borrow().get(key).cloned().unwrap_or_default();
         for (river, packet) in &noted {
