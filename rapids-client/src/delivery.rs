@@ -21,6 +21,7 @@ pub(crate) mod desk;
 pub(crate) mod engine;
 mod exclusive;
 mod floor;
+mod forgeries;
 mod handling;
 mod held;
 mod in_hand;
