@@ -23,6 +23,7 @@ pub(crate) mod engine;
 mod entry_keeper;
 mod exclusive;
 mod floor;
+mod forgeries;
 mod handling;
 mod held;
 mod in_hand;

@@ -53,11 +53,11 @@ impl Engine {
             warn!("it is not written down what became of packets in hand; they begin anew");
         }
         self.held.release_all().await;
-        let (next, _) = self.intake.reading();
+        let progress = self.intake.progress();
         // Of the others nothing was begun, or it has ended.
         let begun = self.last_in_hand(|_| true).max(noted);
         if let Some(tenure) = &mut self.tenure {
-            tenure.keeper.hand_over(next.saturating_sub(1), begun).await;
+            tenure.keeper.hand_over(progress, begun).await;
         }
         self.held.flush().await;
         if !self.held.is_deserted() {

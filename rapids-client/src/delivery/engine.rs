@@ -20,6 +20,7 @@ use super::burials::Burials;
 use super::chores::Chores;
 use super::clearing::{Lone, Unmarked};
 use super::exclusive::{Kept, Tenure, kept};
+use super::forgeries::Forgeries;
 use super::handling::{Handling, Ran};
 use super::held::Held;
 use super::in_hand::InHand;
@@ -106,6 +107,8 @@ pub(crate) struct Engine {
     pub(super) finishing: FuturesUnordered<LocalBoxFuture<'static, Finished>>,
     /// Packets that are handed back once a note about them is saved.
     pub(super) leaving: FuturesUnordered<LocalBoxFuture<'static, (Place, Option<Duration>)>>,
+    /// Forged packets of which something is still under way.
+    pub(super) forged: Forgeries,
     pub(super) chores: Chores,
     /// For how long the server waits for an acknowledgement.
     ack_wait: Duration,
@@ -163,6 +166,7 @@ impl Engine {
             freeing: FuturesUnordered::new(),
             finishing: FuturesUnordered::new(),
             leaving: FuturesUnordered::new(),
+            forged: Forgeries::default(),
             alone: None,
             tickets: Tickets::default(),
             begins_ahead: !service.remembers()
@@ -213,11 +217,11 @@ impl Engine {
             self.give_way();
             self.ask_for_more().await?;
             let wake = self.schedule.wake(Instant::now());
-            let reading = self.intake.reading();
+            let progress = self.intake.progress();
             tokio::select! {
                 pulled = self.intake.next() => self.pulled(Feed::Rapids, pulled).await?,
                 pulled = self.replays.next() => self.pulled(Feed::Replays, pulled).await?,
-                kept = kept(&mut self.tenure, reading) => match kept? {
+                kept = kept(&mut self.tenure, progress) => match kept? {
                     Kept::To(sequence) => self.intake.allow_to(sequence),
                     Kept::Replaced => return Ok(Ended::Replaced),
                 },
@@ -263,6 +267,8 @@ impl Engine {
         while let Some(pulled) = next {
             match pulled {
                 Pulled::Packet(delivered) => self.take(delivered).await,
+                Pulled::Real(delivered) => self.take_instead(delivered).await,
+                Pulled::Forged { from, to } => self.disown(from, to).await,
                 Pulled::Ended => {}
                 Pulled::Doubtful(reason) => {
                     warn!("the server does not deliver: {reason}");

@@ -8,6 +8,7 @@
 
 mod beginning;
 mod catch_up;
+mod copies;
 mod done;
 mod feed;
 mod hub;
@@ -23,7 +24,7 @@ mod tenure;
 
 pub(crate) use beginning::{ensure_record, forget, release};
 pub(crate) use done::Done;
-pub(crate) use feed::LiveFeed;
+pub(crate) use feed::{LiveFeed, Progress};
 pub(crate) use hub::{Hub, Seat};
 pub(crate) use keeper::Kept;
 pub(crate) use lease::{LEASE, Lease, open_bucket};

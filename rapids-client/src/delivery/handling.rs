@@ -132,7 +132,7 @@ impl Handling {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let (record, loaded) = match memories.load(key).await {
+            let (record, loaded) = match memories.load_for(key, (river.name(), packet)).await {
                 Err(error) if error.is_passing() && attempt < STEP_ATTEMPTS => {
                     out_of_reach(key, attempt, &error).await;
                     continue;

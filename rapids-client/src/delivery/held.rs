@@ -73,6 +73,11 @@ impl Held {
         self.done.borrow_mut().add_all(from, to);
     }
 
+    /// Learns that what was delivered of these counts for nothing.
+    pub(crate) fn undo(&self, from: u64, to: u64) {
+        self.done.borrow_mut().remove_all(from, to);
+    }
+
     /// Ends the charge. Unflushed: the connection writes it out with whatever follows.
     pub(crate) async fn settle(&mut self, place: Place, fate: Fate) {
         let Some(answer) = self.answers.remove(&place) else {

@@ -1,7 +1,7 @@
 //! Where the packets of the rapids come from, by the service's way of delivery.
 
 use super::delivered::Delivered;
-use super::exclusive::LiveFeed;
+use super::exclusive::{LiveFeed, Progress};
 use super::pull::{Pull, Pulled};
 use crate::Result;
 
@@ -47,11 +47,18 @@ impl Intake {
         }
     }
 
-    /// What is given next, and whether the stream is read for it.
-    pub(crate) fn reading(&self) -> (u64, bool) {
+    /// How far the reading is, in exclusive delivery.
+    pub(crate) fn progress(&self) -> Progress {
         match self {
-            Self::Shared(_) => (0, false),
-            Self::Exclusive(feed) => (feed.next_sequence(), feed.is_catching_up()),
+            Self::Shared(_) => Progress::default(),
+            Self::Exclusive(feed) => feed.progress(),
+        }
+    }
+
+    /// A packet that was given is handled.
+    pub(crate) fn handled(&mut self) {
+        if let Self::Exclusive(feed) = self {
+            feed.handled();
         }
     }
 
@@ -87,7 +94,7 @@ impl Intake {
         match self {
             Self::Shared(pull) => pull.close().await,
             Self::Exclusive(feed) => {
-                feed.close();
+                feed.close().await;
                 Vec::new()
             }
         }

@@ -8,9 +8,11 @@ use tracing::debug;
 
 use super::service_entry::ServiceEntry;
 use crate::connection::Connection;
+use crate::jetstream::info_of;
 use crate::memory::store::MemoryStore;
 use crate::memory::{Floors, MemoryKey, Record};
-use crate::names::memory_bucket;
+use crate::names::{REPLAYS, STREAM, memory_bucket};
+use crate::packet::Packet;
 use crate::service::Service;
 use crate::{Error, Result};
 
@@ -21,6 +23,8 @@ use crate::{Error, Result};
 /// more under the same ids.
 pub(crate) struct Memories {
     store: MemoryStore,
+    connection: Connection,
+    service: String,
     published: RefCell<HashMap<MemoryKey, Vec<(String, String)>>>,
     floors: Cell<Floors>,
     /// Whether anything was saved since this was last asked.
@@ -36,9 +40,11 @@ pub(crate) struct Loaded {
 }
 
 impl Memories {
-    fn new(store: MemoryStore) -> Self {
+    fn new(store: MemoryStore, connection: Connection, service: &str) -> Self {
         Self {
             store,
+            connection,
+            service: service.to_owned(),
             published: RefCell::default(),
             floors: Cell::default(),
             moved: Cell::new(false),
@@ -70,10 +76,48 @@ impl Memories {
             },
         };
         let created = store.created();
-        Ok((Some(Self::new(store)), Some(created)))
+        Ok((Some(Self::new(store, connection.clone(), name)), Some(created)))
     }
 
-    pub(crate) async fn load(&self, key: &MemoryKey) -> Result<(Record, Loaded)> {
+    /// The record of a key, to fold a packet in.
+    ///
+    /// # Errors
+    /// `Record` if the record takes the packet for done because of what the stream never held.
+    pub(crate) async fn load_for(
+        &self,
+        key: &MemoryKey,
+        (river, packet): (&str, &Packet),
+    ) -> Result<(Record, Loaded)> {
+        let (record, loaded) = self.load(key).await?;
+        if let Some(floor) = record.floor_above(river, packet) {
+            let is_replay = packet.arrival().is_some_and(|arrival| arrival.replay.is_some());
+            let stream = if is_replay { REPLAYS } else { STREAM };
+            Box::pin(self.reaches(key, stream, floor)).await?;
+        }
+        Ok((record, loaded))
+    }
+
+    /// Makes sure that a stream has reached the floor of a memory.
+    async fn reaches(&self, key: &MemoryKey, stream: &str, floor: u64) -> Result<()> {
+        let info = info_of(&self.connection, stream).await?;
+        let last = info.map_or(0, |info| info.state.last_sequence);
+        if floor <= last {
+            return Ok(());
+        }
+        let bucket = memory_bucket(&self.service);
+        Err(Error::Record {
+            fault: format!(
+                "takes everything up to sequence {floor} for done, but {stream} ends at {last}: it is \
+                 of another stream, or was written by others; put one back that fits, or let it begin \
+                 anew with `nats kv del {bucket} {key}`"
+            ),
+            key: key.to_string(),
+            bucket,
+            is_newer: false,
+        })
+    }
+
+    async fn load(&self, key: &MemoryKey) -> Result<(Record, Loaded)> {
         let (mut record, revision) = self.store.load(key).await?;
         let noted = self.published.borrow().get(key).cloned().unwrap_or_default();
         for (river, packet) in &noted {

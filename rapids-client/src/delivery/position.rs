@@ -118,22 +118,27 @@ impl Position {
             Self::Exclusive { lease, facts } => (lease, facts),
         };
         announcement.show("delivery", Some("standing by".to_owned()));
-        let record = loop {
+        let (record, now) = loop {
             let free = tokio::select! {
                 free = announcement.answer_during(lease.free()) => free?,
                 // Also when the caller was dropped.
                 _ = stop.wait_for(|stop| *stop) => return Ok(None),
             };
+            // Behind the look at the record, which may be newer than what is known of the stream.
+            // Where nothing is told, more is taken for begun than was.
+            let now = stream::info(connection).await.ok().flatten();
+            let now = now.as_ref().map(StreamFacts::from);
+            if let Some(fault) = free.fault(now.as_ref()) {
+                return Err(exclusive::lost(service, &fault));
+            }
             if let Some(record) = lease.take(free).await? {
-                break record;
+                break (record, now);
             }
         };
-        // Where that is not told, more is taken for begun than was.
-        let now = stream::info(connection).await.ok().flatten();
-        let last = now.map_or(record.begun, |info| info.state.last_sequence);
+        let last = now.map_or(record.begun, |now| now.last_sequence);
         let tenure = Tenure::new(lease, &record, last);
         let of = (service, announcement.id());
-        let mut feed = LiveFeed::new(connection, of, seat, &facts, record.floor + 1);
+        let mut feed = LiveFeed::new(connection, of, seat, &facts, &record);
         feed.allow_to(tenure.keeper.reserved());
         Ok(Some(TakenUp {
             intake: Intake::Exclusive(Box::new(feed)),

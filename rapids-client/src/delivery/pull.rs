@@ -50,6 +50,13 @@ pub(crate) struct Pull {
 #[derive(Debug)]
 pub(crate) enum Pulled {
     Packet(Delivered),
+    /// What the stream holds in the place of a copy that was given before: that one is forged.
+    Real(Delivered),
+    /// What was given of these is forged: the stream does not hold them.
+    Forged {
+        from: u64,
+        to: u64,
+    },
     /// A request ended without being filled.
     Ended,
     /// The consumer may be gone: to be looked at.

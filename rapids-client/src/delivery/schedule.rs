@@ -219,6 +219,11 @@ impl Schedule {
         whole
     }
 
+    /// How many turns of a packet are not done.
+    pub(crate) fn turns(&self, place: Place) -> usize {
+        self.turns.of(place).len()
+    }
+
     /// Takes out a packet of which no turn is running, or ended with its further way untold. True
     /// if it was taken out.
     pub(crate) fn remove(&mut self, place: Place) -> bool {

@@ -43,6 +43,9 @@ impl Engine {
         let place = delivered.place;
         let read = match place.feed {
             Feed::Rapids => {
+                if self.is_forged(place) {
+                    return self.forged.keep_back(delivered);
+                }
                 if self.held.is_done(&delivered) {
                     return;
                 }

@@ -244,6 +244,7 @@ impl Engine {
                 self.settle(turn.place).await;
             }
         }
+        self.forged_ended(turn.place).await;
         if self.is_closing {
             self.leave(turn.place, None);
         }
@@ -277,9 +278,13 @@ impl Engine {
         {
             self.chores.forget(self.suspects.clone(), place);
         }
+        if self.is_forged(place) {
+            return self.held.settle(place, Fate::Release).await;
+        }
         self.held.settle(place, Fate::Acknowledge).await;
         if let Some(tenure) = &mut self.tenure {
             tenure.keeper.moved();
+            self.intake.handled();
         }
     }
 

@@ -107,6 +107,15 @@ impl Record {
             .is_some_and(|folded| folded.iter().any(|Folded(id, ..)| id == packet.id()))
     }
 
+    /// The floor that makes a packet count as done that did not move this memory; `None` where none
+    /// does.
+    pub(crate) fn floor_above(&self, river: &str, packet: &Packet) -> Option<u64> {
+        let delivery = Folded::new(packet);
+        let is_passed = delivery.1 > 0 && self.floors.is_below(&delivery);
+        let floor = if delivery.2 { self.floors.replays } else { self.floors.rapids };
+        (is_passed && !self.holds(river, packet)).then_some(floor)
+    }
+
     /// Folds a packet in, unless that was done: then what it published the first time comes back.
     pub(crate) fn fold(
         &mut self,

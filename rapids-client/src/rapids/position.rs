@@ -135,7 +135,7 @@ pub(crate) async fn check(connection: &Connection, service: &str, start: Start) 
 pub(crate) async fn before(connection: &Connection, service: &str, start: Start) -> Result<u64> {
     check(connection, service, start).await?;
     let action = format!("find where `{service}` is to start");
-    let (name, from) = (format!("{service}_begins"), start.deliver_policy());
+    let (name, from) = (reader::unused(&format!("{service}_begins")), start.deliver_policy());
     let made = reader::open(connection, &action, &name, from, Duration::from_secs(1)).await?;
     Ok(made.delivered.stream_sequence)
 }

@@ -6,12 +6,48 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::pull::Config as PullConfig;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, Info};
 
+use tracing::debug;
+
 use crate::Result;
 use crate::connection::Connection;
 use crate::names::STREAM;
 
-/// Makes one of a name that begins so. The server forgets it by itself, after it was not asked for
-/// anything for so long.
+/// The name of a consumer that is read over. The server is to forget it as soon as nobody does any
+/// more, also where whoever makes it stops waiting for that.
+pub(crate) struct Reader {
+    connection: Connection,
+    pub(crate) name: String,
+}
+
+impl Reader {
+    /// Of a name that begins so.
+    pub(crate) fn new(connection: Connection, name: &str) -> Self {
+        Self { connection, name: unused(name) }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        // Without a runtime, and without an answer, the server forgets it by itself.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let (jetstream, name) = (self.connection.jetstream.clone(), std::mem::take(&mut self.name));
+        runtime.spawn(async move {
+            if let Err(error) = jetstream.delete_consumer_from_stream(&name, STREAM).await {
+                debug!(%error, "the server forgets the consumer {name} by itself");
+            }
+        });
+    }
+}
+
+/// A name that begins so, and that nobody else has.
+pub(crate) fn unused(name: &str) -> String {
+    format!("{name}_{}", fastrand::u32(..))
+}
+
+/// Makes one of this name. The server forgets it by itself, after it was not asked for anything for
+/// so long.
 ///
 /// # Errors
 /// `NotPermitted`, `Server` with `action`.
@@ -23,7 +59,7 @@ pub(crate) async fn open(
     forgotten: Duration,
 ) -> Result<Info> {
     let wanted = PullConfig {
-        name: Some(format!("{name}_{}", fastrand::u32(..))),
+        name: Some(name.to_owned()),
         deliver_policy,
         ack_policy: AckPolicy::None,
         inactive_threshold: forgotten,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::process;
 use std::time::{Duration, Instant};
 
+use futures::StreamExt;
 use rapids_client::{Config, Delivery, Packet, River, Service};
 use serde::{Deserialize, Serialize};
 
@@ -330,4 +331,80 @@ async fn without_a_live_feed_the_stream_alone_is_read() {
         assert_eq!(tail.event("answered").await.get::<u64>("n").unwrap(), Some(n));
     }
     service.stop().await;
+}
+
+#[tokio::test]
+async fn a_record_that_no_service_writes_is_told_with_the_remedy_and_skips_nothing() {
+    let bench = Bench::of(Delivery::Exclusive).await;
+    let service = bench.run(bench.service("echo", [echo()])).await;
+    bench.rapids.publish_all((0..5).map(called)).await.unwrap();
+    bench.quiet(&["echo"]).await;
+    service.stop().await;
+    let records = record(&bench).await;
+    let good = records.get("echo").await.unwrap().unwrap();
+    let good: serde_json::Value = serde_json::from_slice(&good).unwrap();
+    let write = async |field: &str, value: serde_json::Value| {
+        let mut bad = good.clone();
+        bad[field] = value;
+        records.put("echo", bad.to_string().into()).await.unwrap();
+    };
+    let is_told = |error: String| {
+        assert!(error.starts_with("position of service `echo` is lost: it"), "{error}");
+        assert!(error.contains("set it with `rapids position echo --set SEQUENCE`"), "{error}");
+    };
+    for (field, value) in [
+        ("floor", 500.into()),
+        ("given", 500.into()),
+        ("done", serde_json::json!([[500, 600]])),
+        ("done", serde_json::json!([[3, 2]])),
+        ("done", serde_json::json!([[12, 12], [11, 12]])),
+    ] {
+        write(field, value).await;
+        is_told(Running::spawn(bench.service("echo", [echo()])).ended().await.to_string());
+    }
+    // By one that stands by, too.
+    records.put("echo", good.to_string().into()).await.unwrap();
+    let active = bench.run(bench.service("echo", [echo()])).await;
+    let standby = bench.run(bench.service("echo", [echo()])).await;
+    stand_by(&bench, 2).await;
+    write("done", serde_json::json!([[500, 600]])).await;
+    is_told(standby.ended().await.to_string());
+    is_told(active.ended().await.to_string());
+    records.put("echo", good.to_string().into()).await.unwrap();
+    let service = bench.run(bench.service("echo", [echo()])).await;
+    bench.rapids.publish(called(5)).await.unwrap();
+    bench.quiet(&["echo"]).await;
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn one_that_is_replaced_while_it_catches_up_leaves_no_consumer() {
+    let bench = Bench::of(Delivery::Exclusive).await;
+    bench.run(bench.service("echo", [echo()])).await.stop().await;
+    bench.rapids.publish_all((0..3_000).map(called)).await.unwrap();
+    let stuck = River::new("stuck").event("called").react(|_: Packet| async {
+        std::future::pending::<()>().await;
+        Ok(())
+    });
+    let stuck = bench.run(bench.service("echo", [stuck])).await;
+    let consumers = async || {
+        let stream = bench.jetstream().await.get_stream("RAPIDS").await.unwrap();
+        stream.consumer_names().filter_map(async |name| name.ok()).collect::<Vec<_>>().await
+    };
+    soon("it catches up", async { while consumers().await.is_empty() {} }).await;
+    // Another one takes its place.
+    let records = record(&bench).await;
+    soon("it is replaced", async {
+        loop {
+            let entry = records.entry("echo").await.unwrap().unwrap();
+            let mut taken: serde_json::Value = serde_json::from_slice(&entry.value).unwrap();
+            taken["instance"] = "another".into();
+            if records.update("echo", taken.to_string().into(), entry.revision).await.is_ok() {
+                return;
+            }
+        }
+    })
+    .await;
+    soon("its consumer is gone", async { while !consumers().await.is_empty() {} }).await;
+    stuck.stop().await;
 }

@@ -12,6 +12,7 @@ mod dead_letters;
 mod delivery;
 mod exclusive;
 mod flow;
+mod forged;
 mod futures;
 mod harness;
 mod ids;

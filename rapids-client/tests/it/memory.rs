@@ -260,3 +260,19 @@ async fn a_memory_forgets_no_packet_that_may_come_again() {
     .await;
     service.stop().await;
 }
+
+#[tokio::test]
+async fn a_memory_that_is_ahead_of_the_stream_is_told_and_skips_no_packet() {
+    let bench = Bench::start().await;
+    let service = bench.run(bench.service("counter", [count()])).await;
+    bench.rapids.publish(Packet::event("came")).await.unwrap();
+    bench.quiet(&["counter"]).await;
+    let mut ahead = stored(&bench).await;
+    ahead["floors"] = json!({ "rapids": 1_000, "replays": 0 });
+    bucket(&bench).await.put("counts.all", ahead.to_string().into()).await.unwrap();
+    bench.rapids.publish(Packet::event("came")).await.unwrap();
+    let reason = bench.letter("counter.count.3").await.letter.reason;
+    assert!(reason.contains("the memory `counts.all` in `RAPIDS_MEMORY_counter`"), "{reason}");
+    assert!(reason.contains("up to sequence 1000 for done, but RAPIDS ends at"), "{reason}");
+    service.stop().await;
+}

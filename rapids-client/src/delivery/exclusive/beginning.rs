@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use tracing::info;
 
 use super::lease::{Lease, open_bucket};
+use super::live::standing;
 use super::record::{deleted, lost};
 use crate::connection::Connection;
 use crate::delivery::consumer::Consumer;
@@ -45,15 +46,15 @@ pub(crate) async fn ensure_record(
     };
     if entry.is_exclusive() {
         return match record {
-            Some(record) if record.floor > facts.last_sequence => {
-                let (floor, last) = (record.floor, facts.last_sequence);
-                let fault = format!(
-                    "it stands at sequence {floor}, but the stream ends at {last}: the stream was \
-                     restored from a backup"
-                );
-                Err(lost(name, &fault))
-            }
             Some(record) => {
+                let mut fault = record.fault(facts.last_sequence);
+                if fault.is_some() {
+                    // Others may have published and read meanwhile.
+                    fault = record.fault(standing(connection).await?.last_sequence);
+                }
+                if let Some(fault) = fault {
+                    return Err(lost(name, &fault));
+                }
                 info!("{name} has a position, behind sequence {}", record.floor);
                 tell_of_start(service);
                 Ok(())

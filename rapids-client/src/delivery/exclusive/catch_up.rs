@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::DeliverPolicy;
-use tracing::debug;
 
 use crate::Result;
 use crate::connection::Connection;
@@ -12,7 +11,7 @@ use crate::delivery::delivered::Delivered;
 use crate::delivery::place::Feed;
 use crate::delivery::pull::{Pull, Pulled};
 use crate::names::STREAM;
-use crate::rapids::reader;
+use crate::rapids::reader::{self, Reader};
 
 /// The server forgets the consumer of an instance that has asked for nothing for so long.
 const FORGOTTEN: Duration = Duration::from_secs(60);
@@ -20,9 +19,9 @@ const FORGOTTEN: Duration = Duration::from_secs(60);
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
 pub(super) struct CatchUp {
-    connection: Connection,
-    consumer: String,
     pull: Pull,
+    /// Dropped behind the requests for it.
+    _reader: Reader,
     /// The number of the last delivery: one that is missing was lost on its way.
     number: u64,
     /// How many packets were to follow when it was looked at last.
@@ -48,12 +47,11 @@ impl CatchUp {
         from: u64,
     ) -> Result<Box<Self>> {
         let action = format!("read the stream for `{service}`");
-        let name = format!("{service}_{instance}");
+        let reader = Reader::new(connection.clone(), &format!("{service}_{instance}"));
         let from = DeliverPolicy::ByStartSequence { start_sequence: from };
-        let made = reader::open(&connection, &action, &name, from, FORGOTTEN).await?;
-        let (consumer, pending) = (made.name, made.num_pending);
-        let pull = Pull::open(&connection, (Feed::Rapids, STREAM), &consumer, HEARTBEAT).await?;
-        Ok(Box::new(Self { connection, consumer, pull, number: 0, pending }))
+        let made = reader::open(&connection, &action, &reader.name, from, FORGOTTEN).await?;
+        let pull = Pull::open(&connection, (Feed::Rapids, STREAM), &reader.name, HEARTBEAT).await?;
+        Ok(Box::new(Self { pull, _reader: reader, number: 0, pending: made.num_pending }))
     }
 
     /// Sees to it that so many are asked for.
@@ -89,25 +87,17 @@ impl CatchUp {
                 Read::Packet(Box::new(delivered))
             }
             Pulled::Doubtful(reason) => Read::Broken(reason),
-            Pulled::Ended | Pulled::Failed(_) | Pulled::Passed { .. } | Pulled::Gone { .. } => {
-                Read::Nothing
-            }
+            Pulled::Ended
+            | Pulled::Failed(_)
+            | Pulled::Passed { .. }
+            | Pulled::Gone { .. }
+            | Pulled::Real(_)
+            | Pulled::Forged { .. } => Read::Nothing,
         }
     }
 
     /// Whether requests were lost, and the deliveries to them perhaps too.
     pub(super) fn lost(&mut self) -> Option<&'static str> {
         self.pull.lost()
-    }
-
-    /// Lets the server forget the consumer, without waiting for that.
-    pub(super) fn end(self) {
-        tokio::spawn(async move {
-            let jetstream = self.connection.jetstream;
-            let deleting = jetstream.delete_consumer_from_stream(&self.consumer, STREAM);
-            if let Err(error) = deleting.await {
-                debug!(%error, "the server forgets a consumer by itself");
-            }
-        });
     }
 }

@@ -32,9 +32,33 @@ impl Done {
         self.floor
     }
 
+    /// The highest sequence that is done.
+    pub(crate) fn reached(&self) -> u64 {
+        self.above.last_key_value().map_or(self.floor, |(_, &last)| last)
+    }
+
     /// What is done above the floor, as first and last sequence of each range.
     pub(crate) fn above(&self) -> impl Iterator<Item = (u64, u64)> {
         self.above.iter().map(|(&first, &last)| (first, last))
+    }
+
+    /// What is done up to this sequence, and the ranges of what is done above it.
+    pub(crate) fn split(&self, at: u64) -> (Self, Vec<(u64, u64)>) {
+        let (mut below, mut above) = (Self::new(self.floor.min(at), []), Vec::new());
+        for (first, last) in [(1, self.floor)].into_iter().chain(self.above()) {
+            below.add_all(first, last.min(at));
+            if last > at {
+                above.push((first.max(at + 1), last));
+            }
+        }
+        (below, above)
+    }
+
+    /// Takes out all from the first to the last of them.
+    pub(crate) fn remove_all(&mut self, first: u64, last: u64) {
+        let (below, _) = self.split(first.saturating_sub(1));
+        let (_, above) = self.split(last);
+        *self = Self::new(below.floor, below.above().chain(above));
     }
 
     /// Whether there is room for as many ranges as packets in hand can make.
@@ -108,6 +132,25 @@ mod tests {
         assert!(done.is_full());
         done.add(3);
         assert!(!done.is_full(), "two ranges have become one");
+    }
+
+    #[test]
+    fn what_is_done_is_split_and_taken_out() {
+        let done = Done::new(5, [(8, 12), (20, 20)]);
+        let split = |at| {
+            let (below, above) = done.split(at);
+            (below.floor(), below.above().collect::<Vec<_>>(), above)
+        };
+        assert_eq!(split(3), (3, vec![], vec![(4, 5), (8, 12), (20, 20)]));
+        assert_eq!(split(9), (5, vec![(8, 9)], vec![(10, 12), (20, 20)]));
+        assert_eq!(split(20), (5, vec![(8, 12), (20, 20)], vec![]));
+        let mut done = done;
+        done.remove_all(10, 10);
+        assert_eq!(done, Done::new(5, [(8, 9), (11, 12), (20, 20)]));
+        done.remove_all(3, 11);
+        assert_eq!(done, Done::new(2, [(12, 12), (20, 20)]));
+        done.remove_all(1, u64::MAX - 1);
+        assert_eq!(done, Done::default());
     }
 
     proptest! {

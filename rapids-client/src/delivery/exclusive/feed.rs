@@ -1,33 +1,40 @@
 //! What an active instance reads: the live feed, and the stream where that has a gap.
 //!
 //! Asked like a [`Pull`](crate::delivery::pull::Pull): no more is given than was asked for. Which
-//! packet is next is left to [`seam`](super::seam).
+//! packet is next is left to [`seam`](super::seam), what follows from what came to [`happened`], what
+//! of that counts to [`confirming`].
 
+mod confirming;
+mod happened;
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use futures::future::LocalBoxFuture;
 use tokio::time::sleep_until;
-use tracing::{debug, info, warn};
+use tracing::info;
 
+use self::confirming::Asked;
+pub(crate) use self::confirming::Progress;
+use self::happened::{Happened, Outcome};
 use super::catch_up::{CatchUp, Read};
+use super::copies::Copies;
 use super::hub::{Came, Seat};
-use super::live::standing;
-use super::record::lost;
-use super::seam::{Arrived, Given, Seam};
+use super::live::{Rejoining, standing};
+use super::record::Record;
+use super::seam::{Given, Seam};
 use super::source::Source;
+use crate::Result;
 use crate::connection::Connection;
 use crate::delivery::delivered::Delivered;
 use crate::delivery::pull::{Pulled, connects};
-use crate::error::with_causes;
 use crate::rapids::stream::StreamFacts;
-use crate::{Error, Result};
 
 /// So near the end of the stream, catching up, the live feed is joined.
 const NEAR: u64 = 2_048;
-/// How often the stream is asked whether anything is missing at the end.
-const LOOK: Duration = Duration::from_secs(1);
-/// How often where that is done for all services of the process already.
-const LOOK_SHARED: Duration = Duration::from_secs(10);
 /// How long to wait after something that failed.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -47,42 +54,44 @@ pub(crate) struct LiveFeed {
     /// Where the live feed is shared with other services of the process.
     seat: Option<Seat>,
     live: Option<Source>,
+    /// What came of the live feed that was joined last and is not confirmed.
+    copies: Option<Rc<RefCell<Copies>>>,
+    /// The same of the feed from which that was given that is read again.
+    doubted: Option<Rc<RefCell<Copies>>>,
+    rejoining: Rejoining,
+    /// When it may be joined again.
+    joinable: Instant,
+    /// A copy behind a gap, until it is known whether the stream holds it.
+    gap: u64,
     catch_up: Option<Box<CatchUp>>,
-    under_way: Option<LocalBoxFuture<'static, Done>>,
-    next_look: Instant,
-    /// Where the stream ended when it was looked at last.
-    seen: u64,
-    /// What was to be given next when it was asked for that.
-    asked: u64,
+    under_way: Option<LocalBoxFuture<'static, Outcome>>,
+    looked: Instant,
+    /// Up to where somebody waits for the confirmation of what was handled.
+    wanted: u64,
+    /// Whether the stream was asked since everything was begun anew.
+    is_told: bool,
+    /// What was given up to here was read from the stream, or is confirmed.
+    sure: u64,
+    /// The stream has reached this sequence, by what it said itself.
+    known: u64,
+    asked: Asked,
+    /// What was confirmed when it was closed.
+    closed: u64,
     paused: Option<Instant>,
     connects: u64,
     was_live: bool,
 }
 
-/// What was under way.
-enum Done {
-    Joined(Result<(Source, StreamFacts)>),
-    Opened(Result<Box<CatchUp>>),
-    Looked(Result<StreamFacts>),
-}
-
-/// What happened, if it is no packet.
-enum Happened {
-    Came(Came),
-    Read(Read),
-    Done(Done),
-    Time,
-}
-
 impl LiveFeed {
-    /// Reads on from `next`.
+    /// Reads on from a record.
     pub(crate) fn new(
         connection: &Connection,
         (service, instance): (&str, &str),
         seat: Option<Seat>,
         facts: &StreamFacts,
-        next: u64,
+        record: &Record,
     ) -> Self {
+        let now = Instant::now();
         Self {
             connects: connects(connection),
             connection: connection.clone(),
@@ -90,24 +99,28 @@ impl LiveFeed {
             instance: instance.to_owned(),
             created: facts.created,
             has_live: facts.has_live,
-            seam: Seam::new(next),
+            seam: Seam::new(record.floor + 1),
             allowance: 0,
             limit: 0,
             seat,
             live: None,
+            copies: None,
+            doubted: None,
+            rejoining: Rejoining::default(),
+            joinable: now,
+            gap: 0,
             catch_up: None,
             under_way: None,
-            next_look: Instant::now() + LOOK,
-            seen: 0,
-            asked: 0,
+            looked: now,
+            wanted: 0,
+            is_told: false,
+            sure: record.floor,
+            known: record.reached(),
+            asked: Asked::default(),
+            closed: 0,
             paused: None,
             was_live: false,
         }
-    }
-
-    /// The sequence that is given next.
-    pub(crate) fn next_sequence(&self) -> u64 {
-        self.seam.next()
     }
 
     pub(crate) fn is_catching_up(&self) -> bool {
@@ -179,15 +192,6 @@ impl LiveFeed {
         }
     }
 
-    /// Reads no more.
-    pub(crate) fn close(&mut self) {
-        self.live = None;
-        self.under_way = None;
-        if let Some(catch_up) = self.catch_up.take() {
-            catch_up.end();
-        }
-    }
-
     fn may_give(&self) -> bool {
         self.allowance > 0 && self.seam.next() <= self.limit
     }
@@ -195,9 +199,7 @@ impl LiveFeed {
     /// Begins what is to be begun.
     async fn steer(&mut self) -> Result<()> {
         if self.live.is_some() && !self.seam.is_behind() {
-            if let Some(catch_up) = self.catch_up.take() {
-                catch_up.end();
-            }
+            self.catch_up = None;
             self.tell_live(true);
         }
         if let Some(catch_up) = &mut self.catch_up {
@@ -207,186 +209,51 @@ impl LiveFeed {
             return Ok(());
         }
         self.paused = None;
-        self.asked = self.seam.next();
+        let highest = self.copies.as_ref().map_or(0, |copies| copies.borrow().highest());
+        self.asked = Asked { next: self.seam.next(), known: self.known(), highest };
         let connection = self.connection.clone();
         let is_near = self.catch_up.as_ref().is_none_or(|catch_up| catch_up.pending <= NEAR);
         let is_open = self.catch_up.is_some();
-        if self.has_live && self.live.is_none() && is_near && (is_open || self.seen == 0) {
-            let (seat, next) = (self.seat.clone(), self.asked);
-            let joining = async move { Done::Joined(Source::join(connection, seat, next).await) };
-            self.under_way = Some(Box::pin(joining));
+        if self.may_join() && self.live.is_none() && is_near && (is_open || !self.is_told) {
+            let (seat, reached) = (self.seat.clone(), self.asked.known.max(self.asked.next - 1));
+            self.under_way = Some(Box::pin(async move {
+                Outcome::Joined(Source::join(connection, seat, reached).await)
+            }));
         } else if self.seam.is_behind() && !is_open {
             let of = (self.service.clone(), self.instance.clone());
-            let from = self.seam.next();
+            let from = self.seam.to_read();
+            self.under_way = Some(Box::pin(async move {
+                Outcome::Opened(CatchUp::open(connection, of, from).await)
+            }));
+        } else if Instant::now() >= self.next_look() {
+            self.looked = Instant::now();
             self.under_way =
-                Some(Box::pin(
-                    async move { Done::Opened(CatchUp::open(connection, of, from).await) },
-                ));
-        } else if Instant::now() >= self.next_look {
-            self.next_look = Instant::now() + if self.seat.is_some() { LOOK_SHARED } else { LOOK };
-            self.under_way =
-                Some(Box::pin(async move { Done::Looked(standing(&connection).await) }));
+                Some(Box::pin(async move { Outcome::Looked(standing(&connection).await) }));
         }
         Ok(())
     }
 
+    fn may_join(&self) -> bool {
+        self.has_live
+            && match &self.seat {
+                Some(seat) => seat.may_join(),
+                None => Instant::now() >= self.joinable,
+            }
+    }
+
     async fn happen(&mut self) -> Happened {
-        let wake = self.paused.unwrap_or(self.next_look);
+        let wake = self.paused.unwrap_or_else(|| self.next_look());
         let may_give = self.may_give();
         tokio::select! {
             // Copies are taken also when none is asked for: too many of them end the live feed.
             came = next_of(&mut self.live) => Happened::Came(came),
             read = read_of(&mut self.catch_up), if may_give => Happened::Read(read),
-            done = done_of(&mut self.under_way) => {
+            outcome = outcome_of(&mut self.under_way) => {
                 self.under_way = None;
-                Happened::Done(done)
+                Happened::Outcome(outcome)
             }
             () = sleep_until(wake.into()), if self.under_way.is_none() => Happened::Time,
         }
-    }
-
-    /// Learns what happened, and gives what there is to give or to tell.
-    fn happened(&mut self, happened: Happened) -> Option<Pulled> {
-        match happened {
-            Happened::Came(Came::Passed(to)) => {
-                self.seam.passed(to);
-                None
-            }
-            Happened::Came(Came::Broken) => {
-                self.start_over();
-                None
-            }
-            Happened::Came(Came::Packet(delivered)) => {
-                let (sequence, size) = (delivered.place.sequence, delivered.body.len());
-                if self.live.as_ref().is_some_and(Source::is_sifted) {
-                    self.seam.passed(sequence - 1);
-                }
-                match self.seam.arrived(sequence, size, *delivered) {
-                    Arrived::Waits | Arrived::Old => {}
-                    Arrived::Gap => debug!(sequence, "the live feed has a gap"),
-                    Arrived::TooMany => {
-                        self.live = None;
-                        self.tell_live(false);
-                    }
-                }
-                None
-            }
-            Happened::Read(Read::Packet(delivered)) => self.was_read(*delivered),
-            Happened::Read(Read::Nothing) | Happened::Time => None,
-            Happened::Read(Read::Broken(reason)) => {
-                debug!(reason, "reading the stream anew");
-                self.catch_up = None;
-                self.pause();
-                None
-            }
-            Happened::Done(done) => self.done(done).unwrap_or_else(|error| {
-                if let Error::Stream { .. } = error {
-                    let lost = self.other_stream("the stream was deleted while it ran");
-                    return Some(Pulled::Failed(lost));
-                }
-                // A limit of consumers is one for a moment: others read their past, too.
-                if let Error::Server { .. } | Error::Limit { .. } = error {
-                    warn!("waiting for the server: {}", with_causes(&error));
-                    self.pause();
-                    return None;
-                }
-                Some(Pulled::Failed(error))
-            }),
-        }
-    }
-
-    /// A packet was read from the stream. What lies before it is gone from there.
-    fn was_read(&mut self, delivered: Delivered) -> Option<Pulled> {
-        let (sequence, next) = (delivered.place.sequence, self.seam.next());
-        if sequence > next {
-            // To be read again, after it was told what is missing.
-            self.seam.skip_to(sequence);
-            self.catch_up = None;
-            return Some(Pulled::Gone { from: next, to: sequence - 1 });
-        }
-        if !self.seam.read(sequence) {
-            return None;
-        }
-        self.allowance = self.allowance.saturating_sub(1);
-        Some(Pulled::Packet(delivered))
-    }
-
-    fn done(&mut self, done: Done) -> Result<Option<Pulled>> {
-        match done {
-            Done::Joined(Ok((live, facts))) => {
-                self.seen = facts.last_sequence;
-                let gone = self.stands(&facts)?;
-                let left = (facts.last_sequence + 1).saturating_sub(self.seam.next());
-                if left <= NEAR {
-                    self.live = Some(live);
-                    self.seam.join(facts.last_sequence);
-                    if self.seam.is_behind() {
-                        self.tell_live(false);
-                    }
-                } else {
-                    self.tell_live(false);
-                }
-                Ok(gone)
-            }
-            Done::Joined(Err(error @ Error::NotPermitted { .. })) => {
-                warn!("it is read from the stream alone: {}", with_causes(&error));
-                self.has_live = false;
-                Ok(None)
-            }
-            Done::Opened(Ok(catch_up)) => {
-                self.catch_up = Some(catch_up);
-                Ok(None)
-            }
-            Done::Looked(Ok(facts)) => {
-                let gone = self.stands(&facts)?;
-                let is_missing = self.live.is_some() && self.seam.arriving() <= self.seen;
-                self.seen = facts.last_sequence;
-                if is_missing {
-                    debug!("the end of the live feed is missing");
-                    self.start_over();
-                }
-                Ok(gone)
-            }
-            Done::Joined(Err(error)) | Done::Opened(Err(error)) | Done::Looked(Err(error)) => {
-                Err(error)
-            }
-        }
-    }
-
-    /// Makes sure that the stream is the one that is read, and holds what was read; tells what is
-    /// gone from it unread.
-    fn stands(&mut self, facts: &StreamFacts) -> Result<Option<Pulled>> {
-        let next = self.seam.next();
-        if facts.created != self.created {
-            return Err(self.other_stream("the stream was made anew while it ran"));
-        }
-        if facts.last_sequence + 1 < self.asked {
-            let (at, last) = (self.asked - 1, facts.last_sequence);
-            let fault = format!(
-                "it was at sequence {at}, but the stream ends at {last} now: the server has lost \
-                 packets, or has older ones from a backup"
-            );
-            return Err(lost(&self.service, &fault));
-        }
-        if self.seam.is_behind() && facts.first_sequence > next {
-            self.seam.skip_to(facts.first_sequence);
-            return Ok(Some(Pulled::Gone { from: next, to: facts.first_sequence - 1 }));
-        }
-        Ok(None)
-    }
-
-    fn other_stream(&self, fault: &str) -> Error {
-        let service = self.service.clone();
-        let reason = format!("{fault}; {}", super::beginning::oblivion(&self.connection, &service));
-        Error::Position { service, reason }
-    }
-
-    fn start_over(&mut self) {
-        self.live = None;
-        self.catch_up = None;
-        self.under_way = None;
-        self.seam.leave();
-        self.seen = 0;
     }
 
     fn pause(&mut self) {
@@ -421,7 +288,7 @@ async fn read_of(catch_up: &mut Option<Box<CatchUp>>) -> Read {
     }
 }
 
-async fn done_of(under_way: &mut Option<LocalBoxFuture<'static, Done>>) -> Done {
+async fn outcome_of(under_way: &mut Option<LocalBoxFuture<'static, Outcome>>) -> Outcome {
     match under_way {
         Some(under_way) => under_way.await,
         None => std::future::pending().await,

@@ -10,10 +10,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{Instant, interval, sleep};
 use tracing::{debug, warn};
 
-use super::live::{Live, standing};
+use super::copies::{Copies, Forged, Unfit};
+use super::live::{GAP, LOOK, LOOK_SOON, Live, Looking, Rejoining};
 use crate::connection::Connection;
 use crate::delivery::delivered::Delivered;
 use crate::delivery::pull::connects;
@@ -24,8 +25,6 @@ use crate::river::River;
 use crate::service::Service;
 use crate::{Error, Result};
 
-/// How often the stream is asked whether anything is missing at the end.
-const LOOK: Duration = Duration::from_secs(1);
 /// How long to wait after something that failed.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -38,15 +37,19 @@ pub(crate) struct Hub {
     common: RefCell<Common>,
     members: RefCell<Vec<Option<mpsc::UnboundedSender<Rc<Delivered>>>>>,
     changed: Notify,
+    /// The highest sequence of which a member waits for the confirmation.
+    wanted: Cell<u64>,
 }
 
 enum Common {
-    /// Not subscribed, or not any more.
+    /// Not subscribed yet, or to be at once.
     Away,
+    /// Not subscribed for a while, since there were forged copies or a gap.
+    Left,
     /// The server does not let this user subscribe.
     Refused(String),
     /// Subscribed: everything up to this sequence has been passed on.
-    Live { facts: StreamFacts, passed: Rc<Cell<u64>> },
+    Live { facts: StreamFacts, passed: Rc<Cell<u64>>, copies: Rc<RefCell<Copies>> },
 }
 
 /// A service's place at the hub.
@@ -62,6 +65,7 @@ pub(super) struct Member {
     packets: mpsc::UnboundedReceiver<Rc<Delivered>>,
     /// Up to where everything has been passed on. Its members outlive the hub's interest in it.
     passed: Rc<Cell<u64>>,
+    copies: Rc<RefCell<Copies>>,
 }
 
 /// What came, for one of the services.
@@ -69,8 +73,8 @@ pub(super) enum Came {
     Packet(Box<Delivered>),
     /// Nothing up to this sequence, beside what came before.
     Passed(u64),
-    /// Nothing comes any more.
-    Broken,
+    /// The feed is to be left.
+    Unfit(Unfit),
 }
 
 impl Hub {
@@ -84,18 +88,37 @@ impl Hub {
             common: RefCell::new(Common::Away),
             members: RefCell::new(services.iter().map(|_| None).collect()),
             changed: Notify::new(),
+            wanted: Cell::new(0),
         }
     }
 
     /// Reads the live feed, without end.
     pub(crate) async fn run(self: Rc<Self>, connection: Connection) {
+        let (mut rejoining, mut gap) = (Rejoining::default(), 0);
         loop {
             match Live::join(connection.clone()).await {
+                Ok((_, facts)) if gap > facts.last_sequence => {
+                    let forged = Forged::Beyond(gap, facts.last_sequence);
+                    gap = 0;
+                    self.leave(rejoining.wait(&forged, Instant::now().into_std())).await;
+                }
                 Ok((live, facts)) => {
-                    let reason = self.pass_on(&connection, live, facts).await;
-                    debug!(reason, "joining the live feed anew");
-                    self.set(Common::Away);
-                    self.members.borrow_mut().fill(None);
+                    gap = 0;
+                    match self.pass_on(&connection, live, facts).await {
+                        Unfit::Lost(reason) => {
+                            debug!(reason, "joining the live feed anew");
+                            self.part(Common::Away);
+                        }
+                        Unfit::Gap(sequence) => {
+                            debug!(sequence, "the live feed has a gap");
+                            gap = sequence;
+                            // Somebody may make gaps on purpose.
+                            self.leave(GAP).await;
+                        }
+                        Unfit::Forged(forged) => {
+                            self.leave(rejoining.wait(&forged, Instant::now().into_std())).await;
+                        }
+                    }
                 }
                 Err(error @ Error::NotPermitted { .. }) => {
                     return self.set(Common::Refused(error.to_string()));
@@ -108,59 +131,83 @@ impl Hub {
         }
     }
 
+    /// Is not subscribed for so long; the members read from the stream meanwhile.
+    async fn leave(&self, wait: Duration) {
+        self.part(Common::Left);
+        sleep(wait).await;
+        self.set(Common::Away);
+    }
+
+    fn part(&self, common: Common) {
+        self.set(common);
+        self.members.borrow_mut().fill(None);
+    }
+
     fn set(&self, common: Common) {
         self.common.replace(common);
         self.changed.notify_waiters();
     }
 
-    /// Passes packets on, for as long as they come without a gap.
-    async fn pass_on(
-        &self,
-        connection: &Connection,
-        mut live: Live,
-        facts: StreamFacts,
-    ) -> &'static str {
+    /// Passes packets on, for as long as they come without a gap and unforged.
+    async fn pass_on(&self, connection: &Connection, mut live: Live, facts: StreamFacts) -> Unfit {
         let connected = connects(connection);
-        let passed = Rc::new(Cell::new(facts.last_sequence));
-        self.set(Common::Live { facts, passed: passed.clone() });
-        let (mut look, mut seen) = (interval(LOOK), 0);
+        let (passed, copies) = (Rc::new(Cell::new(facts.last_sequence)), live.copies());
+        self.set(Common::Live { facts, passed: passed.clone(), copies: copies.clone() });
+        let mut tick = interval(LOOK_SOON);
+        let (mut looking, mut looked) = (Looking::default(), Instant::now());
         loop {
             tokio::select! {
                 delivered = live.next() => {
-                    let mut next = Some(delivered);
-                    while let Some(delivered) = next {
-                        if !self.pass(delivered, &passed) {
-                            return "a packet is missing";
-                        }
-                        next = live.ready();
+                    if let Err(unfit) = self.pass_all(delivered, &mut live, &passed) {
+                        return unfit;
                     }
                 }
-                _ = look.tick() => {
+                facts = looking.answered() => {
+                    // What has come before the answer.
+                    if let Some(delivered) = live.ready()
+                        && let Err(unfit) = self.pass_all(delivered, &mut live, &passed)
+                    {
+                        return unfit;
+                    }
+                    // A server that is away says nothing about the stream.
+                    if let Ok(facts) = facts
+                        && let Err(unfit) = looking.confirm(&copies, facts.last_sequence)
+                    {
+                        return unfit;
+                    }
+                }
+                _ = tick.tick() => {
                     if connects(connection) != connected {
-                        return "the connection was made anew";
+                        return Unfit::Lost("the connection was made anew");
                     }
-                    if passed.get() < seen {
-                        return "the end is missing";
-                    }
-                    // A server that is away says nothing about the stream. Nor is it waited for: a
-                    // connection that was lost takes the answer along.
-                    if let Ok(Ok(facts)) = timeout(LOOK, standing(connection)).await {
-                        seen = facts.last_sequence;
+                    let is_soon = copies.borrow().confirmed() < self.wanted.get()
+                        || copies.borrow().are_many();
+                    if is_soon || looked.elapsed() >= LOOK {
+                        looked = Instant::now();
+                        looking.begin(connection, &copies);
                     }
                 }
             }
         }
     }
 
-    /// Passes a packet on; `false` if those before it are missing.
-    fn pass(&self, delivered: Delivered, passed: &Cell<u64>) -> bool {
-        let (sequence, expected) = (delivered.place.sequence, passed.get() + 1);
-        if sequence < expected {
-            return true;
+    /// Passes a packet on, and what has come behind it.
+    fn pass_all(
+        &self,
+        first: Result<Delivered, Unfit>,
+        live: &mut Live,
+        passed: &Cell<u64>,
+    ) -> Result<(), Unfit> {
+        let mut next = Some(first);
+        while let Some(delivered) = next {
+            self.pass(delivered?, passed);
+            next = live.ready();
         }
-        if sequence > expected {
-            return false;
-        }
+        Ok(())
+    }
+
+    fn pass(&self, delivered: Delivered, passed: &Cell<u64>) {
+        let sequence = delivered.place.sequence;
         let mut matcher = self.matcher.borrow_mut();
         let rivers = matcher.candidates(&delivered.body);
         if !rivers.is_empty() {
@@ -176,31 +223,41 @@ impl Hub {
             }
         }
         passed.set(sequence);
-        true
     }
 }
 
 impl Seat {
-    /// Waits until the feed is live; everything behind the last sequence of the facts comes through
-    /// it then.
+    /// Whether the live feed can be waited for: it is there, or comes soon.
+    pub(super) fn may_join(&self) -> bool {
+        !matches!(&*self.hub.common.borrow(), Common::Left)
+    }
+
+    /// Asks for the confirmation of what came up to this sequence.
+    pub(super) fn want(&self, sequence: u64) {
+        self.hub.wanted.set(self.hub.wanted.get().max(sequence));
+    }
+
+    /// Waits until the feed is live; everything behind the sequence that is told comes through it
+    /// then. With it, how the stream stood when it was looked at last.
     ///
     /// # Errors
     /// `NotPermitted` if this user may not subscribe.
-    pub(super) async fn join(self) -> Result<(Member, StreamFacts)> {
+    pub(super) async fn join(self) -> Result<(Member, u64, StreamFacts)> {
         let Self { hub, number } = self;
         loop {
             let changed = hub.changed.notified();
             match &*hub.common.borrow() {
-                Common::Live { facts, passed } => {
+                Common::Live { facts, passed, copies } => {
                     let (sender, packets) = mpsc::unbounded_channel();
                     hub.members.borrow_mut()[number] = Some(sender);
-                    let facts = StreamFacts { last_sequence: passed.get(), ..*facts };
-                    return Ok((Member { packets, passed: passed.clone() }, facts));
+                    let facts = StreamFacts { last_sequence: copies.borrow().seen(), ..*facts };
+                    let (meet, passed, copies) = (passed.get(), passed.clone(), copies.clone());
+                    return Ok((Member { packets, passed, copies }, meet, facts));
                 }
                 Common::Refused(violation) => {
                     return Err(Error::NotPermitted { violation: violation.clone() });
                 }
-                Common::Away => {}
+                Common::Away | Common::Left => {}
             }
             changed.await;
         }
@@ -208,11 +265,16 @@ impl Seat {
 }
 
 impl Member {
+    /// What came and is not confirmed yet.
+    pub(super) fn copies(&self) -> Rc<RefCell<Copies>> {
+        self.copies.clone()
+    }
+
     /// Waits for the next packet. Dropping the future loses nothing.
     pub(super) async fn next(&mut self) -> Came {
         match self.packets.recv().await {
             Some(delivered) => Came::Packet(own(delivered)),
-            None => Came::Broken,
+            None => Came::Unfit(Unfit::Lost("the shared feed was left")),
         }
     }
 
@@ -225,7 +287,9 @@ impl Member {
             Err(mpsc::error::TryRecvError::Empty) => {
                 (passed >= arriving).then_some(Came::Passed(passed))
             }
-            Err(mpsc::error::TryRecvError::Disconnected) => Some(Came::Broken),
+            Err(mpsc::error::TryRecvError::Disconnected) => {
+                Some(Came::Unfit(Unfit::Lost("the shared feed was left")))
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use tokio::time::{sleep_until, timeout};
 use tracing::{debug, warn};
 
 use super::done::Done;
+use super::feed::Progress;
 use super::lease::{Lease, Written};
 use super::record::Record;
 use crate::error::with_causes;
@@ -44,6 +45,8 @@ pub(crate) struct Keeper {
     lead: u64,
     /// Whether something was handled since.
     has_moved: bool,
+    /// Up to here something was handled that was not confirmed at the last write.
+    unconfirmed: Option<u64>,
     /// Whether the last write failed.
     has_failed: bool,
 }
@@ -70,6 +73,7 @@ impl Keeper {
             next_then: record.floor,
             lead: LEADS[0],
             has_moved: true,
+            unconfirmed: None,
             has_failed: false,
         }
     }
@@ -88,12 +92,12 @@ impl Keeper {
         self.has_moved = true;
     }
 
-    /// Writes when it is time to, with `next` to be given next, and waits for what comes of it.
+    /// Writes when it is time to, and waits for what comes of it.
     /// Dropping the future loses nothing.
     ///
     /// # Errors
     /// `Position` if the record was deleted or garbled; `NotPermitted`.
-    pub(crate) async fn next(&mut self, next: u64, is_catching_up: bool) -> Result<Kept> {
+    pub(crate) async fn next(&mut self, progress: Progress) -> Result<Kept> {
         loop {
             if let Some(writing) = &mut self.writing {
                 let (begun, written) = writing.await;
@@ -111,20 +115,22 @@ impl Keeper {
                     Err(error) => return Err(error),
                 }
             }
-            let is_short = self.reserved < next + self.lead / 2;
+            let is_short = self.reserved < progress.next + self.lead / 2;
+            let is_confirmed = self.unconfirmed.is_some_and(|to| to <= progress.confirmed);
             let wait = if is_short && !self.has_failed {
                 Duration::ZERO
-            } else if self.has_moved {
+            } else if self.has_moved || is_confirmed {
                 OFTEN
             } else {
                 SELDOM
             };
             sleep_until((self.written_at + wait).into()).await;
-            self.begin(next, is_catching_up);
+            self.begin(progress);
         }
     }
 
-    fn begin(&mut self, next: u64, is_catching_up: bool) {
+    fn begin(&mut self, progress: Progress) {
+        let next = progress.next;
         let passed = next.saturating_sub(self.next_then) as f64;
         // What comes in a burst is no rate yet.
         let elapsed = self.written_at.elapsed().max(LEAD / 10);
@@ -132,10 +138,12 @@ impl Keeper {
         let ahead = if self.has_moved { LEAD } else { IDLE_LEAD };
         let lead = (passed * ahead.as_secs_f64() / elapsed.as_secs_f64()) as u64;
         self.lead = lead.clamp(LEADS[0], LEADS[1]);
+        let reached = self.done.borrow().reached();
+        let is_new = (self.has_moved || self.unconfirmed.is_some()) && reached > progress.confirmed;
+        self.unconfirmed = is_new.then_some(reached);
         (self.next_then, self.written_at, self.has_moved) = (next, Instant::now(), false);
         let begun = self.reserved.max(next + self.lead);
-        self.given = self.given.max(next - 1);
-        let record = self.record(begun, is_catching_up);
+        let record = self.record(begun, progress);
         debug!(floor = record.floor, begun, "writing the position down");
         let lease = self.lease.clone();
         self.writing = Some(Box::pin(async move {
@@ -145,26 +153,30 @@ impl Keeper {
         }));
     }
 
-    fn record(&self, begun: u64, is_catching_up: bool) -> Record {
-        let done = self.done.borrow();
+    /// What is to be written: as done only what the stream has confirmed, and as given only what it
+    /// is known to hold.
+    fn record(&mut self, begun: u64, progress: Progress) -> Record {
+        self.given = self.given.max(progress.known.min(progress.next - 1));
+        let (done, ended) = self.done.borrow().split(progress.confirmed);
         Record {
             done: done.above().collect(),
+            ended,
             given: self.given,
             begun: begun.max(done.floor()),
-            is_catching_up,
+            is_catching_up: progress.is_catching_up,
             ..self.lease.record_at(done.floor())
         }
     }
 
     /// Writes the record for the last time, with nobody as the active instance. Nothing above
-    /// `given` was given, and nothing above `begun` begun.
-    pub(crate) async fn hand_over(&mut self, given: u64, begun: u64) {
+    /// `begun` was begun.
+    pub(crate) async fn hand_over(&mut self, progress: Progress, begun: u64) {
         if let Some(writing) = self.writing.take() {
             // Its answer tells the revision to write against.
             let _ = writing.await;
         }
-        self.given = self.given.max(given);
-        let record = Record { instance: String::new(), ..self.record(begun, false) };
+        let progress = Progress { is_catching_up: false, ..progress };
+        let record = Record { instance: String::new(), ..self.record(begun, progress) };
         if let Err(error) = self.lease.write(&record).await {
             warn!("others take over only when the lease has run out: {}", with_causes(&error));
         }

@@ -23,6 +23,7 @@ use crate::error::with_causes;
 use crate::jetstream::Resource;
 use crate::names::POSITIONS;
 use crate::notices::Notices;
+use crate::rapids::stream::StreamFacts;
 use crate::{Error, Result};
 
 /// A record that was not renewed for so long can be taken over.
@@ -51,6 +52,15 @@ pub(crate) struct Lease {
 pub(crate) struct Free {
     record: Record,
     revision: u64,
+}
+
+impl Free {
+    /// What is wrong with the record in a stream that stands so, if that is the one that it is of.
+    pub(crate) fn fault(&self, facts: Option<&StreamFacts>) -> Option<String> {
+        let facts =
+            facts.filter(|facts| facts.created.to_string() == self.record.stream_created)?;
+        self.record.fault(facts.last_sequence)
+    }
 }
 
 /// What came of writing the record.

@@ -43,6 +43,10 @@ pub(crate) struct Record {
     /// First and last sequence of what is done above it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) done: Vec<(u64, u64)>,
+    /// First and last sequence of what is done too, by the live feed, which the stream has not
+    /// confirmed: it is handled again by whoever goes on, but has ended no process.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) ended: Vec<(u64, u64)>,
     /// The last sequence that was looked at: what is not done up to here is in hand.
     #[serde(default)]
     pub(crate) given: u64,
@@ -66,11 +70,48 @@ impl Record {
             stream_created,
             floor,
             done: Vec::new(),
+            ended: Vec::new(),
             given: floor,
             begun: floor,
             instance: String::new(),
             is_catching_up: false,
         }
+    }
+
+    /// The highest sequence that the stream must have reached.
+    pub(crate) fn reached(&self) -> u64 {
+        let ranges = self.done.iter().map(|&(_, last)| last);
+        ranges.chain([self.floor, self.given]).max().unwrap_or_default()
+    }
+
+    /// What is wrong with it as a position in a stream that ends there, if anything is. `begun` runs
+    /// ahead of the stream, and is no fault wherever it is.
+    pub(crate) fn fault(&self, last: u64) -> Option<String> {
+        let mut after = self.floor;
+        for &(first, end) in &self.done {
+            if first <= after || end < first {
+                return Some(format!(
+                    "its record in {POSITIONS} was written by others: {first} to {end} is done \
+                     behind {after}, which no service writes"
+                ));
+            }
+            after = end;
+        }
+        // Those of earlier versions do not say what was given.
+        if self.given > 0 && after > self.given {
+            let given = self.given;
+            return Some(format!(
+                "its record in {POSITIONS} was written by others: {after} is done, but only \
+                 {given} was given"
+            ));
+        }
+        let reached = self.reached();
+        (reached > last).then(|| {
+            format!(
+                "it stands at sequence {reached}, but the stream ends at {last}: the stream was \
+                 restored from a backup, or the record in {POSITIONS} was written by others"
+            )
+        })
     }
 
     pub(crate) fn done(&self) -> Done {
@@ -125,6 +166,30 @@ mod tests {
         record.instance = "i-1".to_owned();
         assert_eq!(Record::read(&record.written()), Ok(record.clone()));
         assert!(record.done().contains(12) && !record.done().contains(8));
+    }
+
+    #[test]
+    fn a_record_that_no_service_writes_is_told_with_its_fault() {
+        let good = Record { done: vec![(9, 12), (14, 14)], given: 20, ..Record::at("".into(), 7) };
+        assert_eq!(good.fault(20), None);
+        let older = Record { given: 0, ..good.clone() };
+        assert_eq!(older.fault(14), None);
+        let ahead = Record { begun: u64::MAX, ..good.clone() };
+        assert_eq!(ahead.fault(20), None, "it only says what may have been begun");
+        for (fault, record) in [
+            ("it stands at sequence 20, but the stream ends at 19", good.clone()),
+            ("12 to 9 is done", Record { done: vec![(12, 9)], ..good.clone() }),
+            (
+                "12 to 14 is done behind 12",
+                Record { done: vec![(9, 12), (12, 14)], ..good.clone() },
+            ),
+            ("7 to 8 is done behind 7", Record { done: vec![(7, 8)], ..good.clone() }),
+            ("21 is done, but only 20", Record { done: vec![(9, 21)], ..good.clone() }),
+            ("30 is done, but only 20", Record { floor: 30, done: vec![], ..good }),
+        ] {
+            let found = record.fault(19).unwrap();
+            assert!(found.contains(fault), "{found}");
+        }
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Where the live feed and the stream meet: no packet is lost there, and none is given twice.
 //!
 //! Pure. What is given is always the next sequence, wherever it comes from. Packets of the live feed
-//! wait here until their turn comes; those before them have to be read from the stream.
+//! wait here until their turn comes; those before them have to be read from the stream. So have
+//! those that were given from the live feed and were not confirmed when that was left
+//! ([`copies`](super::copies)).
 
 use std::collections::VecDeque;
 
@@ -14,6 +16,8 @@ pub(super) const MOST_BYTES: usize = 16 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Seam<T> {
     next: u64,
+    /// What was given from here on has to be read once more from the stream, if anything has.
+    again: Option<u64>,
     /// Up to here packets have to be read from the stream; all, while nothing is live.
     meet: u64,
     /// Of the live feed, without a gap.
@@ -41,22 +45,20 @@ pub(super) enum Given<T> {
     },
 }
 
-/// What became of a packet of the live feed.
+/// What a packet is that was read from the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Arrived {
-    Waits,
-    /// It was given before, or waits already.
+pub(super) enum Reading {
+    /// To be given.
+    New,
+    /// To be compared with the copy that was given.
+    Again,
     Old,
-    /// Those before it are missing, and have to be read from the stream.
-    Gap,
-    /// So many wait that the live feed is of no use any more.
-    TooMany,
 }
 
 impl<T> Seam<T> {
     /// Nothing is live, and `next` is to be given next.
     pub(super) fn new(next: u64) -> Self {
-        Self { next, meet: u64::MAX, waiting: VecDeque::new(), bytes: 0 }
+        Self { next, again: None, meet: u64::MAX, waiting: VecDeque::new(), bytes: 0 }
     }
 
     /// The sequence to be given next.
@@ -64,9 +66,14 @@ impl<T> Seam<T> {
         self.next
     }
 
+    /// The sequence that is to be read next, where the stream is read.
+    pub(super) fn to_read(&self) -> u64 {
+        self.again.unwrap_or(self.next)
+    }
+
     /// Whether the next packet has to be read from the stream.
     pub(super) fn is_behind(&self) -> bool {
-        self.next <= self.meet
+        self.again.is_some() || self.next <= self.meet
     }
 
     /// The sequence that the live feed is to bring next.
@@ -77,37 +84,47 @@ impl<T> Seam<T> {
 
     /// From now on everything above `last` comes live.
     pub(super) fn join(&mut self, last: u64) {
-        self.leave();
+        self.clear();
         self.meet = last;
     }
 
-    /// Nothing comes live any more.
-    pub(super) fn leave(&mut self) {
-        self.waiting.clear();
-        self.bytes = 0;
-        self.meet = u64::MAX;
+    /// Nothing comes live any more; what was given is confirmed up to this sequence. True if other
+    /// packets are to be read now than before.
+    pub(super) fn leave(&mut self, confirmed: u64) -> bool {
+        let is_new = self.again.is_none() && !self.is_behind() && confirmed + 1 < self.next;
+        if is_new {
+            self.again = Some(confirmed + 1);
+        }
+        self.clear();
+        is_new
     }
 
-    /// Takes a packet of the live feed.
-    pub(super) fn arrived(&mut self, sequence: u64, size: usize, packet: T) -> Arrived {
-        let expected = self.arriving();
-        // One that was stored before the feed was joined may still come.
-        if sequence < expected {
-            return Arrived::Old;
+    /// Nothing above `last` is in the stream: what was given of that counts for nothing, and is
+    /// told as first and last sequence.
+    pub(super) fn end(&mut self, last: u64) -> Option<(u64, u64)> {
+        let (first, after) = (last + 1, self.next);
+        if after <= first {
+            return None;
+        }
+        self.next = first;
+        self.again = self.again.filter(|again| *again < first);
+        Some((first, after - 1))
+    }
+
+    /// Takes the next packet of the live feed; `false` if so many wait that that is of no use any
+    /// more.
+    pub(super) fn arrived(&mut self, sequence: u64, size: usize, packet: T) -> bool {
+        // One that was read from the stream before the feed was joined.
+        if sequence < self.arriving() {
+            return true;
         }
         if self.waiting.len() >= MOST_WAITING || self.bytes + size > MOST_BYTES {
-            self.leave();
-            return Arrived::TooMany;
-        }
-        let is_gap = sequence > expected;
-        if is_gap {
-            // What waits is read again from the stream, with what is missing behind it.
-            self.join(sequence - 1);
+            return false;
         }
         self.bytes += size;
         let (first, last) = (sequence, sequence);
         self.waiting.push_back(Waiting { first, last, size, packet: Some(packet) });
-        if is_gap { Arrived::Gap } else { Arrived::Waits }
+        true
     }
 
     /// Learns that of the live feed everything up to this sequence is for nobody here.
@@ -124,6 +141,9 @@ impl<T> Seam<T> {
 
     /// Gives what is next, if it waits.
     pub(super) fn give(&mut self) -> Option<Given<T>> {
+        if self.again.is_some() {
+            return None;
+        }
         // What was read from the stream meanwhile.
         while self.waiting.front().is_some_and(|first| first.last < self.next) {
             self.pop();
@@ -137,19 +157,28 @@ impl<T> Seam<T> {
         Some(packet.map_or(Given::Passed { from, to: last }, Given::Packet))
     }
 
-    /// Whether a packet that was read from the stream is to be given; those before it that are not
-    /// given yet are not there any more.
-    pub(super) fn read(&mut self, sequence: u64) -> bool {
-        let is_new = sequence >= self.next;
-        if is_new {
-            self.next = sequence + 1;
+    /// What a packet that was read from the stream is; those before it that were not read are not
+    /// there any more.
+    pub(super) fn read(&mut self, sequence: u64) -> Reading {
+        if sequence < self.to_read() {
+            return Reading::Old;
         }
-        is_new
+        let is_new = sequence >= self.next;
+        self.next = self.next.max(sequence + 1);
+        self.again = Some(sequence + 1).filter(|again| *again < self.next);
+        if is_new { Reading::New } else { Reading::Again }
     }
 
     /// Everything before this sequence is gone from the stream.
     pub(super) fn skip_to(&mut self, sequence: u64) {
         self.next = self.next.max(sequence);
+        self.again = self.again.map(|again| again.max(sequence)).filter(|again| *again < self.next);
+    }
+
+    fn clear(&mut self) {
+        self.waiting.clear();
+        self.bytes = 0;
+        self.meet = u64::MAX;
     }
 
     fn pop(&mut self) -> Option<Waiting<T>> {
@@ -160,123 +189,4 @@ impl<T> Seam<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn what_arrives_in_order_is_given_at_once() {
-        let mut seam = Seam::new(5);
-        assert!(seam.is_behind());
-        seam.join(4);
-        assert!(!seam.is_behind());
-        assert_eq!(seam.arrived(4, 1, 4), Arrived::Old);
-        assert_eq!(seam.arrived(5, 1, 5), Arrived::Waits);
-        assert_eq!((seam.give(), seam.give(), seam.next()), (Some(Given::Packet(5)), None, 6));
-    }
-
-    #[test]
-    fn a_gap_is_read_from_the_stream() {
-        let mut seam = Seam::new(1);
-        seam.join(0);
-        assert_eq!(seam.arrived(1, 1, 1), Arrived::Waits);
-        assert_eq!(seam.arrived(3, 1, 3), Arrived::Gap);
-        assert!(seam.is_behind() && seam.give().is_none());
-        assert!(seam.read(1) && !seam.read(1) && seam.read(2));
-        assert!(!seam.is_behind());
-        assert_eq!((seam.give(), seam.next()), (Some(Given::Packet(3)), 4));
-    }
-
-    #[test]
-    fn too_much_that_waits_ends_the_live_feed() {
-        let mut seam = Seam::new(1);
-        seam.join(0);
-        for sequence in 1..=MOST_WAITING as u64 {
-            assert_eq!(seam.arrived(sequence, 1, sequence), Arrived::Waits);
-        }
-        assert_eq!(seam.arrived(MOST_WAITING as u64 + 1, 1, 0), Arrived::TooMany);
-        assert!(seam.is_behind() && seam.give().is_none());
-        seam.join(0);
-        assert_eq!(seam.arrived(1, MOST_BYTES + 1, 1), Arrived::TooMany);
-    }
-
-    /// What happens to a feed, in any order.
-    #[derive(Debug, Clone, Copy)]
-    enum Event {
-        Store,
-        /// The live copy of the next stored packet comes, or is lost.
-        Copy {
-            is_lost: bool,
-        },
-        /// It is known to be for nobody here.
-        Pass,
-        Join,
-        Leave,
-        /// One more packet is read from the stream.
-        Read,
-        Give,
-    }
-
-    fn event() -> impl Strategy<Value = Event> {
-        prop_oneof![
-            4 => Just(Event::Store),
-            4 => prop::bool::weighted(0.1).prop_map(|is_lost| Event::Copy { is_lost }),
-            2 => Just(Event::Pass),
-            1 => Just(Event::Join),
-            1 => Just(Event::Leave),
-            3 => Just(Event::Read),
-            4 => Just(Event::Give),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn each_packet_is_given_once_and_in_order(events in prop::collection::vec(event(), 0..400)) {
-            let mut seam = Seam::new(1);
-            let (mut stored, mut copied, mut is_joined) = (0_u64, 0_u64, false);
-            let mut given = Vec::new();
-            for event in events {
-                match event {
-                    Event::Store => stored += 1,
-                    Event::Copy { is_lost } if copied < stored => {
-                        copied += 1;
-                        if is_joined && !is_lost
-                            && seam.arrived(copied, 1, copied) == Arrived::TooMany
-                        {
-                            is_joined = false;
-                        }
-                    }
-                    // Only what follows without a gap can pass.
-                    Event::Pass if copied < stored => {
-                        if is_joined && seam.arriving() == copied + 1 {
-                            copied += 1;
-                            seam.passed(copied);
-                        }
-                    }
-                    // Copies of what is stored already may be under way then.
-                    Event::Join => { seam.join(stored); is_joined = true; }
-                    Event::Leave => { seam.leave(); is_joined = false; }
-                    Event::Read if seam.is_behind() && seam.next() <= stored => {
-                        let next = seam.next();
-                        prop_assert!(seam.read(next));
-                        given.push(next);
-                    }
-                    Event::Give => match seam.give() {
-                        Some(Given::Packet(packet)) => given.push(packet),
-                        Some(Given::Passed { from, to }) => given.extend(from..=to),
-                        None => {}
-                    },
-                    Event::Copy { .. } | Event::Pass | Event::Read => {}
-                }
-            }
-            // At the end the last copies may be lost: then the tail is read anew.
-            seam.leave();
-            while seam.next() <= stored {
-                given.push(seam.next());
-                let next = seam.next();
-                seam.read(next);
-            }
-            prop_assert_eq!(given, (1..=stored).collect::<Vec<_>>());
-        }
-    }
-}
+mod tests;

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use super::done::Done;
+use super::feed::Progress;
 use super::keeper::{Keeper, Kept};
 use super::lease::Lease;
 use super::record::Record;
@@ -12,6 +14,8 @@ pub(crate) struct Tenure {
     pub(crate) keeper: Keeper,
     /// What is not done up to this sequence may have been begun by a predecessor.
     begun: u64,
+    /// What of that has ended.
+    ended: Done,
 }
 
 impl Tenure {
@@ -19,21 +23,21 @@ impl Tenure {
     /// stored later, nobody can have begun.
     pub(crate) fn new(lease: Rc<Lease>, record: &Record, last: u64) -> Self {
         let keeper = Keeper::new(lease, record);
-        Self { keeper, begun: record.begun.min(last) }
+        let ended = Done::new(0, record.ended.iter().copied());
+        Self { keeper, begun: record.begun.min(last), ended }
     }
 
     pub(crate) fn may_have_begun(&self, place: Place) -> bool {
-        place.feed == Feed::Rapids && place.sequence <= self.begun
+        place.feed == Feed::Rapids
+            && place.sequence <= self.begun
+            && !self.ended.contains(place.sequence)
     }
 }
 
 /// Waits for what comes of writing the record, where there is one.
-pub(crate) async fn kept(
-    tenure: &mut Option<Tenure>,
-    (next, is_catching_up): (u64, bool),
-) -> Result<Kept> {
+pub(crate) async fn kept(tenure: &mut Option<Tenure>, progress: Progress) -> Result<Kept> {
     match tenure {
-        Some(tenure) => tenure.keeper.next(next, is_catching_up).await,
+        Some(tenure) => tenure.keeper.next(progress).await,
         None => std::future::pending().await,
     }
 }

@@ -1,0 +1,74 @@
+//! Packets that were taken from forged copies of the live feed: what they have come to counts for
+//! nothing, and the real ones are handled in their place.
+//!
+//! What a forged packet has made a reaction do outside, or publish, cannot be undone.
+
+use std::collections::BTreeMap;
+
+use tracing::warn;
+
+use super::delivered::Delivered;
+use super::engine::Engine;
+use super::held::Fate;
+use super::place::{Feed, Place};
+
+/// Forged packets of which something is still under way, with the real ones that wait for its end,
+/// where they are there.
+#[derive(Default)]
+pub(super) struct Forgeries(BTreeMap<Place, Option<Delivered>>);
+
+impl Forgeries {
+    /// Keeps a packet back until nothing of the forged one in its place is under way.
+    pub(super) fn keep_back(&mut self, delivered: Delivered) {
+        self.0.insert(delivered.place, Some(delivered));
+    }
+}
+
+impl Engine {
+    /// Takes a packet in whose place a forged one was taken.
+    pub(super) async fn take_instead(&mut self, delivered: Delivered) {
+        let sequence = delivered.place.sequence;
+        warn!(sequence, "a forged copy of this packet was taken; the real one is handled now");
+        self.disown(sequence, sequence).await;
+        self.take(delivered).await;
+    }
+
+    /// What was taken of these is forged.
+    pub(super) async fn disown(&mut self, from: u64, to: u64) {
+        self.held.undo(from, to);
+        let place = |sequence| Place { feed: Feed::Rapids, sequence };
+        let places: Vec<_> =
+            self.in_hand.range(place(from)..=place(to)).map(|(&place, _)| place).collect();
+        for place in places {
+            self.forged.0.insert(place, None);
+            self.forged_ended(place).await;
+        }
+    }
+
+    /// Whether something of a forged packet is under way in this place.
+    pub(super) fn is_forged(&self, place: Place) -> bool {
+        self.forged.0.contains_key(&place)
+    }
+
+    /// Takes a forged packet out of hand if nothing of it is under way any more, and the real one
+    /// in its place.
+    pub(super) async fn forged_ended(&mut self, place: Place) {
+        if !self.is_forged(place) {
+            return;
+        }
+        if let Some(in_hand) = self.in_hand.get(&place) {
+            // A river that has no turn, and is not done, has a letter under way.
+            let is_writing = in_hand.open() > self.schedule.turns(place);
+            if is_writing || !self.schedule.remove(place) {
+                return;
+            }
+            self.in_hand.remove(&place);
+            self.held.settle(place, Fate::Release).await;
+        }
+        if let Some(delivered) = self.forged.0.remove(&place).flatten()
+            && !self.is_closing
+        {
+            self.take(delivered).await;
+        }
+    }
+}
