@@ -111,7 +111,7 @@ impl Record {
     /// does.
     pub(crate) fn floor_above(&self, river: &str, packet: &Packet) -> Option<u64> {
         let delivery = Folded::new(packet);
-        let is_passed = delivery.1 > 0 && self.floors.is_below(&delivery);
+        let is_passed = delivery.1 > 0 && self.floors.are_above(delivery.1, delivery.2);
         let floor = if delivery.2 { self.floors.replays } else { self.floors.rapids };
         (is_passed && !self.holds(river, packet)).then_some(floor)
     }
