@@ -273,7 +273,8 @@ impl Packet {
     pub(crate) fn written(&self) -> Bytes {
         let mut text = String::with_capacity(self.fields.size() + RAPIDS_ROOM);
         text.push('{');
-        let is_kind = |member: &Member<'_>| [EVENT, NEED, COMMAND].contains(&&*member.name);
+        let is_kind =
+            |member: &Member<'_>| [EVENT, NEED, COMMAND].iter().any(|kind| member.name == *kind);
         let kinds = self.fields.iter().filter(is_kind);
         let facts = self.fields.iter().filter(|member| !is_kind(member) && member.name != RAPIDS);
         for member in kinds.chain(facts) {

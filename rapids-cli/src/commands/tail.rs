@@ -27,7 +27,8 @@ const LOOK: Duration = Duration::from_secs(5);
 ///
 /// Begins with the oldest packet, or with the next one if it is to follow, and ends with the packet
 /// that was the last when it began, unless it is to follow. A body that is no packet is told on
-/// standard error, with its sequence, and skipped.
+/// standard error, with its sequence, and skipped; so is a packet on which the expression is too
+/// costly to evaluate.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -113,18 +114,25 @@ impl Tail {
             };
             match next {
                 Ok(None) => return Ok(Ending::Yes),
-                Ok(Some(packet)) => self.show(&packet, session)?,
+                Ok(Some(packet)) => self.show(&packet, session).await?,
                 Err(error @ Error::Malformed { .. }) => session.screen.warning(error),
                 Err(error) => return Err(error.into()),
             }
         }
     }
 
-    fn show(&self, packet: &Packet, session: &Session) -> Result<()> {
-        if self.filter.as_ref().is_some_and(|filter| !filter.takes(packet)) {
-            return Ok(());
-        }
+    async fn show(&self, packet: &Packet, session: &Session) -> Result<()> {
         let screen = &session.screen;
+        if let Some(filter) = &self.filter {
+            match filter.takes(packet).await {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
+                Err(error) => {
+                    screen.warning(error);
+                    return Ok(());
+                }
+            }
+        }
         match self.output {
             Format::Line => screen.line(line(packet, screen.data)),
             Format::Json => screen.line(compact(packet)),

@@ -9,8 +9,9 @@ use syntax::{
     Comparable, Comparison, Filter, FilterAtom, FnArg, SingularQuery, Test, TestFunction,
 };
 
+use super::fixed;
 use super::path::{Path, Step};
-use super::pattern::{self, Extent};
+use super::pattern::{self, Extent, MAX_CONSTANT};
 use super::tree::{Literal, Logic, Operator, Origin, Pattern, Query, Segment, Selector, Value};
 
 /// Compiles a filter; `decimals` are its literals with a point or an exponent, in order.
@@ -178,8 +179,9 @@ impl Compiler<'_> {
         let value = self.value_argument(function, text)?;
         let pattern = match self.value_argument(function, pattern)? {
             Value::Literal(Literal::String(text)) => {
-                let regex = pattern::compile(&text, extent)
-                    .map_err(|reason| format!("`{text}` is no regular expression: {reason}"))?;
+                let regex = pattern::compile(&text, extent, MAX_CONSTANT).map_err(|fault| {
+                    format!("`{text}` is no regular expression: {}", fault.reason())
+                })?;
                 Pattern::Constant { text, regex }
             }
             found => Pattern::Found(found),
@@ -237,7 +239,7 @@ impl Compiler<'_> {
                 self.depth += 1;
                 let logic = self.logic(filter)?;
                 self.depth -= 1;
-                Selector::Filter(logic)
+                Selector::Filter(fixed::marked(logic))
             }
         })
     }

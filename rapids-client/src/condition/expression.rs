@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::budget::TooCostly;
 use super::error::ExpressionError;
 use super::evaluate::Scope;
+use super::evaluation::Evaluation;
 use super::tree::{Logic, Origin, Pattern, Query, Segment, Selector, Value};
 use super::{parse, repeats};
 use crate::json::Node;
@@ -52,28 +54,40 @@ impl Expression {
     }
 
     /// Tells whether the expression is true of a packet. Of repeated keys the first counts.
-    pub(crate) fn holds(&self, root: Node<'_>) -> bool {
-        self.0.logic.holds(Scope::of(root))
+    ///
+    /// # Errors
+    /// [`TooCostly`], as for all that looks at a packet.
+    pub(crate) fn holds<'a>(&'a self, evaluation: &Evaluation<'a>) -> Result<bool, TooCostly> {
+        self.0.logic.holds(Scope::of(evaluation))
     }
 
     /// Finds a key that stands more than once where the expression looks: its path.
-    pub(crate) fn repeated_key(&self, root: Node<'_>) -> Option<String> {
-        repeats::in_logic(&self.0.logic, root)
+    pub(crate) fn repeated_key<'a>(
+        &'a self,
+        evaluation: &Evaluation<'a>,
+    ) -> Result<Option<String>, TooCostly> {
+        repeats::in_logic(&self.0.logic, evaluation)
     }
 
     /// Tells what each distinct query of the packet finds, in the order of the text.
-    pub(crate) fn findings(&self, root: Node<'_>) -> Vec<Finding> {
+    pub(crate) fn findings<'a>(
+        &'a self,
+        evaluation: &Evaluation<'a>,
+    ) -> Result<Vec<Finding>, TooCostly> {
         let mut queries = Vec::new();
         in_logic(&self.0.logic, &mut queries);
         let mut findings: Vec<Finding> = Vec::with_capacity(queries.len());
         for query in queries {
             let text = query.to_string();
             if findings.iter().all(|finding| finding.query != text) {
-                let value = shortened(&query.nodes(Scope::of(root)));
-                findings.push(Finding { query: text, value });
+                let nodes = query.nodes(Scope::of(evaluation))?;
+                for node in nodes.iter().take(MAX_VALUE) {
+                    evaluation.spend(if node.raw().is_none() { node.size() } else { MAX_VALUE })?;
+                }
+                findings.push(Finding { query: text, value: shortened(&nodes) });
             }
         }
-        findings
+        Ok(findings)
     }
 
     #[cfg(test)]
@@ -102,7 +116,7 @@ fn in_logic<'e>(logic: &'e Logic, queries: &mut Vec<&'e Query>) {
         Logic::Or(parts) | Logic::And(parts) => {
             parts.iter().for_each(|part| in_logic(part, queries));
         }
-        Logic::Not(part) => in_logic(part, queries),
+        Logic::Not(part) | Logic::Fixed(part) => in_logic(part, queries),
         Logic::Exists(query) => in_query(query, queries),
         Logic::Compare { left, right, .. } => {
             in_value(left, queries);
@@ -120,7 +134,7 @@ fn in_logic<'e>(logic: &'e Logic, queries: &mut Vec<&'e Query>) {
 fn in_value<'e>(value: &'e Value, queries: &mut Vec<&'e Query>) {
     match value {
         Value::Literal(_) => {}
-        Value::Length(value) => in_value(value, queries),
+        Value::Length(value) | Value::Fixed(value) => in_value(value, queries),
         Value::Query(query) | Value::Count(query) | Value::Only(query) => {
             in_query(query, queries);
         }
@@ -176,7 +190,8 @@ mod tests {
 
     fn findings(expression: &str, body: &str) -> Vec<(String, Option<String>)> {
         let raw = RawValue::from_string(body.to_owned()).unwrap();
-        let findings = Expression::parse(expression).unwrap().findings(Node::Raw(raw.get()));
+        let expression = Expression::parse(expression).unwrap();
+        let findings = expression.findings(&Evaluation::of(Node::Raw(raw.get()), 1)).unwrap();
         findings.into_iter().map(|finding| (finding.query, finding.value)).collect()
     }
 

@@ -1,9 +1,7 @@
 //! One rule of a river: an expression and what it is for.
 
 use super::explanation::ClauseReport;
-use crate::condition::{Expression, ExpressionError};
-use crate::json::Node;
-use crate::packet::Packet;
+use crate::condition::{Evaluation, Expression, ExpressionError, TooCostly};
 
 /// What a rule is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,21 +31,32 @@ impl Clause {
         &self.expression
     }
 
-    pub(crate) fn holds(&self, packet: Node<'_>) -> bool {
-        self.expression.holds(packet)
+    /// Tells whether the rule holds, or that finding out is too costly.
+    pub(crate) fn holds<'a>(&'a self, evaluation: &Evaluation<'a>) -> Result<bool, String> {
+        self.expression.holds(evaluation).map_err(|error| self.costs(error))
     }
 
-    pub(crate) fn repeated_key(&self, packet: Node<'_>) -> Option<String> {
-        self.expression.repeated_key(packet)
+    /// Finds a key that stands more than once where the rule looks.
+    pub(crate) fn repeated_key<'a>(
+        &'a self,
+        evaluation: &Evaluation<'a>,
+    ) -> Result<Option<String>, String> {
+        self.expression.repeated_key(evaluation).map_err(|error| self.costs(error))
     }
 
-    pub(crate) fn report(&self, packet: &Packet) -> ClauseReport {
-        let node = packet.node();
-        let findings = self.expression.findings(node);
+    fn costs(&self, error: TooCostly) -> String {
+        format!("rule `{}` {error}", self.text())
+    }
+
+    pub(crate) fn report<'a>(&'a self, evaluation: &Evaluation<'a>) -> ClauseReport {
+        let held = self.expression.holds(evaluation);
+        // What holds is worth telling even if not everything that was found can be.
+        let findings = self.expression.findings(evaluation).unwrap_or_default();
         ClauseReport {
             expression: self.text().to_owned(),
             required: self.role == Role::Requirement,
-            held: self.holds(node),
+            held: held == Ok(true),
+            too_costly: held.is_err(),
             found: findings.into_iter().map(|found| (found.query, found.value)).collect(),
         }
     }
