@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use anyhow::{Result, bail};
 use rapids_client::{Error, Packet, River, Rules, Verdict};
 
 /// An RFC 9535 filter expression.
@@ -10,8 +11,17 @@ pub(crate) struct Filter(River);
 
 impl Filter {
     /// Whether the packet holds it. One that repeats a key on a path of the expression does not.
-    pub(crate) fn takes(&self, packet: &Packet) -> bool {
-        self.0.judge(packet) == Verdict::Matches
+    ///
+    /// On a thread of its own, so that an interrupt is heard meanwhile.
+    ///
+    /// # Errors
+    /// If telling is too costly.
+    pub(crate) async fn takes(&self, packet: &Packet) -> Result<bool> {
+        let (river, judged) = (self.0.clone(), packet.clone());
+        match tokio::task::spawn_blocking(move || river.judge(&judged)).await? {
+            Verdict::TooCostly(problem) => bail!("packet `{}`: {problem}", packet.id()),
+            verdict => Ok(verdict == Verdict::Matches),
+        }
     }
 
     /// The expression as the condition of a river.
@@ -23,7 +33,7 @@ impl Filter {
 impl FromStr for Filter {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
         // Only a river with a reaction passes the check; this one is never run.
         let river = River::new("where").when(text).react(|_: Packet| async { Ok(()) });
         match river.check() {
@@ -38,20 +48,30 @@ impl FromStr for Filter {
 mod tests {
     use super::*;
 
-    fn takes(expression: &str, body: &str) -> bool {
+    async fn takes(expression: &str, body: &str) -> Result<bool> {
         let filter: Filter = expression.parse().unwrap();
-        filter.takes(&Packet::from_bytes(body.to_owned()).unwrap())
+        filter.takes(&Packet::from_bytes(body.to_owned()).unwrap()).await
     }
 
-    #[test]
-    fn packets_are_judged_as_rivers_judge_them() {
-        assert!(takes(
-            "@.total > @.limit",
-            r#"{"total":9007199254740993,"limit":9007199254740992}"#
-        ));
-        assert!(!takes("@.total == 7", r#"{"total":"7"}"#));
-        assert!(takes("@.rapids.read_count < 3", "{}"));
-        assert!(!takes("@.total > 0", r#"{"total":1,"total":2}"#));
+    #[tokio::test]
+    async fn packets_are_judged_as_rivers_judge_them() {
+        for (expression, body, expected) in [
+            ("@.total > @.limit", r#"{"total":9007199254740993,"limit":9007199254740992}"#, true),
+            ("@.total == 7", r#"{"total":"7"}"#, false),
+            ("@.rapids.read_count < 3", "{}", true),
+            ("@.total > 0", r#"{"total":1,"total":2}"#, false),
+        ] {
+            assert_eq!(takes(expression, body).await.unwrap(), expected, "{expression}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_expression_that_is_too_costly_is_an_error() {
+        let body = format!(r#"{{"p":"{}"}}"#, "a".repeat(2_000));
+        let error = takes("match('a', @.p)", &body).await.unwrap_err().to_string();
+        assert!(
+            error.ends_with("`match('a', @.p)` takes more than 300000000 steps on this packet")
+        );
     }
 
     #[test]

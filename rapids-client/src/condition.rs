@@ -7,19 +7,25 @@
 //!
 //! On the way of a text: [`lexis`] reads its tokens, [`parse`] has it parsed and puts faults at
 //! their place, [`compile`] makes the [`tree`] that [`cost`] bounds, [`evaluate`] runs, [`render`]
-//! writes and [`repeats`] checks for repeated keys. What follows from a packet that holds an
-//! expression, or not, is left to the rivers.
+//! writes and [`repeats`] checks for repeated keys. An [`evaluation`] is what is known of one packet
+//! and how much work it may still be, as [`budget`] counts it; what [`fixed`] has marked is done once.
+//! What follows from a packet that holds an expression, or not, is left to the rivers.
 
+mod budget;
 mod compare;
 mod compile;
 mod cost;
+#[cfg(test)]
+mod costs;
 mod error;
 mod evaluate;
+mod evaluation;
 mod expression;
 #[cfg(test)]
 mod faults;
 mod field;
 mod findings;
+mod fixed;
 mod hint;
 mod lexis;
 mod number;
@@ -35,10 +41,12 @@ mod repeats;
 mod semantics;
 mod tree;
 
+pub(crate) use budget::TooCostly;
 pub(crate) use error::ExpressionError;
+pub(crate) use evaluation::Evaluation;
 pub(crate) use expression::Expression;
 pub(crate) use field::Field;
-pub(crate) use findings::{Finding, Findings};
+pub(crate) use findings::Finding;
 pub(crate) use number::{canonical, compare as compare_numbers};
 pub(crate) use parse::text_literal;
 pub(crate) use path::{Path, Step, is_path};

@@ -5,15 +5,18 @@
 //! to an expression, fall-backs of the `rapids` object included, is [`Top`]. What values mean to
 //! each other is left to [`condition`](crate::condition).
 
+mod text;
+
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
-use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::packet::fields::Fields;
+pub(crate) use text::Text;
+
+use crate::packet::fields::{Fields, write_key, write_member};
 use crate::packet::keys::RAPIDS;
 use crate::packet::provenance::Provenance;
 
@@ -26,7 +29,7 @@ pub(crate) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// One member of an object.
 #[derive(Debug, Clone)]
 pub(crate) struct Member<'a> {
-    pub(crate) name: Cow<'a, str>,
+    pub(crate) name: Text<'a>,
     /// The name as it stands in the text: in quotes, with its escapes.
     pub(crate) key: &'a str,
     pub(crate) value: &'a str,
@@ -52,7 +55,7 @@ pub(crate) fn each_member<'a>(
         fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
             while let Some(key) = map.next_key::<&RawValue>()? {
                 let key = key.get();
-                let name = unescaped(key).map_err(A::Error::custom)?;
+                let name = Text::read(key).map_err(A::Error::custom)?;
                 let value = map.next_value::<&RawValue>()?.get();
                 (self.0)(Member { name, key, value });
             }
@@ -87,44 +90,6 @@ pub(crate) fn write_string(json: &mut String, text: &str) {
     }
 }
 
-/// What a JSON string stands for; borrowed where it holds no escapes, while serde's own `Cow` always
-/// copies.
-///
-/// A lone surrogate escape is legal JSON that a Rust string cannot hold: it reads as U+FFFD, so
-/// that one odd string does not hide its whole object.
-fn unescaped(string: &str) -> serde_json::Result<Cow<'_, str>> {
-    let inner = string.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    let inner = inner.ok_or_else(|| serde_json::Error::custom("expected a JSON string"))?;
-    if !inner.contains('\\') {
-        return Ok(Cow::Borrowed(inner));
-    }
-    let Unescaped(text) = serde_json::from_str(string)?;
-    Ok(Cow::Owned(text))
-}
-
-/// What a string with escapes stands for.
-struct Unescaped(String);
-
-impl<'de> Deserialize<'de> for Unescaped {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Lossy;
-
-        impl Visitor<'_> for Lossy {
-            type Value = Unescaped;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a JSON string")
-            }
-
-            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Unescaped, E> {
-                Ok(Unescaped(String::from_utf8_lossy(bytes).into_owned()))
-            }
-        }
-
-        deserializer.deserialize_bytes(Lossy)
-    }
-}
-
 /// What a packet looks like to an expression: its fields, with the effective `rapids` object.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Top<'a> {
@@ -150,12 +115,34 @@ pub(crate) enum Kind<'a> {
     Bool(bool),
     /// The literal as it was written.
     Number(&'a str),
-    String(Cow<'a, str>),
+    String(Text<'a>),
     Array,
     Object,
 }
 
 impl<'a> Node<'a> {
+    /// The text of a value inside a packet.
+    pub(crate) fn raw(self) -> Option<&'a str> {
+        match self {
+            Node::Raw(text) => Some(text),
+            Node::Top(_) => None,
+        }
+    }
+
+    /// Where the value stands in memory, which tells it from every other one of its packet.
+    pub(crate) fn address(self) -> usize {
+        self.raw().map_or(0, |text| text.as_ptr().addr())
+    }
+
+    /// How many bytes are looked at where a member is looked for, or all children are listed.
+    pub(crate) fn size(self) -> usize {
+        match self {
+            Node::Raw(text) => text.len(),
+            // The fields are known. Each is compared by its name, which is short.
+            Node::Top(top) => top.fields.count().saturating_mul(8),
+        }
+    }
+
     /// Tells the type, and the content of a scalar.
     pub(crate) fn kind(self) -> Kind<'a> {
         let Node::Raw(text) = self else {
@@ -166,7 +153,7 @@ impl<'a> Node<'a> {
             Some(b't') => Kind::Bool(true),
             Some(b'f') => Kind::Bool(false),
             Some(b'"') => Kind::String(
-                unescaped(text).unwrap_or_else(|_| Cow::Borrowed(text.trim_matches('"'))),
+                Text::read(text).unwrap_or_else(|_| Text::from(text.trim_matches('"'))),
             ),
             Some(b'[') => Kind::Array,
             Some(b'{') => Kind::Object,
@@ -175,7 +162,7 @@ impl<'a> Node<'a> {
     }
 
     /// Lists an object's members in order, repeated keys included; empty for anything else.
-    pub(crate) fn members(self) -> Vec<(Cow<'a, str>, Node<'a>)> {
+    pub(crate) fn members(self) -> Vec<(Text<'a>, Node<'a>)> {
         match self {
             Node::Raw(text) => {
                 let members = members_of(text).into_iter();
@@ -186,16 +173,16 @@ impl<'a> Node<'a> {
                 .iter()
                 .filter(|field| field.name != RAPIDS)
                 .map(|field| (field.name, Node::Raw(field.value)))
-                .chain([(Cow::Borrowed(RAPIDS), Node::Raw(top.provenance.text()))])
+                .chain([(Text::from(RAPIDS), Node::Raw(top.provenance.text()))])
                 .collect(),
         }
     }
 
     /// Lists an object's members in order, of repeated keys the first; empty for anything else.
-    pub(crate) fn distinct_members(self) -> Vec<(Cow<'a, str>, Node<'a>)> {
+    pub(crate) fn distinct_members(self) -> Vec<(Text<'a>, Node<'a>)> {
         let members = self.members();
         let mut seen = HashSet::with_capacity(members.len());
-        let first: Vec<bool> = members.iter().map(|(key, _)| seen.insert(&**key)).collect();
+        let first: Vec<bool> = members.iter().map(|(key, _)| seen.insert(key)).collect();
         members
             .into_iter()
             .zip(first)
@@ -221,13 +208,13 @@ impl<'a> Node<'a> {
     }
 
     /// Finds the first key that an object holds more than once, as it was sent.
-    pub(crate) fn repeated(self) -> Option<Cow<'a, str>> {
-        let keys: Vec<Cow<'a, str>> = match self {
+    pub(crate) fn repeated(self) -> Option<Text<'a>> {
+        let keys: Vec<Text<'a>> = match self {
             Node::Raw(_) => self.members().into_iter().map(|(key, _)| key).collect(),
             Node::Top(top) => top.fields.iter().map(|field| field.name).collect(),
         };
         let mut seen = HashSet::with_capacity(keys.len());
-        keys.iter().find(|key| !seen.insert(&***key)).cloned()
+        keys.iter().find(|key| !seen.insert(*key)).cloned()
     }
 
     /// Lists an array's elements; empty for anything else.
@@ -247,14 +234,11 @@ impl<'a> Node<'a> {
             Node::Raw(text) => Cow::Borrowed(text),
             Node::Top(top) => {
                 let mut text = String::from("{");
-                for (position, (key, value)) in Node::Top(top).members().into_iter().enumerate() {
-                    if position > 0 {
-                        text.push(',');
-                    }
-                    write_string(&mut text, &key);
-                    text.push(':');
-                    text.push_str(&value.text());
+                for member in top.fields.iter().filter(|field| field.name != RAPIDS) {
+                    write_member(&mut text, member.key, member.value);
                 }
+                write_key(&mut text, RAPIDS);
+                text.push_str(top.provenance.text());
                 text.push('}');
                 Cow::Owned(text)
             }
@@ -293,8 +277,8 @@ mod tests {
             ("false", Kind::Bool(false)),
             ("9007199254740993", Kind::Number("9007199254740993")),
             ("-1.50e400", Kind::Number("-1.50e400")),
-            (r#""a\u0062c""#, Kind::String("abc".into())),
-            (r#""\uD83E\uDD80""#, Kind::String("🦀".into())),
+            (r#""a\u0062c""#, Kind::String(Text::from("abc"))),
+            (r#""\uD83E\uDD80""#, Kind::String(Text::from("🦀"))),
             ("[1]", Kind::Array),
             (" {} ", Kind::Object),
         ] {
@@ -306,19 +290,20 @@ mod tests {
     fn plain_strings_are_borrowed() {
         let raw = raw(r#"{"key":"value"}"#);
         let (key, value) = Node::Raw(raw.get()).members().remove(0);
-        assert!(matches!(key, Cow::Borrowed("key")));
-        assert!(matches!(value.kind(), Kind::String(Cow::Borrowed("value"))));
+        assert!(matches!(key, Text::Sent(b"key")));
+        assert!(matches!(value.kind(), Kind::String(Text::Sent(b"value"))));
     }
 
     #[test]
-    fn lone_surrogate_does_not_hide_its_object() {
-        let raw = raw(r#"{"\ud800":1,"a":"\udc00x"}"#);
+    fn halves_of_surrogate_pairs_are_keys_and_texts_like_others() {
+        let raw = raw(r#"{"\ud800":1,"\ud801":2,"a":"\udc00x","\uD800":3}"#);
         let node = Node::Raw(raw.get());
-        assert_eq!(node.members().len(), 2);
+        assert_eq!((node.members().len(), node.distinct_members().len()), (4, 3));
         let Some(Kind::String(text)) = node.member("a").map(Node::kind) else {
             panic!("no string");
         };
-        assert!(text.starts_with('\u{FFFD}') && text.ends_with('x'), "{text}");
+        assert_eq!(text.shown(), "\u{FFFD}\u{FFFD}\u{FFFD}x");
+        assert!(node.repeated().is_some_and(|key| key == node.members()[0].0));
     }
 
     #[test]
@@ -329,7 +314,7 @@ mod tests {
         assert_eq!(node.members().len(), 3);
         assert_eq!(node.distinct_members().len(), 2);
         assert!(node.repeats("a") && !node.repeats("b") && !node.repeats("c"));
-        assert_eq!(node.repeated().as_deref(), Some("a"));
+        assert_eq!(node.repeated(), Some(Text::from("a")));
     }
 
     #[test]
@@ -354,7 +339,7 @@ mod tests {
         assert_eq!(top.text(), format!(r#"{{"a \"b\"":1,"rapids":{rapids}}}"#));
         assert_eq!(top.member("rapids").unwrap().text(), rapids);
         assert_eq!(top.member("a \"b\"").unwrap().text(), "1");
-        assert_eq!(top.repeated().as_deref(), Some("rapids"));
+        assert_eq!(top.repeated(), Some(Text::from("rapids")));
         assert!(top.repeats("rapids"));
     }
 }

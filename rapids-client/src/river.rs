@@ -23,7 +23,7 @@ pub(crate) use reaction::{Fold, MemoryUse, Reaction};
 pub use retry::RetryPolicy;
 pub use rules::Rules;
 
-use crate::condition::Expression;
+use crate::condition::{Evaluation, Expression};
 use crate::memory::{KeySource, MemoryKey, Record, RememberingRiver};
 use crate::packet::Packet;
 use crate::{Error, Result};
@@ -82,6 +82,9 @@ pub enum Verdict {
     /// The conditions are met, but the packet has passed through as many services as it may.
     /// Said by [`Service::judge`](crate::Service::judge), which knows the limit.
     Looped,
+    /// Telling whether the rules are met takes more steps than there are for a packet; which rule
+    /// it is that takes them.
+    TooCostly(String),
     /// The river reacts.
     Matches,
 }
@@ -239,43 +242,84 @@ impl River {
     ///
     /// A body that repeats a key on a path that a rule names is malformed (RFC 7493 forbids it),
     /// because readers would disagree on which value counts.
+    ///
+    /// Judging takes at most 300 million steps, less than a second, whatever the packet and the
+    /// rules; one that would take more is [too costly](Verdict::TooCostly). A step is about one byte
+    /// that is looked at. What a rule finds from `$` within a filter is found once per packet.
     pub fn judge(&self, packet: &Packet) -> Verdict {
-        if let Some(problem) = packet.beyond_limits() {
-            return self.invalid(vec![problem]);
-        }
-        let node = packet.node();
-        let of = |role| self.clauses.iter().filter(move |clause| clause.role == role);
-        if !self.faults.is_empty() || !of(Role::Condition).all(|clause| clause.holds(node)) {
-            return Verdict::NotForMe;
-        }
-        let mut problems: Vec<_> = of(Role::Requirement)
-            .filter(|clause| !clause.holds(node))
-            .map(|clause| clause.report(packet).to_string())
-            .collect();
-        problems.extend(
-            self.clauses
-                .iter()
-                .find_map(|clause| clause.repeated_key(node))
-                .map(|path| format!("the body repeats the key `{path}`")),
-        );
-        if problems.is_empty() {
-            problems.extend(self.memory_use().and_then(|memory| memory.key_of(packet).err()));
-        }
-        if problems.is_empty() { Verdict::Matches } else { self.invalid(problems) }
+        self.verdict(packet, &Evaluation::of(packet.node(), 1))
     }
 
-    fn invalid(&self, problems: Vec<String>) -> Verdict {
-        if self.reports_invalid { Verdict::Invalid(problems) } else { Verdict::NotForMe }
+    /// What the river makes of a packet that others judge, too.
+    pub(crate) fn verdict<'a>(
+        &'a self,
+        packet: &'a Packet,
+        evaluation: &Evaluation<'a>,
+    ) -> Verdict {
+        let problems = match packet.beyond_limits() {
+            Some(problem) => vec![problem],
+            None => match self.problems(packet, evaluation) {
+                Ok(Some(problems)) => problems,
+                Ok(None) => return Verdict::NotForMe,
+                Err(problem) => return Verdict::TooCostly(problem),
+            },
+        };
+        match (problems.is_empty(), self.reports_invalid) {
+            (true, _) => Verdict::Matches,
+            (false, true) => Verdict::Invalid(problems),
+            (false, false) => Verdict::NotForMe,
+        }
+    }
+
+    /// What is wrong with a packet that meets the conditions; none if it does not. The error is the
+    /// rule that is too costly.
+    fn problems<'a>(
+        &'a self,
+        packet: &Packet,
+        evaluation: &Evaluation<'a>,
+    ) -> Result<Option<Vec<String>>, String> {
+        let of = |role| self.clauses.iter().filter(move |clause| clause.role == role);
+        if !self.faults.is_empty() {
+            return Ok(None);
+        }
+        for condition in of(Role::Condition) {
+            if !condition.holds(evaluation)? {
+                return Ok(None);
+            }
+        }
+        let mut problems = Vec::new();
+        for requirement in of(Role::Requirement) {
+            if !requirement.holds(evaluation)? {
+                problems.push(requirement.report(evaluation, packet.shows_values()).to_string());
+            }
+        }
+        for clause in &self.clauses {
+            if let Some(path) = clause.repeated_key(evaluation)? {
+                problems.push(format!("the body repeats the key `{path}`"));
+                break;
+            }
+        }
+        if problems.is_empty()
+            && let Some(memory) = self.memory_use()
+        {
+            problems.extend(memory.key_within(packet.shows_values(), evaluation)?.err());
+        }
+        Ok(Some(problems))
     }
 
     /// Tells clause by clause what held and what was found. `{}` prints it for a log line, `{:#}`
     /// for a terminal.
     pub fn explain(&self, packet: &Packet) -> Explanation {
+        let evaluation = Evaluation::of(packet.node(), self.clauses.len());
+        let report = |clause| {
+            evaluation.next_river();
+            Clause::report(clause, &evaluation, packet.shows_values())
+        };
         Explanation {
             river: self.name.clone(),
             packet_id: packet.id().to_owned(),
             verdict: self.judge(packet),
-            clauses: self.clauses.iter().map(|clause| clause.report(packet)).collect(),
+            clauses: self.clauses.iter().map(report).collect(),
         }
     }
 

@@ -13,7 +13,7 @@ pub(crate) fn described(node: Node<'_>) -> String {
         Kind::Null => "null".to_owned(),
         Kind::Bool(_) => "true or false".to_owned(),
         Kind::Number(_) => "a number".to_owned(),
-        Kind::String(text) => counted("a text", text.chars().count(), "character"),
+        Kind::String(text) => counted("a text", text.characters(), "character"),
         Kind::Array => counted("a list", node.elements().len(), "value"),
         Kind::Object => counted("an object", node.members().len(), "key"),
     }

@@ -150,6 +150,7 @@ impl TestRapids {
                     Err(error) => (Kind::Exhausted, format!("{error:#}")),
                 },
                 Verdict::Invalid(problems) => (Kind::Invalid, problems.join("; ")),
+                Verdict::TooCostly(problem) => (Kind::TooCostly, problem),
                 Verdict::Looped => {
                     let way = packet.breadcrumbs().join(" > ");
                     (Kind::Looped, format!("looped, by way of {way}"))

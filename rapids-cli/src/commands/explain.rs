@@ -33,8 +33,9 @@ Examples:
 Exit code: 0 if the packet matches, 1 if it does not.
 
 With -o json an object: `river` or `expression`; `packet`, its id; `matches`; `verdict`, one of
-`matches`, `not_for_me`, `invalid` and `looped`; `problems`; and `clauses`, each with `expression`,
-`required`, `held` and `found`, a list of `query` and `value` (JSON as text, shortened, or null).
+`matches`, `not_for_me`, `invalid`, `too_costly` and `looped`; `problems`; and `clauses`, each with
+`expression`, `required`, `held`, `too_costly` and `found`, a list of `query` and `value` (JSON as
+text, shortened, or null).
 Of a clause that did not hold, `found` goes into the first five elements that a filter tested,
 `left_out` counts the others, and `mismatches`, each with `query` and `mismatch`, names values of
 another type than they are compared with.")]
@@ -116,7 +117,10 @@ impl Explain {
         }
         let mut matches = true;
         for subject in &subjects {
-            let explanation = River::from_rules(apart(subject.rules())).explain(&packet);
+            let (river, explained) = (River::from_rules(apart(subject.rules())), packet.clone());
+            // On a thread of its own, so that an interrupt is heard meanwhile.
+            let explaining = tokio::task::spawn_blocking(move || river.explain(&explained));
+            let explanation = explaining.await?;
             matches &= explanation.verdict == Verdict::Matches;
             match self.output {
                 Format::Json => session.screen.json(&json(subject, &explanation)?)?,

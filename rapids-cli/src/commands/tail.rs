@@ -27,7 +27,8 @@ const LOOK: Duration = Duration::from_secs(5);
 ///
 /// Begins with the oldest packet, or with the next one if it is to follow, and ends with the packet
 /// that was the last when it began, unless it is to follow. A body that is no packet is told on
-/// standard error, with its sequence, and skipped.
+/// standard error, with its sequence, and skipped; so is a packet on which the expression is too
+/// costly to evaluate.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -115,7 +116,7 @@ impl Tail {
             match next {
                 Ok(None) => return Ok(Ending::Yes),
                 Ok(Some(packet)) => {
-                    if self.show(&packet, session)? && !packet.has_kind() && !is_told {
+                    if self.show(&packet, session).await? && !packet.has_kind() && !is_told {
                         is_told = true;
                         let sequence = packet.arrival().map_or(0, |arrival| arrival.sequence);
                         session.screen.warning(format_args!(
@@ -131,11 +132,18 @@ impl Tail {
     }
 
     /// Prints a packet, if it is asked for.
-    fn show(&self, packet: &Packet, session: &Session) -> Result<bool> {
-        if self.filter.as_ref().is_some_and(|filter| !filter.takes(packet)) {
-            return Ok(false);
-        }
+    async fn show(&self, packet: &Packet, session: &Session) -> Result<bool> {
         let screen = &session.screen;
+        if let Some(filter) = &self.filter {
+            match filter.takes(packet).await {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(error) => {
+                    screen.warning(error);
+                    return Ok(false);
+                }
+            }
+        }
         match self.output {
             Format::Line => screen.line(line(packet, screen.data))?,
             Format::Json => screen.json(&packet.to_string())?,

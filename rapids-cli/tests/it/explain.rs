@@ -1,9 +1,11 @@
 //! `rapids explain`.
 
+use std::io::Write;
+
 use rapids_client::{Packet, River};
 use serde_json::Value;
 
-use crate::bench::{Bench, rapids, said, said_to};
+use crate::bench::{Bench, end, interrupt, rapids, said, said_to, start};
 
 fn charge() -> River {
     River::new("charge")
@@ -40,6 +42,37 @@ fn a_packet_may_come_from_standard_input_over_several_lines() {
     let told: Value = serde_json::from_str(&told.out).unwrap();
     assert_eq!((&told["matches"], &told["verdict"]), (&true.into(), &"matches".into()));
     assert_eq!(told["expression"], "@.a == 1");
+}
+
+#[test]
+fn what_is_too_costly_to_tell_is_said_to_be() {
+    let packet = format!(r#"{{"p":"{}","rapids":{{"id":"p-1"}}}}"#, "a".repeat(2_000));
+    let explain = |more: &[&str]| {
+        let arguments = ["explain", "--where", "@.p && match('a', @.p)", &packet];
+        said(&mut rapids(&[&arguments[..], more].concat())).well(1)
+    };
+    let told = explain(&[]);
+    let lines = told.lines();
+    assert_eq!(lines[0], "whether packet `p-1` matches is too costly to tell");
+    assert!(lines[1].starts_with("  ✓ @.p"), "{}", lines[1]);
+    assert!(lines[2].starts_with("  ? match('a', @.p)"), "{}", lines[2]);
+    assert!(lines[3].ends_with("takes more than 300000000 steps on this packet"), "{}", lines[3]);
+    let told: Value = serde_json::from_str(&explain(&["-o", "json"]).out).unwrap();
+    assert_eq!(told["verdict"], "too_costly");
+    assert_eq!(told["clauses"][1]["too_costly"], true);
+}
+
+#[test]
+fn an_explanation_that_takes_long_can_be_interrupted() {
+    let (list, pad) = (r#"{"a":[{"b":[1,2,3]}]},"#.repeat(3_000), "x".repeat(1_000_000));
+    let costly = "@..[?@..[?@..c]] || @..[?@..[?@..d]]";
+    let mut child = start(&mut rapids(&["explain", "--where", costly, "-"]));
+    // More than a pipe holds: once all is written it reads, and so listens for the interrupt.
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(format!(r#"{{"l":[{list}1],"pad":"{pad}"}}"#).as_bytes()).unwrap();
+    drop(input);
+    interrupt(&child);
+    assert_eq!(end(child).0, Some(130));
 }
 
 #[test]

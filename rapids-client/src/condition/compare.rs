@@ -6,9 +6,11 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
+use super::budget::{NODE, TooCostly};
+use super::evaluation::{Evaluation, Key};
 use super::number;
 use super::tree::{Literal, Operator};
-use crate::json::{Kind, Node};
+use crate::json::{Kind, Node, Text};
 
 /// One side of a comparison.
 #[derive(Debug, Clone)]
@@ -18,7 +20,7 @@ pub(super) enum Operand<'a> {
     Null,
     Bool(bool),
     Number(Cow<'a, str>),
-    String(Cow<'a, str>),
+    String(Text<'a>),
     Array(Node<'a>),
     Object(Node<'a>),
 }
@@ -42,63 +44,117 @@ impl<'a> From<&'a Literal> for Operand<'a> {
             Literal::Null => Operand::Null,
             Literal::Bool(value) => Operand::Bool(*value),
             Literal::Number(digits) => Operand::Number(Cow::Borrowed(digits)),
-            Literal::String(text) => Operand::String(Cow::Borrowed(text)),
+            Literal::String(text) => Operand::String(Text::from(&**text)),
         }
     }
 }
 
-impl<'a> From<Option<Node<'a>>> for Operand<'a> {
-    fn from(node: Option<Node<'a>>) -> Self {
-        node.map_or(Operand::Nothing, Operand::from)
+/// Compares two operands.
+pub(super) fn compare<'a>(
+    evaluation: &Evaluation<'a>,
+    left: &Operand<'a>,
+    operator: Operator,
+    right: &Operand<'a>,
+) -> Result<bool, TooCostly> {
+    let less = |left, right| {
+        evaluation.spend(cost(left, right))?;
+        Ok::<_, TooCostly>(less(left, right))
+    };
+    let equal = || equal(evaluation, left, right);
+    match operator {
+        Operator::Equal => equal(),
+        Operator::NotEqual => Ok(!equal()?),
+        Operator::Less => less(left, right),
+        Operator::LessOrEqual => Ok(less(left, right)? || equal()?),
+        Operator::Greater => less(right, left),
+        Operator::GreaterOrEqual => Ok(less(right, left)? || equal()?),
     }
 }
 
-/// Compares two operands.
-pub(super) fn compare(left: &Operand<'_>, operator: Operator, right: &Operand<'_>) -> bool {
-    match operator {
-        Operator::Equal => equal(left, right),
-        Operator::NotEqual => !equal(left, right),
-        Operator::Less => less(left, right),
-        Operator::LessOrEqual => less(left, right) || equal(left, right),
-        Operator::Greater => less(right, left),
-        Operator::GreaterOrEqual => less(right, left) || equal(left, right),
+/// What comparing two scalars costs: the bytes that are looked at.
+fn cost(left: &Operand<'_>, right: &Operand<'_>) -> usize {
+    match (left, right) {
+        (Operand::Number(a), Operand::Number(b)) => 2 * (a.len() + b.len()),
+        (Operand::String(a), Operand::String(b)) => a.bytes().len().min(b.bytes().len()),
+        _ => 1,
     }
 }
 
 fn less(left: &Operand<'_>, right: &Operand<'_>) -> bool {
     match (left, right) {
         (Operand::Number(a), Operand::Number(b)) => number::compare(a, b) == Ordering::Less,
-        // The order of UTF-8 bytes is that of the characters, which the RFC asks for.
         (Operand::String(a), Operand::String(b)) => a < b,
         _ => false,
     }
 }
 
-fn equal(left: &Operand<'_>, right: &Operand<'_>) -> bool {
-    match (left, right) {
+fn equal<'a>(
+    evaluation: &Evaluation<'a>,
+    left: &Operand<'a>,
+    right: &Operand<'a>,
+) -> Result<bool, TooCostly> {
+    evaluation.spend(cost(left, right))?;
+    Ok(match (left, right) {
         (Operand::Nothing, Operand::Nothing) | (Operand::Null, Operand::Null) => true,
         (Operand::Bool(a), Operand::Bool(b)) => a == b,
         (Operand::Number(a), Operand::Number(b)) => number::compare(a, b) == Ordering::Equal,
         (Operand::String(a), Operand::String(b)) => a == b,
-        (Operand::Array(a), Operand::Array(b)) => {
-            let (a, b) = (a.elements(), b.elements());
-            a.len() == b.len() && a.into_iter().zip(b).all(|(a, b)| equal_nodes(a, b))
-        }
-        (Operand::Object(a), Operand::Object(b)) => {
-            let (a, b) = (a.distinct_members(), b.distinct_members());
-            let others: HashMap<&str, Node<'_>> =
-                b.iter().map(|(key, node)| (&**key, *node)).collect();
-            a.len() == others.len()
-                && a.iter().all(|(key, node)| {
-                    others.get(&**key).is_some_and(|other| equal_nodes(*node, *other))
-                })
-        }
+        (Operand::Array(a), Operand::Array(b)) => equal_arrays(evaluation, *a, *b)?,
+        (Operand::Object(a), Operand::Object(b)) => equal_objects(evaluation, *a, *b)?,
         _ => false,
-    }
+    })
 }
 
-fn equal_nodes(left: Node<'_>, right: Node<'_>) -> bool {
-    equal(&left.into(), &right.into())
+fn equal_arrays<'a>(
+    evaluation: &Evaluation<'a>,
+    left: Node<'a>,
+    right: Node<'a>,
+) -> Result<bool, TooCostly> {
+    let (left, right) = (evaluation.open(left)?, evaluation.open(right)?);
+    if left.children.len() != right.children.len() {
+        return Ok(false);
+    }
+    for ((_, left), (_, right)) in left.children.iter().zip(&right.children) {
+        if !equal_nodes(evaluation, *left, *right)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn equal_objects<'a>(
+    evaluation: &Evaluation<'a>,
+    left: Node<'a>,
+    right: Node<'a>,
+) -> Result<bool, TooCostly> {
+    let (left, right) = (evaluation.open(left)?, evaluation.open(right)?);
+    if left.children.len() != right.children.len() {
+        return Ok(false);
+    }
+    let mut others = HashMap::with_capacity(right.children.len());
+    for (key, node) in &right.children {
+        let Key::Name(name) = key else { continue };
+        // Hashed twice, and compared.
+        evaluation.spend(NODE + name.bytes().len().saturating_mul(3))?;
+        others.insert(name, *node);
+    }
+    for (key, node) in &left.children {
+        let Key::Name(name) = key else { continue };
+        evaluation.spend(NODE)?;
+        let Some(other) = others.get(name) else { return Ok(false) };
+        if !equal_nodes(evaluation, *node, *other)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn equal_nodes<'a>(
+    evaluation: &Evaluation<'a>,
+    left: Node<'a>,
+    right: Node<'a>,
+) -> Result<bool, TooCostly> {
+    equal(evaluation, &evaluation.operand(left)?, &evaluation.operand(right)?)
 }
 
 #[cfg(test)]
@@ -128,6 +184,9 @@ mod tests {
             ("{}", "{}", true, false),
         ] {
             let (a, b) = (operand(left), operand(right));
+            let compare = |a, operator, b| {
+                compare(&Evaluation::of(Node::Raw("{}"), 1), a, operator, b).unwrap()
+            };
             for (operator, expected) in [
                 (Operator::Equal, equal),
                 (Operator::NotEqual, !equal),

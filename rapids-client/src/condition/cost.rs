@@ -1,10 +1,11 @@
-//! Keeps expressions from taking forever on a small packet.
+//! Refuses expressions that would be too costly on nearly every packet.
 //!
 //! Most queries look at each part of a packet a few times at most. Two things multiply: looking
-//! through all of it again for every part of it, and naming a place several times over. How large
-//! packets may be is left to the stream.
+//! through all of it again for every part of it, and naming a place several times over. Whoever
+//! writes such an expression learns of it at the start; what an expression costs on a packet is
+//! counted when it is evaluated, see [`budget`](super::budget).
 
-use super::tree::{Logic, Origin, Pattern, Query, Segment, Selector, Value};
+use super::tree::{Logic, Pattern, Query, Segment, Selector, Value};
 
 /// How often a query may look through a packet within doing so.
 const MAX_SWEEPS: usize = 3;
@@ -14,7 +15,7 @@ const MAX_TIMES: usize = 64;
 
 /// Refuses a condition whose cost on a packet could grow beyond all bounds.
 pub(super) fn check(logic: &Logic) -> Result<(), String> {
-    Cost { sweeps: 0, times: 1, inner: false }.logic(logic)
+    Cost::ONCE.logic(logic)
 }
 
 /// What stands around a part of the condition.
@@ -22,17 +23,19 @@ pub(super) fn check(logic: &Logic) -> Result<(), String> {
 struct Cost {
     sweeps: usize,
     times: usize,
-    /// Within a filter.
-    inner: bool,
 }
 
 impl Cost {
+    const ONCE: Self = Self { sweeps: 0, times: 1 };
+
     fn logic(self, logic: &Logic) -> Result<(), String> {
         match logic {
             Logic::Or(parts) | Logic::And(parts) => {
                 parts.iter().try_for_each(|part| self.logic(part))
             }
             Logic::Not(part) => self.logic(part),
+            // Evaluated once, whatever it stands within.
+            Logic::Fixed(part) => check(part),
             Logic::Exists(query) => self.query(query),
             Logic::Compare { left, right, .. } => {
                 self.value(left)?;
@@ -52,14 +55,12 @@ impl Cost {
         match value {
             Value::Literal(_) => Ok(()),
             Value::Length(value) => self.value(value),
+            Value::Fixed(value) => Self::ONCE.value(value),
             Value::Query(query) | Value::Count(query) | Value::Only(query) => self.query(query),
         }
     }
 
     fn query(mut self, query: &Query) -> Result<(), String> {
-        // For each element that a filter tests, the packet from its root.
-        let anew = self.inner && query.origin == Origin::Packet && !query.is_singular();
-        self.sweeps += usize::from(anew);
         for segment in &query.segments {
             let (Segment::Child(selectors) | Segment::Descendants(selectors)) = segment;
             self.sweeps += usize::from(matches!(segment, Segment::Descendants(_)));
@@ -67,7 +68,7 @@ impl Cost {
             self.within_bounds(query)?;
             for selector in selectors {
                 if let Selector::Filter(logic) = selector {
-                    Self { inner: true, ..self }.logic(logic)?;
+                    self.logic(logic)?;
                 }
             }
         }
@@ -77,8 +78,8 @@ impl Cost {
     fn within_bounds(self, query: &Query) -> Result<(), String> {
         if self.sweeps > MAX_SWEEPS {
             return Err(format!(
-                "`{query}` multiplies the work too often: of `..`, and of `$` within a filter, at \
-                 most {MAX_SWEEPS} may stand behind or within each other"
+                "`{query}` multiplies the work too often: of `..` at most {MAX_SWEEPS} may stand \
+                 behind or within each other"
             ));
         }
         if self.times > MAX_TIMES {
@@ -102,7 +103,8 @@ mod tests {
             "@..a[?@..b]",
             "@.items[?@.price > $.limit && @.sku != $['order'].sku]",
             "@.items[?count($.items[?@.sku == 'a']) > 1]",
-            "$..[?$..a]",
+            "$..[?$..[?$..[?$..a]]]",
+            "@.a[?count($.b[?$.c[?$.d[?$.e.*]]]) > 1]",
             "@[*][*][*][*][*][*][*].*.*.*",
             "@['a','b','c','d']['a','b','c','d']['a','b','c','d']",
             "@.a[?@[?@[?@[?@[?@.b]]]]]",
@@ -117,8 +119,7 @@ mod tests {
         for (text, query) in [
             ("@..a..b..c..d", "@..['a']..['b']..['c']..['d']"),
             ("@.x || @..[?@..[?@..[?@..a]]]", "@..['a']"),
-            ("$..[?$..[?@..a]]", "@..['a']"),
-            ("@.a[?count($.b[?$.c[?$.d[?$.e.*]]]) > 1]", "@.e[*]"),
+            ("$..[?@..[?@..[?@..a]]]", "@..['a']"),
             ("@[*,*,*,*,*,*,*,*,*][0,0,0,0,0,0,0,0]", "@[*, *"),
             ("@['a','a','a','a','a','a','a','a','a'][?@[1,1,1,1,1,1,1,1]]", "@[1, 1"),
         ] {

@@ -1,187 +1,202 @@
 //! Evaluates compiled expressions on JSON, exactly as RFC 9535 says.
 //!
 //! Of repeated keys the first counts; that there are some is told by
-//! [`repeats`](super::repeats).
+//! [`repeats`](super::repeats). All that takes time is counted by the
+//! [`Evaluation`](super::evaluation::Evaluation), which ends what is too costly.
 
 use std::borrow::Cow;
 
+use super::budget::{NODE, TooCostly};
 use super::compare::{Operand, compare};
-use super::path::position;
-use super::pattern;
+use super::evaluation::{Evaluation, Key};
 use super::tree::{Logic, Origin, Pattern, Query, Segment, Selector, Value};
-use crate::json::{Kind, Node};
+use crate::json::Node;
 
 /// What `$` and `@` stand for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Scope<'a> {
-    pub(super) packet: Node<'a>,
+pub(super) struct Scope<'e, 'a> {
+    pub(super) evaluation: &'e Evaluation<'a>,
     pub(super) element: Node<'a>,
 }
 
-/// Where a child stands in its parent.
-#[derive(Debug, Clone)]
-pub(super) enum Key<'a> {
-    Name(Cow<'a, str>),
-    Index(usize),
-}
-
-impl<'a> Scope<'a> {
+impl<'e, 'a> Scope<'e, 'a> {
     /// The scope outside of all filters.
-    pub(super) fn of(packet: Node<'a>) -> Self {
-        Scope { packet, element: packet }
+    pub(super) fn of(evaluation: &'e Evaluation<'a>) -> Self {
+        Scope { evaluation, element: evaluation.packet() }
     }
 
     /// The scope of a filter that tests the element.
     pub(super) fn at(self, element: Node<'a>) -> Self {
         Scope { element, ..self }
     }
-}
 
-impl Logic {
-    pub(super) fn holds(&self, scope: Scope<'_>) -> bool {
-        match self {
-            Logic::Or(parts) => parts.iter().any(|part| part.holds(scope)),
-            Logic::And(parts) => parts.iter().all(|part| part.holds(scope)),
-            Logic::Not(part) => !part.holds(scope),
-            Logic::Exists(query) => query.finds_any(scope),
-            Logic::Compare { left, operator, right } => {
-                compare(&left.of(scope), *operator, &right.of(scope))
-            }
-            Logic::Matches { value, pattern, extent } => {
-                let Operand::String(text) = value.of(scope) else {
-                    return false;
-                };
-                match pattern {
-                    Pattern::Constant { regex, .. } => regex.is_match(&text),
-                    Pattern::Found(found) => match found.of(scope) {
-                        Operand::String(pattern) => pattern::compile(&pattern, *extent)
-                            .is_ok_and(|regex| regex.is_match(&text)),
-                        _ => false,
-                    },
-                }
-            }
+    /// Where a query begins.
+    pub(super) fn origin(self, query: &Query) -> Node<'a> {
+        match query.origin {
+            Origin::Packet => self.evaluation.packet(),
+            Origin::Element => self.element,
         }
     }
 }
 
-impl Value {
-    fn of<'a>(&'a self, scope: Scope<'a>) -> Operand<'a> {
-        let number = |count: usize| Operand::Number(Cow::Owned(count.to_string()));
+impl Logic {
+    pub(super) fn holds<'a>(&'a self, scope: Scope<'_, 'a>) -> Result<bool, TooCostly> {
+        scope.evaluation.spend(1)?;
         match self {
-            Value::Literal(literal) => Operand::from(literal),
-            Value::Query(query) => Operand::from(query.start(scope)),
-            Value::Length(value) => match value.of(scope) {
-                Operand::String(text) => number(text.chars().count()),
-                Operand::Array(node) => number(node.elements().len()),
-                Operand::Object(node) => number(node.distinct_members().len()),
+            Logic::Or(parts) => any(parts, |part| part.holds(scope)),
+            Logic::And(parts) => Ok(!any(parts, |part| part.holds(scope).map(|holds| !holds))?),
+            Logic::Not(part) => Ok(!part.holds(scope)?),
+            Logic::Exists(query) => query.finds_any(scope),
+            Logic::Compare { left, operator, right } => {
+                compare(scope.evaluation, &left.of(scope)?, *operator, &right.of(scope)?)
+            }
+            Logic::Matches { value, pattern, extent } => {
+                let Operand::String(text) = value.of(scope)? else {
+                    return Ok(false);
+                };
+                match pattern {
+                    Pattern::Constant { regex, .. } => regex.is_match(&text, scope.evaluation),
+                    Pattern::Found(found) => {
+                        let Operand::String(pattern) = found.of(scope)? else {
+                            return Ok(false);
+                        };
+                        let regex = scope.evaluation.pattern(&pattern, *extent)?;
+                        regex.map_or(Ok(false), |regex| regex.is_match(&text, scope.evaluation))
+                    }
+                }
+            }
+            Logic::Fixed(logic) => scope.evaluation.fixed_truth(self, || logic.holds(scope)),
+        }
+    }
+}
+
+/// Whether one of the parts is true; asks no further than that.
+fn any<'a>(
+    parts: &'a [Logic],
+    is_true: impl Fn(&'a Logic) -> Result<bool, TooCostly>,
+) -> Result<bool, TooCostly> {
+    for part in parts {
+        if is_true(part)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+impl Value {
+    fn of<'a>(&'a self, scope: Scope<'_, 'a>) -> Result<Operand<'a>, TooCostly> {
+        let number = |count: usize| Operand::Number(Cow::Owned(count.to_string()));
+        let at = |node: Node<'a>| scope.evaluation.operand(node);
+        match self {
+            Value::Literal(literal) => Ok(Operand::from(literal)),
+            Value::Query(query) => query.start(scope)?.map_or(Ok(Operand::Nothing), at),
+            Value::Length(value) => Ok(match value.of(scope)? {
+                Operand::String(text) => {
+                    scope.evaluation.spend(text.bytes().len())?;
+                    number(text.characters())
+                }
+                Operand::Array(node) | Operand::Object(node) => {
+                    number(scope.evaluation.open(node)?.children.len())
+                }
                 _ => Operand::Nothing,
+            }),
+            Value::Count(query) => Ok(number(query.nodes(scope)?.len())),
+            Value::Only(query) => match query.nodes(scope)?.as_slice() {
+                [node] => at(*node),
+                _ => Ok(Operand::Nothing),
             },
-            Value::Count(query) => number(query.nodes(scope).len()),
-            Value::Only(query) => match query.nodes(scope).as_slice() {
-                [node] => Operand::from(*node),
-                _ => Operand::Nothing,
-            },
+            Value::Fixed(value) => scope.evaluation.fixed_value(self, || value.of(scope)),
         }
     }
 }
 
 impl Query {
     /// Goes as far as the query names a single place.
-    fn start<'a>(&self, scope: Scope<'a>) -> Option<Node<'a>> {
-        self.path.get(match self.origin {
-            Origin::Packet => scope.packet,
-            Origin::Element => scope.element,
-        })
+    fn start<'a>(&'a self, scope: Scope<'_, 'a>) -> Result<Option<Node<'a>>, TooCostly> {
+        scope.evaluation.walk(scope.origin(self), self.path.steps())
     }
 
-    fn finds_any(&self, scope: Scope<'_>) -> bool {
+    fn finds_any<'a>(&'a self, scope: Scope<'_, 'a>) -> Result<bool, TooCostly> {
         if self.is_singular() {
-            return self.start(scope).is_some();
+            return Ok(self.start(scope)?.is_some());
         }
-        !self.nodes(scope).is_empty()
+        Ok(!self.nodes(scope)?.is_empty())
     }
 
     /// Finds every node that the query names, in the order of the RFC.
-    pub(super) fn nodes<'a>(&self, scope: Scope<'a>) -> Vec<Node<'a>> {
-        let start = self.start(scope).into_iter().collect();
-        self.segments.iter().fold(start, |nodes: Vec<Node<'a>>, segment| {
+    pub(super) fn nodes<'a>(&'a self, scope: Scope<'_, 'a>) -> Result<Vec<Node<'a>>, TooCostly> {
+        let mut nodes: Vec<Node<'a>> = self.start(scope)?.into_iter().collect();
+        for segment in &self.segments {
             let mut found = Vec::new();
             for node in nodes {
-                segment.select(node, scope, &mut found);
+                segment.select(node, scope, &mut found)?;
             }
-            found
-        })
+            nodes = found;
+        }
+        Ok(nodes)
     }
 }
 
 impl Segment {
-    fn select<'a>(&self, node: Node<'a>, scope: Scope<'a>, found: &mut Vec<Node<'a>>) {
+    fn select<'a>(
+        &'a self,
+        node: Node<'a>,
+        scope: Scope<'_, 'a>,
+        found: &mut Vec<Node<'a>>,
+    ) -> Result<(), TooCostly> {
         let (Segment::Child(selectors) | Segment::Descendants(selectors)) = self;
         for selector in selectors {
-            selector.each(node, scope, &mut |_, child| found.push(child));
-        }
-        if matches!(self, Segment::Descendants(_)) {
-            for (_, child) in children(node) {
-                self.select(child, scope, found);
+            for (_, child) in selector.children(node, scope)? {
+                found.push(child);
             }
         }
+        if matches!(self, Segment::Descendants(_)) {
+            for (_, child) in &scope.evaluation.open(node)?.children {
+                self.select(*child, scope, found)?;
+            }
+        }
+        Ok(())
     }
 }
 
 impl Selector {
-    /// Shows the children that the selector selects.
-    pub(super) fn each<'a>(
-        &self,
+    /// The children that the selector selects, in their order.
+    pub(super) fn children<'a>(
+        &'a self,
         node: Node<'a>,
-        scope: Scope<'a>,
-        show: &mut dyn FnMut(Key<'a>, Node<'a>),
-    ) {
-        match self {
-            Selector::Name(name) => {
-                if let Some(child) = node.member(name) {
-                    show(Key::Name(Cow::Owned(name.clone())), child);
-                }
-            }
-            Selector::Index(index) => {
-                let elements = node.elements();
-                if let Some(position) = position(*index, elements.len()) {
-                    show(Key::Index(position), elements[position]);
-                }
-            }
+        scope: Scope<'_, 'a>,
+    ) -> Result<Vec<(Key<'a>, Node<'a>)>, TooCostly> {
+        let evaluation = scope.evaluation;
+        if let Selector::Name(name) = self {
+            let child = evaluation.member(node, name)?;
+            return Ok(child
+                .map(|child| (Key::Name((&**name).into()), child))
+                .into_iter()
+                .collect());
+        }
+        let opened = evaluation.open(node)?;
+        let selected: Vec<(Key<'a>, Node<'a>)> = match self {
+            Selector::Name(_) => Vec::new(),
+            Selector::Index(index) => opened.element(*index).into_iter().collect(),
             Selector::Slice { start, end, step } => {
-                let elements = node.elements();
-                for position in slice(*start, *end, *step, elements.len()) {
-                    show(Key::Index(position), elements[position]);
-                }
+                let elements = opened.elements();
+                let positions = slice(*start, *end, *step, elements.len());
+                positions.into_iter().map(|position| elements[position].clone()).collect()
             }
-            Selector::Wildcard => {
-                for (key, child) in children(node) {
-                    show(key, child);
-                }
-            }
+            Selector::Wildcard => opened.children.clone(),
             Selector::Filter(logic) => {
-                for (key, child) in children(node) {
-                    if logic.holds(scope.at(child)) {
-                        show(key, child);
+                let mut selected = Vec::new();
+                for (key, child) in &opened.children {
+                    evaluation.spend(NODE)?;
+                    if logic.holds(scope.at(*child))? {
+                        selected.push((key.clone(), *child));
                     }
                 }
+                selected
             }
-        }
-    }
-}
-
-/// Lists the children of an array or object.
-pub(super) fn children(node: Node<'_>) -> Vec<(Key<'_>, Node<'_>)> {
-    match node.kind() {
-        Kind::Array => {
-            let keyed = |(position, child)| (Key::Index(position), child);
-            node.elements().into_iter().enumerate().map(keyed).collect()
-        }
-        Kind::Object => {
-            let keyed = |(key, child)| (Key::Name(key), child);
-            node.distinct_members().into_iter().map(keyed).collect()
-        }
-        _ => Vec::new(),
+        };
+        evaluation.spend(selected.len().saturating_mul(NODE))?;
+        Ok(selected)
     }
 }
 

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::budget::TooCostly;
 use super::error::ExpressionError;
 use super::evaluate::Scope;
+use super::evaluation::Evaluation;
 use super::findings::{self, Findings};
 use super::tree::Logic;
 use super::{parse, repeats};
-use crate::json::Node;
 
 /// A filter expression of RFC 9535; cloning it is cheap.
 #[derive(Clone)]
@@ -40,24 +41,30 @@ impl Expression {
     }
 
     /// Tells whether the expression is true of a packet. Of repeated keys the first counts.
-    pub(crate) fn holds(&self, root: Node<'_>) -> bool {
-        self.0.logic.holds(Scope::of(root))
+    ///
+    /// # Errors
+    /// [`TooCostly`], as for all that looks at a packet.
+    pub(crate) fn holds<'a>(&'a self, evaluation: &Evaluation<'a>) -> Result<bool, TooCostly> {
+        self.0.logic.holds(Scope::of(evaluation))
     }
 
     /// Finds a key that stands more than once where the expression looks: its path.
-    pub(crate) fn repeated_key(&self, root: Node<'_>) -> Option<String> {
-        repeats::in_logic(&self.0.logic, root)
+    pub(crate) fn repeated_key<'a>(
+        &'a self,
+        evaluation: &Evaluation<'a>,
+    ) -> Result<Option<String>, TooCostly> {
+        repeats::in_logic(&self.0.logic, evaluation)
     }
 
     /// Tells what each distinct query of the packet finds, in the order of the text; with what its
     /// filters found in each element, if that is asked for.
-    pub(crate) fn findings(
-        &self,
-        root: Node<'_>,
+    pub(crate) fn findings<'a>(
+        &'a self,
+        evaluation: &Evaluation<'a>,
         with_elements: bool,
         shows_values: bool,
-    ) -> Findings {
-        findings::of(&self.0.logic, root, with_elements, shows_values)
+    ) -> Result<Findings, TooCostly> {
+        findings::of(&self.0.logic, evaluation, with_elements, shows_values)
     }
 
     #[cfg(test)]
@@ -81,12 +88,14 @@ impl fmt::Debug for Expression {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::Node;
     use serde_json::value::RawValue;
 
     fn findings(expression: &str, body: &str) -> Vec<(String, Option<String>)> {
         let raw = RawValue::from_string(body.to_owned()).unwrap();
-        let findings =
-            Expression::parse(expression).unwrap().findings(Node::Raw(raw.get()), false, true);
+        let expression = Expression::parse(expression).unwrap();
+        let evaluation = Evaluation::of(Node::Raw(raw.get()), 1);
+        let findings = expression.findings(&evaluation, false, true).unwrap();
         findings.found.into_iter().map(|finding| (finding.query, finding.value)).collect()
     }
 

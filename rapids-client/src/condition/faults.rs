@@ -124,14 +124,12 @@ true
     at column 8: `==` cannot stand here; its sides are single values: literals, queries of one place or functions. Whether it holds of any of several is asked so: `@.a[?@ == 1]`
 @..a == 1
     at column 6: `==` cannot stand here; its sides are single values: literals, queries of one place or functions
-@.a == 9007199254740992
-    at column 8: integer literal `9007199254740992` is beyond ±9007199254740991, the largest that an expression can hold
-@.a == -9007199254740993
-    at column 8: integer literal `-9007199254740993` is beyond ±9007199254740991, the largest that an expression can hold
 @[9007199254740993]
-    at column 3: integer literal `9007199254740993` is beyond ±9007199254740991, the largest that an expression can hold
-@.é == 9007199254740993.5
-    at column 8: whole part of number `9007199254740993.5` is beyond ±9007199254740991, the largest that an expression can hold
+    at column 3: index `9007199254740993` is beyond ±9007199254740991, the largest of RFC 9535
+@.é[0:-9007199254740993]
+    at column 7: index `-9007199254740993` is beyond ±9007199254740991, the largest of RFC 9535
+@.a == 9007199254740993 9
+    at column 25: an operator is missing before `9`
 @.a == 01
     at column 8: number `01` begins with a needless zero
 @.a == 1.

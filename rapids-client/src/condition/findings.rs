@@ -5,10 +5,10 @@
 
 mod asked;
 
-use std::borrow::Cow;
-
-use super::evaluate::{Key, Scope, children};
-use super::path::{Step, position};
+use super::budget::TooCostly;
+use super::evaluate::Scope;
+use super::evaluation::{Evaluation, Key};
+use super::path::Step;
 use super::place::Place;
 use super::tree::{Logic, Origin, Query, Segment, Selector};
 use crate::json::Node;
@@ -46,23 +46,24 @@ pub(crate) struct Finding {
 
 /// What each distinct query of the packet finds, in the order of the text; with what the filters
 /// found in each element, if that is asked for. Values are described where they are not shown.
-pub(super) fn of(
-    logic: &Logic,
-    root: Node<'_>,
+pub(super) fn of<'a>(
+    logic: &'a Logic,
+    evaluation: &Evaluation<'a>,
     with_elements: bool,
     shows_values: bool,
-) -> Findings {
+) -> Result<Findings, TooCostly> {
     let findings = Findings::default();
-    let mut search = Search { with_elements, shows_values, shown: 0, looked_at: 0, findings };
-    let origin = Origin::Packet;
-    search.logic(logic, Asker { scope: Scope::of(root), place: &Place::Root, text: "@", origin });
-    search.findings
+    let mut search =
+        Search { evaluation, with_elements, shows_values, shown: 0, looked_at: 0, findings };
+    let (scope, origin) = (Scope::of(evaluation), Origin::Packet);
+    search.logic(logic, Asker { scope, place: &Place::Root, text: "@", origin })?;
+    Ok(search.findings)
 }
 
 /// Whose queries are asked: those of the packet, or those of an element.
 #[derive(Clone, Copy)]
-struct Asker<'p, 'a> {
-    scope: Scope<'a>,
+struct Asker<'p, 'e, 'a> {
+    scope: Scope<'e, 'a>,
     /// What `@` stands for.
     place: &'p Place<'p>,
     /// The query of that.
@@ -70,7 +71,8 @@ struct Asker<'p, 'a> {
     origin: Origin,
 }
 
-struct Search {
+struct Search<'e, 'a> {
+    evaluation: &'e Evaluation<'a>,
     with_elements: bool,
     shows_values: bool,
     shown: usize,
@@ -78,10 +80,14 @@ struct Search {
     findings: Findings,
 }
 
-impl Search {
-    fn logic(&mut self, logic: &Logic, asker: Asker<'_, '_>) {
+impl<'e, 'a> Search<'e, 'a> {
+    fn logic(&mut self, logic: &'a Logic, asker: Asker<'_, 'e, 'a>) -> Result<(), TooCostly> {
         for Asked { query, text, wanted } in asked::by(logic, asker.origin) {
-            let nodes = query.nodes(asker.scope);
+            let nodes = query.nodes(asker.scope)?;
+            for node in nodes.iter().take(MAX_VALUE) {
+                let size = if node.raw().is_none() { node.size() } else { MAX_VALUE };
+                self.evaluation.spend(size)?;
+            }
             let mismatch = match nodes.as_slice() {
                 [node] if query.is_singular() => asked::mismatch(*node, &wanted),
                 _ => None,
@@ -91,79 +97,89 @@ impl Search {
             let value = if self.shows_values { shortened(&nodes) } else { outlined(&nodes) };
             self.findings.found.push(Finding { query: text, value, mismatch });
             if self.with_elements {
-                self.elements(query, asker);
+                self.elements(query, asker)?;
             }
         }
+        Ok(())
     }
 
     /// Goes to the elements that the filters of a query test.
-    fn elements(&mut self, query: &Query, asker: Asker<'_, '_>) {
+    fn elements(&mut self, query: &'a Query, asker: Asker<'_, 'e, 'a>) -> Result<(), TooCostly> {
         let is_filter = |selector: &Selector| matches!(selector, Selector::Filter(_));
         let has_filter = |segment: &Segment| selectors(segment).iter().any(is_filter);
         let Some(last) = query.segments.iter().rposition(has_filter) else {
-            return;
+            return Ok(());
         };
         if asker.origin == Origin::Packet {
             self.shown = 0;
         }
         let (steps, segments) = (query.path.steps(), &query.segments[..=last]);
-        self.steps(steps, segments, asker.scope.element, asker.place, asker.scope);
+        self.steps(steps, segments, asker.scope.element, asker.place, asker.scope)
     }
 
     fn steps(
         &mut self,
-        steps: &[Step],
-        segments: &[Segment],
-        node: Node<'_>,
+        steps: &'a [Step],
+        segments: &'a [Segment],
+        node: Node<'a>,
         place: &Place<'_>,
-        scope: Scope<'_>,
-    ) {
+        scope: Scope<'e, 'a>,
+    ) -> Result<(), TooCostly> {
         let Some((step, rest)) = steps.split_first() else {
             return self.segments(segments, node, place, scope);
         };
-        let key = match step {
-            Step::Name(name) => Some(Key::Name(Cow::Borrowed(&**name))),
-            Step::Index(index) => position(*index, node.elements().len()).map(Key::Index),
+        let child = match step {
+            Step::Name(name) => {
+                let child = self.evaluation.member(node, name)?;
+                child.map(|child| (Key::Name((&**name).into()), child))
+            }
+            Step::Index(index) => self.evaluation.open(node)?.element(*index),
         };
-        if let (Some(key), Some(child)) = (key, step.get(node)) {
-            self.steps(rest, segments, child, &Place::Under(place, key), scope);
-        }
+        let Some((key, child)) = child else {
+            return Ok(());
+        };
+        self.steps(rest, segments, child, &Place::Under(place, &key), scope)
     }
 
     fn segments(
         &mut self,
-        segments: &[Segment],
-        node: Node<'_>,
+        segments: &'a [Segment],
+        node: Node<'a>,
         place: &Place<'_>,
-        scope: Scope<'_>,
-    ) {
+        scope: Scope<'e, 'a>,
+    ) -> Result<(), TooCostly> {
         let Some((segment, rest)) = segments.split_first().filter(|_| self.goes_on()) else {
-            return;
+            return Ok(());
         };
         for selector in selectors(segment) {
             if let Selector::Filter(logic) = selector {
-                self.tested(logic, node, place, scope);
+                self.tested(logic, node, place, scope)?;
             }
             if !rest.is_empty() {
-                let mut selected = Vec::new();
-                selector.each(node, scope, &mut |key, child| selected.push((key, child)));
-                for (key, child) in selected {
-                    self.segments(rest, child, &Place::Under(place, key), scope);
+                for (key, child) in selector.children(node, scope)? {
+                    self.segments(rest, child, &Place::Under(place, &key), scope)?;
                 }
             }
         }
         if matches!(segment, Segment::Descendants(_)) {
-            for (key, child) in children(node) {
-                self.segments(segments, child, &Place::Under(place, key), scope);
+            for (key, child) in &self.evaluation.open(node)?.children {
+                self.segments(segments, *child, &Place::Under(place, key), scope)?;
             }
         }
+        Ok(())
     }
 
     /// Tells what a filter found in the first elements, and counts the others.
-    fn tested(&mut self, logic: &Logic, parent: Node<'_>, place: &Place<'_>, scope: Scope<'_>) {
-        let elements = children(parent);
-        self.looked_at += elements.len();
-        for (key, element) in elements {
+    fn tested(
+        &mut self,
+        logic: &'a Logic,
+        parent: Node<'a>,
+        place: &Place<'_>,
+        scope: Scope<'e, 'a>,
+    ) -> Result<(), TooCostly> {
+        let opened = self.evaluation.open(parent)?;
+        self.looked_at += opened.children.len();
+        for (key, element) in &opened.children {
             let place = &Place::Under(place, key);
             let text = Some(place).filter(|_| self.shown < MAX_ELEMENTS).map(Place::text);
             let Some(text) = text.filter(|text| text.len() <= MAX_PLACE) else {
@@ -171,9 +187,10 @@ impl Search {
                 continue;
             };
             self.shown += 1;
-            let (scope, origin) = (scope.at(element), Origin::Element);
-            self.logic(logic, Asker { scope, place, text: &text, origin });
+            let (scope, origin) = (scope.at(*element), Origin::Element);
+            self.logic(logic, Asker { scope, place, text: &text, origin })?;
         }
+        Ok(())
     }
 
     fn goes_on(&self) -> bool {

@@ -1,14 +1,16 @@
 //! Reads the tokens of an expression before the parser sees it.
 //!
 //! Three things depend on it: faults that the parser would pass over (a blank inside a name, say)
-//! or report far from their cause are told at their column and in the user's words; decimals,
-//! which the parser rounds, are kept as written; and the clauses between `&&` and `||` are known.
+//! or report far from their cause are told at their column and in the user's words; numbers, which
+//! the parser rounds or refuses, are found, so that it need not see them; and the clauses between `&&` and `||` are known.
 //! How numbers and strings are read is in [`literal`], keys and functions in [`word`]; the grammar
 //! as such is left to the parser.
 
 mod literal;
 mod methods;
 mod word;
+
+use std::ops::Range;
 
 /// The parser's limit of 128, less the bracket that [`parse`](super::parse) puts around the text.
 const MAX_NESTING: usize = 127;
@@ -21,8 +23,8 @@ const FUNCTIONS: [(&str, usize); 5] =
 /// What the parser does not tell about a text.
 #[derive(Debug, Default)]
 pub(crate) struct Lexis<'t> {
-    /// The literals with a point or an exponent, in their order.
-    pub(crate) decimals: Vec<&'t str>,
+    /// Where numbers stand that are compared or handed to functions, in their order.
+    pub(crate) numbers: Vec<Range<usize>>,
     /// The parts between `&&` and `||` outside of all brackets, trimmed.
     pub(crate) clauses: Vec<&'t str>,
 }
@@ -247,10 +249,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn decimals_are_kept_as_written() {
-        let lexis =
-            read("@.a1.e5 == 1.50 && '2.5' != @[3] || @['4.5'] < -6e-7 || 0.1E+2 > 8").unwrap();
-        assert_eq!(lexis.decimals, ["1.50", "-6e-7", "0.1E+2"]);
+    fn numbers_are_told_from_indexes_and_keys() {
+        let text = "@.a1.e5 == 1.50 && '2.5' != @[3] || @['4.5', 6, -7:8 : 9][?-6e-7 < @, 1] || \
+                    0.1E+2 > 8 && match( @.a, 11)";
+        let numbers = read(text).unwrap().numbers;
+        let numbers: Vec<&str> = numbers.into_iter().map(|place| &text[place]).collect();
+        assert_eq!(numbers, ["1.50", "-6e-7", "0.1E+2", "8", "11"]);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! The parser takes whole JSONPath queries, so the text goes to it as `$[?` + text + `]`. What it
 //! reports is translated here: rules of its grammar into words, its positions into columns of the
-//! user's text, and faults without a position into the clause that has them.
+//! user's text, and faults without a position into the clause that has them. It rounds numbers and
+//! refuses large ones, so it sees zeros in their place.
 
 use std::collections::BTreeSet;
 
@@ -66,11 +67,18 @@ pub(crate) fn text_literal(text: &str) -> Result<Box<str>, ExpressionError> {
 
 fn logic(text: &str) -> Result<Logic, Fault> {
     let lexis = lexis::read(text)?;
-    let query = parse_json_path(&format!("{BEFORE}{text}{AFTER}"))
-        .map_err(|error| translate(text, error))?;
+    let mut seen = format!("{BEFORE}{text}{AFTER}");
+    for number in &lexis.numbers {
+        // As long as it was, so that all places stay.
+        let place = BEFORE.len() + number.start..BEFORE.len() + number.end;
+        seen.replace_range(place, &format!("{:<width$}", "0", width = number.len()));
+    }
+    let query = parse_json_path(&seen).map_err(|error| translate(text, error))?;
     match query.segments.as_slice() {
         [Segment::Selector(Selector::Filter(filter))] => {
-            let logic = compile(filter, &lexis.decimals)?;
+            let numbers: Vec<&str> =
+                lexis.numbers.iter().map(|number| &text[number.clone()]).collect();
+            let logic = compile(filter, &numbers)?;
             cost::check(&logic)?;
             Ok(logic)
         }

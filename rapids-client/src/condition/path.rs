@@ -4,7 +4,9 @@
 
 use std::fmt;
 
+use super::budget::TooCostly;
 use super::error::{ExpressionError, Place};
+use super::evaluation::Evaluation;
 use super::tree::Logic;
 use super::{parse, render, repeats};
 use crate::json::Node;
@@ -75,9 +77,26 @@ impl Path {
         self.steps.iter().try_fold(root, |node, step| step.get(node))
     }
 
+    /// As [`get`](Self::get), as part of an evaluation.
+    ///
+    /// # Errors
+    /// [`TooCostly`]
+    pub(crate) fn find<'a>(
+        &self,
+        evaluation: &Evaluation<'a>,
+    ) -> Result<Option<Node<'a>>, TooCostly> {
+        evaluation.walk(evaluation.packet(), &self.steps)
+    }
+
     /// Finds a key on the path that its object holds more than once.
-    pub(crate) fn repeated_key(&self, root: Node<'_>) -> Option<String> {
-        repeats::in_path(self, root)
+    ///
+    /// # Errors
+    /// [`TooCostly`]
+    pub(crate) fn repeated_key<'a>(
+        &'a self,
+        evaluation: &Evaluation<'a>,
+    ) -> Result<Option<String>, TooCostly> {
+        repeats::in_path(self, evaluation)
     }
 }
 

@@ -1,7 +1,8 @@
 //! I-Regexp (RFC 9485), the regular expressions of `match` and `search`.
 //!
 //! An I-Regexp is checked against its own grammar and rewritten for the `regex` crate, whose
-//! richer language would otherwise decide what an expression means. Matching takes linear time.
+//! richer language would otherwise decide what an expression means. Matching takes time in proportion
+//! to the text and to the pattern.
 //! One thing is taken from the JSONPath compliance test suite rather than the letter of the RFC:
 //! `^` and `$` are the ends of the text.
 //! When a pattern is compiled is left to the compiler and the evaluator of expressions.
@@ -9,10 +10,19 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
-use regex::{Regex, RegexBuilder};
+use regex::bytes::{Regex, RegexBuilder};
 
-/// Largest compiled pattern in bytes; patterns can come from packets.
-const MAX_COMPILED: usize = 8 << 20;
+use super::budget::{NODE, TooCostly};
+use super::evaluation::Evaluation;
+use crate::json::Text;
+
+/// The largest compiled pattern of an expression, in bytes.
+pub(super) const MAX_CONSTANT: usize = 8 << 20;
+/// The largest compiled pattern that stands in a packet.
+pub(super) const MAX_FOUND: usize = 1 << 20;
+/// Up to this size a pattern takes one step for each byte of the text that it is tried on; beyond,
+/// in proportion.
+const LIGHT: usize = 64 << 10;
 
 /// How much of the text a pattern covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,17 +33,67 @@ pub(crate) enum Extent {
     Part,
 }
 
-/// Compiles an I-Regexp; the error is the reason in plain words.
-pub(crate) fn compile(pattern: &str, extent: Extent) -> Result<Regex, String> {
-    let body = Translation { rest: pattern.chars().peekable(), regex: String::new() }.run()?;
+/// A compiled pattern.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    regex: Regex,
+    /// The steps that one byte of a text takes.
+    weight: usize,
+}
+
+impl Compiled {
+    /// Tells whether a text matches. Half of a surrogate pair is no character for a pattern:
+    /// nothing matches it, `.` neither.
+    pub(super) fn is_match(
+        &self,
+        text: &Text<'_>,
+        evaluation: &Evaluation<'_>,
+    ) -> Result<bool, TooCostly> {
+        evaluation.spend(NODE.saturating_add(text.bytes().len().saturating_mul(self.weight)))?;
+        Ok(self.regex.is_match(text.bytes()))
+    }
+}
+
+/// Why a text is no pattern.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Not in RFC 9485, with the reason in plain words.
+    Unsound(String),
+    /// It grows too large.
+    TooLarge,
+}
+
+/// Compiles an I-Regexp of at most so many bytes.
+pub(super) fn compile(pattern: &str, extent: Extent, limit: usize) -> Result<Compiled, Fault> {
+    let translation = Translation { rest: pattern.chars().peekable(), regex: String::new() };
+    let body = translation.run().map_err(Fault::Unsound)?;
     let regex = match extent {
         Extent::Whole => format!(r"\A(?:{body})\z"),
         Extent::Part => body,
     };
-    RegexBuilder::new(&regex).size_limit(MAX_COMPILED).build().map_err(|error| match error {
-        regex::Error::CompiledTooBig(_) => "it grows too large".to_owned(),
-        _ => "a range or a repetition in it runs backwards, or it nests too deep".to_owned(),
-    })
+    let mut size = LIGHT;
+    loop {
+        // The size that suffices tells what the pattern costs; the crate does not.
+        match RegexBuilder::new(&regex).size_limit(size).build() {
+            Ok(regex) => return Ok(Compiled { regex, weight: size / LIGHT }),
+            Err(regex::Error::CompiledTooBig(_)) if size >= limit => return Err(Fault::TooLarge),
+            Err(regex::Error::CompiledTooBig(_)) => size = (size * 4).min(limit),
+            Err(_) => {
+                let reason = "a range or a repetition in it runs backwards, or it nests too deep";
+                return Err(Fault::Unsound(reason.to_owned()));
+            }
+        }
+    }
+}
+
+impl Fault {
+    /// The reason in plain words.
+    pub(super) fn reason(self) -> String {
+        match self {
+            Fault::Unsound(reason) => reason,
+            Fault::TooLarge => "it grows too large".to_owned(),
+        }
+    }
 }
 
 struct Translation<'p> {
@@ -212,6 +272,16 @@ fn single_escape(character: Option<char>) -> Result<char, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::Node;
+
+    fn compile(pattern: &str, extent: Extent) -> Result<Compiled, String> {
+        super::compile(pattern, extent, MAX_CONSTANT).map_err(Fault::reason)
+    }
+
+    fn is_match(regex: &Compiled, text: &str) -> bool {
+        let evaluation = Evaluation::of(Node::Raw("{}"), 1);
+        regex.is_match(&Text::from(text), &evaluation).unwrap()
+    }
 
     #[test]
     fn patterns_match_as_in_rfc_9485() {
@@ -248,15 +318,15 @@ mod tests {
             (r"\p{L}{1,64}", "größe", true),
         ] {
             let regex = compile(pattern, Extent::Whole).unwrap();
-            assert_eq!(regex.is_match(text), expected, "{pattern} on {text:?}");
+            assert_eq!(is_match(&regex, text), expected, "{pattern} on {text:?}");
         }
     }
 
     #[test]
     fn part_of_the_text_is_enough_for_a_search() {
         let regex = compile("b|x", Extent::Part).unwrap();
-        assert!(regex.is_match("abc"));
-        assert!(!regex.is_match("acd"));
+        assert!(is_match(&regex, "abc"));
+        assert!(!is_match(&regex, "acd"));
     }
 
     #[test]

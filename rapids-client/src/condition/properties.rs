@@ -7,8 +7,8 @@ use proptest::prelude::{ProptestConfig, Strategy, prop_assert_eq, proptest};
 use proptest::sample::select;
 use serde_json::value::RawValue;
 
-use super::Expression;
 use super::number::{canonical, compare};
+use super::{Evaluation, Expression};
 use crate::json::Node;
 
 #[path = "../../tests/it/laws/texts.rs"]
@@ -28,10 +28,10 @@ proptest! {
         let again = Expression::parse(&normal).unwrap();
         prop_assert_eq!(again.queries(), written.queries());
         let body = RawValue::from_string(BODY.to_owned()).unwrap();
-        let node = Node::Raw(body.get());
-        prop_assert_eq!(again.holds(node), written.holds(node), "{}", normal);
-        prop_assert_eq!(again.findings(node, true, true), written.findings(node, true, true));
-        prop_assert_eq!(again.repeated_key(node), written.repeated_key(node));
+        let on = &Evaluation::of(Node::Raw(body.get()), 1);
+        prop_assert_eq!(again.holds(on), written.holds(on), "{}", normal);
+        prop_assert_eq!(again.findings(on, true, true), written.findings(on, true, true));
+        prop_assert_eq!(again.repeated_key(on), written.repeated_key(on));
     }
 
     #[test]

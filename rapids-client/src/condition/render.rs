@@ -98,6 +98,7 @@ fn bracketed(selectors: &[Selector], out: &mut Formatter<'_>) -> fmt::Result {
 /// Writes the condition of an inner filter.
 fn logic(condition: &Logic, out: &mut Formatter<'_>) -> fmt::Result {
     match condition {
+        Logic::Fixed(condition) => logic(condition, out),
         Logic::Or(parts) => joined(parts, " || ", out),
         Logic::And(parts) => joined(parts, " && ", out),
         Logic::Not(part) => {
@@ -130,7 +131,7 @@ fn logic(condition: &Logic, out: &mut Formatter<'_>) -> fmt::Result {
 fn joined(parts: &[Logic], operator: &str, out: &mut Formatter<'_>) -> fmt::Result {
     parts.iter().enumerate().try_for_each(|(position, part)| {
         out.write_str(if position == 0 { "" } else { operator })?;
-        if matches!(part, Logic::Or(_) | Logic::And(_)) {
+        if matches!(part.unmarked(), Logic::Or(_) | Logic::And(_)) {
             grouped(part, out)
         } else {
             logic(part, out)
@@ -145,7 +146,8 @@ fn grouped(part: &Logic, out: &mut Formatter<'_>) -> fmt::Result {
 }
 
 fn value(operand: &Value, out: &mut Formatter<'_>) -> fmt::Result {
-    let (function, argument) = match operand {
+    let (function, argument) = match operand.unmarked() {
+        Value::Fixed(argument) => return value(argument, out),
         Value::Literal(literal) => return write!(out, "{literal}"),
         Value::Query(found) => return query(found, true, out),
         Value::Length(argument) => {

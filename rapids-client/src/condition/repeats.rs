@@ -5,24 +5,37 @@
 //! packet is found ambiguous or not regardless of the order of its clauses. What then becomes of
 //! the packet is left to the caller.
 
-use std::borrow::Cow;
-
-use super::evaluate::{Key, Scope, children};
+use super::budget::{NODE, TooCostly};
+use super::evaluate::Scope;
+use super::evaluation::{Evaluation, Key};
 use super::path::{Path, Step, position};
 use super::place::Place;
 use super::tree::{Logic, Origin, Pattern, Query, Segment, Selector, Value};
-use crate::json::Node;
+use crate::json::{Node, Text};
+
+/// The path of a repeated key, if there is one.
+pub(super) type Repeated = Result<Option<String>, TooCostly>;
 
 /// Finds a repeated key on any path that the condition names.
-pub(super) fn in_logic(logic: &Logic, root: Node<'_>) -> Option<String> {
-    let search = Search { scope: Scope::of(root), element: &Place::Root };
-    search.logic(logic)
+pub(super) fn in_logic<'a>(logic: &'a Logic, evaluation: &Evaluation<'a>) -> Repeated {
+    Search::of(evaluation).logic(logic)
 }
 
 /// Finds a repeated key on a path.
-pub(super) fn in_path(path: &Path, root: Node<'_>) -> Option<String> {
-    let search = Search { scope: Scope::of(root), element: &Place::Root };
-    search.steps(path.steps(), &[], root, &Place::Root, Use::Presence)
+pub(super) fn in_path<'a>(path: &'a Path, evaluation: &Evaluation<'a>) -> Repeated {
+    let search = Search::of(evaluation);
+    search.steps(path.steps(), &[], evaluation.packet(), &Place::Root, Use::Presence)
+}
+
+/// Finds the first repeated key among parts.
+fn first<T>(parts: impl IntoIterator<Item = T>, mut find: impl FnMut(T) -> Repeated) -> Repeated {
+    for part in parts {
+        let found = find(part)?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
 }
 
 /// What is done with the nodes that a query finds.
@@ -37,147 +50,181 @@ enum Use {
 }
 
 #[derive(Clone, Copy)]
-struct Search<'a> {
-    scope: Scope<'a>,
-    element: &'a Place<'a>,
+struct Search<'s, 'a> {
+    scope: Scope<'s, 'a>,
+    element: &'s Place<'s>,
 }
 
-impl<'a> Search<'a> {
-    fn logic(self, logic: &Logic) -> Option<String> {
+impl<'s, 'a> Search<'s, 'a> {
+    fn of(evaluation: &'s Evaluation<'a>) -> Self {
+        Search { scope: Scope::of(evaluation), element: &Place::Root }
+    }
+
+    fn logic(self, logic: &'a Logic) -> Repeated {
         match logic {
-            Logic::Or(parts) | Logic::And(parts) => parts.iter().find_map(|part| self.logic(part)),
+            Logic::Or(parts) | Logic::And(parts) => first(parts, |part| self.logic(part)),
             Logic::Not(part) => self.logic(part),
             Logic::Exists(query) => self.query(query, Use::Presence),
             Logic::Compare { left, right, .. } => {
                 let both = may_be_composite(left) && may_be_composite(right);
                 let usage = if both { Use::Content } else { Use::Presence };
-                self.value(left, usage).or_else(|| self.value(right, usage))
+                first([left, right], |side| self.value(side, usage))
             }
             Logic::Matches { value, pattern, .. } => {
-                self.value(value, Use::Presence).or_else(|| match pattern {
+                let found = match pattern {
                     Pattern::Constant { .. } => None,
-                    Pattern::Found(found) => self.value(found, Use::Presence),
-                })
+                    Pattern::Found(found) => Some(found),
+                };
+                first([value].into_iter().chain(found), |side| self.value(side, Use::Presence))
+            }
+            Logic::Fixed(part) => {
+                let address = std::ptr::from_ref(logic).addr();
+                self.scope.evaluation.fixed_repeats(address, || self.logic(part))
             }
         }
     }
 
-    fn value(self, value: &Value, usage: Use) -> Option<String> {
+    fn value(self, value: &'a Value, usage: Use) -> Repeated {
         match value {
-            Value::Literal(_) => None,
+            Value::Literal(_) => Ok(None),
             Value::Length(value) => self.value(value, Use::Members),
             Value::Count(query) => self.query(query, Use::Presence),
             Value::Query(query) | Value::Only(query) => self.query(query, usage),
+            Value::Fixed(part) => {
+                let address = std::ptr::from_ref(value).addr();
+                self.scope.evaluation.fixed_repeats(address, || self.value(part, usage))
+            }
         }
     }
 
-    fn query(self, query: &Query, usage: Use) -> Option<String> {
-        let (node, place) = match query.origin {
-            Origin::Packet => (self.scope.packet, &Place::Root),
-            Origin::Element => (self.scope.element, self.element),
+    fn query(self, query: &'a Query, usage: Use) -> Repeated {
+        let place = match query.origin {
+            Origin::Packet => &Place::Root,
+            Origin::Element => self.element,
         };
-        self.steps(query.path.steps(), &query.segments, node, place, usage)
+        self.steps(query.path.steps(), &query.segments, self.scope.origin(query), place, usage)
     }
 
     fn steps(
         self,
-        steps: &[Step],
-        segments: &[Segment],
-        node: Node<'_>,
+        steps: &'a [Step],
+        segments: &'a [Segment],
+        node: Node<'a>,
         place: &Place<'_>,
         usage: Use,
-    ) -> Option<String> {
+    ) -> Repeated {
+        let evaluation = self.scope.evaluation;
         let Some((step, rest)) = steps.split_first() else {
             return self.segments(segments, node, place, usage);
         };
         let key = match step {
-            Step::Name(name) if node.repeats(name) => return Some(place.member(name)),
-            Step::Name(name) => Key::Name(Cow::Borrowed(&**name)),
-            Step::Index(index) => Key::Index(position(*index, node.elements().len())?),
+            Step::Name(name) if evaluation.repeats(node, name)? => {
+                return Ok(Some(place.member(name)));
+            }
+            Step::Name(name) => Key::Name(Text::from(&**name)),
+            Step::Index(index) => match position(*index, evaluation.open(node)?.elements().len()) {
+                Some(position) => Key::Index(position),
+                None => return Ok(None),
+            },
         };
-        self.steps(rest, segments, step.get(node)?, &Place::Under(place, key), usage)
+        match evaluation.step(node, step)? {
+            Some(child) => self.steps(rest, segments, child, &Place::Under(place, &key), usage),
+            None => Ok(None),
+        }
     }
 
     fn segments(
         self,
-        segments: &[Segment],
-        node: Node<'_>,
+        segments: &'a [Segment],
+        node: Node<'a>,
         place: &Place<'_>,
         usage: Use,
-    ) -> Option<String> {
+    ) -> Repeated {
+        let evaluation = self.scope.evaluation;
         match segments.split_first() {
             None => match usage {
-                Use::Presence => None,
-                Use::Members => repeated(node, place),
-                Use::Content => anywhere(node, place),
+                Use::Presence => Ok(None),
+                Use::Members => repeated(evaluation, node, place),
+                Use::Content => anywhere(evaluation, node, place),
             },
             Some((Segment::Child(selectors), rest)) => {
                 self.selectors(selectors, rest, node, place, usage)
             }
-            Some((Segment::Descendants(selectors), rest)) => repeated(node, place)
-                .or_else(|| self.selectors(selectors, rest, node, place, usage))
-                .or_else(|| {
-                    children(node).into_iter().find_map(|(key, child)| {
-                        self.segments(segments, child, &Place::Under(place, key), usage)
-                    })
-                }),
+            Some((Segment::Descendants(selectors), rest)) => {
+                if let Some(found) = repeated(evaluation, node, place)? {
+                    return Ok(Some(found));
+                }
+                if let Some(found) = self.selectors(selectors, rest, node, place, usage)? {
+                    return Ok(Some(found));
+                }
+                first(&evaluation.open(node)?.children, |(key, child)| {
+                    self.segments(segments, *child, &Place::Under(place, key), usage)
+                })
+            }
         }
     }
 
     fn selectors(
         self,
-        selectors: &[Selector],
-        rest: &[Segment],
-        node: Node<'_>,
+        selectors: &'a [Selector],
+        rest: &'a [Segment],
+        node: Node<'a>,
         place: &Place<'_>,
         usage: Use,
-    ) -> Option<String> {
-        selectors.iter().find_map(|selector| {
-            self.ambiguous(selector, node, place).or_else(|| {
-                let mut selected = Vec::new();
-                let scope = Scope { packet: self.scope.packet, element: node };
-                selector.each(node, scope, &mut |key, child| selected.push((key, child)));
-                selected.into_iter().find_map(|(key, child)| {
-                    self.segments(rest, child, &Place::Under(place, key), usage)
-                })
+    ) -> Repeated {
+        first(selectors, |selector| {
+            if let Some(found) = self.ambiguous(selector, node, place)? {
+                return Ok(Some(found));
+            }
+            let selected = selector.children(node, self.scope.at(node))?;
+            first(&selected, |(key, child)| {
+                self.segments(rest, *child, &Place::Under(place, key), usage)
             })
         })
     }
 
     /// Finds a repeated key that makes the selection itself ambiguous.
-    fn ambiguous(self, selector: &Selector, node: Node<'_>, place: &Place<'_>) -> Option<String> {
+    fn ambiguous(self, selector: &'a Selector, node: Node<'a>, place: &Place<'_>) -> Repeated {
+        let evaluation = self.scope.evaluation;
         match selector {
-            Selector::Name(name) => node.repeats(name).then(|| place.member(name)),
-            Selector::Index(_) | Selector::Slice { .. } => None,
-            Selector::Wildcard => repeated(node, place),
-            Selector::Filter(logic) => repeated(node, place).or_else(|| {
-                children(node).into_iter().find_map(|(key, child)| {
+            Selector::Name(name) => Ok(evaluation.repeats(node, name)?.then(|| place.member(name))),
+            Selector::Index(_) | Selector::Slice { .. } => Ok(None),
+            Selector::Wildcard => repeated(evaluation, node, place),
+            Selector::Filter(logic) => {
+                if let Some(found) = repeated(evaluation, node, place)? {
+                    return Ok(Some(found));
+                }
+                first(&evaluation.open(node)?.children, |(key, child)| {
                     let element = &Place::Under(place, key);
-                    Search { scope: self.scope.at(child), element }.logic(logic)
+                    Search { scope: self.scope.at(*child), element }.logic(logic)
                 })
-            }),
+            }
         }
     }
 }
 
 fn may_be_composite(value: &Value) -> bool {
-    matches!(value, Value::Query(_) | Value::Only(_))
+    matches!(value.unmarked(), Value::Query(_) | Value::Only(_))
 }
 
-fn repeated(node: Node<'_>, place: &Place<'_>) -> Option<String> {
-    node.repeated().map(|name| place.member(&name))
+fn repeated<'a>(evaluation: &Evaluation<'a>, node: Node<'a>, place: &Place<'_>) -> Repeated {
+    let opened = evaluation.open(node)?;
+    Ok(opened.repeated.as_ref().map(|name| place.member(&name.shown())))
 }
 
-fn anywhere(node: Node<'_>, place: &Place<'_>) -> Option<String> {
-    repeated(node, place).or_else(|| {
-        children(node)
-            .into_iter()
-            .find_map(|(key, child)| anywhere(child, &Place::Under(place, key)))
+fn anywhere<'a>(evaluation: &Evaluation<'a>, node: Node<'a>, place: &Place<'_>) -> Repeated {
+    if let Some(found) = repeated(evaluation, node, place)? {
+        return Ok(Some(found));
+    }
+    first(&evaluation.open(node)?.children, |(key, child)| {
+        evaluation.spend(NODE)?;
+        anywhere(evaluation, *child, &Place::Under(place, key))
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::evaluation::Evaluation;
     use super::super::expression::Expression;
     use super::super::path::Path;
     use crate::Packet;
@@ -219,7 +266,8 @@ mod tests {
             ("!(@.b.y && @.b.x)", Some("@.b.x")),
         ] {
             let raw = RawValue::from_string(body.to_owned()).unwrap();
-            let answer = Expression::parse(expression).unwrap().repeated_key(Node::Raw(raw.get()));
+            let parsed = Expression::parse(expression).unwrap();
+            let answer = parsed.repeated_key(&Evaluation::of(Node::Raw(raw.get()), 1)).unwrap();
             assert_eq!(answer.as_deref(), found, "{expression}");
         }
     }
@@ -228,7 +276,8 @@ mod tests {
     fn path_tells_repeated_keys_on_it_only() {
         let raw = RawValue::from_string(r#"{"a":{"b":1,"b":2},"c":1}"#.to_owned()).unwrap();
         for (path, found) in [("@.a.b", Some("@.a.b")), ("@.a", None), ("$.c", None)] {
-            let answer = Path::parse(path).unwrap().repeated_key(Node::Raw(raw.get()));
+            let parsed = Path::parse(path).unwrap();
+            let answer = parsed.repeated_key(&Evaluation::of(Node::Raw(raw.get()), 1)).unwrap();
             assert_eq!(answer.as_deref(), found, "{path}");
         }
     }
@@ -236,8 +285,8 @@ mod tests {
     #[test]
     fn rapids_object_sent_twice_is_found_behind_its_fall_backs() {
         let packet = Packet::from_bytes(r#"{"rapids":{},"rapids":{}}"#).unwrap();
-        let node = packet.node();
-        let answer = Expression::parse("@.rapids.read_count < 3").unwrap().repeated_key(node);
+        let expression = Expression::parse("@.rapids.read_count < 3").unwrap();
+        let answer = expression.repeated_key(&Evaluation::of(packet.node(), 1)).unwrap();
         assert_eq!(answer.as_deref(), Some("@.rapids"));
     }
 }

@@ -4,7 +4,7 @@ mod queries;
 
 use serde_json::value::RawValue;
 
-use super::Expression;
+use super::{Evaluation, Expression};
 use crate::json::Node;
 use crate::{Matcher, River};
 
@@ -12,7 +12,8 @@ fn check(body: &str, rows: &[(&str, bool)]) {
     let raw = RawValue::from_string(body.to_owned()).unwrap();
     for (text, expected) in rows {
         let expression = Expression::parse(text).unwrap();
-        assert_eq!(expression.holds(Node::Raw(raw.get())), *expected, "{text} on {body}");
+        let evaluation = Evaluation::of(Node::Raw(raw.get()), 1);
+        assert_eq!(expression.holds(&evaluation), Ok(*expected), "{text} on {body}");
         let river = River::new("r").when(text);
         let is_candidate = !Matcher::new([&river]).candidates(body.as_bytes()).is_empty();
         assert!(is_candidate || !expected, "{text} is ruled out on {body}");
@@ -67,6 +68,51 @@ fn numbers_are_equal_by_value_and_exactly() {
             ("@['true'] == true", true),
             ("1 == 1.0", true),
             ("1 > 2", false),
+        ],
+    );
+}
+
+#[test]
+fn numbers_of_expressions_are_exact_however_large() {
+    check(
+        r#"{"a":9007199254740993,"b":-9007199254740994,"c":123456789012345678901234567890.5,
+            "l":[9007199254740993,1]}"#,
+        &[
+            ("@.a == 9007199254740993", true),
+            ("@.a == 9007199254740992", false),
+            ("@.a > 9007199254740992 && @.a < 9007199254740994", true),
+            ("@.b == -9007199254740994", true),
+            ("-9007199254740993 > @.b", true),
+            ("@.c==123456789012345678901234567890.50", true),
+            ("@.c < 123456789012345678901234567891&&@.a", true),
+            ("@.l[?@ == 9007199254740993]", true),
+            ("@.l[?@==9007199254740992]", false),
+            ("@.l[?(9007199254740993==@),1]", true),
+            ("@.l[1,?@ == 9007199254740993.0] && @.l[0] == 9007199254740993", true),
+        ],
+    );
+}
+
+#[test]
+fn halves_of_surrogate_pairs_are_characters_equal_to_themselves_only() {
+    check(
+        r#"{"a":"\ud800","b":"\ud801","same":"\uD800","mark":"\ufffd","two":"\ud800\ud800",
+            "o":{"\ud800":1,"\ud801":2},"p":{"\ud801":2,"\ud800":1},"q":{"\ud800":1,"\ud802":2},
+            "l":["\udc00","\udc01"]}"#,
+        &[
+            ("@.a == @.b", false),
+            ("@.a == @.same", true),
+            ("@.a == @.mark", false),
+            ("@.a == '\u{fffd}'", false),
+            ("@.a < @.b && @.b < @.mark", true),
+            ("length(@.a) == 1 && length(@.two) == 2", true),
+            ("length(@.o) == 2 && count(@.o.*) == 2", true),
+            ("@.o == @.p", true),
+            ("@.o == @.q", false),
+            ("@.l[?@ == $.a]", false),
+            ("match(@.a, '.')", false),
+            (r"match(@.a, '\\P{Lu}')", false),
+            ("search(@.a, '')", true),
         ],
     );
 }

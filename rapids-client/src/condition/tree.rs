@@ -3,10 +3,8 @@
 //! Every node of it is well typed in the sense of RFC 9535, section 2.4.3; making it so is left
 //! to [`compile`](super::compile).
 
-use regex::Regex;
-
 use super::path::Path;
-use super::pattern::Extent;
+use super::pattern::{Compiled, Extent};
 
 /// A condition, true or false of a packet.
 #[derive(Debug)]
@@ -27,6 +25,8 @@ pub(crate) enum Logic {
         pattern: Pattern,
         extent: Extent,
     },
+    /// Within a filter, what is the same for all elements: evaluated once per packet.
+    Fixed(Box<Logic>),
 }
 
 /// A comparison operator.
@@ -50,6 +50,8 @@ pub(crate) enum Value {
     Count(Query),
     /// The function `value`: the one node that the query finds.
     Only(Query),
+    /// Within a filter, what is the same for all elements: evaluated once per packet.
+    Fixed(Box<Value>),
 }
 
 /// A value that stands in the expression.
@@ -66,7 +68,7 @@ pub(crate) enum Literal {
 #[derive(Debug)]
 pub(crate) enum Pattern {
     /// A string of the expression.
-    Constant { text: Box<str>, regex: Regex },
+    Constant { text: Box<str>, regex: Compiled },
     /// Anything else, compiled when the packet is seen.
     Found(Value),
 }

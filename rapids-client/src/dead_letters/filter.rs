@@ -96,7 +96,7 @@ impl Filter {
             let names = stored.letter.name.as_deref().unwrap_or_default();
             names == name || names.split(", ").any(|one| one == name)
         };
-        self.kind.is_none_or(|kind| kind == stored.letter.kind)
+        self.kind.as_ref().is_none_or(|kind| *kind == stored.letter.kind)
             && self.state.is_none_or(|state| state == stored.state)
             && self.since.is_none_or(|since| stored.written >= since)
             && self.name.as_ref().is_none_or(is_named)

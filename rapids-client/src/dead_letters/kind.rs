@@ -3,10 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::names::is_name;
 use crate::{Error, Result};
 
 /// Why a packet became a dead letter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Kind {
     /// The reaction rejected the packet, or could not parse it.
     Rejected,
@@ -20,21 +22,26 @@ pub enum Kind {
     Crashed,
     /// The packet had passed as many services as a packet may.
     Looped,
+    /// Judging the packet by the river's rules took more steps than there are for a packet.
+    TooCostly,
+    /// A kind that a later version writes, by its word.
+    Other(Box<str>),
 }
 
 impl Kind {
-    /// Every kind, in the order of their declaration.
-    pub const ALL: [Self; 6] = [
+    /// Every kind that this version writes, in the order of their declaration.
+    pub const ALL: [Self; 7] = [
         Self::Rejected,
         Self::Exhausted,
         Self::TimedOut,
         Self::Invalid,
         Self::Crashed,
         Self::Looped,
+        Self::TooCostly,
     ];
 
     /// The word for it, such as `timed_out`.
-    pub fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &str {
         match self {
             Self::Rejected => "rejected",
             Self::Exhausted => "exhausted",
@@ -42,6 +49,8 @@ impl Kind {
             Self::Invalid => "invalid",
             Self::Crashed => "crashed",
             Self::Looped => "looped",
+            Self::TooCostly => "too_costly",
+            Self::Other(word) => word,
         }
     }
 }
@@ -52,14 +61,28 @@ impl fmt::Display for Kind {
     }
 }
 
+/// Reads any word, since letters outlive versions: one that this version does not know is
+/// [`Other`](Kind::Other).
+///
+/// # Errors
+/// [`Error::Config`] if the text is no word of at most 32 characters.
 impl FromStr for Kind {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| Error::Config {
+        if let Some(known) = Self::ALL.into_iter().find(|kind| kind.as_str() == text) {
+            return Ok(known);
+        }
+        if is_name(text) {
+            return Ok(Self::Other(text.into()));
+        }
+        Err(Error::Config {
             name: "the kind of dead letter".to_owned(),
             value: text.to_owned(),
-            expected: Self::ALL.map(Self::as_str).join(", "),
+            expected: format!(
+                "a word such as {}",
+                Self::ALL.map(|kind| kind.to_string()).join(", ")
+            ),
         })
     }
 }
@@ -73,9 +96,15 @@ mod tests {
         for kind in Kind::ALL {
             assert_eq!(kind.to_string().parse::<Kind>().unwrap(), kind);
         }
-        let error = "timedout".parse::<Kind>().unwrap_err().to_string();
+    }
+
+    #[test]
+    fn a_kind_of_a_later_version_is_shown_as_it_is_written() {
+        let kind: Kind = "unhappy".parse().unwrap();
+        assert_eq!((kind.as_str(), &kind), ("unhappy", &Kind::Other("unhappy".into())));
+        let error = "no word".parse::<Kind>().unwrap_err().to_string();
         assert!(
-            error.starts_with("the kind of dead letter is `timedout`, expected rej"),
+            error.starts_with("the kind of dead letter is `no word`, expected a word such as rej"),
             "{error}"
         );
     }

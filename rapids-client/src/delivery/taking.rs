@@ -147,11 +147,8 @@ impl Engine {
             message_id: rapids::message_id(delivered.headers.as_ref()),
         };
         let packet = self.arrived(delivered, arrival)?;
-        let judge = |&river: &usize| {
-            let verdict = self.service.verdict(&self.service.rivers()[river], &packet);
-            (verdict != Verdict::NotForMe).then_some((river, verdict))
-        };
-        let verdicts = candidates.iter().filter_map(judge).collect();
+        let mut verdicts = self.service.verdicts(candidates, &packet);
+        verdicts.retain(|(_, verdict)| *verdict != Verdict::NotForMe);
         Ok(Taken { packet, addressed: None, verdicts })
     }
 
@@ -172,8 +169,10 @@ impl Engine {
         let packet = self.arrived(delivered, arrival)?;
         let rivers = self.service.rivers();
         let position = rivers.iter().position(|river| river.name() == addressed.river);
-        let verdict = position.map(|river| (river, self.service.verdict(&rivers[river], &packet)));
-        let verdicts = vec![verdict.unwrap_or((rivers.len(), Verdict::NotForMe))];
+        let verdicts = match position {
+            Some(river) => self.service.verdicts(&[river], &packet),
+            None => vec![(rivers.len(), Verdict::NotForMe)],
+        };
         Ok(Taken { packet, addressed: Some(addressed), verdicts })
     }
 
@@ -243,6 +242,7 @@ impl Engine {
                     let way = in_hand.packet.breadcrumbs().join(" > ");
                     Cause::new(Kind::Looped, format!("looped, by way of {way}"))
                 }
+                Verdict::TooCostly(problem) => Cause::new(Kind::TooCostly, problem),
                 Verdict::NotForMe => {
                     let has_river = river < self.service.rivers().len();
                     let reason = if has_river { NOT_TAKEN } else { NO_RIVER };
@@ -267,7 +267,7 @@ impl Engine {
             return Work::Nothing;
         };
         let river = in_hand.river(&self.service, turn.river);
-        let (packet, place, kind) = (in_hand.packet.id(), turn.place, cause.kind);
+        let (packet, place, kind) = (in_hand.packet.id(), turn.place, cause.kind.clone());
         error!(
             river,
             packet,

@@ -187,8 +187,11 @@ mod tests {
     }
 
     #[test]
-    fn a_text_with_half_a_surrogate_pair_is_unreadable() {
-        assert_eq!(compared(r#""\ud800""#, r#""a""#), Err(Unreadable));
+    fn half_a_surrogate_pair_is_a_character() {
+        assert_eq!(
+            compared(r#""\ud800""#, r#""\ud801""#),
+            truths([false, true, true, true, false, false])
+        );
         assert_eq!(compared(r#""\ud800""#, "1"), truths([false, true, false, false, false, false]));
     }
 }

@@ -39,6 +39,7 @@ pub(super) fn compile(logic: &Logic, paths: &mut Paths) -> Test {
             _ => UNKNOWN,
         },
         Logic::Matches { .. } => UNKNOWN,
+        Logic::Fixed(part) => compile(part, paths),
     }
 }
 
@@ -93,7 +94,7 @@ fn side(value: &Value, paths: &mut Paths) -> Option<Side> {
             // An object, of which the bytes do not tell the `rapids` in it.
             Place::Packet => Some(Side::Slot(PACKET)),
         },
-        Value::Length(_) | Value::Count(_) | Value::Only(_) => None,
+        Value::Length(_) | Value::Count(_) | Value::Only(_) | Value::Fixed(_) => None,
     }
 }
 

@@ -27,7 +27,8 @@ impl<'a> Text<'a> {
         Self { bytes, escaped: false }
     }
 
-    /// Compares by characters, whose order is that of their bytes in UTF-8.
+    /// Compares by characters, whose order is that of their bytes in UTF-8. Half of a surrogate pair
+    /// is a character, too, as for the exact evaluator; see [`json::Text`](crate::json::Text).
     #[inline]
     pub(super) fn compare(self, other: Self) -> Result<Ordering, Unreadable> {
         if !self.escaped && !other.escaped {
@@ -96,8 +97,8 @@ impl<'a> Decoder<'a> {
         }
         match self.shift() {
             Some(b'\\') if self.escaped => {
-                let character = self.escape()?;
-                self.left = 1..character.encode_utf8(&mut self.character).len();
+                let code = self.escape()?;
+                self.left = 1..self.write(code);
                 Ok(Some(self.character[0]))
             }
             byte => Ok(byte),
@@ -110,33 +111,47 @@ impl<'a> Decoder<'a> {
         Some(*byte)
     }
 
-    fn escape(&mut self) -> Result<char, Unreadable> {
+    fn escape(&mut self) -> Result<u32, Unreadable> {
         Ok(match self.shift().ok_or(Unreadable)? {
-            letter @ (b'"' | b'\\' | b'/') => char::from(letter),
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
+            letter @ (b'"' | b'\\' | b'/') => letter.into(),
+            b'b' => 0x8,
+            b'f' => 0xC,
+            b'n' => 0xA,
+            b'r' => 0xD,
+            b't' => 0x9,
             b'u' => self.code_point()?,
             _ => return Err(Unreadable),
         })
     }
 
-    /// One unit of UTF-16, or two that belong together; half of a pair is no character.
-    fn code_point(&mut self) -> Result<char, Unreadable> {
+    /// One unit of UTF-16, or two that belong together.
+    fn code_point(&mut self) -> Result<u32, Unreadable> {
         let first = self.unit()?;
-        let code = if (0xD800..0xDC00).contains(&first) {
-            self.rest = self.rest.strip_prefix(b"\\u").ok_or(Unreadable)?;
-            let second = self.unit()?.checked_sub(0xDC00).ok_or(Unreadable)?;
-            if second > 0x3FF {
-                return Err(Unreadable);
+        if !(0xD800..0xDC00).contains(&first) {
+            return Ok(first);
+        }
+        let behind = self.rest;
+        if let Some(rest) = self.rest.strip_prefix(b"\\u") {
+            self.rest = rest;
+            let second = self.unit()?;
+            if (0xDC00..0xE000).contains(&second) {
+                return Ok(0x1_0000 + ((first - 0xD800) << 10) + (second - 0xDC00));
             }
-            0x1_0000 + ((first - 0xD800) << 10) + second
-        } else {
-            first
-        };
-        char::from_u32(code).ok_or(Unreadable)
+            // It stands for itself.
+            self.rest = behind;
+        }
+        Ok(first)
+    }
+
+    /// Keeps the bytes of a code point, and tells how many there are.
+    fn write(&mut self, code: u32) -> usize {
+        if let Some(character) = char::from_u32(code) {
+            return character.encode_utf8(&mut self.character).len();
+        }
+        // Half of a pair, as UTF-8 would have it if it were a character.
+        let tail = |shift: u32| 0x80 | (code >> shift & 0x3F) as u8;
+        self.character = [0xE0 | (code >> 12) as u8, tail(6), tail(0), 0];
+        3
     }
 
     fn unit(&mut self) -> Result<u32, Unreadable> {
@@ -152,6 +167,7 @@ impl<'a> Decoder<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json;
 
     fn sent(text: &str) -> Text<'_> {
         Text::sent(text.as_bytes(), text.contains('\\'))
@@ -190,11 +206,37 @@ mod tests {
     }
 
     #[test]
-    fn half_a_pair_is_unreadable() {
-        for text in [r"\ud800", r"\udc00", r"\ud800\ud800", r"\ud800x", r"\u12", r"\x", "\\"] {
+    fn half_a_pair_is_what_it_is_for_the_exact_evaluator() {
+        let halves = [
+            r"\ud800",
+            r"\udbff",
+            r"\udc00",
+            r"\ud800\ud800",
+            r"\ud800\ud83e\udd80",
+            r"\udc00\ud800",
+            r"\ud800\u0041",
+            r"\ud800x",
+            r"\ud800\n",
+            r"\ud800\udc00",
+            r"\ud7ff",
+            r"\ue000",
+            r"\ufffd",
+        ];
+        for left in halves {
+            for right in halves {
+                let quoted = |half: &str| format!("\"{half}\"");
+                let (one, other) = (quoted(left), quoted(right));
+                let order = json::Text::read(&one).unwrap().cmp(&json::Text::read(&other).unwrap());
+                assert_eq!(sent(left).compare(sent(right)), Ok(order), "{left} {right}");
+            }
+        }
+    }
+
+    #[test]
+    fn damaged_escapes_are_unreadable() {
+        for text in [r"\u12", r"\x", "\\", r"\ud800\u12"] {
             assert_eq!(sent(text).compare(Text::plain(b"")), Err(Unreadable), "{text}");
             assert_eq!(sent(text).content(&mut Vec::new()), Err(Unreadable), "{text}");
         }
-        assert_eq!(sent(r"a\ud800").compare(Text::plain(b"b")), Ok(Ordering::Less));
     }
 }

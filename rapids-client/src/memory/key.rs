@@ -2,12 +2,14 @@
 
 use std::fmt;
 
-use crate::condition::{Path, canonical, is_path, text_literal};
+use crate::condition::{Evaluation, Path, TooCostly, canonical, is_path, text_literal};
 use crate::json::Kind;
 use crate::packet::Packet;
 
 /// Longest key in bytes, encoded: it becomes a subject on the server.
 const MAX_KEY_BYTES: usize = 512;
+/// The steps that a byte of a key takes to be encoded.
+const ENCODE_BYTE: usize = 50;
 
 /// The name of a memory and the key within it, encoded for the server's key-value store.
 ///
@@ -50,50 +52,71 @@ impl KeySource {
 
     /// The key of a packet, or the problem with it.
     pub(crate) fn of(&self, memory: &str, packet: &Packet) -> Result<MemoryKey, String> {
-        let key = self.encoded(packet)?;
-        if key.len() > MAX_KEY_BYTES {
-            let begins =
-                if packet.shows_values() { format!(": {key:.40}...") } else { String::new() };
-            return Err(format!("memory key is longer than {MAX_KEY_BYTES} bytes{begins}"));
-        }
-        Ok(MemoryKey(format!("{memory}.{key}")))
+        self.found(memory, packet.shows_values(), &Evaluation::of(packet.node(), 1))
+            .unwrap_or_else(|error| Err(format!("the key of memory `{memory}` {error}")))
+    }
+
+    /// As [`of`](Self::of), as part of an evaluation.
+    pub(crate) fn found<'a>(
+        &'a self,
+        memory: &str,
+        shows_values: bool,
+        evaluation: &Evaluation<'a>,
+    ) -> Result<Result<MemoryKey, String>, TooCostly> {
+        Ok(self.encoded(evaluation)?.and_then(|key| {
+            if key.len() > MAX_KEY_BYTES {
+                let begins = if shows_values { format!(": {key:.40}...") } else { String::new() };
+                return Err(format!("memory key is longer than {MAX_KEY_BYTES} bytes{begins}"));
+            }
+            Ok(MemoryKey(format!("{memory}.{key}")))
+        }))
     }
 
     /// The value there as text, the same for equal values only, or why it cannot be a key.
-    pub(crate) fn encoded(&self, packet: &Packet) -> Result<String, String> {
-        match self {
-            Self::Constant(text) => Ok(encoded(text)),
-            Self::Path(path) => {
-                let node = path.get(packet.node());
-                if let Some(repeated) = path.repeated_key(packet.node()) {
-                    return Err(format!("the body repeats the key `{repeated}`"));
-                }
-                match node.map(|node| node.kind()) {
-                    None => Err(format!("memory key {path} is missing")),
-                    Some(Kind::Null) => Err(format!("memory key {path} is null")),
-                    Some(Kind::String(text)) => Ok(encoded(&text)),
-                    Some(Kind::Number(literal)) => {
-                        Ok(format!("=n{}", encoded(&canonical(literal))))
-                    }
-                    Some(Kind::Bool(value)) => Ok(format!("=b{value}")),
-                    Some(Kind::Array | Kind::Object) => {
-                        Err(format!("memory key {path} is no string, number or boolean"))
-                    }
-                }
-            }
+    pub(crate) fn encoded<'a>(
+        &'a self,
+        evaluation: &Evaluation<'a>,
+    ) -> Result<Result<String, String>, TooCostly> {
+        let path = match self {
+            Self::Constant(text) => return Ok(Ok(encoded(text))),
+            Self::Path(path) => path,
+        };
+        let node = path.find(evaluation)?;
+        if let Some(repeated) = path.repeated_key(evaluation)? {
+            return Ok(Err(format!("the body repeats the key `{repeated}`")));
         }
+        let Some(node) = node else {
+            return Ok(Err(format!("memory key {path} is missing")));
+        };
+        let kind = node.kind();
+        if !matches!(kind, Kind::Array | Kind::Object) {
+            evaluation.spend(node.raw().map_or(0, str::len).saturating_mul(ENCODE_BYTE))?;
+        }
+        Ok(match kind {
+            Kind::Null => Err(format!("memory key {path} is null")),
+            Kind::String(text) => Ok(encoded_bytes(text.bytes())),
+            Kind::Number(literal) => Ok(format!("=n{}", encoded(&canonical(literal)))),
+            Kind::Bool(value) => Ok(format!("=b{value}")),
+            Kind::Array | Kind::Object => {
+                Err(format!("memory key {path} is no string, number or boolean"))
+            }
+        })
     }
 }
 
 /// A text as part of a key.
 pub(crate) fn encoded(text: &str) -> String {
-    if text.is_empty() {
+    encoded_bytes(text.as_bytes())
+}
+
+fn encoded_bytes(bytes: &[u8]) -> String {
+    if bytes.is_empty() {
         return "=".to_owned();
     }
-    let mut key = String::with_capacity(text.len());
-    for byte in text.bytes() {
+    let mut key = String::with_capacity(bytes.len());
+    for byte in bytes {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => key.push(byte.into()),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => key.push((*byte).into()),
             _ => key.push_str(&format!("={byte:02X}")),
         }
     }
@@ -117,6 +140,7 @@ mod tests {
         assert_eq!(key(r#"{"k":true}"#).unwrap(), "m.=btrue");
         assert_eq!(key(r#"{"k":7}"#), key(r#"{"k":7.0}"#));
         assert_ne!(key(r#"{"k":7}"#), key(r#"{"k":"7"}"#));
+        assert_ne!(key(r#"{"k":"\ud800"}"#), key(r#"{"k":"\ud801"}"#));
     }
 
     #[test]

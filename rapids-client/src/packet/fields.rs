@@ -2,7 +2,6 @@
 //!
 //! Knows JSON objects; knows nothing of what the keys mean.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -12,7 +11,7 @@ use serde::Serialize;
 use super::finite;
 use super::nested::replaced;
 use crate::condition::Step;
-use crate::json::{BYTE_ORDER_MARK, MAX_DEPTH, Member, each_member, write_string};
+use crate::json::{BYTE_ORDER_MARK, MAX_DEPTH, Member, Text, each_member, write_string};
 use crate::values::unquoted;
 
 /// Room for the members of most packets, and for the text of what most set.
@@ -39,7 +38,7 @@ struct Place {
     key: Range<usize>,
     value: Range<usize>,
     /// What a key with escapes stands for.
-    unescaped: Option<Box<str>>,
+    unescaped: Option<Box<[u8]>>,
 }
 
 impl Fields {
@@ -77,8 +76,8 @@ impl Fields {
                 key: range(&read, member.key),
                 value: range(&read, member.value),
                 unescaped: match member.name {
-                    Cow::Borrowed(_) => None,
-                    Cow::Owned(name) => Some(name.into()),
+                    Text::Sent(_) => None,
+                    Text::Decoded(name) => Some((*name).into()),
                 },
             });
         });
@@ -102,11 +101,16 @@ impl Fields {
         self.read.len() + self.set.len()
     }
 
+    /// How many members there are.
+    pub(crate) fn count(&self) -> usize {
+        self.places.len()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = Member<'_>> {
         self.places.iter().map(|place| {
             let key = self.text(&place.key);
-            let name = place.unescaped.as_deref().unwrap_or(&key[1..key.len() - 1]);
-            Member { name: name.into(), key, value: self.text(&place.value) }
+            let name = place.unescaped.as_deref().unwrap_or(&key.as_bytes()[1..key.len() - 1]);
+            Member { name: Text::Sent(name), key, value: self.text(&place.value) }
         })
     }
 
@@ -144,7 +148,7 @@ impl Fields {
             return written;
         }
         let at = |start: usize, end: usize| self.read.len() + start..self.read.len() + end;
-        let unescaped = (end - begin != key.len() + 2).then(|| key.into());
+        let unescaped = (end - begin != key.len() + 2).then(|| key.as_bytes().into());
         let place = Place { key: at(begin, end), value: at(end, self.set.len()), unescaped };
         self.places.push(place);
         Ok(())

@@ -23,13 +23,13 @@ pub(super) fn replaced(old: Option<&str>, steps: &[Step], value: String) -> Resu
                 }
                 Some(text) => return Err(format!("leads through `{}`, no object", cut(text))),
             }
-            let first = members.iter().position(|member| member.name == *name);
+            let first = members.iter().position(|member| member.name == **name);
             let inner = replaced(first.map(|first| members[first].value), rest, value)?;
             let mut text = String::from('{');
             for (position, member) in members.iter().enumerate() {
                 if first == Some(position) {
                     write_member(&mut text, member.key, &inner);
-                } else if member.name != *name {
+                } else if member.name != **name {
                     write_member(&mut text, member.key, member.value);
                 }
             }

@@ -12,11 +12,11 @@ use jiff::fmt::temporal::DateTimePrinter;
 use uuid::Uuid;
 
 use super::arrival::Arrival;
-use super::fields::{Fields, write_key};
+use super::fields::{Fields, write_key, write_member};
 use super::keys::{
     BREADCRUMBS, CAUSATION_ID, CORRELATION_ID, CREATED, EDITED, ID, RAPIDS, READ_COUNT,
 };
-use crate::json::{each_member, write_string};
+use crate::json::{Text, each_member, write_string};
 
 /// How many services the breadcrumbs hold; older ones fall off.
 const MAX_BREADCRUMBS: usize = 16;
@@ -45,7 +45,8 @@ pub(crate) struct Provenance {
     pub(crate) causation_id: Option<ByteString>,
     pub(crate) read_count: u64,
     pub(crate) breadcrumbs: Vec<String>,
-    /// Members that the bus does not know.
+    /// Members that the bus does not know: their keys, with the quotes, and their values as they
+    /// were sent.
     others: Vec<(Box<str>, Box<str>)>,
     /// How many members had the wrong type and so count as absent.
     pub(crate) mistyped: usize,
@@ -129,8 +130,9 @@ impl Provenance {
     pub(crate) fn replacement(&self, id: String, is_edited: bool) -> Self {
         let mut others = self.others.clone();
         if is_edited {
-            others.retain(|(key, _)| &**key != EDITED);
-            others.push((EDITED.into(), "true".into()));
+            let is_edited = |key: &str| Text::read(key).is_ok_and(|name| name == EDITED);
+            others.retain(|(key, _)| !is_edited(key));
+            others.push((format!("\"{EDITED}\"").into(), "true".into()));
         }
         Self {
             correlation_id: Some(self.correlation_id().clone()),
@@ -190,10 +192,7 @@ impl Provenance {
         }
         text.push(']');
         for (key, value) in &self.others {
-            text.push(',');
-            write_string(text, key);
-            text.push(':');
-            text.push_str(value);
+            write_member(text, key, value);
         }
         text.push('}');
     }
@@ -233,14 +232,14 @@ impl<'a> Said<'a> {
     fn read(object: &'a str) -> Option<Self> {
         let mut said = Self::default();
         let shown = each_member(object, |member| {
-            let known = match &*member.name {
+            let known = match member.name.shown().as_ref() {
                 ID => &mut said.id,
                 CREATED => &mut said.created,
                 CORRELATION_ID => &mut said.correlation_id,
                 CAUSATION_ID => &mut said.causation_id,
                 READ_COUNT => &mut said.read_count,
                 BREADCRUMBS => &mut said.breadcrumbs,
-                other => return said.others.push((other.into(), member.value.into())),
+                _ => return said.others.push((member.key.into(), member.value.into())),
             };
             known.get_or_insert(member.value);
         });

@@ -1,9 +1,7 @@
 //! One rule of a river: an expression and what it is for.
 
 use super::explanation::ClauseReport;
-use crate::condition::{Expression, ExpressionError, Finding, Findings};
-use crate::json::Node;
-use crate::packet::Packet;
+use crate::condition::{Evaluation, Expression, ExpressionError, Finding, TooCostly};
 
 /// What a rule is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,27 +31,44 @@ impl Clause {
         &self.expression
     }
 
-    pub(crate) fn holds(&self, packet: Node<'_>) -> bool {
-        self.expression.holds(packet)
+    /// Tells whether the rule holds, or that finding out is too costly.
+    pub(crate) fn holds<'a>(&'a self, evaluation: &Evaluation<'a>) -> Result<bool, String> {
+        self.expression.holds(evaluation).map_err(|error| self.costs(error))
     }
 
-    pub(crate) fn repeated_key(&self, packet: Node<'_>) -> Option<String> {
-        self.expression.repeated_key(packet)
+    /// Finds a key that stands more than once where the rule looks.
+    pub(crate) fn repeated_key<'a>(
+        &'a self,
+        evaluation: &Evaluation<'a>,
+    ) -> Result<Option<String>, String> {
+        self.expression.repeated_key(evaluation).map_err(|error| self.costs(error))
     }
 
-    pub(crate) fn report(&self, packet: &Packet) -> ClauseReport {
-        let node = packet.node();
-        let held = self.holds(node);
-        let Findings { found, left_out } =
-            self.expression.findings(node, !held, packet.shows_values());
+    fn costs(&self, error: TooCostly) -> String {
+        format!("rule `{}` {error}", self.text())
+    }
+
+    pub(crate) fn report<'a>(
+        &'a self,
+        evaluation: &Evaluation<'a>,
+        shows_values: bool,
+    ) -> ClauseReport {
+        let outcome = self.expression.holds(evaluation);
+        let (held, is_unmet) = (outcome == Ok(true), outcome == Ok(false));
+        // What holds is worth telling even if not everything that was found can be.
+        let findings = self.expression.findings(evaluation, is_unmet, shows_values);
+        let findings = findings.unwrap_or_default();
         let mismatch = |found: &Finding| Some((found.query.clone(), found.mismatch.clone()?));
+        let mismatches = findings.found.iter().filter_map(mismatch).filter(|_| is_unmet).collect();
+        let found = findings.found.into_iter().map(|found| (found.query, found.value)).collect();
         ClauseReport {
             expression: self.text().to_owned(),
             required: self.role == Role::Requirement,
             held,
-            mismatches: found.iter().filter_map(mismatch).filter(|_| !held).collect(),
-            found: found.into_iter().map(|found| (found.query, found.value)).collect(),
-            left_out,
+            too_costly: outcome.is_err(),
+            found,
+            left_out: findings.left_out,
+            mismatches,
         }
     }
 }

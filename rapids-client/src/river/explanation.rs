@@ -26,9 +26,11 @@ pub struct ClauseReport {
     pub required: bool,
     /// Whether it held.
     pub held: bool,
+    /// Whether that is unknown, because telling takes more steps than there are for a packet.
+    pub too_costly: bool,
     /// Each query of the expression with the JSON found, cut to a sane length, or what it is like
-    /// where values are not shown; `None` if nothing is there. Of a clause that did not hold, behind each query also what its filters found in
-    /// the first five elements that they tested.
+    /// where values are not shown; `None` if nothing is there. Of a clause that did not hold, behind
+    /// each query also what its filters found in the first five elements that they tested.
     pub found: Vec<(String, Option<String>)>,
     /// In how many further elements something was found, or missing.
     pub left_out: usize,
@@ -62,8 +64,15 @@ impl ClauseReport {
 impl fmt::Display for ClauseReport {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verb = if self.required { "requires" } else { "takes only" };
+        write!(formatter, "{verb} `{}`", self.expression)?;
+        if self.too_costly {
+            return formatter.write_str(", which takes too many steps on this packet");
+        }
+        if self.found.is_empty() {
+            return Ok(());
+        }
         let link = if self.held { "and" } else { "but" };
-        write!(formatter, "{verb} `{}`, {link} {}", self.expression, self.findings())
+        write!(formatter, ", {link} {}", self.findings())
     }
 }
 
@@ -75,12 +84,17 @@ impl fmt::Display for Explanation {
             Verdict::NotForMe => "passes by",
             Verdict::Looped => "refuses as a loop",
             Verdict::Invalid(_) => "refuses as malformed",
+            Verdict::TooCostly(_) => "refuses as too costly",
         };
         write!(formatter, "river `{}` {verdict} packet `{}`", self.river, self.packet_id)?;
         if formatter.alternate() {
             let width = self.clauses.iter().map(|clause| clause.expression.chars().count()).max();
             for clause in &self.clauses {
-                let mark = if clause.held { '✓' } else { '✗' };
+                let mark = match (clause.held, clause.too_costly) {
+                    (true, _) => '✓',
+                    (false, false) => '✗',
+                    (false, true) => '?',
+                };
                 let role = if clause.required { "requires" } else { "takes   " };
                 let (expression, width) = (&clause.expression, width.unwrap_or(0));
                 let findings = clause.findings();
@@ -91,6 +105,7 @@ impl fmt::Display for Explanation {
         let problems: Vec<String> = match &self.verdict {
             Verdict::Matches | Verdict::Looped => Vec::new(),
             Verdict::Invalid(problems) => problems.clone(),
+            Verdict::TooCostly(problem) => vec![problem.clone()],
             Verdict::NotForMe => {
                 self.clauses.iter().filter(|clause| !clause.held).map(ToString::to_string).collect()
             }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use super::Outcome;
+use crate::condition::Evaluation;
 use crate::memory::{KeySource, MemoryKey};
 use crate::packet::Packet;
 
@@ -38,6 +39,16 @@ impl MemoryUse {
     /// The key of a packet, or the problem with it.
     pub(crate) fn key_of(&self, packet: &Packet) -> Result<MemoryKey, String> {
         self.key.of(&self.name, packet)
+    }
+
+    /// As part of an evaluation; the error is that it is too costly.
+    pub(crate) fn key_within<'a>(
+        &'a self,
+        shows_values: bool,
+        evaluation: &Evaluation<'a>,
+    ) -> Result<Result<MemoryKey, String>, String> {
+        let found = self.key.found(&self.name, shows_values, evaluation);
+        found.map_err(|error| format!("the key of memory `{}` {error}", self.name))
     }
 }
 

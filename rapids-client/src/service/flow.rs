@@ -3,7 +3,7 @@
 //! Declares it. Keeping it is left to [`delivery`](crate::delivery).
 
 use super::Service;
-use crate::condition::Path;
+use crate::condition::{Evaluation, Path};
 use crate::config::Delivery;
 use crate::memory::KeySource;
 use crate::packet::Packet;
@@ -82,7 +82,7 @@ impl Service {
 
     /// What packets that must not overtake each other have in common.
     pub(crate) fn order_key(&self, packet: &Packet) -> Option<String> {
-        self.flow.order.as_ref()?.encoded(packet).ok()
+        self.flow.order.as_ref()?.encoded(&Evaluation::of(packet.node(), 1)).ok()?.ok()
     }
 }
 

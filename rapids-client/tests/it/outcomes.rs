@@ -117,6 +117,34 @@ async fn a_packet_that_does_not_parse_is_rejected_at_once() {
 }
 
 #[tokio::test]
+async fn a_packet_that_is_too_costly_to_judge_is_a_letter_and_the_others_are_handled() {
+    let bench = Bench::start().await;
+    let runs = Arc::new(AtomicU32::new(0));
+    let pattern = "match('a', @.pattern)";
+    let asking = charge(&runs, |_, _| Ok(None)).require_that(pattern);
+    let guard = River::new("guard").when(pattern).react(|_: Packet| async { Ok(()) });
+    let service = bench.service("payment", [asking, guard, note()]);
+    let running = bench.run(service).await;
+    let mut tail = bench.tail().await;
+    bench.publish_raw(format!(r#"{{"event":"placed","pattern":"{}"}}"#, "a".repeat(2_000))).await;
+    bench.publish_raw(r#"{"event":"placed","pattern":"b|a"}"#).await;
+    tail.event("noted").await;
+    tail.event("noted").await;
+    for river in ["charge", "guard"] {
+        let letter = bench.letter(&format!("payment.{river}.1")).await.letter;
+        assert_eq!((letter.kind, letter.attempts), (Kind::TooCostly, 0));
+        assert_eq!(
+            letter.reason,
+            format!("rule `{pattern}` takes more than 300000000 steps on this packet")
+        );
+    }
+    bench.quiet(&["payment"]).await;
+    running.stop().await;
+    assert_eq!(bench.letters().await, ["payment.charge.1", "payment.guard.1"]);
+    assert_eq!(runs.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
 async fn a_packet_that_is_meant_but_malformed_is_invalid_and_no_reaction_sees_it() {
     let demanding = |runs: &Arc<AtomicU32>| {
         charge(runs, |_, _| Ok(None)).require("order_id").require_that("@.total < 100")

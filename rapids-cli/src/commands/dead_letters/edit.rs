@@ -171,6 +171,7 @@ impl Edit {
             Verdict::Matches | Verdict::Looped => return Ok(()),
             Verdict::NotForMe => format!("its conditions are `{river}`"),
             Verdict::Invalid(problems) => problems.join("; "),
+            Verdict::TooCostly(problem) => problem,
         };
         let words = format!(
             "river `{service}.{name}` would not take the packet: {why}; `--force` sends it anyway"

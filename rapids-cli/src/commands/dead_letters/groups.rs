@@ -21,7 +21,7 @@ pub(super) struct Group {
     count: u64,
     service: String,
     river: String,
-    kind: &'static str,
+    kind: String,
     /// With a mark for whatever differs.
     reason: String,
     #[serde(serialize_with = "as_text")]
@@ -38,15 +38,15 @@ fn as_text<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::O
 
 /// Groups in the making.
 #[derive(Debug, Default)]
-pub(super) struct Groups(HashMap<(String, String, &'static str, String), Group>);
+pub(super) struct Groups(HashMap<(String, String, String, String), Group>);
 
 impl Groups {
     /// Counts a letter in.
     pub(super) fn add(&mut self, stored: &StoredLetter) {
         let letter = &stored.letter;
         let (service, river) = (letter.id.service().to_owned(), letter.id.river().to_owned());
-        let (kind, reason) = (letter.kind.as_str(), masked(&letter.reason));
-        let key = (service.clone(), river.clone(), kind, reason.clone());
+        let (kind, reason) = (letter.kind.to_string(), masked(&letter.reason));
+        let key = (service.clone(), river.clone(), kind.clone(), reason.clone());
         let group = self.0.entry(key).or_insert_with(|| Group {
             count: 0,
             service,
@@ -85,7 +85,7 @@ pub(super) fn lines(groups: &[Group], palette: Palette) -> Vec<Line> {
         table.row([
             Cell::new(group.count.to_string()),
             Cell::new(format!("{}.{}", group.service, group.river)).style(palette.name),
-            Cell::new(group.kind).style(palette.bad),
+            Cell::new(&group.kind).style(palette.bad),
             Cell::new(format!("{:.0}", group.first)),
             Cell::new(format!("{:.0}", group.last)),
             Cell::new(&group.example),

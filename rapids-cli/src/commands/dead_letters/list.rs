@@ -69,6 +69,7 @@ impl List {
             None => self.filters.filter(),
         };
         let screen = &session.screen;
+        self.filters.warn(screen);
         let mut listing = letters.list(&filter).await?;
         let (mut groups, mut table, mut count) = (Groups::default(), table(), 0_u64);
         loop {

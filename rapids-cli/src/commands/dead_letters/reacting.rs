@@ -36,7 +36,7 @@ pub(super) async fn tell(session: &Session, letters: &DeadLetters, ids: &[Letter
         for (name, river) in &rivers {
             let verdict = match river.judge(&packet) {
                 Verdict::Matches => "would take",
-                Verdict::Invalid(_) => "would refuse",
+                Verdict::Invalid(_) | Verdict::TooCostly(_) => "would refuse",
                 Verdict::NotForMe | Verdict::Looped => continue,
             };
             *takes.entry((name, verdict)).or_default() += 1;

@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use rapids_client::{DeadLetters, Error, Filter, Kind, LetterId, State, Timestamp};
 
 use crate::ending::Fault;
@@ -20,8 +19,9 @@ pub(super) struct Filters {
     #[arg(long, value_name = "NAME")]
     river: Option<String>,
 
-    /// Letters of this kind
-    #[arg(long, value_name = "KIND", value_parser = kinds())]
+    /// Letters of this kind: rejected, exhausted, timed_out, invalid, crashed, looped, too_costly, or
+    /// one that a later version writes
+    #[arg(long, value_name = "KIND")]
     kind: Option<Kind>,
 
     /// Letters about packets with this event, need or command
@@ -38,10 +38,6 @@ pub(super) struct Filters {
     limit: Option<usize>,
 }
 
-fn kinds() -> impl TypedValueParser<Value = Kind> {
-    PossibleValuesParser::new(Kind::ALL.map(Kind::as_str)).try_map(|text| text.parse())
-}
-
 impl Filters {
     /// As the library takes it.
     pub(super) fn filter(&self) -> Filter {
@@ -54,7 +50,7 @@ impl Filters {
             filter = filter.river(river);
         }
         if let Some(kind) = kind {
-            filter = filter.kind(*kind);
+            filter = filter.kind(kind.clone());
         }
         if let Some(name) = event {
             filter = filter.name(name);
@@ -66,6 +62,16 @@ impl Filters {
             filter = filter.limit(*limit);
         }
         filter
+    }
+
+    /// Tells of a kind that may be misspelled, or of a later version.
+    pub(super) fn warn(&self, screen: &Screen) {
+        if let Some(Kind::Other(word)) = &self.kind {
+            let known = Kind::ALL.map(|kind| kind.to_string()).join(", ");
+            screen.warning(format_args!(
+                "`{word}` is no kind that this version knows; these are: {known}"
+            ));
+        }
     }
 
     fn is_empty(&self) -> bool {
@@ -119,6 +125,7 @@ impl Selection {
             }
             return Ok(ids);
         }
+        self.filters.warn(screen);
         let waiting = self.filters.filter().state(State::Waiting);
         in_state(letters, &waiting, screen).await
     }

@@ -57,7 +57,7 @@ fn lines(stored: &StoredLetter, history: &[StoredLetter], palette: Palette) -> V
         Line::new()
             .styled(palette.name, &letter.id)
             .text("  ")
-            .styled(palette.bad, letter.kind)
+            .styled(palette.bad, &letter.kind)
             .text("  ")
             .styled(palette.warning, stored.state),
     );

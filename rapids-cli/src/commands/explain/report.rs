@@ -42,6 +42,12 @@ pub(super) fn lines(subject: &Subject, explanation: &Explanation, palette: Palet
         (Some(river), Verdict::Invalid(_)) => {
             format!("river `{river}` refuses packet `{packet}` as malformed")
         }
+        (Some(river), Verdict::TooCostly(_)) => {
+            format!("river `{river}` refuses packet `{packet}` as too costly")
+        }
+        (None, Verdict::TooCostly(_)) => {
+            format!("whether packet `{packet}` matches is too costly to tell")
+        }
         (None, Verdict::Matches) => format!("packet `{packet}` matches"),
         (None, _) => format!("packet `{packet}` does not match"),
     };
@@ -64,7 +70,11 @@ fn expression(clause: &ClauseReport) -> String {
 }
 
 fn clause_line(clause: &ClauseReport, is_river: bool, width: usize, palette: Palette) -> Line {
-    let (mark, style) = if clause.held { ("✓", palette.good) } else { ("✗", palette.bad) };
+    let (mark, style) = match (clause.held, clause.too_costly) {
+        (true, _) => ("✓", palette.good),
+        (false, false) => ("✗", palette.bad),
+        (false, true) => ("?", palette.warning),
+    };
     let role = match (is_river, clause.required) {
         (false, _) => "",
         (true, true) => "requires ",
@@ -79,8 +89,10 @@ fn clause_line(clause: &ClauseReport, is_river: bool, width: usize, palette: Pal
 
 /// What is wrong although no clause says so, such as a key that stands there twice.
 fn beside_clauses(explanation: &Explanation) -> Vec<String> {
-    let Verdict::Invalid(problems) = &explanation.verdict else {
-        return Vec::new();
+    let problems = match &explanation.verdict {
+        Verdict::Invalid(problems) => problems,
+        Verdict::TooCostly(problem) => return vec![problem.clone()],
+        _ => return Vec::new(),
     };
     let clauses: Vec<_> = explanation.clauses.iter().map(ToString::to_string).collect();
     problems.iter().filter(|problem| !clauses.contains(problem)).cloned().collect()
@@ -96,6 +108,7 @@ pub(super) fn json(subject: &Subject, explanation: &Explanation) -> Result<Strin
         Verdict::NotForMe => ("not_for_me", Vec::new()),
         Verdict::Looped => ("looped", Vec::new()),
         Verdict::Invalid(problems) => ("invalid", problems.clone()),
+        Verdict::TooCostly(problem) => ("too_costly", vec![problem.clone()]),
     };
     let expression = match subject {
         Subject::Expression(rules) => Some(rules.conditions.join(" && ")),
@@ -105,6 +118,7 @@ pub(super) fn json(subject: &Subject, explanation: &Explanation) -> Result<Strin
         expression: &clause.expression,
         required: clause.required,
         held: clause.held,
+        too_costly: clause.too_costly,
         found: clause
             .found
             .iter()
@@ -146,6 +160,7 @@ struct ToldClause<'a> {
     expression: &'a str,
     required: bool,
     held: bool,
+    too_costly: bool,
     found: Vec<ToldFinding<'a>>,
     #[serde(skip_serializing_if = "is_none_left_out")]
     left_out: usize,

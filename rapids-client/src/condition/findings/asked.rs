@@ -42,6 +42,7 @@ impl Type {
             Value::Literal(Literal::Bool(_)) => Some(Self::Bool),
             Value::Literal(Literal::Number(_)) => Some(Self::Number),
             Value::Literal(Literal::String(_)) => Some(Self::Text),
+            Value::Fixed(value) => Self::wanted_by(value),
             _ => None,
         }
     }
@@ -92,7 +93,7 @@ impl<'e> Asking<'e> {
     fn logic(&mut self, logic: &'e Logic) {
         match logic {
             Logic::Or(parts) | Logic::And(parts) => parts.iter().for_each(|part| self.logic(part)),
-            Logic::Not(part) => self.logic(part),
+            Logic::Not(part) | Logic::Fixed(part) => self.logic(part),
             Logic::Exists(query) => self.query(query, None),
             Logic::Compare { left, right, .. } => {
                 self.value(left, Type::wanted_by(right));
@@ -111,6 +112,7 @@ impl<'e> Asking<'e> {
         match value {
             Value::Literal(_) => {}
             Value::Length(value) => self.value(value, None),
+            Value::Fixed(value) => self.value(value, wanted),
             Value::Query(query) => self.query(query, wanted),
             Value::Count(query) | Value::Only(query) => self.query(query, None),
         }

@@ -4,12 +4,13 @@
 
 use super::{Fault, Reader, fault};
 
-/// Largest integer that the parser holds: 2^53 - 1, as in RFC 9535, section 2.1.
-const MAX_INTEGER: u64 = 9_007_199_254_740_991;
+/// Largest index of an array: 2^53 - 1, as in RFC 9535, section 2.1.
+const MAX_INDEX: u64 = 9_007_199_254_740_991;
 
 impl Reader<'_> {
     pub(super) fn number(&mut self) -> Result<(), Fault> {
         let at = self.at;
+        let is_index = self.selects(at);
         self.operand(at)?;
         self.at += usize::from(self.next_is(|next| next == '-'));
         let whole = self.take_while(|c| c.is_ascii_digit());
@@ -30,16 +31,21 @@ impl Reader<'_> {
         if whole.len() > 1 && whole.starts_with('0') {
             return fault(at, format!("number `{literal}` begins with a needless zero"));
         }
-        let decimal = literal.contains(['.', 'e', 'E']);
-        if whole.parse().is_ok_and(|whole: u64| whole <= MAX_INTEGER) {
-            self.lexis.decimals.extend(decimal.then_some(literal));
+        if !is_index {
+            self.lexis.numbers.push(at..self.at);
             return Ok(());
         }
-        let subject = if decimal { "whole part of number" } else { "integer literal" };
-        let reason = format!(
-            "{subject} `{literal}` is beyond ±{MAX_INTEGER}, the largest that an expression can hold"
-        );
-        fault(at, reason)
+        // One with a point is the parser's to refuse.
+        if whole.parse().is_ok_and(|whole: u64| whole <= MAX_INDEX) {
+            return Ok(());
+        }
+        fault(at, format!("index `{literal}` is beyond ±{MAX_INDEX}, the largest of RFC 9535"))
+    }
+
+    /// Whether what stands here is a selector of its own: an index, or a part of a slice.
+    fn selects(&self, at: usize) -> bool {
+        let is_bracketed = self.open.last().is_some_and(|open| open.bracket == '[');
+        is_bracketed && self.text[..at].trim_end().ends_with(['[', ',', ':'])
     }
 
     /// Reads a string after its first quote.
@@ -116,7 +122,7 @@ mod tests {
         for text in [
             "@.a == 0",
             "@.a == -0.5e+10",
-            "@.a == 9007199254740991.25",
+            "@.a == 9007199254740993.25 || @.b == -123456789012345678901234567890",
             "@[-9007199254740991]",
             r"@.a == '\\\'\u00e9\uD83E\uDD80'",
             r#"@.a == "\"'\b\f\n\r\t\/""#,

@@ -6,7 +6,7 @@ use proptest::sample::select;
 
 use super::damage::{changed, cut};
 
-/// Keys of bodies; the last is half a surrogate pair.
+/// Keys of bodies; the last are halves of surrogate pairs.
 const KEYS: &[&str] = &[
     "a",
     "a",
@@ -23,6 +23,7 @@ const KEYS: &[&str] = &[
     "rapids",
     "x",
     "\\ud800",
+    "\\uDBFF",
 ];
 
 /// Values of bodies; several are the same in another spelling.
@@ -60,6 +61,8 @@ const SCALARS: &[&str] = &[
     r#""1""#,
     r#""null""#,
     r#""\ud800""#,
+    r#""\udc00""#,
+    r#""\ufffd""#,
     r#""car \ud800""#,
     r#""a text that is longer than the words which are looked at one by one""#,
 ];

@@ -133,6 +133,7 @@ fn judges(river: &River, packet: &Packet) -> Verdict {
             };
             assert!(!held(true) || problems.iter().all(about_keys), "{told:#}");
         }
+        Verdict::TooCostly(problem) => panic!("{problem} for {packet}"),
         Verdict::Looped => panic!("a river does not know the limit: {told:#}"),
     }
     if verdict == Verdict::Matches {

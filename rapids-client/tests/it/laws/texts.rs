@@ -35,11 +35,9 @@ pub(crate) fn condition() -> impl Strategy<Value = String> {
     test().prop_recursive(3, 24, 3, |inner| {
         let group = (select(vec!["(", "!(", "! ( "]), inner.clone())
             .prop_map(|(open, condition)| format!("{open}{condition})"));
-        // From the element, since too much from the root within each other is refused.
-        let element = || names().prop_map(|names| format!("@{names}"));
-        let filter = (element(), inner.clone(), select(vec!["", ".a", "[*]"]))
+        let filter = (place(), inner.clone(), select(vec!["", ".a", "[*]"]))
             .prop_map(|(place, condition, rest)| format!("{place}[?{condition}]{rest}"));
-        let counted = (element(), inner.clone(), select(COMPARISONS), select(NUMBERS)).prop_map(
+        let counted = (place(), inner.clone(), select(COMPARISONS), select(NUMBERS)).prop_map(
             |(place, condition, operator, number)| {
                 format!("count({place}[? {condition}]){operator}{number}")
             },
