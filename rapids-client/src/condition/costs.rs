@@ -7,11 +7,9 @@ use proptest::prelude::{ProptestConfig, Strategy, any, prop_assert, proptest};
 use proptest::sample::select;
 
 use super::budget::TooCostly;
+use super::properties::texts;
 use super::{Evaluation, Expression};
 use crate::json::Node;
-
-#[path = "../../tests/it/laws/texts.rs"]
-mod texts;
 
 /// The steps that each expression takes on a body, all that rivers ask of it.
 fn steps(text: &str, body: &str) -> u64 {

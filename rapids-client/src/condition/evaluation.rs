@@ -19,8 +19,8 @@ use crate::json::{Kind, Node, Text};
 
 /// The longest pattern in bytes that may stand in a packet.
 const MAX_PATTERN: usize = 1_000;
-/// What compiling such a pattern costs, and each byte of it.
-const COMPILE: usize = 100_000;
+/// What reading such a pattern costs, and each byte of it.
+const COMPILE: usize = 20_000;
 const COMPILE_BYTE: usize = 10_000;
 /// How many of them are kept.
 const MAX_PATTERNS: usize = 64;
@@ -213,7 +213,10 @@ impl<'a> Evaluation<'a> {
                 pattern::compile(text, extent, pattern::MAX_FOUND)
             });
         let regex = match compiled {
-            Ok(regex) => Some(Rc::new(regex)),
+            Ok(regex) => {
+                self.spend(regex.cost())?;
+                Some(Rc::new(regex))
+            }
             Err(pattern::Fault::TooLarge) => return Err(TooCostly),
             Err(pattern::Fault::Unsound(_)) => None,
         };

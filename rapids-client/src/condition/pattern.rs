@@ -20,9 +20,13 @@ use crate::json::Text;
 pub(super) const MAX_CONSTANT: usize = 8 << 20;
 /// The largest compiled pattern that stands in a packet.
 pub(super) const MAX_FOUND: usize = 1 << 20;
+/// The sizes that are tried begin here, each four times the one before.
+const SMALLEST: usize = 16 << 10;
 /// Up to this size a pattern takes one step for each byte of the text that it is tried on; beyond,
 /// in proportion.
 const LIGHT: usize = 64 << 10;
+/// What each byte of a compiled pattern took to be made.
+const MAKE_BYTE: usize = 8;
 
 /// How much of the text a pattern covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,11 +41,16 @@ pub(crate) enum Extent {
 #[derive(Debug)]
 pub(crate) struct Compiled {
     regex: Regex,
-    /// The steps that one byte of a text takes.
-    weight: usize,
+    /// At most so many bytes are taken by it.
+    size: usize,
 }
 
 impl Compiled {
+    /// What it cost to compile it.
+    pub(super) fn cost(&self) -> usize {
+        self.size * MAKE_BYTE
+    }
+
     /// Tells whether a text matches. Half of a surrogate pair is no character for a pattern:
     /// nothing matches it, `.` neither.
     pub(super) fn is_match(
@@ -49,7 +58,8 @@ impl Compiled {
         text: &Text<'_>,
         evaluation: &Evaluation<'_>,
     ) -> Result<bool, TooCostly> {
-        evaluation.spend(NODE.saturating_add(text.bytes().len().saturating_mul(self.weight)))?;
+        let weight = self.size.div_ceil(LIGHT);
+        evaluation.spend(NODE.saturating_add(text.bytes().len().saturating_mul(weight)))?;
         Ok(self.regex.is_match(text.bytes()))
     }
 }
@@ -71,11 +81,11 @@ pub(super) fn compile(pattern: &str, extent: Extent, limit: usize) -> Result<Com
         Extent::Whole => format!(r"\A(?:{body})\z"),
         Extent::Part => body,
     };
-    let mut size = LIGHT;
+    let mut size = SMALLEST;
     loop {
         // The size that suffices tells what the pattern costs; the crate does not.
         match RegexBuilder::new(&regex).size_limit(size).build() {
-            Ok(regex) => return Ok(Compiled { regex, weight: size / LIGHT }),
+            Ok(regex) => return Ok(Compiled { regex, size }),
             Err(regex::Error::CompiledTooBig(_)) if size >= limit => return Err(Fault::TooLarge),
             Err(regex::Error::CompiledTooBig(_)) => size = (size * 4).min(limit),
             Err(_) => {

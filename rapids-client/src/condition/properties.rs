@@ -12,7 +12,7 @@ use super::{Evaluation, Expression};
 use crate::json::Node;
 
 #[path = "../../tests/it/laws/texts.rs"]
-mod texts;
+pub(super) mod texts;
 
 const BODY: &str = r#"{"x":[{"a":1.50,"b":"a","items":[0,{"a":null}]},{"order_id":"o-1","é":{}},[7,[]]],
     "a":{"a":true,"b":["a"]},"b":-1,"items":[{"sku":"[a-z]+"}],"":"it's"}"#;
