@@ -123,7 +123,8 @@ async fn a_closed_output_cuts_no_publishing_short() {
     assert_eq!(published, (Some(0), String::new()));
     assert_eq!(bench.said(&["tail"]).well(0).lines().len(), 3000);
     // The exit code tells what happened all the same.
-    let (code, words) = unread(&mut bench.command(&["publish", "-"]), 0, "{}\nnonsense\n");
+    let (code, words) =
+        unread(&mut bench.command(&["publish", "-"]), 0, "{\"event\":\"x\"}\nnonsense\n");
     assert_eq!(code, Some(2), "{words}");
     assert!(words.starts_with("error: line 2: body is not a packet: "), "{words}");
 }
@@ -132,7 +133,7 @@ async fn a_closed_output_cuts_no_publishing_short() {
 #[tokio::test]
 async fn an_output_that_cannot_be_written_is_told_once_all_is_stored() {
     let bench = Bench::start().await;
-    let mut command = bench.command(&["publish", "--count", "2000", "{}"]);
+    let mut command = bench.command(&["publish", "--count", "2000", r#"{"event":"x"}"#]);
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
     let output = command.stdout(full).stderr(std::process::Stdio::piped()).output().unwrap();
     let words = String::from_utf8(output.stderr).unwrap();

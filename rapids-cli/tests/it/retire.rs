@@ -7,7 +7,7 @@ use crate::bench::Bench;
 
 /// Counts in a memory.
 fn remember() -> River {
-    River::new("remember").event("x").memory("counts", "all").react(
+    River::new("remember").event("x").memory("counts", "'all'").react(
         |count: &mut u64, _: &Packet| {
             *count += 1;
             anyhow::Ok(())

@@ -7,7 +7,7 @@ use crate::harness::{Bench, Watch};
 
 /// Publishes how many packets there were so far, and of which id the last one was.
 fn count() -> River {
-    River::new("count").event("came").memory("counts", "all").react(
+    River::new("count").event("came").memory("counts", "'all'").react(
         |count: &mut u64, packet: &Packet| {
             *count += 1;
             anyhow::Ok(Packet::event("counted").with("n", *count).with("of", packet.id()))
