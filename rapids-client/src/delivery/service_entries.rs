@@ -40,10 +40,9 @@ impl ServiceEntries {
     /// What is written down; `None` if the service is not known.
     ///
     /// # Errors
-    /// As for [`ServiceEntry::read`]; `NotPermitted`, `Server`.
+    /// `Record` for one of a newer version, and for what is no entry; `NotPermitted`, `Server`.
     pub(crate) async fn load(&self) -> Result<Option<ServiceEntry>> {
-        let (json, _) = self.bucket.load(&self.service).await?;
-        json.map(|json| ServiceEntry::read(&self.service, &json)).transpose()
+        Ok(self.bucket.read(&self.service).await?.0)
     }
 
     /// Changes what is written down, and returns what is written down then. The change is made anew
@@ -53,8 +52,7 @@ impl ServiceEntries {
     /// As for [`load`](Self::load).
     pub(crate) async fn update(&self, change: impl Fn(&mut ServiceEntry)) -> Result<ServiceEntry> {
         loop {
-            let (json, revision) = self.bucket.load(&self.service).await?;
-            let found = json.map(|json| ServiceEntry::read(&self.service, &json)).transpose()?;
+            let (found, revision) = self.bucket.read::<ServiceEntry>(&self.service).await?;
             let found = found.unwrap_or_default();
             let mut entry = found.clone();
             change(&mut entry);

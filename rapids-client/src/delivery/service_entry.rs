@@ -13,13 +13,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::names::SERVICES;
 use crate::river::Rules;
-use crate::{Error, Result};
+use crate::stored::Stored;
 
-/// The version in which entries are written. Those without one have no more than the stream and the
-/// delivery.
-const VERSION: u32 = 1;
 /// Where the fingerprints of rules are derived.
 const FINGERPRINTS: Uuid = Uuid::from_u128(0x0fd7_2d0c_6f0b_4b3e_9a55_2f6f_6f4a_1e77);
 
@@ -27,8 +23,9 @@ const FINGERPRINTS: Uuid = Uuid::from_u128(0x0fd7_2d0c_6f0b_4b3e_9a55_2f6f_6f4a_
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ServiceEntry {
+    /// Those without one have no more than the stream and the delivery.
     #[serde(default)]
-    version: u32,
+    version: u64,
     /// When its stream was created, which no other stream of the name was.
     stream_created: String,
     /// Whether its position is kept in exclusive delivery.
@@ -62,39 +59,11 @@ pub(crate) struct NotedFloor {
     pub(crate) written: Timestamp,
 }
 
-impl ServiceEntry {
-    /// Reads the entry of a service.
-    ///
-    /// # Errors
-    /// `Position` for one of a later version, and for what is no entry.
-    pub(crate) fn read(service: &str, json: &[u8]) -> Result<Self> {
-        #[derive(Deserialize)]
-        struct Versioned {
-            #[serde(default)]
-            version: u32,
-        }
-        let unusable = |fault: String| {
-            let reason = format!("its entry in {SERVICES} {fault}");
-            Error::Position { service: service.to_owned(), reason }
-        };
-        let by_others = |error: serde_json::Error| {
-            unusable(format!(
-                "was written by others: {error}; delete it with `nats kv del {SERVICES} {service}`, \
-                 and it is made anew from the position"
-            ))
-        };
-        let Versioned { version } = serde_json::from_slice(json).map_err(by_others)?;
-        if version > VERSION {
-            return Err(unusable(format!(
-                "is of version {version}, and this program reads up to {VERSION}: take one with a \
-                 later version of the library"
-            )));
-        }
-        serde_json::from_slice(json).map_err(by_others)
-    }
+impl Stored for ServiceEntry {}
 
+impl ServiceEntry {
     pub(super) fn written(&self) -> Vec<u8> {
-        let entry = Self { version: VERSION, ..self.clone() };
+        let entry = Self { version: Self::VERSION, ..self.clone() };
         serde_json::to_vec(&entry).expect("numbers and texts can be written as JSON")
     }
 
@@ -198,6 +167,8 @@ fn is_zero(number: &u64) -> bool {
 mod tests {
     use super::*;
     use crate::River;
+    use crate::names::SERVICES;
+    use crate::stored;
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -207,10 +178,14 @@ mod tests {
         entry
     }
 
+    fn read(json: &[u8]) -> ServiceEntry {
+        stored::read(SERVICES, "payment", json).unwrap()
+    }
+
     #[test]
     fn an_entry_without_a_version_is_read_and_written_with_one() {
         let old = br#"{"stream_created":"1970-01-01T00:00:00Z","exclusive":true}"#;
-        let entry = ServiceEntry::read("payment", old).unwrap();
+        let entry = read(old);
         assert!(entry.is_exclusive() && entry.floor().is_none() && entry.epoch() == 0);
         assert_eq!(entry.other_than(NOW), None);
         let json = String::from_utf8(entry.written()).unwrap();
@@ -224,20 +199,8 @@ mod tests {
         entry.move_to(7, NOW);
         entry.note_memory(Some(NOW));
         entry.note_rivers(fingerprint([&River::new("charge").event("x").rules()]));
-        let read = ServiceEntry::read("payment", &entry.written()).unwrap();
-        assert_eq!(read, ServiceEntry { version: VERSION, ..entry });
-    }
-
-    #[test]
-    fn an_entry_of_a_later_version_and_what_is_none_are_told_apart() {
-        let told = |json: &[u8]| ServiceEntry::read("payment", json).unwrap_err().to_string();
-        let later = told(br#"{"version":2,"unheard_of":[]}"#);
-        assert!(later.contains("is of version 2, and this program reads up to 1"), "{later}");
-        for garbage in [&b"nonsense"[..], b"{}", br#"{"stream_created":"x","unheard_of":1}"#] {
-            let told = told(garbage);
-            assert!(told.contains("its entry in RAPIDS_SERVICES was written by others"), "{told}");
-            assert!(told.contains("`nats kv del RAPIDS_SERVICES payment`"), "{told}");
-        }
+        let written = read(&entry.written());
+        assert_eq!(written, ServiceEntry { version: 1, ..entry });
     }
 
     #[test]

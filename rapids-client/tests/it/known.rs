@@ -127,7 +127,7 @@ async fn an_entry_of_a_later_version_ends_the_service_before_it_reads_anything()
     put_entry(&bench, "later", &json!({ "version": 1000, "unheard_of": true })).await;
     publish(&bench, [4]).await;
     let ended = Running::spawn(bench.service("later", [seen.river()])).ended().await.to_string();
-    assert!(ended.contains("its entry in RAPIDS_SERVICES is of version 1000"), "{ended}");
+    assert!(ended.contains("`later` in `RAPIDS_SERVICES` is of version 1000"), "{ended}");
     assert!(seen.all().is_empty());
 }
 

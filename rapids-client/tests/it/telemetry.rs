@@ -5,7 +5,7 @@
 use std::env;
 use std::process::Command;
 
-use rapids_client::{Config, telemetry};
+use rapids_client::{Config, telemetry as logging};
 use serde_json::Value;
 
 const PART: &str = "RAPIDS_TEST_LOGS";
@@ -13,7 +13,7 @@ const PART: &str = "RAPIDS_TEST_LOGS";
 /// What the process writes to standard error, in this format and with these variables.
 fn logged(format: &str, variables: &[(&str, &str)]) -> Vec<String> {
     let output = Command::new(env::current_exe().unwrap())
-        .args(["--exact", "logs::plays_its_part", "--nocapture"])
+        .args(["--exact", "telemetry::plays_its_part", "--nocapture"])
         .env(PART, "1")
         .env("RAPIDS_LOG_FORMAT", format)
         .env_remove("RUST_LOG")
@@ -29,8 +29,8 @@ fn plays_its_part() {
     if env::var_os(PART).is_none() {
         return;
     }
-    telemetry::init();
-    telemetry::init();
+    logging::init();
+    logging::init();
     tracing::info!("begins");
     let panicking = std::thread::Builder::new().name("worker".to_owned());
     panicking.spawn(|| panic!("all is\nlost")).unwrap().join().unwrap_err();
