@@ -167,7 +167,7 @@ impl Run<'_> {
         let watching = Box::pin(watch.over(work, tail, deeds, fleet, server));
         let (watch, standing) = watching.await?;
 
-        let letters = letters::read(&server.url);
+        let letters = Box::pin(letters::read(&server.url));
         let letters = letters.await.context("cannot read the dead letters")?;
         let Watch { mut ledger, census, diary, .. } = watch;
         let sorted = letters::sort(&letters, &published, &diary, &processes);

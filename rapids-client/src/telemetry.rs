@@ -63,7 +63,7 @@ pub fn init() {
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
     Human,
     Json,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rapids_client::{
     Bundle, Config, DeadLetters, Filter, LetterId, Listing, Moving, Note, Packet, Rapids, Record,
-    River, Sending, Service, Start, Tail, told_to_stop,
+    Retiring, River, Sending, Service, Start, Tail, told_to_stop,
 };
 
 fn is_send<F: Future + Send>(_: F) {}
@@ -25,6 +25,7 @@ fn of_rapids(rapids: &Rapids, config: &Config, packets: Vec<Packet>) {
     is_send(rapids.positions());
     is_send(rapids.position("payment"));
     is_send(rapids.move_position("payment", Start::Now, Moving::new()));
+    is_send(rapids.retire("payment", Retiring::new()));
 }
 
 fn of_what_rapids_give(sending: Sending, tail: &mut Tail) {
