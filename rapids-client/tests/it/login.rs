@@ -89,7 +89,7 @@ async fn answers_come_under_the_prefix_that_the_user_may_subscribe_to() {
 }
 
 /// A token as `nsc` makes it.
-fn token(issuer: &KeyPair, subject: &KeyPair, nats: Value, expires: Option<u64>) -> String {
+fn token(issuer: &KeyPair, subject: &KeyPair, nats: &Value, expires: Option<u64>) -> String {
     let mut claims = json!({
         "jti": subject.public_key(), "iat": 0, "iss": issuer.public_key(), "name": "test",
         "sub": subject.public_key(), "nats": nats,
@@ -126,12 +126,12 @@ impl Account {
             storing[limit] = json!(-1);
         }
         let system = KeyPair::new_account();
-        let mut lines = format!("operator: {}\n", token(&operator, &operator, operators, None));
+        let mut lines = format!("operator: {}\n", token(&operator, &operator, &operators, None));
         lines += &format!("resolver: MEMORY\nsystem_account: {}\n", system.public_key());
         lines += "resolver_preload: {\n";
         for (account, limits) in [(&self.0, storing), (&system, limits)] {
             let nats = json!({"type": "account", "version": 2, "limits": limits});
-            let token = token(&operator, account, nats, None);
+            let token = token(&operator, account, &nats, None);
             lines += &format!("{}: {token}\n", account.public_key());
         }
         lines.push('}');
@@ -145,7 +145,7 @@ impl Account {
             "type": "user", "version": 2, "subs": -1, "data": -1, "payload": -1,
             "pub": {}, "sub": {},
         });
-        let token = token(&self.0, &user, nats, expires);
+        let token = token(&self.0, &user, &nats, expires);
         let seed = user.seed().unwrap();
         format!(
             "-----BEGIN NATS USER JWT-----\n{token}\n------END NATS USER JWT------\n\n\
