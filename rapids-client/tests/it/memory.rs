@@ -273,6 +273,9 @@ async fn a_memory_that_is_ahead_of_the_stream_is_told_and_skips_no_packet() {
     bench.rapids.publish(Packet::event("came")).await.unwrap();
     let reason = bench.letter("counter.count.3").await.letter.reason;
     assert!(reason.contains("`counts.all` in `RAPIDS_MEMORY_counter` takes"), "{reason}");
-    assert!(reason.contains("everything up to sequence 1000 for done, but RAPIDS ends at"), "{reason}");
+    assert!(
+        reason.contains("everything up to sequence 1000 for done, but RAPIDS ends at"),
+        "{reason}"
+    );
     service.stop().await;
 }
