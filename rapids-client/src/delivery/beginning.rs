@@ -12,12 +12,13 @@ use super::exclusive;
 use super::losses::Standing;
 use super::service_entries::ServiceEntries;
 use super::service_entry::{NotedFloor, ServiceEntry};
-use crate::Result;
 use crate::connection::Connection;
+use crate::error::with_causes;
 use crate::names::STARTS;
 use crate::rapids::stream::StreamFacts;
 use crate::rapids::{Start, position, timestamp};
 use crate::service::Service;
+use crate::{Error, Result};
 
 /// A position in shared delivery, as it was found or made.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +33,7 @@ pub(crate) struct SharedPosition {
 
 /// Why a position is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Beginning {
+pub(super) enum Beginning {
     /// The service is new.
     New(Start),
     /// It had its position in exclusive delivery, done up to there.
@@ -45,7 +46,11 @@ enum Beginning {
 
 impl Beginning {
     /// Where to begin a service without a consumer; `None` if that is not known.
-    fn of(entry: &ServiceEntry, released: Option<u64>, start: Option<Start>) -> Option<Self> {
+    pub(super) fn of(
+        entry: &ServiceEntry,
+        released: Option<u64>,
+        start: Option<Start>,
+    ) -> Option<Self> {
         if entry.is_new() {
             return Some(Self::New(start.unwrap_or_default()));
         }
@@ -71,6 +76,75 @@ impl Beginning {
             Self::Exclusive(floor) => Start::Sequence(floor + 1),
             Self::Moved(target) => Start::Sequence(target),
             Self::Deleted(floor) => Start::Sequence(floor.sequence + 1),
+        }
+    }
+
+    /// Makes sure that the stream reaches so far.
+    async fn check(self, consumer: &Consumer<'_>, facts: &StreamFacts) -> Result<()> {
+        let name = consumer.service;
+        let Self::Deleted(NotedFloor { sequence: at, .. }) = self else {
+            return position::check(consumer.connection, name, self.start()).await;
+        };
+        let last = facts.last_sequence.max(consumer.last_sequence().await?);
+        if at <= last {
+            return Ok(());
+        }
+        Err(consumer.lost(format!(
+            "it was deleted, and was done up to sequence {at}, but the stream ends at {last}: the \
+             stream was restored from a backup; set it with `rapids position {name} --to-end`, or \
+             `--set SEQUENCE`"
+        )))
+    }
+
+    /// The sequence in front of it, in a stream that reaches so far.
+    ///
+    /// # Errors
+    /// `Position` if the stream does not.
+    pub(super) async fn before(self, consumer: &Consumer<'_>, facts: &StreamFacts) -> Result<u64> {
+        self.check(consumer, facts).await?;
+        match self.floor() {
+            Some(floor) => Ok(floor),
+            None => position::before(consumer.connection, consumer.service, self.start()).await,
+        }
+    }
+
+    /// Says where a position was made, and why.
+    pub(super) fn announce(self, name: &str, facts: &StreamFacts, behind: u64) {
+        match self {
+            Self::New(start) => {
+                let skipped = facts.packets.saturating_sub(behind);
+                let remedy = match skipped {
+                    0 => String::new(),
+                    _ => format!("; to read them too, run `rapids position {name} --to-beginning`"),
+                };
+                info!(
+                    sequence = facts.last_sequence,
+                    behind,
+                    skipped,
+                    "{name} is new and starts {start}: {behind} packets to read, {skipped} earlier ones \
+                     skipped{remedy}"
+                );
+            }
+            Self::Exclusive(floor) => {
+                info!(behind, "{name} goes on behind sequence {floor}: {behind} packets to read");
+            }
+            Self::Moved(target) => {
+                info!(
+                    behind,
+                    "{name} was moved and goes on with sequence {target}: {behind} to read"
+                );
+            }
+            Self::Deleted(NotedFloor { sequence, written }) => {
+                let age = Timestamp::now().duration_since(written).as_secs();
+                warn!(
+                    sequence,
+                    behind,
+                    "the position of {name} was deleted; it goes on behind sequence {sequence}, noted \
+                     {age} s before: {behind} packets are read, up to all of them again. What a reaction \
+                     that neither remembers nor runs once published about them more than ten minutes ago \
+                     is published anew"
+                );
+            }
         }
     }
 }
@@ -123,7 +197,13 @@ pub(crate) async fn ensure_consumer(
         entry.is_made(epoch);
         entry.note_floor(epoch, acknowledged, Timestamp::now());
     };
-    entries.update_from(entry, note).await?;
+    match entries.update_from(entry, note).await {
+        // The position is there, and how far it is will be noted once there is room.
+        Err(error @ Error::Full { .. }) if epoch == entry.epoch() && !entry.is_new() => {
+            warn!("how far {name} is, is not noted: {}", with_causes(&error));
+        }
+        noted => noted?,
+    }
     if released.is_some() {
         exclusive::forget(connection, name).await?;
     }
@@ -157,13 +237,13 @@ async fn make(
         )));
     };
     let start = beginning.start();
-    fits(consumer, beginning, facts).await?;
+    beginning.check(consumer, facts).await?;
     let mut wanted = consumer.wanted(start, service.config().ack_wait, entry.epoch());
     if let Beginning::New(start) = beginning {
         wanted.metadata.insert(STARTS.to_owned(), start.to_string());
     }
     if let Some(created) = consumer.create(wanted).await? {
-        announce(name, beginning, facts, &created);
+        beginning.announce(name, facts, created.num_pending);
         let begins = created.delivered.stream_sequence;
         return Ok((created, beginning.floor().unwrap_or(begins)));
     }
@@ -173,23 +253,6 @@ async fn make(
     resume(consumer, service, &found).await?;
     let delivered = found.delivered.stream_sequence;
     Ok((found, delivered))
-}
-
-/// Makes sure that the stream reaches as far as the position.
-async fn fits(consumer: &Consumer<'_>, beginning: Beginning, facts: &StreamFacts) -> Result<()> {
-    let Beginning::Deleted(floor) = beginning else {
-        return position::check(consumer.connection, consumer.service, beginning.start()).await;
-    };
-    let (at, last) = (floor.sequence, facts.last_sequence.max(consumer.last_sequence().await?));
-    if at <= last {
-        return Ok(());
-    }
-    let name = consumer.service;
-    Err(consumer.lost(format!(
-        "its consumer was deleted, and it was done up to sequence {at}, but the stream ends at \
-         {last}: the stream was restored from a backup; set it with `rapids position {name} \
-         --to-end`, or `--set SEQUENCE`"
-    )))
 }
 
 /// Goes on at a consumer that is there.
@@ -209,44 +272,6 @@ async fn resume(consumer: &Consumer<'_>, service: &Service, found: &Info) -> Res
         }
     }
     Ok(())
-}
-
-/// Says where a position was made, and why.
-fn announce(name: &str, beginning: Beginning, facts: &StreamFacts, created: &Info) {
-    let behind = created.num_pending;
-    match beginning {
-        Beginning::New(start) => {
-            let skipped = facts.packets.saturating_sub(behind);
-            let remedy = match skipped {
-                0 => String::new(),
-                _ => format!("; to read them too, run `rapids position {name} --to-beginning`"),
-            };
-            info!(
-                sequence = facts.last_sequence,
-                behind,
-                skipped,
-                "{name} is new and starts {start}: {behind} packets to read, {skipped} earlier ones \
-                 skipped{remedy}"
-            );
-        }
-        Beginning::Exclusive(floor) => {
-            info!(behind, "{name} goes on behind sequence {floor}: {behind} packets to read");
-        }
-        Beginning::Moved(target) => {
-            info!(behind, "{name} was moved and goes on with sequence {target}: {behind} to read");
-        }
-        Beginning::Deleted(NotedFloor { sequence, written }) => {
-            let age = Timestamp::now().duration_since(written).as_secs();
-            warn!(
-                sequence,
-                behind,
-                "the consumer of {name} was deleted; it goes on behind sequence {sequence}, noted \
-                 {age} s before: {behind} packets are read, up to all of them again. What a reaction \
-                 that neither remembers nor runs once published about them more than ten minutes ago \
-                 is published anew"
-            );
-        }
-    }
 }
 
 #[cfg(test)]

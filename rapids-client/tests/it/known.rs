@@ -265,3 +265,41 @@ async fn the_wait_that_an_operator_set_stays_unless_another_is_asked_for() {
     bench.run(service(asked)).await.stop().await;
     assert_eq!(ack_waits(&bench, "waiting").await, [7, 7]);
 }
+
+#[tokio::test]
+async fn a_known_service_goes_on_behind_what_it_has_done_in_exclusive_delivery_too() {
+    let (bench, seen) = known("gone-over").await;
+    publish(&bench, 4..=6).await;
+    delete_consumer(&bench, "gone-over").await;
+    let running = bench.run(bench.service("gone-over", [seen.river()]).exclusive()).await;
+    sees(&seen, 4..=6).await;
+    running.stop().await;
+    assert_eq!(seen.take(), [4, 5, 6]);
+    let warning = log::of("gone-over").into_iter().find(|line| line.contains("WARN")).unwrap();
+    assert!(warning.contains("behind sequence 3, noted "), "{warning}");
+}
+
+#[tokio::test]
+async fn a_record_of_an_earlier_time_takes_no_service_back() {
+    let (bench, seen) = known("returned").await;
+    let runs = async |service: Service, call: u64| {
+        let running = bench.run(service).await;
+        publish(&bench, [call]).await;
+        sees(&seen, [call]).await;
+        running.stop().await;
+        assert_eq!(seen.take(), [call]);
+    };
+    let service = || bench.service("returned", [seen.river()]);
+    runs(service().exclusive(), 4).await;
+    let records = bucket(&bench, "RAPIDS_POSITIONS").await;
+    let old = records.get("returned").await.unwrap().unwrap();
+    runs(service(), 5).await;
+    records.put("returned", old).await.unwrap();
+    runs(service().exclusive(), 6).await;
+    // Without its consumer, too.
+    let old = records.get("returned").await.unwrap().unwrap();
+    runs(service(), 7).await;
+    records.put("returned", old).await.unwrap();
+    delete_consumer(&bench, "returned").await;
+    runs(service().exclusive(), 8).await;
+}

@@ -1,18 +1,19 @@
 //! Where a service begins in exclusive delivery: anew, or where it was in shared delivery; and the
 //! way back.
 
+use async_nats::jetstream::consumer::Info;
 use jiff::Timestamp;
 use tracing::info;
 
 use super::lease::{Lease, open_bucket};
 use super::live::standing;
-use super::record::{deleted, lost};
+use super::record::{Record, deleted, lost};
 use crate::connection::Connection;
-use crate::delivery::consumer::Consumer;
+use crate::delivery::beginning::Beginning;
+use crate::delivery::consumer::{Consumer, epoch_of};
 use crate::delivery::service_entries::ServiceEntries;
 use crate::delivery::service_entry::ServiceEntry;
 use crate::names::{POSITIONS, memory_bucket};
-use crate::rapids::position;
 use crate::rapids::stream::StreamFacts;
 use crate::service::Service;
 use crate::{Error, Result};
@@ -69,45 +70,56 @@ pub(crate) async fn ensure_record(
                 .to_owned(),
         ));
     }
-    if record.is_none() {
-        let (floor, begun) = match &shared {
-            Some(shared) => {
-                let floor = shared.ack_floor.stream_sequence;
-                info!("{name} moves to exclusive delivery, behind sequence {floor}");
-                tell_of_start(service);
-                (floor, shared.delivered.stream_sequence)
+    // One that was moved by command, and not made anew since, stands where it was before.
+    let is_moved = entry.target().is_some();
+    let stands = |shared: &&Info| !is_moved || epoch_of(shared) >= entry.epoch();
+    let floor = match shared.as_ref().filter(stands) {
+        Some(shared) => {
+            let floor = shared.ack_floor.stream_sequence;
+            info!("{name} moves to exclusive delivery, behind sequence {floor}");
+            tell_of_start(service);
+            // A record that is there is of an earlier time, or says the same.
+            lease.create(floor, shared.delivered.stream_sequence, revision).await?;
+            Some(floor)
+        }
+        None => {
+            let noted = entry.floor().map_or(0, |noted| noted.sequence);
+            // From a move that came no further; others are of an earlier time.
+            let is_kept = |record: &Record| !is_moved && record.floor >= noted;
+            if !record.is_some_and(|record| is_kept(&record)) {
+                let floor = floor_of_none(service, &consumer, facts, entry).await?;
+                lease.create(floor, floor, revision).await?;
             }
-            None => {
-                let start = service.start().unwrap_or_default();
-                let floor = position::before(connection, name, start).await?;
-                let behind = facts.last_sequence.saturating_sub(floor);
-                let skipped = facts.packets.saturating_sub(behind);
-                let remedy = if skipped == 0 {
-                    String::new()
-                } else {
-                    format!("; to read them too, stop it and run `rapids position {name} --set 1`")
-                };
-                info!(
-                    behind,
-                    skipped,
-                    "{name} is new and starts {start}: {behind} packets to read, {skipped} earlier \
-                     ones skipped{remedy}"
-                );
-                (floor, floor)
-            }
-        };
-        lease.create(floor, begun, revision).await?;
-    }
+            None
+        }
+    };
     if shared.is_some() {
         consumer.delete().await?;
     }
     // Written in shared delivery for the last time: from here on the record tells.
-    let floor = shared.as_ref().map(|shared| shared.ack_floor.stream_sequence);
     let note = |entry: &mut ServiceEntry| {
         entry.stands_in(facts.created, true);
+        entry.is_made(entry.epoch());
         entry.note_floor(entry.epoch(), floor.unwrap_or_default(), Timestamp::now());
     };
     entries.update_from(entry, note).await
+}
+
+/// Up to where a service is done that has neither a consumer nor a record.
+async fn floor_of_none(
+    service: &Service,
+    consumer: &Consumer<'_>,
+    facts: &StreamFacts,
+    entry: &ServiceEntry,
+) -> Result<u64> {
+    let name = service.name();
+    let beginning = Beginning::of(entry, None, service.start()).ok_or_else(|| {
+        lost(name, "its position was deleted, and it is not noted how far it was")
+    })?;
+    let floor = beginning.before(consumer, facts).await?;
+    let behind = facts.last_sequence.saturating_sub(floor);
+    beginning.announce(name, facts, behind);
+    Ok(floor)
 }
 
 /// How to begin anew in another stream, without what is known of the one before.
