@@ -106,6 +106,7 @@ impl LiveFeed {
     /// A packet was read from the stream. What lies before it is gone from there.
     fn was_read(&mut self, delivered: Delivered) -> Option<Pulled> {
         let (sequence, next) = (delivered.place.sequence, self.seam.next());
+        self.known = self.known.max(sequence);
         if sequence > next {
             // To be read again, after it was told what is missing.
             self.seam.skip_to(sequence);
@@ -113,7 +114,6 @@ impl LiveFeed {
             return Some(Pulled::Gone { from: next, to: sequence - 1 });
         }
         let reading = self.seam.read(sequence);
-        self.known = self.known.max(sequence);
         self.sure = self.sure.max(self.seam.to_read() - 1);
         let is_forged = match reading {
             Reading::Old => return None,

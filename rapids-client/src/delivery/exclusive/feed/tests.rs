@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use async_nats::header::{NATS_SEQUENCE, NATS_STREAM};
+use async_nats::{HeaderMap, Message};
 use rapids_test::NatsServer;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::timeout;
@@ -7,6 +9,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::Config;
 use crate::delivery::exclusive::Hub;
+use crate::names::STREAM;
 use crate::packet::Packet;
 use crate::rapids::Rapids;
 use crate::river::River;
@@ -61,4 +64,32 @@ async fn a_member_that_pauses_stays_on_the_shared_feed() {
         assert!(matches!(passed, Pulled::Passed { from: 1, to: 10 }), "{passed:?}");
     };
     LocalSet::new().run_until(paused).await;
+}
+
+#[tokio::test]
+async fn a_packet_behind_expired_ones_shows_how_far_the_stream_reaches() {
+    let server = NatsServer::start().unwrap();
+    let config = Config::new(server.url());
+    let facts = *Rapids::connect(&config).await.unwrap().facts();
+    let connection = Connection::open(&config, "test").await.unwrap();
+    let record = Record::at(facts.created.to_string(), 10);
+    let mut feed = LiveFeed::new(&connection, ("late", "instance"), None, &facts, &record);
+    let mut headers = HeaderMap::new();
+    headers.insert(NATS_STREAM, STREAM);
+    headers.insert(NATS_SEQUENCE, "500");
+    let message = Message {
+        subject: "rapids.live".into(),
+        reply: None,
+        payload: "{}".into(),
+        headers: Some(headers),
+        status: None,
+        description: None,
+        length: 0,
+    };
+    let read = Read::Packet(Box::new(Delivered::live(message).unwrap()));
+    let gone = feed.happened(Happened::Read(read));
+    assert!(matches!(gone, Some(Pulled::Gone { from: 11, to: 499 })));
+    // What is written down as given may not lie behind what is written down as done.
+    let progress = feed.progress();
+    assert!(progress.known >= progress.confirmed, "{progress:?}");
 }
