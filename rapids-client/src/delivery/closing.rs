@@ -8,6 +8,7 @@ use tokio::time::{sleep_until, timeout};
 use tracing::{error, warn};
 
 use super::engine::{Engine, LAST_WORDS};
+use super::exclusive::{Kept, kept};
 use super::held::Fate;
 use super::in_hand::InHand;
 use super::place::{Feed, Place};
@@ -80,6 +81,7 @@ impl Engine {
     async fn finish_up(&mut self) {
         let deadline = Instant::now() + self.service.config().grace;
         let mut keep_alive = self.keep_alive();
+        let progress = self.intake.progress();
         // Nothing is gained by waiting for room among the dead letters.
         while !(self.running.is_empty()
             && self.unmarking.is_empty()
@@ -100,6 +102,13 @@ impl Engine {
                         error!("{}", with_causes(&error));
                     }
                 }
+                kept = kept(&mut self.tenure, progress) => match kept {
+                    Ok(Kept::To(_)) => {}
+                    Ok(Kept::Replaced) => {
+                        return warn!("another instance has taken over; it finishes the rest");
+                    }
+                    Err(error) => return error!("{}", with_causes(&error)),
+                },
                 _ = keep_alive.tick() => self.held.keep_alive().await,
                 () = sleep_until(deadline.into()) => {
                     return warn!("the grace period ends with packets unfinished; they come again");
