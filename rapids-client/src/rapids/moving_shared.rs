@@ -91,13 +91,17 @@ impl SharedMove<'_> {
             Some(found) => consumer.again(found, start, epoch),
             None => consumer.wanted(start, None, epoch),
         };
-        // An instance that is quick may have made the new one.
-        if let Some(old) = consumer.info().await?
-            && epoch_of(&old) < epoch
-        {
-            consumer.delete().await?;
+        loop {
+            match consumer.info().await? {
+                // An instance that is quick may have made it.
+                Some(made) if epoch_of(&made) >= epoch => return Ok(()),
+                // Or, if it does not know of the move yet, the one from before once more.
+                Some(_) => consumer.delete().await?,
+                None => {}
+            }
+            if consumer.create(wanted.clone()).await?.is_some() {
+                return Ok(());
+            }
         }
-        consumer.create(wanted).await?;
-        Ok(())
     }
 }
