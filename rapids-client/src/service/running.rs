@@ -117,16 +117,26 @@ pub(super) async fn work(
     let span = info_span!("service", service = service.name());
     let _attended = Attended(jobs.clone());
     let working = async {
-        loop {
-            let opening = open(&service, &jobs, common.clone());
-            let (opening, connection) = tokio::select! {
-                opened = opening => opened?,
+        let (connection, seat) = match common {
+            Some(Common { connection, seat }) => (connection, Some(seat)),
+            None => tokio::select! {
+                connected = connect(service.config(), service.name()) => (connected?, None),
                 _ = stopped.wait_for(|stop| *stop) => return Ok(()),
+            },
+        };
+        loop {
+            let opening = open(&service, &jobs, (&connection, &seat));
+            let serving = async {
+                let opening = tokio::select! {
+                    opened = opening => opened?,
+                    _ = stopped.wait_for(|stop| *stop) => return Ok(Ended::Stopped),
+                };
+                serve(opening, &mut stopped).await
             };
             let ended = tokio::select! {
-                ended = serve(opening, &mut stopped) => ended?,
+                ended = serving => ended?,
                 // Others share the connection of a bundle, which looks after it itself.
-                error = connection.given_up(), if common.is_none() => return Err(error),
+                error = connection.given_up(), if seat.is_none() => return Err(error),
             };
             if ended == Ended::Stopped {
                 return Ok(());
@@ -148,22 +158,19 @@ async fn serve(opening: Opening, stopped: &mut watch::Receiver<bool>) -> Result<
 async fn open(
     service: &Service,
     jobs: &Arc<Desk>,
-    common: Option<Common>,
-) -> Result<(Opening, Connection)> {
+    (connection, seat): (&Connection, &Option<Seat>),
+) -> Result<Opening> {
     let mut attempt = 0;
     loop {
-        let (connection, seat) = match common.clone() {
-            Some(Common { connection, seat }) => (connection, Some(seat)),
-            None => (connect(service.config(), service.name()).await?, None),
-        };
-        let opening = Opening::begin(service.clone(), connection.clone(), jobs.clone(), seat);
+        let opening =
+            Opening::begin(service.clone(), connection.clone(), jobs.clone(), seat.clone());
         match Box::pin(opening).await {
-            Err(error @ Error::Server { .. }) if attempt < RESTARTS => {
+            Err(error) if error.is_passing() && attempt < RESTARTS => {
                 attempt += 1;
                 warn!("starting again: {}", with_causes(&error));
                 tokio::time::sleep(backoff::exponential(attempt).min(LONGEST_WAIT)).await;
             }
-            opened => return opened.map(|opening| (opening, connection)),
+            opened => return opened,
         }
     }
 }
