@@ -34,6 +34,8 @@ pub(crate) struct Memories {
 /// In what state a record was loaded.
 pub(crate) struct Loaded {
     revision: u64,
+    /// Whether nothing was there.
+    is_new: bool,
     /// The notes that are settled in the record. A save that ends meanwhile removes them too, so
     /// their number would tell nothing.
     settled: Vec<(String, String)>,
@@ -119,12 +121,13 @@ impl Memories {
 
     async fn load(&self, key: &MemoryKey) -> Result<(Record, Loaded)> {
         let (mut record, revision) = self.store.load(key).await?;
+        let is_new = record.is_empty();
         let noted = self.published.borrow().get(key).cloned().unwrap_or_default();
         for (river, packet) in &noted {
             record.settle(river, packet);
         }
         record.forget_below(self.floors.get());
-        Ok((record, Loaded { revision, settled: noted }))
+        Ok((record, Loaded { revision, is_new, settled: noted }))
     }
 
     /// Saves a record unless it was changed since it was loaded: then `false`.
@@ -164,7 +167,7 @@ impl Memories {
         for key in keys {
             let saved = async {
                 let (record, loaded) = self.load(&key).await?;
-                if record.is_empty() {
+                if loaded.is_new {
                     // Its record was deleted, and with it what is noted of it.
                     self.published.borrow_mut().remove(&key);
                     return Ok(true);
