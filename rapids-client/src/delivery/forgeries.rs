@@ -37,9 +37,7 @@ impl Engine {
     pub(super) async fn disown(&mut self, from: u64, to: u64) {
         self.held.undo(from, to);
         let place = |sequence| Place { feed: Feed::Rapids, sequence };
-        let places: Vec<_> =
-            self.in_hand.range(place(from)..=place(to)).map(|(&place, _)| place).collect();
-        for place in places {
+        for place in self.held.between(place(from), place(to)) {
             self.forged.0.insert(place, None);
             self.forged_ended(place).await;
         }
@@ -64,6 +62,10 @@ impl Engine {
             }
             self.in_hand.remove(&place);
             self.held.settle(place, Fate::Release).await;
+        }
+        if self.held.holds(place) {
+            // It is being recalled, and ends with that.
+            return;
         }
         if let Some(delivered) = self.forged.0.remove(&place).flatten()
             && !self.is_closing

@@ -60,6 +60,16 @@ impl Held {
         self.answers.insert(delivered.place, delivered.answer.clone()).is_none()
     }
 
+    /// The packets in hand from one place to another.
+    pub(crate) fn between(&self, from: Place, to: Place) -> Vec<Place> {
+        self.answers.range(from..=to).map(|(&place, _)| place).collect()
+    }
+
+    /// Whether a packet is in hand.
+    pub(crate) fn holds(&self, place: Place) -> bool {
+        self.answers.contains_key(&place)
+    }
+
     /// Is done with a packet that is for nobody, without taking charge of it.
     pub(crate) async fn skip(&self, delivered: Delivered) {
         match delivered.answer {

@@ -20,10 +20,10 @@ use super::handling::{End, Handling, Ran, Task};
 use super::notes::{Noted, Notes};
 use super::place::{Feed, Place};
 use super::replays;
-use crate::Result;
 use crate::connection::Connection;
 use crate::dead_letters::LetterId;
 use crate::error::with_causes;
+use crate::{Error, Result};
 
 /// After as many starts alone that came to no end, a packet is condemned.
 const STARTS: u32 = 3;
@@ -82,10 +82,18 @@ impl Suspects {
         if let Some(wait) = busy.filter(|wait| !wait.is_zero() && !self.alone.is_about(place)) {
             return Clearance::Later(wait);
         }
-        let clearance = self.try_clear(place, river, letter).await.unwrap_or_else(|error| {
-            warn!("packets that came again have to wait: {}", with_causes(&error));
-            Clearance::Later(UNANSWERED)
-        });
+        let clearance = match self.try_clear(place, river, letter).await {
+            Ok(clearance) => clearance,
+            Err(error) => {
+                warn!("packets that came again have to wait: {}", with_causes(&error));
+                let later = Clearance::Later(UNANSWERED);
+                if !error.is_passing() {
+                    // The others do not wait for what is wrong with this one.
+                    return later;
+                }
+                later
+            }
+        };
         if let Clearance::Later(wait) = clearance {
             self.busy.set(Some(Instant::now() + wait));
         }
@@ -110,7 +118,11 @@ impl Suspects {
             && let Some((other, mark)) = self.alone.unfinished(place, river)
             && !self.is_over(other).await?
         {
-            self.note_start(other, &mark).await?;
+            match self.note_start(other, &mark).await {
+                // The note about the other cannot be read: that one waits, and nobody else.
+                Err(error @ Error::Record { .. }) => warn!("a start is not noted: {error}"),
+                noted => noted?,
+            }
             noted = self.notes.load(place).await?;
         }
         let starts = noted.note.0.get(river).map_or(0, |progress| progress.starts);

@@ -195,6 +195,10 @@ impl Engine {
 
     pub(super) async fn recalled(&mut self, recalled: Recalled) {
         let Recalled { place, taken, noted } = recalled;
+        if self.is_forged(place) {
+            self.held.settle(place, Fate::Release).await;
+            return self.forged_ended(place).await;
+        }
         match noted {
             Ok(noted) => self.admit(place, taken, noted, true),
             Err(error) => {

@@ -20,6 +20,7 @@ use crate::delivery::delivered::Delivered;
 use crate::delivery::pull::connects;
 use crate::error::with_causes;
 use crate::matcher::Matcher;
+use crate::names::LIVE;
 use crate::rapids::stream::StreamFacts;
 use crate::river::River;
 use crate::service::Service;
@@ -241,7 +242,7 @@ impl Seat {
     /// then. With it, how the stream stood when it was looked at last.
     ///
     /// # Errors
-    /// `NotPermitted` if this user may not subscribe.
+    /// `NotPermitted` if this user may not subscribe; `Server` while the feed is left for a while.
     pub(super) async fn join(self) -> Result<(Member, u64, StreamFacts)> {
         let Self { hub, number } = self;
         loop {
@@ -257,7 +258,12 @@ impl Seat {
                 Common::Refused(violation) => {
                     return Err(Error::NotPermitted { violation: violation.clone() });
                 }
-                Common::Away | Common::Left => {}
+                Common::Left => {
+                    let action = format!("join the feed of `{LIVE}`");
+                    let source = "it is left for a while".into();
+                    return Err(Error::Server { action, source });
+                }
+                Common::Away => {}
             }
             changed.await;
         }
