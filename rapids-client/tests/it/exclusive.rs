@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::process;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
+use jiff::SignedDuration;
 use rapids_client::{Config, Delivery, Packet, River, Service};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
 use crate::harness::{Bench, Running, called, echo, soon};
 use crate::process::{Diary, Process};
@@ -94,6 +97,50 @@ async fn one_instance_is_active_and_hands_over_at_once_when_it_stops() {
         active = standby;
     }
     active.stop().await;
+}
+
+#[tokio::test]
+async fn one_that_finishes_a_long_reaction_at_its_stop_is_not_replaced_meanwhile() {
+    let bench = Bench::of(Delivery::Exclusive).await;
+    let (begun, gate) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let service = || {
+        let (begun, gate) = (begun.clone(), gate.clone());
+        let slow = River::new("slow").event("called").react(move |_: Packet| {
+            let (begun, gate) = (begun.clone(), gate.clone());
+            async move {
+                begun.add_permits(1);
+                gate.acquire().await?.forget();
+                Ok(Packet::event("answered"))
+            }
+        });
+        bench.service("counter", [slow])
+    };
+    let first = bench.run(service()).await;
+    let second = bench.run(service()).await;
+    stand_by(&bench, 2).await;
+    bench.rapids.publish(called(0)).await.unwrap();
+    soon("the reaction begins", begun.acquire()).await.unwrap().forget();
+    let holder = async || {
+        let position = bench.rapids.position("counter").await.unwrap();
+        position.and_then(|position| position.exclusive).unwrap()
+    };
+    let (before, stopping) = (holder().await, tokio::spawn(first.stop()));
+    soon("its lease would have run out twice", async {
+        loop {
+            let now = holder().await;
+            assert_eq!(now.instance, before.instance);
+            if now.written.duration_since(before.written) > SignedDuration::from_secs(6) {
+                return;
+            }
+        }
+    })
+    .await;
+    gate.add_permits(1);
+    stopping.await.unwrap();
+    bench.tail().await.event("answered").await;
+    bench.quiet(&["counter"]).await;
+    assert_eq!(begun.available_permits(), 0, "it ran once");
+    second.stop().await;
 }
 
 #[tokio::test]
