@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+use jiff::{SignedDuration, Timestamp};
+use rapids_client::parse_duration;
 
 /// Reads `2026-11-21T09:30:00Z`, `2026-11-21 09:30` or `2026-11-21` (UTC), or a duration before
 /// `now`, such as `90s`, `1h30m` or `2d`.
@@ -29,7 +30,7 @@ fn moment(text: &str) -> Option<Timestamp> {
 }
 
 fn ago(text: &str, now: Timestamp) -> Option<Timestamp> {
-    now.checked_sub(length(text)?).ok()
+    now.checked_sub(parse_duration(text)?).ok()
 }
 
 /// Reads a duration such as `500ms`, `90s` or `1h30m`.
@@ -37,15 +38,14 @@ fn ago(text: &str, now: Timestamp) -> Option<Timestamp> {
 /// # Errors
 /// Says what is accepted.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let length = length(text).and_then(|length| length.try_into().ok());
+    let length = parse_duration(text);
     length.ok_or_else(|| "expected a duration such as `500ms`, `90s` or `1h30m`".to_owned())
 }
 
-/// A day has 24 hours here.
-fn length(text: &str) -> Option<SignedDuration> {
-    let span: Span = text.parse().ok()?;
-    let length = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
-    (!length.is_negative()).then_some(length)
+/// Writes a duration for people, as it is read: `30s`, `1m 30s`.
+pub(crate) fn shown(duration: Duration) -> String {
+    let signed = SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
+    format!("{signed:#}")
 }
 
 #[cfg(test)]
@@ -67,6 +67,7 @@ mod tests {
             ("5m", "2026-11-21T11:55:00Z"),
             ("1h30m", "2026-11-21T10:30:00Z"),
             ("2d", "2026-11-19T12:00:00Z"),
+            ("1.5d", "2026-11-20T00:00:00Z"),
             ("2026-11-21T12:00:00Z", "2026-11-21T12:00:00Z"),
             ("1w", "2026-11-14T12:00:00Z"),
         ] {

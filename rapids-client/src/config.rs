@@ -28,6 +28,7 @@ pub(crate) use login_source::StatedLogin;
 pub(crate) use provision::Provision;
 use secret::Secret;
 pub(crate) use server_url::ServerUrl;
+pub use variable::parse_duration;
 
 const DEFAULT_URL: &str = "nats://127.0.0.1:4222";
 const DEFAULT_INBOX: &str = "_INBOX";

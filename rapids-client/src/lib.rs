@@ -23,7 +23,7 @@ mod stored;
 pub mod telemetry;
 mod values;
 
-pub use config::{Config, Delivery};
+pub use config::{Config, Delivery, parse_duration};
 pub use dead_letters::{
     Action, DeadLetter, DeadLetters, Deed, Filter, Kind, LetterId, Listing, Note, Refusal, State,
     StoredLetter,

@@ -508,7 +508,7 @@ async fn who_waits_is_told_what_the_river_made_of_a_replay() {
     let open = said(&["replay", "payment.charge.r2", "--wait=0s"]);
     assert_eq!((open.code, open.lines().len()), (1, 2), "{open:?}");
     assert!(
-        open.lines()[1].starts_with("payment.charge.r2 not handled yet after 0ns: "),
+        open.lines()[1].starts_with("payment.charge.r2 not handled yet after 0s: "),
         "{open:?}"
     );
     said(&["replay", "--all", "--to-all", "--wait"]).badly(2, &["cannot be used with"]);

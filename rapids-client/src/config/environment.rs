@@ -6,7 +6,7 @@
 use super::inbox::Inbox;
 use super::layer::{Layer, Layers};
 use super::login_source::LoginSource;
-use super::variable::{Variables, duration};
+use super::variable::{Variables, parse_duration};
 use super::{
     ACK_WAIT, Config, DEFAULT_URL, Delivery, GRACE, MAX_HELD, Provision, READ_LIMIT, context,
 };
@@ -72,11 +72,11 @@ impl Config {
         self.ack_wait = variables.parse(
             "RAPIDS_ACK_WAIT",
             "a duration from 1s to 10m, such as `10s`",
-            |text| duration(text).filter(|wait| ACK_WAIT.contains(wait)),
+            |text| parse_duration(text).filter(|wait| ACK_WAIT.contains(wait)),
         )?;
         let grace =
             variables.parse("RAPIDS_GRACE", "a duration from 0s to 1h, such as `10s`", |text| {
-                duration(text).filter(|grace| GRACE.contains(grace))
+                parse_duration(text).filter(|grace| GRACE.contains(grace))
             })?;
         let read_limit = variables.parse(
             "RAPIDS_READ_LIMIT",

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::variable::{Variables, duration, size};
+use super::variable::{Variables, parse_duration, size};
 use super::{Config, DAY, clamp};
 use crate::error::Result;
 
@@ -51,7 +51,7 @@ impl Provision {
             max_age: variables.parse(
                 "RAPIDS_MAX_AGE",
                 "a duration from 1s to 36500d, such as `30d` or `12h`, or `0` for no limit",
-                |text| duration(text).filter(|age| age.is_zero() || MAX_AGE.contains(age)),
+                |text| parse_duration(text).filter(|age| age.is_zero() || MAX_AGE.contains(age)),
             )?,
             max_bytes: bytes("RAPIDS_MAX_BYTES")?,
             dead_letters_max_bytes: bytes("RAPIDS_DEAD_LETTERS_MAX_BYTES")?,

@@ -42,9 +42,19 @@ impl<'a> Variables<'a> {
     }
 }
 
-/// Reads `30d`, `12h`, `1h30m`, `1.5d`, `500ms`; a bare `0` is zero, any other number needs its
-/// unit. Days have 24 hours and weeks 7 days; months and years have no fixed length.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+/// Reads a duration as the settings have it: `30d`, `12h`, `1h30m`, `1.5d`, `500ms`. A bare `0` is
+/// zero, any other number needs its unit; days have 24 hours and weeks 7 days. `None` for anything
+/// else, months and years among them, which have no fixed length.
+///
+/// ```
+/// use rapids_client::parse_duration;
+/// use std::time::Duration;
+///
+/// assert_eq!(parse_duration("1.5d"), Some(Duration::from_secs(36 * 3600)));
+/// assert_eq!(parse_duration("90"), None);
+/// ```
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
     }
@@ -125,9 +135,9 @@ mod tests {
             ("0", 0),
             ("0s", 0),
         ] {
-            assert_eq!(duration(text), Some(Duration::from_secs(seconds)), "{text}");
+            assert_eq!(parse_duration(text), Some(Duration::from_secs(seconds)), "{text}");
         }
-        assert_eq!(duration("500ms"), Some(Duration::from_millis(500)));
+        assert_eq!(parse_duration("500ms"), Some(Duration::from_millis(500)));
         for text in [
             "",
             "30",
@@ -142,7 +152,7 @@ mod tests {
             "1.d",
             "1.5.5d",
         ] {
-            assert_eq!(duration(text), None, "{text}");
+            assert_eq!(parse_duration(text), None, "{text}");
         }
     }
 
@@ -176,7 +186,7 @@ mod tests {
     fn wrong_value_names_the_variable_the_value_and_what_is_expected() {
         let lookup = |_: &str| Some("soon".to_owned());
         let error = Variables::new(&lookup)
-            .parse("RAPIDS_GRACE", "a duration such as `10s`", duration)
+            .parse("RAPIDS_GRACE", "a duration such as `10s`", parse_duration)
             .unwrap_err();
         assert_eq!(error.to_string(), "RAPIDS_GRACE is `soon`, expected a duration such as `10s`");
     }

@@ -12,7 +12,7 @@ use crate::ending::Ending;
 use crate::line::Line;
 use crate::screen::Format;
 use crate::session::Session;
-use crate::times::duration;
+use crate::times::{duration, shown};
 
 /// Between two looks at the same replay.
 const LOOK: Duration = Duration::from_millis(100);
@@ -115,7 +115,8 @@ fn line(session: &Session, sent: &Sent, outcome: &Outcome, wait: Duration) -> Li
             line.styled(palette.bad, "failed again").text(words)
         }
         Outcome::Open => line.styled(palette.warning, "not handled yet").text(format_args!(
-            " after {wait:?}: `rapids services` tells whether `{}` is up",
+            " after {}: `rapids services` tells whether `{}` is up",
+            shown(wait),
             sent.id.service()
         )),
     }
