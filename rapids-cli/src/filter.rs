@@ -69,9 +69,8 @@ mod tests {
     async fn an_expression_that_is_too_costly_is_an_error() {
         let body = format!(r#"{{"p":"{}"}}"#, "a".repeat(2_000));
         let error = takes("match('a', @.p)", &body).await.unwrap_err().to_string();
-        assert!(
-            error.ends_with("`match('a', @.p)` takes more than 300000000 steps on this packet")
-        );
+        let expected = "`match('a', @.p)` takes a pattern from this packet that is too large";
+        assert!(error.contains(expected), "{error}");
     }
 
     #[test]

@@ -56,7 +56,11 @@ fn what_is_too_costly_to_tell_is_said_to_be() {
     assert_eq!(lines[0], "whether packet `p-1` matches is too costly to tell");
     assert!(lines[1].starts_with("  ✓ @.p"), "{}", lines[1]);
     assert!(lines[2].starts_with("  ? match('a', @.p)"), "{}", lines[2]);
-    assert!(lines[3].ends_with("takes more than 300000000 steps on this packet"), "{}", lines[3]);
+    assert!(
+        lines[3].contains("takes a pattern from this packet that is too large"),
+        "{}",
+        lines[3]
+    );
     let told: Value = serde_json::from_str(&explain(&["-o", "json"]).out).unwrap();
     assert_eq!(told["verdict"], "too_costly");
     assert_eq!(told["clauses"][1]["too_costly"], true);

@@ -14,10 +14,16 @@ pub(crate) const STEPS: u64 = 300_000_000;
 /// What going to a value costs, beside the bytes that are looked at.
 pub(super) const NODE: usize = 40;
 
-/// More steps were needed than there are for a packet.
+/// Why an expression cannot be evaluated on a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("takes more than {STEPS} steps on this packet")]
-pub(crate) struct TooCostly;
+pub(crate) enum TooCostly {
+    /// More steps were needed than there are for a packet.
+    #[error("takes more than {STEPS} steps on this packet")]
+    Steps,
+    /// A pattern that stands in the packet is too long, or too large once it is compiled.
+    #[error("takes a pattern from this packet that is too large (1000 bytes, 1 MiB compiled)")]
+    Pattern,
+}
 
 /// The steps that are left: half of them are for whoever needs them, the others are dealt out
 /// evenly, so that one costly river leaves enough for those beside it.
@@ -51,7 +57,7 @@ impl Budget {
     pub(super) fn spend(&self, steps: usize) -> Result<(), TooCostly> {
         let steps = u64::try_from(steps).unwrap_or(u64::MAX);
         let purse = if self.own.get() >= steps { &self.own } else { &self.common };
-        purse.set(purse.get().checked_sub(steps).ok_or(TooCostly)?);
+        purse.set(purse.get().checked_sub(steps).ok_or(TooCostly::Steps)?);
         Ok(())
     }
 }
@@ -66,11 +72,11 @@ mod tests {
         for _ in 0..60 {
             budget.spend(1).unwrap();
         }
-        assert_eq!(budget.spend(1), Err(TooCostly));
+        assert_eq!(budget.spend(1), Err(TooCostly::Steps));
         for _ in 0..4 {
             budget.next();
             budget.spend(10).unwrap();
-            assert_eq!(budget.spend(1), Err(TooCostly));
+            assert_eq!(budget.spend(1), Err(TooCostly::Steps));
         }
     }
 }

@@ -205,7 +205,7 @@ impl<'a> Evaluation<'a> {
             }
         }
         if length > MAX_PATTERN {
-            return Err(TooCostly);
+            return Err(TooCostly::Pattern);
         }
         self.spend(COMPILE + length * COMPILE_BYTE)?;
         let compiled = std::str::from_utf8(text.bytes())
@@ -217,7 +217,7 @@ impl<'a> Evaluation<'a> {
                 self.spend(regex.cost())?;
                 Some(Rc::new(regex))
             }
-            Err(pattern::Fault::TooLarge) => return Err(TooCostly),
+            Err(pattern::Fault::TooLarge) => return Err(TooCostly::Pattern),
             Err(pattern::Fault::Unsound(_)) => None,
         };
         let mut patterns = self.patterns.borrow_mut();

@@ -66,7 +66,7 @@ impl fmt::Display for ClauseReport {
         let verb = if self.required { "requires" } else { "takes only" };
         write!(formatter, "{verb} `{}`", self.expression)?;
         if self.too_costly {
-            return formatter.write_str(", which takes too many steps on this packet");
+            return formatter.write_str(", which is too costly to tell of this packet");
         }
         if self.found.is_empty() {
             return Ok(());

@@ -133,10 +133,8 @@ async fn a_packet_that_is_too_costly_to_judge_is_a_letter_and_the_others_are_han
     for river in ["charge", "guard"] {
         let letter = bench.letter(&format!("payment.{river}.1")).await.letter;
         assert_eq!((letter.kind, letter.attempts), (Kind::TooCostly, 0));
-        assert_eq!(
-            letter.reason,
-            format!("rule `{pattern}` takes more than 300000000 steps on this packet")
-        );
+        let reason = format!("rule `{pattern}` takes a pattern from this packet that is too large");
+        assert!(letter.reason.starts_with(&reason), "{}", letter.reason);
     }
     bench.quiet(&["payment"]).await;
     running.stop().await;
