@@ -126,13 +126,13 @@ pub(super) async fn work(
         };
         loop {
             let opening = open(&service, &jobs, (&connection, &seat));
-            let serving = async {
+            let serving = Box::pin(async {
                 let opening = tokio::select! {
                     opened = opening => opened?,
                     _ = stopped.wait_for(|stop| *stop) => return Ok(Ended::Stopped),
                 };
                 serve(opening, &mut stopped).await
-            };
+            });
             let ended = tokio::select! {
                 ended = serving => ended?,
                 // Others share the connection of a bundle, which looks after it itself.

@@ -49,7 +49,7 @@ fn a_panic_is_one_line_like_any_other() {
     assert_eq!(json(begins)["message"], "begins");
     let panicked = json(panicked);
     let message = panicked["message"].as_str().unwrap();
-    assert!(message.starts_with("panicked at rapids-client/tests/it/logs.rs:"), "{message}");
+    assert!(message.starts_with("panicked at rapids-client/tests/it/telemetry.rs:"), "{message}");
     assert!(message.ends_with(": all is\nlost"), "{message}");
     assert_eq!(panicked["level"], "ERROR");
     assert_eq!(panicked["thread"], "worker");
