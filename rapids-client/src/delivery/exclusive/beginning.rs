@@ -46,22 +46,8 @@ pub(crate) async fn ensure_record(
         loaded => loaded?,
     };
     if entry.is_exclusive() {
-        return match record {
-            Some(record) => {
-                let mut fault = record.fault(facts.last_sequence);
-                if fault.is_some() {
-                    // Others may have published and read meanwhile.
-                    fault = record.fault(standing(connection).await?.last_sequence);
-                }
-                if let Some(fault) = fault {
-                    return Err(lost(name, &fault));
-                }
-                info!("{name} has a position, behind sequence {}", record.floor);
-                tell_of_start(service);
-                Ok(())
-            }
-            None => Err(lost(name, &deleted())),
-        };
+        let record = record.ok_or_else(|| lost(name, &deleted()))?;
+        return resume(connection, service, facts, &record).await;
     }
     let shared = consumer.info().await?;
     if shared.as_ref().is_some_and(|shared| shared.num_waiting > 0) {
@@ -103,6 +89,27 @@ pub(crate) async fn ensure_record(
         entry.note_floor(entry.epoch(), floor.unwrap_or_default(), Timestamp::now());
     };
     entries.update_from(entry, note).await
+}
+
+/// Goes on at a record that is there.
+async fn resume(
+    connection: &Connection,
+    service: &Service,
+    facts: &StreamFacts,
+    record: &Record,
+) -> Result<()> {
+    let name = service.name();
+    let mut fault = record.fault(facts.last_sequence);
+    if fault.is_some() {
+        // Others may have published and read meanwhile.
+        fault = record.fault(standing(connection).await?.last_sequence);
+    }
+    if let Some(fault) = fault {
+        return Err(lost(name, &fault));
+    }
+    info!("{name} has a position, behind sequence {}", record.floor);
+    tell_of_start(service);
+    Ok(())
 }
 
 /// Up to where a service is done that has neither a consumer nor a record.
