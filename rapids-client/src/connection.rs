@@ -210,7 +210,7 @@ impl Connection {
             Ok(violation) => not_permitted(violation),
             Err(_) => {
                 let source = source.into();
-                jetstream::limit(action, source.as_ref(), &self.provision, &self.allowance)
+                jetstream::refusal::limit(action, source.as_ref(), &self.provision, &self.allowance)
                     .unwrap_or_else(|| Error::Server { action: action.to_owned(), source })
             }
         }

@@ -40,10 +40,11 @@ pub use stored::StoredLetter;
 use crate::Result;
 use crate::config::Config;
 use crate::connection::Connection;
-use crate::delivery::replays;
-use crate::jetstream::{Resource, adjust, follow, info_of};
+use crate::jetstream::ensure::{adjust, follow, info_of};
+use crate::jetstream::resource::Resource;
 use crate::packet::Packet;
-use crate::rapids::timestamp;
+use crate::position::replay_consumer;
+use crate::start::timestamp;
 use acting::refused;
 use editions::{Place, find};
 use ledger::{Ledger, Record};
@@ -201,7 +202,7 @@ impl DeadLetters {
     /// # Errors
     /// [`Error::NotPermitted`](crate::Error::NotPermitted), [`Error::Server`](crate::Error::Server).
     pub async fn is_done(&self, id: &LetterId, replay: u64) -> Result<bool> {
-        Ok(replays::floor(&self.connection, id.service()).await? >= replay)
+        Ok(replay_consumer::floor(&self.connection, id.service()).await? >= replay)
     }
 
     async fn existing(&self, id: &LetterId) -> Result<StoredLetter> {

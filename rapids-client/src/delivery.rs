@@ -9,53 +9,30 @@
 //! one that blocks its thread delays its successors and nothing else. Between the two is a
 //! [`desk`].
 
-mod alone;
-mod beginning;
-mod breaker;
-mod burials;
-mod chores;
-mod clearing;
-mod closing;
-mod consumer;
-mod delivered;
-pub(crate) mod desk;
-pub(crate) mod engine;
-mod entry_keeper;
-mod exclusive;
-mod floor;
-mod forgeries;
+mod acquire;
+mod bundle;
+mod counters;
+mod dead_letter_writer;
+mod engine;
+pub(crate) mod executor;
+mod forged;
 mod handling;
 mod held;
-mod in_hand;
-mod intake;
-mod ledger;
-mod look;
-mod losses;
-mod memories;
-mod notes;
-pub(crate) mod opening;
-mod outcome;
-mod place;
-mod position;
-mod pull;
-mod rate;
-pub(crate) mod reactor;
-pub(crate) mod replays;
+mod in_flight;
+pub(crate) mod live;
+pub(crate) mod maintenance;
+mod memory_step;
+mod once;
+mod packet_source;
+mod progress;
+mod publish_order;
+mod pull_window;
+pub(crate) mod quarantine;
+mod receive;
+mod run;
 mod schedule;
-mod service_entries;
-mod service_entry;
-mod suspects;
-mod taking;
-mod tally;
-mod tickets;
-mod turning;
+mod shutdown;
+pub(crate) mod signal;
+mod startup;
+mod turn;
 mod unended;
-pub(crate) mod window;
-
-pub(crate) use consumer::{Consumer, epoch_of};
-pub(crate) use exclusive::{
-    Hub, LEASE, Permit, Record, Seat, Stillness, deleted, lost, open_bucket,
-};
-pub(crate) use replays::{delete as delete_replays, existing as replays_info};
-pub(crate) use service_entries::ServiceEntries;
-pub(crate) use service_entry::ServiceEntry;

@@ -1,16 +1,28 @@
-//! What the bus has on the server: every stream and bucket, how each is created, checked and kept
-//! up with, and what the server's refusals mean.
+//! What speaks to JetStream and knows nothing of rivers: the streams and buckets of the bus, what the
+//! server's refusals mean, publishing, asking for packets and reading in order.
 //!
-//! What lies in them is left to their users.
+//! What lies in streams and buckets is left to their users.
 
 mod account;
+mod batch;
+pub(crate) mod bucket;
+pub(crate) mod bulk;
 mod differences;
-mod ensure;
+pub(crate) mod ensure;
 mod fitness;
-mod refusal;
-mod resource;
+pub(crate) mod message;
+pub(crate) mod outputs;
+mod pace;
+pub(crate) mod publish_fault;
+pub(crate) mod publisher;
+pub(crate) mod pull;
+pub(crate) mod reader;
+pub(crate) mod refusal;
+pub(crate) mod resource;
+pub(crate) mod revision_watch;
+pub(crate) mod sequence;
+pub(crate) mod stored;
+pub(crate) mod stream;
+pub(crate) mod validity;
 
 pub(crate) use account::Allowance;
-pub(crate) use ensure::{adjust, ensure, existing, follow, info_of};
-pub(crate) use refusal::{limit, no_room, of_publish, server_answer};
-pub(crate) use resource::{Resource, largest_message, republish};

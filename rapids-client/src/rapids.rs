@@ -2,47 +2,28 @@
 //!
 //! Everything that reads with a position of its own is a [`Service`](crate::Service).
 
-mod announced;
-mod batch;
-mod bulk;
-mod fault;
-mod forgetting;
-mod moved;
-mod moving;
-mod moving_shared;
-mod outputs;
-mod pace;
-pub(crate) mod position;
-mod publisher;
-pub(crate) mod reader;
-mod retiring;
-mod start;
-pub(crate) mod stream;
 mod tail;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use announced::Announced;
-pub(crate) use announced::instances_of;
-use fault::Patience;
-pub use moved::Moved;
-pub use moving::Moving;
-pub(crate) use outputs::{Outputs, SentOutputs};
-pub use position::{Holder, Position};
-pub use publisher::Published;
-pub(crate) use publisher::{Outgoing, Publisher, Sent};
-pub use retiring::{Retired, Retiring};
-pub use start::Start;
-pub(crate) use start::timestamp;
+use crate::jetstream::publish_fault::Patience;
 pub use tail::Tail;
 pub(crate) use tail::message_id;
 
 use crate::Result;
+use crate::announcement::instances::{self, Announced};
 use crate::config::Config;
 use crate::connection::Connection;
+use crate::jetstream::publisher::{Published, Publisher, Sent};
+use crate::jetstream::stream::StreamFacts;
+use crate::jetstream::{bulk, stream};
 use crate::packet::Packet;
-use stream::StreamFacts;
+use crate::position::retire::{self, Retired, Retiring};
+use crate::position::seek::{self, Moving};
+use crate::position::seek_report::Moved;
+use crate::position::status::{self, Position};
+use crate::start::Start;
 
 /// How long a publisher keeps trying while the server does not answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -171,7 +152,7 @@ impl Rapids {
     /// # Errors
     /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn services(&self, wait: Duration) -> Result<Vec<Announced>> {
-        announced::ask(&self.connection, wait).await
+        instances::ask(&self.connection, wait).await
     }
 
     /// How far each service is, by name: also those that are down at present. Empty if there is no
@@ -180,7 +161,7 @@ impl Rapids {
     /// # Errors
     /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn positions(&self) -> Result<Vec<Position>> {
-        Box::pin(position::all(&self.connection)).await
+        Box::pin(status::all(&self.connection)).await
     }
 
     /// How far one service is; `None` if it has no position, because it has never run or was made
@@ -191,7 +172,7 @@ impl Rapids {
     /// deleted, garbled, or in another stream. [`Error::Server`](crate::Error::Server),
     /// [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn position(&self, service: &str) -> Result<Option<Position>> {
-        Box::pin(position::one(&self.connection, service)).await
+        Box::pin(status::one(&self.connection, service)).await
     }
 
     /// Moves the position of a service: to read the past again, to skip what waits, or to mend a
@@ -220,7 +201,7 @@ impl Rapids {
         to: Start,
         how: Moving,
     ) -> Result<Option<Moved>> {
-        Box::pin(moving::move_position(&self.connection, service, to, how)).await
+        Box::pin(seek::move_position(&self.connection, service, to, how)).await
     }
 
     /// Retires a service: removes its position, its consumer on the stream of replays, and what is
@@ -233,7 +214,7 @@ impl Rapids {
     /// [`Error::NotRetired`](crate::Error::NotRetired) while an instance answers or reads;
     /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn retire(&self, service: &str, how: Retiring) -> Result<Option<Retired>> {
-        Box::pin(retiring::retire(&self.connection, service, how)).await
+        Box::pin(retire::retire(&self.connection, service, how)).await
     }
 
     /// How many packets of a service may be unacknowledged over all its instances.

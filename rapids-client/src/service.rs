@@ -2,27 +2,22 @@
 //!
 //! Declares and starts; the work on the rapids is left to [`delivery`](crate::delivery).
 
-mod announcement;
 mod bundle;
 mod flow;
-mod running;
-mod signal;
+mod version;
 
 use std::collections::HashMap;
-use std::future::{Future, pending};
 
 use jiff::Timestamp;
 
-pub(crate) use announcement::Announcement;
-use announcement::is_version;
 pub use bundle::{Bundle, bundle};
-pub use signal::told_to_stop;
+use version::is_version;
 
 use crate::condition::Evaluation;
 use crate::config::Config;
 use crate::packet::Packet;
-use crate::rapids::Start;
 use crate::river::{River, Verdict};
+use crate::start::Start;
 use crate::{Error, Result};
 use flow::Flow;
 
@@ -129,6 +124,11 @@ impl Service {
         &self.name
     }
 
+    /// The version that it announces.
+    pub(crate) fn announced_version(&self) -> &str {
+        &self.version
+    }
+
     /// The rivers in the order of their declaration.
     pub fn rivers(&self) -> &[River] {
         &self.rivers
@@ -207,34 +207,6 @@ impl Service {
             return Ok(());
         }
         Err(Error::Definition { of: format!("service `{}`", self.name), faults })
-    }
-
-    /// Runs until the process is told to stop by SIGTERM or Ctrl-C, then finishes what runs,
-    /// hands back the rest, and returns. Waits for a server that is not there yet.
-    ///
-    /// Being told to stop is heard also while a reaction blocks the thread: only that reaction is
-    /// waited for then.
-    ///
-    /// # Errors
-    /// As for [`run_until`](Self::run_until).
-    pub async fn run(self) -> Result<()> {
-        self.check()?;
-        running::run(self, pending(), told_to_stop()).await
-    }
-
-    /// Runs until the future is ready. See [`run`](Self::run).
-    ///
-    /// Reactions run on the runtime of the caller; everything else on a thread of the library. A
-    /// runtime of one thread is the quickest, unless [`concurrency`](Self::concurrency) is to let
-    /// reactions that block or compute run at the same time.
-    ///
-    /// # Errors
-    /// [`Error::Definition`] before anything is touched; [`Error::Connect`] if the server turns
-    /// the service away, or does so for five minutes after a connection was lost;
-    /// [`Error::Stream`], [`Error::Position`], [`Error::NotPermitted`], [`Error::Server`].
-    pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<()> {
-        self.check()?;
-        running::run(self, shutdown, pending()).await
     }
 
     pub(crate) fn config(&self) -> &Config {

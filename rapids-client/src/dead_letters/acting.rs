@@ -14,7 +14,7 @@ use super::ledger::Record;
 use super::outbox::{Parcel, Undelivered};
 use super::replay::{Addressed, message_id};
 use super::{Action, DeadLetters, Deed, LetterId, Refusal, State, StoredLetter, replacement};
-use crate::jetstream::largest_message;
+use crate::jetstream::resource::largest_message;
 use crate::packet::Packet;
 use crate::{Error, Result};
 

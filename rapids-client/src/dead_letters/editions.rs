@@ -5,10 +5,10 @@
 
 use jiff::Timestamp;
 
-use super::{DeadLetter, LetterId, streams};
 use crate::Result;
 use crate::connection::Connection;
-use crate::rapids::timestamp;
+use crate::dead_letters::{DeadLetter, LetterId, streams};
+use crate::start::timestamp;
 
 /// Where the letter about a packet lies, or is to lie.
 pub(super) enum Place {

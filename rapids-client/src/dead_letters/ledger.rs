@@ -10,14 +10,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::OnceCell;
 
-use super::LetterId;
-use super::scan::{Scan, Selection};
-use super::state::{Action, State};
-use crate::bucket::Bucket;
 use crate::connection::Connection;
-use crate::jetstream::{Resource, info_of};
+use crate::dead_letters::LetterId;
+use crate::dead_letters::scan::{Scan, Selection};
+use crate::dead_letters::state::{Action, State};
+use crate::jetstream::bucket::Bucket;
+use crate::jetstream::ensure::info_of;
+use crate::jetstream::resource::Resource;
+use crate::jetstream::stored;
+use crate::jetstream::stored::Stored;
 use crate::names::{DEAD_LETTERS, LETTERS_BUCKET};
-use crate::stored::{self, Stored};
 use crate::{Error, Result};
 
 /// What was done with one letter.

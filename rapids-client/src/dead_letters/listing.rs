@@ -6,13 +6,13 @@ use async_nats::HeaderMap;
 use bytes::Bytes;
 use futures::StreamExt;
 
-use super::ledger::{Ledger, Record};
-use super::scan::{Scan, Selection};
-use super::stored::Message;
-use super::{Filter, LetterId, StoredLetter};
 use crate::connection::Connection;
+use crate::dead_letters::ledger::{Ledger, Record};
+use crate::dead_letters::scan::{Scan, Selection};
+use crate::dead_letters::stored::Message;
+use crate::dead_letters::{Filter, LetterId, StoredLetter};
 use crate::names::{DEAD_LETTER_PREFIX, DEAD_LETTERS};
-use crate::rapids::timestamp;
+use crate::start::timestamp;
 use crate::{Error, Result};
 
 /// Dead letters one after the other, oldest first, as they were when the listing began.

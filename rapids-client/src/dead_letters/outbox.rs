@@ -15,7 +15,7 @@ use super::scan::{Scan, Selection};
 use crate::backoff;
 use crate::connection::Connection;
 use crate::error::with_causes;
-use crate::jetstream::of_publish;
+use crate::jetstream::refusal::of_publish;
 use crate::names::{REPLAYS, STREAM, SUBJECT, replay_subject};
 use crate::{Error, Result};
 

@@ -6,11 +6,14 @@
 use async_nats::HeaderMap;
 use jiff::Timestamp;
 
-use super::LetterId;
-use super::headers::{FIRST, LETTER, PACKET_ID, RIVER, Reader, SEQUENCE, STORED, VERSION};
-use super::text::escape;
+use crate::dead_letters::LetterId;
+use crate::dead_letters::headers::{
+    FIRST, LETTER, PACKET_ID, RIVER, Reader, SEQUENCE, STORED, VERSION,
+};
+use crate::dead_letters::text::escape;
+use crate::jetstream::stored;
 use crate::names::REPLAYS;
-use crate::{Error, Result, stored};
+use crate::{Error, Result};
 
 /// The newest version of the headers that is read.
 const NEWEST: u64 = 1;

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 
 use crate::connection::Connection;
-use crate::rapids::Start;
+use crate::start::Start;
 use crate::{Error, Result};
 
 /// How long the next message may take before the server counts as gone.

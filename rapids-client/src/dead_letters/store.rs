@@ -7,13 +7,16 @@ use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
 use jiff::Timestamp;
 
-use super::editions::{Place, find};
-use super::{DeadLetter, LetterId};
 use crate::Result;
 use crate::connection::Connection;
-use crate::jetstream::{Resource, ensure, of_publish};
+use crate::dead_letters::editions::{Place, find};
+use crate::dead_letters::{DeadLetter, LetterId};
+use crate::jetstream::ensure::ensure;
+use crate::jetstream::refusal::of_publish;
+use crate::jetstream::resource::Resource;
+use crate::jetstream::stream;
 use crate::names::DEAD_LETTERS;
-use crate::rapids::{stream, timestamp};
+use crate::start::timestamp;
 
 /// The dead letters, for the services that write them.
 #[derive(Clone, Debug)]
@@ -111,7 +114,7 @@ mod tests {
     use super::*;
     use crate::dead_letters::letter::tests::letter;
     use crate::dead_letters::streams;
-    use crate::jetstream::info_of;
+    use crate::jetstream::ensure::info_of;
     use crate::rapids::Rapids;
     use crate::{Config, Error};
 

@@ -1,8 +1,8 @@
 //! The loop of a running service, on the library's own thread.
 //!
 //! Owns the state and waits for whatever happens next. What a delivery means is left to
-//! [`taking`](super::taking), what the end of a reaction means to [`turning`](super::turning), the
-//! end of it all to [`closing`](super::closing).
+//! [`taking`](crate::delivery::receive), what the end of a reaction means to [`turning`](crate::delivery::turn), the
+//! end of it all to [`closing`](crate::delivery::shutdown).
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -16,33 +16,35 @@ use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until, timeout};
 use tracing::{info, warn};
 
-use super::burials::Burials;
-use super::chores::Chores;
-use super::clearing::{Lone, Unmarked};
-use super::exclusive::{Kept, Tenure, kept};
-use super::forgeries::Forgeries;
-use super::handling::{Handling, Ran};
-use super::held::Held;
-use super::in_hand::InHand;
-use super::intake::Intake;
-use super::opening::Opened;
-use super::outcome::News;
-use super::place::{Feed, Place, Turn};
-use super::position::TakenUp;
-use super::pull::{Pull, Pulled};
-use super::schedule::Schedule;
-use super::suspects::{Clearance, Suspects};
-use super::taking::Recalled;
-use super::tally::Tally;
-use super::tickets::Tickets;
-use super::turning::Finished;
-use super::window::Window;
 use crate::Result;
+use crate::announcement::Announcement;
+use crate::delivery::acquire::TakenUp;
+use crate::delivery::counters::Counters;
+use crate::delivery::dead_letter_writer::DeadLetterWriter;
+use crate::delivery::forged::Forgeries;
+use crate::delivery::handling::{Handling, Ran};
+use crate::delivery::held::Held;
+use crate::delivery::in_flight::InHand;
+use crate::delivery::maintenance::Maintenance;
+use crate::delivery::maintenance::report::News;
+use crate::delivery::packet_source::PacketSource;
+use crate::delivery::publish_order::PublishOrder;
+use crate::delivery::pull_window::PullWindow;
+use crate::delivery::quarantine::clearing::{Lone, Unmarked};
+use crate::delivery::quarantine::{Clearance, Quarantine};
+use crate::delivery::receive::Recalled;
+use crate::delivery::schedule::Schedule;
+use crate::delivery::startup::Opened;
+use crate::delivery::turn::Finished;
+use crate::jetstream::pull::{Pull, Pulled};
+use crate::jetstream::sequence::{StreamName, StreamPlace, TurnId};
 use crate::matcher::Matcher;
 use crate::notices::Notices;
+use crate::position::active_lease::{ActiveLease, kept};
+use crate::position::renewal::Renewed;
 use crate::rapids::Rapids;
 use crate::river::River;
-use crate::service::{Announcement, Service};
+use crate::service::Service;
 
 /// How often lost requests are looked for.
 const WATCH: Duration = Duration::from_millis(250);
@@ -83,39 +85,39 @@ pub(crate) struct Engine {
     pub(super) rapids: Rapids,
     pub(super) matcher: Matcher,
     pub(super) handling: Rc<Handling>,
-    pub(super) suspects: Rc<Suspects>,
-    pub(super) burials: Rc<Burials>,
+    pub(super) suspects: Rc<Quarantine>,
+    pub(super) burials: Rc<DeadLetterWriter>,
     pub(super) announcement: Announcement,
-    pub(super) intake: Intake,
+    pub(super) intake: PacketSource,
     pub(super) replays: Pull,
     /// In exclusive delivery, what this instance holds as the active one.
-    pub(super) tenure: Option<Tenure>,
+    pub(super) tenure: Option<ActiveLease>,
     pub(super) held: Held,
-    pub(super) window: Window,
-    pub(super) tally: Tally,
+    pub(super) window: PullWindow,
+    pub(super) tally: Counters,
     pub(super) notices: Notices,
     /// Every packet that was delivered and that a river is still to handle.
-    pub(super) in_hand: BTreeMap<Place, InHand>,
+    pub(super) in_hand: BTreeMap<StreamPlace, InHand>,
     pub(super) schedule: Schedule,
     /// Packets that came again, while it is read what was written down of them.
     pub(super) recalling: FuturesUnordered<LocalBoxFuture<'static, Recalled>>,
-    pub(super) clearing: FuturesUnordered<LocalBoxFuture<'static, (Turn, Clearance)>>,
+    pub(super) clearing: FuturesUnordered<LocalBoxFuture<'static, (TurnId, Clearance)>>,
     pub(super) running: FuturesUnordered<LocalBoxFuture<'static, Ran>>,
     pub(super) unmarking: FuturesUnordered<LocalBoxFuture<'static, Unmarked>>,
     /// The permission to run alone, while it is given back.
     pub(super) freeing: FuturesUnordered<LocalBoxFuture<'static, ()>>,
     pub(super) finishing: FuturesUnordered<LocalBoxFuture<'static, Finished>>,
     /// Packets that are handed back once a note about them is saved.
-    pub(super) leaving: FuturesUnordered<LocalBoxFuture<'static, (Place, Option<Duration>)>>,
+    pub(super) leaving: FuturesUnordered<LocalBoxFuture<'static, (StreamPlace, Option<Duration>)>>,
     /// Forged packets of which something is still under way.
     pub(super) forged: Forgeries,
-    pub(super) chores: Chores,
+    pub(super) chores: Maintenance,
     /// For how long the server waits for an acknowledgement.
     ack_wait: Duration,
     /// The suspect that was cleared, until it has ended.
     pub(super) alone: Option<Lone>,
     /// The order of what is published, where reactions run one at a time.
-    pub(super) tickets: Tickets,
+    pub(super) tickets: PublishOrder,
     /// Whether no river needs anything beside its packet, so that turns may begin ahead.
     pub(super) begins_ahead: bool,
     /// How many letters could not be stored when it was looked at last.
@@ -145,7 +147,7 @@ impl Engine {
             held: Held::new(connection.client.clone(), done),
             schedule: Schedule::new(&limits, service.concurrency_limit()),
             suspects: opened.suspects,
-            chores: Chores::new(
+            chores: Maintenance::new(
                 connection,
                 name,
                 created,
@@ -155,8 +157,8 @@ impl Engine {
             ack_wait,
             burials: opened.burials,
             announcement: opened.announcement,
-            window: Window::new(service.concurrency_limit()),
-            tally: Tally::default(),
+            window: PullWindow::new(service.concurrency_limit()),
+            tally: Counters::default(),
             notices: Notices::default(),
             in_hand: BTreeMap::new(),
             recalling: FuturesUnordered::new(),
@@ -168,7 +170,7 @@ impl Engine {
             leaving: FuturesUnordered::new(),
             forged: Forgeries::default(),
             alone: None,
-            tickets: Tickets::default(),
+            tickets: PublishOrder::default(),
             begins_ahead: !service.remembers()
                 && service.rivers().iter().all(|river| !river.is_once()),
             unburied: 0,
@@ -219,11 +221,11 @@ impl Engine {
             let wake = self.schedule.wake(Instant::now());
             let progress = self.intake.progress();
             tokio::select! {
-                pulled = self.intake.next() => self.pulled(Feed::Rapids, pulled).await?,
-                pulled = self.replays.next() => self.pulled(Feed::Replays, pulled).await?,
+                pulled = self.intake.next() => self.pulled(StreamName::Rapids, pulled).await?,
+                pulled = self.replays.next() => self.pulled(StreamName::Replays, pulled).await?,
                 kept = kept(&mut self.tenure, progress) => match kept? {
-                    Kept::To(sequence) => self.intake.allow_to(sequence),
-                    Kept::Replaced => return Ok(Ended::Replaced),
+                    Renewed::To(sequence) => self.intake.allow_to(sequence),
+                    Renewed::Replaced => return Ok(Ended::Replaced),
                 },
                 Some(recalled) = self.recalling.next() => self.recalled(recalled).await,
                 Some((turn, clearance)) = self.clearing.next() => self.cleared(turn, clearance),
@@ -262,7 +264,7 @@ impl Engine {
     ///
     /// # Errors
     /// What ends the service.
-    async fn pulled(&mut self, feed: Feed, pulled: Pulled) -> Result<()> {
+    async fn pulled(&mut self, stream: StreamName, pulled: Pulled) -> Result<()> {
         let (mut next, mut taken) = (Some(pulled), 0);
         while let Some(pulled) = next {
             match pulled {
@@ -272,17 +274,17 @@ impl Engine {
                 Pulled::Ended => {}
                 Pulled::Doubtful(reason) => {
                     warn!("the server does not deliver: {reason}");
-                    self.doubt(feed, reason);
+                    self.doubt(stream, reason);
                 }
                 Pulled::Passed { from, to } => self.passed(from, to),
                 Pulled::Gone { from, to } => self.gone(from, to),
                 Pulled::Failed(error) => return Err(error),
             }
             taken += 1;
-            next = match feed {
+            next = match stream {
                 _ if taken == AT_ONCE => None,
-                Feed::Rapids => self.intake.ready(),
-                Feed::Replays => self.replays.ready(),
+                StreamName::Rapids => self.intake.ready(),
+                StreamName::Replays => self.replays.ready(),
             };
         }
         Ok(())
@@ -297,18 +299,18 @@ impl Engine {
 
     fn look_after_requests(&mut self) {
         if let Some(reason) = self.intake.lost() {
-            self.doubt(Feed::Rapids, reason.to_owned());
+            self.doubt(StreamName::Rapids, reason.to_owned());
         }
         self.announcement.show("delivery", self.intake.told());
         if let Some(reason) = self.replays.lost() {
-            self.doubt(Feed::Replays, reason.to_owned());
+            self.doubt(StreamName::Replays, reason.to_owned());
         }
     }
 
-    fn doubt(&mut self, feed: Feed, reason: String) {
-        match feed {
-            Feed::Rapids => self.chores.look_for_position(reason),
-            Feed::Replays => self.chores.look_for_replays(self.service.config().ack_wait),
+    fn doubt(&mut self, stream: StreamName, reason: String) {
+        match stream {
+            StreamName::Rapids => self.chores.look_for_position(reason),
+            StreamName::Replays => self.chores.look_for_replays(self.service.config().ack_wait),
         }
     }
 

@@ -10,41 +10,41 @@ use tokio::sync::oneshot;
 use tokio::time::{interval, sleep};
 use tracing::{error, warn};
 
-use super::desk::Desk;
-use super::exclusive::Permit;
-use super::ledger::{Claim, Claimed, Ledger, RENEWAL};
-use super::memories::Memories;
-use super::notes::Noted;
-use super::place::Turn;
-use super::reactor::{Job, Reacted};
-use super::tickets::Ticket;
-use super::unended::Unended;
-use crate::backoff;
+use crate::delivery::executor::queue::JobQueue;
+use crate::delivery::executor::{Job, Reacted};
+use crate::delivery::memory_step::MemorySteps;
+use crate::delivery::once::{Claim, Claimed, OnceLedger, RENEWAL};
+use crate::delivery::progress::SavedProgress;
+use crate::delivery::publish_order::PublishTurn;
+use crate::delivery::unended::Unended;
 use crate::error::with_causes;
+use crate::jetstream::outputs::{Outputs, SentOutputs};
+use crate::jetstream::publisher::Outgoing;
+use crate::jetstream::sequence::TurnId;
+use crate::jetstream::validity::LeaseValidity;
 use crate::memory::{MemoryKey, Record};
 use crate::notices::Notices;
 use crate::packet::Packet;
-use crate::rapids::{Outgoing, Outputs, SentOutputs};
 use crate::river::River;
-use crate::{Error, Result};
+use crate::{Error, Result, backoff};
 
 /// A reaction that is to run.
 pub(crate) struct Task {
-    pub(crate) turn: Turn,
+    pub(crate) turn: TurnId,
     pub(crate) river: Arc<River>,
     pub(crate) packet: Packet,
     /// Its place in the order of what is published, if there is one.
-    pub(crate) ticket: Option<Ticket>,
+    pub(crate) ticket: Option<PublishTurn>,
 }
 
 /// A reaction that has run.
 pub(crate) struct Ran {
-    pub(crate) turn: Turn,
+    pub(crate) turn: TurnId,
     /// Without the time that it waited for others.
     pub(crate) took: Duration,
     pub(crate) end: End,
     /// What was noted about the packet before it began, if anything was.
-    pub(crate) noted: Option<Noted>,
+    pub(crate) noted: Option<SavedProgress>,
 }
 
 /// How a reaction ended.
@@ -70,12 +70,12 @@ pub(crate) struct Sending {
 
 /// What handling needs of the service.
 pub(crate) struct Handling {
-    pub(crate) desk: Arc<Desk>,
+    pub(crate) desk: Arc<JobQueue>,
     /// Whether anything may be begun.
-    pub(crate) permit: Permit,
+    pub(crate) permit: LeaseValidity,
     pub(crate) outputs: Outputs,
-    pub(crate) memories: Option<Memories>,
-    pub(crate) ledger: Option<Ledger>,
+    pub(crate) memories: Option<MemorySteps>,
+    pub(crate) ledger: Option<OnceLedger>,
     pub(crate) notices: Notices,
 }
 
@@ -96,7 +96,7 @@ impl Handling {
         &self,
         river: &Arc<River>,
         packet: &Packet,
-        mut ticket: Option<Ticket>,
+        mut ticket: Option<PublishTurn>,
     ) -> Result<(Sending, Option<Duration>), Unended> {
         let (mut remembered, mut took) = (None, None);
         // What few reactions need makes large futures, and without boxes all would be as large.
@@ -127,7 +127,7 @@ impl Handling {
         river: &Arc<River>,
         packet: &Packet,
         key: &MemoryKey,
-        memories: &Memories,
+        memories: &MemorySteps,
     ) -> Result<Vec<Outgoing>, Unended> {
         let mut attempt = 0;
         loop {
@@ -159,7 +159,7 @@ impl Handling {
         &self,
         river: &Arc<River>,
         packet: &Packet,
-        ledger: &Ledger,
+        ledger: &OnceLedger,
     ) -> Result<Vec<Outgoing>, Unended> {
         let claim = ledger.claim(river.name(), packet).await;
         let claim = claim.map_err(|error| self.by_store(error))?;
@@ -192,7 +192,13 @@ impl Handling {
         }
     }
 
-    async fn renew(&self, ledger: &Ledger, claimed: &mut Claimed, river: &River, packet: &Packet) {
+    async fn renew(
+        &self,
+        ledger: &OnceLedger,
+        claimed: &mut Claimed,
+        river: &River,
+        packet: &Packet,
+    ) {
         let (river, packet) = (river.name(), packet.id());
         match ledger.renew(claimed).await {
             Ok(true) => {}
@@ -205,7 +211,7 @@ impl Handling {
     /// again.
     async fn complete(
         &self,
-        ledger: &Ledger,
+        ledger: &OnceLedger,
         mut claimed: Claimed,
         ran: ReactedOn,
     ) -> Result<Vec<Outgoing>, Unended> {

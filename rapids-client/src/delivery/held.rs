@@ -14,14 +14,14 @@ use async_nats::subject::Subject;
 use bytes::Bytes;
 use tracing::warn;
 
-use super::delivered::Delivered;
-use super::exclusive::Done;
-use super::place::{Feed, Place};
+use crate::jetstream::message::RawPacket;
+use crate::jetstream::sequence::{StreamName, StreamPlace};
+use crate::position::ack_set::AckSet;
 
 /// What is to become of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// Done with.
+pub(crate) enum AckAction {
+    /// AckSet with.
     Acknowledge,
     /// Again after this time.
     Again(Duration),
@@ -33,20 +33,20 @@ pub(crate) enum Fate {
 pub(crate) struct Held {
     client: Client,
     /// The subject that answers for each delivery, where one does.
-    answers: BTreeMap<Place, Option<Subject>>,
+    answers: BTreeMap<StreamPlace, Option<Subject>>,
     /// What is done, of the packets that nobody is answered for.
-    done: Rc<RefCell<Done>>,
+    done: Rc<RefCell<AckSet>>,
     /// Whether the position is gone that the packets of the rapids were delivered for.
     is_deserted: bool,
 }
 
 impl Held {
-    pub(crate) fn new(client: Client, done: Rc<RefCell<Done>>) -> Self {
+    pub(crate) fn new(client: Client, done: Rc<RefCell<AckSet>>) -> Self {
         Self { client, answers: BTreeMap::new(), done, is_deserted: false }
     }
 
     /// Whether a packet was done with before it was delivered.
-    pub(crate) fn is_done(&self, delivered: &Delivered) -> bool {
+    pub(crate) fn is_done(&self, delivered: &RawPacket) -> bool {
         delivered.answer.is_none() && self.done.borrow().contains(delivered.place.sequence)
     }
 
@@ -56,22 +56,22 @@ impl Held {
     }
 
     /// Takes charge of a delivery; `false` if the packet is in hand already, from an earlier one.
-    pub(crate) fn add(&mut self, delivered: &Delivered) -> bool {
+    pub(crate) fn add(&mut self, delivered: &RawPacket) -> bool {
         self.answers.insert(delivered.place, delivered.answer.clone()).is_none()
     }
 
     /// The packets in hand from one place to another.
-    pub(crate) fn between(&self, from: Place, to: Place) -> Vec<Place> {
+    pub(crate) fn between(&self, from: StreamPlace, to: StreamPlace) -> Vec<StreamPlace> {
         self.answers.range(from..=to).map(|(&place, _)| place).collect()
     }
 
     /// Whether a packet is in hand.
-    pub(crate) fn holds(&self, place: Place) -> bool {
+    pub(crate) fn holds(&self, place: StreamPlace) -> bool {
         self.answers.contains_key(&place)
     }
 
     /// Is done with a packet that is for nobody, without taking charge of it.
-    pub(crate) async fn skip(&self, delivered: Delivered) {
+    pub(crate) async fn skip(&self, delivered: RawPacket) {
         match delivered.answer {
             Some(answer) => self.answer(answer, AckKind::Ack.into()).await,
             None => self.done.borrow_mut().add(delivered.place.sequence),
@@ -89,24 +89,24 @@ impl Held {
     }
 
     /// Ends the charge. Unflushed: the connection writes it out with whatever follows.
-    pub(crate) async fn settle(&mut self, place: Place, fate: Fate) {
+    pub(crate) async fn settle(&mut self, place: StreamPlace, fate: AckAction) {
         let Some(answer) = self.answers.remove(&place) else {
             return;
         };
-        if self.is_deserted && place.feed == Feed::Rapids {
+        if self.is_deserted && place.stream == StreamName::Rapids {
             return;
         }
         let Some(answer) = answer else {
             // What is not done is begun again by whoever goes on from the record.
-            if fate == Fate::Acknowledge {
+            if fate == AckAction::Acknowledge {
                 self.done.borrow_mut().add(place.sequence);
             }
             return;
         };
         let kind = match fate {
-            Fate::Acknowledge => AckKind::Ack,
-            Fate::Again(wait) => AckKind::Nak(Some(wait)),
-            Fate::Release => AckKind::Nak(None),
+            AckAction::Acknowledge => AckKind::Ack,
+            AckAction::Again(wait) => AckKind::Nak(Some(wait)),
+            AckAction::Release => AckKind::Nak(None),
         };
         self.answer(answer, kind.into()).await;
     }
@@ -125,7 +125,7 @@ impl Held {
     /// Hands back everything at once.
     pub(crate) async fn release_all(&mut self) {
         while let Some((&place, _)) = self.answers.first_key_value() {
-            self.settle(place, Fate::Release).await;
+            self.settle(place, AckAction::Release).await;
         }
     }
 
@@ -134,7 +134,7 @@ impl Held {
     /// elsewhere would count as done.
     pub(crate) fn desert(&mut self) {
         self.is_deserted = true;
-        self.answers.retain(|place, _| place.feed == Feed::Replays);
+        self.answers.retain(|place, _| place.stream == StreamName::Replays);
     }
 
     pub(crate) fn is_deserted(&self) -> bool {

@@ -3,23 +3,25 @@
 //! Pure bookkeeping: time is passed in, and nothing runs here. Running the turns, and finding out
 //! whether a suspect may run, is left to the [`engine`](super::engine).
 
-mod lanes;
-mod lines;
+mod breaker;
+mod key_order;
+mod queues;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod tests;
+mod throttle;
 mod turns;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 #[cfg(test)]
-use super::breaker::Breaker;
-use super::place::{Place, Turn};
-use lanes::Lanes;
-use lines::Lines;
-use turns::{State, Turns};
+use crate::delivery::schedule::breaker::Breaker;
+use crate::delivery::schedule::key_order::KeyOrder;
+use crate::delivery::schedule::queues::Queues;
+use crate::delivery::schedule::turns::{State, Turns};
+use crate::jetstream::sequence::{StreamPlace, TurnId};
 
 /// The turns of the packets in hand.
 ///
@@ -30,11 +32,11 @@ use turns::{State, Turns};
 pub(crate) struct Schedule {
     concurrency: usize,
     turns: Turns,
-    lines: Lines,
-    lanes: Lanes,
-    later: BTreeSet<(Instant, Turn)>,
+    lines: KeyOrder,
+    lanes: Queues,
+    later: BTreeSet<(Instant, TurnId)>,
     /// The one suspect that is being cleared, or is and waits, or runs.
-    suspect: Option<Turn>,
+    suspect: Option<TurnId>,
     running: usize,
     ended: usize,
 }
@@ -42,15 +44,15 @@ pub(crate) struct Schedule {
 /// What to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
-    Run(Turn),
+    Run(TurnId),
     /// Find out whether this suspect may run; then say `cleared`, `postpone` or `done`.
-    Clear(Turn),
+    Clear(TurnId),
     Wait,
 }
 
 /// What the end of a reaction tells of its river's health.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum Health {
     Success,
     Failure,
     /// Nothing.
@@ -72,8 +74,8 @@ impl Schedule {
         Self {
             concurrency: concurrency.max(1),
             turns: Turns::default(),
-            lines: Lines::default(),
-            lanes: Lanes::new(rivers),
+            lines: KeyOrder::default(),
+            lanes: Queues::new(rivers),
             later: BTreeSet::new(),
             suspect: None,
             running: 0,
@@ -91,7 +93,7 @@ impl Schedule {
     /// no river is to run on, is not taken in.
     pub(crate) fn add(
         &mut self,
-        place: Place,
+        place: StreamPlace,
         key: Option<String>,
         rivers: impl IntoIterator<Item = usize>,
         suspect: bool,
@@ -156,7 +158,7 @@ impl Schedule {
     }
 
     /// The suspect may run: alone, as soon as nothing else does.
-    pub(crate) fn cleared(&mut self, turn: Turn) {
+    pub(crate) fn cleared(&mut self, turn: TurnId) {
         if self.turns.state(turn) == Some(State::Clearing) {
             self.turns.set(turn, State::Cleared);
         }
@@ -164,7 +166,7 @@ impl Schedule {
 
     /// The suspect that was to be cleared will not run, and is none any more. What becomes of the
     /// turn is still to be told, as after [`ended`](Self::ended).
-    pub(crate) fn decided(&mut self, turn: Turn) {
+    pub(crate) fn decided(&mut self, turn: TurnId) {
         if self.turns.state(turn) != Some(State::Clearing) {
             return;
         }
@@ -178,7 +180,7 @@ impl Schedule {
 
     /// A turn that was begun or to be cleared did not run, which is no attempt: again at this
     /// time. A suspect remains one. A turn that waits does so until this time then.
-    pub(crate) fn postpone(&mut self, turn: Turn, until: Instant) {
+    pub(crate) fn postpone(&mut self, turn: TurnId, until: Instant) {
         let Some(state) = self.turns.state(turn) else { return };
         self.free(turn);
         match state {
@@ -190,7 +192,7 @@ impl Schedule {
     /// The reaction of a running turn has ended: its slot is free, the breaker hears of it. The
     /// turn itself stays open until [`again`](Self::again) or [`done`](Self::done). A suspect is
     /// none any more: it ended.
-    pub(crate) fn ended(&mut self, turn: Turn, how: Told, now: Instant) -> Option<BreakerNews> {
+    pub(crate) fn ended(&mut self, turn: TurnId, how: Health, now: Instant) -> Option<BreakerNews> {
         let part = self.turns.part(turn)?;
         if part.state != State::Running {
             return None;
@@ -204,13 +206,13 @@ impl Schedule {
     }
 
     /// A turn that has ended is to run again at this time.
-    pub(crate) fn again(&mut self, turn: Turn, at: Instant) {
+    pub(crate) fn again(&mut self, turn: TurnId, at: Instant) {
         self.postpone(turn, at);
     }
 
     /// The river is done with the packet. True if no river needs the packet any more; it is
     /// forgotten then, and its successor by key may run.
-    pub(crate) fn done(&mut self, turn: Turn) -> bool {
+    pub(crate) fn done(&mut self, turn: TurnId) -> bool {
         self.free(turn);
         let whole = self.turns.end(turn);
         if whole {
@@ -220,13 +222,13 @@ impl Schedule {
     }
 
     /// How many turns of a packet are not done.
-    pub(crate) fn turns(&self, place: Place) -> usize {
+    pub(crate) fn turns(&self, place: StreamPlace) -> usize {
         self.turns.of(place).len()
     }
 
     /// Takes out a packet of which no turn is running, or ended with its further way untold. True
     /// if it was taken out.
-    pub(crate) fn remove(&mut self, place: Place) -> bool {
+    pub(crate) fn remove(&mut self, place: StreamPlace) -> bool {
         let turns = self.turns.of(place);
         let busy = |state| matches!(state, Some(State::Running | State::Ended));
         if turns.is_empty() || turns.iter().any(|&turn| busy(self.turns.state(turn))) {
@@ -269,7 +271,7 @@ impl Schedule {
     }
 
     /// Takes a turn out of what it is in; the next state is still to be set.
-    fn free(&mut self, turn: Turn) {
+    fn free(&mut self, turn: TurnId) {
         let Some(part) = self.turns.part(turn) else { return };
         match part.state {
             State::Behind(_) => {}
@@ -287,7 +289,7 @@ impl Schedule {
     }
 
     /// Lets the next packet of the same key follow one of which nothing is left.
-    fn forget(&mut self, place: Place) {
+    fn forget(&mut self, place: StreamPlace) {
         let key = self.turns.forget(place);
         if let Some(successor) = key.and_then(|key| self.lines.leave(&key, place)) {
             self.let_in(successor);
@@ -295,7 +297,7 @@ impl Schedule {
     }
 
     /// Begins with a packet that is current for its key, or has none.
-    fn let_in(&mut self, place: Place) {
+    fn let_in(&mut self, place: StreamPlace) {
         for turn in self.turns.of(place) {
             match self.turns.state(turn) {
                 Some(State::Behind(Some(at))) => self.make_wait(turn, at),
@@ -304,12 +306,12 @@ impl Schedule {
         }
     }
 
-    fn make_wait(&mut self, turn: Turn, until: Instant) {
+    fn make_wait(&mut self, turn: TurnId, until: Instant) {
         self.turns.set(turn, State::Later(until));
         self.later.insert((until, turn));
     }
 
-    fn make_ready(&mut self, turn: Turn) {
+    fn make_ready(&mut self, turn: TurnId) {
         if let Some(part) = self.turns.part(turn) {
             part.state = State::Ready;
             self.lanes.enter(turn, part.suspect);

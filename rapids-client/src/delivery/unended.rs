@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::handling::{End, LATER};
 use crate::Error;
+use crate::delivery::handling::{End, LATER};
 use crate::memory::Crowded;
 
 /// Why a reaction did not come to its end.

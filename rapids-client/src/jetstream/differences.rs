@@ -2,7 +2,7 @@
 
 /// The settings that differ, one sentence each.
 #[derive(Default)]
-pub(super) struct Differences(Vec<String>);
+pub(crate) struct Differences(Vec<String>);
 
 impl Differences {
     pub(super) fn compare<T: PartialEq + std::fmt::Debug>(
@@ -28,6 +28,6 @@ impl Differences {
 }
 
 /// The server's several ways to say "no limit" as one.
-pub(super) fn limit(value: i64) -> i64 {
+pub(crate) fn limit(value: i64) -> i64 {
     if value <= 0 { -1 } else { value }
 }

@@ -141,7 +141,7 @@ pub(crate) fn limit(
 }
 
 /// A limit in words, also where this user may not know it.
-pub(super) fn known(limit: Option<u64>, of: &str) -> String {
+pub(crate) fn known(limit: Option<u64>, of: &str) -> String {
     limit.map_or_else(|| format!("no more {of}"), |limit| format!("{limit} {of}"))
 }
 

@@ -16,10 +16,10 @@ use crate::names::{
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// How long the server recognises the id of a packet that it has seen.
-pub(super) const DUPLICATE_WINDOW: Duration = Duration::from_secs(600);
+pub(crate) const DUPLICATE_WINDOW: Duration = Duration::from_secs(600);
 
 /// How long a replay that is sent again is recognised.
-pub(super) const REPLAY_WINDOW: Duration = DAY;
+pub(crate) const REPLAY_WINDOW: Duration = DAY;
 
 /// How long letters and replays are kept.
 const LETTERS_AGE: Duration = Duration::from_secs(90 * 86_400);
@@ -33,10 +33,10 @@ const DEAD_LETTER_HEADROOM: usize = 64 * 1024;
 
 /// Under this key the rapids note the largest message as the bus set it; another one is the
 /// operator's choice.
-pub(super) const OWN_LIMIT: &str = "rapids.max_msg_size";
+pub(crate) const OWN_LIMIT: &str = "rapids.max_msg_size";
 
 /// What the bus set before it noted that, on a server of the usual largest payload.
-pub(super) const FORMER_LIMIT: i32 = 983_040;
+pub(crate) const FORMER_LIMIT: i32 = 983_040;
 
 /// The bytes of the largest packet where the server takes messages of so many.
 pub(crate) fn largest_message(max_payload: usize) -> usize {
@@ -59,7 +59,7 @@ pub(crate) struct Resource {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Rapids,
     DeadLetters,
     Replays,
@@ -227,12 +227,12 @@ fn bucket(name: &str, description: &str, max_age: Duration) -> Resource {
 }
 
 /// The server refuses a window that outlasts the messages.
-pub(super) fn within(window: Duration, max_age: Duration) -> Duration {
+pub(crate) fn within(window: Duration, max_age: Duration) -> Duration {
     window.min(lasts(max_age))
 }
 
 /// An age in which zero is for good, to be compared.
-pub(super) fn lasts(max_age: Duration) -> Duration {
+pub(crate) fn lasts(max_age: Duration) -> Duration {
     if max_age.is_zero() { Duration::MAX } else { max_age }
 }
 

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Floors, MemoryKey};
+use crate::jetstream::stored::Stored;
+use crate::memory::{Floors, MemoryKey};
 use crate::packet::Packet;
-use crate::stored::Stored;
 
 /// Packet ids kept per river however old they are, against a publisher that repeats itself.
 const IDS_KEPT: usize = 64;

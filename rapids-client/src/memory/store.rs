@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::{MemoryKey, Record};
-use crate::bucket::Bucket;
 use crate::connection::Connection;
-use crate::jetstream::Resource;
+use crate::jetstream::bucket::Bucket;
+use crate::jetstream::resource::Resource;
+use crate::memory::{MemoryKey, Record};
 use crate::names::memory_bucket;
 use crate::{Error, Result};
 

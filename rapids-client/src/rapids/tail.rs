@@ -12,14 +12,13 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use tracing::warn;
 
-use super::start::{Start, timestamp};
-use super::stream;
-use crate::backoff;
 use crate::connection::Connection;
 use crate::error::with_causes;
+use crate::jetstream::stream;
 use crate::names::STREAM;
 use crate::packet::{Arrival, Packet};
-use crate::{Error, Result};
+use crate::start::{Start, timestamp};
+use crate::{Error, Result, backoff};
 
 const ACTION: &str = "watch the rapids";
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::*;
-use crate::delivery::place::Feed;
+use crate::jetstream::sequence::StreamName;
 
 const RIVERS: [(Option<f64>, u32); 4] = [(None, 0), (Some(40.0), 0), (None, 3), (Some(200.0), 2)];
 const CONCURRENCY: usize = 4;
@@ -14,12 +14,12 @@ struct World {
     now: Instant,
     schedule: Schedule,
     next_sequence: u64,
-    keys: HashMap<Place, Option<u64>>,
-    suspects: BTreeMap<Turn, bool>,
-    clearing: Vec<Turn>,
-    cleared: Option<Turn>,
-    running: Vec<Turn>,
-    ended: Vec<Turn>,
+    keys: HashMap<StreamPlace, Option<u64>>,
+    suspects: BTreeMap<TurnId, bool>,
+    clearing: Vec<TurnId>,
+    cleared: Option<TurnId>,
+    running: Vec<TurnId>,
+    ended: Vec<TurnId>,
     finished: usize,
 }
 
@@ -55,18 +55,18 @@ impl World {
 
     fn arrive(&mut self) {
         let random = &mut self.random;
-        let feed = if random.u8(0..10) == 0 { Feed::Replays } else { Feed::Rapids };
+        let feed = if random.u8(0..10) == 0 { StreamName::Replays } else { StreamName::Rapids };
         // Not always in order: packets are delivered again.
         let sequence = self.next_sequence + random.u64(0..2) * 5_000;
         self.next_sequence += 1;
-        let place = Place { feed, sequence };
+        let place = StreamPlace { stream: feed, sequence };
         let mut rivers: Vec<_> = (0..RIVERS.len()).filter(|_| random.bool()).collect();
         rivers.push(random.usize(0..RIVERS.len()));
         let key = random.bool().then(|| random.u64(0..5));
         let suspect = random.u8(0..8) == 0;
         self.schedule.add(place, key.map(|key| key.to_string()), rivers.clone(), suspect);
         if self.keys.insert(place, key).is_none() {
-            let turns = rivers.into_iter().map(|river| (Turn { place, river }, suspect));
+            let turns = rivers.into_iter().map(|river| (TurnId { place, river }, suspect));
             self.suspects.extend(turns);
         }
     }
@@ -114,9 +114,9 @@ impl World {
             return;
         }
         let how = match self.random.u8(0..10) {
-            0..=4 => Told::Success,
-            5 => Told::Neutral,
-            _ => Told::Failure,
+            0..=4 => Health::Success,
+            5 => Health::Neutral,
+            _ => Health::Failure,
         };
         self.schedule.ended(turn, how, self.now);
         self.suspects.insert(turn, false);
@@ -136,7 +136,7 @@ impl World {
         }
     }
 
-    fn finish(&mut self, turn: Turn) {
+    fn finish(&mut self, turn: TurnId) {
         self.suspects.remove(&turn);
         self.finished += 1;
         let last = !self.suspects.keys().any(|open| open.place == turn.place);
@@ -145,7 +145,7 @@ impl World {
 
     fn remove(&mut self) {
         let nth = self.random.usize(0..20);
-        let Some(&Turn { place, .. }) = self.suspects.keys().nth(nth) else { return };
+        let Some(&TurnId { place, .. }) = self.suspects.keys().nth(nth) else { return };
         let busy = self.running.iter().chain(&self.ended).any(|turn| turn.place == place);
         assert_eq!(self.schedule.remove(place), !busy);
         if !busy {

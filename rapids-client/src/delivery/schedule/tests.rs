@@ -1,16 +1,16 @@
 //! The rules of the schedule, one by one.
 
 use super::*;
-use crate::delivery::place::Feed;
+use crate::jetstream::sequence::StreamName;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn place(sequence: u64) -> Place {
-    Place { feed: Feed::Rapids, sequence }
+fn place(sequence: u64) -> StreamPlace {
+    StreamPlace { stream: StreamName::Rapids, sequence }
 }
 
-fn turn(sequence: u64, river: usize) -> Turn {
-    Turn { place: place(sequence), river }
+fn turn(sequence: u64, river: usize) -> TurnId {
+    TurnId { place: place(sequence), river }
 }
 
 fn free_rivers(count: usize, concurrency: usize) -> Schedule {
@@ -26,8 +26,8 @@ fn run(turns: impl IntoIterator<Item = (u64, usize)>) -> Vec<Next> {
     turns.into_iter().map(|(sequence, river)| Next::Run(turn(sequence, river))).collect()
 }
 
-fn finish(schedule: &mut Schedule, turn: Turn, now: Instant) -> bool {
-    schedule.ended(turn, Told::Success, now);
+fn finish(schedule: &mut Schedule, turn: TurnId, now: Instant) -> bool {
+    schedule.ended(turn, Health::Success, now);
     schedule.done(turn)
 }
 
@@ -42,9 +42,9 @@ fn the_smallest_turns_run_first_and_no_more_than_there_are_slots() {
     let mut schedule = free_rivers(2, 3);
     schedule.add(place(8), None, [1, 0], false);
     schedule.add(place(7), None, [1], false);
-    let replay = Place { feed: Feed::Replays, sequence: 900 };
+    let replay = StreamPlace { stream: StreamName::Replays, sequence: 900 };
     schedule.add(replay, None, [0], false);
-    let first = Next::Run(Turn { place: replay, river: 0 });
+    let first = Next::Run(TurnId { place: replay, river: 0 });
     assert_eq!(all(&mut schedule, now), [vec![first], run([(7, 1), (8, 0)])].concat());
     assert_eq!(counts(&schedule), (0, 1, 3));
     assert!(finish(&mut schedule, turn(7, 1), now));
@@ -61,7 +61,7 @@ fn a_slot_is_free_once_the_reaction_has_ended() {
     schedule.add(place(2), None, [0], false);
     assert_eq!(all(&mut schedule, now), run([(1, 0)]));
     assert_eq!(schedule.wake(now), None);
-    assert_eq!(schedule.ended(turn(1, 0), Told::Success, now), None);
+    assert_eq!(schedule.ended(turn(1, 0), Health::Success, now), None);
     assert_eq!(all(&mut schedule, now), run([(2, 0)]));
     assert_eq!(counts(&schedule), (0, 0, 1));
     assert!(schedule.done(turn(1, 0)));
@@ -74,7 +74,7 @@ fn a_river_that_retries_holds_up_no_other() {
     schedule.add(place(1), None, [0, 1], false);
     schedule.add(place(2), None, [0], false);
     assert_eq!(all(&mut schedule, now), run([(1, 0)]));
-    schedule.ended(turn(1, 0), Told::Failure, now);
+    schedule.ended(turn(1, 0), Health::Failure, now);
     schedule.again(turn(1, 0), now + SECOND);
     assert_eq!(all(&mut schedule, now), run([(1, 1)]));
     assert!(!finish(&mut schedule, turn(1, 1), now));
@@ -97,7 +97,7 @@ fn packets_of_one_key_run_one_after_the_other() {
     assert_eq!(all(&mut schedule, now), run([(5, 0), (5, 1), (6, 0)]));
     assert_eq!(counts(&schedule), (2, 0, 3));
     assert!(!finish(&mut schedule, turn(5, 0), now));
-    schedule.ended(turn(5, 1), Told::Failure, now);
+    schedule.ended(turn(5, 1), Health::Failure, now);
     schedule.again(turn(5, 1), now + SECOND);
     assert_eq!(all(&mut schedule, now), [], "also while one of them is tried again");
     assert_eq!(all(&mut schedule, now + SECOND), run([(5, 1)]));
@@ -140,7 +140,7 @@ fn broken(packets: u64, now: Instant) -> Schedule {
     let mut schedule = Schedule::new(&[(None, 1), (None, 0)], 2);
     (1..=packets).for_each(|sequence| schedule.add(place(sequence), None, [0], false));
     assert_eq!(schedule.next(now), Next::Run(turn(1, 0)));
-    let news = schedule.ended(turn(1, 0), Told::Failure, now);
+    let news = schedule.ended(turn(1, 0), Health::Failure, now);
     assert_eq!(news, Some(BreakerNews::Opened(SECOND, 1)));
     schedule.again(turn(1, 0), now);
     assert_eq!(schedule.next(now), Next::Wait);
@@ -158,7 +158,7 @@ fn behind_an_open_breaker_one_trial_runs_and_its_success_lets_all_through() {
     assert_eq!(all(&mut schedule, now + SECOND), run([(2, 0)]));
     assert!(finish(&mut schedule, turn(9, 1), now));
     assert_eq!(schedule.wake(now + SECOND), None, "only the end of the trial helps");
-    let news = schedule.ended(turn(2, 0), Told::Success, now);
+    let news = schedule.ended(turn(2, 0), Health::Success, now);
     assert_eq!(news, Some(BreakerNews::Closed));
     assert_eq!(counts(&schedule), (0, 2, 0));
     assert_eq!(all(&mut schedule, now), run([(1, 0), (3, 0)]));
@@ -174,7 +174,7 @@ fn each_trial_is_another_turn() {
         let now = schedule.wake(start).unwrap();
         let Next::Run(trial) = schedule.next(now) else { panic!() };
         tried.push(trial.place.sequence);
-        assert!(schedule.ended(trial, Told::Failure, now).is_some());
+        assert!(schedule.ended(trial, Health::Failure, now).is_some());
         schedule.again(trial, start);
     }
     assert_eq!(tried, [2, 3, 1, 2, 3, 1]);
@@ -187,7 +187,7 @@ fn a_trial_that_says_nothing_is_followed_by_another_at_once() {
     let mut schedule = broken(3, now);
     let due = now + SECOND;
     assert_eq!(all(&mut schedule, due), run([(2, 0)]));
-    assert_eq!(schedule.ended(turn(2, 0), Told::Neutral, due), None);
+    assert_eq!(schedule.ended(turn(2, 0), Health::Neutral, due), None);
     assert!(schedule.done(turn(2, 0)));
     assert_eq!(all(&mut schedule, due), run([(3, 0)]));
     schedule.postpone(turn(3, 0), due + SECOND);
@@ -200,12 +200,12 @@ fn a_late_result_is_not_taken_for_that_of_the_trial() {
     let mut schedule = Schedule::new(&[(None, 1)], 3);
     (1..=4).for_each(|sequence| schedule.add(place(sequence), None, [0], false));
     assert_eq!(all(&mut schedule, now), run([(1, 0), (2, 0), (3, 0)]));
-    assert!(schedule.ended(turn(1, 0), Told::Failure, now).is_some());
+    assert!(schedule.ended(turn(1, 0), Health::Failure, now).is_some());
     assert_eq!(all(&mut schedule, now + SECOND), run([(4, 0)]));
-    assert_eq!(schedule.ended(turn(2, 0), Told::Success, now + SECOND), None);
-    assert_eq!(schedule.ended(turn(3, 0), Told::Failure, now + SECOND), None);
+    assert_eq!(schedule.ended(turn(2, 0), Health::Success, now + SECOND), None);
+    assert_eq!(schedule.ended(turn(3, 0), Health::Failure, now + SECOND), None);
     assert!(!schedule.breaker(0).is_closed());
-    let news = schedule.ended(turn(4, 0), Told::Failure, now + SECOND);
+    let news = schedule.ended(turn(4, 0), Health::Failure, now + SECOND);
     assert_eq!(news, Some(BreakerNews::Opened(2 * SECOND, 2)));
 }
 
@@ -239,7 +239,7 @@ fn a_suspect_is_cleared_while_others_go_on_and_then_runs_alone() {
     assert_eq!(all(&mut schedule, now), [], "nothing new begins, a slot or not");
     assert!(finish(&mut schedule, turn(4, 0), now));
     assert_eq!(all(&mut schedule, now), run([(1, 0)]));
-    schedule.ended(turn(1, 0), Told::Failure, now);
+    schedule.ended(turn(1, 0), Health::Failure, now);
     schedule.again(turn(1, 0), now);
     let rest = [run([(1, 0)]), vec![Next::Clear(turn(3, 0))], run([(5, 0)])].concat();
     assert_eq!(all(&mut schedule, now), rest, "it ended, so it is no suspect any more");
@@ -306,7 +306,7 @@ fn a_packet_is_removed_unless_something_of_it_is_under_way() {
     schedule.add(place(3), Some("k".to_owned()), [0], false);
     assert_eq!(all(&mut schedule, now), run([(1, 0)]));
     assert!(!schedule.remove(place(1)));
-    schedule.ended(turn(1, 0), Told::Failure, now);
+    schedule.ended(turn(1, 0), Health::Failure, now);
     assert!(!schedule.remove(place(1)));
     schedule.again(turn(1, 0), now + SECOND);
     assert!(schedule.remove(place(2)), "one behind another");
@@ -340,8 +340,8 @@ fn what_is_not_in_hand_is_ignored() {
     schedule.cleared(stranger);
     schedule.postpone(stranger, now);
     schedule.again(turn(2, 1), now);
-    assert_eq!(schedule.ended(stranger, Told::Failure, now), None);
-    assert_eq!(schedule.ended(turn(2, 0), Told::Failure, now), None, "it does not run");
+    assert_eq!(schedule.ended(stranger, Health::Failure, now), None);
+    assert_eq!(schedule.ended(turn(2, 0), Health::Failure, now), None, "it does not run");
     assert!(!schedule.done(stranger) && !schedule.done(turn(2, 7)));
     assert!(!schedule.remove(place(1)));
     assert_eq!(counts(&schedule), (0, 1, 0));

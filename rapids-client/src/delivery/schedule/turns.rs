@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use crate::delivery::place::{Place, Turn};
+use crate::jetstream::sequence::{StreamPlace, TurnId};
 
 /// Every turn that is not done.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
-    packets: HashMap<Place, InHand>,
+    packets: HashMap<StreamPlace, InHand>,
     len: usize,
 }
 
@@ -47,7 +47,7 @@ impl Turns {
     /// Takes in a packet, as if it were behind another one.
     pub(super) fn insert(
         &mut self,
-        place: Place,
+        place: StreamPlace,
         key: Option<String>,
         rivers: impl IntoIterator<Item = usize>,
         suspect: bool,
@@ -58,7 +58,7 @@ impl Turns {
         self.packets.insert(place, InHand { key, parts });
     }
 
-    pub(super) fn holds(&self, place: Place) -> bool {
+    pub(super) fn holds(&self, place: StreamPlace) -> bool {
         self.packets.contains_key(&place)
     }
 
@@ -68,29 +68,29 @@ impl Turns {
     }
 
     /// Those of one packet; none if it is not in hand.
-    pub(super) fn of(&self, place: Place) -> Vec<Turn> {
+    pub(super) fn of(&self, place: StreamPlace) -> Vec<TurnId> {
         let parts = self.packets.get(&place).into_iter().flat_map(|packet| &packet.parts);
-        parts.map(|part| Turn { place, river: part.river }).collect()
+        parts.map(|part| TurnId { place, river: part.river }).collect()
     }
 
-    pub(super) fn part(&mut self, turn: Turn) -> Option<&mut Part> {
+    pub(super) fn part(&mut self, turn: TurnId) -> Option<&mut Part> {
         let packet = self.packets.get_mut(&turn.place)?;
         packet.parts.iter_mut().find(|part| part.river == turn.river)
     }
 
-    pub(super) fn state(&self, turn: Turn) -> Option<State> {
+    pub(super) fn state(&self, turn: TurnId) -> Option<State> {
         let packet = self.packets.get(&turn.place)?;
         packet.parts.iter().find(|part| part.river == turn.river).map(|part| part.state)
     }
 
-    pub(super) fn set(&mut self, turn: Turn, state: State) {
+    pub(super) fn set(&mut self, turn: TurnId, state: State) {
         if let Some(part) = self.part(turn) {
             part.state = state;
         }
     }
 
     /// Strikes out a turn. True if that was the last one of its packet.
-    pub(super) fn end(&mut self, turn: Turn) -> bool {
+    pub(super) fn end(&mut self, turn: TurnId) -> bool {
         let Some(packet) = self.packets.get_mut(&turn.place) else { return false };
         let before = packet.parts.len();
         packet.parts.retain(|part| part.river != turn.river);
@@ -99,7 +99,7 @@ impl Turns {
     }
 
     /// Forgets a packet of which no turn is left, and tells its order key.
-    pub(super) fn forget(&mut self, place: Place) -> Option<String> {
+    pub(super) fn forget(&mut self, place: StreamPlace) -> Option<String> {
         self.packets.remove(&place)?.key
     }
 }

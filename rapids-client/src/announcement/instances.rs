@@ -1,0 +1,113 @@
+//! Who is on the rapids: the services that answer the NATS service API.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_nats::service::Info;
+use bytes::Bytes;
+use futures::StreamExt;
+use tokio::time::{Instant, timeout_at};
+
+use crate::Result;
+use crate::connection::Connection;
+use crate::names::{ON_RAPIDS, RULES, STATE};
+use crate::river::{River, Rules};
+
+/// One running instance of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Announced {
+    /// The service's name.
+    pub name: String,
+    /// The instance's id.
+    pub id: String,
+    /// The service's version.
+    pub version: String,
+    /// Each river with its conditions as an expression, and `<river>.requires` with its
+    /// requirements: for people. Tools take [`rules`](Self::rules).
+    pub rivers: BTreeMap<String, String>,
+    /// The rules of each river, clause by clause, in the order of declaration.
+    pub rules: Vec<Rules>,
+    /// What is true of the instance at the moment, such as `paused` with the reason, or
+    /// `<river>.breaker`. Empty as long as all is well.
+    pub facts: BTreeMap<String, String>,
+}
+
+impl Announced {
+    /// The river of this name, without its reaction: to judge packets as the service does, and to
+    /// explain why.
+    ///
+    /// ```no_run
+    /// # async fn example(rapids: rapids_client::Rapids) -> rapids_client::Result<()> {
+    /// use rapids_client::Packet;
+    /// use std::time::Duration;
+    ///
+    /// let packet = Packet::event("order_placed");
+    /// for service in rapids.services(Duration::from_secs(1)).await? {
+    ///     if let Some(river) = service.river("charge") {
+    ///         println!("{}", river.explain(&packet));
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn river(&self, name: &str) -> Option<River> {
+        let rules = self.rules.iter().find(|rules| rules.name == name)?;
+        Some(River::from_rules(rules.clone()))
+    }
+
+    /// Reads what an instance says of itself; `None` if it is not on the rapids.
+    fn read(info: Info) -> Option<Self> {
+        let Info { name, id, version, mut metadata, .. } = info;
+        metadata.remove(ON_RAPIDS)?;
+        let rules = metadata.remove(RULES);
+        let (mut rivers, mut facts) = (BTreeMap::new(), BTreeMap::new());
+        for (key, value) in metadata {
+            match key.strip_prefix(STATE) {
+                Some(fact) => facts.insert(fact.to_owned(), value),
+                None => rivers.insert(key, value),
+            };
+        }
+        // A service of another version may have rules that this one cannot read.
+        let rules = rules.and_then(|rules| serde_json::from_str(&rules).ok()).unwrap_or_default();
+        Some(Self { name, id, version, rivers, rules, facts })
+    }
+}
+
+/// Asks who is there, and listens this long for answers.
+pub(crate) async fn ask(connection: &Connection, wait: Duration) -> Result<Vec<Announced>> {
+    ask_on(connection, "$SRV.INFO", wait).await
+}
+
+/// As [`ask`], for the instances of one service.
+pub(crate) async fn instances_of(
+    connection: &Connection,
+    service: &str,
+    wait: Duration,
+) -> Result<Vec<Announced>> {
+    ask_on(connection, &format!("$SRV.INFO.{service}"), wait).await
+}
+
+async fn ask_on(connection: &Connection, subject: &str, wait: Duration) -> Result<Vec<Announced>> {
+    let deadline = Instant::now() + wait;
+    let client = &connection.client;
+    let inbox = client.new_inbox();
+    let action = "ask for the services";
+    let mut answers = connection.attempt(action, &inbox, client.subscribe(inbox.clone())).await?;
+    let since = Instant::now().into_std();
+    let asking = client.publish_with_reply(subject.to_owned(), inbox.clone(), Bytes::new());
+    connection.attempt(action, subject, asking).await?;
+    let mut announced = Vec::new();
+    while let Ok(Some(answer)) = timeout_at(deadline, answers.next()).await {
+        // Other programs answer here too, and nobody at all is an answer of its own.
+        let info = serde_json::from_slice(&answer.payload).ok();
+        announced.extend(info.and_then(Announced::read));
+    }
+    // A refusal comes after the question was handed over, and instead of answers.
+    if let Some(refusal) = connection.refusal(subject, since) {
+        return Err(refusal);
+    }
+    announced.sort_by(|one, two| (&one.name, &one.id).cmp(&(&two.name, &two.id)));
+    Ok(announced)
+}

@@ -1,0 +1,189 @@
+//! Packets of which the stream stores all or none: an atomic batch
+//! ([ADR-50](https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-50.md)).
+//!
+//! The server keeps the messages of a batch aside until the last one, which alone is answered, and
+//! stores them then, one behind the other. A batch with an id that the stream knows is refused as a
+//! whole; its packets are then published one by one, so that each is stored or recognised.
+
+use std::iter::repeat_with;
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_nats::HeaderMap;
+use async_nats::client::{PublishError as SendError, PublishErrorKind as SendErrorKind};
+use async_nats::header::{
+    NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL, NATS_BATCH_ID, NATS_BATCH_SEQUENCE, NATS_MESSAGE_ID,
+};
+use async_nats::jetstream::context::{PublishError, PublishErrorKind};
+use async_nats::jetstream::message::PublishMessage;
+use futures::future::join_all;
+use tracing::debug;
+
+use crate::Result;
+use crate::error::with_causes;
+use crate::jetstream::publish_fault::{Attempts, Fault, Patience};
+use crate::jetstream::publisher::{Handed, Outgoing, Published, Publisher};
+use crate::jetstream::stream::info;
+use crate::names::SUBJECT;
+
+/// How many packets a batch has at most, unless the server is configured otherwise.
+pub(crate) const LARGEST_BATCH: usize = 1_000;
+
+/// Long enough that no two batches under way have the same id.
+const ID_LENGTH: usize = 16;
+
+/// Packets to be stored together: at least one.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    others: Vec<Outgoing>,
+    last: Outgoing,
+}
+
+impl Batch {
+    /// `None` if there is no packet.
+    pub(crate) fn new(mut packets: Vec<Outgoing>) -> Option<Self> {
+        let last = packets.pop()?;
+        Some(Self { others: packets, last })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.others.len() + 1
+    }
+
+    pub(crate) fn packets(&self) -> impl Iterator<Item = &Outgoing> {
+        self.others.iter().chain([&self.last])
+    }
+
+    pub(crate) fn into_packets(self) -> impl Iterator<Item = Outgoing> {
+        self.others.into_iter().chain([self.last])
+    }
+}
+
+impl Publisher {
+    /// Hands over what belongs together, in batches of the largest size. On a stream that takes no
+    /// batches each packet goes by itself.
+    pub(crate) async fn send_together(self: &Arc<Self>, packets: Vec<Outgoing>) -> Vec<SentBatch> {
+        let size = if self.is_atomic { LARGEST_BATCH } else { 1 };
+        let mut sent = Vec::with_capacity(packets.len().div_ceil(size));
+        let mut rest = packets.into_iter();
+        while let Some(batch) = Batch::new(rest.by_ref().take(size).collect()) {
+            let handed = self.hand_over_batch(&batch).await;
+            sent.push(SentBatch { publisher: Arc::clone(self), batch, handed });
+        }
+        sent
+    }
+
+    /// Hands a batch to the connection. Batches and packets are stored in the order in which they
+    /// are handed over, as long as the server answers.
+    pub(crate) async fn hand_over_batch(&self, batch: &Batch) -> Handed {
+        self.permit.held().await;
+        if batch.others.is_empty() {
+            return self.hand_over(batch.last.message()).await;
+        }
+        let at = Instant::now();
+        let id: String = repeat_with(fastrand::alphanumeric).take(ID_LENGTH).collect();
+        for (n, packet) in (1..).zip(&batch.others) {
+            let headers = headers(&id, n, packet);
+            let body = packet.body.clone();
+            let publishing = self.connection.client.publish_with_headers(SUBJECT, headers, body);
+            if let Err(error) = publishing.await {
+                return Handed { at, answer: Err(unsent(error)) };
+            }
+        }
+        let mut headers = headers(&id, batch.len(), &batch.last);
+        headers.insert(NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL);
+        let commit = PublishMessage::build().payload(batch.last.body.clone()).headers(headers);
+        Handed { at, ..self.hand_over(commit).await }
+    }
+
+    /// Waits for the answer about a batch.
+    pub(crate) async fn answer_to_batch(
+        &self,
+        batch: &Batch,
+        handed: Handed,
+    ) -> Result<Vec<Published>, Fault> {
+        let ack = match self.answer(&batch.last.id, handed).await {
+            Ok(ack) => ack,
+            Err(Fault::Incomplete(error)) => {
+                return Err(self.too_large(batch).await.unwrap_or(Fault::Incomplete(error)));
+            }
+            Err(fault) => return Err(fault),
+        };
+        // The server tells the place of the last one only; no other packet is in between.
+        let places = (0..batch.len() as u64).rev().map(|after| ack.sequence.saturating_sub(after));
+        let published = batch.packets().zip(places).map(|(packet, sequence)| Published {
+            id: packet.id.clone(),
+            sequence,
+            duplicate: ack.duplicate,
+        });
+        Ok(published.collect())
+    }
+
+    /// The packet because of which the stream, if it takes smaller ones by now than it did, has not
+    /// taken all of a batch: the server says so to the packet, which asks for no answer.
+    async fn too_large(&self, batch: &Batch) -> Option<Fault> {
+        let info = info(&self.connection).await.ok()??;
+        let limit = usize::try_from(info.config.max_message_size).ok()?;
+        let packet = batch.packets().find(|packet| packet.size() > limit)?;
+        Some(Fault::too_large(packet.id.clone(), limit))
+    }
+}
+
+fn headers(batch: &str, n: usize, packet: &Outgoing) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(NATS_MESSAGE_ID, packet.id.as_str());
+    headers.insert(NATS_BATCH_ID, batch);
+    headers.insert(NATS_BATCH_SEQUENCE, n.to_string());
+    headers
+}
+
+/// What it means for a packet that it could not be handed over.
+fn unsent(error: SendError) -> PublishError {
+    let kind = match error.kind() {
+        SendErrorKind::MaxPayloadExceeded => PublishErrorKind::MaxPayloadExceeded,
+        SendErrorKind::InvalidSubject | SendErrorKind::Send => PublishErrorKind::Other,
+    };
+    PublishError::with_source(kind, error)
+}
+
+/// Packets on their way to the stream, which stores all of them or none.
+#[derive(Debug)]
+pub(crate) struct SentBatch {
+    publisher: Arc<Publisher>,
+    batch: Batch,
+    handed: Handed,
+}
+
+impl SentBatch {
+    /// Waits until the packets are stored, and sends them again while that is not certain.
+    pub(crate) async fn acknowledged(self, patience: Patience) -> Result<Vec<Published>> {
+        let Self { publisher, batch, mut handed } = self;
+        let mut attempts = Attempts::new(patience);
+        loop {
+            match publisher.answer_to_batch(&batch, handed).await {
+                Ok(published) => return Ok(published),
+                Err(Fault::NotTogether(error)) => {
+                    debug!(packet = batch.last.id, "one by one: {}", with_causes(&error));
+                    return publisher.one_by_one(batch, patience).await;
+                }
+                Err(fault) => attempts.again(&batch.last.id, fault).await?,
+            }
+            handed = publisher.hand_over_batch(&batch).await;
+        }
+    }
+}
+
+impl Publisher {
+    async fn one_by_one(
+        self: &Arc<Self>,
+        batch: Batch,
+        patience: Patience,
+    ) -> Result<Vec<Published>> {
+        let mut sent = Vec::with_capacity(batch.len());
+        for packet in batch.into_packets() {
+            sent.push(self.send(packet).await);
+        }
+        let answers = sent.into_iter().map(|sent| sent.acknowledged(patience));
+        join_all(answers).await.into_iter().collect()
+    }
+}

@@ -1,0 +1,167 @@
+//! A packet as the server delivered it, with what the reply subject says of the delivery.
+//!
+//! Read here, because async-nats' own message carries a context along that costs an allocation
+//! for each packet, also for those that are skipped.
+
+use async_nats::header::{NATS_SEQUENCE, NATS_STREAM, NATS_TIME_STAMP};
+use async_nats::subject::Subject;
+use async_nats::{HeaderMap, Message};
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::jetstream::sequence::{StreamName, StreamPlace};
+use crate::names::STREAM;
+
+/// One delivery of a packet.
+#[derive(Debug, Clone)]
+pub(crate) struct RawPacket {
+    pub(crate) place: StreamPlace,
+    /// Its number among the deliveries to all instances, repeated ones included.
+    pub(crate) number: u64,
+    /// Whether the packet was delivered before.
+    pub(crate) is_again: bool,
+    /// When the stream stored the packet, unless the headers tell.
+    stored: Option<Timestamp>,
+    /// How many packets follow it, as far as the delivery tells.
+    pub(crate) pending: u64,
+    /// The subject that answers for it, if it is to be answered for.
+    pub(crate) answer: Option<Subject>,
+    pub(crate) body: Bytes,
+    pub(crate) headers: Option<HeaderMap>,
+}
+
+impl RawPacket {
+    /// Reads a message of a stream; `None` if it does not come from a stream.
+    pub(crate) fn read(stream: StreamName, message: Message) -> Option<Self> {
+        let answer = message.reply?;
+        let facts = Facts::read(&answer)?;
+        Some(Self {
+            place: StreamPlace { stream, sequence: facts.sequence },
+            number: facts.number,
+            is_again: facts.deliveries > 1,
+            stored: Some(facts.stored),
+            pending: facts.pending,
+            answer: Some(answer),
+            body: message.payload,
+            headers: message.headers,
+        })
+    }
+
+    /// Reads the copy of a packet that the server sends once it has stored it; `None` if it is
+    /// something else.
+    pub(crate) fn live(message: Message) -> Option<Self> {
+        let headers = message.headers?;
+        if headers.get(NATS_STREAM)?.as_str() != STREAM {
+            return None;
+        }
+        let sequence = headers.get(NATS_SEQUENCE)?.as_str().parse().ok()?;
+        Some(Self {
+            place: StreamPlace { stream: StreamName::Rapids, sequence },
+            number: 0,
+            is_again: false,
+            stored: None,
+            pending: 0,
+            answer: None,
+            body: message.payload,
+            headers: Some(headers),
+        })
+    }
+
+    /// When the stream stored the packet.
+    pub(crate) fn stored(&self) -> Timestamp {
+        self.stored.unwrap_or_else(|| {
+            let told = self.headers.as_ref().and_then(|headers| headers.get(NATS_TIME_STAMP));
+            told.and_then(|told| told.as_str().parse().ok()).unwrap_or_else(Timestamp::now)
+        })
+    }
+}
+
+/// What a reply subject says, in either of the two forms that ADR-15 defines:
+/// `$JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>.<number>.<stored>.<pending>`, or with
+/// `<domain>.<account>` in front of the stream and perhaps more at the end.
+#[derive(Debug, PartialEq, Eq)]
+struct Facts {
+    deliveries: u64,
+    sequence: u64,
+    number: u64,
+    stored: Timestamp,
+    pending: u64,
+}
+
+impl Facts {
+    fn read(subject: &str) -> Option<Self> {
+        let tokens = subject.strip_prefix("$JS.ACK.")?.as_bytes();
+        let names = match tokens.iter().filter(|&&byte| byte == b'.').count() + 1 {
+            7 => 2,
+            9.. => 4,
+            _ => return None,
+        };
+        let mut rest = tokens;
+        for _ in 0..names {
+            let dot = rest.iter().position(|&byte| byte == b'.')?;
+            rest = &rest[dot + 1..];
+        }
+        let mut next = || number(&mut rest);
+        Some(Self {
+            deliveries: next()?,
+            sequence: next()?,
+            number: next()?,
+            stored: Timestamp::from_nanosecond(i128::from(next()?)).ok()?,
+            pending: next()?,
+        })
+    }
+}
+
+/// Takes a number, and the dot behind it if more follows, off the front.
+fn number(rest: &mut &[u8]) -> Option<u64> {
+    let mut number = 0_u64;
+    for (position, byte) in rest.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => {
+                number = number.checked_mul(10)?.checked_add(u64::from(byte - b'0'))?;
+            }
+            b'.' if position > 0 => {
+                *rest = &rest[position + 1..];
+                return Some(number);
+            }
+            _ => return None,
+        }
+    }
+    (!std::mem::take(rest).is_empty()).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_of_the_subject_are_read() {
+        let facts = Facts {
+            deliveries: 2,
+            sequence: 17,
+            number: 40,
+            stored: "2026-11-21T09:30:00.000000005Z".parse().unwrap(),
+            pending: 3,
+        };
+        let stored = facts.stored.as_nanosecond();
+        for names in ["RAPIDS.payment", "_.ACC.RAPIDS.payment", "hub.ACC.RAPIDS.payment"] {
+            let subject = format!("$JS.ACK.{names}.2.17.40.{stored}.3");
+            assert_eq!(Facts::read(&subject).as_ref(), Some(&facts), "{subject}");
+        }
+        let longer = format!("$JS.ACK._.ACC.RAPIDS.payment.2.17.40.{stored}.3.token");
+        assert_eq!(Facts::read(&longer), Some(facts));
+    }
+
+    #[test]
+    fn what_no_stream_delivered_is_told() {
+        for subject in [
+            "_INBOX.a.b",
+            "$JS.ACK.RAPIDS.payment.1.2",
+            "$JS.ACK.R.p.one.2.3.4.5",
+            "$JS.ACK.R.p.1..3.4.5",
+            "$JS.ACK.R.p.1.99999999999999999999.3.4.5",
+        ] {
+            assert_eq!(Facts::read(subject), None, "{subject}");
+        }
+    }
+}

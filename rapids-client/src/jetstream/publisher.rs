@@ -1,0 +1,198 @@
+//! Publishing one packet until the server has stored it.
+//!
+//! A publish that was not answered is repeated under the same message id, which the stream
+//! recognises, so it is stored once. Several that belong together are left to `batch`.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_nats::jetstream::context::{PublishAckFuture, PublishError};
+use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::publish::PublishAck;
+use bytes::Bytes;
+
+use crate::connection::Connection;
+use crate::jetstream::publish_fault::{Attempts, Fault, Patience};
+use crate::jetstream::resource::largest_message;
+use crate::jetstream::stream::StreamFacts;
+use crate::jetstream::validity::LeaseValidity;
+use crate::names::SUBJECT;
+use crate::packet::Packet;
+use crate::{Error, Result};
+
+/// What the server counts of a message beside its body and its id: names of headers and line ends,
+/// and what a batch adds, so that every packet fits into one.
+const HEADERS: usize = 128;
+
+/// What the server says of a stored packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// The packet's id.
+    pub id: String,
+    /// Its sequence in the stream.
+    pub sequence: u64,
+    /// Whether it had been stored before under this id.
+    pub duplicate: bool,
+}
+
+/// Publishes over one connection to the one stream.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    pub(crate) connection: Connection,
+    /// The stream's largest message in bytes, when it was looked at.
+    stream_limit: usize,
+    /// Whether the stream takes batches.
+    pub(crate) is_atomic: bool,
+    /// Whether anything may be published.
+    pub(crate) permit: LeaseValidity,
+}
+
+impl Publisher {
+    pub(crate) fn new(connection: Connection, facts: &StreamFacts) -> Self {
+        Self {
+            connection,
+            stream_limit: facts.max_message_size,
+            is_atomic: facts.is_atomic,
+            permit: LeaseValidity::endless(),
+        }
+    }
+
+    /// Publishes only while that is permitted, and waits otherwise.
+    pub(crate) fn permitted_by(self, permit: LeaseValidity) -> Self {
+        Self { permit, ..self }
+    }
+
+    /// The largest packet in bytes: what the stream takes, and fits into a dead letter on the server
+    /// of the moment.
+    fn limit(&self) -> usize {
+        self.stream_limit.min(largest_message(self.connection.max_payload()))
+    }
+
+    /// Writes a packet out and makes sure that the stream can take it.
+    pub(crate) fn prepare(&self, packet: &Packet) -> Result<Outgoing> {
+        packet.check()?;
+        let outgoing = Outgoing { id: packet.id().to_owned(), body: packet.written() };
+        let (size, limit) = (outgoing.size(), self.limit());
+        if size > limit {
+            let reason = format!("it has {size} bytes, the limit is {limit}");
+            return Err(Error::Refused { id: outgoing.id, reason });
+        }
+        Ok(outgoing)
+    }
+
+    /// Hands a packet to the connection. Packets are stored in the order of these calls, as long
+    /// as the server answers.
+    pub(crate) async fn send(self: &Arc<Self>, packet: Outgoing) -> Sent {
+        let handed = self.hand_over(packet.message()).await;
+        Sent { publisher: Arc::clone(self), packet, handed }
+    }
+
+    pub(crate) async fn hand_over(&self, message: PublishMessage) -> Handed {
+        self.permit.held().await;
+        let at = Instant::now();
+        Handed { at, answer: self.connection.jetstream.send_publish(SUBJECT, message).await }
+    }
+
+    /// Waits for the answer about the packet of this id. A refusal by permission is none, but comes
+    /// on the connection.
+    pub(crate) async fn answer(
+        &self,
+        id: &str,
+        Handed { at, answer }: Handed,
+    ) -> Result<PublishAck, Fault> {
+        let answering = async {
+            let answer = match answer {
+                Ok(answer) => answer.await,
+                Err(error) => Err(error),
+            };
+            Ok::<_, PublishError>(answer)
+        };
+        match self.connection.attempt_since(at, "publish", SUBJECT, answering).await {
+            Ok(answer) => answer.map_err(|error| Fault::of(id, self.limit(), error)),
+            Err(error) => Err(Fault::Final(error)),
+        }
+    }
+}
+
+/// A packet as the server gets it.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) id: String,
+    pub(crate) body: Bytes,
+}
+
+impl Outgoing {
+    /// How many bytes the server counts.
+    pub(crate) fn size(&self) -> usize {
+        self.body.len() + self.id.len() + HEADERS
+    }
+
+    pub(crate) fn message(&self) -> PublishMessage {
+        PublishMessage::build().payload(self.body.clone()).message_id(&self.id)
+    }
+}
+
+/// A packet on its way to the stream.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    publisher: Arc<Publisher>,
+    packet: Outgoing,
+    handed: Handed,
+}
+
+/// When something was handed to the connection, and what will be answered.
+#[derive(Debug)]
+pub(crate) struct Handed {
+    pub(crate) at: Instant,
+    pub(crate) answer: Result<PublishAckFuture, PublishError>,
+}
+
+impl Sent {
+    /// How many bytes the server counts.
+    pub(crate) fn size(&self) -> usize {
+        self.packet.size()
+    }
+
+    /// Waits until the packet is stored, and sends it again while that is not certain.
+    pub(crate) async fn acknowledged(self, patience: Patience) -> Result<Published> {
+        match self.answered().await {
+            Ok(published) => Ok(published),
+            Err(unstored) => unstored.sent_again(patience).await,
+        }
+    }
+
+    /// Waits for the answer to the first attempt.
+    pub(crate) async fn answered(self) -> Result<Published, Unstored> {
+        let Self { publisher, packet, handed } = self;
+        match publisher.answer(&packet.id, handed).await {
+            Ok(ack) => {
+                let (sequence, duplicate) = (ack.sequence, ack.duplicate);
+                Ok(Published { id: packet.id, sequence, duplicate })
+            }
+            Err(fault) => Err(Unstored { publisher, packet, fault }),
+        }
+    }
+}
+
+/// A packet that is not stored for certain, and why.
+pub(crate) struct Unstored {
+    publisher: Arc<Publisher>,
+    packet: Outgoing,
+    fault: Fault,
+}
+
+impl Unstored {
+    /// Sends the packet again until it is stored.
+    pub(crate) async fn sent_again(self, patience: Patience) -> Result<Published> {
+        let Self { publisher, mut packet, mut fault } = self;
+        let mut attempts = Attempts::new(patience);
+        loop {
+            attempts.again(&packet.id, fault).await?;
+            let sent = publisher.send(packet).await;
+            match sent.answered().await {
+                Ok(published) => return Ok(published),
+                Err(unstored) => Unstored { packet, fault, .. } = unstored,
+            }
+        }
+    }
+}

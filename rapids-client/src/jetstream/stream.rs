@@ -1,0 +1,249 @@
+//! The stream `RAPIDS`: what there is to know and to tell of it.
+
+use std::time::Duration;
+
+use async_nats::jetstream::stream::{Config as StreamConfig, Info};
+use jiff::Timestamp;
+use tracing::{error, warn};
+
+use crate::connection::Connection;
+use crate::error::with_causes;
+use crate::jetstream::ensure;
+use crate::jetstream::resource::{Resource, largest_message, republish};
+use crate::names::{LIVE, STREAM, SUBJECT};
+use crate::start::timestamp;
+use crate::{Error, Result};
+
+/// From this share of the size limit on, in percent, the service warns.
+const NEARLY_FULL: u128 = 80;
+
+/// What readers and publishers need to know of the stream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StreamFacts {
+    pub(crate) created: Timestamp,
+    /// How long it keeps packets; zero is for good.
+    pub(crate) max_age: Duration,
+    pub(crate) max_message_size: usize,
+    pub(crate) first_sequence: u64,
+    pub(crate) last_sequence: u64,
+    /// How many packets it holds.
+    pub(crate) packets: u64,
+    /// Whether it takes atomic batches.
+    pub(crate) is_atomic: bool,
+    /// Whether the server sends a copy of what it has stored.
+    pub(crate) has_live: bool,
+}
+
+impl From<&Info> for StreamFacts {
+    fn from(info: &Info) -> Self {
+        Self {
+            created: timestamp(info.created),
+            max_age: info.config.max_age,
+            max_message_size: usize::try_from(info.config.max_message_size)
+                .ok()
+                .filter(|bytes| *bytes > 0)
+                .unwrap_or(usize::MAX),
+            first_sequence: info.state.first_sequence,
+            last_sequence: info.state.last_sequence,
+            packets: info.state.messages,
+            is_atomic: info.config.allow_atomic_publish,
+            has_live: info.config.republish.as_ref() == Some(&republish()),
+        }
+    }
+}
+
+/// Creates the stream, or checks the one that exists.
+pub(crate) async fn ensure(connection: &Connection) -> Result<StreamFacts> {
+    let (_, info) = ensure::ensure(connection, &resource(connection)).await?;
+    for shortcoming in shortcomings(&info, connection) {
+        if connection.is_news(&shortcoming) {
+            warn!("{shortcoming}");
+        }
+    }
+    Ok(StreamFacts::from(&info))
+}
+
+/// Keeps the stream up with settings that were changed while a service runs, and everything that is
+/// to last as long as packets do. What cannot be changed is told.
+pub(crate) async fn keep_up(connection: &Connection, found: Info, has_once: bool) {
+    let max_age = found.config.max_age;
+    let mut kept = vec![(resource(connection), Some(found))];
+    let once = has_once.then(|| Resource::once(max_age));
+    for resource in [Resource::handling(max_age)].into_iter().chain(once) {
+        let found = ensure::info_of(connection, resource.name()).await.ok().flatten();
+        kept.push((resource, found));
+    }
+    for (resource, found) in kept {
+        let Some(found) = found else {
+            continue;
+        };
+        let refused = match Box::pin(ensure::follow(connection, &resource, found)).await {
+            Ok((_, None)) => continue,
+            Ok((_, Some(reason))) => reason,
+            Err(error) => with_causes(&error),
+        };
+        let name = resource.name();
+        let told = format!(
+            "packets may be handled or stored twice, or find no room as dead letters: the stream \
+             {name} does not follow what was changed; start the service again to learn what to \
+             change by hand: {refused}"
+        );
+        if connection.is_news(&told) {
+            error!("{told}");
+        }
+    }
+}
+
+fn resource(connection: &Connection) -> Resource {
+    Resource::rapids(connection.provision(), connection.max_payload())
+}
+
+/// What the server knows of the stream; `None` if there is none.
+pub(crate) async fn info(connection: &Connection) -> Result<Option<Info>> {
+    ensure::info_of(connection, STREAM).await
+}
+
+/// What can be worked with, but is less than it could be.
+fn shortcomings(info: &Info, connection: &Connection) -> Vec<String> {
+    let mut list = Vec::new();
+    if !info.config.allow_atomic_publish {
+        list.push(format!(
+            "the stream {STREAM} takes no batches: the outputs of one reaction may be stored in \
+             part; allow them with a server from 2.12 on: nats stream edit {STREAM} --allow-batch"
+        ));
+    }
+    let possible = largest_message(connection.max_payload());
+    let takes = usize::try_from(info.config.max_message_size).ok().filter(|takes| *takes > 0);
+    if takes.is_some_and(|takes| takes < possible) {
+        list.push(format!(
+            "packets may have {} bytes, though the server would take {possible}; to follow it: nats \
+             stream edit {STREAM} --max-msg-size={possible}",
+            info.config.max_message_size
+        ));
+    } else if takes != Some(possible) {
+        list.push(format!(
+            "packets of more than {possible} bytes fit into no dead letter: nats stream edit \
+             {STREAM} --max-msg-size={possible}"
+        ));
+    }
+    if info.config.num_replicas < 2 && connection.is_clustered() {
+        list.push(format!(
+            "the rapids are kept on one server of the cluster, and stand still while it is away: \
+             set RAPIDS_REPLICAS=3 for what is created, and change what is there with nats stream \
+             edit {STREAM} --replicas=3, and so on for each stream that nats stream ls --all shows"
+        ));
+    }
+    list
+}
+
+/// Says so when the size limit comes near; a full stream refuses every publisher.
+pub(crate) fn warn_if_nearly_full(info: &Info) {
+    let (bytes, limit) = (info.state.bytes, info.config.max_bytes);
+    if let Some(percent) = nearly_full(bytes, limit) {
+        warn!(
+            bytes,
+            limit,
+            "the rapids are {percent} % full; at 100 % they refuse every packet: raise the limit \
+             (nats stream edit {STREAM} --max-bytes) or shorten the age (--max-age)"
+        );
+    }
+}
+
+/// How full a stream is in percent, if that is worth a warning.
+fn nearly_full(bytes: u64, limit: i64) -> Option<u128> {
+    let limit = u128::try_from(limit).ok().filter(|limit| *limit > 0)?;
+    Some(u128::from(bytes) * 100 / limit).filter(|percent| *percent >= NEARLY_FULL)
+}
+
+/// Lets the server send a copy of what it has stored, where an earlier version made the stream;
+/// `false` where this user may not, or it sends copies elsewhere.
+pub(crate) async fn allow_live(connection: &Connection) -> Result<bool> {
+    let subject = connection.api(&format!("STREAM.UPDATE.{STREAM}"));
+    let found = info(connection).await?.map(|info| info.config);
+    let reason = match found {
+        Some(found) if found.republish.is_none() => {
+            let config = StreamConfig { republish: Some(republish()), ..found };
+            let updating = connection.jetstream.update_stream(config);
+            match connection.attempt("update the stream `RAPIDS`", &subject, updating).await {
+                Ok(_) => return Ok(true),
+                Err(error @ Error::NotPermitted { .. }) => error.to_string(),
+                Err(error) => return Err(error),
+            }
+        }
+        Some(StreamConfig { republish: Some(found), .. }) if found != republish() => {
+            format!("the stream sends its copies to `{}`", found.destination)
+        }
+        _ => return Ok(true),
+    };
+    warn!(
+        "there is no live feed, so packets are read from the stream, which costs the server more: \
+         {reason}; set it with: nats stream edit {STREAM} --republish-source {SUBJECT} \
+         --republish-destination {LIVE}"
+    );
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use rapids_test::NatsServer;
+
+    use super::*;
+    use crate::Config;
+    use crate::jetstream::bucket::Bucket;
+    use crate::rapids::Rapids;
+
+    #[tokio::test]
+    async fn settings_that_are_changed_while_a_service_runs_are_kept_up_with() {
+        const DAY: Duration = Duration::from_secs(86_400);
+        let server = NatsServer::start().unwrap();
+        let config = Config::new(server.url());
+        // That is stated counts when a service starts.
+        let config = config.max_age(2 * DAY);
+        Rapids::connect(&config).await.unwrap();
+        let connection = Connection::open(&config, "test").await.unwrap();
+        let buckets = [Resource::once(2 * DAY), Resource::handling(2 * DAY)];
+        for bucket in &buckets {
+            Bucket::open(&connection, bucket).await.unwrap();
+        }
+        let mut changed = info(&connection).await.unwrap().unwrap().config;
+        (changed.max_age, changed.duplicate_window) = (30 * DAY, Duration::from_secs(5));
+        let found = connection.jetstream.update_stream(changed).await.unwrap();
+        keep_up(&connection, found, true).await;
+        let rapids = info(&connection).await.unwrap().unwrap().config;
+        assert_eq!(rapids.duplicate_window, Duration::from_secs(600));
+        for bucket in &buckets {
+            let bucket = ensure::info_of(&connection, bucket.name()).await.unwrap().unwrap();
+            assert_eq!(bucket.config.max_age, 30 * DAY, "{}", bucket.config.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn one_replica_is_told_of_in_a_cluster_alone() {
+        let told = async |url: String| {
+            let config = Config::new(url);
+            let connection = loop {
+                match Connection::open(&config, "test").await {
+                    Ok(connection) => break connection,
+                    // The cluster has no leader yet.
+                    Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                }
+            };
+            ensure::ensure(&connection, &resource(&connection)).await.unwrap();
+            let info = info(&connection).await.unwrap().unwrap();
+            shortcomings(&info, &connection).concat()
+        };
+        let server = NatsServer::start().unwrap();
+        assert_eq!(told(server.url()).await, "");
+        let servers = NatsServer::cluster(3, "").unwrap();
+        let words = told(servers[0].url()).await;
+        assert!(words.contains("nats stream edit RAPIDS --replicas=3"), "{words}");
+    }
+
+    #[test]
+    fn a_stream_is_nearly_full_from_eighty_percent_on() {
+        assert_eq!(nearly_full(799, 1_000), None);
+        assert_eq!(nearly_full(800, 1_000), Some(80));
+        assert_eq!(nearly_full(u64::MAX, i64::MAX), Some(200));
+        assert_eq!(nearly_full(u64::MAX, -1), None);
+    }
+}

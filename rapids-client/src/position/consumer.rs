@@ -1,0 +1,189 @@
+//! The service's position on the server in shared delivery: a durable consumer.
+//!
+//! Where it begins is left to [`beginning`](crate::position::shared).
+
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::pull::Config as PullConfig;
+use async_nats::jetstream::consumer::{AckPolicy, Config, FromConsumer, Info};
+use async_nats::jetstream::stream::ConsumerCreateStrictErrorKind;
+
+use crate::connection::Connection;
+use crate::jetstream::stream;
+use crate::names::{EPOCH, SERVICES, STARTS, STREAM, SUBJECT, memory_bucket};
+use crate::position::status;
+use crate::start::Start;
+use crate::{Error, Result};
+
+/// For how long the server waits for an acknowledgement where nobody asked for another time.
+pub(crate) const ACK_WAIT: Duration = Duration::from_secs(10);
+
+/// The position of one service.
+pub(crate) struct Consumer<'a> {
+    pub(crate) connection: &'a Connection,
+    pub(crate) service: &'a str,
+}
+
+impl<'a> Consumer<'a> {
+    pub(crate) fn new(connection: &'a Connection, service: &'a str) -> Self {
+        Self { connection, service }
+    }
+
+    /// What the server knows of the position; `None` if there is none.
+    pub(crate) async fn info(&self) -> Result<Option<Info>> {
+        status::info(self.connection, self.service).await
+    }
+
+    pub(crate) async fn last_sequence(&self) -> Result<u64> {
+        let info = stream::info(self.connection).await?;
+        Ok(info.map_or(0, |info| info.state.last_sequence))
+    }
+
+    /// Deletes the position: it is kept elsewhere from now on, or made anew.
+    pub(crate) async fn delete(&self) -> Result<()> {
+        let subject = self.connection.api(&format!("CONSUMER.DELETE.{STREAM}.{}", self.service));
+        let action = format!("delete the position of `{}` in shared delivery", self.service);
+        let jetstream = &self.connection.jetstream;
+        let deleting = jetstream.delete_consumer_from_stream(self.service, STREAM);
+        let deleted = self.connection.attempt(&action, &subject, deleting).await;
+        // Another may have been faster.
+        match deleted {
+            Err(Error::Server { .. }) if self.info().await?.is_none() => Ok(()),
+            deleted => deleted.map(drop),
+        }
+    }
+
+    /// How to make the service forget the stream that it was in, with what it remembers of it.
+    pub(crate) fn reset_command(&self, remembers: bool) -> String {
+        let name = self.service;
+        let entry = format!("`nats kv del {SERVICES} {name}`");
+        if remembers { format!("{entry} and `nats kv rm {}`", memory_bucket(name)) } else { entry }
+    }
+
+    /// That the position is gone or does not fit.
+    pub(crate) fn lost(&self, reason: String) -> Error {
+        Error::Position { service: self.service.to_owned(), reason }
+    }
+
+    /// Creates the consumer; `None` if another instance was faster.
+    pub(crate) async fn create(&self, wanted: PullConfig) -> Result<Option<Info>> {
+        let subject = self.connection.api(&format!("CONSUMER.CREATE.{STREAM}.>"));
+        let action = format!("create the position of `{}`", self.service);
+        create(self.connection, (&action, &subject, STREAM), wanted).await
+    }
+
+    /// Makes sure that a consumer that was found is a position, and brings it up to date.
+    pub(crate) async fn check(&self, found: &Info, ack_wait: Option<Duration>) -> Result<()> {
+        let config = &found.config;
+        let fits = config.ack_policy == AckPolicy::Explicit
+            && config.max_deliver <= 0
+            && config.backoff.is_empty()
+            && !config.headers_only
+            && config.max_batch <= 0
+            && config.max_expires.is_zero()
+            && config.deliver_subject.is_none()
+            && ["", SUBJECT].contains(&config.filter_subject.as_str())
+            && config.filter_subjects.iter().all(|subject| subject == SUBJECT);
+        let name = self.service;
+        if !fits {
+            return Err(self.lost(format!(
+                "the consumer of this name is no pull consumer of all of {STREAM}, with explicit \
+                 acknowledgements and deliveries without limit; delete it with `nats consumer rm \
+                 {STREAM} {name}`, and the service goes on from what is noted of it"
+            )));
+        }
+        // Read after the position: others may have published and read meanwhile.
+        let (at, last) = (found.delivered.stream_sequence, self.last_sequence().await?);
+        if at > last {
+            return Err(self.lost(format!(
+                "it stands at sequence {at}, but the stream ends at {last}: the stream was made \
+                 anew or restored; set it with `rapids position {name} --to-end`, or `--set SEQUENCE`"
+            )));
+        }
+        if let Some(changed) =
+            adjusted(config, ack_wait, self.connection.provision().max_ack_pending)
+        {
+            let subject = self.connection.api(&format!("CONSUMER.CREATE.{STREAM}.>"));
+            let updating = self.connection.jetstream.update_consumer_on_stream(changed, STREAM);
+            self.connection.attempt("update the position", &subject, updating).await?;
+        }
+        Ok(())
+    }
+
+    /// A position with the settings of one that was found, which begins so, in this epoch.
+    pub(crate) fn again(&self, found: &Info, start: Start, epoch: u64) -> PullConfig {
+        let wanted = self.wanted(start, Some(found.config.ack_wait), epoch);
+        let Ok(config) = PullConfig::try_from_consumer_config(found.config.clone()) else {
+            return wanted;
+        };
+        let PullConfig { deliver_policy, metadata, .. } = wanted;
+        PullConfig { deliver_policy, metadata, ..config }
+    }
+
+    /// A position that begins so, in this epoch.
+    pub(crate) fn wanted(
+        &self,
+        start: Start,
+        ack_wait: Option<Duration>,
+        epoch: u64,
+    ) -> PullConfig {
+        let mut wanted = PullConfig {
+            durable_name: Some(self.service.to_owned()),
+            name: Some(self.service.to_owned()),
+            description: Some(status::description(self.service)),
+            deliver_policy: start.deliver_policy(),
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: ack_wait.unwrap_or(ACK_WAIT),
+            max_deliver: -1,
+            max_ack_pending: self.connection.max_ack_pending().into(),
+            ..PullConfig::default()
+        };
+        if epoch > 0 {
+            wanted.metadata.insert(EPOCH.to_owned(), epoch.to_string());
+        }
+        wanted
+    }
+}
+
+/// The epoch of the service in which its consumer was made.
+pub(crate) fn epoch_of(found: &Info) -> u64 {
+    found.config.metadata.get(EPOCH).and_then(|epoch| epoch.parse().ok()).unwrap_or_default()
+}
+
+/// How the service was to start when its consumer was made, if that is known.
+pub(crate) fn starts_of(found: &Info) -> Option<&str> {
+    found.config.metadata.get(STARTS).map(String::as_str)
+}
+
+/// The consumer with what has to change; `None` if nothing has. What cannot be changed, and what
+/// the operator set, stays as it was found.
+pub(crate) fn adjusted(
+    found: &Config,
+    ack_wait: Option<Duration>,
+    max_ack_pending: Option<u32>,
+) -> Option<PullConfig> {
+    let changed = PullConfig {
+        ack_wait: ack_wait.unwrap_or(found.ack_wait),
+        max_ack_pending: max_ack_pending.map_or(found.max_ack_pending, i64::from),
+        ..PullConfig::try_from_consumer_config(found.clone()).ok()?
+    };
+    let is_same =
+        changed.ack_wait == found.ack_wait && changed.max_ack_pending == found.max_ack_pending;
+    (!is_same).then_some(changed)
+}
+
+/// Creates a consumer of a stream; `None` if there is one with other settings.
+pub(crate) async fn create(
+    connection: &Connection,
+    (action, subject, stream): (&str, &str, &str),
+    wanted: PullConfig,
+) -> Result<Option<Info>> {
+    let creating = async {
+        match connection.jetstream.create_consumer_strict_on_stream(wanted, stream).await {
+            Ok(consumer) => Ok(Some(consumer.cached_info().clone())),
+            Err(error) if error.kind() == ConsumerCreateStrictErrorKind::AlreadyExists => Ok(None),
+            Err(error) => Err(error),
+        }
+    };
+    connection.attempt(action, subject, creating).await
+}

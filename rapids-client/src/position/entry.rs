@@ -1,0 +1,238 @@
+//! What is written down of each service beside its position: which stream it reads, how far it was,
+//! and what else must not be taken for new when it is started again.
+//!
+//! A stream that is deleted takes the positions along, and a consumer can be deleted by itself. A
+//! service that was down meanwhile would be new, and would begin without a word about what it has
+//! missed. So this is kept where it does not go with them.
+//!
+//! Pure. Reading and writing entries is left to [`service_entries`](crate::position::entries).
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::jetstream::stored::Stored;
+use crate::river::Rules;
+
+/// Where the fingerprints of rules are derived.
+const FINGERPRINTS: Uuid = Uuid::from_u128(0x0fd7_2d0c_6f0b_4b3e_9a55_2f6f_6f4a_1e77);
+
+/// What is written down of one service.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ServiceEntry {
+    /// Those without one have no more than the stream and the delivery.
+    #[serde(default)]
+    version: u64,
+    /// When its stream was created, which no other stream of the name was.
+    stream_created: String,
+    /// Whether its position is kept in exclusive delivery.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    exclusive: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    floor: Option<NotedFloor>,
+    /// Raised each time a position is moved back, or set by command.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    epoch: u64,
+    /// When the bucket of its memories was created, once there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    memory_created: Option<Timestamp>,
+    /// With which sequence a position begins that was moved in shared delivery, until it is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    target: Option<u64>,
+    /// The names of its rivers, each with a fingerprint of its rules.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    rivers: Fingerprint,
+}
+
+/// Names of rivers, each with a hash of its rules.
+pub(crate) type Fingerprint = BTreeMap<String, String>;
+
+/// Up to where everything was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NotedFloor {
+    pub(crate) sequence: u64,
+    /// When that was noted.
+    pub(crate) written: Timestamp,
+}
+
+impl Stored for ServiceEntry {}
+
+impl ServiceEntry {
+    pub(crate) fn written(&self) -> Vec<u8> {
+        let entry = Self { version: Self::VERSION, ..self.clone() };
+        serde_json::to_vec(&entry).expect("numbers and texts can be written as JSON")
+    }
+
+    /// Whether nothing was written down yet.
+    pub(crate) fn is_new(&self) -> bool {
+        self.stream_created.is_empty()
+    }
+
+    /// When the stream was created in which the service had its position, if that was another one.
+    pub(crate) fn other_than(&self, stream_created: Timestamp) -> Option<&str> {
+        let created = self.stream_created.as_str();
+        (!self.is_new() && created != stream_created.to_string()).then_some(created)
+    }
+
+    /// Whether the service has its position in exclusive delivery.
+    pub(crate) fn is_exclusive(&self) -> bool {
+        self.exclusive
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    pub(crate) fn floor(&self) -> Option<NotedFloor> {
+        self.floor
+    }
+
+    pub(crate) fn target(&self) -> Option<u64> {
+        self.target
+    }
+
+    pub(crate) fn memory_created(&self) -> Option<Timestamp> {
+        self.memory_created
+    }
+
+    pub(crate) fn rivers(&self) -> &Fingerprint {
+        &self.rivers
+    }
+
+    /// Notes in which stream and in which delivery the service has its position.
+    pub(crate) fn stands_in(&mut self, stream_created: Timestamp, exclusive: bool) {
+        self.stream_created = stream_created.to_string();
+        self.exclusive = exclusive;
+    }
+
+    /// Notes up to where everything is done in an epoch. One that is lower than what was noted in
+    /// it, or of another epoch, comes too late.
+    pub(crate) fn note_floor(&mut self, epoch: u64, sequence: u64, now: Timestamp) {
+        let is_higher = self.floor.is_none_or(|noted| noted.sequence < sequence);
+        if !self.is_new() && self.epoch == epoch && is_higher {
+            self.floor = Some(NotedFloor { sequence, written: now });
+        }
+    }
+
+    /// Begins an epoch, in which everything up to this sequence counts as done.
+    pub(crate) fn begin_epoch(&mut self, floor: u64, now: Timestamp) {
+        self.epoch += 1;
+        self.floor = Some(NotedFloor { sequence: floor, written: now });
+        self.target = None;
+    }
+
+    /// As [`begin_epoch`](Self::begin_epoch), for a position that is still to be made there.
+    pub(crate) fn move_to(&mut self, target: u64, now: Timestamp) {
+        self.begin_epoch(target.saturating_sub(1), now);
+        self.target = Some(target);
+    }
+
+    /// Notes that the position of this epoch was made, or found: entries that were deleted lag
+    /// behind.
+    pub(crate) fn is_made(&mut self, epoch: u64) {
+        if self.epoch <= epoch {
+            self.epoch = epoch;
+            self.target = None;
+        }
+    }
+
+    /// Notes when the bucket of the memories was created; `None` if there is none any more.
+    pub(crate) fn note_memory(&mut self, created: Option<Timestamp>) {
+        self.memory_created = created;
+    }
+
+    pub(crate) fn note_rivers(&mut self, rivers: Fingerprint) {
+        self.rivers = rivers;
+    }
+}
+
+/// The fingerprint of these rules.
+pub(crate) fn fingerprint<'a>(rules: impl IntoIterator<Item = &'a Rules>) -> Fingerprint {
+    let hash = |rules: &Rules| {
+        let json = serde_json::to_vec(rules).expect("texts can be written as JSON");
+        Uuid::new_v5(&FINGERPRINTS, &json).simple().to_string()
+    };
+    rules.into_iter().map(|rules| (rules.name.clone(), hash(rules))).collect()
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::River;
+    use crate::jetstream::stored;
+    use crate::names::SERVICES;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn known() -> ServiceEntry {
+        let mut entry = ServiceEntry::default();
+        entry.stands_in(NOW, false);
+        entry
+    }
+
+    fn read(json: &[u8]) -> ServiceEntry {
+        stored::read(SERVICES, "payment", json).unwrap()
+    }
+
+    #[test]
+    fn an_entry_without_a_version_is_read_and_written_with_one() {
+        let old = br#"{"stream_created":"1970-01-01T00:00:00Z","exclusive":true}"#;
+        let entry = read(old);
+        assert!(entry.is_exclusive() && entry.floor().is_none() && entry.epoch() == 0);
+        assert_eq!(entry.other_than(NOW), None);
+        let json = String::from_utf8(entry.written()).unwrap();
+        let expected = r#"{"version":1,"stream_created":"1970-01-01T00:00:00Z","exclusive":true}"#;
+        assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn every_field_is_read_back_as_it_was_written() {
+        let mut entry = known();
+        entry.move_to(7, NOW);
+        entry.note_memory(Some(NOW));
+        entry.note_rivers(fingerprint([&River::new("charge").event("x").rules()]));
+        let written = read(&entry.written());
+        assert_eq!(written, ServiceEntry { version: 1, ..entry });
+    }
+
+    #[test]
+    fn a_floor_is_lowered_by_a_new_epoch_alone() {
+        let mut entry = known();
+        let floor = |entry: &ServiceEntry| entry.floor().map(|floor| floor.sequence);
+        entry.note_floor(0, 9, NOW);
+        entry.note_floor(0, 4, NOW);
+        assert_eq!(floor(&entry), Some(9));
+        entry.move_to(3, NOW);
+        assert_eq!((floor(&entry), entry.epoch(), entry.target()), (Some(2), 1, Some(3)));
+        entry.note_floor(0, 10, NOW);
+        assert_eq!(floor(&entry), Some(2), "an instance from before the move comes too late");
+        entry.is_made(0);
+        assert_eq!(entry.target(), Some(3), "the position from before the move is not the new one");
+        entry.is_made(1);
+        entry.note_floor(1, 5, NOW);
+        assert_eq!((floor(&entry), entry.target()), (Some(5), None));
+    }
+
+    #[test]
+    fn nothing_is_noted_of_a_service_that_is_not_known() {
+        let mut entry = ServiceEntry::default();
+        entry.note_floor(0, 9, NOW);
+        assert_eq!(entry, ServiceEntry::default());
+    }
+
+    #[test]
+    fn a_fingerprint_tells_rivers_and_rules_apart() {
+        let of = |rule: &str| fingerprint([&River::new("charge").when(rule).rules()]);
+        assert_eq!(of("@.a == 1"), of("@.a == 1"));
+        assert_ne!(of("@.a == 1"), of("@.a == 2"));
+        assert!(of("@.a == 1").keys().eq(["charge"]));
+    }
+}

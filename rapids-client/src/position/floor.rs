@@ -1,0 +1,36 @@
+//! Up to which sequence a service is done with everything, as the server knows it: none of it will
+//! be delivered again.
+
+use std::rc::Rc;
+
+use jiff::Timestamp;
+
+use crate::Result;
+use crate::connection::Connection;
+use crate::position::consumer::Consumer;
+use crate::position::lease::Lease;
+
+/// Where that is written down.
+#[derive(Clone)]
+pub(crate) enum Floor {
+    /// In the service's consumer, which was created then.
+    Consumer(Timestamp),
+    /// In the record of its active instance.
+    Record(Rc<Lease>),
+}
+
+impl Floor {
+    /// Reads it; 0 if nothing is done.
+    ///
+    /// # Errors
+    /// `NotPermitted`, `Server`.
+    pub(crate) async fn read(&self, connection: &Connection, service: &str) -> Result<u64> {
+        match self {
+            Self::Consumer(_) => {
+                let position = Consumer::new(connection, service).info().await?;
+                Ok(position.map_or(0, |position| position.ack_floor.stream_sequence))
+            }
+            Self::Record(lease) => Ok(lease.floor()),
+        }
+    }
+}

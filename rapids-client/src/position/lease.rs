@@ -1,0 +1,294 @@
+//! Which instance of a service is active: reading and writing its record by compare-and-set.
+//!
+//! The active instance renews the record ([`keeper`](crate::position::renewal)). One that stands by takes over
+//! when the record names nobody, or has not changed for the length of a lease by its own clock, all
+//! of which the server answered. Clocks need not agree.
+
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant};
+
+use async_nats::Subscriber;
+use futures::StreamExt;
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use tracing::{info, warn};
+
+use crate::connection::Connection;
+use crate::error::with_causes;
+use crate::jetstream::bucket::Bucket;
+use crate::jetstream::resource::Resource;
+use crate::jetstream::revision_watch::RevisionWatch;
+use crate::jetstream::stream::StreamFacts;
+use crate::jetstream::validity::LeaseValidity;
+use crate::names::POSITIONS;
+use crate::notices::Notices;
+use crate::position::record::{PositionRecord, deleted, lost};
+use crate::{Error, Result};
+
+/// A record that was not renewed for so long can be taken over.
+pub(crate) const LEASE: Duration = Duration::from_secs(3);
+/// So much earlier its holder stops by itself.
+const MARGIN: Duration = Duration::from_millis(200);
+/// How often one that stands by looks at the record.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// The record of one service, as one of its instances sees it.
+pub(crate) struct Lease {
+    bucket: Bucket,
+    connection: Connection,
+    service: String,
+    instance: String,
+    stream_created: Timestamp,
+    revision: Cell<u64>,
+    /// Up to where everything is done, as it is written down.
+    floor: Cell<u64>,
+    permit: LeaseValidity,
+    /// Says until when this instance may act; gone when it never may again.
+    until: RefCell<Option<watch::Sender<Instant>>>,
+}
+
+/// A record that can be taken over, as it was seen.
+pub(crate) struct Free {
+    record: PositionRecord,
+    revision: u64,
+}
+
+impl Free {
+    /// What is wrong with the record in a stream that stands so, if that is the one that it is of.
+    pub(crate) fn fault(&self, facts: Option<&StreamFacts>) -> Option<String> {
+        let facts =
+            facts.filter(|facts| facts.created.to_string() == self.record.stream_created)?;
+        self.record.fault(facts.last_sequence)
+    }
+}
+
+/// What came of writing the record.
+#[derive(Debug)]
+pub(crate) enum Written {
+    Renewed,
+    /// Another instance holds it, or it was taken away from this one.
+    Replaced,
+}
+
+impl Lease {
+    pub(crate) async fn open(
+        connection: &Connection,
+        (service, instance): (&str, &str),
+        stream_created: Timestamp,
+    ) -> Result<Self> {
+        let (until, permit) = LeaseValidity::until(Instant::now());
+        Ok(Self {
+            bucket: open_bucket(connection).await?,
+            connection: connection.clone(),
+            service: service.to_owned(),
+            instance: instance.to_owned(),
+            stream_created,
+            revision: Cell::new(0),
+            floor: Cell::new(0),
+            permit,
+            until: RefCell::new(Some(until)),
+        })
+    }
+
+    /// The record of this instance as the active one, at this position.
+    pub(crate) fn record_at(&self, floor: u64) -> PositionRecord {
+        let record = PositionRecord::at(self.stream_created.to_string(), floor);
+        PositionRecord { instance: self.instance.clone(), ..record }
+    }
+
+    pub(crate) fn permit(&self) -> LeaseValidity {
+        self.permit.clone()
+    }
+
+    /// Up to where everything is done, as it is written down.
+    pub(crate) fn floor(&self) -> u64 {
+        self.floor.get()
+    }
+
+    /// The record with its revision; none if there is none, and then the revision to make one.
+    ///
+    /// # Errors
+    /// `Position` for one that is not of this stream, or is none; `PositionRecord` for a newer one.
+    pub(crate) async fn load(&self) -> Result<(Option<PositionRecord>, u64)> {
+        let (found, revision) = self.bucket.load(&self.service).await?;
+        let Some(json) = found else {
+            return Ok((None, revision));
+        };
+        PositionRecord::refuse_newer(&self.service, &json)?;
+        match PositionRecord::of_stream(&json, self.stream_created) {
+            Ok(record) => Ok((Some(record), revision)),
+            Err(fault) => Err(lost(&self.service, &fault)),
+        }
+    }
+
+    /// Makes the record where there is none; another instance may be faster.
+    pub(crate) async fn create(&self, floor: u64, begun: u64, revision: u64) -> Result<()> {
+        let mut record = PositionRecord::at(self.stream_created.to_string(), floor);
+        record.begun = begun.max(floor);
+        self.bucket.save(&self.service, record.written().into(), revision).await?;
+        Ok(())
+    }
+
+    /// The record, once no instance is active.
+    ///
+    /// # Errors
+    /// `Position` while one is.
+    pub(crate) async fn abandoned(&self) -> Result<PositionRecord> {
+        let (begun, mut first) = (Instant::now(), None);
+        let mut stillness = RevisionWatch::new(LOOK * 2);
+        loop {
+            let (Some(record), revision) = self.load().await? else {
+                return Err(self.deleted());
+            };
+            let is_still = stillness.look(revision, Instant::now()) >= LEASE;
+            if record.instance.is_empty() || is_still {
+                return Ok(record);
+            }
+            if *first.get_or_insert(revision) != revision && begun.elapsed() >= LEASE {
+                let reason = "an instance of it is active in exclusive delivery; stop it first, and \
+                              it goes on where that was";
+                let (service, reason) = (self.service.clone(), reason.to_owned());
+                return Err(Error::Position { service, reason });
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Waits until the record can be taken over, and returns it as it was left. Dropping the future
+    /// loses nothing.
+    ///
+    /// # Errors
+    /// `Position` if there is no record any more, or none that can be used; `NotPermitted`.
+    pub(crate) async fn free(&self) -> Result<Free> {
+        let mut hints = self.hints().await;
+        let (mut stillness, mut is_told) = (RevisionWatch::new(LOOK * 2), false);
+        let notices = Notices::default();
+        loop {
+            match self.load().await {
+                Ok((Some(record), revision)) => {
+                    let is_still = stillness.look(revision, Instant::now()) >= LEASE;
+                    // Its own name is there where it took the record without hearing so.
+                    let is_own = record.instance == self.instance;
+                    if record.instance.is_empty() || is_own || is_still {
+                        return Ok(Free { record, revision });
+                    }
+                    if !is_told {
+                        is_told = true;
+                        let (service, holder) = (&self.service, &record.instance);
+                        info!(holder, "{service} stands by: another instance is active");
+                    }
+                }
+                Ok((None, _)) => return Err(self.deleted()),
+                Err(error) if error.is_passing() => {
+                    warn!("waiting for the server: {}", with_causes(&error));
+                }
+                Err(error @ Error::Record { is_newer: true, .. }) => {
+                    if notices.is_new("newer") {
+                        warn!("{} stands by: {error}", self.service);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+            // A holder that ends writes the record once more, and that is seen at once.
+            let _ = timeout(LOOK, hint(&mut hints)).await;
+        }
+    }
+
+    /// Takes a record over, and returns it as it was left; `None` if another instance was faster.
+    ///
+    /// # Errors
+    /// `NotPermitted`.
+    pub(crate) async fn take(&self, free: Free) -> Result<Option<PositionRecord>> {
+        let begun = Instant::now();
+        let Free { record: found, revision } = free;
+        let record = PositionRecord { instance: self.instance.clone(), ..found.clone() };
+        let saved = match self.bucket.save(&self.service, record.written().into(), revision).await {
+            // It may be written: the next look tells.
+            Err(error) if error.is_passing() => None,
+            saved => saved?,
+        };
+        Ok(saved.map(|revision| {
+            self.holds(revision, found.floor, begun);
+            found
+        }))
+    }
+
+    /// Writes the record over the one that this instance wrote last, also where that was not
+    /// answered.
+    ///
+    /// # Errors
+    /// `Position` if it was deleted or written by others; `Server`.
+    pub(crate) async fn write(&self, record: &PositionRecord) -> Result<Written> {
+        let begun = Instant::now();
+        let json = record.written();
+        let revision = self.revision.get();
+        if let Some(revision) =
+            self.bucket.save(&self.service, json.clone().into(), revision).await?
+        {
+            self.holds(revision, record.floor, begun);
+            return Ok(Written::Renewed);
+        }
+        let (found, revision) = match self.load().await {
+            // Another instance, of a newer version.
+            Err(Error::Record { is_newer: true, .. }) => {
+                self.replaced();
+                return Ok(Written::Replaced);
+            }
+            loaded => loaded?,
+        };
+        let Some(found) = found else {
+            return Err(self.deleted());
+        };
+        if found.instance == self.instance {
+            // Written by an attempt that was not answered.
+            if let Some(revision) = self.bucket.save(&self.service, json.into(), revision).await? {
+                self.holds(revision, record.floor, begun);
+                return Ok(Written::Renewed);
+            }
+        }
+        self.replaced();
+        Ok(Written::Replaced)
+    }
+
+    /// Nothing may be done any more.
+    pub(crate) fn replaced(&self) {
+        self.until.replace(None);
+    }
+
+    fn holds(&self, revision: u64, floor: u64, begun: Instant) {
+        self.revision.set(revision);
+        self.floor.set(floor);
+        if let Some(until) = &*self.until.borrow() {
+            until.send_replace(begun + LEASE.saturating_sub(MARGIN));
+        }
+    }
+
+    /// What is written of the record, as it passes by; nothing where this user may not see it.
+    async fn hints(&self) -> Option<Subscriber> {
+        let subject = format!("$KV.{POSITIONS}.{}", self.service);
+        self.connection.client.subscribe(subject).await.ok()
+    }
+
+    fn deleted(&self) -> Error {
+        lost(&self.service, &deleted())
+    }
+}
+
+/// Waits until a record is written that names nobody.
+async fn hint(hints: &mut Option<Subscriber>) {
+    if let Some(hints) = hints {
+        while let Some(message) = hints.next().await {
+            if PositionRecord::read(&message.payload).is_ok_and(|record| record.instance.is_empty())
+            {
+                return;
+            }
+        }
+    }
+    std::future::pending().await
+}
+
+/// The bucket of all services' records.
+pub(crate) async fn open_bucket(connection: &Connection) -> Result<Bucket> {
+    Bucket::open(connection, &Resource::positions()).await
+}

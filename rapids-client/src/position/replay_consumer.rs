@@ -1,0 +1,102 @@
+//! The service's position on the stream of replays.
+
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::pull::Config as PullConfig;
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, Info};
+use async_nats::jetstream::context::RequestError;
+use async_nats::jetstream::response::Response;
+use async_nats::jetstream::{self, ErrorCode};
+
+use crate::connection::Connection;
+use crate::names::{REPLAYS, replay_subject};
+use crate::position::consumer;
+use crate::position::consumer::ACK_WAIT;
+use crate::{Error, Result};
+
+/// Makes the position, or brings it up to date, and returns for how long the server waits for an
+/// acknowledgement. It begins with the oldest replay: those that were asked for while no instance was
+/// there are wanted too.
+pub(crate) async fn ensure(
+    connection: &Connection,
+    service: &str,
+    ack_wait: Option<Duration>,
+) -> Result<Duration> {
+    let wanted = PullConfig {
+        durable_name: Some(service.to_owned()),
+        name: Some(service.to_owned()),
+        description: Some(format!("replays for the service {service}")),
+        deliver_policy: DeliverPolicy::All,
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: ack_wait.unwrap_or(ACK_WAIT),
+        max_deliver: -1,
+        max_ack_pending: connection.max_ack_pending().into(),
+        filter_subject: replay_subject(service),
+        ..PullConfig::default()
+    };
+    let subject = connection.api(&format!("CONSUMER.CREATE.{REPLAYS}.>"));
+    let action = format!("create the position of `{service}` on {REPLAYS}");
+    let creating = (action.as_str(), subject.as_str(), REPLAYS);
+    let created = consumer::create(connection, creating, wanted).await?;
+    let found = match created {
+        Some(created) => created,
+        None => info(connection, service).await?,
+    };
+    if let Some(changed) =
+        consumer::adjusted(&found.config, ack_wait, connection.provision().max_ack_pending)
+    {
+        let updating = connection.jetstream.update_consumer_on_stream(changed, REPLAYS);
+        connection.attempt(&action, &subject, updating).await?;
+    }
+    Ok(ack_wait.unwrap_or(found.config.ack_wait))
+}
+
+/// Up to where the server will deliver no replay again; 0 as long as the service has never asked for
+/// any.
+pub(crate) async fn floor(connection: &Connection, service: &str) -> Result<u64> {
+    let found = existing(connection, service).await?;
+    Ok(found.map_or(0, |found| found.ack_floor.stream_sequence))
+}
+
+/// What the server knows of the position; `None` if there is none.
+pub(crate) async fn existing(connection: &Connection, service: &str) -> Result<Option<Info>> {
+    match ask(connection, service).await? {
+        Ok(info) => Ok(Some(info)),
+        Err(error) if absent(&error) => Ok(None),
+        Err(error) => Err(unread(service, error)),
+    }
+}
+
+/// Deletes the position.
+pub(crate) async fn delete(connection: &Connection, service: &str) -> Result<()> {
+    let subject = connection.api(&format!("CONSUMER.DELETE.{REPLAYS}.{service}"));
+    let action = format!("delete the position of `{service}` on {REPLAYS}");
+    let deleting = connection.jetstream.delete_consumer_from_stream(service, REPLAYS);
+    connection.attempt(&action, &subject, deleting).await.map(drop)
+}
+
+async fn info(connection: &Connection, service: &str) -> Result<Info> {
+    ask(connection, service).await?.map_err(|error| unread(service, error))
+}
+
+fn unread(service: &str, error: jetstream::Error) -> Error {
+    let action = format!("read the position of `{service}` on {REPLAYS}");
+    Error::Server { action, source: error.into() }
+}
+
+fn absent(error: &jetstream::Error) -> bool {
+    [ErrorCode::CONSUMER_NOT_FOUND, ErrorCode::STREAM_NOT_FOUND].contains(&error.error_code())
+}
+
+async fn ask(connection: &Connection, service: &str) -> Result<Result<Info, jetstream::Error>> {
+    let request = format!("CONSUMER.INFO.{REPLAYS}.{service}");
+    let subject = connection.api(&request);
+    let nothing = serde_json::Map::new();
+    let asking = connection.jetstream.request(request, &nothing);
+    let action = format!("read the position of `{service}` on {REPLAYS}");
+    let answer = connection.attempt::<_, RequestError>(&action, &subject, asking).await?;
+    Ok(match answer {
+        Response::Ok(info) => Ok(info),
+        Response::Err { error } => Err(error),
+    })
+}

@@ -1,0 +1,173 @@
+//! Retiring a service: removing from the server what is kept for it alone.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use crate::announcement::instances::instances_of;
+use crate::connection::Connection;
+use crate::jetstream::bucket::Bucket;
+use crate::jetstream::ensure::info_of;
+use crate::jetstream::revision_watch::RevisionWatch;
+use crate::names::{HANDLING, ONCE, POSITIONS, REPLAYS, STREAM, memory_bucket};
+use crate::position::consumer::Consumer;
+use crate::position::entries::ServiceEntries;
+use crate::position::forget::clear;
+use crate::position::lease::LEASE;
+use crate::position::record::PositionRecord;
+use crate::position::replay_consumer;
+use crate::position::status;
+use crate::{Error, Result, names};
+
+/// How long instances have to answer before none is taken to be there.
+const ANSWERS: Duration = Duration::from_millis(500);
+/// How often it is looked whether the active instance has written its record.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// How a service is retired, by [`Rapids::retire`](crate::Rapids::retire). Without more: what it
+/// remembers stays.
+///
+/// ```no_run
+/// # async fn example(rapids: rapids_client::Rapids) -> rapids_client::Result<()> {
+/// use rapids_client::Retiring;
+///
+/// if let Some(retired) = rapids.retire("payment", Retiring::new().forget()).await? {
+///     println!("removed: {}", retired.removed.join(", "));
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[must_use = "nothing is retired before `Rapids::retire`"]
+pub struct Retiring {
+    forgets: bool,
+}
+
+impl Retiring {
+    /// Removes the position, and what is noted of the service and of packets that it has not
+    /// finished.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Also removes its memories and what its `once` reactions have done. It is gone for good.
+    pub fn forget(self) -> Self {
+        Self { forgets: true }
+    }
+}
+
+/// A service that was retired.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Retired {
+    /// The service's name.
+    pub service: String,
+    /// What was removed, each in a few words.
+    pub removed: Vec<String>,
+    /// What was kept, each in a few words with how to remove it.
+    pub kept: Vec<String>,
+}
+
+pub(crate) async fn retire(
+    connection: &Connection,
+    service: &str,
+    how: Retiring,
+) -> Result<Option<Retired>> {
+    // What can be no name may be no subject either.
+    if !names::is_name(service) {
+        return Ok(None);
+    }
+    let entries = ServiceEntries::existing(connection, service).await?;
+    let is_noted = match &entries {
+        Some(entries) => entries.load().await?.is_some(),
+        None => false,
+    };
+    let positions = Bucket::existing(connection, POSITIONS).await?;
+    let record = match &positions {
+        Some(positions) => positions.load(service).await?.0,
+        None => None,
+    };
+    let consumer = status::info(connection, service).await?;
+    let replays = replay_consumer::existing(connection, service).await?;
+    if !is_noted && record.is_none() && consumer.is_none() && replays.is_none() {
+        return Ok(None);
+    }
+    let waits = [&consumer, &replays].into_iter().flatten().any(|found| found.num_waiting > 0);
+    if waits || !instances_of(connection, service, ANSWERS).await?.is_empty() {
+        return Err(not_retired(service, "an instance of it runs"));
+    }
+    let mut removed = Vec::new();
+    if consumer.is_some() {
+        Consumer::new(connection, service).delete().await?;
+        removed.push(format!("its position, the consumer `{service}` of {STREAM}"));
+    }
+    if let (Some(positions), Some(_)) = (&positions, &record) {
+        is_at_rest(positions, service).await?;
+        positions.delete(service).await?;
+        removed.push(format!("its position, the key `{service}` in {POSITIONS}"));
+    }
+    if replays.is_some() {
+        replay_consumer::delete(connection, service).await?;
+        removed.push(format!("the consumer `{service}` of {REPLAYS}"));
+    }
+    let notes = clear(connection, HANDLING, &format!("{service}.>")).await?;
+    if notes > 0 {
+        removed.push(format!("{notes} notes about packets in {HANDLING}"));
+    }
+    let kept = memories(connection, service, how, &mut removed).await?;
+    // Last, so that what was broken off can be repeated.
+    if let (Some(entries), true) = (entries, is_noted) {
+        entries.remove().await?;
+        removed.push(format!("its entry in {}", names::SERVICES));
+    }
+    Ok(Some(Retired { service: service.to_owned(), removed, kept }))
+}
+
+/// Removes what a service remembers, if it is to forget that; returns what is kept.
+async fn memories(
+    connection: &Connection,
+    service: &str,
+    how: Retiring,
+    removed: &mut Vec<String>,
+) -> Result<Vec<String>> {
+    let bucket = memory_bucket(service);
+    let info = info_of(connection, &format!("KV_{bucket}")).await?;
+    if !how.forgets {
+        let told = |_| format!("its memories, the bucket {bucket}; `--forget` removes it");
+        return Ok(info.into_iter().map(told).collect());
+    }
+    let once = clear(connection, ONCE, &format!("{service}.>")).await?;
+    if once > 0 {
+        removed.push(format!("{once} entries in {ONCE}"));
+    }
+    if let Some(info) = info {
+        let action = format!("delete the bucket `{bucket}`");
+        let subject = connection.api(&format!("STREAM.DELETE.KV_{bucket}"));
+        let deleting = connection.jetstream.delete_stream(format!("KV_{bucket}"));
+        connection.attempt(&action, &subject, deleting).await?;
+        removed.push(format!("its memories, the bucket {bucket} of {} keys", info.state.messages));
+    }
+    Ok(Vec::new())
+}
+
+/// Makes sure that no instance is active that writes the record.
+async fn is_at_rest(positions: &Bucket, service: &str) -> Result<()> {
+    let mut stillness = RevisionWatch::new(LOOK * 2);
+    let mut first = None;
+    loop {
+        let (json, revision) = positions.load(service).await?;
+        let record = json.and_then(|json| PositionRecord::read(&json).ok());
+        let holder = record.map(|record| record.instance).unwrap_or_default();
+        if holder.is_empty() || stillness.look(revision, Instant::now()) >= LEASE {
+            return Ok(());
+        }
+        if *first.get_or_insert(revision) != revision {
+            return Err(not_retired(service, &format!("its instance {holder} is active")));
+        }
+        sleep(LOOK).await;
+    }
+}
+
+fn not_retired(service: &str, fault: &str) -> Error {
+    Error::NotRetired { service: service.to_owned(), reason: fault.to_owned() }
+}

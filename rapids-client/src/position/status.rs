@@ -1,0 +1,253 @@
+//! How far each service is: the durable consumers of the stream, and the records of services in
+//! exclusive delivery.
+
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::Info;
+use async_nats::jetstream::context::RequestError;
+use async_nats::jetstream::response::Response;
+use async_nats::jetstream::{self, ErrorCode};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, json};
+
+use crate::connection::Connection;
+use crate::jetstream::bucket::Bucket;
+use crate::jetstream::stream::StreamFacts;
+use crate::jetstream::{reader, stream};
+use crate::names::{POSITIONS, STREAM};
+use crate::position::entries::ServiceEntries;
+use crate::position::lease::LEASE;
+use crate::position::record::{PositionRecord, deleted, lost};
+use crate::start::Start;
+use crate::{Error, Result, names};
+
+/// How far a service is in the stream, all its instances together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Position {
+    /// The service's name.
+    pub service: String,
+    /// The sequence of the last packet that an instance was given; 0 if there was none.
+    pub delivered: u64,
+    /// The sequence up to which every packet is acknowledged.
+    pub acknowledged: u64,
+    /// How many packets no instance was given yet: how far the service is behind.
+    pub pending: u64,
+    /// How many packets were given to an instance and not acknowledged: in hand, or waiting to be
+    /// tried again.
+    pub unacknowledged: u64,
+    /// Whether an instance is there for certain, though it may not answer: one waits for packets or,
+    /// in exclusive delivery, wrote the position down within the last three seconds. One that has its
+    /// hands full does not wait.
+    pub is_read: bool,
+    /// Who reads, in exclusive delivery; then the numbers are those that were written down last, at
+    /// most a second ago while an instance is active. `None` in shared delivery.
+    pub exclusive: Option<Holder>,
+}
+
+/// The active instance of a service in exclusive delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Holder {
+    /// Its id; `None` if no instance is active, because the last one ended by itself. The id of one
+    /// that ended otherwise stays until another takes over.
+    pub instance: Option<String>,
+    /// Whether it is behind the live feed, and reads from the stream.
+    pub is_catching_up: bool,
+    /// When it wrote its position down last.
+    pub written: Timestamp,
+}
+
+impl Position {
+    /// Reads a consumer; `None` if it is something else than the position of a service.
+    fn read(info: &Info) -> Option<Self> {
+        let service = info.config.durable_name.as_deref()?;
+        // Others may have durable consumers on the stream too.
+        let is_position = info.config.description == Some(description(service));
+        (names::is_name(service) && is_position).then(|| Self {
+            service: service.to_owned(),
+            delivered: info.delivered.stream_sequence,
+            acknowledged: info.ack_floor.stream_sequence,
+            pending: info.num_pending,
+            unacknowledged: u64::try_from(info.num_ack_pending).unwrap_or(u64::MAX),
+            is_read: info.num_waiting > 0,
+            exclusive: None,
+        })
+    }
+
+    /// Reads the record of a service in exclusive delivery, with the sequence that the stream ends
+    /// with.
+    fn of_record(service: &str, record: PositionRecord, written: Timestamp, last: u64) -> Self {
+        let done = record.done();
+        let delivered = record.given.max(done.floor());
+        let is_held = !record.instance.is_empty();
+        let age = Timestamp::now().duration_since(written).unsigned_abs();
+        let ended: u64 = done.above().map(|(first, last)| last - first + 1).sum();
+        Self {
+            service: service.to_owned(),
+            delivered,
+            acknowledged: done.floor(),
+            pending: last.saturating_sub(delivered),
+            unacknowledged: (delivered - done.floor()).saturating_sub(ended),
+            is_read: is_held && age < LEASE,
+            exclusive: Some(Holder {
+                is_catching_up: record.is_catching_up,
+                instance: Some(record.instance).filter(|instance| !instance.is_empty()),
+                written,
+            }),
+        }
+    }
+}
+
+/// By what a position is known among consumers.
+pub(crate) fn description(service: &str) -> String {
+    format!("position of the service {service}")
+}
+
+/// What the server knows of the consumer of this name; `None` if there is none.
+pub(crate) async fn info(connection: &Connection, service: &str) -> Result<Option<Info>> {
+    let action = format!("read the position of `{service}`");
+    let request = format!("CONSUMER.INFO.{STREAM}.{service}");
+    match ask(connection, &action, &request, &Map::new()).await? {
+        Ok(info) => Ok(Some(info)),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(Error::Server { action, source: error.into() }),
+    }
+}
+
+/// Makes sure that a reader can start so.
+///
+/// # Errors
+/// `Position` for a sequence beyond the next one.
+pub(crate) async fn check(connection: &Connection, service: &str, start: Start) -> Result<()> {
+    let Start::Sequence(sequence) = start else {
+        return Ok(());
+    };
+    let last = stream::info(connection).await?.map_or(0, |info| info.state.last_sequence);
+    if sequence.saturating_sub(1) <= last {
+        return Ok(());
+    }
+    let reason = format!("it is to start at sequence {sequence}, but the stream ends at {last}");
+    Err(Error::Position { service: service.to_owned(), reason })
+}
+
+/// The sequence before the packet with which a reader begins that starts so.
+pub(crate) async fn before(connection: &Connection, service: &str, start: Start) -> Result<u64> {
+    check(connection, service, start).await?;
+    let action = format!("find where `{service}` is to start");
+    let (name, from) = (reader::unused(&format!("{service}_begins")), start.deliver_policy());
+    let made = reader::open(connection, &action, &name, from, Duration::from_secs(1)).await?;
+    Ok(made.delivered.stream_sequence)
+}
+
+pub(crate) async fn one(connection: &Connection, service: &str) -> Result<Option<Position>> {
+    // What can be no name may be no subject either.
+    if !names::is_name(service) {
+        return Ok(None);
+    }
+    if let Some(position) = info(connection, service).await?.as_ref().and_then(Position::read) {
+        return Ok(Some(position));
+    }
+    let found = match Bucket::existing(connection, POSITIONS).await? {
+        Some(bucket) => bucket.written(service).await?,
+        None => None,
+    };
+    let Some((json, written)) = found else {
+        return deleted_position(connection, service).await;
+    };
+    let Some(facts) = stream::info(connection).await?.as_ref().map(StreamFacts::from) else {
+        return Ok(None);
+    };
+    PositionRecord::refuse_newer(service, &json)?;
+    let record =
+        PositionRecord::of_stream(&json, facts.created).map_err(|fault| lost(service, &fault))?;
+    Ok(Some(Position::of_record(service, record, written, facts.last_sequence)))
+}
+
+/// What is noted of a service without a consumer and without a record.
+async fn deleted_position(connection: &Connection, service: &str) -> Result<Option<Position>> {
+    let Some(entry) = ServiceEntries::entry(connection, service).await? else {
+        return Ok(None);
+    };
+    if entry.is_exclusive() {
+        return Err(lost(service, &deleted()));
+    }
+    let facts = stream::info(connection).await?.as_ref().map(StreamFacts::from);
+    let facts = facts.filter(|facts| entry.other_than(facts.created).is_none());
+    // Started again, it goes on there.
+    Ok(facts.zip(entry.floor()).map(|(facts, floor)| Position {
+        service: service.to_owned(),
+        delivered: floor.sequence,
+        acknowledged: floor.sequence,
+        pending: facts.last_sequence.saturating_sub(floor.sequence),
+        unacknowledged: 0,
+        is_read: false,
+        exclusive: None,
+    }))
+}
+
+pub(crate) async fn all(connection: &Connection) -> Result<Vec<Position>> {
+    #[derive(Deserialize)]
+    struct Page {
+        total: usize,
+        consumers: Option<Vec<Info>>,
+    }
+    let (action, request) = ("list the positions", format!("CONSUMER.LIST.{STREAM}"));
+    let (mut positions, mut offset) = (Vec::new(), 0);
+    loop {
+        let from = Map::from_iter([("offset".to_owned(), json!(offset))]);
+        let page: Page = match ask(connection, action, &request, &from).await? {
+            Ok(page) => page,
+            Err(error) if is_absent(&error) => break,
+            Err(error) => {
+                return Err(Error::Server { action: action.to_owned(), source: error.into() });
+            }
+        };
+        let consumers = page.consumers.unwrap_or_default();
+        offset += consumers.len();
+        positions.extend(consumers.iter().filter_map(Position::read));
+        if consumers.is_empty() || offset >= page.total {
+            break;
+        }
+    }
+    let facts = stream::info(connection).await?.as_ref().map(StreamFacts::from);
+    if let Some(facts) = facts
+        && let Some(bucket) = Bucket::existing(connection, POSITIONS).await?
+    {
+        for service in bucket.keys().await? {
+            // One in both is on its way from one to the other.
+            if positions.iter().all(|position| position.service != service)
+                && let Some((json, written)) = bucket.written(&service).await?
+                && let Ok(record) = PositionRecord::of_stream(&json, facts.created)
+            {
+                let last = facts.last_sequence;
+                positions.push(Position::of_record(&service, record, written, last));
+            }
+        }
+    }
+    positions.sort_by(|one, two| one.service.cmp(&two.service));
+    Ok(positions)
+}
+
+/// Puts a question to the server, with an empty object where there is nothing to say: it takes that
+/// for an empty request, and nothing else that has JSON.
+async fn ask<T: DeserializeOwned>(
+    connection: &Connection,
+    action: &str,
+    request: &str,
+    body: &Map<String, serde_json::Value>,
+) -> Result<Result<T, jetstream::Error>> {
+    let subject = connection.api(request);
+    let asking = connection.jetstream.request(request.to_owned(), body);
+    let answer = connection.attempt::<_, RequestError>(action, &subject, asking).await?;
+    Ok(match answer {
+        Response::Ok(answer) => Ok(answer),
+        Response::Err { error } => Err(error),
+    })
+}
+
+fn is_absent(error: &jetstream::Error) -> bool {
+    [ErrorCode::CONSUMER_NOT_FOUND, ErrorCode::STREAM_NOT_FOUND].contains(&error.error_code())
+}
