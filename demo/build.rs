@@ -1,5 +1,5 @@
-//! Lists the files of the rivers for `src/bundle.rs`, so that a new one is in the bundle, and one
-//! that is gone is not, without another edit.
+//! Lists the files of the rivers for `src/bundle.rs`, so that adding or deleting a river needs no
+//! other edit.
 
 use std::env;
 use std::error::Error;
@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What is said of a file that is no service, behind its name.
+/// The error about a file that is no service, behind its name.
 const MISSING: &str = "has no `pub(crate) fn service() -> rapids_client::Result<Service>`, by which \
                        it would be bundled: add it, as in rivers/template.rs, or move the file to \
                        rivers/examples if it is no service";
@@ -28,7 +28,7 @@ fn declares_service(text: &str) -> bool {
     text.lines().any(is_it)
 }
 
-/// A module for each file, and a function that makes the service of each.
+/// The modules of the rivers, and a function that creates their services.
 fn listed(folder: &Path) -> Result<String, Box<dyn Error>> {
     let (mut modules, mut services) = (String::new(), String::new());
     let mut files = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
@@ -54,7 +54,7 @@ mod tests {
     use super::{Path, declares_service, fs, listed};
 
     #[test]
-    fn a_file_without_a_service_is_told_from_one_with() {
+    fn a_file_without_a_service_is_recognised() {
         assert!(declares_service(include_str!("../rivers/template.rs")));
         assert!(!declares_service("fn main() {}\n// pub(crate) fn service() -> Service\n"));
         assert!(!declares_service("fn service() -> Result<Service> {\n"));

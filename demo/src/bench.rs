@@ -1,12 +1,10 @@
 //! The bench: what the bus costs, beside async-nats in the same run.
 //!
-//! Puts things in order; each of them is left to the file that is named after it.
+//! Runs the cases one after the other; each part has a file of its own.
 
-mod arena;
+mod bench_server;
 mod cases;
-mod contest;
-mod contestant;
-mod errand;
+mod comparison;
 mod figure;
 mod goal;
 mod hops;
@@ -20,40 +18,42 @@ mod samples;
 mod side;
 mod sides;
 mod table;
+mod task;
+mod worker;
 
 use anyhow::Result;
-use rapids_client::told_to_stop;
+use rapids_client::shutdown_signal;
 
-use crate::show::Ending;
-use arena::SyncInterval;
-use contest::Bench;
+use crate::exit::Exit;
+use bench_server::SyncInterval;
+use comparison::Bench;
 use machine::Machine;
 use report::Report;
 
-pub(crate) use errand::Errand;
 pub(crate) use options::Options;
+pub(crate) use task::Task;
 
-/// Measures, and leaves nothing running.
+/// Runs the measurements and stops every process that it started.
 ///
 /// # Errors
 /// If a measurement fails.
-pub(crate) async fn run(options: &Options) -> Result<Ending> {
+pub(crate) async fn run(options: &Options) -> Result<Exit> {
     let bench = Bench::new(options)?;
     tokio::select! {
-        () = told_to_stop() => Ok(Ending::Interrupted),
-        ending = Box::pin(perform(options, &bench)) => ending,
+        () = shutdown_signal() => Ok(Exit::Interrupted),
+        exit = Box::pin(run_cases(options, &bench)) => exit,
     }
 }
 
-async fn perform(options: &Options, bench: &Bench) -> Result<Ending> {
-    let arena = bench.arena(SyncInterval::Default).await?;
-    let machine = Machine::this(arena.version());
-    arena.close().await;
+async fn run_cases(options: &Options, bench: &Bench) -> Result<Exit> {
+    let server = bench.server(SyncInterval::Default).await?;
+    let machine = Machine::this(server.version());
+    server.close().await;
     let mut report = Report::new(options.output);
     let measured = Box::pin(measure(options, bench, &mut report)).await;
-    // What was measured before something failed is worth being seen.
+    // Print what was measured even if a later case failed.
     report.finish(&machine)?;
-    measured.map(|()| Ending::Holds)
+    measured.map(|()| Exit::FactsHold)
 }
 
 async fn measure(options: &Options, bench: &Bench, report: &mut Report) -> Result<()> {

@@ -1,6 +1,6 @@
-//! Every river in one process: the demo's own program, which holds their files too.
+//! All rivers in one process, which runs the demo's own program.
 //!
-//! `build.rs` lists them; keeping the process is left to `fleet`.
+//! `build.rs` lists the rivers; running the process is left to `fleet`.
 
 use std::env;
 
@@ -9,13 +9,10 @@ use rapids_client::{bundle, telemetry};
 
 use crate::rivers::{Program, services};
 
-/// What the process is called among those of services.
+/// The name of the process.
 const NAME: &str = "bundle";
 
-#[expect(
-    dead_code,
-    reason = "each file of a river is a program, and its `main` is not called here"
-)]
+#[expect(dead_code, reason = "each river is a program of its own, whose `main` is not called here")]
 mod rivers {
     include!(concat!(env!("OUT_DIR"), "/rivers.rs"));
 }
@@ -23,13 +20,13 @@ mod rivers {
 /// Runs all services in this process, with the settings of the environment.
 ///
 /// # Errors
-/// As the services.
+/// The errors of the services.
 pub(crate) async fn run() -> Result<()> {
     telemetry::init();
     Ok(bundle(rivers::services()?).run().await?)
 }
 
-/// How to start it in place of these programs.
+/// How to start the bundle in place of these programs.
 ///
 /// # Errors
 /// If the demo cannot tell where its own program is.
@@ -44,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_river_is_forgotten() {
+    fn bundle_has_every_river() {
         let bundled = rivers::services().unwrap();
         let mut bundled: Vec<_> = bundled.iter().map(|service| service.name()).collect();
         bundled.sort_unstable();

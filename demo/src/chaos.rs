@@ -1,72 +1,72 @@
-//! Chaos: the demo's shop while everything goes wrong, and a verification that nothing of it
-//! shows.
+//! Chaos: runs the demo's shop while services and the server are killed and bad packets come, and
+//! verifies that nothing was lost and nothing happened twice.
 //!
-//! Puts things in order; each of them is left to the file that is named after it.
+//! Runs one part after the other; each part has a file of its own.
 
-mod census;
-mod diary;
-mod evidence;
+mod backpressure;
+mod event_log;
 mod extras;
 mod facts;
+mod fault_ids;
+mod killable_server;
 mod letters;
 mod load;
 mod malformed;
+mod observer;
 mod options;
-mod pace;
+mod packet_counts;
+mod positions;
 mod report;
-mod rest;
+mod run_folder;
 mod script;
-mod server;
-mod stagehand;
-mod watch;
+mod script_runner;
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use fastrand::Rng;
-use rapids_client::{Config, DeadLetter, Rapids, Start, told_to_stop};
+use rapids_client::{Config, DeadLetter, Rapids, Start, shutdown_signal};
 use tokio::sync::mpsc;
 
-use crate::fleet::{Care, Fleet};
-use crate::ledger::Ledger;
+use crate::delivery::DeliveryMode;
+use crate::exit::Exit;
+use crate::fleet::{Fleet, RestartPolicy};
 use crate::rivers::Program;
-use crate::show::Ending;
+use crate::tracker::Tracker;
 use crate::verify::Fact;
-use crate::way::Way;
-use crate::{rivers, rollcall, stage, verify};
-use evidence::{Folder, Named};
+use crate::{discovery, rivers, server, verify};
+use backpressure::Backpressure;
 use facts::Findings;
-use load::Load;
-use malformed::Scribbler;
-use pace::Pace;
+use fault_ids::FaultIds;
+use killable_server::KillableServer;
+use load::{Load, Published};
+use malformed::RawPublisher;
+use observer::Observer;
+use positions::Positions;
 use report::{Outcome, Report};
-use server::Server;
-use stagehand::{Hands, Stagehand};
-use watch::Watch;
+use run_folder::RunFolder;
+use script_runner::{Monkey, ScriptRunner};
 
 pub(crate) use extras::Extra;
 pub(crate) use options::Options;
 
-/// How long all may take to come to rest after the last packet: so long, and a share per order.
-const PATIENCE: Duration = Duration::from_secs(180);
-const PATIENCE_PER_ORDER: Duration = Duration::from_millis(60);
-
-/// Runs chaos, and leaves nothing running.
+/// Runs chaos, and stops every process that it started.
 ///
 /// # Errors
-/// If anything stands in the way of the verification.
-pub(crate) async fn run(options: &Options) -> Result<Ending> {
+/// If something prevents the verification.
+pub(crate) async fn run(options: &Options) -> Result<Exit> {
     let seed = options.seed();
-    let run = Run { options, seed, report: Report::new(options.json), folder: Folder::make(seed)? };
-    let ending = Box::pin(run.perform()).await;
+    let report = Report::new(options.json);
+    let run = Run { options, seed, report, folder: RunFolder::create(seed)? };
+    let exit = Box::pin(run.start()).await;
     let Run { report, mut folder, .. } = run;
-    if matches!(ending, Err(_) | Ok(Ending::Broken)) {
+    if matches!(exit, Err(_) | Ok(Exit::FactsBroken)) {
         folder.keep();
         let path = folder.path().display();
         report.note(&format!("seed {seed}; histories, logs and the server's store: {path}"))?;
     }
-    ending
+    exit
 }
 
 /// One run of chaos.
@@ -75,150 +75,180 @@ struct Run<'a> {
     options: &'a Options,
     seed: u64,
     report: Report,
-    folder: Folder,
+    folder: RunFolder,
 }
 
-/// What a run is about to do.
+/// What a run is going to do.
 #[derive(Debug)]
 struct Plan {
     load: Load,
     steps: Vec<script::Step>,
     period: Duration,
-    /// The services of the demo.
+    /// The services of the demo, without those that exist for chaos only.
     shop: Vec<String>,
     processes: Vec<Program>,
 }
 
+/// What was observed during a run, and what is on the server at its end.
+#[derive(Debug)]
+struct Observed<'a> {
+    observer: Observer<'a>,
+    positions: Positions,
+    letters: Vec<DeadLetter>,
+}
+
 impl Run<'_> {
-    async fn perform(&self) -> Result<Ending> {
-        let Options { orders, kills, way, .. } = self.options;
+    /// Starts the server and the services, runs the plan, and stops them again.
+    async fn start(&self) -> Result<Exit> {
+        let Options { orders, kills, delivery, .. } = self.options;
         let rivers = rivers::build().await?;
         let shop = rivers::services(&rivers);
-        let programs = [way.processes(&rivers)?, extras::programs()?].concat();
-        let mut server = Server::start(&self.folder.store()).await?;
+        let processes = [delivery.processes(&rivers)?, extras::programs()?].concat();
+        let mut server = KillableServer::start(&self.folder.store()).await?;
         self.report.note(&format!(
             "seed {}: {orders} orders, {kills} kills\nstarted a server at {}",
             self.seed, server.url
         ))?;
-        let plan = self.plan(shop, programs.clone());
-        let mut environment = stage::own_environment(&server.url);
-        environment.extend([way.environment(), Way::impatience()]);
-        environment.push(("RAPIDS_READ_LIMIT", facts::HOPS.to_string()));
-        // Last words are to be words.
-        environment.push(("RUST_LIB_BACKTRACE", "0".to_owned()));
         let rapids = Rapids::connect(&Config::new(&server.url)).await?;
-        let mut fleet = Fleet::launch(&programs, &environment, Care::Restart, self.folder.path())?;
-        let ending = tokio::select! {
-            () = told_to_stop() => Ok(Ending::Interrupted),
-            ending = Box::pin(self.play(plan, &rapids, &mut fleet, &mut server)) => ending,
+        let environment = self.environment(&server.url);
+        let (policy, logs) = (RestartPolicy::Always, self.folder.path());
+        let mut fleet = Fleet::launch(&processes, &environment, policy, logs)?;
+        let plan = self.plan(shop, processes);
+        let exit = tokio::select! {
+            () = shutdown_signal() => Ok(Exit::Interrupted),
+            exit = Box::pin(self.execute(plan, &rapids, &mut fleet, &mut server)) => exit,
         };
         fleet.stop().await;
         self.folder.write("nats-server.log", [server.stop().await])?;
-        ending
+        exit
+    }
+
+    /// The variables of the services.
+    fn environment(&self, url: &str) -> Vec<(&'static str, String)> {
+        let mut environment = server::own_environment(url);
+        environment.extend([
+            self.options.delivery.environment(),
+            DeliveryMode::short_ack_wait(),
+            ("RAPIDS_READ_LIMIT", facts::HOPS.to_string()),
+            // Backtraces would fill the last lines of a log, which reports quote.
+            ("RUST_LIB_BACKTRACE", "0".to_owned()),
+        ]);
+        environment
     }
 
     /// Everything that follows from the seed.
     fn plan(&self, shop: Vec<String>, processes: Vec<Program>) -> Plan {
-        let Options { orders, kills, rate, way, .. } = *self.options;
+        let Options { orders, kills, rate, delivery, .. } = *self.options;
         let names: Vec<_> = processes.iter().map(|process| process.name.clone()).collect();
         let mut load = load::load(orders, self.seed);
         let mut random = Rng::with_seed(self.seed);
-        let deeds = script::deeds(kills, &names, way.silence(), &mut random);
+        let actions = script::actions(kills, &names, delivery.takeover_time(), &mut random);
         let items = std::mem::take(&mut load.items);
-        let period = script::period((orders, rate), items.len(), deeds.len(), names.len());
-        Plan { load, steps: script::steps(items, deeds, &mut random), period, shop, processes }
+        let period = script::period((orders, rate), items.len(), actions.len(), names.len());
+        Plan { load, steps: script::steps(items, actions, &mut random), period, shop, processes }
     }
 
-    async fn play(
+    /// Runs the script, observes what follows, and verifies it.
+    async fn execute(
         &self,
         plan: Plan,
         rapids: &Rapids,
         fleet: &mut Fleet,
-        server: &mut Server,
-    ) -> Result<Ending> {
+        server: &mut KillableServer,
+    ) -> Result<Exit> {
         let Plan { load, steps, period, shop, processes } = plan;
-        let services = rivers::services(&processes);
         let Load { orders, offers, published, .. } = load;
-        let none_before = HashSet::new();
-        let there = rollcall::wait_for(rapids, &services, &none_before).await;
-        there.context("services are missing")?;
+        let services = rivers::services(&processes);
+        let started = discovery::wait_for(rapids, &services, &HashSet::new()).await;
+        started.context("services are missing")?;
         let (names, count) = (services.join(" "), services.len());
         self.report.note(&format!("{count} services announced themselves: {names}"))?;
 
-        let (done, deeds) = mpsc::unbounded_channel();
-        let hands = Hands { crew: fleet.crew(), server: server.trigger(), done };
         let tail = rapids.tail(Start::Beginning).await?;
-        let stagehand = Stagehand {
+        let (done, events) = mpsc::unbounded_channel();
+        let runner = ScriptRunner {
             rapids: rapids.clone(),
-            scribbler: Scribbler::connect(&server.url).await?,
-            hands,
+            raw_publisher: RawPublisher::connect(&server.url).await?,
+            monkey: Monkey { fleet: fleet.handle(), server: server.killer(), done },
             steps,
             period,
-            // The extra services may be down for long, which is no reason to wait.
-            pace: Pace::of(shop, rapids.clone()),
+            // Only the shop: the extra services may be down for long.
+            backpressure: Backpressure::of(shop, rapids.clone(), self.options.patience()),
         };
-        let patience =
-            PATIENCE + PATIENCE_PER_ORDER * u32::try_from(self.options.orders).unwrap_or(u32::MAX);
         let work = async {
-            stagehand.play().await?;
-            Ok(rest::wait(rapids, &services, patience).await)
+            runner.run().await?;
+            Ok(positions::wait_until_idle(rapids, &services, self.options.patience()).await)
         };
-        let watch = Watch::new(&self.report, Ledger::new(orders, offers));
-        let watching = Box::pin(watch.over(work, tail, deeds, fleet, server));
-        let (watch, standing) = watching.await?;
+        let observer = Observer::new(&self.report, Tracker::new(orders, offers));
+        let observing = Box::pin(observer.observe(work, tail, events, fleet, server));
+        let (observer, positions) = observing.await?;
+        let letters = Box::pin(letters::read(&server.url)).await;
+        let letters = letters.context("cannot read the dead letters")?;
 
-        let letters = Box::pin(letters::read(&server.url));
-        let letters = letters.await.context("cannot read the dead letters")?;
-        let Watch { mut ledger, census, diary, .. } = watch;
-        let sorted = letters::sort(&letters, &published, &diary, &processes);
-        ledger.excuse(&sorted.excused);
+        let mut observed = Observed { observer, positions, letters };
+        let facts = self.verify(&mut observed, &published, &processes)?;
+        if facts.iter().all(Fact::holds) {
+            return Ok(Exit::FactsHold);
+        }
+        self.write_evidence(&facts, &observed, rapids).await?;
+        Ok(Exit::FactsBroken)
+    }
+
+    /// Verifies all facts and reports the outcome.
+    fn verify(
+        &self,
+        observed: &mut Observed<'_>,
+        published: &Published,
+        processes: &[Program],
+    ) -> Result<Vec<Fact>> {
+        let Observed { observer, positions, letters } = observed;
+        let Observer { tracker, packet_counts, event_log, .. } = observer;
+        let sorted = letters::sort(letters, published, event_log, processes);
+        tracker.excuse(&sorted.excused);
         let findings = Findings {
-            published: &published,
-            census: &census,
+            published,
+            packet_counts,
             letters: &sorted,
-            standing: &standing,
-            services: &services,
-            diary: &diary,
+            positions,
+            services: &rivers::services(processes),
+            event_log,
         };
-        let mut facts = verify::facts(&ledger);
+        let mut facts = verify::facts(tracker);
         facts.extend(findings.facts());
         self.report.finish(&Outcome {
             seed: self.seed,
-            ledger: &ledger,
-            published: &published,
-            counts: diary.counts(),
+            tracker,
+            published,
+            counts: event_log.counts(),
             letters: letters.len(),
             remarks: &sorted.suspects,
-            took: diary.elapsed(),
+            took: event_log.elapsed(),
             facts: &facts,
         })?;
-        if facts.iter().all(Fact::holds) {
-            return Ok(Ending::Holds);
-        }
-        self.folder.write("monkey.log", diary.lines())?;
-        self.folder.write("facts.txt", facts.iter().flat_map(in_lines))?;
-        self.write_history(&facts, &letters, rapids, standing.last()).await?;
-        Ok(Ending::Broken)
+        Ok(facts)
     }
 
-    /// Writes down every packet and letter that a fault names, with all of its conversation.
-    async fn write_history(
+    /// Writes the facts, the events, and every packet and letter that a fault names into the folder
+    /// of the run.
+    async fn write_evidence(
         &self,
         facts: &[Fact],
-        letters: &[DeadLetter],
+        observed: &Observed<'_>,
         rapids: &Rapids,
-        last: u64,
     ) -> Result<()> {
-        let named = Named::in_faults(facts);
-        let about = letters.iter().filter(|letter| named.has(letter));
+        let Observed { observer, positions, letters } = observed;
+        self.folder.write("monkey.log", observer.event_log.lines())?;
+        self.folder.write("facts.txt", facts.iter().flat_map(lines))?;
+        let ids = FaultIds::of(facts);
+        let about = letters.iter().filter(|letter| ids.name_letter(letter));
         self.folder.write("letters.txt", about.map(|letter| format!("{letter:?}")))?;
-        let history = Box::pin(named.history(rapids, last)).await;
+        let history = Box::pin(ids.history(rapids, positions.last())).await;
         self.folder.write("history.txt", history.context("cannot read the histories")?)
     }
 }
 
-/// A fact with everything that speaks against it.
-fn in_lines(fact: &Fact) -> Vec<String> {
+/// A fact and its faults, a line each.
+fn lines(fact: &Fact) -> Vec<String> {
     let mark = if fact.holds() { "✓" } else { "✗" };
     let mut lines = vec![format!("{mark} {}", fact.claim)];
     lines.extend(fact.faults.iter().map(|fault| format!("    {fault}")));

@@ -1,11 +1,10 @@
 //! The processes of the services: starting, killing, pausing and stopping them.
 //!
-//! Each process has a task that owns it. None outlives the demo, even if that is killed. What
-//! the services do is left to them.
+//! Each process has a task that owns it. No process outlives the demo, even if the demo is killed.
 
 mod guard;
-mod member;
-mod understudy;
+mod second_instance;
+mod supervisor;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -17,69 +16,70 @@ use tokio::task::JoinSet;
 
 use crate::rivers::Program;
 pub(crate) use guard::Guard;
-pub(crate) use member::Ended;
-use member::Member;
-pub(crate) use member::signal;
+pub(crate) use supervisor::Ended;
+use supervisor::Supervisor;
+pub(crate) use supervisor::signal;
 
-/// How long a killed process stays away where nobody says otherwise.
+/// How long a killed process stays away unless the caller says otherwise.
 const ABSENCE: Duration = Duration::from_secs(1);
 
 /// The running services.
 #[derive(Debug)]
 pub(crate) struct Fleet {
     guard: Guard,
-    crew: Crew,
+    handle: FleetHandle,
     tasks: JoinSet<()>,
     stop: watch::Sender<bool>,
     ended: mpsc::Receiver<Ended>,
 }
 
-/// What becomes of a process that ends by itself; it is reported in any case.
+/// Whether a process that ends by itself is started again. Its end is reported in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Care {
-    /// It is gone.
-    Report,
-    /// It is started again, as a supervisor does.
-    Restart,
+pub(crate) enum RestartPolicy {
+    Never,
+    Always,
 }
 
-/// What is done to a process.
+/// What to do to a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Blow {
-    /// `kill -9`; it is started again after the absence.
+pub(crate) enum Attack {
+    /// `kill -9`, and start it again after the absence.
     Kill { absence: Duration },
     /// `kill -STOP`, and `kill -CONT` after the pause.
     Pause { length: Duration },
 }
 
-/// A request to a task, answered once it is carried out.
+/// A request to a task, which answers once the request is carried out.
 type Request<T> = (T, oneshot::Sender<()>);
 
-/// Reaches the processes of the fleet by their names and those of their services.
+/// Attacks the processes of the fleet, and runs second instances of them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Crew {
-    members: HashMap<String, mpsc::Sender<Request<Blow>>>,
-    understudies: HashMap<String, mpsc::Sender<Request<Duration>>>,
+pub(crate) struct FleetHandle {
+    /// By the names of the processes and of their services.
+    processes: HashMap<String, mpsc::Sender<Request<Attack>>>,
+    /// By the names of the processes.
+    second_instances: HashMap<String, mpsc::Sender<Request<Duration>>>,
 }
 
 impl Fleet {
-    /// Starts each program with these variables, with its output in a file of its own in `logs`.
+    /// Starts each program with these variables. Each writes its output to a file of its own in
+    /// `logs`.
     ///
     /// # Errors
-    /// If a process cannot be started; those that were are ended.
+    /// If a process cannot be started; the others are ended then.
     pub(crate) fn launch(
         programs: &[Program],
         environment: &[(&'static str, String)],
-        care: Care,
+        policy: RestartPolicy,
         logs: &Path,
     ) -> Result<Self> {
-        let guard = Guard::post().context("cannot run `sh`, which guards the processes")?;
+        let guard = Guard::start().context("cannot run `sh`, which guards the processes")?;
         let (stop, stopped) = watch::channel(false);
         let (ending, ended) = mpsc::channel(programs.len().max(1));
         let mut tasks = JoinSet::new();
-        let mut crew = Crew::default();
+        let mut handle = FleetHandle::default();
         for program in programs {
-            let member = |log: String| Member {
+            let supervisor = |log: String| Supervisor {
                 program: program.clone(),
                 environment: environment.to_vec(),
                 log: logs.join(log),
@@ -87,67 +87,68 @@ impl Fleet {
                 stopped: stopped.clone(),
                 ended: ending.clone(),
             };
-            let (name, first) = (&program.name, member(format!("{}.log", program.name)));
+            let (name, first) = (&program.name, supervisor(format!("{}.log", program.name)));
             let process = first.spawn()?;
-            let (strike, blows) = mpsc::channel(1);
+            let (attack, attacks) = mpsc::channel(1);
             for name in program.services.iter().chain([name]) {
-                crew.members.insert(name.clone(), strike.clone());
+                handle.processes.insert(name.clone(), attack.clone());
             }
-            tasks.spawn(first.keep(process, blows, care));
+            tasks.spawn(first.supervise(process, attacks, policy));
             let (call, calls) = mpsc::channel(1);
-            crew.understudies.insert(name.clone(), call);
-            tasks.spawn(understudy::wait_in_the_wings(member(format!("{name}.2.log")), calls));
+            handle.second_instances.insert(name.clone(), call);
+            tasks
+                .spawn(second_instance::run_on_request(supervisor(format!("{name}.2.log")), calls));
         }
-        Ok(Self { guard, crew, tasks, stop, ended })
+        Ok(Self { guard, handle, tasks, stop, ended })
     }
 
-    pub(crate) fn crew(&self) -> Crew {
-        self.crew.clone()
+    pub(crate) fn handle(&self) -> FleetHandle {
+        self.handle.clone()
     }
 
-    /// Waits until a process ends that nobody stopped or killed.
+    /// Waits until a process ends by itself.
     ///
     /// # Errors
-    /// If none is left.
+    /// If no process is left.
     pub(crate) async fn ended(&mut self) -> Result<Ended> {
         self.ended.recv().await.ok_or_else(|| anyhow!("all services ended"))
     }
 
-    /// Asks every process to finish, and kills those that have not after 5 seconds.
+    /// Stops every process, and kills those that still run after 5 seconds.
     pub(crate) async fn stop(mut self) {
-        // Those that are gone already have nobody to tell.
+        // Fails only if all tasks have ended already.
         let _ = self.stop.send(true);
-        self.guard.dismiss();
+        self.guard.stop();
         while self.tasks.join_next().await.is_some() {}
     }
 }
 
-impl Crew {
-    /// Kills the process of a service (kill -9), and returns once it is dead. It starts again a
-    /// second later.
+impl FleetHandle {
+    /// Kills the process of a service (kill -9), and returns once it is dead. The process starts
+    /// again a second later.
     ///
     /// # Errors
-    /// If it is not running.
+    /// If it does not run.
     pub(crate) async fn kill(&self, name: &str) -> Result<()> {
-        self.strike(name, Blow::Kill { absence: ABSENCE }).await
+        self.attack(name, Attack::Kill { absence: ABSENCE }).await
     }
 
-    /// Deals a blow to a service, and returns once it is dealt, not once it is over. Waits until
-    /// the one before is over.
+    /// Attacks the process of a service, once the attack before is over. Returns when the process is
+    /// dead or paused, before it runs again.
     ///
     /// # Errors
-    /// If it is not running.
-    pub(crate) async fn strike(&self, name: &str, blow: Blow) -> Result<()> {
-        request(&self.members, name, blow).await
+    /// If it does not run.
+    pub(crate) async fn attack(&self, name: &str, attack: Attack) -> Result<()> {
+        request(&self.processes, name, attack).await
     }
 
-    /// Runs a second instance of a service for so long, and returns once it was started. Waits
-    /// until the one before has ended.
+    /// Runs a second instance of a process for this time, once the second instance before has ended.
+    /// Returns when it has started.
     ///
     /// # Errors
     /// If it cannot be started.
-    pub(crate) async fn double(&self, name: &str, length: Duration) -> Result<()> {
-        request(&self.understudies, name, length).await
+    pub(crate) async fn run_second(&self, name: &str, length: Duration) -> Result<()> {
+        request(&self.second_instances, name, length).await
     }
 }
 
@@ -156,7 +157,7 @@ async fn request<T>(
     name: &str,
     what: T,
 ) -> Result<()> {
-    let gone = || anyhow!("service `{name}` is not there");
+    let gone = || anyhow!("service `{name}` does not run");
     let (done, is_done) = oneshot::channel();
     let task = tasks.get(name).ok_or_else(gone)?;
     task.send((what, done)).await.map_err(|_| gone())?;
@@ -179,9 +180,9 @@ mod tests {
         Program { name: name.to_owned(), services, path, arguments: Vec::new() }
     }
 
-    fn launch(script: &str, care: Care, folder: &Path) -> Fleet {
+    fn launch(script: &str, policy: RestartPolicy, folder: &Path) -> Fleet {
         let server = [("NATS_URL", "nats://h".to_owned())];
-        Fleet::launch(&[shell("x", script, folder)], &server, care, folder).unwrap()
+        Fleet::launch(&[shell("x", script, folder)], &server, policy, folder).unwrap()
     }
 
     async fn until(condition: impl Fn() -> bool) {
@@ -199,10 +200,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn process_that_ends_by_itself_is_reported_with_its_last_words() {
+    async fn process_that_ends_by_itself_is_reported_with_the_end_of_its_log() {
         let folder = tempfile::tempdir().unwrap();
         let script = "echo no luck at $NATS_URL >&2; exit 3";
-        let mut fleet = launch(script, Care::Report, folder.path());
+        let mut fleet = launch(script, RestartPolicy::Never, folder.path());
         let ended = timeout(DEADLINE, fleet.ended()).await.unwrap().unwrap();
         let error = ended.to_string();
         assert!(error.starts_with("service `x` ended by itself (exit status: 3)"), "{error}");
@@ -214,7 +215,7 @@ mod tests {
     #[tokio::test]
     async fn process_that_aborts_is_reported_and_started_again_where_that_is_wanted() {
         let folder = tempfile::tempdir().unwrap();
-        let mut fleet = launch("echo $$; kill -ABRT $$", Care::Restart, folder.path());
+        let mut fleet = launch("echo $$; kill -ABRT $$", RestartPolicy::Always, folder.path());
         for _ in 0..3 {
             assert!(timeout(DEADLINE, fleet.ended()).await.unwrap().unwrap().aborted());
         }
@@ -226,7 +227,7 @@ mod tests {
     async fn stopped_process_finishes_and_is_no_error() {
         let folder = tempfile::tempdir().unwrap();
         let script = "trap 'echo done; exit 0' TERM; echo ready; while :; do sleep 0.05; done";
-        let fleet = launch(script, Care::Report, folder.path());
+        let fleet = launch(script, RestartPolicy::Never, folder.path());
         let log = folder.path().join("x.log");
         let said = |text: &str| std::fs::read_to_string(&log).unwrap().contains(text);
         until(|| said("ready")).await;
@@ -237,11 +238,11 @@ mod tests {
     #[tokio::test]
     async fn process_of_a_killed_service_is_dead_and_starts_again() {
         let folder = tempfile::tempdir().unwrap();
-        let fleet = launch("echo $$; exec sleep 600", Care::Report, folder.path());
+        let fleet = launch("echo $$; exec sleep 600", RestartPolicy::Never, folder.path());
         let log = folder.path().join("x.log");
-        let crew = fleet.crew();
-        assert!(crew.kill("z").await.is_err());
-        timeout(DEADLINE, crew.kill("y")).await.unwrap().unwrap();
+        let handle = fleet.handle();
+        assert!(handle.kill("z").await.is_err());
+        timeout(DEADLINE, handle.kill("y")).await.unwrap().unwrap();
         let before = lines(&log);
         until(|| lines(&log) > before).await;
         timeout(DEADLINE, fleet.stop()).await.unwrap();
@@ -251,12 +252,12 @@ mod tests {
     async fn paused_process_does_nothing_until_the_pause_is_over() {
         let folder = tempfile::tempdir().unwrap();
         let script = "while :; do echo; sleep 0.01; done";
-        let fleet = launch(script, Care::Report, folder.path());
+        let fleet = launch(script, RestartPolicy::Never, folder.path());
         let log = folder.path().join("x.log");
         until(|| lines(&log) > 0).await;
         let length = Duration::from_millis(300);
         let begun = std::time::Instant::now();
-        fleet.crew().strike("x", Blow::Pause { length }).await.unwrap();
+        fleet.handle().attack("x", Attack::Pause { length }).await.unwrap();
         let before = lines(&log);
         until(|| lines(&log) > before).await;
         assert!(begun.elapsed() >= length);
@@ -267,10 +268,10 @@ mod tests {
     async fn second_instance_runs_for_its_time_and_is_stopped_in_order() {
         let folder = tempfile::tempdir().unwrap();
         let script = "trap 'echo done; exit 0' TERM; echo ready; while :; do sleep 0.05; done";
-        let fleet = launch(script, Care::Restart, folder.path());
+        let fleet = launch(script, RestartPolicy::Always, folder.path());
         let log = folder.path().join("x.2.log");
         assert_eq!(lines(&log), 0);
-        fleet.crew().double("x", Duration::from_millis(300)).await.unwrap();
+        fleet.handle().run_second("x", Duration::from_millis(300)).await.unwrap();
         until(|| lines(&log) == 2).await;
         timeout(DEADLINE, fleet.stop()).await.unwrap();
         assert_eq!(lines(&log), 2);

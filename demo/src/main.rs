@@ -1,27 +1,28 @@
 //! The demo: a server, every river as its own process or all in one, orders, and a verification of
 //! facts.
 //!
-//! Puts things in order; each of them is left to the file that is named after it.
+//! Each subcommand has a module of its own; without one, the program runs `run`.
 
 mod bench;
 mod bundle;
 mod chaos;
+mod delivery;
+mod discovery;
+mod exit;
 mod fleet;
-mod ledger;
 mod offers;
 mod options;
+mod order_status;
 mod orders;
-mod placing;
+mod publisher;
 mod rivers;
-mod rollcall;
-mod scene;
+mod run;
+mod scenario;
 mod screen;
-mod show;
-mod stage;
+mod server;
 mod stock;
-mod story;
+mod tracker;
 mod verify;
-mod way;
 
 use std::future::Future;
 use std::io::{self, Write};
@@ -30,40 +31,37 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 
+use exit::Exit;
 use options::{Command, CommandLine};
 use screen::Screen;
-use show::Ending;
-
-/// What shells answer for a program that Ctrl-C ended.
-const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     let CommandLine { command, options } = CommandLine::parse();
     match command {
-        Some(Command::Bench(options)) => ended(bench::run(&options)),
-        Some(Command::Chaos(options)) => ended(chaos::run(&options)),
-        Some(Command::Bundled) => ended(async { bundle::run().await.map(|()| Ending::Holds) }),
-        // On a runtime of its own, which is part of what is measured.
-        Some(Command::Errand { errand }) => errand.run(),
-        Some(Command::Extra { service }) => {
-            ended(async { service.run().await.map(|()| Ending::Holds) })
+        Some(Command::Bench(options)) => in_runtime(bench::run(&options)),
+        Some(Command::Chaos(options)) => in_runtime(chaos::run(&options)),
+        Some(Command::Bundled) => {
+            in_runtime(async { bundle::run().await.map(|()| Exit::FactsHold) })
         }
-        None => ended(async {
+        // It creates a runtime of its own, which is part of what is measured.
+        Some(Command::Task { task }) => task.run(),
+        Some(Command::Extra { service }) => {
+            in_runtime(async { service.run().await.map(|()| Exit::FactsHold) })
+        }
+        None => in_runtime(async {
             let mut screen = Screen::new(options.json);
-            let ending = show::run(&options, &mut screen).await;
-            // Whoever closed the output does not want to hear of it either.
+            let exit = run::run(&options, &mut screen).await;
+            // Fails only if standard output is closed, which `exit` says already.
             let _ = screen.release();
-            ending
+            exit
         }),
     }
 }
 
 #[tokio::main]
-async fn ended(work: impl Future<Output = Result<Ending>>) -> ExitCode {
+async fn in_runtime(work: impl Future<Output = Result<Exit>>) -> ExitCode {
     match work.await {
-        Ok(Ending::Holds) => ExitCode::SUCCESS,
-        Ok(Ending::Broken) => ExitCode::FAILURE,
-        Ok(Ending::Interrupted) => ExitCode::from(INTERRUPTED),
+        Ok(exit) => exit.into(),
         Err(error) => {
             let _ = writeln!(io::stderr(), "error: {error:#}");
             ExitCode::FAILURE

@@ -1,10 +1,8 @@
-//! Fred George's rental offers: four users ask, and what each of them must get.
-//!
-//! Holds the questions and the last answer to each.
+//! Fred George's rental offers: four users ask for one, and each must get a certain answer.
 
 use rapids_client::Packet;
 
-/// Expected values are compared this exactly.
+/// How far an expected value may be off.
 const TOLERANCE: f64 = 1e-9;
 
 /// A user, the provider of the best offer, and its value x likelihood.
@@ -15,7 +13,7 @@ const EXPECTED: [(&str, &str, f64); 4] =
 #[derive(Debug, Clone)]
 pub(crate) struct Offer {
     pub(crate) user: &'static str,
-    /// Of the need, and so of the conversation.
+    /// The id of the need, which is also the correlation id of the answers.
     id: String,
     pub(crate) selected: Option<Selected>,
 }
@@ -26,7 +24,7 @@ pub(crate) struct Selected {
     pub(crate) expected: f64,
 }
 
-/// The questions, and the packets that ask them.
+/// The questions and their packets.
 pub(crate) fn ask() -> (Vec<Offer>, Vec<Packet>) {
     let ask = |(user, ..): (&'static str, &str, f64)| {
         let need = Packet::need("car_rental_offer").with("user_id", user);
@@ -36,7 +34,7 @@ pub(crate) fn ask() -> (Vec<Offer>, Vec<Packet>) {
 }
 
 impl Offer {
-    /// Takes note of an answer, if it is one to this question.
+    /// Keeps the packet's offer if it answers this question.
     pub(crate) fn take(&mut self, packet: &Packet) {
         let is_answer = packet.event_name().as_deref() == Some("best_offer_selected");
         if is_answer && packet.correlation_id() == self.id {
@@ -50,7 +48,7 @@ impl Offer {
         &self.id
     }
 
-    /// What is wrong with the last answer.
+    /// What is wrong with the last answer, if anything.
     pub(crate) fn fault(&self) -> Option<String> {
         let user = self.user;
         let (_, provider, expected) = EXPECTED.into_iter().find(|(name, ..)| *name == user)?;

@@ -1,17 +1,15 @@
 //! The command line.
-//!
-//! Says what can be asked for; doing it is left to `main`.
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 
-use crate::bench::{self, Errand};
+use crate::bench::{self, Task};
 use crate::chaos::{self, Extra};
+use crate::delivery::DeliveryMode;
 use crate::rivers::{self, Program};
-use crate::way::Way;
 
-/// Starts a server and every river as its own process (or all in one: --bundle), places orders, shows how the services
-/// answer each other, and verifies what came of it.
+/// Start a server and every river as its own process (or all in one: --bundle), place orders, show
+/// how the services answer each other, and verify the outcome
 ///
 /// All facts are read from the rapids. The exit code is 0 only if all of them hold.
 #[derive(Debug, Clone, Parser)]
@@ -31,10 +29,10 @@ pub(crate) enum Command {
     /// Runs every river in this process
     #[command(hide = true)]
     Bundled,
-    /// Does one thing for the bench, and answers with what it measured
+    /// Does one task of the bench and prints what it measured
     #[command(hide = true)]
-    Errand {
-        errand: Errand,
+    Task {
+        task: Task,
     },
     /// Runs one of the services that exist for chaos only
     #[command(hide = true)]
@@ -55,15 +53,16 @@ pub(crate) struct Options {
           value_parser = clap::value_parser!(u32).range(..=100_000))]
     pub(crate) rate: u32,
 
-    /// Where the random numbers begin: the same seed places the same orders
+    /// The seed of the random numbers: the same seed places the same orders
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
 
-    /// Server to use instead of one that the demo starts; the login is that of the environment (NATS_USER, ...)
+    /// Server to use instead of one that the demo starts; the login comes from the environment
+    /// (NATS_USER, ...)
     #[arg(long, value_name = "URL")]
     pub(crate) nats: Option<String>,
 
-    /// Keep everything running after the verification, until Ctrl-C, and print commands to try
+    /// Keep everything running after the verification until Ctrl-C, and print commands to try
     #[arg(long)]
     pub(crate) stay: bool,
 
@@ -71,20 +70,20 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// Kill the process of this service (kill -9) in the middle of the orders and start it again a
-    /// second later; may be repeated; `any` is each process in turn
+    /// Kill the process of this service (kill -9) between the orders and start it again a second
+    /// later; may be repeated; `any` is each process in turn
     #[arg(long, value_name = "SERVICE")]
     pub(crate) kill: Vec<String>,
 
     #[command(flatten)]
-    pub(crate) way: Way,
+    pub(crate) delivery: DeliveryMode,
 }
 
 impl Options {
-    /// The services to kill, in order: one of each process for `any`.
+    /// The services to kill, in order; `any` stands for one service of each process.
     ///
     /// # Errors
-    /// If one of them is not among the services.
+    /// If there is no service of that name.
     pub(crate) fn victims(&self, processes: &[Program]) -> anyhow::Result<Vec<String>> {
         let services = rivers::services(processes);
         let mut victims = Vec::new();
@@ -110,7 +109,8 @@ mod tests {
 
     fn victims(arguments: &[&str]) -> Result<Vec<String>, String> {
         let line = CommandLine::try_parse_from([&["demo"], arguments].concat()).unwrap();
-        let processes = line.options.way.processes(&["order", "payment"].map(Program::of_a_river));
+        let processes =
+            line.options.delivery.processes(&["order", "payment"].map(Program::of_a_river));
         line.options.victims(&processes.unwrap()).map_err(|error| error.to_string())
     }
 

@@ -1,7 +1,7 @@
-//! The orders to place, from a seed.
+//! The orders to place, which follow from a seed.
 //!
-//! Makes them; placing them is left to `placing`. Some are over every customer's limit, some ask
-//! for what is nearly sold out, some cannot be accepted at all.
+//! Some are above every customer's limit, some ask for a product that is nearly sold out, and some
+//! cannot be accepted at all.
 
 use fastrand::Rng;
 use rapids_client::Packet;
@@ -18,7 +18,7 @@ pub(crate) struct Order {
 pub(crate) struct Item {
     pub(crate) sku: &'static str,
     pub(crate) quantity: u32,
-    /// In cents, for one piece.
+    /// The price of one piece in cents.
     pub(crate) price: u32,
 }
 
@@ -39,7 +39,7 @@ enum Kind {
 
 const CUSTOMERS: [&str; 6] = ["ada", "grace", "alan", "barbara", "edsger", "zoe"];
 
-/// Two of them stay below the smallest limit of 1,000.00.
+/// Products with prices in cents. Any two of them cost less than the lowest limit, 1,000.00.
 const PRODUCTS: [(&str, u32); 5] = [
     ("riverside/canoe", 59_900),
     ("riverside/paddle", 4_900),
@@ -71,7 +71,7 @@ fn order(kind: Kind, random: &mut Rng) -> Order {
         Kind::Plain => plain(random),
         Kind::Scarce => vec![item(SCARCE, random.u32(1..=2))],
         Kind::TooExpensive => {
-            // Now and then also short of stock: then both services say no.
+            // Some are short of stock too, so that both services decline.
             let scarce = random.bool().then(|| item(SCARCE, 1));
             scarce.into_iter().chain([item(PRODUCTS[2], random.u32(20..=30))]).collect()
         }

@@ -1,4 +1,4 @@
-//! The programs of the rivers: which there are, and building them.
+//! The programs of the rivers: lists and builds them.
 //!
 //! Running them is left to `fleet`.
 
@@ -15,30 +15,30 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use tokio::time::{Instant, timeout_at};
 
-/// What `cargo run` and `cargo test` tell a program about its own package. A build script that
-/// looks at it would run again for the nested build, and the crates on top of it with it.
+/// The variables by which `cargo run` and `cargo test` describe the demo's own package. A build
+/// script that reads one would run again in the nested build, and its dependents would be rebuilt.
 const OF_THE_PACKAGE: [&str; 3] = ["CARGO_PKG_", "CARGO_MANIFEST_", "OUT_DIR"];
 
 const FILES: &str = "rivers/src/bin";
 
-/// A build that takes longer shows what it does.
+/// A build that takes longer than this prints cargo's output.
 const SILENT: Duration = Duration::from_secs(2);
 
 /// A program of one service or several.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
-    /// Of the process; that of one service has the service's, and so has its file.
+    /// The name of the process. A process of one service has the service's name, and its file too.
     pub(crate) name: String,
-    /// What runs in it.
+    /// The services that run in it.
     pub(crate) services: Vec<String>,
     pub(crate) path: PathBuf,
     pub(crate) arguments: Vec<String>,
 }
 
-/// Builds every river, and answers with the programs.
+/// Builds every river and returns the programs.
 ///
 /// # Errors
-/// If there are none, or cargo fails; its output was printed then.
+/// If there are none, or cargo fails; its output is printed then.
 pub(crate) async fn build() -> Result<Vec<Program>> {
     let workspace = workspace();
     let names = names(&workspace.join(FILES))?;
@@ -86,8 +86,8 @@ fn names(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Builds with the demo's own profile and folder, and beside it, for the features of the crates
-/// that both use: so nothing compiles twice.
+/// Builds with the demo's own profile and target directory, and builds the demo itself too. Cargo
+/// then chooses the same features for the crates that both use, so nothing is compiled twice.
 fn cargo_build(workspace: &Path, folder: &Path, names: &[String]) -> Command {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(cargo);
@@ -106,7 +106,7 @@ fn cargo_build(workspace: &Path, folder: &Path, names: &[String]) -> Command {
     command
 }
 
-/// Runs cargo, and shows what it says if it takes long or fails.
+/// Runs cargo, and prints its output if it takes long or fails.
 async fn follow(command: &mut Command) -> Result<()> {
     let mut cargo = command.spawn().context("cannot run cargo to build the rivers")?;
     let output = cargo.stderr.take().context("cargo has no output")?;
@@ -136,7 +136,8 @@ fn show(lines: &[String]) -> io::Result<()> {
     lines.iter().try_for_each(|line| writeln!(stderr, "{line}"))
 }
 
-/// Cargo's folder of a profile has its name, but for the one that is named `dev`.
+/// The profile that cargo builds in this folder. The folder has the profile's name, except for
+/// `dev`.
 fn profile(folder: &Path) -> OsString {
     match folder.file_name() {
         Some(name) if name != "debug" => name.to_owned(),

@@ -1,7 +1,6 @@
-//! What the user sees.
+//! The output of the demo: a live block on a terminal, a line per order elsewhere, or JSON.
 //!
-//! One of three ways: a live block on a terminal, a line per order elsewhere, JSON on request.
-//! Everything shown comes from the ledger.
+//! Everything shown comes from the tracker.
 
 mod json;
 mod line;
@@ -12,7 +11,7 @@ mod report;
 
 use std::io::{self, IsTerminal, Write};
 
-use crate::ledger::Ledger;
+use crate::tracker::Tracker;
 use crate::verify::Fact;
 use json::Json;
 pub(crate) use json::{Claim, claims};
@@ -21,7 +20,7 @@ use live::Live;
 pub(crate) use palette::Palette;
 pub(crate) use report::{write_facts, write_totals};
 
-/// Where and how the run is shown.
+/// Where and how to print.
 #[derive(Debug)]
 pub(crate) enum Screen {
     Live(Live<io::Stdout>),
@@ -30,7 +29,7 @@ pub(crate) enum Screen {
 }
 
 impl Screen {
-    /// Chooses by what standard output is.
+    /// Chooses the kind of output by what standard output is.
     pub(crate) fn new(json: bool) -> Self {
         let stdout = io::stdout();
         let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
@@ -43,40 +42,40 @@ impl Screen {
         }
     }
 
-    /// Says what is going on beside the orders.
+    /// Prints a note.
     ///
     /// # Errors
-    /// If standard output is gone; so for the others.
+    /// If standard output is closed, as for the other functions.
     pub(crate) fn note(&mut self, text: &str) -> io::Result<()> {
         match self {
             Self::Live(live) => live.note(text),
             Self::Lines(lines) => lines.note(text),
-            // Standard output is for the machine.
+            // Standard output holds JSON only.
             Self::Json(_) => writeln!(io::stderr(), "{text}"),
         }
     }
 
-    /// Shows what has become of one order.
-    pub(crate) fn changed(&mut self, ledger: &Ledger, place: usize) -> io::Result<()> {
+    /// Shows the new status of an order.
+    pub(crate) fn changed(&mut self, tracker: &Tracker, place: usize) -> io::Result<()> {
         match self {
             Self::Live(live) => {
                 live.changed();
                 Ok(())
             }
-            Self::Lines(lines) => lines.changed(&ledger.stories[place]),
-            Self::Json(json) => json.changed(&ledger.stories[place]),
+            Self::Lines(lines) => lines.changed(&tracker.orders[place]),
+            Self::Json(json) => json.changed(&tracker.orders[place]),
         }
     }
 
-    /// Draws what has changed since the last time.
-    pub(crate) fn tick(&mut self, ledger: &Ledger) -> io::Result<()> {
+    /// Draws what has changed since the last call.
+    pub(crate) fn tick(&mut self, tracker: &Tracker) -> io::Result<()> {
         match self {
-            Self::Live(live) => live.draw(ledger),
+            Self::Live(live) => live.draw(tracker),
             Self::Lines(_) | Self::Json(_) => Ok(()),
         }
     }
 
-    /// Leaves the terminal as it was found.
+    /// Restores the terminal.
     pub(crate) fn release(&mut self) -> io::Result<()> {
         match self {
             Self::Live(live) => live.release(),
@@ -84,12 +83,12 @@ impl Screen {
         }
     }
 
-    /// Shows how it all came out.
-    pub(crate) fn finish(&mut self, ledger: &Ledger, facts: &[Fact]) -> io::Result<()> {
+    /// Prints the summary and the facts.
+    pub(crate) fn finish(&mut self, tracker: &Tracker, facts: &[Fact]) -> io::Result<()> {
         match self {
-            Self::Live(live) => live.finish(ledger, facts),
-            Self::Lines(lines) => lines.finish(ledger, facts),
-            Self::Json(json) => json.finish(ledger, facts),
+            Self::Live(live) => live.finish(tracker, facts),
+            Self::Lines(lines) => lines.finish(tracker, facts),
+            Self::Json(json) => json.finish(tracker, facts),
         }
     }
 }

@@ -1,15 +1,15 @@
-//! What the rapids tell about the stock.
+//! The stock, as the packets on the rapids describe it.
 //!
-//! Each stock packet is one step of a product from one level to another. A crash may publish a
-//! step later than its successors, so their order on the rapids proves nothing; but in any order
-//! the levels before and after must cancel out, all but the first and the last.
+//! Each stock packet describes a step of a product from one level to another. After a crash, a step
+//! may be published later than its successors, so the order on the rapids proves nothing. But in any
+//! order, each level except the first and the last must occur as often before a step as after one.
 
 use std::collections::{BTreeMap, HashMap};
 
 use rapids_client::Packet;
 use serde::Deserialize;
 
-/// How much of a product there is, and how much of that is promised.
+/// How many pieces of a product there are, and how many of them are reserved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 pub(crate) struct Level {
     pub(crate) on_hand: i64,
@@ -28,7 +28,7 @@ struct Report {
     levels: BTreeMap<String, Level>,
 }
 
-/// Every product that was touched.
+/// All products that occur in packets.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Stock {
     products: BTreeMap<String, Product>,
@@ -37,15 +37,15 @@ pub(crate) struct Stock {
 
 #[derive(Debug, Clone, Default)]
 struct Product {
-    /// How often a step ended at a level, less how often one began there.
+    /// How often a step ended at a level, minus how often one began there.
     balance: HashMap<Level, i64>,
     shipped: i64,
-    /// How much may stay promised.
+    /// How many pieces may stay reserved.
     excused: i64,
 }
 
 impl Stock {
-    /// Takes the step that a packet tells of, if it is about stock.
+    /// Adds the step that a packet describes, if it is about stock.
     pub(crate) fn take(&mut self, packet: &Packet) {
         // What a step of one piece adds to on_hand and to reserved.
         let (on_hand, reserved) = match packet.event_name().as_deref() {
@@ -78,12 +78,12 @@ impl Stock {
         }
     }
 
-    /// Lets so much of a product stay promised.
+    /// Allows this many pieces of a product to stay reserved.
     pub(crate) fn excuse(&mut self, sku: &str, quantity: i64) {
         self.products.entry(sku.to_owned()).or_default().excused += quantity;
     }
 
-    /// How many pieces may stay promised.
+    /// How many pieces may stay reserved.
     pub(crate) fn excused(&self) -> i64 {
         self.products.values().map(|product| product.excused).sum()
     }
@@ -93,7 +93,7 @@ impl Stock {
         self.products.values().map(|product| product.shipped).sum()
     }
 
-    /// How many products were touched.
+    /// How many products occur in packets.
     pub(crate) fn products(&self) -> usize {
         self.products.len()
     }
@@ -119,7 +119,7 @@ impl Product {
             }
         }
         let (first, last) = match (first.as_slice(), last.as_slice()) {
-            // Back where it began.
+            // The last level is the first one again.
             ([], []) if self.shipped == 0 => return None,
             ([first], [last]) => (first, last),
             _ => return Some("its levels do not follow from one another".to_owned()),
@@ -128,7 +128,7 @@ impl Product {
         if gone != self.shipped {
             return Some(format!("{} were shipped, but the stock fell by {gone}", self.shipped));
         }
-        // What was promised before the first order is not for this run to keep.
+        // What was reserved before this run may stay reserved.
         let is_left = last.reserved > first.reserved + self.excused;
         is_left.then(|| format!("{} are left reserved", last.reserved))
     }
@@ -177,7 +177,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn step_that_is_lost_or_told_twice_is_found() {
+    fn step_that_is_lost_or_published_twice_is_found() {
         assert_eq!(faults(&[RESERVED, UPDATED, RELEASED]).len(), 1);
         assert_eq!(faults(&[RESERVED, RESERVED, RESERVED_MORE, UPDATED, RELEASED]).len(), 1);
     }

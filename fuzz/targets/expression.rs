@@ -1,5 +1,5 @@
 #![no_main]
-//! A text as an expression: parsed, printed, asked of packets.
+//! A text as an expression: parsed, printed, and evaluated on packets.
 
 #[path = "../../rapids-client/tests/it/laws/expression.rs"]
 mod laws;

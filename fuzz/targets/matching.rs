@@ -1,5 +1,5 @@
 #![no_main]
-//! Bytes as conditions, one to a line, and the body behind an empty line: told apart and judged.
+//! Bytes as conditions, one per line, and as a body after an empty line: matched and judged.
 
 #[path = "../../rapids-client/tests/it/laws/matching.rs"]
 mod laws;

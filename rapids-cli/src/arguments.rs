@@ -1,6 +1,6 @@
 //! The command line as a whole.
 //!
-//! What a command takes stands in its file, how to reach the server in `connecting`.
+//! Each command declares its own options; those of the connection are in `connection_options`.
 
 use std::ffi::OsString;
 
@@ -8,13 +8,13 @@ use clap::{ColorChoice, Parser};
 use rapids_client::printable;
 
 use crate::commands::Command;
-use crate::connecting::ConnectionOptions;
-use crate::ending::EXIT_CODES;
+use crate::connection_options::ConnectionOptions;
+use crate::exit::EXIT_CODES;
 use crate::screen::Screen;
 
-/// Watches the rapids, publishes to them, and tells what rivers make of packets.
+/// Watch the rapids, publish packets, and explain how rivers judge them
 ///
-/// Data goes to standard output, words to standard error. The server is that of the NATS_*
+/// Data goes to standard output, messages to standard error. The server is that of the NATS_*
 /// variables or of the selected context of the nats CLI, unless an option names another. No
 /// command creates the stream: the first service that starts does.
 #[derive(Debug, Parser)]
@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
 
-    /// When to use colours; `auto` is on a terminal, unless NO_COLOR is set
+    /// When to use colours; `auto` uses them on a terminal, unless NO_COLOR is set
     #[arg(long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
     pub(crate) color: ColorChoice,
 
@@ -32,12 +32,12 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// Those of this process; ends it where they are wrong, or ask for help.
+    /// Reads the arguments of this process. Exits if they are wrong, or ask for help.
     pub(crate) fn read() -> Self {
         Self::try_parse().unwrap_or_else(|error| {
             let shown = |text: OsString| printable(&text.to_string_lossy()).to_string();
-            // An error quotes what others may have made, such as an id; so that of the same
-            // arguments as they are printed is told.
+            // The error quotes arguments, which may contain control characters of somebody else's id.
+            // So the error is made again from the printable arguments.
             match Self::try_parse_from(std::env::args_os().map(shown)) {
                 Err(printed) => printed.exit(),
                 Ok(_) => {

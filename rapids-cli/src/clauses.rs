@@ -1,21 +1,21 @@
-//! An expression taken apart at its outermost `&&`, so that each part can be told of by itself.
+//! Splits an expression at its outermost `&&`, so that each part can be explained by itself.
 //!
-//! Takes an expression that is valid; whether it is, is for the library to say.
+//! The expression must be valid, which the library checks.
 
 use rapids_client::Rules;
 
-/// The same rules, in as many clauses as there are.
-pub(crate) fn apart(rules: &Rules) -> Rules {
-    let apart = |rules: &[String]| rules.iter().flat_map(|rule| parts(rule)).collect();
+/// The same rules, split into as many clauses as possible.
+pub(crate) fn split_rules(rules: &Rules) -> Rules {
+    let split = |rules: &[String]| rules.iter().flat_map(|rule| parts(rule)).collect();
     Rules {
-        conditions: apart(&rules.conditions),
-        requirements: apart(&rules.requirements),
+        conditions: split(&rules.conditions),
+        requirements: split(&rules.requirements),
         ..rules.clone()
     }
 }
 
-/// The parts of a conjunction; the expression itself if it is none. `@.a && @.a != null` is one
-/// part: that is how rivers require a field.
+/// The parts of a conjunction; the expression itself if it is none. `@.a && @.a != null` stays one
+/// part, because rivers require a field in this way.
 fn parts(expression: &str) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
     for part in split(expression) {
@@ -35,7 +35,7 @@ fn split(expression: &str) -> Vec<&str> {
             '\'' | '"' => skip_string(character, &mut characters),
             '(' | '[' => depth += 1,
             ')' | ']' => depth = depth.saturating_sub(1),
-            // It binds less than `&&`, so the whole is a choice.
+            // `||` binds less than `&&`, so the whole expression is no conjunction.
             '|' if depth == 0 => return vec![expression.trim()],
             '&' if depth == 0 => {
                 characters.next();
@@ -49,7 +49,7 @@ fn split(expression: &str) -> Vec<&str> {
     parts.into_iter().map(str::trim).collect()
 }
 
-/// Passes over a string literal up to its closing quote.
+/// Skips a string literal up to its closing quote.
 fn skip_string(quote: char, characters: &mut impl Iterator<Item = (usize, char)>) {
     while let Some((_, character)) = characters.next() {
         if character == '\\' {
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_conjunction_is_taken_apart_at_its_outermost_level_only() {
+    fn a_conjunction_is_split_at_its_outermost_level_only() {
         assert_eq!(parts("@.a"), ["@.a"]);
         assert_eq!(parts(" @.a > 1 && !@.b&&@.c "), ["@.a > 1", "!@.b", "@.c"]);
         assert_eq!(
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_in_a_string_is_text() {
+    fn operators_inside_a_string_are_text() {
         let expression = r#"@.a == 'x && \'(' && @["b && ]"] == "\" || ""#;
         assert_eq!(parts(expression), [r"@.a == 'x && \'('", r#"@["b && ]"] == "\" || ""#]);
     }

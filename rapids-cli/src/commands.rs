@@ -1,4 +1,4 @@
-//! The commands: a file for each, with what it takes and what it does.
+//! The commands, each in a file of its own.
 
 mod completions;
 mod dead_letters;
@@ -13,10 +13,10 @@ mod tail;
 use anyhow::Result;
 use clap::Subcommand;
 
-use crate::ending::Ending;
+use crate::exit::Answer;
 use crate::session::Session;
 
-/// What the program can be told to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Tail(tail::Tail),
@@ -31,8 +31,8 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Whether it changes something on the server: then it is done to its end although nobody reads
-    /// the output any more. What only looks ends there.
+    /// Whether the command changes something on the server. It is then completed even if its output
+    /// is closed; other commands end when their output is closed.
     pub(crate) fn changes(&self) -> bool {
         match self {
             Self::Publish(_) | Self::Retire(_) => true,
@@ -44,12 +44,12 @@ impl Command {
     }
 }
 
-/// Does it. Commands that leave nothing half done are dropped when they are interrupted; the others
-/// take note of it themselves.
+/// Runs a command. An interrupt drops commands that leave nothing half done; the others handle it
+/// themselves.
 ///
 /// # Errors
-/// Those of the command; [`code`](crate::ending::code) tells what each means.
-pub(crate) async fn run(command: Command, session: &Session) -> Result<Ending> {
+/// The errors of the command; [`exit_code`](crate::exit::exit_code) has the code of each.
+pub(crate) async fn run(command: Command, session: &Session) -> Result<Answer> {
     let interrupt = &session.interrupt;
     match command {
         Command::Tail(tail) => interrupt.unless(tail.run(session)).await,

@@ -1,4 +1,4 @@
-//! `--where`: an expression as rivers use it, asked of packets.
+//! `--where`: filters packets by an expression of the kind that rivers use.
 
 use std::str::FromStr;
 
@@ -10,12 +10,12 @@ use rapids_client::{Error, Packet, River, Rules, Verdict};
 pub(crate) struct Filter(River);
 
 impl Filter {
-    /// Whether the packet holds it. One that repeats a key on a path of the expression does not.
+    /// Whether the packet matches. A packet that repeats a key on a path of the expression does not.
     ///
-    /// On a thread of its own, so that an interrupt is heard meanwhile.
+    /// Runs on another thread, so that an interrupt is handled meanwhile.
     ///
     /// # Errors
-    /// If telling is too costly.
+    /// If the expression is too costly to evaluate on this packet.
     pub(crate) async fn takes(&self, packet: &Packet) -> Result<bool> {
         let (river, judged) = (self.0.clone(), packet.clone());
         match tokio::task::spawn_blocking(move || river.judge(&judged)).await? {
@@ -34,7 +34,7 @@ impl FromStr for Filter {
     type Err = String;
 
     fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
-        // Only a river with a reaction passes the check; this one is never run.
+        // The check demands a reaction; this one never runs.
         let river = River::new("where").when(text).react(|_: Packet| async { Ok(()) });
         match river.check() {
             Ok(()) => Ok(Self(river)),
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_told_with_its_place() {
+    fn an_error_names_the_column() {
         let fault = "@.total >> 1".parse::<Filter>().unwrap_err();
         assert!(fault.starts_with("expression `@.total >> 1` is wrong at column 10: "), "{fault}");
     }

@@ -1,50 +1,51 @@
-//! Being interrupted: once to end in good order, twice to end at once.
+//! Ctrl-C and SIGTERM: the first ends the command in order, the second ends the process at once.
 
 use std::future::{Future, pending};
 
-use rapids_client::told_to_stop;
+use rapids_client::shutdown_signal;
 use tokio::sync::watch;
 
-use crate::ending::{Ending, Fault, code};
+use crate::exit::{Answer, Fault, exit_code};
 
-/// Whether somebody has pressed Ctrl-C, or sent SIGTERM.
+/// Whether Ctrl-C or SIGTERM was received.
 #[derive(Debug, Clone)]
 pub(crate) struct Interrupt(watch::Receiver<bool>);
 
 impl Interrupt {
-    /// Listens from now on. The second signal ends the process, whatever it does.
+    /// Listens from now on. The second signal ends the process at once.
     pub(crate) fn listen() -> Self {
         let (interrupt, interrupted) = watch::channel(false);
         tokio::spawn(async move {
-            told_to_stop().await;
-            // Nobody waits for it in a command that is about to end.
+            shutdown_signal().await;
+            // Fails only if the command is about to end.
             let _ = interrupt.send(true);
-            told_to_stop().await;
-            let ending: anyhow::Result<Ending> = Err(Fault::Interrupted.into());
-            std::process::exit(code(&ending).into());
+            shutdown_signal().await;
+            let answer: anyhow::Result<Answer> = Err(Fault::Interrupted.into());
+            std::process::exit(exit_code(&answer).into());
         });
         Self(interrupted)
     }
 
-    /// Waits for it.
-    pub(crate) async fn came(&self) {
+    /// Waits for the first signal.
+    pub(crate) async fn received(&self) {
         let mut interrupted = self.0.clone();
         if interrupted.wait_for(|interrupted| *interrupted).await.is_err() {
             pending::<()>().await;
         }
     }
 
-    /// Does something until it is done or interrupted, for what leaves nothing half done.
+    /// Runs the work until it is done, or drops it at an interrupt. Use it for work that leaves
+    /// nothing half done.
     ///
     /// # Errors
-    /// [`Fault::Interrupted`], and those of what is done.
+    /// [`Fault::Interrupted`], and the errors of the work.
     pub(crate) async fn unless<T>(
         &self,
-        doing: impl Future<Output = anyhow::Result<T>>,
+        work: impl Future<Output = anyhow::Result<T>>,
     ) -> anyhow::Result<T> {
         tokio::select! {
-            done = doing => done,
-            () = self.came() => Err(Fault::Interrupted.into()),
+            done = work => done,
+            () = self.received() => Err(Fault::Interrupted.into()),
         }
     }
 }

@@ -1,15 +1,15 @@
-//! A line for a terminal, in which no text does harm.
+//! A line for a terminal. Control characters in its texts are escaped.
 
 use std::fmt::{Display, Write};
 
 use clap::builder::styling::Style;
 use rapids_client::printable;
 
-/// A line in the making: texts in their styles.
+/// A line of texts with styles.
 ///
-/// Each text is made printable as it is added, so that what others wrote neither moves the cursor
-/// nor begins another line. There is no other way to a terminal than this type; any text becomes
-/// one. It has no `Display`, lest a line be put into another one as text.
+/// Each text is escaped when it is added, so that somebody else's text can neither move the cursor nor
+/// begin another line. All output to a terminal goes through this type. It has no `Display`, so that a
+/// line cannot be added to another line as text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Line(String);
 
@@ -27,11 +27,11 @@ impl Line {
     pub(crate) fn styled(mut self, style: Style, text: impl Display) -> Self {
         let text = text.to_string();
         write!(self.0, "{style}{}{style:#}", printable(&text))
-            .expect("a string takes whatever is written");
+            .expect("writing to a string cannot fail");
         self
     }
 
-    /// The line without blanks at its end.
+    /// Removes blanks at the end.
     pub(crate) fn trimmed(mut self) -> Self {
         self.0.truncate(self.0.trim_end_matches(' ').len());
         self
@@ -55,7 +55,7 @@ mod tests {
     use crate::palette::Palette;
 
     #[test]
-    fn only_styles_put_sequences_into_a_line() {
+    fn only_styles_put_escape_sequences_into_a_line() {
         let red = Palette::coloured().bad;
         let line = Line::from("a\u{1b}[2J").styled(red, "b\nc").text("  ").trimmed();
         assert_eq!(line.painted(), format!("a\\u{{1b}}[2J{red}b\\nc{red:#}"));

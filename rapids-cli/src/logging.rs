@@ -1,12 +1,12 @@
-//! What the library logs, as words among the others.
+//! Prints the library's log among the other messages.
 
 use std::io::{self, Write};
 
 use rapids_client::printable;
 use tracing_subscriber::EnvFilter;
 
-/// What is worth a line where `RUST_LOG` asks for nothing else: what a refusal of the server leads to
-/// is an error of the command, which says it already.
+/// The filter unless `RUST_LOG` is set. Refusals by the server are left out, because they are errors of
+/// the command, which prints them.
 const DEFAULT: &str = "warn,rapids_client::refusal=off,async_nats=off";
 
 /// Sends the library's log to standard error.
@@ -18,7 +18,7 @@ pub(crate) fn init() {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(|| Printed)
-        // Sequences of its own could not be told from those of others.
+        // `Printed` escapes control characters, so the log cannot use colours.
         .with_ansi(false)
         .with_target(false)
         .without_time()
@@ -26,11 +26,11 @@ pub(crate) fn init() {
         .init();
 }
 
-/// Standard error, for lines with what others wrote in them.
+/// Standard error, with control characters escaped: a log line may quote somebody else's text.
 struct Printed;
 
 impl Write for Printed {
-    /// Takes a whole line, as the log writes them.
+    /// Writes a line. The log writes each line with one call.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
         let text = text.strip_suffix('\n').unwrap_or(&text);

@@ -1,31 +1,31 @@
 //! `rapids`: what the nats CLI cannot do with the rapids.
 //!
-//! Watches packets through expressions, publishes packets, explains what a river makes of one, and
-//! tells who is up. Data goes to standard output, words to standard error. What each command does
-//! is left to the file in `commands` that is named after it.
+//! Filters packets by expressions, publishes packets, explains how a river judges a packet, and shows
+//! which services run. Data goes to standard output, messages to standard error. Each command has a
+//! file of its own in `commands`.
 
 mod arguments;
 mod clauses;
 mod commands;
-mod connecting;
-mod ending;
+mod connection_options;
+mod exit;
 mod filter;
-mod fitting;
 mod interrupt;
 mod line;
 mod logging;
 mod packet_line;
 mod palette;
 mod screen;
+mod service_status;
 mod session;
-mod standing;
+mod shorten;
 mod table;
 mod times;
 
 use std::process::ExitCode;
 
 use arguments::Arguments;
-use ending::Ending;
+use exit::Answer;
 use interrupt::Interrupt;
 use screen::Screen;
 use session::Session;
@@ -33,25 +33,26 @@ use session::Session;
 fn main() -> ExitCode {
     let arguments = Arguments::read();
     let screen = Screen::new(arguments.color);
-    let screen = if arguments.command.changes() { screen.outlived() } else { screen };
+    let screen =
+        if arguments.command.changes() { screen.surviving_closed_output() } else { screen };
     let outcome = in_runtime(arguments, screen.clone());
-    let outcome = outcome.and_then(|ending| screen.finish().map(|()| ending));
+    let outcome = outcome.and_then(|answer| screen.finish().map(|()| answer));
     if let Err(error) = &outcome
-        && ending::is_worth_words(error)
+        && exit::is_worth_reporting(error)
     {
         screen.error(error);
     }
-    ExitCode::from(ending::code(&outcome))
+    ExitCode::from(exit::exit_code(&outcome))
 }
 
-fn in_runtime(arguments: Arguments, screen: Screen) -> anyhow::Result<Ending> {
+fn in_runtime(arguments: Arguments, screen: Screen) -> anyhow::Result<Answer> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         logging::init();
         let session = Session::new(arguments.connection, screen, Interrupt::listen());
         Box::pin(commands::run(arguments.command, &session)).await
     });
-    // Somebody may still wait for standard input to end.
+    // A task may still be reading standard input.
     runtime.shutdown_background();
     outcome
 }

@@ -1,13 +1,13 @@
-//! A packet as one line that people can read.
+//! A packet as a line.
 
 use std::collections::BTreeMap;
 
 use rapids_client::Packet;
 use serde_json::value::RawValue;
 
-use crate::fitting::shortened;
 use crate::line::Line;
 use crate::palette::Palette;
+use crate::shorten::shortened;
 
 /// Width of the column of names, in characters.
 const NAME: usize = 24;
@@ -21,7 +21,8 @@ const VALUE: usize = 40;
 /// Longest list of facts in characters.
 const FACTS: usize = 160;
 
-/// When it was stored (UTC), sequence, kind and name, the service that published it, and its facts.
+/// When it was stored (UTC), its sequence, kind and name, the service that published it, and its
+/// facts.
 pub(crate) fn line(packet: &Packet, palette: Palette) -> Line {
     let arrival = packet.arrival();
     let time = arrival.map_or(packet.created(), |arrival| arrival.stored);
@@ -56,7 +57,8 @@ fn kind_and_name(packet: &Packet) -> (&'static str, String) {
     }
 }
 
-/// The facts as `key=value` with every digit, ids first because they tie lines together.
+/// The facts as `key=value`, with every digit. Ids come first, because they show which lines belong
+/// together.
 fn facts(packet: &Packet) -> String {
     let Ok(fields) = packet.parse::<BTreeMap<String, Box<RawValue>>>() else {
         return packet.to_string();
@@ -120,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_claims_another_id_is_told() {
+    fn a_body_that_claims_another_id_is_pointed_out() {
         let at = "2026-11-21T09:30:00Z".parse().unwrap();
         let message_id = Some("m-1".to_owned());
         let arrival =

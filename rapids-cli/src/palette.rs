@@ -1,11 +1,11 @@
-//! Colours, where they are wanted.
+//! The colours of the output.
 
 use std::io::IsTerminal;
 
 use clap::ColorChoice;
 use clap::builder::styling::{AnsiColor, Style};
 
-/// Paints words, or leaves them as they are.
+/// The style of each kind of text; all are plain if colours are off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Palette {
     pub(crate) good: Style,
@@ -16,13 +16,13 @@ pub(crate) struct Palette {
 }
 
 impl Palette {
-    /// The palette for a stream, such as standard output.
+    /// The palette for a stream such as standard output.
     pub(crate) fn of(stream: &impl IsTerminal, choice: ColorChoice) -> Self {
         let variable = |name: &str| std::env::var(name).unwrap_or_default();
         let coloured = match choice {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
-            ColorChoice::Auto => stream.is_terminal() && is_welcome(&variable),
+            ColorChoice::Auto => stream.is_terminal() && allows_colours(&variable),
         };
         if coloured { Self::coloured() } else { Self::plain() }
     }
@@ -33,7 +33,7 @@ impl Palette {
         Self { good: plain, bad: plain, warning: plain, name: plain, faint: plain }
     }
 
-    /// Whatever the stream is.
+    /// All colours, whatever the stream is.
     pub(crate) fn coloured() -> Self {
         let colour = |colour: AnsiColor| colour.on_default();
         Self {
@@ -46,9 +46,9 @@ impl Palette {
     }
 }
 
-/// Whether the environment of a terminal has nothing against colours.
-fn is_welcome(variable: &dyn Fn(&str) -> String) -> bool {
-    // <https://no-color.org>: any value that is not empty.
+/// Whether the environment allows colours.
+fn allows_colours(variable: &dyn Fn(&str) -> String) -> bool {
+    // By <https://no-color.org>, any value that is not empty turns colours off.
     variable("NO_COLOR").is_empty() && variable("TERM") != "dumb"
 }
 
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_choice_counts_more_than_the_stream() {
+    fn an_explicit_choice_overrides_the_stream() {
         let file = tempfile::tempfile().unwrap();
         assert_eq!(Palette::of(&file, ColorChoice::Auto), Palette::plain());
         assert_eq!(Palette::of(&file, ColorChoice::Never), Palette::plain());
@@ -65,13 +65,15 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_may_ask_for_none() {
-        let is_welcome = |set: &str, value: &str| {
-            super::is_welcome(&|name| if name == set { value.to_owned() } else { String::new() })
+    fn the_environment_may_turn_colours_off() {
+        let allows_colours = |set: &str, value: &str| {
+            super::allows_colours(&|name| {
+                if name == set { value.to_owned() } else { String::new() }
+            })
         };
-        assert!(is_welcome("TERM", "xterm"));
-        assert!(is_welcome("NO_COLOR", ""));
-        assert!(!is_welcome("NO_COLOR", "0"));
-        assert!(!is_welcome("TERM", "dumb"));
+        assert!(allows_colours("TERM", "xterm"));
+        assert!(allows_colours("NO_COLOR", ""));
+        assert!(!allows_colours("NO_COLOR", "0"));
+        assert!(!allows_colours("TERM", "dumb"));
     }
 }

@@ -1,4 +1,4 @@
-//! Where lines go: data to standard output, words to standard error.
+//! The outputs: data goes to standard output, messages to standard error.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use anyhow::{Result, anyhow};
 use clap::ColorChoice;
 
-use crate::ending::Fault;
+use crate::exit::Fault;
 use crate::line::Line;
 use crate::palette::Palette;
 
@@ -28,27 +28,29 @@ pub(crate) struct Screen {
     /// The colours of standard output.
     pub(crate) data: Palette,
     /// The colours of standard error.
-    pub(crate) words: Palette,
-    /// Where a command that changes something goes on without output: why that was lost.
+    pub(crate) messages: Palette,
+    /// For commands that change something: the first error of standard output, which does not end
+    /// them.
     lost: Option<Arc<OnceLock<io::Error>>>,
 }
 
 impl Screen {
     pub(crate) fn new(color: ColorChoice) -> Self {
-        let (data, words) = (Palette::of(&io::stdout(), color), Palette::of(&io::stderr(), color));
-        Self { data, words, lost: None }
+        let (data, messages) =
+            (Palette::of(&io::stdout(), color), Palette::of(&io::stderr(), color));
+        Self { data, messages, lost: None }
     }
 
-    /// The screen for a command that changes something: output that cannot be written does not cut
-    /// that short. [`finish`](Self::finish) tells of it.
-    pub(crate) fn outlived(self) -> Self {
+    /// A screen for a command that changes something, which goes on if its output cannot be written.
+    /// [`finish`](Self::finish) returns the error.
+    pub(crate) fn surviving_closed_output(self) -> Self {
         Self { lost: Some(Arc::default()), ..self }
     }
 
-    /// Tells whether all output was written, or nobody wanted it.
+    /// Checks whether all output was written. A closed output is no error.
     ///
     /// # Errors
-    /// Why it was not, where the command went on without.
+    /// Why the output could not be written.
     pub(crate) fn finish(&self) -> Result<()> {
         match self.lost.as_deref().and_then(OnceLock::get) {
             Some(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -58,17 +60,17 @@ impl Screen {
         }
     }
 
-    /// Prints a line of data for people.
+    /// Prints a line of data.
     ///
     /// # Errors
-    /// [`Fault::OutputClosed`] if nobody reads any more, what else the output says; none for a
+    /// [`Fault::OutputClosed`] if the output is closed, or why else it cannot be written; none for a
     /// command that changes something.
     pub(crate) fn line(&self, line: impl Into<Line>) -> Result<()> {
         self.print(line.into().painted().as_bytes(), b"\n")
     }
 
-    /// Prints JSON for programs, on one line. No digit and no character of its values is changed;
-    /// those that control a terminal are written as JSON's own escapes.
+    /// Prints JSON on one line. Values keep every digit and character; control characters become JSON
+    /// escapes.
     ///
     /// # Errors
     /// As for [`line`](Self::line).
@@ -76,7 +78,7 @@ impl Screen {
         self.print(on_one_line(json).as_bytes(), b"\n")
     }
 
-    /// Prints data as it is.
+    /// Prints bytes unchanged.
     ///
     /// # Errors
     /// As for [`line`](Self::line).
@@ -95,7 +97,7 @@ impl Screen {
             .and_then(|()| if end.is_empty() { output.flush() } else { Ok(()) });
         match (&self.lost, outcome) {
             (Some(lost), Err(error)) => {
-                // The first one is the cause of all others.
+                // Only the first error is kept; it is the cause of all others.
                 let _ = lost.set(error);
                 Ok(())
             }
@@ -103,31 +105,31 @@ impl Screen {
         }
     }
 
-    /// Says something that is not data.
-    pub(crate) fn note(&self, words: impl Into<Line>) {
-        // Whoever closed standard error does not want to hear of it either.
-        let _ = writeln!(io::stderr().lock(), "{}", words.into().painted());
+    /// Prints a message.
+    pub(crate) fn note(&self, message: impl Into<Line>) {
+        // Fails only if standard error is closed; there is no other place to report that.
+        let _ = writeln!(io::stderr().lock(), "{}", message.into().painted());
     }
 
-    /// Asks something; the answer is to follow on the same line.
+    /// Prints a question; the user answers on the same line.
     pub(crate) fn ask(&self, question: impl Into<Line>) {
         let mut output = io::stderr().lock();
         let _ = write!(output, "{}", question.into().painted()).and_then(|()| output.flush());
     }
 
-    /// Says what may be wrong, though the command goes on.
+    /// Prints a warning; the command goes on.
     pub(crate) fn warning(&self, words: impl Display) {
-        self.note(Line::new().styled(self.words.warning, "warning:").text(" ").text(words));
+        self.note(Line::new().styled(self.messages.warning, "warning:").text(" ").text(words));
     }
 
-    /// Says why the command ends.
+    /// Prints the error that ends the command.
     pub(crate) fn error(&self, error: &anyhow::Error) {
         let words = format_args!(" {error:#}");
-        self.note(Line::new().styled(self.words.bad, "error:").text(words));
+        self.note(Line::new().styled(self.messages.bad, "error:").text(words));
     }
 }
 
-/// JSON without the line ends, tabs and control characters that may stand in it.
+/// JSON without line ends, tabs and control characters.
 fn on_one_line(json: &str) -> Cow<'_, str> {
     if !json.contains(char::is_control) {
         return Cow::Borrowed(json);
@@ -135,7 +137,7 @@ fn on_one_line(json: &str) -> Cow<'_, str> {
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {
         match character {
-            // Inside of strings JSON has these only as escapes, so they stand between tokens here.
+            // JSON strings contain these only as escapes, so here they are blanks between tokens.
             '\n' | '\r' | '\t' => text.push(' '),
             control if control.is_control() => {
                 text.push_str(&format!("\\u{:04x}", u32::from(control)));
@@ -156,10 +158,10 @@ fn written(outcome: io::Result<()>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ending::is_worth_words;
+    use crate::exit::is_worth_reporting;
 
     #[test]
-    fn json_stays_exact_on_one_line_and_controls_nothing() {
+    fn json_stays_exact_on_one_line_without_control_characters() {
         let json = "{\"event\": \"x\",\r\n\t\"n\": 9007199254740993, \"p\":1.10}";
         let expected = "{\"event\": \"x\",   \"n\": 9007199254740993, \"p\":1.10}";
         assert_eq!(on_one_line(json), expected);
@@ -168,11 +170,11 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_has_gone_is_no_news_and_a_full_disk_is() {
+    fn a_full_disk_is_reported_and_a_closed_output_is_not() {
         let gone = written(Err(ErrorKind::BrokenPipe.into())).unwrap_err();
-        assert!(!is_worth_words(&gone));
+        assert!(!is_worth_reporting(&gone));
         let full = written(Err(ErrorKind::StorageFull.into())).unwrap_err();
-        assert!(is_worth_words(&full));
+        assert!(is_worth_reporting(&full));
         assert!(format!("{full:#}").starts_with("cannot write the output: "), "{full:#}");
     }
 }

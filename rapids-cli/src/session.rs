@@ -1,12 +1,12 @@
-//! What every command has at hand: the way to the server, both outputs, and the interruption.
+//! What every command uses: the connection to the server, the outputs, and the interrupt.
 
 use std::time::Duration;
 
 use anyhow::Result;
-use rapids_client::{Announced, Config, DeadLetters, Error, Position, Rapids};
+use rapids_client::{Config, DeadLetters, Error, Position, Rapids, ServiceInfo};
 
-use crate::connecting::ConnectionOptions;
-use crate::ending::Fault;
+use crate::connection_options::ConnectionOptions;
+use crate::exit::Fault;
 use crate::interrupt::Interrupt;
 use crate::screen::Screen;
 
@@ -26,15 +26,15 @@ impl Session {
     /// Where the server is and how to log in.
     ///
     /// # Errors
-    /// If an option, a variable or the context has a value that it cannot have.
+    /// If an option, a variable or the context has an invalid value.
     pub(crate) fn config(&self) -> Result<Config> {
         Ok(self.connection.config()?)
     }
 
-    /// Connects to the rapids, and creates nothing.
+    /// Connects to the rapids without creating anything.
     ///
     /// # Errors
-    /// [`Fault::NotFound`] if the server has no stream; those of [`Rapids::open`].
+    /// [`Fault::NotFound`] if the server has no stream; the errors of [`Rapids::open`].
     pub(crate) async fn rapids(&self) -> Result<Rapids> {
         let config = self.config()?;
         let opened = Box::pin(Rapids::open(&config)).await?;
@@ -47,11 +47,16 @@ impl Session {
         })
     }
 
-    /// The instances that answer within this time; none, with a warning, if this user may not ask.
+    /// The instances that answer within this time. If this user may not ask, prints a warning and
+    /// returns none.
     ///
     /// # Errors
-    /// Those of [`Rapids::services`], but not that it is not permitted.
-    pub(crate) async fn services(&self, rapids: &Rapids, wait: Duration) -> Result<Vec<Announced>> {
+    /// The other errors of [`Rapids::services`].
+    pub(crate) async fn services(
+        &self,
+        rapids: &Rapids,
+        wait: Duration,
+    ) -> Result<Vec<ServiceInfo>> {
         match rapids.services(wait).await {
             Err(error @ Error::NotPermitted { .. }) => {
                 self.screen.warning(format_args!("services are not asked: {error}"));
@@ -61,10 +66,11 @@ impl Session {
         }
     }
 
-    /// The positions of all services; none, with a warning, if this user may not read them.
+    /// The positions of all services. If this user may not read them, prints a warning and returns
+    /// none.
     ///
     /// # Errors
-    /// Those of [`Rapids::positions`], but not that it is not permitted.
+    /// The other errors of [`Rapids::positions`].
     pub(crate) async fn positions(&self, rapids: &Rapids) -> Result<Vec<Position>> {
         match rapids.positions().await {
             Err(error @ Error::NotPermitted { .. }) => {
@@ -75,10 +81,10 @@ impl Session {
         }
     }
 
-    /// Connects to the dead letters, and creates nothing.
+    /// Connects to the dead letters without creating anything.
     ///
     /// # Errors
-    /// [`Fault::NotFound`] if the server has none; those of [`DeadLetters::open`].
+    /// [`Fault::NotFound`] if the server has no stream for them; the errors of [`DeadLetters::open`].
     pub(crate) async fn dead_letters(&self) -> Result<DeadLetters> {
         let config = self.config()?;
         let opened = Box::pin(DeadLetters::open(&config)).await?;

@@ -1,21 +1,21 @@
-//! Rows whose columns stand below each other.
+//! A table with aligned columns.
 
 use clap::builder::styling::Style;
 use rapids_client::printable;
 
 use crate::line::Line;
 
-/// Between two columns.
+/// The gap between two columns.
 const GAP: &str = "  ";
 
-/// A table in the making.
+/// The columns and the rows so far.
 #[derive(Debug)]
 pub(crate) struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<Cell>>,
 }
 
-/// What stands above a column, and on which side of it its cells stand.
+/// The title of a column, and whether its cells are aligned to the right.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Column {
     title: &'static str,
@@ -34,7 +34,7 @@ impl Column {
     }
 }
 
-/// A text as it is printed, with its colour.
+/// A printable text with its style.
 #[derive(Debug)]
 pub(crate) struct Cell {
     text: String,
@@ -65,7 +65,7 @@ impl Table {
         self.rows.push(cells.into_iter().collect());
     }
 
-    /// The lines, headings in this style first.
+    /// The lines: the titles in this style, then the rows.
     pub(crate) fn lines(&self, headings: Style) -> Vec<Line> {
         let titles = self.columns.iter().map(|column| Cell::new(column.title).style(headings));
         let titles: Vec<_> = titles.collect();
@@ -82,7 +82,7 @@ impl Table {
         for ((cell, column), width) in row.iter().zip(&self.columns).zip(widths) {
             let rest = width - cell.width();
             blanks += if column.right { rest } else { 0 };
-            // Blanks are due only before something: no line ends in them.
+            // Write blanks only before a text, so that no line ends in blanks.
             if !cell.text.is_empty() {
                 line = line.text(" ".repeat(blanks)).styled(cell.style, &cell.text);
                 blanks = 0;
@@ -100,7 +100,7 @@ mod tests {
     use crate::palette::Palette;
 
     #[test]
-    fn columns_stand_below_each_other_and_no_line_ends_in_blanks() {
+    fn columns_are_aligned_and_no_line_ends_in_blanks() {
         let columns = [Column::words("NAME"), Column::numbers("N"), Column::words("NOTE")];
         let mut table = Table::new(columns);
         table.row(["é", "1000", ""].map(Cell::new));

@@ -1,4 +1,4 @@
-//! Times and durations as people write them.
+//! Reads times and durations as people write them.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use rapids_client::parse_duration;
 /// `now`, such as `90s`, `1h30m` or `2d`.
 ///
 /// # Errors
-/// Says what is accepted; not a time in the future, from which on nothing is stored yet.
+/// Says what is accepted. A time in the future is an error, because nothing is stored since then.
 pub(crate) fn since(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     let time = moment(text).or_else(|| ago(text, now)).ok_or_else(|| {
         "expected a time such as `2026-11-21T09:30:00Z`, `2026-11-21 09:30` or `2026-11-21` (UTC), \

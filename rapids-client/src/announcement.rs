@@ -1,6 +1,6 @@
-//! How others see the service: the NATS service API, answered with what is true at the moment.
+//! How others see the service: the NATS service API, answered with the present state.
 //!
-//! Hears requests and answers them. What the answers say is left to [`profile`].
+//! Receives requests and sends answers. The content of answers is left to [`profile`].
 
 pub(crate) mod instances;
 pub(crate) mod profile;
@@ -12,7 +12,6 @@ use async_nats::{Subject, Subscriber};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{SelectAll, select_all};
-use tracing::warn;
 
 use crate::Result;
 use crate::connection::Connection;
@@ -25,17 +24,17 @@ const ACTION: &str = "announce the service";
 
 /// A service that answers `nats micro ls`, `info`, `stats` and `ping`.
 ///
-/// The service of the client library would say for ever what it said at the start.
+/// The client library has one too, but its answers stay as they were at the start.
 pub(crate) struct Announcement {
     connection: Connection,
     profile: Profile,
     requests: SelectAll<Subscriber>,
-    /// Worded and not yet handed to the connection.
+    /// Ready, and not yet handed to the connection.
     answer: Option<(Subject, Bytes)>,
 }
 
 impl Announcement {
-    /// Announces name, version, and each river with its rules, once requests are answered.
+    /// Announces name, version, and each river with its rules; returns when requests arrive.
     pub(crate) async fn publish(
         connection: &Connection,
         service: &Service,
@@ -48,8 +47,8 @@ impl Announcement {
             let subscribing = connection.client.subscribe(subject.clone());
             subscribers.push(connection.attempt(ACTION, &subject, subscribing).await?);
         }
-        // Whatever is answered after the subscriptions were sent, is answered after they were
-        // refused.
+        // The server handles requests in order: when it answers this one, it has made or refused the
+        // subscriptions.
         Box::pin(stream::info(connection)).await?;
         if let Some(refusal) = connection.refusal("$SRV.>", since) {
             return Err(refusal);
@@ -63,7 +62,7 @@ impl Announcement {
         &self.profile.id
     }
 
-    /// Answers one request. Never ends without one; dropping the future loses nothing.
+    /// Waits for a request and answers it. Dropping the future loses nothing.
     pub(crate) async fn answer_next(&mut self) {
         while self.answer.is_none() {
             let Some(request) = self.requests.next().await else {
@@ -76,32 +75,32 @@ impl Announcement {
         if let Some((asker, answer)) = self.answer.clone() {
             let answering = self.connection.client.publish(asker, answer);
             if let Err(error) = answering.await {
-                warn!(%error, "a question about the service is not answered");
+                self.connection.warn("a question about the service is not answered", &error);
             }
             self.answer = None;
         }
     }
 
-    /// Answers requests until something has come.
-    pub(crate) async fn answer_during<T>(&mut self, coming: impl Future<Output = T>) -> T {
-        tokio::pin!(coming);
+    /// Answers requests until this future is done.
+    pub(crate) async fn answer_during<T>(&mut self, future: impl Future<Output = T>) -> T {
+        tokio::pin!(future);
         loop {
             tokio::select! {
-                come = &mut coming => return come,
+                output = &mut future => return output,
                 () = self.answer_next() => {}
             }
         }
     }
 
-    /// Shows a fact, such as `charge.breaker`, until it is cleared with `None`.
+    /// Shows a fact, such as `charge.breaker`, until `None` clears it.
     pub(crate) fn show(&mut self, fact: impl Into<String>, value: Option<String>) {
         self.profile.show(&fact.into(), value);
     }
 
-    /// Answers no more.
+    /// Ends the answers.
     pub(crate) async fn withdraw(&mut self) {
         for mut subscriber in std::mem::take(&mut self.requests) {
-            // Fails only on a connection that is gone, and then there is nothing to withdraw.
+            // This fails only on a closed connection, which has no subscriptions any more.
             let _ = subscriber.unsubscribe().await;
         }
     }

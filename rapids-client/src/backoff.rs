@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(30);
 
-/// The wait after the n-th failed attempt, counted from 1: doubles from 100 ms up to 30 s, and
-/// any time from half of that on, so that instances do not come back in step.
+/// The longest wait between two attempts.
+pub(crate) const LONGEST: Duration = Duration::from_secs(30);
+
+/// The wait after the n-th failed attempt, counted from 1. It doubles from 100 ms up to 30 s; a random
+/// part of its second half is left out, so that instances do not try again in step.
 pub(crate) fn exponential(attempt: u32) -> Duration {
     let ceiling = ceiling(attempt);
     ceiling.mul_f64(0.5 + fastrand::f64() / 2.0)

@@ -5,11 +5,12 @@
 //! `jsonpath-rust`; what they mean is decided here, because numbers must be exact, calls of
 //! functions type-checked, and regular expressions compiled once.
 //!
-//! On the way of a text: [`lexis`] reads its tokens, [`parse`] has it parsed and puts faults at
-//! their place, [`compile`] makes the [`tree`] that [`cost`] bounds, [`evaluate`] runs, [`render`]
-//! writes and [`repeats`] checks for repeated keys. An [`evaluation`] is what is known of one packet
-//! and how much work it may still be, as [`budget`] counts it; what [`fixed`] has marked is done once.
-//! What follows from a packet that holds an expression, or not, is left to the rivers.
+//! On the way of a text: [`lexis`] reads its tokens; [`parse`] has it parsed, and puts faults at
+//! their place; [`compile`] makes the [`tree`], and [`cost`] refuses one that costs too much. On
+//! the way of a packet: [`evaluate`] runs the tree and [`repeats`] looks for repeated keys. Both
+//! keep what they know of the packet in an [`evaluation`], whose work [`budget`] limits; parts that
+//! [`fixed`] has marked are evaluated once per packet. [`render`] writes a tree out again. What
+//! becomes of a packet is left to the rivers.
 
 mod budget;
 mod compare;
@@ -28,11 +29,13 @@ mod findings;
 mod fixed;
 mod hint;
 mod lexis;
-mod number;
+mod node_path;
+mod notation;
+mod operand;
 mod parse;
+mod parse_path;
 mod path;
 mod pattern;
-mod place;
 #[cfg(test)]
 mod properties;
 mod render;
@@ -47,8 +50,7 @@ pub(crate) use evaluation::Evaluation;
 pub(crate) use expression::Expression;
 pub(crate) use field::Field;
 pub(crate) use findings::Finding;
-pub(crate) use number::{canonical, compare as compare_numbers};
+pub(crate) use notation::{key_query, string_literal};
 pub(crate) use parse::text_literal;
-pub(crate) use path::{Path, Step, is_path};
-pub(crate) use render::{key_query, string_literal};
+pub(crate) use path::{Path, is_path};
 pub(crate) use tree::{Literal, Logic, Operator, Origin, Query, Segment, Selector, Value};

@@ -1,7 +1,7 @@
 //! Where the server is, how to log in, and the settings of the rapids.
 //!
-//! One value that says it all; reading it from the environment is left to `environment`, connecting
-//! to the connection; `RAPIDS_LOG_FORMAT` belongs to [`telemetry`](crate::telemetry).
+//! Reading them from the environment is left to `environment`, connecting to the connection.
+//! `RAPIDS_LOG_FORMAT` belongs to [`telemetry`](crate::telemetry).
 
 mod context;
 mod environment;
@@ -41,7 +41,7 @@ const DAY: u64 = 86_400;
 const ACK_WAIT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
 const GRACE: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(3600);
 const READ_LIMIT: RangeInclusive<u32> = 1..=1000;
-// Below the unacknowledged packets that the server lets a service have.
+// Less than the unacknowledged packets that the server allows a service by default.
 const MAX_HELD: RangeInclusive<usize> = 1..=40_000;
 
 /// How the instances of a service get its packets.
@@ -60,13 +60,13 @@ pub enum Delivery {
 pub struct Config {
     pub(crate) server_url: ServerUrl,
     login: LoginSource,
-    /// How long a connection that was lost lets the server turn it away before it is given up.
+    /// How long a lost connection goes on while the server turns its login away.
     pub(crate) login_patience: Duration,
     pub(crate) tls: Tls,
     inbox: Option<Inbox>,
     pub(crate) jetstream_domain: Option<String>,
     pub(crate) provision: Provision,
-    /// As it was stated; `None` accepts what an existing consumer has.
+    /// As it was stated; `None` accepts the setting of an existing consumer.
     pub(crate) ack_wait: Option<Duration>,
     pub(crate) grace: Duration,
     pub(crate) read_limit: u32,
@@ -77,12 +77,12 @@ pub struct Config {
 
 impl Config {
     /// Takes everything from the environment, and from the selected `nats` context when no
-    /// `NATS_*` variable is set. Logs a warning about each `RAPIDS_*` variable that is none of the
+    /// `NATS_*` variable is set. Logs a warning about each `RAPIDS_*` variable that is not in the
     /// table, once in a process, and about other names that look like a mistake.
     ///
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) names the variable, or the file and key, its value
-    /// (`***` for secrets) and what is expected.
+    /// (`***` for secrets) and the expected values.
     pub fn from_env() -> Result<Self> {
         known::warn_of_others();
         Self::from_variables(&|name| {
@@ -184,7 +184,7 @@ impl Config {
     }
 
     /// Redelivers a packet that a dead instance left unacknowledged after this time. Default:
-    /// 10 seconds, or what the operator set on the service's consumer. Brought into 1 second to 10 minutes.
+    /// 10 seconds, or what the operator set on the service's consumer. Clamped to 1 second to 10 minutes.
     #[must_use]
     pub fn ack_wait(mut self, wait: Duration) -> Self {
         self.ack_wait = Some(clamp(wait, ACK_WAIT));
@@ -199,7 +199,7 @@ impl Config {
         self
     }
 
-    /// Counts a packet as a loop after this many hops. Default: 9. Brought into 1 to 1000.
+    /// Counts a packet as a loop after this many hops. Default: 9. Clamped to 1 to 1000.
     #[must_use]
     pub fn read_limit(mut self, hops: u32) -> Self {
         self.read_limit = clamp(hops, READ_LIMIT);
@@ -208,7 +208,7 @@ impl Config {
 
     /// Holds at most this many reactions back in each instance: those that wait to be tried again,
     /// for a breaker, a throttle or a predecessor in order. At the limit the whole service pauses.
-    /// Default: 10,000. Brought into 1 to 40,000.
+    /// Default: 10,000. Clamped to 1 to 40,000.
     #[must_use]
     pub fn max_held(mut self, reactions: usize) -> Self {
         self.max_held = clamp(reactions, MAX_HELD);
@@ -232,13 +232,13 @@ impl Config {
         self
     }
 
-    /// Tells the address fit for printing: `***` stands in place of a login.
+    /// The address, fit for printing: `***` stands in place of a login.
     #[must_use]
     pub fn url(&self) -> String {
         self.server_url.to_string()
     }
 
-    /// The login as it is at the moment.
+    /// The login as it is at present.
     pub(crate) fn login(&self) -> Result<StatedLogin> {
         self.login.read(&self.server_url)
     }

@@ -1,11 +1,17 @@
 //! The one connection of a service to its server.
 //!
 //! Opens it, keeps it, and turns what goes wrong on it into errors that name the remedy. What is
-//! sent over it is the business of the files that use it.
+//! sent over it is left to the files that use it.
 
+mod allowance;
+mod answer;
 mod event;
+mod failure;
+mod jetstream;
 mod options;
+mod outage;
 mod reconnecting;
+mod retry;
 mod signing;
 mod unreachable;
 mod violation;
@@ -17,34 +23,28 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_nats::Client;
-use async_nats::jetstream::account::Account;
-use async_nats::jetstream::context::{AccountErrorKind, ContextBuilder};
-use async_nats::jetstream::{Context, ErrorCode};
+use async_nats::connection::State;
+use async_nats::jetstream::Context;
 use futures::FutureExt;
 
 use crate::config::{Config, Provision};
 use crate::error::{Error, Result};
-use crate::jetstream::{self, Allowance};
 
+pub(crate) use allowance::{Allowance, in_words};
+pub(crate) use answer::server_answer;
 use event::Observer;
-use options::TIMEOUT;
+use failure::Warned;
+use jetstream::{API, api_prefix, context};
+use outage::Outages;
 use reconnecting::Reconnecting;
+pub(crate) use retry::Retry;
 use unreachable::unreachable;
-pub(crate) use unreachable::{is_absent, is_turned_away};
 use violation::{Violation, Violations};
 
-/// What requests to the JetStream of no domain begin with.
-const API: &str = "$JS.API";
-
-/// Publishes on their way to the server at once; the client library makes the next one wait. As good
-/// as no limit: whoever sends many waits for the answers after the last, and would wait for ever.
-/// What is under way is bounded by the windows of the senders.
-const MAX_ACK_INFLIGHT: usize = 1_000_000;
-
-/// A refusal is told apart from the operation that it refuses, and may come after it.
+/// The server sends a refusal separately from the failed operation, and it may arrive a little later.
 const REFUSAL_DELAY: Duration = Duration::from_millis(50);
 
-/// A connection; clones share it, also among runtimes. It lives in the runtime that opened it.
+/// A connection. Clones share it, also among runtimes; it runs in the runtime that opened it.
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {
     pub(crate) client: Client,
@@ -52,10 +52,12 @@ pub(crate) struct Connection {
     api_prefix: Arc<str>,
     violations: Arc<Violations>,
     reconnecting: Arc<Reconnecting>,
+    outages: Arc<Outages>,
     provision: Provision,
     allowance: Arc<Allowance>,
-    /// What was told already. A lock, since clones are used by several threads; held for a moment.
-    told: Arc<Mutex<HashSet<String>>>,
+    /// The notices that were logged. A lock, since several threads use a connection; held for a moment.
+    logged: Arc<Mutex<HashSet<String>>>,
+    warned: Arc<Warned>,
 }
 
 impl Connection {
@@ -74,12 +76,17 @@ impl Connection {
         let violations = Arc::new(Violations::new(inbox));
         let opened = Arc::new(AtomicBool::new(false));
         let reconnecting = Arc::new(Reconnecting::new(config.clone()));
+        let outages = Arc::new(Outages::default());
         let options = options::options(config, Arc::clone(&opened), Arc::clone(&reconnecting))?
             .name(name)
             .custom_inbox_prefix(inbox)
             .event_callback({
-                let (violations, reconnecting) = (violations.clone(), reconnecting.clone());
-                let observer = Observer::new(config.url(), violations, reconnecting);
+                let observer = Observer {
+                    url: config.url(),
+                    violations: Arc::clone(&violations),
+                    reconnecting: Arc::clone(&reconnecting),
+                    outages: Arc::clone(&outages),
+                };
                 move |event| {
                     observer.observe(&event);
                     std::future::ready(())
@@ -94,9 +101,11 @@ impl Connection {
             api_prefix: api_prefix(config.jetstream_domain.as_deref()).into(),
             violations,
             reconnecting,
+            outages,
             provision: config.provision,
             allowance: Arc::default(),
-            told: Arc::default(),
+            logged: Arc::default(),
+            warned: Arc::default(),
         };
         if let Some(account) = connection.require_jetstream(config).await? {
             let replicas = config.provision.replicas.unwrap_or(1);
@@ -105,10 +114,20 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Waits until the server has turned the login away for so long, after the connection was lost,
-    /// that it is given up: `Connect`, with the file or variable that states it.
+    /// Waits until the login is given up, because the server has turned it away for too long after
+    /// the connection was lost. The error is `Connect`, with the file or variable of the login.
     pub(crate) async fn given_up(&self) -> Error {
         self.reconnecting.given_up().await
+    }
+
+    /// Whether the connection is there at present, as far as the client knows.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.client.connection_state() == State::Connected
+    }
+
+    /// How often the connection was made.
+    pub(crate) fn connects(&self) -> u64 {
+        self.client.statistics().connects.load(Ordering::Relaxed)
     }
 
     /// What was stated about streams and buckets.
@@ -131,14 +150,14 @@ impl Connection {
         self.client.server_info().cluster.is_some()
     }
 
-    /// Whether the JetStream is that of a domain.
+    /// Whether the JetStream of a domain is used.
     pub(crate) fn has_domain(&self) -> bool {
         *self.api_prefix != *API
     }
 
-    /// Whether this was not told on this connection before; it counts as told from now on.
+    /// Whether this notice was not logged before on this connection; it counts as logged from now on.
     pub(crate) fn is_news(&self, text: &str) -> bool {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned())
+        self.logged.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned())
     }
 
     /// The largest message that the server takes, headers included, in bytes.
@@ -146,14 +165,13 @@ impl Connection {
         self.client.max_payload()
     }
 
-    /// The subject of a request to the JetStream API, such as `STREAM.INFO.RAPIDS`; with a final
-    /// `>`, all that begin so, for [`attempt`](Self::attempt).
+    /// The subject of a request to the JetStream API, such as `STREAM.INFO.RAPIDS`.
     pub(crate) fn api(&self, request: &str) -> String {
         format!("{}.{request}", self.api_prefix)
     }
 
-    /// Runs an operation on `subject` until it is done, fails or is refused; a refusal does not
-    /// wait for the time-out. A `subject` that ends in `>` stands for all that begin so.
+    /// Runs an operation on `subject` until it is done, fails or is refused. A refusal ends it at
+    /// once, without the time-out. A `subject` that ends in `>` stands for all that begin so.
     ///
     /// # Errors
     /// `NotPermitted` if the server refuses it, else `Server` with `action` ("cannot ...").
@@ -166,13 +184,13 @@ impl Connection {
     where
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
-        // Operations of the client library are large, and so would be all that wait for one.
+        // The futures of the client library are large, and would make every caller's as large.
         let operation = Box::pin(operation.into_future());
         self.attempt_since(Instant::now(), action, subject, operation)
     }
 
-    /// As [`attempt`](Self::attempt), for an operation that was handed over before: a refusal from
-    /// then on is about it.
+    /// As [`attempt`](Self::attempt), for an operation that was begun at an earlier time: refusals
+    /// from that time on count.
     pub(crate) async fn attempt_since<T, E>(
         &self,
         since: Instant,
@@ -193,7 +211,7 @@ impl Connection {
         }
     }
 
-    /// What the server has refused on `subject` since then, if it is known already.
+    /// The refusal of an operation on `subject` since then, if it has arrived.
     pub(crate) fn refusal(&self, subject: &str, since: Instant) -> Option<Error> {
         self.violations.of(subject, since).now_or_never().map(not_permitted)
     }
@@ -210,71 +228,14 @@ impl Connection {
             Ok(violation) => not_permitted(violation),
             Err(_) => {
                 let source = source.into();
-                jetstream::refusal::limit(action, source.as_ref(), &self.provision, &self.allowance)
+                self.allowance
+                    .exceeded(action, source.as_ref(), &self.provision)
                     .unwrap_or_else(|| Error::Server { action: action.to_owned(), source })
             }
         }
-    }
-
-    /// The account, as far as this user may know of it.
-    async fn require_jetstream(&self, config: &Config) -> Result<Option<Account>> {
-        let request = self.api("INFO");
-        let since = Instant::now();
-        let error = tokio::select! {
-            biased;
-            answer = self.jetstream.query_account() => match answer {
-                Ok(account) => return Ok(Some(account)),
-                Err(error) => error,
-            },
-            violation = self.violations.of(&request, since) => {
-                // A user may lack this permission and have all that matter.
-                if violation.is_about(&request) {
-                    return Ok(None);
-                }
-                return Err(not_permitted(violation));
-            }
-        };
-        let reason = match (error.kind(), &config.jetstream_domain) {
-            (AccountErrorKind::JetStreamUnavailable, None) => {
-                "the server has no JetStream; start it with `nats-server -js`".to_owned()
-            }
-            (AccountErrorKind::JetStreamUnavailable, Some(domain)) => {
-                format!("no server of the JetStream domain `{domain}` answers; check its name")
-            }
-            // A cluster that elects a leader has one soon.
-            (AccountErrorKind::JetStream(answer), _)
-                if answer.error_code() == ErrorCode::CLUSTER_NOT_AVAILABLE =>
-            {
-                return Err(self.explain("reach JetStream", &request, since, error).await);
-            }
-            (AccountErrorKind::JetStream(error), _) => format!(
-                "JetStream is not available to this login's account: {error}; enable it there, \
-                 as `jetstream: enabled` in the server's configuration"
-            ),
-            _ => {
-                return Err(self.explain("reach JetStream", &request, since, error).await);
-            }
-        };
-        Err(Error::Connect { url: config.url(), source: reason.into() })
     }
 }
 
 fn not_permitted(violation: Violation) -> Error {
     Error::NotPermitted { violation: violation.description }
-}
-
-fn api_prefix(domain: Option<&str>) -> String {
-    domain.map_or(API.to_owned(), |domain| format!("$JS.{domain}.API"))
-}
-
-fn context(client: Client, domain: Option<&str>) -> Context {
-    let builder = ContextBuilder::new()
-        .timeout(TIMEOUT)
-        .ack_timeout(TIMEOUT)
-        .max_ack_inflight(MAX_ACK_INFLIGHT)
-        .backpressure_on_inflight(true);
-    match domain {
-        Some(domain) => builder.domain(domain).build(client),
-        None => builder.build(client),
-    }
 }

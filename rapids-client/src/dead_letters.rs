@@ -1,26 +1,28 @@
 //! Dead letters: packets that a river could not handle, kept until somebody decides on them.
 //!
-//! Reads them and takes what an operator decides. Carrying that out is left to [`acting`], storing
-//! letters to [`LetterStore`], handling what is replayed to the service.
+//! Reads letters, and takes what an operator decides. Carrying that out is left to [`act`], storing
+//! letters to [`LetterStore`], handling a replay to the service.
 
-mod acting;
+mod act;
 mod editions;
 mod filter;
 mod headers;
 mod history;
 mod id;
 mod kind;
-mod ledger;
 mod letter;
 mod listing;
-mod outbox;
+mod lookup;
+mod outgoing;
 mod replacement;
 pub(crate) mod replay;
 mod scan;
-mod state;
+mod state_record;
+mod state_store;
 mod store;
 mod stored;
-mod streams;
+#[cfg(test)]
+mod testing;
 mod text;
 
 use async_nats::jetstream::message::StreamMessage;
@@ -33,7 +35,6 @@ pub use kind::Kind;
 pub use letter::DeadLetter;
 pub use listing::Listing;
 pub(crate) use replay::Addressed;
-pub use state::{Action, Deed, Note, Refusal, State};
 pub(crate) use store::LetterStore;
 pub use stored::StoredLetter;
 
@@ -42,19 +43,20 @@ use crate::config::Config;
 use crate::connection::Connection;
 use crate::jetstream::ensure::{adjust, follow, info_of};
 use crate::jetstream::resource::Resource;
+use crate::jetstream::timestamp;
+use crate::letter_action::{Action, ActionKind, Note, Refusal, State};
 use crate::packet::Packet;
 use crate::position::replay_consumer;
-use crate::start::timestamp;
-use acting::refused;
-use editions::{Place, find};
-use ledger::{Ledger, Record};
+use editions::{Edition, find};
+use state_record::StateRecord;
+use state_store::StateStore;
 use stored::Message;
 
 /// The dead letters of all services, for operators and their tools.
 ///
 /// A letter waits until somebody acts on it, and can be acted on once: of two operators the second
 /// is told who was first. A packet that fails again has a letter of its own, which waits in turn.
-/// Whatever is interrupted half-way is `unfinished`, and [`resume`](Self::resume) finishes it.
+/// An action that is interrupted is `unfinished`, and [`resume`](Self::resume) finishes it.
 ///
 /// ```no_run
 /// use rapids_client::{Config, DeadLetters, Filter, Note, State};
@@ -73,12 +75,12 @@ use stored::Message;
 /// ```
 pub struct DeadLetters {
     connection: Connection,
-    ledger: Ledger,
+    states: StateStore,
 }
 
 impl DeadLetters {
-    /// Connects to the dead letters, which exist from the first start of a service on: `None` if
-    /// there are none yet. Creates nothing before an action has to be written down.
+    /// Connects to the dead letters. They exist from the first start of a service on: `None` if
+    /// there are none yet. Creates nothing until an action has to be recorded.
     ///
     /// # Errors
     /// [`Error::Connect`](crate::Error::Connect); [`Error::Stream`](crate::Error::Stream) if a
@@ -93,36 +95,38 @@ impl DeadLetters {
             letters_age = Some(found.config.max_age);
             Box::pin(adjust(&connection, &wanted, found)).await?;
         }
-        // What was done with letters has to be known for as long as they are kept.
+        // The states have to be kept for as long as the letters.
         let done = Resource::letters(letters_age);
         if let Some(found) = Box::pin(info_of(&connection, done.name())).await?
             && let (_, Some(reason)) = Box::pin(follow(&connection, &done, found)).await?
         {
             warn!("letters that were decided on will wait again, as {reason}");
         }
-        let ledger = Ledger::new(connection.clone());
-        Ok(Some(Self { connection, ledger }))
+        let states = StateStore::new(connection.clone());
+        Ok(Some(Self { connection, states }))
     }
 
     /// Goes through the letters that a filter means, oldest first, without their bodies.
     ///
     /// # Errors
-    /// [`Error::Config`](crate::Error::Config) for a service or river that can be none; [`Error::Server`](crate::Error::Server),
+    /// [`Error::Config`](crate::Error::Config) for a service or river that can be none;
+    /// [`Error::Server`](crate::Error::Server),
     /// [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn list(&self, filter: &Filter) -> Result<Listing> {
-        Box::pin(Listing::open(&self.connection, &self.ledger, filter)).await
+        Box::pin(Listing::open(&self.connection, &self.states, filter)).await
     }
 
     /// Reads one letter, with its body; `None` if there is none of this id.
     ///
     /// # Errors
-    /// [`Error::Stream`](crate::Error::Stream) if what lies there is no letter; [`Error::Server`](crate::Error::Server),
+    /// [`Error::Stream`](crate::Error::Stream) if what lies there is no letter;
+    /// [`Error::Server`](crate::Error::Server),
     /// [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn get(&self, id: &LetterId) -> Result<Option<StoredLetter>> {
-        let Some(message) = streams::letter(&self.connection, id).await? else {
+        let Some(message) = lookup::letter(&self.connection, id).await? else {
             return Ok(None);
         };
-        let (record, _) = self.ledger.load(id).await?;
+        let (record, _) = self.states.load(id).await?;
         self.read(&message, record.as_ref()).await.map(Some)
     }
 
@@ -130,25 +134,27 @@ impl DeadLetters {
     /// failed and to no other.
     ///
     /// # Errors
-    /// [`Error::Letter`](crate::Error::Letter) if there is no such letter, or somebody has acted on it;
-    /// [`Error::Full`](crate::Error::Full); [`Error::NotPermitted`](crate::Error::NotPermitted); [`Error::Server`](crate::Error::Server) if the server did not answer for
-    /// 30 seconds: the letter is unfinished then.
+    /// [`Error::Letter`](crate::Error::Letter) if there is no such letter, or somebody has acted on
+    /// it; [`Error::Full`](crate::Error::Full);
+    /// [`Error::NotPermitted`](crate::Error::NotPermitted); [`Error::Server`](crate::Error::Server)
+    /// if the server did not answer for 30 seconds: the letter is unfinished then.
     pub async fn replay(&self, id: &LetterId, note: &Note) -> Result<Action> {
         let stored = self.existing(id).await?;
-        self.begin(&stored, Action::new(Deed::Replay, note), |_| Ok(None)).await
+        self.begin(&stored, Action::new(ActionKind::Replay, note), |_| Ok(None)).await
     }
 
     /// Sends a waiting letter's packet to every service, as a new one that the original caused:
     /// whoever handled the original handles this one too.
     ///
     /// # Errors
-    /// As for [`replay`](Self::replay), and [`Error::Malformed`](crate::Error::Malformed) if the body is no packet.
+    /// As for [`replay`](Self::replay), and [`Error::Malformed`](crate::Error::Malformed) if the
+    /// body is no packet.
     pub async fn replay_to_all(&self, id: &LetterId, note: &Note) -> Result<Action> {
         let stored = self.existing(id).await?;
         let original = stored.packet()?;
-        let deed = Deed::ReplayToAll;
+        let kind = ActionKind::ReplayToAll;
         let replacement = |id| Ok(Some(original.clone().in_place_of(&original, id, false)));
-        self.begin(&stored, Action::new(deed, note), replacement).await
+        self.begin(&stored, Action::new(kind, note), replacement).await
     }
 
     /// Sends a corrected packet to the river that failed and to no other: a new packet that the
@@ -156,60 +162,66 @@ impl DeadLetters {
     /// says in `rapids` does not count.
     ///
     /// # Errors
-    /// As for [`replay`](Self::replay); [`Error::Malformed`](crate::Error::Malformed) if `body` is no packet, and
-    /// [`Error::Refused`](crate::Error::Refused) if it is too large.
+    /// As for [`replay`](Self::replay); [`Error::Malformed`](crate::Error::Malformed) if `body` is
+    /// no packet, and [`Error::Refused`](crate::Error::Refused) if it is too large.
     pub async fn edit(&self, id: &LetterId, body: impl Into<Bytes>, note: &Note) -> Result<Action> {
         let edited = Packet::from_bytes(body)?;
         let stored = self.existing(id).await?;
         let original = stored.to_correct()?;
         let replacement = |id| Ok(Some(edited.in_place_of(&original, id, true)));
-        Box::pin(self.begin(&stored, Action::new(Deed::Edit, note), replacement)).await
+        Box::pin(self.begin(&stored, Action::new(ActionKind::Edit, note), replacement)).await
     }
 
-    /// Decides that nothing is to come of a waiting letter. It stays in the stream, and out of the
-    /// way.
+    /// Discards a waiting letter. It stays in the stream, and waits no more.
     ///
     /// # Errors
-    /// [`Error::Letter`](crate::Error::Letter) if there is no such letter, or somebody has acted on it;
-    /// [`Error::NotPermitted`](crate::Error::NotPermitted), [`Error::Server`](crate::Error::Server).
+    /// [`Error::Letter`](crate::Error::Letter) if there is no such letter, or somebody has acted on
+    /// it; [`Error::NotPermitted`](crate::Error::NotPermitted),
+    /// [`Error::Server`](crate::Error::Server).
     pub async fn discard(&self, id: &LetterId, note: &Note) -> Result<Action> {
         let stored = self.existing(id).await?;
-        self.begin(&stored, Action::new(Deed::Discard, note), |_| Ok(None)).await
+        self.begin(&stored, Action::new(ActionKind::Discard, note), |_| Ok(None)).await
     }
 
     /// Finishes an action that was begun and, since its operator or the server went away, is not
     /// known to be finished. What was sent is not sent again.
     ///
     /// # Errors
-    /// [`Error::Letter`](crate::Error::Letter) if there is no such letter, or nothing to finish; otherwise as for
-    /// [`replay`](Self::replay).
+    /// [`Error::Letter`](crate::Error::Letter) if there is no such letter, or nothing to finish;
+    /// otherwise as for [`replay`](Self::replay).
     pub async fn resume(&self, id: &LetterId, note: &Note) -> Result<Action> {
         let stored = self.existing(id).await?;
-        let (record, revision) = self.ledger.load(id).await?;
-        let unfinished =
-            |record: &Record| record.is_about(stored.written) && record.state == State::Unfinished;
-        let Some(record) = record.filter(unfinished) else {
-            return Err(refused(id, Refusal::NothingToResume));
+        let (record, revision) = self.states.load(id).await?;
+        let unfinished = |record: &StateRecord| {
+            record.is_about(stored.written) && record.state == State::Unfinished
         };
-        let resumed = Some(Action::new(Deed::Resume, note));
-        self.finish(&stored, Record { resumed, ..record }, revision).await
+        let Some(record) = record.filter(unfinished) else {
+            return Err(id.refused(Refusal::NothingToResume));
+        };
+        let resumed = Some(Action::new(ActionKind::Resume, note));
+        self.finish(&stored, StateRecord { resumed, ..record }, revision).await
     }
 
-    /// Whether the river of a letter is done with a [`replay`](Action::replay) of it: handled, or
-    /// failed again, which a [letter of its own](StoredLetter::again) tells. Not before those that
-    /// were sent to the same service earlier are done.
+    /// Whether the river of a letter is done with a [`replay`](Action::replay) of it: it has
+    /// handled the packet, or failed again, which a [letter of its own](StoredLetter::again) tells.
+    /// A replay is not done before the earlier ones of the same service are.
     ///
     /// # Errors
-    /// [`Error::NotPermitted`](crate::Error::NotPermitted), [`Error::Server`](crate::Error::Server).
+    /// [`Error::NotPermitted`](crate::Error::NotPermitted),
+    /// [`Error::Server`](crate::Error::Server).
     pub async fn is_done(&self, id: &LetterId, replay: u64) -> Result<bool> {
         Ok(replay_consumer::floor(&self.connection, id.service()).await? >= replay)
     }
 
     async fn existing(&self, id: &LetterId) -> Result<StoredLetter> {
-        self.get(id).await?.ok_or_else(|| refused(id, Refusal::Unknown))
+        self.get(id).await?.ok_or_else(|| id.refused(Refusal::Unknown))
     }
 
-    async fn read(&self, message: &StreamMessage, record: Option<&Record>) -> Result<StoredLetter> {
+    async fn read(
+        &self,
+        message: &StreamMessage,
+        record: Option<&StateRecord>,
+    ) -> Result<StoredLetter> {
         let read = |again: Option<LetterId>| {
             let message = Message {
                 subject: &message.subject,
@@ -224,10 +236,10 @@ impl DeadLetters {
         let Some((id, packet_id)) = stored.replayed_as() else {
             return Ok(stored);
         };
-        // What a replay led to was stored after what it came from.
+        // The letter about a replay was stored after the letter that was replayed.
         match find(&self.connection, &id, (&packet_id, 0), stored.written).await? {
-            Place::Taken(id) => read(Some(id)),
-            Place::Free { .. } => Ok(stored),
+            Edition::Stored(id) => read(Some(id)),
+            Edition::Free { .. } => Ok(stored),
         }
     }
 }

@@ -1,38 +1,42 @@
-//! From the stream to the reactions and back.
+//! Runs services: from a packet that arrives to its acknowledgement.
 //!
-//! In shared delivery the server hands packets to all instances of a service, each packet to one of
-//! them, and is told when each is done with ([`pull`], [`held`]). In exclusive delivery one instance
-//! reads them all ([`exclusive`]). What happens in between is the same.
+//! In shared delivery the server hands each packet to one of a service's instances, and waits for an
+//! answer to it. In exclusive delivery one instance reads them all ([`live`](crate::live)). What
+//! happens in between is the same. Read it in this order: [`engine`], [`receive`], [`in_flight`],
+//! [`schedule`], [`turn`], [`executor`], [`settle`], [`acks`].
 //!
-//! A service's connection, its pulls, acknowledgements, keep-alives and publishing run on a
-//! thread of the library ([`engine`]). Reactions run on the caller's runtime ([`reactor`]), so
-//! one that blocks its thread delays its successors and nothing else. Between the two is a
-//! [`desk`].
+//! The [`engine`] runs on a thread of the library, with the connection, its pulls, acknowledgements,
+//! keep-alives and publishing. Reactions run on the caller's runtime, so that one which blocks its
+//! thread delays only the reactions behind it.
 
+mod acks;
 mod acquire;
+mod blocked;
 mod bundle;
+mod context;
 mod counters;
 mod dead_letter_writer;
+mod demand;
 mod engine;
-pub(crate) mod executor;
+mod executor;
 mod forged;
-mod handling;
-mod held;
 mod in_flight;
-pub(crate) mod live;
-pub(crate) mod maintenance;
+mod maintenance;
 mod memory_step;
-mod once;
 mod packet_source;
 mod progress;
 mod publish_order;
 mod pull_window;
-pub(crate) mod quarantine;
+mod quarantine;
+mod reaction;
 mod receive;
 mod run;
+mod run_once;
 mod schedule;
+mod settle;
 mod shutdown;
 pub(crate) mod signal;
+mod slot;
 mod startup;
 mod turn;
-mod unended;
+mod turn_id;

@@ -1,8 +1,12 @@
 //! The one error type of the library.
 
+mod unreachable;
+
 use std::fmt;
 
-use crate::dead_letters::Refusal;
+pub(crate) use unreachable::Unreachable;
+
+use crate::letter_action::Refusal;
 
 /// A [`Result`](std::result::Result) whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -72,7 +76,7 @@ pub enum Error {
         /// Where and why, in serde's words.
         source: serde_json::Error,
     },
-    /// The stream is not, or no longer, what the rapids can work with.
+    /// The rapids cannot work with the stream as it is.
     #[error("stream `{stream}` is not what is needed: {}", differences.join("; "))]
     Stream {
         /// The stream's name.
@@ -80,8 +84,8 @@ pub enum Error {
         /// One per setting: found, needed, remedy.
         differences: Vec<String>,
     },
-    /// What lies under a key of a bucket is not what this library keeps there, or not yet. Nothing
-    /// is put in its place.
+    /// The value of a key in a bucket was not written by this library, or by a newer version of it. It
+    /// is not replaced.
     #[error("`{key}` in `{bucket}` {fault}")]
     Record {
         /// The bucket; of a replay, its stream.
@@ -90,8 +94,8 @@ pub enum Error {
         key: String,
         /// What is wrong with it, and the remedy.
         fault: String,
-        /// Whether a newer version of this library wrote it: what needs it waits, until this program
-        /// is updated.
+        /// Whether a newer version of this library wrote it. What needs the value waits until this
+        /// program is updated.
         is_newer: bool,
     },
     /// The rapids can never take a packet. Final: no retry mends it.
@@ -102,8 +106,8 @@ pub enum Error {
         /// Why, with the limit and the remedy.
         reason: String,
     },
-    /// There is no room for a packet, or for what is kept about one. Temporary: there is room again
-    /// once packets have expired or a limit was raised.
+    /// There is no room for a packet, or for what is kept about one. Temporary: room comes when
+    /// packets expire or a limit is raised.
     #[error("{what} finds no room: {full} is full; {remedy}")]
     Full {
         /// What was to be stored, such as ``packet `17` ``.
@@ -115,8 +119,8 @@ pub enum Error {
         /// The server's words.
         source: Source,
     },
-    /// A limit of the account or the server stands against what is to be made there. Final: no retry
-    /// mends it.
+    /// A limit of the account or the server does not allow what is to be created there. Final: no
+    /// retry mends it.
     #[error("cannot {action}: {reason}")]
     Limit {
         /// What was tried.
@@ -170,11 +174,23 @@ impl Error {
     /// Whether the server refuses something to this login, or turns the login itself away: asking
     /// again will not help, another login may.
     pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::NotPermitted { .. }) || crate::connection::is_turned_away(self)
+        let is_turned_away = self.unreachable().is_some_and(|reason| reason.turned_away);
+        is_turned_away || matches!(self, Self::NotPermitted { .. })
     }
 
-    /// Whether it may pass without anybody doing anything about the service: the server is away, or
-    /// has no room.
+    /// Whether a connection failed because no server is there, or not yet.
+    pub(crate) fn is_absent(&self) -> bool {
+        self.unreachable().is_some_and(|reason| reason.absent)
+    }
+
+    fn unreachable(&self) -> Option<&Unreachable> {
+        match self {
+            Self::Connect { source, .. } => source.downcast_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether the same operation may succeed later, because the server was away or had no room.
     pub(crate) fn is_passing(&self) -> bool {
         matches!(self, Self::Server { .. } | Self::Full { .. })
     }
@@ -185,8 +201,8 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     chain(std::iter::successors(Some(error), |error| error.source())).join(": ")
 }
 
-/// What the errors of a chain say, the outermost first. Some repeat their cause in their own words;
-/// what was said already is left out.
+/// The texts of a chain of errors, the outermost first. Some errors repeat the text of their cause;
+/// a text that an earlier one contains is left out.
 pub(crate) fn chain(errors: impl Iterator<Item = impl fmt::Display>) -> Vec<String> {
     let mut said: Vec<String> = Vec::new();
     for error in errors {

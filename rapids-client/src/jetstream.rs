@@ -1,15 +1,16 @@
-//! What speaks to JetStream and knows nothing of rivers: the streams and buckets of the bus, what the
-//! server's refusals mean, publishing, asking for packets and reading in order.
+//! The ground floor, which speaks to JetStream and knows nothing of rivers: the streams and buckets of
+//! the bus, what the server's refusals mean, publishing, pulling and reading in order.
 //!
-//! What lies in streams and buckets is left to their users.
+//! What streams and buckets hold is left to their users.
 
-mod account;
 mod batch;
 pub(crate) mod bucket;
 pub(crate) mod bulk;
+pub(crate) mod claims;
 mod differences;
 pub(crate) mod ensure;
 mod fitness;
+pub(crate) mod lease;
 pub(crate) mod message;
 pub(crate) mod outputs;
 mod pace;
@@ -21,8 +22,8 @@ pub(crate) mod refusal;
 pub(crate) mod resource;
 pub(crate) mod revision_watch;
 pub(crate) mod sequence;
-pub(crate) mod stored;
 pub(crate) mod stream;
+mod timestamp;
 pub(crate) mod validity;
 
-pub(crate) use account::Allowance;
+pub(crate) use timestamp::timestamp;

@@ -10,6 +10,9 @@ mod delivery;
 mod error;
 mod jetstream;
 mod json;
+mod keys;
+mod letter_action;
+mod live;
 mod matcher;
 mod memory;
 mod names;
@@ -21,33 +24,31 @@ mod rapids;
 mod river;
 mod service;
 mod start;
+mod stored;
 pub mod telemetry;
-mod values;
 
 pub use config::{Config, Delivery, parse_duration};
-pub use dead_letters::{
-    Action, DeadLetter, DeadLetters, Deed, Filter, Kind, LetterId, Listing, Note, Refusal, State,
-    StoredLetter,
-};
+pub use dead_letters::{DeadLetter, DeadLetters, Filter, Kind, LetterId, Listing, StoredLetter};
 pub use error::{Error, Result};
 pub use jiff::Timestamp;
 // Within reach of benchmarks and fuzz targets; no part of the interface.
-pub use announcement::instances::Announced;
-pub use delivery::signal::told_to_stop;
+pub use announcement::instances::ServiceInfo;
+pub use delivery::signal::shutdown_signal;
 pub use jetstream::publisher::Published;
+pub use letter_action::{Action, ActionKind, Note, Refusal, State};
 #[doc(hidden)]
 pub use matcher::Matcher;
-pub use memory::{MemoryKey, Record, RememberingRiver};
+pub use memory::{MemoryKey, Record};
 pub use packet::{Arrival, Names, Packet};
 pub use position::retire::{Retired, Retiring};
-pub use position::seek::Moving;
-pub use position::seek_report::Moved;
+pub use position::seek::Seek;
+pub use position::seek::SeekReport;
 pub use position::status::{Holder, Position};
 pub use printable::{Printable, printable};
 pub use rapids::{Rapids, Sending, Tail};
 pub use river::{
-    ClauseReport, Explanation, Outcome, Packets, RetryPolicy, River, Rules, Verdict, is_final,
-    reject, retry_after,
+    ClauseReport, Explanation, Outcome, Packets, RememberingRiver, RetryPolicy, River, Rules,
+    Verdict, is_final, reject, retry_after,
 };
 pub use service::{Bundle, Service, bundle};
 pub use start::Start;

@@ -2,29 +2,30 @@
 //!
 //! Nearly every packet that a service receives is for none of its rivers. The [`Matcher`] tells
 //! so without building anything from the bytes: one pass, left to right, no further than needed,
-//! and no allocation. The exact evaluator stays the law: a packet that has candidates is parsed,
-//! and exactly these are judged by it. So the matcher can only ever skip, and holds to this:
+//! and no allocation. The exact evaluator decides: a packet that has candidates is parsed, and the
+//! evaluator judges exactly these. So the matcher can only rule rivers out, and holds to this:
 //!
 //! 1. A river whose conditions hold of the parsed packet is a candidate, whatever the bytes.
-//! 2. A candidate is a river whose conditions hold, if the bytes can tell: the body parses, and the
+//! 2. The conditions of a candidate hold if the bytes can tell: if the body parses, and the
 //!    conditions ask for nothing but presence and comparisons of scalars at fixed places (not below
 //!    `rapids`, which has fall-backs).
 //! 3. Where the scan finds the body damaged, all rivers are candidates, so that the packet is
-//!    parsed and counted as malformed. A body that is rejected need not be sound behind the place
+//!    parsed and counted as malformed. A body that no river wants may be damaged behind the place
 //!    that decided.
 //! 4. Of repeated keys the first counts, as for the exact evaluator.
 //! 5. A river with a fault in its declaration is never a candidate.
 //!
-//! On the way of a body: [`scan`] finds what stands at the places that conditions name
-//! ([`paths`]), by means of [`skip`], [`block`], [`value`] and [`text`]; [`index`] finds the rivers
-//! that one of the values speaks for; each of them is asked by its [`test`], in the logic of
-//! [`truth`]. [`compile`] makes the tests, [`access`] tells how a river can be found.
+//! On the way of a body: [`scan`] finds the values at the places that conditions name ([`paths`]), by
+//! means of [`skip`], [`block`], [`value`] and [`text`]; [`index`] finds the rivers that need one of
+//! these values; the [`test`] of each of them decides, in the logic of [`truth`]. [`compile`] makes
+//! the tests; [`access`] tells which values a test needs, and [`index_builder`] lists them.
 
 mod access;
 mod block;
 mod compare;
 mod compile;
 mod index;
+mod index_builder;
 mod names;
 mod numbers;
 mod numeral;
@@ -36,19 +37,17 @@ mod skip;
 mod test;
 mod text;
 mod truth;
+mod unreadable;
 mod value;
 
 use crate::River;
 use crate::json::BYTE_ORDER_MARK;
-use index::Index;
+use index::{Index, SeenElements};
 use paths::Paths;
 use scan::{Memory, Scan};
 use test::Test;
 use truth::Truth;
-
-/// The bytes do not tell: they are no JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Unreadable;
+use unreadable::Unreadable;
 
 /// Which rivers may react to a body, told from its bytes alone.
 #[derive(Debug)]
@@ -58,7 +57,7 @@ pub struct Matcher {
     rivers: Vec<Option<Test>>,
     index: Index,
     memory: Memory,
-    marks: index::Marks,
+    seen: SeenElements,
     candidates: Vec<usize>,
 }
 
@@ -75,10 +74,10 @@ impl Matcher {
                 Some(Test::And(tests.collect()))
             })
             .collect();
-        let (index, marks) = Index::new(&rivers);
+        let (index, seen) = index_builder::build(&rivers);
         let memory = Memory::new(&paths);
         let candidates = Vec::with_capacity(rivers.len());
-        Self { paths, rivers, index, memory, marks, candidates }
+        Self { paths, rivers, index, memory, seen, candidates }
     }
 
     /// Tells the positions of the rivers whose conditions may hold, in ascending order.
@@ -107,12 +106,12 @@ impl Matcher {
     fn scan(&mut self, body: &[u8]) -> Result<(), Unreadable> {
         let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
         let mut scan = Scan::new(body, &self.paths, &mut self.memory)?;
-        self.marks.begin();
-        self.index.find(&mut scan, &mut self.marks, &mut self.candidates)?;
+        self.seen.begin();
+        self.index.find(&mut scan, &mut self.seen, &mut self.candidates)?;
         if self.candidates.is_empty() {
             return Ok(());
         }
-        // A river that several values speak for is found several times.
+        // A river that needs one of several values is found by each of them.
         self.candidates.sort_unstable();
         self.candidates.dedup();
         let mut kept = 0;

@@ -1,17 +1,14 @@
-//! What rivers remember: a value per key, moved exactly one step by each packet.
+//! What rivers remember: a value per key, which each packet moves exactly one step.
 //!
-//! Says what is stored and under which key. Loading and saving it on the server is left to
-//! the service's delivery.
+//! Says what is stored, and under which key. When it is loaded and saved is left to
+//! [`delivery`](crate::delivery).
 
 mod floors;
 mod key;
 mod record;
-mod remembering;
-pub(crate) mod store;
 
 pub(crate) use floors::Floors;
 pub use key::MemoryKey;
 pub(crate) use key::{KeySource, encoded};
 pub(crate) use record::Crowded;
 pub use record::Record;
-pub use remembering::RememberingRiver;

@@ -1,17 +1,17 @@
-//! What was said in the log already, so that it is said once.
+//! Remembers what was logged, so that it is logged once.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
 
-/// Of so many things it is known at most that they were said; of others nothing is said any more.
+/// At most so many notices are remembered. After that, nothing new is logged.
 const MOST: usize = 1_000;
 
-/// Things that were said.
+/// The notices that were logged.
 #[derive(Debug, Default)]
 pub(crate) struct Notices(RefCell<HashSet<String>>);
 
 impl Notices {
-    /// Whether this is to be said: it was not before.
+    /// Whether a notice is to be logged, since it was not logged before.
     pub(crate) fn is_new(&self, notice: &str) -> bool {
         let mut said = self.0.borrow_mut();
         said.len() < MOST && !said.contains(notice) && said.insert(notice.to_owned())

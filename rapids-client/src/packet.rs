@@ -4,12 +4,9 @@
 //! which of them a river takes to [`River`](crate::River).
 
 mod arrival;
-pub(crate) mod fields;
-mod finite;
-pub(crate) mod keys;
+mod id;
 pub(crate) mod names;
-mod nested;
-pub(crate) mod provenance;
+mod provenance;
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,14 +21,13 @@ pub use arrival::Arrival;
 use names::NOTHING;
 pub use names::Names;
 
-use crate::condition::{Field, Step};
-use crate::json::{Member, Node, Top};
-use crate::{Error, Result, values};
-use fields::{Fields, write_key, write_member};
-use keys::{COMMAND, EVENT, NEED, RAPIDS};
+use crate::condition::Field;
+use crate::json::{Fields, Member, Node, Step, Top, unquoted, write_key, write_member};
+use crate::keys::{COMMAND, EVENT, NEED, RAPIDS};
+use crate::{Error, Result};
 use provenance::Provenance;
 
-/// Room for the `rapids` object of most packets, and what is around it.
+/// Room for the `rapids` object of most packets, with the braces around it.
 const RAPIDS_ROOM: usize = 320;
 
 /// One JSON object on the rapids.
@@ -53,10 +49,10 @@ const RAPIDS_ROOM: usize = 320;
 pub struct Packet {
     fields: Arc<Fields>,
     provenance: Arc<Provenance>,
-    /// Whether nothing was changed since this was read.
+    /// Whether nothing was changed since the packet was read.
     is_as_read: bool,
     arrival: Option<Arc<Arrival>>,
-    /// Whether reasons and problems may quote what it holds.
+    /// Whether reasons and problems may quote its values.
     shows_values: bool,
     /// The first field that could not be set, and why.
     fault: Option<Box<(String, String)>>,
@@ -98,7 +94,7 @@ impl Packet {
     ///
     /// # Errors
     /// [`Error::Malformed`] if the body is empty, not UTF-8, not a JSON object, or nested deeper
-    /// than 127 levels. A byte order mark in front of it is passed over.
+    /// than 127 levels. A byte order mark in front of it is ignored.
     pub fn from_bytes(body: impl Into<Bytes>) -> Result<Self> {
         Self::read(Fields::parse(body.into()), None)
     }
@@ -112,13 +108,14 @@ impl Packet {
         Self::read(Fields::parse(body.into()), Some(arrival))
     }
 
-    /// As [`arrived`](Self::arrived), also if it is [beyond the limits](Self::beyond_limits): then
-    /// it is to be given up, and neither judged by what it holds nor shown to a reaction.
+    /// As [`arrived`](Self::arrived), and also for a packet [beyond the
+    /// limits](Self::beyond_limits). Such a packet becomes a dead letter: nobody judges it, and no
+    /// reaction sees it.
     pub(crate) fn arrived_unjudged(body: Bytes, arrival: Arrival) -> Result<Self> {
         Self::read(Fields::parse_any_depth(body), Some(arrival))
     }
 
-    /// Why it is no packet that a river can take, although it is a JSON object.
+    /// Why no river can take the packet, although it is a JSON object.
     pub(crate) fn beyond_limits(&self) -> Option<String> {
         self.fields.beyond_limits()
     }
@@ -220,7 +217,7 @@ impl Packet {
         })
     }
 
-    /// This packet, of which reasons and problems quote values only if they are shown.
+    /// Sets whether reasons and problems may quote values of this packet.
     #[must_use]
     pub(crate) fn with_values_shown(self, shows_values: bool) -> Self {
         Self { shows_values, ..self }
@@ -232,7 +229,7 @@ impl Packet {
     }
 
     fn quotable(&self, error: serde_json::Error) -> serde_json::Error {
-        if self.shows_values { error } else { values::unquoted(&error) }
+        if self.shows_values { error } else { unquoted(&error) }
     }
 
     /// The name of the fact, if the packet states one.
@@ -330,7 +327,7 @@ impl Packet {
         self.written()
     }
 
-    /// The bytes to publish: with `rapids` filled in, whatever the publisher left out of it.
+    /// The bytes to publish, with a complete `rapids` object.
     pub(crate) fn written(&self) -> Bytes {
         let mut text = String::with_capacity(self.fields.size() + RAPIDS_ROOM);
         text.push('{');
@@ -347,7 +344,7 @@ impl Packet {
         text.into()
     }
 
-    /// As it is [`written`](Self::written), to stand within other JSON.
+    /// What is [`written`](Self::written), as a value within other JSON.
     pub(crate) fn to_raw(&self) -> Result<Box<RawValue>, serde_json::Error> {
         RawValue::from_string(String::from_utf8_lossy(&self.written()).into_owned())
     }
@@ -370,7 +367,7 @@ impl Packet {
         }
     }
 
-    /// This packet as one of this id that an operator publishes in place of `original`.
+    /// This packet as the one of this id that an operator publishes in place of `original`.
     #[must_use]
     pub(crate) fn in_place_of(self, original: &Self, id: String, is_edited: bool) -> Self {
         Self {
@@ -388,7 +385,7 @@ impl Packet {
 
     /// The packet as expressions see it.
     pub(crate) fn node(&self) -> Node<'_> {
-        Node::Top(Top { fields: &self.fields, provenance: &self.provenance })
+        Node::Top(Top { fields: &self.fields, rapids: &*self.provenance })
     }
 }
 
@@ -468,7 +465,8 @@ mod tests {
 
     #[test]
     fn a_key_that_looks_like_a_path_is_refused_where_it_is_set_and_read() {
-        let said = "looks like a path; that is written `@.a.b`, a key of just this name `@['a.b']`";
+        let said =
+            "looks like a path; write the path as `@.a.b`, or a key of this name as `@['a.b']`";
         let packet = read(r#"{"event":"x","a.b":1}"#);
         let error = packet.get::<u8>("a.b").unwrap_err().to_string();
         assert_eq!(error, format!("field `a.b` {said}"));

@@ -2,7 +2,6 @@
 //! and its entry beside both; how a position is made, checked, moved and given up.
 
 pub(crate) mod ack_set;
-pub(crate) mod active_lease;
 pub(crate) mod check;
 pub(crate) mod consumer;
 pub(crate) mod entries;
@@ -14,11 +13,9 @@ pub(crate) mod floor;
 pub(crate) mod forget;
 pub(crate) mod lease;
 pub(crate) mod record;
-pub(crate) mod renewal;
 pub(crate) mod replay_consumer;
 pub(crate) mod retire;
 pub(crate) mod seek;
-pub(crate) mod seek_report;
-pub(crate) mod seek_shared;
 pub(crate) mod shared;
+pub(crate) mod start_reason;
 pub(crate) mod status;

@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use crate::jetstream::publish_fault::Patience;
 pub use tail::Tail;
-pub(crate) use tail::message_id;
 
 use crate::Result;
-use crate::announcement::instances::{self, Announced};
+use crate::announcement::instances::{self, ServiceInfo};
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::jetstream::publisher::{Published, Publisher, Sent};
@@ -20,8 +19,8 @@ use crate::jetstream::stream::StreamFacts;
 use crate::jetstream::{bulk, stream};
 use crate::packet::Packet;
 use crate::position::retire::{self, Retired, Retiring};
-use crate::position::seek::{self, Moving};
-use crate::position::seek_report::Moved;
+use crate::position::seek::{self, Seek, SeekReport};
+
 use crate::position::status::{self, Position};
 use crate::start::Start;
 
@@ -92,7 +91,7 @@ impl Rapids {
 
     /// Publishes a packet, and returns once the server has stored it.
     ///
-    /// What the packet lacks of `rapids` is filled in. Publishing the same packet again within ten
+    /// Fields of `rapids` that the packet lacks are filled in. Publishing the same packet again within ten
     /// minutes (or the age that packets are kept for, if that is less) stores nothing; while the
     /// server is away it is tried again under the same id.
     ///
@@ -107,7 +106,7 @@ impl Rapids {
     }
 
     /// Hands a packet to the server, and returns before it is stored, for programs that have many
-    /// under way. Packets are stored in the order of these calls, as long as the server answers.
+    /// packets under way. Packets are stored in the order of these calls, as long as the server answers.
     ///
     /// # Errors
     /// [`Error::Refused`](crate::Error::Refused) if the packet is too large,
@@ -151,7 +150,7 @@ impl Rapids {
     ///
     /// # Errors
     /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
-    pub async fn services(&self, wait: Duration) -> Result<Vec<Announced>> {
+    pub async fn services(&self, wait: Duration) -> Result<Vec<ServiceInfo>> {
         instances::ask(&self.connection, wait).await
     }
 
@@ -175,7 +174,7 @@ impl Rapids {
         Box::pin(status::one(&self.connection, service)).await
     }
 
-    /// Moves the position of a service: to read the past again, to skip what waits, or to mend a
+    /// Moves the position of a service: to read the past again, to skip what waits, or to repair a
     /// position that was deleted, garbled, or in a stream that was made anew. `None` if the service
     /// has never run.
     ///
@@ -186,11 +185,11 @@ impl Rapids {
     ///
     /// Memories take a packet once, and keep up to where they have taken all: read again, packets
     /// of the past do not move them, and `once` reactions do not run, unless the service is to
-    /// [`forget`](Moving::forget).
+    /// [`forget`](Seek::forget).
     ///
     /// # Errors
     /// [`Error::NotMoved`](crate::Error::NotMoved) while an instance is active in exclusive delivery,
-    /// unless [forced](Moving::force); while one runs in shared delivery, if the service is to
+    /// unless [forced](Seek::force); while one runs in shared delivery, if the service is to
     /// forget; for a sequence beyond the stream's end, and a time in the future; and in a stream that
     /// was made anew, for a service that has memories of the other one,
     /// unless it forgets them. [`Error::Stream`](crate::Error::Stream) if there is no stream any more,
@@ -199,8 +198,8 @@ impl Rapids {
         &self,
         service: &str,
         to: Start,
-        how: Moving,
-    ) -> Result<Option<Moved>> {
+        how: Seek,
+    ) -> Result<Option<SeekReport>> {
         Box::pin(seek::move_position(&self.connection, service, to, how)).await
     }
 

@@ -4,13 +4,15 @@
 //! [`Service`](crate::Service).
 
 mod clause;
-mod declaring;
 mod explanation;
 mod limits;
 mod outcome;
 mod reaction;
+mod remembering;
 mod retry;
 mod rules;
+mod shorthands;
+mod verdict;
 
 use std::fmt;
 use std::future::Future;
@@ -19,12 +21,14 @@ pub use explanation::{ClauseReport, Explanation};
 pub(crate) use limits::Limits;
 pub(crate) use outcome::{Failure, failure};
 pub use outcome::{Outcome, Packets, is_final, reject, retry_after};
-pub(crate) use reaction::{Fold, MemoryUse, Reaction};
+pub(crate) use reaction::{MemoryUse, Reaction};
+pub use remembering::RememberingRiver;
 pub use retry::RetryPolicy;
 pub use rules::Rules;
+pub use verdict::Verdict;
 
 use crate::condition::{Evaluation, Expression};
-use crate::memory::{KeySource, MemoryKey, Record, RememberingRiver};
+use crate::memory::{MemoryKey, Record};
 use crate::packet::Packet;
 use crate::{Error, Result};
 use clause::{Clause, Role};
@@ -72,23 +76,6 @@ pub struct River {
     faults: Vec<String>,
 }
 
-/// What a river makes of a packet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// The conditions are not met: not for this river.
-    NotForMe,
-    /// The conditions are met, the requirements are not: malformed, with the problems.
-    Invalid(Vec<String>),
-    /// The conditions are met, but the packet has passed through as many services as it may.
-    /// Said by [`Service::judge`](crate::Service::judge), which knows the limit.
-    Looped,
-    /// Telling whether the rules are met takes more steps than there are for a packet; which rule
-    /// it is that takes them.
-    TooCostly(String),
-    /// The river reacts.
-    Matches,
-}
-
 impl River {
     /// Begins a river that takes every packet, until conditions narrow it.
     ///
@@ -106,14 +93,15 @@ impl River {
         }
     }
 
-    /// Sets what happens to a packet that is taken: an async function from the packet to what is
-    /// to be published, in order: nothing, a packet, an option or a list of packets. It holds no
-    /// connection, so a test calls it as it is.
+    /// Sets the reaction: an async function that takes the packet, and returns what to publish, in
+    /// order: nothing, a packet, an option or a list of packets. It holds no connection, so a test
+    /// calls it as it is.
     ///
-    /// The packets of one reaction are stored together, all of them or none, one behind the other. Of
-    /// more than 1,000 each thousand is. Where some of them are stored already, as after a crash, and
-    /// on a stream or a server that takes no batches, each is stored by itself. A batch takes the
-    /// server some milliseconds, in which further packets are handled; a single packet goes at once.
+    /// The packets of one reaction are stored together, all of them or none, one behind the other;
+    /// of more than 1,000, each thousand. Each packet is stored by itself where some of them are
+    /// stored already, as after a crash, and where the stream or the server takes no batches. A
+    /// batch takes the server some milliseconds, in which further packets are handled; a single
+    /// packet is sent at once.
     ///
     /// Reactions of a service run one at a time, in stream order, unless it says otherwise
     /// ([`Service::concurrency`](crate::Service::concurrency)). What an error means is told by
@@ -125,7 +113,7 @@ impl River {
     where
         Fut: Future<Output: Outcome> + Send + 'static,
     {
-        self.reacting(Reaction::plain(reaction))
+        self.set_reaction(Reaction::plain(reaction))
     }
 
     /// Runs the reaction once per packet, for one that does something outside of the bus, such as
@@ -144,7 +132,8 @@ impl River {
     /// ```
     /// use rapids_client::{Packet, River};
     ///
-    /// let charge = River::new("charge").event("order_placed").once().react(|packet: Packet| async move {
+    /// let river = River::new("charge").event("order_placed").once();
+    /// let charge = river.react(|packet: Packet| async move {
     ///     let idempotency_key = packet.id().to_owned();
     ///     // Call the payment provider with it here.
     ///     Ok(Packet::event("payment_received").with("key", idempotency_key))
@@ -162,33 +151,16 @@ impl River {
         self.once
     }
 
-    /// Lets the reaction remember: per value of `key`, a path such as `@.order_id`. One memory for
-    /// all packets has a text in quotes as its key: `'all'`. Rivers of one service that name the
-    /// same memory share it. A packet whose key is missing or `null` is malformed.
-    #[must_use]
-    pub fn memory<T>(self, name: &str, key: &str) -> RememberingRiver<T>
-    where
-        T: Default + serde::Serialize + serde::de::DeserializeOwned + 'static,
-    {
-        let key = KeySource::parse(key);
-        let river = match &key {
-            // Visible as a rule, so that tools know of it too.
-            Ok(KeySource::Path(path)) => self.require(path.to_string()),
-            Ok(KeySource::Constant(_)) | Err(_) => self,
-        };
-        RememberingRiver::new(river, name, key)
-    }
-
-    pub(crate) fn with_reaction(self, reaction: Result<Reaction, String>) -> Self {
+    fn with_reaction(self, reaction: Result<Reaction, String>) -> Self {
         match reaction {
-            Ok(reaction) => self.reacting(reaction),
+            Ok(reaction) => self.set_reaction(reaction),
             Err(fault) => self.fault(fault),
         }
     }
 
-    fn reacting(mut self, reaction: Reaction) -> Self {
+    fn set_reaction(mut self, reaction: Reaction) -> Self {
         if self.reaction.replace(reaction).is_some() {
-            let fault = "it has two reactions, of which the first would never run; a river has one";
+            let fault = "it has two reactions, so the first would never run; remove one";
             return self.fault(fault.to_owned());
         }
         self
@@ -218,7 +190,7 @@ impl River {
         }
         if self.once && self.memory_use().is_some() {
             faults.push(
-                "it has a memory, which moves once per packet by itself; take `.once()` away"
+                "it has a memory, which each packet moves only once anyway; remove `.once()`"
                     .to_owned(),
             );
         }
@@ -244,8 +216,8 @@ impl River {
     /// because readers would disagree on which value counts.
     ///
     /// Judging takes at most 300 million steps, less than a second, whatever the packet and the
-    /// rules; one that would take more is [too costly](Verdict::TooCostly). A step is about one byte
-    /// that is looked at. What a rule finds from `$` within a filter is found once per packet.
+    /// rules; one that would take more is [too costly](Verdict::TooCostly). A step is about one
+    /// byte that is looked at. What a rule finds from `$` within a filter is found once per packet.
     pub fn judge(&self, packet: &Packet) -> Verdict {
         self.verdict(packet, &Evaluation::of(packet.node(), 1))
     }
@@ -271,8 +243,8 @@ impl River {
         }
     }
 
-    /// What is wrong with a packet that meets the conditions; none if it does not. The error is the
-    /// rule that is too costly.
+    /// What is wrong with a packet that meets the conditions; `None` if it does not meet them. The
+    /// error names the rule that is too costly.
     fn problems<'a>(
         &'a self,
         packet: &Packet,
@@ -307,8 +279,8 @@ impl River {
         Ok(Some(problems))
     }
 
-    /// Tells clause by clause what held and what was found. `{}` prints it for a log line, `{:#}`
-    /// for a terminal.
+    /// Tells for each clause whether it held and what was found. `{}` prints it for a log line,
+    /// `{:#}` for a terminal.
     pub fn explain(&self, packet: &Packet) -> Explanation {
         let evaluation = Evaluation::of(packet.node(), self.clauses.len());
         let report = |clause| {

@@ -1,6 +1,6 @@
 //! A service: a name, its rivers, and how it runs.
 //!
-//! Declares and starts; the work on the rapids is left to [`delivery`](crate::delivery).
+//! Declares a service. Running it is left to [`delivery`](crate::delivery).
 
 mod bundle;
 mod flow;
@@ -14,7 +14,7 @@ pub use bundle::{Bundle, bundle};
 use version::is_version;
 
 use crate::condition::Evaluation;
-use crate::config::Config;
+use crate::config::{Config, Delivery};
 use crate::packet::Packet;
 use crate::river::{River, Verdict};
 use crate::start::Start;
@@ -98,24 +98,63 @@ impl Service {
     /// packets older than ten minutes is stored once more in any case.
     #[must_use]
     pub fn from_beginning(self) -> Self {
-        self.starting(Start::Beginning)
+        self.start_at(Start::Beginning)
     }
 
-    /// Starts a new service with this sequence; otherwise as [`from_beginning`](Self::from_beginning).
+    /// Starts a new service with this sequence; otherwise as
+    /// [`from_beginning`](Self::from_beginning).
     #[must_use]
     pub fn from_sequence(self, sequence: u64) -> Self {
-        self.starting(Start::Sequence(sequence))
+        self.start_at(Start::Sequence(sequence))
     }
 
     /// Starts a new service with the first packet stored at or after this time, which may not be in
     /// the future; otherwise as [`from_beginning`](Self::from_beginning).
     #[must_use]
     pub fn from_time(self, time: Timestamp) -> Self {
-        self.starting(Start::Time(time))
+        self.start_at(Start::Time(time))
     }
 
-    fn starting(mut self, start: Start) -> Self {
+    fn start_at(mut self, start: Start) -> Self {
         self.start = Some(start);
+        self
+    }
+
+    /// Sets how many reactions of the service run at once in each instance. Default: 1.
+    ///
+    /// With more than one, packets overtake each other; [`ordered_by`](Self::ordered_by) keeps
+    /// the order where it matters.
+    #[must_use]
+    pub fn concurrency(mut self, reactions: usize) -> Self {
+        self.flow.concurrency = reactions;
+        self
+    }
+
+    /// Keeps packets in order that have the same value at this path, such as `@.order_id`: they
+    /// run one after the other in stream order, also while one of them is being tried again.
+    /// Packets without a string, a number or a boolean there are in no order among each other.
+    /// Default: no path.
+    ///
+    /// The order holds within one instance of the service, for as long as it runs; in
+    /// [exclusive](Self::exclusive) delivery also from one to the next.
+    #[must_use]
+    pub fn ordered_by(mut self, path: &str) -> Self {
+        self.flow.order_by(path);
+        self
+    }
+
+    /// Lets one instance of the service read all packets, in stream order, while the others stand
+    /// by. Default: all instances share the packets, unless `RAPIDS_DELIVERY` says `exclusive`.
+    ///
+    /// The packets come from the copies that the server sends of what it has stored, so a service
+    /// costs the server a fraction of what it does in shared delivery; worth it where services are
+    /// many, or order matters across crashes. A standby takes over within about three seconds of
+    /// the active instance's last sign of life, and at once where that ends by itself. What an
+    /// instance has begun while it was stopped for longer than that may still come to its end: what
+    /// it publishes and remembers has no effect twice, but other effects may.
+    #[must_use]
+    pub fn exclusive(mut self) -> Self {
+        self.config.delivery = Delivery::Exclusive;
         self
     }
 
@@ -134,11 +173,11 @@ impl Service {
         &self.rivers
     }
 
-    /// What each river makes of a packet. One that would be taken or reported after as many hops
-    /// as it may make is [`Looped`](Verdict::Looped) instead.
+    /// What each river makes of a packet. A packet that a river would take or report, and that has
+    /// made as many hops as it may, is [`Looped`](Verdict::Looped) instead.
     ///
-    /// All rivers together take at most 300 million steps, of which half are dealt out evenly: one
-    /// whose rules are [too costly](Verdict::TooCostly) leaves enough for the others.
+    /// All rivers together take at most 300 million steps, and half of these are divided equally: a
+    /// river whose rules are [too costly](Verdict::TooCostly) leaves enough for the others.
     pub fn judge(&self, packet: &Packet) -> Vec<(&River, Verdict)> {
         let all: Vec<usize> = (0..self.rivers.len()).collect();
         let verdicts = self.verdicts(&all, packet).into_iter();
@@ -163,9 +202,9 @@ impl Service {
     /// Reports every fault of the declaration at once.
     ///
     /// # Errors
-    /// [`Error::Definition`]: a name or a version that is none, no river, two rivers of one name, an
-    /// expression that does not parse, a river without a reaction, one memory of two types, limits
-    /// that let nothing through.
+    /// [`Error::Definition`]: a name or a version that is none, no river, two rivers of one name,
+    /// an expression that does not parse, a river without a reaction, one memory of two types,
+    /// limits that let nothing through.
     pub fn check(&self) -> Result<()> {
         let mut faults = Vec::new();
         if !crate::names::is_name(&self.name) {
@@ -215,6 +254,19 @@ impl Service {
 
     pub(crate) fn start(&self) -> Option<Start> {
         self.start
+    }
+
+    pub(crate) fn is_exclusive(&self) -> bool {
+        self.config.delivery == Delivery::Exclusive
+    }
+
+    pub(crate) fn concurrency_limit(&self) -> usize {
+        self.flow.concurrency
+    }
+
+    /// The value that packets have in common which must not overtake each other.
+    pub(crate) fn order_key(&self, packet: &Packet) -> Option<String> {
+        self.flow.order_key(packet)
     }
 
     pub(crate) fn remembers(&self) -> bool {

@@ -1,4 +1,4 @@
-//! From where a reader begins.
+//! Where a new reader of the rapids begins.
 
 use std::fmt;
 
@@ -25,13 +25,13 @@ impl Start {
         match self {
             Self::Now => DeliverPolicy::New,
             Self::Beginning => DeliverPolicy::All,
-            // The server refuses sequence 0.
+            // The server refuses 0.
             Self::Sequence(sequence) => {
                 DeliverPolicy::ByStartSequence { start_sequence: sequence.max(1) }
             }
             Self::Time(time) if time < first_time() => DeliverPolicy::All,
             Self::Time(time) => {
-                // Beyond that the server would count from the other end of its time.
+                // Later times would overflow on the server.
                 let nanoseconds = time.as_nanosecond().min(i64::MAX.into());
                 let start_time = async_nats::datetime::from_nanos(nanoseconds)
                     .expect("both libraries know every nanosecond of 64 bits");
@@ -40,7 +40,7 @@ impl Start {
         }
     }
 
-    /// Why nobody can start there, as the end of a sentence about them; `None` if they can.
+    /// Why no reader can start there, to follow its name in a message; `None` if one can.
     pub(crate) fn fault(self, now: Timestamp) -> Option<String> {
         let Self::Time(time) = self else {
             return None;
@@ -56,14 +56,9 @@ impl Start {
     }
 }
 
-/// The first moment that the server can express: it counts nanoseconds from 1970 on in 64 bits.
+/// The earliest time that the server can express: it counts nanoseconds from 1970 in 64 bits.
 fn first_time() -> Timestamp {
     Timestamp::from_nanosecond(i64::MIN.into()).expect("year 1677 is within its range")
-}
-
-/// A time of the client library as ours.
-pub(crate) fn timestamp(time: async_nats::datetime::DateTime) -> Timestamp {
-    Timestamp::from_nanosecond(time.unix_timestamp_nanos()).unwrap_or_default()
 }
 
 /// `with the next packet`, `at sequence 7`, ...
@@ -81,6 +76,7 @@ impl fmt::Display for Start {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jetstream::timestamp;
 
     fn at(time: &str) -> Start {
         Start::Time(time.parse().unwrap())

@@ -1,6 +1,6 @@
 //! Logs on standard error: lines for people on a terminal, JSON for machines elsewhere.
 //!
-//! What is logged is up to the other files; a program that wants its own subscriber installs it
+//! What is logged is left to the other files. A program that wants its own subscriber installs that
 //! and does not call [`init`].
 
 mod human;
@@ -17,17 +17,18 @@ use human::Human;
 use json::Json;
 
 const FILTER: &str = "RUST_LOG";
-/// What the client library says of each attempt to connect, the connection here says in fewer lines.
+/// The NATS client logs each attempt to connect; [`connection`](crate::connection) does so in fewer
+/// lines.
 const DEFAULT_FILTER: &str = "info,async_nats=warn,async_nats::connector=off";
 const FORMAT: &str = "RAPIDS_LOG_FORMAT";
 
 /// Installs the process's log subscriber; does nothing where one is installed already. From then on
 /// panics are logged, too.
 ///
-/// Each event is one line, whatever others wrote in it: control characters, and what is invisible or
-/// reorders its neighbours, appear as escapes ([`printable`](crate::printable()); `\u001b` in JSON). A
-/// line of JSON has the keys `timestamp`, `level`, `message`, `target`, those of the event's fields,
-/// and `spans`, a list of objects with `name` and the fields of each.
+/// Each event is one line, whatever others wrote in it: control characters, and what is invisible
+/// or reorders its neighbours, appear as escapes ([`printable`](crate::printable()); `\u001b` in
+/// JSON). A line of JSON has the keys `timestamp`, `level`, `message`, `target`, those of the
+/// event's fields, and `spans`, a list of objects with `name` and the fields of each.
 ///
 /// | variable | meaning | default |
 /// |---|---|---|
@@ -96,12 +97,12 @@ fn filter(setting: Option<&str>) -> (EnvFilter, Option<String>) {
             (EnvFilter::new(DEFAULT_FILTER), Some(warning))
         }
     };
-    // What is said here, of these settings and of panics, no filter silences.
+    // No filter hides the warnings about these settings, and panics.
     let here = concat!(module_path!(), "=warn").parse().expect("a target and a level");
     (filter.add_directive(here), warning)
 }
 
-/// What to say of a filter that lets little through by mistake.
+/// The warning about a filter that lets little through by mistake.
 fn silence(filter: &str) -> Option<String> {
     let example = filter.split(',').next().unwrap_or_default().trim();
     names_targets_alone(filter).then(|| {

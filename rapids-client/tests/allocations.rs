@@ -7,7 +7,7 @@
 mod corpus;
 
 use allocation_counter::measure;
-use corpus::{Place, WANTED, mixed, of_event, packets};
+use corpus::{EventPosition, WANTED, mixed, of_event, packets};
 use rapids_client::{Matcher, River};
 
 fn matcher(conditions: impl IntoIterator<Item = String>) -> Matcher {
@@ -32,7 +32,7 @@ fn rejecting_a_packet_allocates_nothing() {
         let count = conditions.len();
         let mut matcher = matcher(conditions);
         for size in [300, 600, 8_000] {
-            for place in [Place::First, Place::Last] {
+            for place in [EventPosition::First, EventPosition::Last] {
                 let packets = rejected(&mut matcher, packets(size, place));
                 assert!(packets.len() > 50, "{} of {size} bytes", packets.len());
                 let counted = measure(|| {

@@ -1,9 +1,9 @@
-//! What tests of rivers need: a real server, and a rapids in memory.
+//! What tests of rivers need: a real server, and rapids in memory.
 //!
 //! - [`NatsServer`] finds or installs `nats-server`, starts it on a free port with a store of its
 //!   own, and stops it when dropped. It can be killed and started again.
-//! - [`TestRapids`] runs rivers without a server: it feeds what they publish back to them until
-//!   all is quiet.
+//! - [`TestRapids`] runs rivers without a server: it passes what they publish back to them until no
+//!   packet is left.
 
 mod rapids;
 mod server;

@@ -1,7 +1,7 @@
-//! A rapids in memory.
+//! Rapids in memory.
 //!
-//! Matching, ids, memory and the limit of hops are the library's own; this only stands in for
-//! the stream and the delivery.
+//! Replaces only the stream and the delivery. Matching, ids, memory and the limit of hops are the
+//! library's own.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
@@ -12,7 +12,7 @@ use rapids_client::{
 
 use crate::Trail;
 
-/// Rivers on a rapids without a server.
+/// Rivers on rapids without a server.
 ///
 /// ```
 /// use rapids_client::{Packet, River};
@@ -35,8 +35,8 @@ pub struct TestRapids {
     stored: Vec<Packet>,
     ids: HashSet<String>,
     records: HashMap<(String, MemoryKey), Record>,
-    /// What came of reactions that run once, by service, river and packet.
-    ledger: HashMap<(String, String, String), Vec<Packet>>,
+    /// The outputs of reactions that run once, by service, river and packet.
+    once: HashMap<(String, String, String), Vec<Packet>>,
     problems: Vec<Problem>,
 }
 
@@ -49,9 +49,9 @@ pub struct Problem {
     pub river: String,
     /// The packet's id.
     pub packet_id: String,
-    /// Of what kind the dead letter would be.
+    /// The kind that the dead letter would have.
     pub kind: Kind,
-    /// Why: malformed, a loop, or the error of the reaction.
+    /// The reason: malformed, a loop, or the error of the reaction.
     pub reason: String,
 }
 
@@ -63,16 +63,16 @@ impl fmt::Display for Problem {
 }
 
 impl TestRapids {
-    /// An empty rapids.
+    /// Empty rapids without services.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a service of these rivers.
+    /// Adds a service with these rivers.
     ///
     /// # Panics
-    /// If the service could not start: the declaration has a fault.
+    /// If the service could not start because it is declared wrongly.
     #[must_use]
     #[track_caller]
     pub fn service(mut self, name: &str, rivers: impl IntoIterator<Item = River>) -> Self {
@@ -85,30 +85,31 @@ impl TestRapids {
         self
     }
 
-    /// Publishes a packet, and lets the rivers react until all is quiet.
+    /// Publishes a packet, and lets the rivers react until no packet is left.
     pub async fn publish(&mut self, packet: Packet) {
         self.publish_bytes(packet.body()).await;
     }
 
-    /// Publishes a body as `nats pub` would, and lets the rivers react until all is quiet. A body
-    /// that is no packet is passed over, as by a service.
+    /// Publishes a body as `nats pub` would, and lets the rivers react until no packet is left. A body
+    /// that is no packet is skipped, as by a service.
     pub async fn publish_bytes(&mut self, body: impl Into<Vec<u8>>) {
         let first = self.store(body.into());
-        self.flow(first).await;
+        self.deliver(first).await;
     }
 
-    /// Delivers a stored packet once more, as after a crash, and lets the rivers react until all
-    /// is quiet.
+    /// Delivers a stored packet once more, as after a crash, and lets the rivers react until no
+    /// packet is left.
     ///
     /// # Panics
     /// If no packet of this id is stored.
     pub async fn redeliver(&mut self, packet_id: &str) {
         let stored = self.stored.iter().find(|packet| packet.id() == packet_id).cloned();
         assert!(stored.is_some(), "no packet `{packet_id}` to deliver again:\n{}", self.trail());
-        self.flow(stored).await;
+        self.deliver(stored).await;
     }
 
-    async fn flow(&mut self, first: Option<Packet>) {
+    /// Delivers a packet and everything that follows from it.
+    async fn deliver(&mut self, first: Option<Packet>) {
         let mut queue: VecDeque<Packet> = first.into_iter().collect();
         while let Some(packet) = queue.pop_front() {
             for position in 0..self.services.len() {
@@ -120,7 +121,7 @@ impl TestRapids {
         }
     }
 
-    /// What the stream would keep: nothing of a body whose id it has seen.
+    /// Stores a body, as the stream would: not if its id is there already.
     fn store(&mut self, body: Vec<u8>) -> Option<Packet> {
         let arrival = Arrival {
             sequence: u64::try_from(self.stored.len()).unwrap_or(u64::MAX) + 1,
@@ -152,8 +153,8 @@ impl TestRapids {
                 Verdict::Invalid(problems) => (Kind::Invalid, problems.join("; ")),
                 Verdict::TooCostly(problem) => (Kind::TooCostly, problem),
                 Verdict::Looped => {
-                    let way = packet.breadcrumbs().join(" > ");
-                    (Kind::Looped, format!("looped, by way of {way}"))
+                    let services = packet.breadcrumbs().join(" > ");
+                    (Kind::Looped, format!("looped, by way of {services}"))
                 }
             };
             self.problems.push(Problem {
@@ -174,7 +175,7 @@ impl TestRapids {
         packet: &Packet,
     ) -> anyhow::Result<Vec<Packet>> {
         let entry = (service.name().to_owned(), river.name().to_owned(), packet.id().to_owned());
-        if let Some(packets) = self.ledger.get(&entry) {
+        if let Some(packets) = self.once.get(&entry) {
             return Ok(packets.clone());
         }
         let key = river.memory_key(packet).map(|key| (service.name().to_owned(), key));
@@ -188,7 +189,7 @@ impl TestRapids {
                         self.records.insert(key, record);
                     }
                     if river.is_once() {
-                        self.ledger.insert(entry, packets.clone());
+                        self.once.insert(entry, packets.clone());
                     }
                     return Ok(packets);
                 }
@@ -198,23 +199,23 @@ impl TestRapids {
         }
     }
 
-    /// Every packet in the order in which it was published.
+    /// All packets, in the order in which they were published.
     #[must_use]
     pub fn packets(&self) -> &[Packet] {
         &self.stored
     }
 
-    /// The packets that state this fact, in order.
+    /// The events of this name, in order.
     #[must_use]
     pub fn events(&self, name: &str) -> Vec<&Packet> {
         let named = |packet: &&Packet| packet.event_name().as_deref() == Some(name);
         self.stored.iter().filter(named).collect()
     }
 
-    /// The one packet that states this fact.
+    /// The only event of this name.
     ///
     /// # Panics
-    /// If there is none or more than one; the message shows the whole trail.
+    /// If there is none, or more than one; the message shows the whole trail.
     #[track_caller]
     pub fn only(&self, name: &str) -> &Packet {
         match self.events(name).as_slice() {
@@ -223,23 +224,23 @@ impl TestRapids {
         }
     }
 
-    /// Asserts that nobody stated this fact.
+    /// Asserts that there is no event of this name.
     ///
     /// # Panics
-    /// If somebody did; the message shows the whole trail.
+    /// If there is one; the message shows the whole trail.
     #[track_caller]
     pub fn none(&self, name: &str) {
         let count = self.events(name).len();
         assert!(count == 0, "{count} packets `{name}` instead of none:\n{}", self.trail());
     }
 
-    /// What followed from what, for people.
+    /// Which packet caused which, as text.
     #[must_use]
     pub fn trail(&self) -> Trail<'_> {
         Trail { packets: &self.stored, problems: &self.problems }
     }
 
-    /// What could not be handled, in order.
+    /// The packets that could not be handled, in order.
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         &self.problems
@@ -258,7 +259,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_loop_ends_at_the_limit_and_names_the_way() {
+    async fn a_loop_ends_at_the_limit_and_names_the_services() {
         let mut rapids = TestRapids::new().service("table", ping_pong());
         rapids.publish(Packet::event("ping")).await;
         assert_eq!(rapids.packets().len(), 10);
@@ -333,7 +334,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "service `s` is declared wrongly: river `r`: expression `@.total >`")]
-    fn a_faulty_river_is_refused_like_by_a_service() {
+    fn a_faulty_river_is_refused_as_by_a_service() {
         let river = River::new("r").when("@.total >").react(|_| async { Ok(()) });
         let _ = TestRapids::new().service("s", [river]);
     }

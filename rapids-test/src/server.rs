@@ -1,17 +1,16 @@
-//! A real nats-server of its own for one test, or for the demo.
+//! A real nats-server for one test, or for the demo: its configuration, port, store and log, and how
+//! to start, stop, kill and restart it.
 //!
-//! Responsible for the life of the server as its user sees it: configuration, port, store, log,
-//! start, stop, kill, restart. Where the program comes from is left to [`binary`], the operating
-//! system's process to [`process`], what the server tells about its ports to [`ports`].
+//! Finding the program is left to [`binary`], its process to [`process`], its ports file to [`ports`].
 
 mod binary;
 mod cluster;
-mod install;
+mod installers;
+mod own_copy;
 mod ports;
 mod process;
 mod release;
 mod version;
-mod ways;
 
 #[cfg(test)]
 mod fakes;
@@ -30,30 +29,31 @@ pub use binary::find_or_install;
 use ports::Ports;
 use process::Process;
 
-/// Start-up takes some 20 ms; a loaded machine may need far longer.
+/// Starting takes about 20 ms, and far longer on a loaded machine.
 const START_DEADLINE: Duration = Duration::from_secs(30);
 
-/// How long `restart` waits for its port, should somebody else hold it for a moment.
+/// How long `restart` waits for its port if another process has it for a moment.
 const PORT_DEADLINE: Duration = Duration::from_secs(5);
 
 const POLL: Duration = Duration::from_millis(2);
 
-/// Enough to hold a whole start-up, with the error at its end.
+/// Enough for a whole start, with the error at its end.
 const LOG_LINES: usize = 60;
 
-/// Above the caller's lines, which win: nats-server takes the last of two equal keys.
+/// Written before the caller's lines, which override these: nats-server takes the last of two equal
+/// keys.
 const DEFAULTS: &str = "port: -1\njetstream { max_file_store: 8GB, max_memory_store: 256MB }\n";
 
-/// What the server logs once it has read its configuration again, and if it cannot use it.
+/// What the server logs when it has reloaded its configuration, and when it refuses it.
 const RELOADED: &str = "Reloaded server configuration";
 const REFUSED: &str = "Failed to reload server configuration";
 
 /// Runs one real nats-server with JetStream on a loopback port of its own.
 ///
 /// The server is found, or installed once, by [`find_or_install`]. It stops when this value is
-/// dropped, and also when the process that holds it dies without dropping it, be it by `kill -9`;
-/// only its temporary files outlive that. Ctrl-C in a terminal does not reach it, so that whoever
-/// uses it can finish first. All calls block, for milliseconds as a rule.
+/// dropped. It also stops when the process that holds it dies, even by `kill -9`; only its temporary
+/// files are left then. Ctrl-C in a terminal does not reach it, so that its user can finish first. All
+/// calls block, usually for milliseconds.
 ///
 /// ```no_run
 /// let mut server = rapids_test::NatsServer::start()?;
@@ -64,7 +64,7 @@ const REFUSED: &str = "Failed to reload server configuration";
 /// ```
 #[derive(Debug)]
 pub struct NatsServer {
-    // First, because fields drop in order: the server ends before its files go.
+    // First, because fields drop in order: the server ends before its files are removed.
     process: Option<Process>,
     binary: PathBuf,
     ports: Ports,
@@ -73,7 +73,7 @@ pub struct NatsServer {
 }
 
 impl NatsServer {
-    /// Starts a server on a free port, with a temporary store that goes when it is dropped.
+    /// Starts a server on a free port, with a temporary store that is removed when it is dropped.
     ///
     /// # Errors
     ///
@@ -86,10 +86,10 @@ impl NatsServer {
     /// Starts a server as [`start`](Self::start) does, with lines of nats-server configuration
     /// added.
     ///
-    /// The lines win over the defaults: `port: 4222` gives a fixed port instead of a free one,
-    /// and a `jetstream { .. }` block replaces the default one (8 GB of files, 256 MB of memory)
-    /// as a whole. They must not hold `store_dir`: see [`with_store`](Self::with_store). The
-    /// address is always 127.0.0.1.
+    /// The lines override the defaults: `port: 4222` gives a fixed port instead of a free one, and a
+    /// `jetstream { .. }` block replaces the whole default one (8 GB of files, 256 MB of memory).
+    /// They must not contain `store_dir`: see [`with_store`](Self::with_store). The address is always
+    /// 127.0.0.1.
     ///
     /// # Errors
     ///
@@ -100,43 +100,43 @@ impl NatsServer {
         Self::launched(run, store, extra)
     }
 
-    /// Starts a server as [`with_config`](Self::with_config) does, whose store is the given
-    /// directory: made when missing, never removed.
+    /// Starts a server as [`with_config`](Self::with_config) does, with its store in the given
+    /// directory, which is created if it is missing, and never removed.
     ///
     /// # Errors
     ///
-    /// As [`with_config`](Self::with_config); also when the directory cannot be made.
+    /// As [`with_config`](Self::with_config); also when the directory cannot be created.
     pub fn with_store(store: &Path, extra: &str) -> anyhow::Result<Self> {
         Self::launched(temporary_directory()?, store.to_owned(), extra)
     }
 
-    /// Names the address for clients, as in `nats://127.0.0.1:4222`.
+    /// The address for clients, such as `nats://127.0.0.1:4222`.
     pub fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port())
     }
 
-    /// Names the port for clients; it stays the same over restarts.
+    /// The port for clients. It stays the same over restarts.
     pub fn port(&self) -> u16 {
         self.ports.client
     }
 
-    /// Names the address of the monitoring pages, if the configuration asks for them, as
+    /// The address of the monitoring pages, if the configuration asks for them, as
     /// `http: "127.0.0.1:-1"` does on a free port. A free port changes with each restart.
     pub fn monitoring_url(&self) -> Option<&str> {
         self.ports.monitoring.as_deref()
     }
 
-    /// Names the process; none while the server is stopped.
+    /// The id of the process; `None` while the server is stopped.
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(Process::id)
     }
 
-    /// Names the directory that JetStream stores in.
+    /// The directory in which JetStream stores.
     pub fn store(&self) -> &Path {
         &self.store
     }
 
-    /// Reads the last 60 lines of the server's log, which goes on over restarts.
+    /// The last 60 lines of the server's log, which continues over restarts.
     pub fn log(&self) -> String {
         let log = fs::read(self.log_file()).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
@@ -144,19 +144,19 @@ impl NatsServer {
         lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
     }
 
-    /// Names the file of the server's log, which goes with the server.
+    /// The file of the server's log, which is removed with the server.
     pub fn log_file(&self) -> PathBuf {
         self.run.path().join("nats-server.log")
     }
 
-    /// Ends the server at once, as `kill -9` does, and waits until it is gone.
+    /// Ends the server at once, as `kill -9` does, and waits until it has ended.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill();
         }
     }
 
-    /// Lets the server shut down in order, and waits until it is gone; after 10 seconds it is
+    /// Lets the server shut down in order, and waits until it has ended; after 10 seconds it is
     /// killed.
     pub fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
@@ -168,15 +168,15 @@ impl NatsServer {
     ///
     /// # Errors
     ///
-    /// When the port is held by somebody else for 5 seconds, or the server does not start.
+    /// When another process has the port for 5 seconds, or the server does not start.
     pub fn restart(&mut self) -> anyhow::Result<()> {
         self.stop();
         wait_until_free(self.port(), PORT_DEADLINE)?;
         self.launch(Some(self.port()))
     }
 
-    /// Replaces the lines that were added to the configuration, and returns once the server has read
-    /// them. It goes on running; clients whose login the new lines do not hold are cut off.
+    /// Replaces the lines that were added to the configuration, and returns once the server has
+    /// reloaded them. It keeps running; it disconnects clients whose login the new lines do not have.
     ///
     /// # Errors
     ///
@@ -206,7 +206,7 @@ impl NatsServer {
         let binary = find_or_install()?;
         let mut server = Self { process: None, binary, ports: Ports::default(), store, run };
         fs::create_dir_all(&server.store)
-            .with_context(|| format!("cannot make the store `{}`", server.store.display()))?;
+            .with_context(|| format!("cannot create the store `{}`", server.store.display()))?;
         fs::write(server.config_file(), format!("{DEFAULTS}{extra}\n"))?;
         server.launch(None)?;
         Ok(server)
@@ -244,7 +244,7 @@ impl NatsServer {
         command.args(["--addr", "127.0.0.1", "--jetstream"]);
         command.arg("--store_dir").arg(&self.store);
         command.arg("--ports_file_dir").arg(ports);
-        // Only a restart names a port: a flag would win over one in the caller's configuration.
+        // Only a restart names a port: a flag would override the caller's configuration.
         if let Some(port) = port {
             command.args(["--port", &port.to_string()]);
         }
@@ -261,16 +261,16 @@ fn temporary_directory() -> anyhow::Result<TempDir> {
     tempfile::Builder::new()
         .prefix("nats-server-")
         .tempdir()
-        .context("cannot make a temporary directory for nats-server")
+        .context("cannot create a temporary directory for nats-server")
 }
 
-fn wait_until_free(port: u16, patience: Duration) -> anyhow::Result<()> {
-    let deadline = Instant::now() + patience;
+fn wait_until_free(port: u16, timeout: Duration) -> anyhow::Result<()> {
+    let deadline = Instant::now() + timeout;
     loop {
         match TcpListener::bind(loopback(port)) {
             Ok(_) => return Ok(()),
             Err(error) if Instant::now() > deadline => {
-                return Err(error).with_context(|| format!("port {port} does not come free"));
+                return Err(error).with_context(|| format!("port {port} is in use"));
             }
             Err(_) => thread::sleep(POLL),
         }
@@ -391,7 +391,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn lines_of_the_caller_win_over_the_defaults() {
+    async fn lines_of_the_caller_override_the_defaults() {
         let extra = "max_payload: 64KB\nhttp: \"127.0.0.1:-1\"\nauthorization { token: open }";
         let mut server = NatsServer::with_config(extra).unwrap();
         let connect = || async_nats::ConnectOptions::with_token("open".to_owned());
@@ -414,13 +414,13 @@ mod tests {
     }
 
     #[test]
-    fn refused_configuration_is_told_by_the_log() {
+    fn refused_configuration_is_explained_by_the_log() {
         let error = NatsServer::with_config("colour: blue").unwrap_err().to_string();
         assert!(error.contains("unknown field \"colour\""), "{error}");
     }
 
     #[tokio::test]
-    async fn lines_that_replace_the_first_ones_are_read_while_the_server_runs() {
+    async fn new_lines_are_reloaded_while_the_server_runs() {
         let server = NatsServer::with_config("authorization { token: old }").unwrap();
         let connect = |token: &str| {
             async_nats::ConnectOptions::with_token(token.to_owned()).connect(server.url())
@@ -438,7 +438,7 @@ mod tests {
         let taken = TcpListener::bind(loopback(0)).unwrap();
         let port = taken.local_addr().unwrap().port();
         let error = wait_until_free(port, Duration::ZERO).unwrap_err();
-        assert_eq!(error.to_string(), format!("port {port} does not come free"));
+        assert_eq!(error.to_string(), format!("port {port} is in use"));
         drop(taken);
         wait_until_free(port, Duration::ZERO).unwrap();
     }
@@ -472,7 +472,7 @@ mod tests {
 
         holder.kill().unwrap();
         holder.wait().unwrap();
-        // The connection may end by a reset as well; only a timeout tells that the server lives on.
+        // The connection may also end by a reset; only a time-out shows that the server still runs.
         if let Err(error) = connection.read_to_end(&mut Vec::new()) {
             assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
         }

@@ -1,4 +1,4 @@
-//! What followed from what, as text.
+//! Which packet caused which, as text.
 
 use std::fmt;
 

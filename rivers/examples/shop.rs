@@ -1,8 +1,8 @@
-//! shop: services of the shop in one process, over one feed from the server.
+//! shop: services of the shop in one process, which share one feed from the server.
 //!
-//! Each is still a service with a position of its own, and can run in a process of its own again; in
-//! a bundle its delivery is exclusive. Bundles have their place here: in `rivers/src/bin` each file
-//! is one service.
+//! Each is still a service with a position of its own, and can run in a process of its own again. In
+//! a bundle, delivery is exclusive. Bundles belong here, because in `rivers/src/bin` each file is one
+//! service.
 //! Run: `just bundle shop`
 
 use anyhow::Result;

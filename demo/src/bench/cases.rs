@@ -1,4 +1,4 @@
-//! What is measured.
+//! The cases that the bench measures.
 
 mod drain;
 mod hop;
@@ -12,37 +12,37 @@ mod takeover;
 use anyhow::Result;
 use clap::ValueEnum;
 
-use super::contest::Bench;
-use super::errand::Measured;
+use super::comparison::Bench;
 use super::figure::{Figure, Figures, Limit, Target};
 use super::report::Report;
+use super::task::Measured;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Case {
-    /// Packets are published, by `publish_all` against a window and one by one
+    /// Publish packets: `publish_all` beside a window of publishes and beside one by one
     Publish,
-    /// A service reads what is stored, and wants one packet in twenty
+    /// A service reads a stored stream and wants one packet in twenty
     Drain,
-    /// A service reads what is stored, and wants nothing of it
+    /// A service reads a stored stream and wants nothing of it
     Skip,
-    /// A service in exclusive delivery reads what is stored
+    /// A service in exclusive delivery reads a stored stream
     CatchUp,
-    /// Each packet is handled, and leads to another one
+    /// A service handles each packet and publishes one for it
     React,
-    /// From the publisher to the reaction, at low load
+    /// The time from the publisher to the reaction, at low load
     Hop,
     /// 1, 4, 16, 64 and 256 services on one stream
     Services,
-    /// 64 rivers in one service, and in 64
+    /// 64 rivers in one service and in 64 services
     Rivers,
-    /// Memory and start of one service
+    /// Memory and start-up time of one service
     Process,
-    /// From the end of the active instance to the first packet of the next one
+    /// The time from the end of the active instance to the first packet of the next one
     Takeover,
 }
 
 impl Case {
-    /// Measures, and reports each outcome at once.
+    /// Measures the case and reports each outcome as soon as it is there.
     ///
     /// # Errors
     /// If a measurement fails.
@@ -62,7 +62,7 @@ impl Case {
     }
 }
 
-/// The rate of so many packets, and what each of them cost.
+/// The rate of `count` packets, and the CPU time that each of them cost.
 fn per_packet(measured: &Measured, count: u64) -> Figures {
     let count = count as f64;
     let micros = |cpu: f64| cpu * 1e6 / count;
@@ -74,7 +74,7 @@ fn per_packet(measured: &Measured, count: u64) -> Figures {
     known(figures)
 }
 
-/// Leaves out what the system does not tell.
+/// Leaves out figures that the system does not provide.
 fn known(figures: impl IntoIterator<Item = (Figure, Option<f64>)>) -> Figures {
     figures.into_iter().filter_map(|(figure, value)| Some((figure, value?))).collect()
 }

@@ -1,4 +1,4 @@
-//! What is measured, and what is aimed at.
+//! The kinds of figures, and the targets for them.
 
 use std::collections::BTreeMap;
 
@@ -9,21 +9,21 @@ use serde::{Serialize, Serializer};
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Figure {
     PacketsPerSecond,
-    /// What all services got together.
+    /// Deliveries to all services together.
     DeliveriesPerSecond,
-    /// What one core of the server carries, by its CPU time per packet.
+    /// How many packets per second one core of the server could handle, from its CPU time per packet.
     ServerCapacity,
-    /// Cores that the server kept busy.
+    /// How many cores the server kept busy.
     ServerCores,
-    /// Cores that all services together kept busy.
+    /// How many cores all services together kept busy.
     ClientCores,
     /// CPU time of the client per packet, user and system.
     ClientMicros,
     /// CPU time of the server per packet, user and system.
     ServerMicros,
-    /// The same, shared out over the services that get the packet.
+    /// The same divided by the number of services that get the packet.
     ServerMicrosPerService,
-    /// CPU time of the server per packet and service, less what publishing alone costs.
+    /// CPU time of the server per packet and service, without the cost of publishing.
     ServerMicrosPerDelivery,
     /// CPU time of the services per packet and service.
     ClientMicrosPerDelivery,
@@ -31,17 +31,17 @@ pub(crate) enum Figure {
     P99Micros,
     StartMillis,
     ResidentMebibytes,
-    /// The same, shared out over the services.
+    /// The same divided by the number of services.
     ResidentMebibytesPerService,
-    /// From the end of the active instance to the first packet that the next one handles.
+    /// The time from the end of the active instance to the first packet that the next one handles.
     TakeoverMillis,
-    /// Packets that nobody answered.
+    /// Packets without an answer.
     Lost,
     /// Answers beyond one per packet.
     Doubled,
 }
 
-/// What one measurement yields.
+/// The figures of one measurement.
 pub(crate) type Figures = BTreeMap<Figure, f64>;
 
 impl Figure {
@@ -69,24 +69,24 @@ impl Figure {
     }
 }
 
-/// How a figure of the first side is to stand to that of another one, or to a bound.
+/// A target for a figure of the first side: relative to another side, or an absolute bound.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Target {
     pub(crate) figure: Figure,
-    /// The other one, or the first itself where it is to keep to a bound.
+    /// The other side; for an absolute bound, the first side itself.
     pub(crate) against: &'static str,
     pub(crate) limit: Limit,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Limit {
-    /// At least so many times the other.
+    /// At least this many times the other side's figure.
     AtLeast(f64),
-    /// At most so many times the other.
+    /// At most this many times the other side's figure.
     AtMost(f64),
-    /// At most so much more than the other.
+    /// At most this much above the other side's figure.
     OnTop(f64),
-    /// At most so much, whatever others have.
+    /// At most this much, whatever the other sides have.
     UpTo(f64),
 }
 
@@ -95,7 +95,7 @@ impl Limit {
         match self {
             Self::AtLeast(bound) => ratio >= bound,
             Self::AtMost(bound) => ratio <= bound,
-            // The latter of the figure itself, which is its difference from none.
+            // For `UpTo`, the difference is the figure itself.
             Self::OnTop(bound) | Self::UpTo(bound) => difference <= bound,
         }
     }

@@ -1,4 +1,4 @@
-//! When a measurement begins and when it is over, the same for all sides.
+//! When a measurement begins and ends: the same rule for all sides.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -7,30 +7,29 @@ use anyhow::{Context, Result};
 use async_nats::jetstream;
 use async_nats::jetstream::consumer::PullConsumer;
 
-use super::arena::STREAM;
-use super::errand::{Errand, FIRST, LAST, Measured};
+use super::bench_server::STREAM;
 use super::meter::{self, Meter};
+use super::task::{FIRST, LAST, Measured, Task};
 
-/// Between two looks at how far the acknowledgements are.
-const LOOK: Duration = Duration::from_millis(1);
+const POLL: Duration = Duration::from_millis(1);
 
-/// Begins to measure a reader: it has its first packet.
-pub(crate) fn begin(errand: &Errand) -> Meter {
-    // Whoever asked is gone, and ends this process too.
+/// Begins the measurement of a reader that has its first packet.
+pub(crate) fn begin(task: &Task) -> Meter {
+    // Fails only if the bench has ended, which ends this process too.
     let _ = writeln!(io::stdout(), "{FIRST}");
-    Meter::begin(errand.server)
+    Meter::begin(task.server)
 }
 
-/// Ends the measurement of a reader that has seen its last packet, once the server knows that
-/// everything up to this sequence is acknowledged, where it is told.
+/// Ends the measurement of a reader that has its last packet. If the reader acknowledges, the
+/// measurement goes on until the server has the acknowledgement of this sequence.
 ///
 /// # Errors
 /// If the server cannot be asked.
-pub(crate) async fn end(errand: &Errand, meter: &Meter, last: u64) -> Result<Measured> {
-    // Before the connection that only looks.
+pub(crate) async fn end(task: &Task, meter: &Meter, last: u64) -> Result<Measured> {
+    // Read it before `acknowledged` opens a connection of its own.
     let resident_mebibytes = meter::resident_mebibytes(std::process::id());
-    if errand.side.acknowledges() {
-        acknowledged(errand, last).await.context("cannot look at the acknowledgements")?;
+    if task.side.acknowledges() {
+        acknowledged(task, last).await.context("cannot read the acknowledgements")?;
     }
     let measured = Measured { resident_mebibytes, ..measured(meter) };
     // As above.
@@ -38,7 +37,7 @@ pub(crate) async fn end(errand: &Errand, meter: &Meter, last: u64) -> Result<Mea
     Ok(measured)
 }
 
-/// What the meter shows now.
+/// The measurement so far.
 pub(crate) fn measured(meter: &Meter) -> Measured {
     let spent = meter.read();
     Measured {
@@ -49,13 +48,13 @@ pub(crate) fn measured(meter: &Meter) -> Measured {
     }
 }
 
-async fn acknowledged(errand: &Errand, last: u64) -> Result<()> {
-    let client = async_nats::connect(&errand.url).await?;
+async fn acknowledged(task: &Task, last: u64) -> Result<()> {
+    let client = async_nats::connect(&task.url).await?;
     let stream = jetstream::new(client).get_stream_no_info(STREAM).await?;
     let consumer: PullConsumer =
-        stream.get_consumer(&errand.service).await.map_err(anyhow::Error::from_boxed)?;
+        stream.get_consumer(&task.service).await.map_err(anyhow::Error::from_boxed)?;
     while consumer.get_info().await?.ack_floor.stream_sequence < last {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL).await;
     }
     Ok(())
 }

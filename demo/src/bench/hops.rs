@@ -1,17 +1,18 @@
-//! How long packets take from the publisher to the reaction, both in one process.
+//! How long packets take from the publisher to the reaction. Both are in one process, so that they
+//! read the same clock.
 
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::errand::Measured;
 use super::packets::WANTED;
 use super::samples::quantile;
+use super::task::Measured;
 
-/// The first share of the hops does not count: connections, caches and timers warm up.
+/// The first tenth of the hops does not count: connections, caches and timers warm up.
 const WARM_UP: usize = 10;
 
-/// When a packet was published, in it.
+/// The body of a packet, with the time at which it was published.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Stamp {
     event: String,

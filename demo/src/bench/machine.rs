@@ -1,4 +1,4 @@
-//! The machine that was measured on, in a line.
+//! The machine on which the bench ran, in one line.
 
 use std::fmt;
 use std::fs;
@@ -13,14 +13,15 @@ pub(crate) struct Machine {
     system: &'static str,
     /// The version of nats-server.
     server: String,
-    /// Whether the compiler optimised.
+    /// Whether this is a release build.
     release: bool,
-    /// How many processes wanted to run on average in the minute before.
+    /// The load average of the minute before the bench.
     load: Option<f64>,
 }
 
 impl Machine {
-    /// This one, before anything is measured, with a server of this version.
+    /// Describes this machine. Call it before anything is measured, so that the load is not the
+    /// bench's own.
     pub(crate) fn this(server: String) -> Self {
         Self {
             cores: available_parallelism().map_or(1, usize::from),

@@ -1,13 +1,13 @@
-//! What a process has used: CPU time and memory, where the system keeps a `/proc`.
+//! CPU time and memory of a process, on systems with `/proc`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Linux counts in hundredths of a second in `stat`, whatever its own clock does.
+/// The unit of times in `/proc/<pid>/stat` on Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Runs from the first packet to the end of a measurement.
+/// The start of a measurement.
 #[derive(Debug)]
 pub(crate) struct Meter {
     begun: Instant,
@@ -16,17 +16,17 @@ pub(crate) struct Meter {
     server_id: u32,
 }
 
-/// What a meter shows.
+/// What was used since the start of a measurement.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Spent {
     pub(crate) seconds: f64,
-    /// Seconds of CPU, user and system; `None` where there is no `/proc`.
+    /// Seconds of user and system CPU time; `None` without `/proc`.
     pub(crate) own_cpu: Option<f64>,
     pub(crate) server_cpu: Option<f64>,
 }
 
 impl Meter {
-    /// Begins to measure this process and the server.
+    /// Begins to measure this process and the server's.
     pub(crate) fn begin(server: u32) -> Self {
         Self {
             own: cpu_seconds(std::process::id()),
@@ -62,27 +62,27 @@ fn folder(process: u32) -> PathBuf {
     Path::new("/proc").join(process.to_string())
 }
 
-/// From the scheduler's own count, in nanoseconds, of each thread; not every kernel keeps it.
+/// Sums up the scheduler's count of nanoseconds for each thread. Not every kernel has it.
 fn by_threads(folder: &Path) -> Option<f64> {
     let mut nanoseconds = 0.0;
     for thread in fs::read_dir(folder.join("task")).ok()?.flatten() {
-        // A thread may end in between.
+        // The thread may have ended since the directory was read.
         let Ok(text) = fs::read_to_string(thread.path().join("schedstat")) else { continue };
         nanoseconds += text.split_whitespace().next()?.parse::<f64>().ok()?;
     }
     (nanoseconds > 0.0).then_some(nanoseconds / 1e9)
 }
 
-/// From `/proc/<pid>/stat`; the program's name, in parentheses, may hold anything.
+/// Reads `/proc/<pid>/stat`. The program's name stands in parentheses and may contain anything.
 fn by_stat(text: &str) -> Option<f64> {
     let (_, rest) = text.rsplit_once(')')?;
-    // The state is the third field of the file and the first of the rest; user time is the 14th.
+    // The rest begins with the third field; user time is the 14th, system time the 15th.
     let mut times = rest.split_whitespace().skip(11).map(str::parse::<f64>);
     let (user, system) = (times.next()?.ok()?, times.next()?.ok()?);
     Some((user + system) / TICKS_PER_SECOND)
 }
 
-/// From `/proc/<pid>/status`.
+/// Reads `/proc/<pid>/status`.
 fn by_status(text: &str) -> Option<f64> {
     let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kibibytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn resident_memory_is_told_in_mebibytes() {
+    fn resident_memory_is_in_mebibytes() {
         assert_eq!(by_status("Name:\tx\nVmRSS:\t    8192 kB\nThreads:\t2\n"), Some(8.0));
         assert_eq!(by_status("Name:\tx\n"), None);
     }

@@ -1,6 +1,7 @@
-//! What came of one contest: the figures of each side, and how the first stands to the others.
+//! The outcome of a comparison: the figures of each side, and the ratios between the first side and
+//! the others.
 //!
-//! How that is shown is left to `table` and `report`.
+//! Printing it is left to `table` and `report`.
 
 use std::collections::BTreeMap;
 
@@ -9,33 +10,33 @@ use serde::Serialize;
 use super::figure::{Figure, Figures, Limit, Target};
 use super::samples::Samples;
 
-/// The rounds of one contest.
+/// The rounds of one comparison.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) case: &'static str,
     /// Counts, sizes and settings, in words.
     pub(crate) setting: String,
-    /// The first is the one that is compared with the others.
+    /// The first side is compared with each of the others.
     pub(crate) sides: Vec<String>,
-    /// What each side measured in each round.
+    /// The figures of each side in each round.
     pub(crate) rounds: Vec<Vec<Figures>>,
     pub(crate) targets: Vec<Target>,
 }
 
-/// One figure of all sides.
+/// One figure for all sides.
 #[derive(Debug, Serialize)]
 pub(crate) struct Line {
     pub(crate) figure: Figure,
     pub(crate) sides: BTreeMap<String, Samples>,
-    /// How the first side stands to each of the others.
-    pub(crate) against: BTreeMap<String, Standing>,
-    /// Whether the first side keeps to its bound, if it has one.
+    /// The first side relative to each of the others.
+    pub(crate) against: BTreeMap<String, Ratio>,
+    /// Whether the first side meets its bound, if it has one.
     #[serde(flatten)]
     pub(crate) bound: Option<Verdict>,
 }
 
 #[derive(Debug, Serialize)]
-pub(crate) struct Standing {
+pub(crate) struct Ratio {
     pub(crate) ratio: f64,
     pub(crate) difference: f64,
     #[serde(flatten)]
@@ -49,7 +50,7 @@ pub(crate) struct Verdict {
 }
 
 impl Outcome {
-    /// The same with these sides alone, of which the first is compared with the others.
+    /// The same outcome with only these sides; the first is compared with the others.
     pub(crate) fn among(&self, sides: &[&str], targets: Vec<Target>) -> Self {
         let place = |name: &&str| self.sides.iter().position(|side| side == name);
         let places: Vec<_> = sides.iter().filter_map(place).collect();
@@ -63,7 +64,7 @@ impl Outcome {
         }
     }
 
-    /// The figures that every side measured in every round.
+    /// A line for each figure that every side measured in every round.
     pub(crate) fn lines(&self) -> Vec<Line> {
         let first = self.rounds.first().and_then(|round| round.first());
         let figures = first.into_iter().flat_map(Figures::keys);
@@ -78,14 +79,14 @@ impl Outcome {
         }
         let (name, others) = self.sides.split_first()?;
         let own = sides.get(name)?;
-        let standing = |other: &String| {
+        let ratio = |other: &String| {
             let samples = sides.get(other)?;
             let ratio = own.against(samples, |own, other| own / other)?;
             let difference = own.against(samples, |own, other| own - other)?;
             let verdict = self.verdict(figure, other, ratio, difference);
-            Some((other.clone(), Standing { ratio, difference, verdict }))
+            Some((other.clone(), Ratio { ratio, difference, verdict }))
         };
-        let against = others.iter().filter_map(standing).collect();
+        let against = others.iter().filter_map(ratio).collect();
         let bound = self.verdict(figure, name, 1.0, own.median());
         Some(Line { figure, sides, against, bound })
     }

@@ -1,4 +1,4 @@
-//! The packets that every side works on: the same bytes, from a number.
+//! The packets that all sides handle. Apart from the id, a packet's bytes follow from its number.
 
 use bytes::Bytes;
 use uuid::Uuid;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 /// The event that the measured services want.
 pub(crate) const WANTED: &str = "order_placed";
 
-/// What else happens in the shop.
+/// Other events of the shop, which the measured services do not want.
 const OTHERS: [&str; 19] = [
     "payment_received",
     "payment_declined",
@@ -29,10 +29,11 @@ const OTHERS: [&str; 19] = [
     "return_announced",
 ];
 
-/// A line of an order, to make packets as long as they are to be with what packets hold.
+/// An item of an order. Packets are filled up with items to reach their size.
 const ITEM: &str = r#"{"sku":"riverside/canoe","quantity":1,"price":7550}"#;
 
-/// Which packets are wanted; the first and the last are in any case, to tell begin and end by.
+/// Which packets are wanted. The first and the last always are: they mark the begin and the end of
+/// a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wanted {
     All,
@@ -40,7 +41,7 @@ pub(crate) enum Wanted {
     EndsOnly,
 }
 
-/// Packets to be stored before a measurement, or during it.
+/// The packets to publish before or during a measurement.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Load {
     pub(crate) count: u64,
@@ -55,7 +56,7 @@ impl Load {
         (0..self.count).filter(|number| self.is_wanted(*number)).count() as u64
     }
 
-    /// Ids and bodies.
+    /// The ids and bodies.
     pub(crate) fn packets(&self) -> impl Iterator<Item = (String, Bytes)> {
         (0..self.count).map(|number| {
             let other = OTHERS[(number % OTHERS.len() as u64) as usize];
@@ -76,7 +77,7 @@ impl Load {
     }
 }
 
-/// A body as the library writes it: what happened first, where it comes from last.
+/// A body as the library writes it: the event's name first, `rapids` last.
 fn body(event: &str, number: u64, id: &str, size: usize) -> Bytes {
     let head = format!(r#"{{"event":"{event}","order_id":"o-{number:08}","total":7550,"items":["#);
     let tail = format!(

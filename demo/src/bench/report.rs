@@ -1,4 +1,4 @@
-//! What the user sees: progress on standard error, figures on standard output.
+//! The output of the bench: progress on standard error, figures on standard output.
 
 use std::io::{self, Write};
 
@@ -9,7 +9,7 @@ use super::options::Output;
 use super::outcome::{Line, Outcome};
 use super::table::table;
 
-/// Prints what was measured.
+/// Prints the outcomes.
 #[derive(Debug)]
 pub(crate) struct Report {
     output: Output,
@@ -35,10 +35,10 @@ impl Report {
         Self { output, outcomes: Vec::new() }
     }
 
-    /// Takes an outcome; a table is printed at once.
+    /// Adds an outcome. A table is printed at once, JSON at the end.
     ///
     /// # Errors
-    /// If the output is gone; so for the other.
+    /// If standard output is closed.
     pub(crate) fn add(&mut self, outcome: Outcome) -> io::Result<()> {
         if self.output == Output::Table {
             writeln!(io::stdout(), "{}", table(&outcome))?;
@@ -47,6 +47,10 @@ impl Report {
         Ok(())
     }
 
+    /// Prints what is left: the machine, or all of the JSON.
+    ///
+    /// # Errors
+    /// If standard output is closed.
     pub(crate) fn finish(&self, machine: &Machine) -> io::Result<()> {
         let mut out = io::stdout();
         match self.output {
@@ -69,9 +73,9 @@ impl Report {
     }
 }
 
-/// Says what is going on.
+/// Prints a line of progress.
 pub(crate) fn progress(text: &str) {
-    // Nobody has to listen.
+    // The bench goes on if standard error is closed.
     let _ = writeln!(io::stderr(), "{text}");
 }
 

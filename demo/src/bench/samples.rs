@@ -1,8 +1,8 @@
-//! What was measured round by round, and what is said of it in a number.
+//! The values of one figure, a value per round, and their median and extremes.
 
 use serde::Serialize;
 
-/// One value per round, in the order of the rounds. Never empty.
+/// One value per round, in the order of the rounds; never empty.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Samples {
     median: f64,
@@ -12,7 +12,7 @@ pub(crate) struct Samples {
 }
 
 impl Samples {
-    /// `None` of nothing.
+    /// `None` if there are no values.
     pub(crate) fn of(rounds: Vec<f64>) -> Option<Self> {
         Some(Self {
             median: quantile(&rounds, 0.5)?,
@@ -34,18 +34,15 @@ impl Samples {
         self.most
     }
 
-    /// Compares with what another measured in the same rounds.
-    ///
-    /// Each round for itself, and of that the median: a machine that is slower for a while slows
-    /// both sides of a round.
+    /// Compares with another side: compares the values of each round, and returns the median. A
+    /// machine that is slow for a while slows both sides of a round.
     pub(crate) fn against(&self, other: &Self, compare: fn(f64, f64) -> f64) -> Option<f64> {
         let pairs = self.rounds.iter().zip(&other.rounds);
         quantile(&pairs.map(|(own, other)| compare(*own, *other)).collect::<Vec<_>>(), 0.5)
     }
 }
 
-/// The value below which this share of the values lies, between two of them in proportion; `None`
-/// of nothing.
+/// The quantile of the values, with linear interpolation; `None` if there are no values.
 pub(crate) fn quantile(values: &[f64], share: f64) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -82,7 +79,7 @@ mod tests {
 
     #[test]
     fn sides_are_compared_round_by_round() {
-        // The machine is three times slower in the last two rounds, for both.
+        // The machine is three times slower in the last two rounds, for both sides.
         let (ours, theirs) = (samples(&[90.0, 30.0, 30.0]), samples(&[100.0, 33.0, 34.0]));
         let ratio = ours.against(&theirs, |own, other| own / other).unwrap();
         assert!((ratio - 0.9).abs() < 1e-9, "{ratio}");

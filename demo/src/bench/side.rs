@@ -4,30 +4,30 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Who does the work.
+/// The program that is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Side {
-    /// The library, as its README shows it, in shared delivery.
+    /// The library as its README shows it, in shared delivery.
     Ours,
-    /// The same in exclusive delivery.
+    /// The library in exclusive delivery.
     Exclusive,
-    /// So many services in one process.
+    /// The library with this many services in one process.
     Bundled { services: usize },
-    /// async-nats as a careful user writes it.
+    /// async-nats as a careful user would write it.
     Tuned,
-    /// async-nats on the server's copies of what it stored, without acknowledgements.
+    /// async-nats subscribed to the server's copies of stored packets, without acknowledgements.
     Live,
-    /// async-nats' own ordered consumer, without acknowledgements.
+    /// async-nats' ordered consumer, without acknowledgements.
     Ordered,
-    /// What that does, done by hand in larger batches than it has.
+    /// A pull consumer without acknowledgements that reads in larger batches than `Ordered`.
     Unacked,
-    /// async-nats as a first-time user writes it.
+    /// async-nats as a first-time user would write it.
     Plain,
 }
 
 impl Side {
-    /// The library as it comes, and both kinds of users of async-nats.
+    /// The library, and both kinds of users of async-nats.
     pub(crate) const USUAL: [Self; 3] = [Self::Ours, Self::Tuned, Self::Plain];
 
     /// How many services one process of this side runs.
@@ -38,7 +38,7 @@ impl Side {
         }
     }
 
-    /// Whether the server is told of each packet that it was handled.
+    /// Whether this side acknowledges each packet.
     pub(crate) fn acknowledges(self) -> bool {
         matches!(self, Self::Ours | Self::Tuned | Self::Plain)
     }

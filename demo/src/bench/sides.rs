@@ -1,4 +1,4 @@
-//! The work of each side, written as its kind of user would write it.
+//! What each side does, written as its kind of user would write it.
 
 pub(crate) mod ours;
 pub(crate) mod plain;
@@ -15,7 +15,7 @@ pub(crate) struct Placed {
     pub(crate) total: u64,
 }
 
-/// What async-nats users publish, without the library's provenance, but as long.
+/// What users of async-nats publish: without the library's provenance, but of the same length.
 #[derive(Debug, Serialize)]
 pub(crate) struct Fact<'a> {
     pub(crate) event: &'a str,
@@ -25,10 +25,10 @@ pub(crate) struct Fact<'a> {
     pub(crate) note: &'a str,
 }
 
-/// What a reaction publishes.
+/// The event that a reaction publishes.
 pub(crate) const CHECKED: &str = "order_checked";
 
-/// Which order a published packet is about.
+/// The order id of the packet with this number.
 pub(crate) fn order_id(number: u64) -> String {
     format!("o-{number:08}")
 }

@@ -1,13 +1,13 @@
-//! An outcome as a table for people.
+//! An outcome as a table.
 
 use std::fmt::Write as _;
 
 use super::figure::Limit;
-use super::outcome::{Line, Outcome, Standing, Verdict};
+use super::outcome::{Line, Outcome, Ratio, Verdict};
 use super::samples::Samples;
 
-/// Writes the table of an outcome: a row per figure, a column per side with the median and the
-/// least and the most, a column per comparison with the target where there is one.
+/// The table of an outcome: a row per figure, a column per side with the median, the least and the
+/// most, and a column per comparison, with the target if there is one.
 pub(crate) fn table(outcome: &Outcome) -> String {
     let rounds = match outcome.rounds.len() {
         1 => "1 round".to_owned(),
@@ -25,7 +25,7 @@ pub(crate) fn table(outcome: &Outcome) -> String {
             if column == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
         });
         let cells: Vec<_> = cells.collect();
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "  {}", cells.join("   ").trim_end());
     }
     text
@@ -47,10 +47,10 @@ fn row(outcome: &Outcome, line: &Line) -> Vec<String> {
     if let (Some(verdict), Some(own)) = (&line.bound, samples.first_mut()) {
         *own = format!("{own} {}", said(verdict));
     }
-    let standings = outcome.sides[1..]
+    let ratios = outcome.sides[1..]
         .iter()
         .map(|side| line.against.get(side).map_or_else(String::new, comparison));
-    std::iter::once(line.figure.label().to_owned()).chain(samples).chain(standings).collect()
+    std::iter::once(line.figure.label().to_owned()).chain(samples).chain(ratios).collect()
 }
 
 fn cell(samples: &Samples, rounds: usize) -> String {
@@ -61,12 +61,12 @@ fn cell(samples: &Samples, rounds: usize) -> String {
     format!("{median} ({least}..{most})")
 }
 
-fn comparison(standing: &Standing) -> String {
-    let ratio = format!("{:.2}", standing.ratio);
-    let Some(verdict) = &standing.verdict else { return ratio };
+fn comparison(ratio: &Ratio) -> String {
+    let shown = format!("{:.2}", ratio.ratio);
+    let Some(verdict) = &ratio.verdict else { return shown };
     let shown = match verdict.target {
-        Limit::OnTop(_) => format!("{:+.2}", standing.difference),
-        Limit::AtLeast(_) | Limit::AtMost(_) | Limit::UpTo(_) => ratio,
+        Limit::OnTop(_) => format!("{:+.2}", ratio.difference),
+        Limit::AtLeast(_) | Limit::AtMost(_) | Limit::UpTo(_) => shown,
     };
     format!("{shown} {}", said(verdict))
 }
@@ -76,7 +76,7 @@ fn said(verdict: &Verdict) -> String {
     format!("({} {word})", verdict.target)
 }
 
-/// A number with about three digits that say something.
+/// A number with about three significant digits.
 fn number(value: f64) -> String {
     if value < 10.0 {
         return format!("{value:.2}");
@@ -84,11 +84,11 @@ fn number(value: f64) -> String {
     if value < 100.0 {
         return format!("{value:.1}");
     }
-    // A float beyond u64 saturates.
+    // The cast saturates.
     grouped(value.round() as u64)
 }
 
-/// A whole number with its thousands apart.
+/// A whole number with commas between the thousands.
 pub(crate) fn grouped(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::new();

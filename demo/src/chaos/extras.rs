@@ -1,4 +1,4 @@
-//! The services that exist for chaos only, as processes of the demo's own program.
+//! The services that exist for chaos only. Their processes run the demo's own program.
 
 mod echo;
 mod taster;
@@ -14,19 +14,19 @@ use crate::rivers::Program;
 pub(crate) use echo::{AT, SHOUTED};
 pub(crate) use taster::{MEAL, POISONOUS, SERVED, TASTED};
 
-/// One of them.
+/// A service that exists for chaos only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
 pub(crate) enum Extra {
-    /// Dies of poison.
+    /// Aborts at a poisonous meal.
     Taster,
-    /// Three that answer each other.
+    /// The three echoes answer each other.
     EchoA,
     EchoB,
     EchoC,
 }
 
-/// Those that answer each other, in the order in which they do.
+/// The services that answer each other, in the order in which they do.
 pub(crate) const ECHOES: [Extra; 3] = [Extra::EchoA, Extra::EchoB, Extra::EchoC];
 
 impl Extra {
@@ -51,7 +51,7 @@ impl Extra {
     /// Runs the service in this process, with the settings of the environment.
     ///
     /// # Errors
-    /// As the service.
+    /// The errors of the service.
     pub(crate) async fn run(self) -> Result<()> {
         telemetry::init();
         Service::from_env(self.name())?.river(self.river()).run().await?;
@@ -78,7 +78,7 @@ pub(crate) fn meal(number: usize, poisonous: bool) -> Packet {
     Packet::event(SERVED).with(MEAL, number).with(POISONOUS, poisonous)
 }
 
-/// The first of packets that lead to each other until they have made too many hops.
+/// The first packet of a loop, which ends when packets have made too many hops.
 pub(crate) fn shout() -> Packet {
     Packet::event(SHOUTED).with(AT, ECHOES[0].name())
 }
@@ -89,7 +89,7 @@ mod tests {
     use rapids_test::TestRapids;
 
     #[test]
-    fn services_are_told_by_the_names_that_they_announce() {
+    fn services_are_named_on_the_command_line_as_they_announce_themselves() {
         for extra in Extra::value_variants() {
             let value = extra.to_possible_value().unwrap();
             assert_eq!(value.get_name(), extra.name());

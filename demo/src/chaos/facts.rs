@@ -1,37 +1,37 @@
 //! The facts that must hold after chaos, beside those of the demo.
 //!
-//! Judges what was counted; nothing here reads the rapids or knows of processes.
+//! Compares what was counted with what was published. Reads neither the rapids nor processes.
 
 use std::collections::HashMap;
 
-use super::census::Census;
-use super::diary::Diary;
+use super::event_log::EventLog;
 use super::extras::Extra;
 use super::letters::Sorted;
 use super::load::Published;
-use super::rest::Standing;
+use super::packet_counts::PacketCounts;
+use super::positions::Positions;
 use crate::verify::Fact;
 
-/// After so many hops a packet counts as a loop.
+/// The limit of hops: a packet that has made this many counts as a loop.
 pub(crate) const HOPS: u64 = 9;
 
-/// Everything that is known at the end.
+/// Everything that is known at the end of a run.
 #[derive(Debug)]
 pub(crate) struct Findings<'a> {
     pub(crate) published: &'a Published,
-    pub(crate) census: &'a Census,
+    pub(crate) packet_counts: &'a PacketCounts,
     pub(crate) letters: &'a Sorted,
-    pub(crate) standing: &'a Standing,
+    pub(crate) positions: &'a Positions,
     pub(crate) services: &'a [String],
-    pub(crate) diary: &'a Diary,
+    pub(crate) event_log: &'a EventLog,
 }
 
 impl Findings<'_> {
     /// Every fact, whether it holds or not.
     pub(crate) fn facts(&self) -> Vec<Fact> {
         vec![
-            self.rest(),
-            self.watched(),
+            self.idle(),
+            self.observed(),
             self.published(),
             self.unique(),
             self.meals(),
@@ -42,36 +42,36 @@ impl Findings<'_> {
         ]
     }
 
-    fn rest(&self) -> Fact {
+    fn idle(&self) -> Fact {
         fact(
-            format!("every service is at the end of the rapids ({})", self.standing.last()),
-            self.standing.faults(self.services),
+            format!("every service is at the end of the rapids ({})", self.positions.last()),
+            self.positions.faults(self.services),
         )
     }
 
-    fn watched(&self) -> Fact {
-        let mut faults = self.census.disordered.clone();
-        let (seen, last) = (self.census.total(), self.standing.last());
+    fn observed(&self) -> Fact {
+        let mut faults = self.packet_counts.disordered.clone();
+        let (seen, last) = (self.packet_counts.total(), self.positions.last());
         if seen != last {
-            faults.push(format!("{seen} were seen, the last has the sequence {last}"));
+            faults.push(format!("{seen} packets were seen, the last sequence is {last}"));
         }
-        fact("whoever watched saw every packet once, in order".to_owned(), faults)
+        fact("the observer saw every packet once, in order".to_owned(), faults)
     }
 
     fn published(&self) -> Fact {
-        let Published { ids, again, malformed, .. } = self.published;
+        let Published { ids, duplicates, malformed, .. } = self.published;
         let count = |id: &String| {
-            let count = self.census.count(id);
-            (count != 1).then(|| format!("packet `{id}` is there {count} times"))
+            let count = self.packet_counts.count(id);
+            (count != 1).then(|| format!("packet `{id}` is on the rapids {count} times"))
         };
         let mut faults: Vec<_> = ids.iter().filter_map(count).collect();
-        let seen = self.census.malformed;
+        let seen = self.packet_counts.malformed;
         if seen != *malformed {
-            faults.push(format!("{seen} malformed bodies are there"));
+            faults.push(format!("{seen} malformed bodies are on the rapids"));
         }
         let claim = format!(
             "each of {} packets and {malformed} malformed bodies that were published is on the \
-             rapids once; {again} came twice",
+             rapids once; {duplicates} were published twice",
             ids.len()
         );
         fact(claim, faults)
@@ -79,16 +79,18 @@ impl Findings<'_> {
 
     fn unique(&self) -> Fact {
         let faults = self
-            .census
+            .packet_counts
             .repeated()
-            .map(|(id, count)| format!("packet `{id}` is there {count} times"));
-        fact(format!("no id of {} is there twice", self.census.packets), faults.collect())
+            .map(|(id, count)| format!("packet `{id}` is on the rapids {count} times"));
+        let claim =
+            format!("no id of {} packets is on the rapids twice", self.packet_counts.packets);
+        fact(claim, faults.collect())
     }
 
     fn meals(&self) -> Fact {
         let meals = self.published.meals.iter().filter(|meal| !self.excuses(meal));
         let fault = |meal: &String| {
-            let count = self.census.tasted(meal);
+            let count = self.packet_counts.tasted(meal);
             (count != 1).then(|| format!("meal `{meal}` was tasted {count} times"))
         };
         let claim = format!("each of {} good meals was tasted once", self.published.meals.len());
@@ -99,14 +101,14 @@ impl Findings<'_> {
         let poison = &self.published.poison;
         let fault = |packet: &String| {
             let count = self.letters.poison.get(packet).copied().unwrap_or_default();
-            (count != 1).then(|| format!("packet `{packet}` is there {count} times"))
+            (count != 1).then(|| format!("packet `{packet}` has {count} dead letters"))
         };
         let mut faults: Vec<_> = poison.iter().filter_map(fault).collect();
         faults.extend_from_slice(&self.letters.poison_faults);
         faults.extend(
             poison
                 .iter()
-                .filter(|packet| self.census.tasted(packet) > 0)
+                .filter(|packet| self.packet_counts.tasted(packet) > 0)
                 .map(|packet| format!("packet `{packet}` was tasted")),
         );
         let claim = format!(
@@ -120,7 +122,7 @@ impl Findings<'_> {
         let mut faults = self.letters.looped_faults.clone();
         let mut sizes = HashMap::<_, u64>::new();
         let mut ended = 0;
-        for shout in &self.census.shouts {
+        for shout in &self.packet_counts.shouts {
             *sizes.entry(shout.origin.as_str()).or_default() += 1;
             if shout.hops < HOPS || self.excuses(&shout.id) {
                 continue;
@@ -130,7 +132,7 @@ impl Findings<'_> {
             let count = self.letters.looped.get(&key).copied().unwrap_or_default();
             if count != 1 {
                 let (id, at) = (&shout.id, &shout.at);
-                faults.push(format!("packet `{id}`, looped at {at}, is there {count} times"));
+                faults.push(format!("packet `{id}`, looped at {at}, has {count} dead letters"));
             }
         }
         let whole = (1 << (HOPS + 1)) - 1;
@@ -142,7 +144,7 @@ impl Findings<'_> {
         }
         let claim = format!(
             "each of {ended} packets that made {HOPS} hops is in the dead letters once, as looped, \
-             with its way"
+             with the services it passed"
         );
         fact(claim, faults)
     }
@@ -151,18 +153,18 @@ impl Findings<'_> {
         let suspects = self.letters.suspects.len();
         let but = match suspects {
             0 => String::new(),
-            _ => format!(", but {suspects} that the monkey made suspects of"),
+            _ => format!(", but {suspects} that the monkey brought under suspicion"),
         };
-        fact(format!("nothing else is in the dead letters{but}"), self.letters.strays.clone())
+        fact(format!("nothing else is in the dead letters{but}"), self.letters.unexpected.clone())
     }
 
     fn processes(&self) -> Fact {
         let taster = Extra::Taster.name();
         let claim = format!("no process ended by itself, but {taster} of poison");
-        fact(claim, self.diary.strays(taster))
+        fact(claim, self.event_log.unexpected_ends(taster))
     }
 
-    /// Whether a dead letter that the monkey brought about explains what is missing.
+    /// Whether a dead letter that the monkey caused explains what is missing.
     fn excuses(&self, id: &str) -> bool {
         self.letters.excused.contains(id)
     }
@@ -175,29 +177,28 @@ fn fact(claim: String, faults: Vec<String>) -> Fact {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chaos::diary::tests::kill;
+    use crate::chaos::event_log::tests::kill;
     use crate::chaos::extras::{ECHOES, TASTED, meal};
-    use crate::chaos::rest::tests::standing;
+    use crate::chaos::positions::tests::positions;
     use rapids_client::Packet;
 
-    /// The facts that do not hold where one order, one meal and one poisonous meal were published
-    /// and these packets came.
+    /// The indices of the facts that do not hold after these packets.
     fn broken(packets: &[Packet], published: &Published, letters: &Sorted) -> Vec<usize> {
-        let mut census = Census::default();
+        let mut packet_counts = PacketCounts::default();
         for packet in packets {
-            census.take(packet);
+            packet_counts.take(packet);
         }
-        census.disordered.clear();
-        let last = census.total();
-        let mut diary = Diary::new();
-        diary.note(kill("payment"));
+        packet_counts.disordered.clear();
+        let last = packet_counts.total();
+        let mut event_log = EventLog::new();
+        event_log.record(kill("payment"));
         let findings = Findings {
             published,
-            census: &census,
+            packet_counts: &packet_counts,
             letters,
-            standing: &standing(last),
+            positions: &positions(last),
             services: &["payment".to_owned()],
-            diary: &diary,
+            event_log: &event_log,
         };
         let facts = findings.facts().into_iter().enumerate();
         facts.filter(|(_, fact)| !fact.holds()).map(|(place, _)| place).collect()
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn packet_that_is_lost_or_there_twice_is_found() {
+    fn packet_that_is_lost_or_stored_twice_is_found() {
         let (mut packets, published, letters) = run();
         packets.push(packets[1].clone());
         assert_eq!(broken(&packets, &published, &letters), [2, 3]);
@@ -269,9 +270,9 @@ mod tests {
     }
 
     #[test]
-    fn stray_letter_is_found() {
+    fn unexpected_letter_is_found() {
         let (packets, published, mut letters) = run();
-        letters.strays.push("letter payment.charge.17 is `exhausted`".to_owned());
+        letters.unexpected.push("letter payment.charge.17 is `exhausted`".to_owned());
         assert_eq!(broken(&packets, &published, &letters), [7]);
     }
 }

@@ -1,32 +1,33 @@
-//! The dead letters of the run, and what each of them is: expected, explained or stray.
+//! The dead letters of the run, sorted into expected, explained and unexpected ones.
 
 use std::collections::{HashMap, HashSet};
 
 use rapids_client::{Config, DeadLetter, DeadLetters, Filter, Kind, Result};
 
-use super::diary::Diary;
+use super::event_log::EventLog;
 use super::extras::{ECHOES, Extra};
 use super::load::Published;
 use crate::rivers::{Program, process_of};
 
-/// How often a packet's handling must end a process until the packet is taken for the cause.
+/// How often a process must end while it handles a packet until the packet counts as the cause.
 const CRASHES: usize = 3;
 
-/// The letters, sorted.
+/// The sorted letters.
 #[derive(Debug, Default)]
 pub(crate) struct Sorted {
-    /// About poison: how many there are of each packet, and what is wrong with one of them.
+    /// About poison: the number of letters by packet, and what is wrong with them.
     pub(crate) poison: HashMap<String, usize>,
     pub(crate) poison_faults: Vec<String>,
-    /// About packets that made too many hops, by packet and service.
+    /// About packets that made too many hops: the number of letters by packet and service, and what
+    /// is wrong with them.
     pub(crate) looped: HashMap<(String, String), usize>,
     pub(crate) looped_faults: Vec<String>,
-    /// Innocent, but at work alone each time the monkey brought the service down.
+    /// About innocent packets that were handled alone each time the monkey ended the process.
     pub(crate) suspects: Vec<String>,
-    /// The conversations and packets that suspects leave unfinished.
+    /// The packets and conversations of `suspects`, which stay unfinished.
     pub(crate) excused: HashSet<String>,
-    /// What no packet of this run explains.
-    pub(crate) strays: Vec<String>,
+    /// What nothing explains.
+    pub(crate) unexpected: Vec<String>,
 }
 
 /// Reads every letter on this server.
@@ -48,7 +49,7 @@ pub(crate) async fn read(url: &str) -> Result<Vec<DeadLetter>> {
 pub(crate) fn sort(
     letters: &[DeadLetter],
     published: &Published,
-    diary: &Diary,
+    event_log: &EventLog,
     processes: &[Program],
 ) -> Sorted {
     let ids = |ids: &[String]| ids.iter().cloned().collect::<HashSet<_>>();
@@ -57,7 +58,7 @@ pub(crate) fn sort(
     for letter in letters {
         let DeadLetter { kind, packet_id, correlation_id, breadcrumbs, .. } = letter;
         let service = letter.id.service();
-        let attacks = diary.attacks_on(process_of(processes, service));
+        let attacks = event_log.attacks_on(process_of(processes, service));
         if poison.contains(packet_id) && service == Extra::Taster.name() {
             *sorted.poison.entry(packet_id.clone()).or_default() += 1;
             if *kind != Kind::Crashed {
@@ -67,8 +68,8 @@ pub(crate) fn sort(
             let key = (packet_id.clone(), service.to_owned());
             *sorted.looped.entry(key).or_default() += 1;
             if !ECHOES.iter().all(|echo| breadcrumbs.iter().any(|name| name == echo.name())) {
-                let way = breadcrumbs.join(" > ");
-                sorted.looped_faults.push(format!("{}, by way of {way}", described(letter)));
+                let passed = breadcrumbs.join(" > ");
+                sorted.looped_faults.push(format!("{}, by way of {passed}", described(letter)));
             }
         } else if *kind == Kind::Crashed && attacks.len() >= CRASHES {
             let attacks = attacks.join(", ");
@@ -76,7 +77,7 @@ pub(crate) fn sort(
             sorted.suspects.push(format!("{described}; {service} was attacked at {attacks} s"));
             sorted.excused.extend([packet_id.clone(), correlation_id.clone()]);
         } else {
-            sorted.strays.push(described(letter));
+            sorted.unexpected.push(described(letter));
         }
     }
     sorted
@@ -90,7 +91,7 @@ fn described(letter: &DeadLetter) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chaos::diary::tests::kill;
+    use crate::chaos::event_log::tests::kill;
     use rapids_client::Timestamp;
 
     fn letter(service: &str, kind: Kind, packet: &str) -> DeadLetter {
@@ -120,11 +121,11 @@ mod tests {
         let poison = vec!["p-1".to_owned()];
         let published =
             Published { poison, shouts: vec!["s-1".to_owned()], ..Published::default() };
-        let mut diary = Diary::new();
+        let mut event_log = EventLog::new();
         for _ in 0..kills {
-            diary.note(kill("payment"));
+            event_log.record(kill("payment"));
         }
-        sort(letters, &published, &diary, &[])
+        sort(letters, &published, &event_log, &[])
     }
 
     #[test]
@@ -134,11 +135,11 @@ mod tests {
         let sorted = sorted(&letters, 0);
         assert_eq!(sorted.poison["p-1"], 1);
         assert_eq!(sorted.looped.len(), 1);
-        assert_eq!((sorted.strays.len(), sorted.suspects.len()), (0, 0));
+        assert_eq!((sorted.unexpected.len(), sorted.suspects.len()), (0, 0));
     }
 
     #[test]
-    fn letters_of_another_kind_or_without_the_way_are_faults() {
+    fn letters_of_another_kind_or_without_the_services_passed_are_faults() {
         let mut pathless = letter("echo_a", Kind::Looped, "s-1");
         pathless.breadcrumbs.pop();
         let sorted = sorted(&[letter("taster", Kind::Exhausted, "p-1"), pathless], 0);
@@ -152,11 +153,11 @@ mod tests {
     #[test]
     fn innocent_packet_is_excused_only_where_the_monkey_attacked_often_enough() {
         let innocent = [letter("payment", Kind::Crashed, "o-1")];
-        assert_eq!(sorted(&innocent, 2).strays.len(), 1);
+        assert_eq!(sorted(&innocent, 2).unexpected.len(), 1);
         let excused = sorted(&innocent, 3);
-        assert_eq!((excused.strays.len(), excused.suspects.len()), (0, 1));
+        assert_eq!((excused.unexpected.len(), excused.suspects.len()), (0, 1));
         assert!(excused.excused.contains("o-1"));
         let other = [letter("payment", Kind::Exhausted, "o-1")];
-        assert_eq!(sorted(&other, 3).strays.len(), 1);
+        assert_eq!(sorted(&other, 3).unexpected.len(), 1);
     }
 }

@@ -1,8 +1,9 @@
-//! What is published: orders and questions as in the demo, and whatever else may come along.
+//! What is published: orders and questions as in the demo, and packets that disturb the services.
 //!
-//! Made from a seed; when it is published is left to `script`, what must come of it to `facts`.
+//! Follows from a seed. When it is published is left to `script`, what must come of it to `facts`.
 
 use std::collections::VecDeque;
+use std::vec::IntoIter;
 
 use fastrand::Rng;
 use rapids_client::Packet;
@@ -11,7 +12,7 @@ use super::{extras, malformed};
 use crate::offers::{self, Offer};
 use crate::orders::{self, Order};
 
-/// Packets are published again while the stream still knows their ids.
+/// Duplicates are copies of one of this many packets, whose ids the stream still knows.
 const REMEMBERED: usize = 500;
 
 /// One thing to publish.
@@ -22,7 +23,7 @@ pub(crate) enum Item {
     Malformed(&'static [u8]),
 }
 
-/// Everything to publish, in order.
+/// Everything to publish, in order, and what is known about it.
 #[derive(Debug)]
 pub(crate) struct Load {
     pub(crate) items: Vec<Item>,
@@ -31,17 +32,17 @@ pub(crate) struct Load {
     pub(crate) published: Published,
 }
 
-/// What there is beside orders and questions, by packet id.
+/// The ids of what is published.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Published {
-    /// Of every packet.
+    /// The ids of all packets.
     pub(crate) ids: Vec<String>,
     pub(crate) meals: Vec<String>,
     pub(crate) poison: Vec<String>,
     pub(crate) shouts: Vec<String>,
     pub(crate) malformed: usize,
-    /// How often something was published that had been published before.
-    pub(crate) again: usize,
+    /// How many packets are published a second time.
+    pub(crate) duplicates: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +53,7 @@ enum Kind {
     Poison,
     Shout,
     Malformed,
-    Again,
+    Duplicate,
 }
 
 /// As many orders as asked for, with a share of everything else.
@@ -62,63 +63,82 @@ pub(crate) fn load(orders: usize, seed: u64) -> Load {
     let commands: Vec<_> = wanted.iter().map(Order::command).collect();
     let ids = commands.iter().map(|command| command.id().to_owned());
     let (offers, questions) = offers::ask();
+    let kinds = kinds(orders, questions.len(), &mut random);
+    let load = Load {
+        items: Vec::with_capacity(kinds.len()),
+        orders: ids.zip(wanted).collect(),
+        offers,
+        published: Published::default(),
+    };
+    let (commands, questions) = (commands.into_iter(), questions.into_iter());
+    let mut builder = Builder { load, commands, questions, recent: VecDeque::new() };
+    for (number, kind) in kinds.into_iter().enumerate() {
+        builder.add(number, kind, &mut random);
+    }
+    builder.load
+}
+
+/// The kinds of all items, in random order.
+fn kinds(orders: usize, questions: usize, random: &mut Rng) -> Vec<Kind> {
     let shares = [
-        // Poison takes a service down for a while each time it is tried.
+        // Each takes the service that tastes it down for a while.
         (Kind::Poison, (2 + orders / 1_000).min(12)),
-        // Each of these becomes a thousand.
+        // Each leads to a thousand packets.
         (Kind::Shout, (1 + orders / 2_500).min(5)),
-        (Kind::Question, questions.len()),
+        (Kind::Question, questions),
         (Kind::Meal, 10 + orders / 2),
         (Kind::Malformed, malformed::BODIES.len() + orders / 50),
-        (Kind::Again, 5 + orders / 20),
+        (Kind::Duplicate, 5 + orders / 20),
         (Kind::Order, orders - 1),
     ];
     let mut kinds: Vec<_> =
         shares.into_iter().flat_map(|(kind, share)| std::iter::repeat_n(kind, share)).collect();
     random.shuffle(&mut kinds);
-    // Something has to be there before anything can come again.
+    // The first item cannot be a duplicate.
     kinds.insert(0, Kind::Order);
+    kinds
+}
 
-    let mut load = Load {
-        items: Vec::new(),
-        orders: ids.zip(wanted).collect(),
-        offers,
-        published: Published::default(),
-    };
-    let (mut commands, mut questions) = (commands.into_iter(), questions.into_iter());
-    let mut recent = VecDeque::new();
-    for (number, kind) in kinds.into_iter().enumerate() {
-        let published = &mut load.published;
+/// A load, while it is built.
+struct Builder {
+    load: Load,
+    commands: IntoIter<Packet>,
+    questions: IntoIter<Packet>,
+    /// Packets that can be published again.
+    recent: VecDeque<Packet>,
+}
+
+impl Builder {
+    fn add(&mut self, number: usize, kind: Kind, random: &mut Rng) {
+        let published = &mut self.load.published;
         let packet = match kind {
-            Kind::Order => commands.next().expect("there is one for each of this kind"),
-            Kind::Question => questions.next().expect("there is one for each of this kind"),
-            Kind::Meal => told(extras::meal(number, false), &mut published.meals),
-            Kind::Poison => told(extras::meal(number, true), &mut published.poison),
-            Kind::Shout => told(extras::shout(), &mut published.shouts),
+            Kind::Order => self.commands.next().expect("there is a command for each order"),
+            Kind::Question => self.questions.next().expect("there is a packet for each question"),
+            Kind::Meal => recorded(extras::meal(number, false), &mut published.meals),
+            Kind::Poison => recorded(extras::meal(number, true), &mut published.poison),
+            Kind::Shout => recorded(extras::shout(), &mut published.shouts),
             Kind::Malformed => {
                 let body = malformed::BODIES[published.malformed % malformed::BODIES.len()];
                 published.malformed += 1;
-                load.items.push(Item::Malformed(body));
-                continue;
+                return self.load.items.push(Item::Malformed(body));
             }
-            Kind::Again => {
-                published.again += 1;
-                let packet: &Packet = &recent[random.usize(..recent.len())];
-                load.items.push(Item::Packet(Box::new(packet.clone())));
-                continue;
+            Kind::Duplicate => {
+                published.duplicates += 1;
+                let packet = self.recent[random.usize(..self.recent.len())].clone();
+                return self.load.items.push(Item::Packet(Box::new(packet)));
             }
         };
         published.ids.push(packet.id().to_owned());
-        recent.push_back(packet.clone());
-        if recent.len() > REMEMBERED {
-            recent.pop_front();
+        self.recent.push_back(packet.clone());
+        if self.recent.len() > REMEMBERED {
+            self.recent.pop_front();
         }
-        load.items.push(Item::Packet(Box::new(packet)));
+        self.load.items.push(Item::Packet(Box::new(packet)));
     }
-    load
 }
 
-fn told(packet: Packet, ids: &mut Vec<String>) -> Packet {
+/// Records the packet's id.
+fn recorded(packet: Packet, ids: &mut Vec<String>) -> Packet {
     ids.push(packet.id().to_owned());
     packet
 }
@@ -128,7 +148,7 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
-    /// What can be compared of an item: ids differ from run to run.
+    /// What can be compared, since ids differ from run to run.
     fn name(item: &Item) -> String {
         match item {
             Item::Packet(packet) => {
@@ -139,11 +159,12 @@ mod tests {
     }
 
     #[test]
-    fn there_is_some_of_everything_and_each_id_is_told_once() {
+    fn there_is_some_of_everything_and_each_id_is_recorded_once() {
         for orders in [1, 100, 10_000] {
-            let Load { items, orders: told, published, .. } = load(orders, 3);
-            assert_eq!(told.len(), orders);
-            assert_eq!(items.len(), published.ids.len() + published.malformed + published.again);
+            let Load { items, orders: placed, published, .. } = load(orders, 3);
+            assert_eq!(placed.len(), orders);
+            let others = published.malformed + published.duplicates;
+            assert_eq!(items.len(), published.ids.len() + others);
             let ids: HashSet<_> = published.ids.iter().collect();
             assert_eq!(ids.len(), published.ids.len());
             let some = [published.meals.len(), published.poison.len(), published.shouts.len()];

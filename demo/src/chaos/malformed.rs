@@ -1,4 +1,4 @@
-//! Bodies that are no packets: which there are, and publishing them, which the library refuses.
+//! Bodies that are no packets, and a publisher for them: the library refuses to publish them.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 const SUBJECT: &str = "rapids";
 
-/// What arrives where people type packets by hand: none of these is one.
+/// What arrives when people type packets by hand. None of these is a packet.
 pub(crate) const BODIES: [&[u8]; 8] = [
     b"",
     b"\n",
@@ -21,16 +21,16 @@ pub(crate) const BODIES: [&[u8]; 8] = [
     b"{\"event\":\"\xff\xfe\"}",
 ];
 
-/// How long to go on while the server is away.
+/// How long to retry while the server is away.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 const RETRY: Duration = Duration::from_millis(200);
 
-/// Publishes anything.
+/// Publishes any body.
 #[derive(Debug, Clone)]
-pub(crate) struct Scribbler(jetstream::Context);
+pub(crate) struct RawPublisher(jetstream::Context);
 
-impl Scribbler {
+impl RawPublisher {
     /// # Errors
     /// If the server cannot be reached.
     pub(crate) async fn connect(url: &str) -> Result<Self> {

@@ -1,32 +1,32 @@
-//! What the user of chaos sees: notes while it lasts, and how it came out.
+//! The output of chaos: notes while it runs, and the outcome.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::diary::Counts;
+use super::event_log::Counts;
 use super::load::Published;
-use crate::ledger::Ledger;
 use crate::screen::{Claim, Palette, claims, write_facts, write_totals};
+use crate::tracker::Tracker;
 use crate::verify::Fact;
 
-/// Where and how the run is told.
+/// Where and how to print.
 #[derive(Debug)]
 pub(crate) enum Report {
     Lines(Palette),
     Json,
 }
 
-/// How a run came out.
+/// The outcome of a run.
 #[derive(Debug)]
 pub(crate) struct Outcome<'a> {
     pub(crate) seed: u64,
-    pub(crate) ledger: &'a Ledger,
+    pub(crate) tracker: &'a Tracker,
     pub(crate) published: &'a Published,
     pub(crate) counts: Counts,
     pub(crate) letters: usize,
-    /// What is remarkable and no fault.
+    /// What is worth noting but no fault.
     pub(crate) remarks: &'a [String],
     pub(crate) took: Duration,
     pub(crate) facts: &'a [Fact],
@@ -69,19 +69,22 @@ impl Report {
         }
     }
 
-    /// Says what is going on.
+    /// Prints a note.
     ///
     /// # Errors
-    /// If the output is gone; so for the other.
+    /// If the output is closed.
     pub(crate) fn note(&self, text: &str) -> io::Result<()> {
         match self {
             Self::Lines(_) => writeln!(io::stdout(), "{text}"),
-            // Standard output is for the machine.
+            // Standard output holds JSON only.
             Self::Json => writeln!(io::stderr(), "{text}"),
         }
     }
 
-    /// Shows how it came out.
+    /// Prints the outcome.
+    ///
+    /// # Errors
+    /// If the output is closed.
     pub(crate) fn finish(&self, outcome: &Outcome<'_>) -> io::Result<()> {
         match self {
             Self::Lines(palette) => outcome.write(&mut io::stdout(), palette),
@@ -95,13 +98,13 @@ impl Report {
 
 impl Outcome<'_> {
     pub(crate) fn write(&self, out: &mut impl Write, palette: &Palette) -> io::Result<()> {
-        let Published { meals, poison, shouts, malformed, again, .. } = self.published;
-        write_totals(out, self.ledger)?;
+        let Published { meals, poison, shouts, malformed, duplicates, .. } = self.published;
+        write_totals(out, self.tracker)?;
         writeln!(out, "seed {}: {} in {:.1} s", self.seed, self.counts, self.took.as_secs_f64())?;
         writeln!(
             out,
             "mixed in: {} meals, {} poisonous ones, {} loops, {malformed} malformed bodies, \
-             {again} duplicates; {} dead letters",
+             {duplicates} duplicates; {} dead letters",
             meals.len(),
             poison.len(),
             shouts.len(),
@@ -114,12 +117,12 @@ impl Outcome<'_> {
     }
 
     fn summary(&self) -> Last<'_> {
-        let Published { meals, poison, shouts, malformed, again, .. } = self.published;
+        let Published { meals, poison, shouts, malformed, duplicates, .. } = self.published;
         let summary = Summary {
             holds: self.facts.iter().all(Fact::holds),
             seed: self.seed,
-            orders: self.ledger.stories.len(),
-            packets: self.ledger.packets,
+            orders: self.tracker.orders.len(),
+            packets: self.tracker.packets,
             dead_letters: self.letters,
             seconds: self.took.as_secs_f64(),
             kills: self.counts,
@@ -128,7 +131,7 @@ impl Outcome<'_> {
                 poison: poison.len(),
                 loops: shouts.len(),
                 malformed: *malformed,
-                duplicates: *again,
+                duplicates: *duplicates,
             },
             remarks: self.remarks,
             facts: claims(self.facts),
@@ -140,18 +143,18 @@ impl Outcome<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::tests::ledger;
-    use crate::story::tests::COMPLETED;
+    use crate::order_status::tests::COMPLETED;
+    use crate::tracker::tests::tracker;
     use crate::verify::facts;
 
     #[test]
-    fn report_tells_seed_and_kills_before_the_facts() {
-        let ledger = ledger(&COMPLETED);
-        let facts = facts(&ledger);
+    fn report_has_seed_and_kills_before_the_facts() {
+        let tracker = tracker(&COMPLETED);
+        let facts = facts(&tracker);
         let counts = Counts { services: 7, servers: 1, ..Counts::default() };
         let outcome = Outcome {
             seed: 42,
-            ledger: &ledger,
+            tracker: &tracker,
             published: &Published::default(),
             counts,
             letters: 3,

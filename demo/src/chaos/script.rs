@@ -1,6 +1,6 @@
-//! The order of things: what is published, and what the monkey does in between.
+//! The script of a run: what is published, and what the monkey does in between.
 //!
-//! Follows from a seed; doing it is left to `stagehand`.
+//! Follows from a seed. Running it is left to `script_runner`.
 
 use std::time::Duration;
 
@@ -8,17 +8,18 @@ use fastrand::Rng;
 
 use super::load::Item;
 
-/// After so long on average, or longer, the monkey comes back to a process: time to come back, to
-/// take over from whoever was there meanwhile, and to do something before the next blow.
+/// The least average time between two actions on the same process. Within it the process can start
+/// again, take over from another instance, and do something before the next action.
 const TURN: Duration = Duration::from_secs(12);
 
-/// For so many kills there are a pause and a second instance, and one of the kills is the server.
+/// For this many kills there are one pause and one second instance.
 const KILLS_PER_PAUSE: usize = 5;
+/// One in this many kills is the server's.
 const KILLS_PER_SERVER: usize = 8;
 
-/// One thing that the monkey does.
+/// An action of the monkey.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Deed {
+pub(crate) enum Action {
     Kill {
         process: String,
         absence: Duration,
@@ -31,30 +32,30 @@ pub(crate) enum Deed {
         length: Duration,
     },
     /// Runs a second instance.
-    Double {
+    SecondInstance {
         process: String,
         length: Duration,
     },
 }
 
-/// One thing that happens.
+/// A step of the script.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     Publish(Item),
-    Do(Deed),
+    Act(Action),
 }
 
-/// The deeds for so many kills, in order.
+/// The actions for this number of kills, in order.
 ///
-/// Every process has its turn before any has its second. Pauses are longer than the silence after
-/// which packets go to others. A second instance is there for each
-/// other pause: it gets the packets of the paused one, which knows nothing of it when it goes on.
-pub(crate) fn deeds(
+/// Every process has its turn before any has its second. Pauses are longer than `takeover_time`, after
+/// which packets go to another instance. For every other pause there is a second instance of the
+/// same process: it gets the packets of the paused one, which does not know that when it goes on.
+pub(crate) fn actions(
     kills: usize,
     processes: &[String],
-    silence: Duration,
+    takeover_time: Duration,
     random: &mut Rng,
-) -> Vec<Deed> {
+) -> Vec<Action> {
     let mut deck = Vec::new();
     let mut process = |random: &mut Rng| {
         if deck.is_empty() {
@@ -64,20 +65,23 @@ pub(crate) fn deeds(
         deck.pop().expect("there is a process")
     };
     let servers = kills.div_ceil(KILLS_PER_SERVER).min(kills / 2);
-    let mut groups: Vec<Vec<Deed>> = Vec::new();
+    let mut groups: Vec<Vec<Action>> = Vec::new();
     for _ in 0..servers {
-        groups.push(vec![Deed::KillServer { absence: milliseconds(random, 0, 1_500) }]);
+        groups.push(vec![Action::KillServer { absence: milliseconds(random, 0, 1_500) }]);
     }
     for _ in servers..kills {
         let absence = milliseconds(random, 0, 1_500);
-        groups.push(vec![Deed::Kill { process: process(random), absence }]);
+        groups.push(vec![Action::Kill { process: process(random), absence }]);
     }
     for pause in 0..kills.div_ceil(KILLS_PER_PAUSE) {
-        let (paused, length) = (process(random), silence + milliseconds(random, 500, 3_000));
+        let (paused, length) = (process(random), takeover_time + milliseconds(random, 500, 3_000));
         let doubled = if pause % 2 == 0 { paused.clone() } else { process(random) };
         groups.push(vec![
-            Deed::Double { process: doubled, length: length + milliseconds(random, 500, 3_000) },
-            Deed::Pause { process: paused, length },
+            Action::SecondInstance {
+                process: doubled,
+                length: length + milliseconds(random, 500, 3_000),
+            },
+            Action::Pause { process: paused, length },
         ]);
     }
     random.shuffle(&mut groups);
@@ -88,39 +92,42 @@ fn milliseconds(random: &mut Rng, least: u64, most: u64) -> Duration {
     Duration::from_millis(random.u64(least..=most))
 }
 
-/// Spreads the deeds over the items: each at random within its share.
-pub(crate) fn steps(items: Vec<Item>, deeds: Vec<Deed>, random: &mut Rng) -> Vec<Step> {
-    let (length, share) = (items.len(), deeds.len().max(1));
+/// Spreads the actions over the items, each at a random place within its share.
+pub(crate) fn steps(items: Vec<Item>, actions: Vec<Action>, random: &mut Rng) -> Vec<Step> {
+    let (length, share) = (items.len(), actions.len().max(1));
     let place = |number: usize, random: &mut Rng| {
         let (from, to) = (length * number / share, length * (number + 1) / share);
         random.usize(from..=to)
     };
-    let mut deeds: Vec<_> =
-        deeds.into_iter().enumerate().map(|(number, deed)| (place(number, random), deed)).collect();
-    deeds.reverse();
-    let mut steps = Vec::with_capacity(length + deeds.len());
+    let mut actions: Vec<_> = actions
+        .into_iter()
+        .enumerate()
+        .map(|(number, action)| (place(number, random), action))
+        .collect();
+    actions.reverse();
+    let mut steps = Vec::with_capacity(length + actions.len());
     for (position, item) in items.into_iter().enumerate() {
-        while let Some((_, deed)) = deeds.pop_if(|(place, _)| *place <= position) {
-            steps.push(Step::Do(deed));
+        while let Some((_, action)) = actions.pop_if(|(place, _)| *place <= position) {
+            steps.push(Step::Act(action));
         }
         steps.push(Step::Publish(item));
     }
-    steps.extend(deeds.into_iter().rev().map(|(_, deed)| Step::Do(deed)));
+    steps.extend(actions.into_iter().rev().map(|(_, action)| Step::Act(action)));
     steps
 }
 
-/// How long to take for one item, so that orders come at this rate at most and the monkey has
-/// its time.
+/// The time for each item, so that orders come at this rate at most and the monkey has the time
+/// for its actions.
 pub(crate) fn period(
     (orders, rate): (usize, u32),
     items: usize,
-    deeds: usize,
+    actions: usize,
     processes: usize,
 ) -> Duration {
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let placing = Duration::from_secs(1) * count(orders) / rate.max(1);
     let gap = TURN / count(processes).max(1);
-    placing.max(gap * count(deeds)) / count(items).max(1)
+    placing.max(gap * count(actions)) / count(items).max(1)
 }
 
 #[cfg(test)]
@@ -128,27 +135,30 @@ mod tests {
     use super::*;
     use std::collections::HashMap;
 
-    const SILENCE: Duration = Duration::from_secs(3);
+    const TAKEOVER_TIME: Duration = Duration::from_secs(3);
 
     fn processes() -> Vec<String> {
         ["a", "b", "c", "d"].map(str::to_owned).to_vec()
     }
 
-    fn drawn(kills: usize, seed: u64) -> Vec<Deed> {
-        deeds(kills, &processes(), SILENCE, &mut Rng::with_seed(seed))
+    fn drawn(kills: usize, seed: u64) -> Vec<Action> {
+        actions(kills, &processes(), TAKEOVER_TIME, &mut Rng::with_seed(seed))
     }
 
     #[test]
     fn as_many_processes_are_killed_as_asked_for() {
         for kills in [0, 1, 2, 8, 20, 100] {
-            let deeds = drawn(kills, 1);
-            let count = |is_it: fn(&&Deed) -> bool| deeds.iter().filter(is_it).count();
-            let servers = count(|deed| matches!(deed, Deed::KillServer { .. }));
-            let processes = count(|deed| matches!(deed, Deed::Kill { .. }));
+            let actions = drawn(kills, 1);
+            let count = |is_it: fn(&&Action) -> bool| actions.iter().filter(is_it).count();
+            let servers = count(|action| matches!(action, Action::KillServer { .. }));
+            let processes = count(|action| matches!(action, Action::Kill { .. }));
             assert_eq!(servers + processes, kills);
             assert_eq!(servers > 0, kills > 1, "{kills}");
-            assert_eq!(count(|deed| matches!(deed, Deed::Pause { .. })), kills.div_ceil(5));
-            assert_eq!(count(|deed| matches!(deed, Deed::Double { .. })), kills.div_ceil(5));
+            assert_eq!(count(|action| matches!(action, Action::Pause { .. })), kills.div_ceil(5));
+            assert_eq!(
+                count(|action| matches!(action, Action::SecondInstance { .. })),
+                kills.div_ceil(5)
+            );
         }
     }
 
@@ -161,8 +171,8 @@ mod tests {
     #[test]
     fn no_process_is_spared() {
         let mut killed = HashMap::<_, u32>::new();
-        for deed in drawn(40, 5) {
-            if let Deed::Kill { process, .. } = deed {
+        for action in drawn(40, 5) {
+            if let Action::Kill { process, .. } = action {
                 *killed.entry(process).or_default() += 1;
             }
         }
@@ -171,25 +181,25 @@ mod tests {
 
     #[test]
     fn every_pause_outlasts_the_wait_after_which_packets_go_to_others() {
-        let long = |deed: &Deed| !matches!(deed, Deed::Pause { length, .. } if *length <= SILENCE);
+        let long = |action: &Action| !matches!(action, Action::Pause { length, .. } if *length <= TAKEOVER_TIME);
         assert!(drawn(200, 2).iter().all(long));
     }
 
     #[test]
-    fn deeds_keep_their_order_and_lie_spread_over_the_items() {
+    fn actions_keep_their_order_and_are_spread_over_the_items() {
         for (items, kills) in [(0, 3), (1, 10), (1_000, 20)] {
-            let deeds = drawn(kills, 1);
+            let actions = drawn(kills, 1);
             let all = vec![Item::Malformed(b""); items];
-            let steps = steps(all, deeds.clone(), &mut Rng::with_seed(1));
-            assert_eq!(steps.len(), items + deeds.len());
+            let steps = steps(all, actions.clone(), &mut Rng::with_seed(1));
+            assert_eq!(steps.len(), items + actions.len());
             let done = steps.iter().filter_map(|step| match step {
-                Step::Do(deed) => Some(deed.clone()),
+                Step::Act(action) => Some(action.clone()),
                 Step::Publish(_) => None,
             });
-            assert_eq!(done.collect::<Vec<_>>(), deeds);
+            assert_eq!(done.collect::<Vec<_>>(), actions);
             let half = &steps[..steps.len() / 2];
-            let early = half.iter().filter(|step| matches!(step, Step::Do(_))).count();
-            assert!(items < 1_000 || early.abs_diff(deeds.len() / 2) <= 1, "{early}");
+            let early = half.iter().filter(|step| matches!(step, Step::Act(_))).count();
+            assert!(items < 1_000 || early.abs_diff(actions.len() / 2) <= 1, "{early}");
         }
     }
 

@@ -1,7 +1,7 @@
-//! Ends the processes of the fleet when the demo ends, however that comes about.
+//! Ends the processes of the fleet when the demo ends, even if the demo is killed.
 //!
-//! A shell that leads their process group and reads a pipe that nobody writes to. The pipe ends
-//! when the demo closes it, or dies; then the shell sends SIGTERM to its group.
+//! The guard is a shell that leads their process group and reads a pipe to which nobody writes. The
+//! pipe ends when the demo closes it or dies; the shell then sends SIGTERM to its group.
 
 use std::io;
 use std::process::{Child, Command, Stdio};
@@ -13,11 +13,11 @@ const WATCH: &str = "trap '' TERM INT; read -r _; kill -TERM 0; kill -CONT 0";
 pub(crate) struct Guard(Child);
 
 impl Guard {
-    pub(crate) fn post() -> io::Result<Self> {
+    pub(crate) fn start() -> io::Result<Self> {
         let mut shell = Command::new("sh");
         shell.args(["-c", WATCH]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        // A group of its own, which Ctrl-C in a terminal does not reach: services end after
-        // what they serve.
+        // Ctrl-C in a terminal does not reach a group of its own, so the demo can stop its services
+        // in order.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut shell, 0);
         shell.spawn().map(Self)
@@ -29,8 +29,8 @@ impl Guard {
     }
 
     /// Sends SIGTERM to the group.
-    pub(crate) fn dismiss(&mut self) {
-        // Waiting closes the pipe. It fails only for a shell that is gone, and then the tasks
+    pub(crate) fn stop(&mut self) {
+        // `wait` closes the pipe. It fails only if the shell has ended already; the supervisors then
         // kill what does not end.
         let _ = self.0.wait();
     }
@@ -38,6 +38,6 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.dismiss();
+        self.stop();
     }
 }

@@ -1,19 +1,19 @@
-//! One JSON object per order once it is over, and the summary last, for machines.
+//! Output as JSON: an object per order once it is over, and the summary last.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::ledger::Ledger;
-use crate::story::{End, Story};
+use crate::order_status::{End, OrderStatus};
+use crate::tracker::Tracker;
 use crate::verify::Fact;
 
 /// Writes each order once.
 #[derive(Debug)]
 pub(crate) struct Json<W> {
     out: W,
-    told: HashSet<usize>,
+    written: HashSet<usize>,
 }
 
 #[derive(Serialize)]
@@ -51,7 +51,7 @@ struct Offer<'a> {
     expected: f64,
 }
 
-/// One fact.
+/// A fact as JSON.
 #[derive(Debug, Serialize)]
 pub(crate) struct Claim<'a> {
     fact: &'a str,
@@ -70,28 +70,28 @@ pub(crate) fn claims(facts: &[Fact]) -> Vec<Claim<'_>> {
 
 impl<W: Write> Json<W> {
     pub(crate) fn new(out: W) -> Self {
-        Self { out, told: HashSet::new() }
+        Self { out, written: HashSet::new() }
     }
 
-    pub(crate) fn changed(&mut self, story: &Story) -> io::Result<()> {
-        if story.is_over() { self.tell(story) } else { Ok(()) }
+    pub(crate) fn changed(&mut self, order: &OrderStatus) -> io::Result<()> {
+        if order.is_over() { self.write(order) } else { Ok(()) }
     }
 
-    fn tell(&mut self, story: &Story) -> io::Result<()> {
-        if !self.told.insert(story.number) {
+    fn write(&mut self, order: &OrderStatus) -> io::Result<()> {
+        if !self.written.insert(order.number) {
             return Ok(());
         }
         self.line(&Order {
-            order: story.number,
-            order_id: &story.id,
-            customer: story.order.customer,
-            ended: match story.end() {
+            order: order.number,
+            order_id: &order.id,
+            customer: order.wanted.customer,
+            ended: match order.end() {
                 End::Open => "open",
                 End::Refused => "refused",
                 End::Completed => "completed",
                 End::Cancelled => "cancelled",
             },
-            events: story.steps.iter().map(|step| step.event.as_str()).collect(),
+            events: order.steps.iter().map(|step| step.event.as_str()).collect(),
         })
     }
 
@@ -100,9 +100,9 @@ impl<W: Write> Json<W> {
         writeln!(self.out)
     }
 
-    pub(crate) fn finish(&mut self, ledger: &Ledger, facts: &[Fact]) -> io::Result<()> {
-        ledger.stories.iter().try_for_each(|story| self.tell(story))?;
-        let offers = ledger.offers.iter().map(|offer| {
+    pub(crate) fn finish(&mut self, tracker: &Tracker, facts: &[Fact]) -> io::Result<()> {
+        tracker.orders.iter().try_for_each(|order| self.write(order))?;
+        let offers = tracker.offers.iter().map(|offer| {
             let selected = offer.selected.as_ref();
             let selected =
                 selected.map(|got| Offer { provider: &got.provider, expected: got.expected });
@@ -110,14 +110,14 @@ impl<W: Write> Json<W> {
         });
         let summary = Summary {
             holds: facts.iter().all(Fact::holds),
-            orders: ledger.stories.len(),
-            completed: ledger.count(End::Completed),
-            cancelled: ledger.count(End::Cancelled),
-            refused: ledger.count(End::Refused),
-            open: ledger.count(End::Open),
-            packets: ledger.packets,
-            seconds: ledger.seconds(),
-            orders_per_second: ledger.orders_per_second(),
+            orders: tracker.orders.len(),
+            completed: tracker.count(End::Completed),
+            cancelled: tracker.count(End::Cancelled),
+            refused: tracker.count(End::Refused),
+            open: tracker.count(End::Open),
+            packets: tracker.packets,
+            seconds: tracker.seconds(),
+            orders_per_second: tracker.orders_per_second(),
             offers: offers.collect(),
             facts: claims(facts),
         };
@@ -128,17 +128,17 @@ impl<W: Write> Json<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::tests::ledger;
-    use crate::story::tests::COMPLETED;
+    use crate::order_status::tests::COMPLETED;
+    use crate::tracker::tests::tracker;
     use crate::verify::facts;
     use serde_json::Value;
 
     #[test]
     fn every_line_is_an_object_and_the_summary_is_the_last() {
-        let ledger = ledger(&COMPLETED);
+        let tracker = tracker(&COMPLETED);
         let mut json = Json::new(Vec::new());
-        json.changed(&ledger.stories[0]).unwrap();
-        json.finish(&ledger, &facts(&ledger)).unwrap();
+        json.changed(&tracker.orders[0]).unwrap();
+        json.finish(&tracker, &facts(&tracker)).unwrap();
         let text = String::from_utf8(json.out).unwrap();
         let lines: Vec<Value> =
             text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

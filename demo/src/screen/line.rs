@@ -1,30 +1,30 @@
-//! One order as one line.
+//! An order as a line.
 
 use super::palette::{Palette, paint};
-use crate::story::{Step, Story};
+use crate::order_status::{OrderStatus, Step};
 
-/// Number, customer, total, items, and what has happened, in the order in which it did.
-pub(crate) fn line(story: &Story, palette: &Palette) -> String {
-    let order = &story.order;
+/// Number, customer, total, items, and what happened to the order, oldest first.
+pub(crate) fn line(order: &OrderStatus, palette: &Palette) -> String {
+    let items = &order.wanted.items;
     let total: u64 =
-        order.items.iter().map(|item| u64::from(item.quantity) * u64::from(item.price)).sum();
+        items.iter().map(|item| u64::from(item.quantity) * u64::from(item.price)).sum();
     let item = |item: &crate::orders::Item| {
         let product = item.sku.split_once('/').map_or(item.sku, |(_, product)| product);
         format!("{} {product}", item.quantity)
     };
-    let items: Vec<_> = order.items.iter().map(item).collect();
+    let items: Vec<_> = items.iter().map(item).collect();
     let head = format!(
         "{:>5}  {:8} {:>9}  {:<20}",
-        story.number,
-        order.customer,
+        order.number,
+        order.wanted.customer,
         format!("{}.{:02}", total / 100, total % 100),
         items.join(", "),
     );
-    let steps: Vec<_> = story.steps.iter().filter_map(|step| word(step, palette)).collect();
+    let steps: Vec<_> = order.steps.iter().filter_map(|step| word(step, palette)).collect();
     format!("{head}  {}", steps.join(" "))
 }
 
-/// What the event means to the customer; notices are left out, they come with every order.
+/// What the event means to the customer. Notifications are left out, because every order has them.
 fn word(step: &Step, palette: &Palette) -> Option<String> {
     let (style, word) = match step.event.as_str() {
         "order_placed" => (palette.faint, "placed"),
@@ -47,12 +47,12 @@ fn word(step: &Step, palette: &Palette) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::story::tests::{COMPLETED, story};
+    use crate::order_status::tests::{COMPLETED, order};
 
     #[test]
     fn line_reads_without_colour() {
         assert_eq!(
-            line(&story(&COMPLETED), &Palette::plain()),
+            line(&order(&COMPLETED), &Palette::plain()),
             "    1  ada         599.00  1 canoe               \
              placed paid reserved scheduled packaged completed"
         );
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn colours_change_no_word() {
-        let coloured = line(&story(&["order_refused"]), &Palette::coloured());
+        let coloured = line(&order(&["order_refused"]), &Palette::coloured());
         assert!(coloured.contains("\x1b[31mrefused\x1b[0m"), "{coloured:?}");
     }
 }

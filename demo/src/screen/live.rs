@@ -1,14 +1,14 @@
-//! A block of lines on a terminal that fill as the events come.
+//! Output on a terminal: a block of lines that fill up as the events come.
 //!
-//! Orders stand in the order of their numbers. Those at the front that are over leave the block
-//! and stay above it, or, where there are many, make room.
+//! Orders are sorted by number. Orders at the front that are over leave the block and stay above it;
+//! if there are many orders, they are not kept.
 
 use std::io::{self, Write};
 
 use super::line::line;
 use super::palette::{Palette, paint};
 use super::report;
-use crate::ledger::Ledger;
+use crate::tracker::Tracker;
 use crate::verify::Fact;
 
 /// Fits a terminal of 24 lines.
@@ -17,11 +17,11 @@ const BLOCK: usize = 16;
 /// With more orders, those that are over are counted instead of kept.
 const KEPT: usize = 60;
 
-/// No cursor, and no wrapping: a long line would take two and spoil the count.
+/// Hides the cursor and turns line wrapping off, because a wrapped line would spoil the count.
 const ENTER: &str = "\x1b[?25l\x1b[?7l";
 const LEAVE: &str = "\x1b[?25h\x1b[?7h";
 
-/// Draws over what it drew before.
+/// Draws each frame over the one before.
 #[derive(Debug)]
 pub(crate) struct Live<W: Write> {
     out: W,
@@ -47,7 +47,7 @@ impl<W: Write> Live<W> {
         self.is_stale = true;
     }
 
-    pub(crate) fn draw(&mut self, ledger: &Ledger) -> io::Result<()> {
+    pub(crate) fn draw(&mut self, tracker: &Tracker) -> io::Result<()> {
         if !std::mem::take(&mut self.is_stale) {
             return Ok(());
         }
@@ -59,17 +59,17 @@ impl<W: Write> Live<W> {
             frame.push_str(&format!("\x1b[{}A", self.drawn));
         }
         frame.push_str("\r\x1b[J");
-        for story in &ledger.stories[self.passed..] {
-            if !story.is_over() {
+        for order in &tracker.orders[self.passed..] {
+            if !order.is_over() {
                 break;
             }
             self.passed += 1;
-            if ledger.stories.len() <= KEPT {
-                frame.push_str(&line(story, &self.palette));
+            if tracker.orders.len() <= KEPT {
+                frame.push_str(&line(order, &self.palette));
                 frame.push('\n');
             }
         }
-        let shown = self.block(ledger);
+        let shown = self.block(tracker);
         self.drawn = shown.len();
         for line in shown {
             frame.push_str(&line);
@@ -79,28 +79,28 @@ impl<W: Write> Live<W> {
         self.out.flush()
     }
 
-    /// The newest orders that are not over, or whose predecessors are not, and the totals.
-    fn block(&self, ledger: &Ledger) -> Vec<String> {
-        let stories = ledger.stories[self.passed..].iter().filter(|story| story.commanded);
-        let stories: Vec<_> = stories.collect();
-        let hidden = stories.len().saturating_sub(BLOCK);
+    /// The newest orders of the block, and the totals.
+    fn block(&self, tracker: &Tracker) -> Vec<String> {
+        let orders = tracker.orders[self.passed..].iter().filter(|order| order.commanded);
+        let orders: Vec<_> = orders.collect();
+        let hidden = orders.len().saturating_sub(BLOCK);
         let mut lines: Vec<_> =
-            stories[hidden..].iter().map(|story| line(story, &self.palette)).collect();
+            orders[hidden..].iter().map(|order| line(order, &self.palette)).collect();
         let more = if hidden > 0 { format!("; {hidden} more above") } else { String::new() };
-        lines.push(paint(self.palette.faint, &format!("{}{more}", report::totals(ledger))));
+        lines.push(paint(self.palette.faint, &format!("{}{more}", report::totals(tracker))));
         lines
     }
 
-    pub(crate) fn finish(&mut self, ledger: &Ledger, facts: &[Fact]) -> io::Result<()> {
+    pub(crate) fn finish(&mut self, tracker: &Tracker, facts: &[Fact]) -> io::Result<()> {
         self.is_stale = true;
-        self.draw(ledger)?;
-        // The summary says the same as the line of totals.
+        self.draw(tracker)?;
+        // Remove the line of totals, because the summary repeats it.
         write!(self.out, "\x1b[1A\r\x1b[J")?;
         self.release()?;
-        report::write(&mut self.out, ledger, facts, &self.palette)
+        report::write(&mut self.out, tracker, facts, &self.palette)
     }
 
-    /// Shows the cursor again, and leaves what was drawn standing.
+    /// Shows the cursor again, and keeps what was drawn.
     pub(crate) fn release(&mut self) -> io::Result<()> {
         self.drawn = 0;
         if std::mem::take(&mut self.is_entered) {
@@ -113,7 +113,7 @@ impl<W: Write> Live<W> {
 
 impl<W: Write> Drop for Live<W> {
     fn drop(&mut self) {
-        // A terminal that is gone needs no cursor.
+        // Fails only if the terminal is closed.
         let _ = self.release();
     }
 }
@@ -121,51 +121,51 @@ impl<W: Write> Drop for Live<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::tests::ledger;
-    use crate::story::tests::{COMPLETED, story};
+    use crate::order_status::tests::{COMPLETED, order};
+    use crate::tracker::tests::tracker;
 
-    fn drawn(live: &mut Live<Vec<u8>>, ledger: &Ledger) -> String {
+    fn drawn(live: &mut Live<Vec<u8>>, tracker: &Tracker) -> String {
         live.out.clear();
         live.changed();
-        live.draw(ledger).unwrap();
+        live.draw(tracker).unwrap();
         String::from_utf8(live.out.clone()).unwrap()
     }
 
     #[test]
     fn order_that_is_over_stays_above_the_block() {
         let mut live = Live::new(Vec::new(), Palette::plain());
-        let mut ledger = ledger(&COMPLETED[..2]);
-        assert_eq!(drawn(&mut live, &ledger).lines().count(), 2);
-        ledger.stories[0] = story(&COMPLETED);
-        let over = drawn(&mut live, &ledger);
+        let mut tracker = tracker(&COMPLETED[..2]);
+        assert_eq!(drawn(&mut live, &tracker).lines().count(), 2);
+        tracker.orders[0] = order(&COMPLETED);
+        let over = drawn(&mut live, &tracker);
         assert!(over.starts_with("\x1b[2A\r\x1b[J    1  ada"), "{over:?}");
-        let again = drawn(&mut live, &ledger);
+        let again = drawn(&mut live, &tracker);
         assert!(again.starts_with("\x1b[1A\r\x1b[J1 of 1 orders"), "{again:?}");
     }
 
     #[test]
     fn block_is_bounded_however_many_orders_there_are() {
         let mut live = Live::new(Vec::new(), Palette::plain());
-        let mut ledger = ledger(&[]);
-        ledger.stories = vec![story(&["order_placed"]); 100];
-        let frame = drawn(&mut live, &ledger);
+        let mut tracker = tracker(&[]);
+        tracker.orders = vec![order(&["order_placed"]); 100];
+        let frame = drawn(&mut live, &tracker);
         assert_eq!(frame.lines().count(), BLOCK + 1);
         assert!(frame.ends_with("; 84 more above\n"), "{frame}");
-        ledger.stories = vec![story(&COMPLETED); 100];
-        assert_eq!(drawn(&mut live, &ledger).lines().count(), 1);
+        tracker.orders = vec![order(&COMPLETED); 100];
+        assert_eq!(drawn(&mut live, &tracker).lines().count(), 1);
     }
 
     #[test]
     fn nothing_is_drawn_while_nothing_changes() {
         let mut live = Live::new(Vec::new(), Palette::plain());
-        live.draw(&ledger(&[])).unwrap();
+        live.draw(&tracker(&[])).unwrap();
         assert!(live.out.is_empty());
     }
 
     #[test]
     fn cursor_comes_back() {
         let mut live = Live::new(Vec::new(), Palette::plain());
-        drawn(&mut live, &ledger(&[]));
+        drawn(&mut live, &tracker(&[]));
         live.out.clear();
         live.release().unwrap();
         assert_eq!(live.out, LEAVE.as_bytes());

@@ -1,8 +1,8 @@
-//! Colours, where they are wanted.
+//! The colours of the output.
 
 use clap::builder::styling::{AnsiColor, Style};
 
-/// Paints words, or leaves them as they are.
+/// The style of each kind of word; all are plain where colours are not wanted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Palette {
     pub(crate) good: Style,

@@ -1,47 +1,47 @@
-//! The summary and the facts, for people.
+//! The summary and the facts, as lines.
 
 use std::io::{self, Write};
 
 use super::palette::{Palette, paint};
-use crate::ledger::Ledger;
-use crate::story::End;
+use crate::order_status::End;
+use crate::tracker::Tracker;
 use crate::verify::Fact;
 
-/// More of one kind tell nothing new.
+/// How many faults of one fact are shown.
 const FAULTS_SHOWN: usize = 5;
 
-/// How many orders there are of each kind, on one line.
-pub(crate) fn totals(ledger: &Ledger) -> String {
-    let commanded = ledger.commanded();
-    let ended = [End::Completed, End::Cancelled, End::Refused].map(|end| ledger.count(end));
+/// The number of orders of each kind, as a line.
+pub(crate) fn totals(tracker: &Tracker) -> String {
+    let commanded = tracker.commanded();
+    let ended = [End::Completed, End::Cancelled, End::Refused].map(|end| tracker.count(end));
     let [completed, cancelled, refused] = ended;
     let open = commanded.saturating_sub(ended.iter().sum());
     format!(
         "{commanded} of {} orders: {completed} completed, {cancelled} cancelled, \
          {refused} refused, {open} open; {} packets",
-        ledger.stories.len(),
-        ledger.packets,
+        tracker.orders.len(),
+        tracker.packets,
     )
 }
 
 /// Writes the summary, then the facts.
 pub(crate) fn write(
     out: &mut impl Write,
-    ledger: &Ledger,
+    tracker: &Tracker,
     facts: &[Fact],
     palette: &Palette,
 ) -> io::Result<()> {
-    write_totals(out, ledger)?;
+    write_totals(out, tracker)?;
     write_facts(out, facts, palette)
 }
 
-/// Writes how many orders there are of each kind, and how long they took.
-pub(crate) fn write_totals(out: &mut impl Write, ledger: &Ledger) -> io::Result<()> {
-    let rate = ledger.orders_per_second();
-    writeln!(out, "\n{} in {:.1} s, {rate:.1} orders/s", totals(ledger), ledger.seconds())
+/// Writes the number of orders of each kind, and how long they took.
+pub(crate) fn write_totals(out: &mut impl Write, tracker: &Tracker) -> io::Result<()> {
+    let rate = tracker.orders_per_second();
+    writeln!(out, "\n{} in {:.1} s, {rate:.1} orders/s", totals(tracker), tracker.seconds())
 }
 
-/// Writes a line for each fact, with what speaks against it.
+/// Writes a line for each fact, and one for each of its faults.
 pub(crate) fn write_facts(
     out: &mut impl Write,
     facts: &[Fact],
@@ -71,14 +71,14 @@ pub(crate) fn write_facts(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::tests::ledger;
-    use crate::story::tests::COMPLETED;
+    use crate::order_status::tests::COMPLETED;
+    use crate::tracker::tests::tracker;
     use crate::verify::facts;
 
     fn report(events: &[&str]) -> String {
-        let ledger = ledger(events);
+        let tracker = tracker(events);
         let mut text = Vec::new();
-        write(&mut text, &ledger, &facts(&ledger), &Palette::plain()).unwrap();
+        write(&mut text, &tracker, &facts(&tracker), &Palette::plain()).unwrap();
         String::from_utf8(text).unwrap()
     }
 

@@ -1,4 +1,4 @@
-//! The bench as a user runs it. How fast it is here says nothing.
+//! The bench as a user runs it. The figures of a test run say nothing.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{demo, processes_with};
 
 #[test]
-fn quick_bench_answers_with_figures_of_every_side() {
+fn quick_bench_prints_figures_of_every_side() {
     let arguments = ["bench", "--quick", "--case", "skip", "--case", "process", "-o", "json"];
     let output = demo(&arguments);
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -42,7 +42,7 @@ fn quick_bench_answers_with_figures_of_every_side() {
 fn interrupted_bench_leaves_nothing_behind() {
     let mut bench = Command::new(env!("CARGO_BIN_EXE_demo"))
         .args(["bench", "--case", "hop", "--rounds", "1000"])
-        // Handed down to everything that it starts, the server included.
+        // Every process that it starts inherits this variable, the server too.
         .env("RAPIDS_BENCH_TEST", "interrupted")
         .stdin(Stdio::null())
         .stdout(Stdio::null())

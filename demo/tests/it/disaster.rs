@@ -1,5 +1,5 @@
-//! The classic disaster: a packet that ends the process of whoever handles it goes from instance
-//! to instance until all are dead, and what came after it waits for ever.
+//! The classic disaster: a packet that ends every process which handles it goes from instance to
+//! instance until none is left, and the packets behind it are never handled. The bus prevents it.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -18,8 +18,8 @@ fn meal(number: usize, poisonous: bool) -> Packet {
     Packet::event("meal_served").with("meal", number).with("poisonous", poisonous)
 }
 
-/// Keeps an instance of the taster running, as a supervisor does, until told to stop; answers
-/// with how often it had to start it again.
+/// Keeps an instance of the taster running until `stop` is true, as a supervisor does. Returns how
+/// often it had to start it again.
 fn supervise(url: String, mut stop: watch::Receiver<bool>) -> JoinHandle<usize> {
     tokio::spawn(async move {
         let mut deaths = 0;
@@ -41,13 +41,13 @@ fn supervise(url: String, mut stop: watch::Receiver<bool>) -> JoinHandle<usize> 
     })
 }
 
-async fn until_two_are_there(rapids: &Rapids) {
+async fn wait_for_two_instances(rapids: &Rapids) {
     let counting =
         async { while rapids.services(Duration::from_millis(150)).await.unwrap().len() != 2 {} };
-    timeout(DEADLINE, counting).await.expect("two instances are there");
+    timeout(DEADLINE, counting).await.expect("two instances run");
 }
 
-/// Waits until every good meal was tasted, and answers with how many were tasted in all.
+/// Waits until every good meal was tasted, and returns how many were tasted in all.
 async fn tasted(rapids: &Rapids) -> usize {
     let mut tail = rapids.tail(Start::Beginning).await.unwrap();
     let mut meals = vec![0; GOOD + 1];
@@ -67,7 +67,7 @@ async fn packet_that_ends_processes_is_set_aside_and_those_behind_it_are_handled
     let rapids = Rapids::connect(&config).await.unwrap();
     let (stop, stopped) = watch::channel(false);
     let instances = [(); 2].map(|()| supervise(server.url(), stopped.clone()));
-    until_two_are_there(&rapids).await;
+    wait_for_two_instances(&rapids).await;
 
     let begun = Instant::now();
     let poison = rapids.publish(meal(0, true)).await.unwrap();
@@ -86,7 +86,7 @@ async fn packet_that_ends_processes_is_set_aside_and_those_behind_it_are_handled
     let letter = listing.next().await.unwrap().unwrap().letter;
     assert_eq!((letter.packet_id, letter.kind), (poison.id, Kind::Crashed));
     assert_eq!(listing.next().await.unwrap(), None);
-    until_two_are_there(&rapids).await;
+    wait_for_two_instances(&rapids).await;
 
     stop.send(true).unwrap();
     let mut deaths = 0;

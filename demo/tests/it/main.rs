@@ -1,5 +1,5 @@
 #![cfg(test)]
-//! The demo as a user runs it, from its first process to its last.
+//! The demo as a user runs it.
 
 mod bench;
 #[expect(dead_code, reason = "a program of its own, of which only the tests are run here")]
@@ -29,16 +29,16 @@ fn objects(output: &Output) -> (Vec<Value>, Value) {
 fn holds(arguments: &[&str], orders: usize) -> Value {
     let output =
         demo(&[&["--json", "--rate", "0", "--orders", &orders.to_string()], arguments].concat());
-    let (told, summary) = objects(&output);
+    let (orders_written, summary) = objects(&output);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{summary:#}\n{errors}");
-    assert_eq!(told.len(), orders);
+    assert_eq!(orders_written.len(), orders);
     assert_eq!(summary["holds"], true, "{summary:#}");
     assert_nothing_remains(&errors);
     summary
 }
 
-/// Asserts that the server named in the output is gone, and with it what was connected to it.
+/// Asserts that the server named in the output does not run any more, nor any of its clients.
 fn assert_nothing_remains(errors: &str) {
     let address = errors.split("nats://").nth(1).unwrap().lines().next().unwrap();
     assert!(std::net::TcpStream::connect(address).is_err(), "{address} is still served");
@@ -105,9 +105,9 @@ fn second_run_on_the_same_server_is_not_disturbed_by_the_first() {
     let url = server.url();
     for seed in ["1", "2"] {
         let output = demo(&["--json", "--rate", "0", "--seed", seed, "--nats", &url]);
-        let (told, summary) = objects(&output);
+        let (orders_written, summary) = objects(&output);
         assert!(output.status.success(), "{summary:#}");
-        assert_eq!(told.len(), 30);
+        assert_eq!(orders_written.len(), 30);
     }
 }
 

@@ -1,14 +1,14 @@
-//! `rapids completions`: what a shell needs to complete commands and options.
+//! `rapids completions`: prints a shell's completion script.
 
 use anyhow::Result;
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
 use crate::arguments::Arguments;
-use crate::ending::Ending;
+use crate::exit::Answer;
 use crate::session::Session;
 
-/// Print what a shell needs to complete commands and options
+/// Print the script by which a shell completes commands and options
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -21,10 +21,10 @@ pub(crate) struct Completions {
 }
 
 impl Completions {
-    pub(crate) fn run(self, session: &Session) -> Result<Ending> {
+    pub(crate) fn run(self, session: &Session) -> Result<Answer> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut Arguments::command(), "rapids", &mut script);
         session.screen.bytes(&script)?;
-        Ok(Ending::Yes)
+        Ok(Answer::Yes)
     }
 }

@@ -1,37 +1,38 @@
-//! `rapids dead-letters`: looking at the packets that rivers could not handle, and deciding on them.
+//! `rapids dead-letters`: lists and handles the packets that rivers could not handle.
 //!
-//! A file for each thing that can be done, beside what several of them need.
+//! Each subcommand has a file of its own; the other files hold what several of them need.
 
+mod assignment;
+mod author;
 mod bulk;
+mod confirm;
 mod discard;
 mod edit;
 mod editor;
 mod groups;
 mod indented;
+mod letter_json;
 mod list;
 mod mask;
-mod reacting;
+mod reactions;
 mod replay;
 mod resume;
 mod selection;
-mod setting;
 mod show;
-mod signature;
-mod told;
-mod waiting;
+mod wait;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-use crate::ending::Ending;
+use crate::exit::Answer;
 use crate::session::Session;
 
 /// Look at the packets that rivers could not handle, and decide on them
 ///
-/// A dead letter is a packet, kept with the reason. It waits until somebody replays, edits or
-/// discards it, which only one can do: who comes second is told who was first. A replay that fails
-/// again has a letter of its own, which waits in turn. All that is done is recorded: what, by whom,
-/// when and why.
+/// A dead letter is a packet that a river could not handle, kept with the reason. It waits until
+/// somebody replays, edits or discards it. Only one person can do so; the error for the second one
+/// names the first. A replay that fails again becomes a letter of its own. Every action is recorded:
+/// what was done, by whom, when and why.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -45,7 +46,7 @@ pub(crate) struct DeadLetters {
     command: Command,
 }
 
-/// What can be done with dead letters.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 enum Command {
     List(list::List),
@@ -66,7 +67,7 @@ impl DeadLetters {
         }
     }
 
-    pub(crate) async fn run(self, session: &Session) -> Result<Ending> {
+    pub(crate) async fn run(self, session: &Session) -> Result<Answer> {
         let interrupt = &session.interrupt;
         match self.command {
             Command::List(list) => interrupt.unless(list.run(session)).await,

@@ -1,6 +1,6 @@
-//! `rapids explain`: what a river, or an expression, makes of a packet.
+//! `rapids explain`: explains how a river or an expression judges a packet.
 //!
-//! How an explanation looks is left to `explain/report`.
+//! Printing the explanation is left to `explain/report`.
 
 mod report;
 
@@ -10,20 +10,20 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use rapids_client::{Announced, Packet, Rapids, River, Rules, Start, Verdict};
+use rapids_client::{Packet, Rapids, River, Rules, ServiceInfo, Start, Verdict};
 
-use crate::clauses::apart;
-use crate::ending::{Ending, Fault};
+use crate::clauses::split_rules;
+use crate::exit::{Answer, Fault};
 use crate::filter::Filter;
 use crate::screen::Format;
 use crate::session::Session;
 use crate::times::duration;
 use report::{Subject, json, lines};
 
-/// Tell clause by clause what a river, or an expression, makes of a packet
+/// Explain clause by clause how a river or an expression judges a packet
 ///
-/// The rules of a river are those that its running service announces. An expression and a packet
-/// that are both given need no server.
+/// The rules of a river are those that its running service announces. With an expression and a packet
+/// on the command line, no server is needed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -41,7 +41,7 @@ Of a clause that did not hold, `found` goes into the first five elements that a 
 another type than they are compared with.")]
 pub(crate) struct Explain {
     #[command(flatten)]
-    asked: Asked,
+    judge: Judge,
 
     #[command(flatten)]
     packet: Source,
@@ -55,10 +55,10 @@ pub(crate) struct Explain {
     wait: Duration,
 }
 
-/// What is to judge.
+/// What judges the packet.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-struct Asked {
+struct Judge {
     /// A river of a running service, such as `payment/charge`
     #[arg(long, value_name = "SERVICE/RIVER")]
     river: Option<RiverName>,
@@ -72,12 +72,12 @@ struct Asked {
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 struct Source {
-    /// The packet, a JSON object, or `-` for standard input, which is also read when nothing is
-    /// given and it is no terminal
+    /// The packet, a JSON object; `-` for standard input, which is also the default if it is not a
+    /// terminal
     #[arg(value_name = "PACKET")]
     packet: Option<String>,
 
-    /// The packet of this sequence
+    /// The packet with this sequence
     #[arg(long, value_name = "N")]
     sequence: Option<u64>,
 }
@@ -100,25 +100,28 @@ impl FromStr for RiverName {
 }
 
 impl Explain {
-    pub(crate) async fn run(self, session: &Session) -> Result<Ending> {
-        // Opened for whatever needs it first.
+    pub(crate) async fn run(self, session: &Session) -> Result<Answer> {
+        // Opened by the first step that needs it.
         let mut opened = None;
         let packet = self.packet.read(session, &mut opened).await?;
-        let subjects = match (&self.asked.filter, &self.asked.river) {
+        let subjects = match (&self.judge.filter, &self.judge.river) {
             (Some(filter), _) => vec![Subject::Expression(filter.rules())],
             (None, Some(name)) => {
                 let rapids = open(session, &mut opened).await?;
-                announced(&rapids.services(self.wait).await?, name)?
+                announced_rules(&rapids.services(self.wait).await?, name)?
             }
             (None, None) => Vec::new(),
         };
         if subjects.len() > 1 {
-            session.screen.warning("instances of the service differ; each kind is explained");
+            session.screen.warning(
+                "instances of the service differ in their rules; each version is explained",
+            );
         }
         let mut matches = true;
         for subject in &subjects {
-            let (river, explained) = (River::from_rules(apart(subject.rules())), packet.clone());
-            // On a thread of its own, so that an interrupt is heard meanwhile.
+            let (river, explained) =
+                (River::from_rules(split_rules(subject.rules())), packet.clone());
+            // Runs on another thread, so that an interrupt is handled meanwhile.
             let explaining = tokio::task::spawn_blocking(move || river.explain(&explained));
             let explanation = explaining.await?;
             matches &= explanation.verdict == Verdict::Matches;
@@ -131,7 +134,7 @@ impl Explain {
                 }
             }
         }
-        Ok(Ending::from(matches))
+        Ok(Answer::from(matches))
     }
 }
 
@@ -142,16 +145,16 @@ async fn open<'a>(session: &Session, opened: &'a mut Option<Rapids>) -> Result<&
     }
 }
 
-/// The rules of a river, as often as its instances differ in them.
+/// The rules of a river that its instances announce; several if the instances differ.
 ///
 /// # Errors
-/// [`Fault::NotFound`] says who is up, or which rivers there are.
-fn announced(up: &[Announced], name: &RiverName) -> Result<Vec<Subject>> {
+/// [`Fault::NotFound`] names the services that run, or the rivers of the service.
+fn announced_rules(up: &[ServiceInfo], name: &RiverName) -> Result<Vec<Subject>> {
     let RiverName { service, river } = name;
     let instances: Vec<_> = up.iter().filter(|instance| instance.name == *service).collect();
     if instances.is_empty() {
         let names = listed(up.iter().map(|instance| &instance.name));
-        let words = format!("service `{service}` is not up; these are: {names}");
+        let words = format!("service `{service}` does not run; running services: {names}");
         return Err(Fault::NotFound(words).into());
     }
     let rules = || instances.iter().flat_map(|instance| &instance.rules);
@@ -167,7 +170,7 @@ fn announced(up: &[Announced], name: &RiverName) -> Result<Vec<Subject>> {
     }
     if found.is_empty() {
         let names = listed(rules().map(|rules| &rules.name));
-        let words = format!("service `{service}` has no river `{river}`, but these: {names}");
+        let words = format!("service `{service}` has no river `{river}`; it has {names}");
         return Err(Fault::NotFound(words).into());
     }
     let subject = |rules: &Rules| Subject::River { service: service.clone(), rules: rules.clone() };
@@ -212,7 +215,7 @@ async fn stored(rapids: &Rapids, sequence: u64) -> Result<Packet> {
     let is_it =
         |packet: &Packet| packet.arrival().is_some_and(|arrival| arrival.sequence == sequence);
     found.filter(is_it).ok_or_else(|| {
-        let words = format!("there is no packet of sequence {sequence}, or it has expired");
+        let words = format!("there is no packet with sequence {sequence}, or it has expired");
         Fault::NotFound(words).into()
     })
 }

@@ -1,4 +1,4 @@
-//! `rapids man`: the manual pages.
+//! `rapids man`: prints or writes the manual pages.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use clap::{Args, CommandFactory};
 
 use crate::arguments::Arguments;
-use crate::ending::Ending;
+use crate::exit::Answer;
 use crate::session::Session;
 
 /// Print the manual page, or write the pages of all commands into a directory
@@ -17,13 +17,13 @@ Examples:
   rapids man | man -l -
   rapids man ~/.local/share/man/man1")]
 pub(crate) struct Man {
-    /// Directory for `rapids.1`, `rapids-tail.1` and so on; made if it is missing
+    /// Directory for `rapids.1`, `rapids-tail.1` and so on; created if it is missing
     #[arg(value_name = "DIR")]
     directory: Option<PathBuf>,
 }
 
 impl Man {
-    pub(crate) fn run(self, session: &Session) -> Result<Ending> {
+    pub(crate) fn run(self, session: &Session) -> Result<Answer> {
         let command = Arguments::command();
         match self.directory {
             Some(directory) => {
@@ -37,6 +37,6 @@ impl Man {
                 session.screen.bytes(&page)?;
             }
         }
-        Ok(Ending::Yes)
+        Ok(Answer::Yes)
     }
 }

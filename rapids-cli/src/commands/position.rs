@@ -1,24 +1,24 @@
-//! `rapids position`: how far a service is, and moving that.
+//! `rapids position`: shows and moves the position of a service.
 
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use rapids_client::{Moved, Moving, Rapids, Start, Timestamp};
+use rapids_client::{Rapids, Seek, SeekReport, Start, Timestamp};
 use serde::Serialize;
 
-use crate::ending::{Ending, Fault};
+use crate::exit::{Answer, Fault};
 use crate::screen::Format;
+use crate::service_status::ServiceStatus;
 use crate::session::Session;
-use crate::standing::Standing;
 use crate::times::{duration, since};
 
-/// Show how far a service is, or move that: to read the past again, or to skip what waits
+/// Show the position of a service, or move it: to read past packets again, or to skip waiting ones
 ///
-/// In shared delivery instances may run meanwhile: they finish what they have in hand, and go on from
-/// the new position; what is to be forgotten needs them stopped. In exclusive delivery no instance may
-/// be active, which takes up to three seconds to find out where one has ended by force. A position
-/// that was deleted, garbled, or in a stream that was made anew is mended by moving it.
+/// In shared delivery, instances may keep running: they finish what they have begun, and go on from
+/// the new position. With --forget they must be stopped. In exclusive delivery no instance may be
+/// active; it takes up to three seconds to find that out if an instance was killed. Moving a position
+/// repairs it if it was deleted or damaged, or if the stream was created anew.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -26,17 +26,16 @@ Examples:
   rapids position payment --to-time 2d --forget
   rapids position payment --set 17 --force
 
-What a service has seen is not done twice: memories take each packet once, and keep up to where they
-have taken all; `once` reactions keep what they have done. Packets that are read again pass them by,
-unless --forget clears both, for good. Plain reactions run again in any case. What they publish is
-stored again if it is more than ten minutes since it was stored.
+Memories take each packet once, and `once` reactions run once. They record what they have done, so
+they skip packets that are read again, unless --forget deletes these records for good. Plain reactions
+run again in any case. What they publish is stored a second time if the first was more than ten
+minutes ago.
 
-Output: a line. With -o json it is the object that `rapids services` prints of the service; of a
-position that was moved, an object with `service`; `next`, the sequence it goes on with; `pending`,
-how many packets there are to read from there on; `again`, how many of them were read before;
-`skipped`, how many are not read any more that were not done; `mended`, why the position before could
-not be used; `replaced`, the instance that was active; `forgotten`, how many memories were cleared;
-the last three are null where there was nothing to do.")]
+Output: a line. With -o json the object that `rapids services` prints for the service. For a position
+that was moved, an object with `service`; `next`, the sequence that is read next; `pending`, the number
+of packets from there on; `again`, how many of them were read before; `skipped`, how many unread
+packets are skipped; `mended`, why the old position could not be used; `replaced`, the instance that
+was active; `forgotten`, how many memories were deleted. The last three are null if they do not apply.")]
 pub(crate) struct Position {
     /// The service
     service: String,
@@ -44,12 +43,12 @@ pub(crate) struct Position {
     #[command(flatten)]
     to: To,
 
-    /// Also while an instance is active in exclusive delivery: it stops within a second, and three seconds later it or
-    /// another goes on from the new position
+    /// Move it even if an instance is active in exclusive delivery: that instance stops within a
+    /// second, and three seconds later it or another one goes on from the new position
     #[arg(long, requires = "to")]
     force: bool,
 
-    /// Clear the service's memories too, what its `once` reactions have done, and its notes about
+    /// Also delete the service's memories, the records of its `once` reactions, and its notes about
     /// packets
     #[arg(long, requires = "to")]
     forget: bool,
@@ -63,11 +62,11 @@ pub(crate) struct Position {
     wait: Duration,
 }
 
-/// Where to move it.
+/// The new position.
 #[derive(Debug, Args)]
 #[group(id = "to", multiple = false)]
 struct To {
-    /// Go on with this sequence: it is read next
+    /// Go on with this sequence, which is read next
     #[arg(long, value_name = "SEQUENCE", value_parser = clap::value_parser!(u64).range(1..))]
     set: Option<u64>,
 
@@ -76,11 +75,11 @@ struct To {
     #[arg(long, value_name = "TIME", value_parser = |text: &str| since(text, Timestamp::now()))]
     to_time: Option<Timestamp>,
 
-    /// Skip all that is stored, and go on with the next packet
+    /// Skip everything that is stored, and go on with the next packet
     #[arg(long)]
     to_end: bool,
 
-    /// Go on with the oldest packet that the stream holds
+    /// Go on with the oldest packet in the stream
     #[arg(long)]
     to_beginning: bool,
 }
@@ -102,18 +101,18 @@ impl Position {
         self.to.start().is_some()
     }
 
-    pub(crate) async fn run(self, session: &Session) -> Result<Ending> {
+    pub(crate) async fn run(self, session: &Session) -> Result<Answer> {
         let interrupt = &session.interrupt;
         let rapids = interrupt.unless(session.rapids()).await?;
         match self.to.start() {
             None => interrupt.unless(self.show(&rapids, session)).await,
-            // What is forgotten by half is seen by half.
+            // An interrupt must not leave some memories deleted and others not.
             Some(to) if self.forget => self.set(&rapids, to, session).await,
             Some(to) => interrupt.unless(self.set(&rapids, to, session)).await,
         }
     }
 
-    async fn show(&self, rapids: &Rapids, session: &Session) -> Result<Ending> {
+    async fn show(&self, rapids: &Rapids, session: &Session) -> Result<Answer> {
         let position = rapids.position(&self.service).await?;
         let instances = session.services(rapids, self.wait).await?;
         let is_its = |name: &str| name == self.service;
@@ -121,23 +120,23 @@ impl Position {
         if position.is_none() && instances.is_empty() {
             return Err(self.unknown(rapids).await?.into());
         }
-        let standing = Standing { instances, position };
+        let status = ServiceStatus { instances, position };
         match self.output {
-            Format::Line => session.screen.line(standing.line(&self.service))?,
-            Format::Json => session.screen.json(&standing.json(&self.service)?)?,
+            Format::Line => session.screen.line(status.line(&self.service))?,
+            Format::Json => session.screen.json(&status.json(&self.service)?)?,
         }
-        Ok(Ending::Yes)
+        Ok(Answer::Yes)
     }
 
-    async fn set(&self, rapids: &Rapids, to: Start, session: &Session) -> Result<Ending> {
-        let mut how = Moving::new();
+    async fn set(&self, rapids: &Rapids, to: Start, session: &Session) -> Result<Answer> {
+        let mut seek = Seek::new();
         if self.force {
-            how = how.force();
+            seek = seek.force();
         }
         if self.forget {
-            how = how.forget();
+            seek = seek.forget();
         }
-        let Some(moved) = rapids.move_position(&self.service, to, how).await? else {
+        let Some(moved) = rapids.move_position(&self.service, to, seek).await? else {
             return Err(self.unknown(rapids).await?.into());
         };
         match self.output {
@@ -146,9 +145,9 @@ impl Position {
                     session.screen.line(line)?;
                 }
             }
-            Format::Json => session.screen.json(&serde_json::to_string(&Told::of(&moved))?)?,
+            Format::Json => session.screen.json(&serde_json::to_string(&MovedJson::of(&moved))?)?,
         }
-        Ok(Ending::Yes)
+        Ok(Answer::Yes)
     }
 
     async fn unknown(&self, rapids: &Rapids) -> Result<Fault> {
@@ -162,8 +161,8 @@ impl Position {
     }
 }
 
-fn lines(moved: &Moved) -> Vec<String> {
-    let Moved { service, next, pending, again, skipped, .. } = moved;
+fn lines(moved: &SeekReport) -> Vec<String> {
+    let SeekReport { service, next, pending, again, skipped, .. } = moved;
     let mut line = format!("{service} goes on with sequence {next}: {} to read", packets(*pending));
     if *again > 0 {
         line += &format!(", {again} of them again");
@@ -176,7 +175,7 @@ fn lines(moved: &Moved) -> Vec<String> {
     lines.extend(moved.replaced.as_ref().map(|id| format!("  replaced: the active instance {id}")));
     lines.extend(moved.forgotten.map(|count| {
         let memories = if count == 1 { "memory" } else { "memories" };
-        format!("  forgotten: {count} {memories}, and what was noted of packets")
+        format!("  forgotten: {count} {memories}, and the notes about packets")
     }));
     lines
 }
@@ -188,7 +187,7 @@ fn packets(count: u64) -> String {
 
 /// A position that was moved, as JSON.
 #[derive(Serialize)]
-struct Told<'a> {
+struct MovedJson<'a> {
     service: &'a str,
     next: u64,
     pending: u64,
@@ -199,8 +198,8 @@ struct Told<'a> {
     forgotten: Option<u64>,
 }
 
-impl<'a> Told<'a> {
-    fn of(moved: &'a Moved) -> Self {
+impl<'a> MovedJson<'a> {
+    fn of(moved: &'a SeekReport) -> Self {
         Self {
             service: &moved.service,
             next: moved.next,

@@ -1,8 +1,8 @@
-//! `rapids publish`: stores packets, and tells where.
+//! `rapids publish`: publishes packets and prints where each is stored.
 //!
-//! Reading them is left to `publish/reading`.
+//! Reading them is left to `publish/input`.
 
-mod reading;
+mod input;
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -12,22 +12,22 @@ use futures::stream::FuturesOrdered;
 use rapids_client::{Packet, Published, Sending};
 use serde::Serialize;
 
-use crate::ending::{Ending, Fault};
+use crate::exit::{Answer, Fault};
 use crate::screen::{Format, Screen};
 use crate::session::Session;
-use reading::{Input, Item, Place};
+use input::{Input, Item, Origin};
 
-/// How many packets are under way at once.
+/// How many packets are in flight at once.
 const WINDOW: usize = 512;
 
 /// Publish packets, and print where each is stored
 ///
-/// Returns once the server has stored them; a publish that it does not answer is repeated for 30
-/// seconds under the same id, so that it is stored once. What a packet lacks of `rapids` is filled
-/// in. From standard input it takes one packet per line, many under way at once, and passes over
-/// blank lines. The first line that is no packet, or that cannot be stored, ends it: no more lines are
-/// read, and those under way, at most 512, are waited for and printed. A packet that is neither
-/// event, command nor need is stored with a warning.
+/// Returns once the server has stored them. If the server does not answer, a packet is sent again for
+/// 30 seconds under the same id, so that it is stored once. Missing fields of `rapids` are filled in.
+/// Standard input holds one packet per line; blank lines are skipped, and up to 512 packets are in
+/// flight at once. The first line that is not a packet, or cannot be stored, ends the command: packets
+/// in flight are still waited for and printed, but no more lines are read. A packet that is neither an
+/// event, a command nor a need is stored with a warning.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -35,15 +35,15 @@ Examples:
   rapids publish --count 1000 '{\"event\":\"tick\"}'
   rapids publish - < packets.jsonl
 
-Output: a line `SEQUENCE ID` per stored packet, with `duplicate` behind it if the packet of this id
-had been stored before; with -o json an object of `sequence`, `id` and `duplicate`.")]
+Output: a line `SEQUENCE ID` per stored packet, followed by `duplicate` if a packet with this id was
+stored before; with -o json an object with `sequence`, `id` and `duplicate`.")]
 pub(crate) struct Publish {
-    /// The packet, a JSON object, or `-` for one per line of standard input, which is also read
-    /// when nothing is given and it is no terminal
+    /// The packet, a JSON object; `-` for standard input, which is also the default if it is not a
+    /// terminal
     #[arg(value_name = "JSON")]
     packet: Option<String>,
 
-    /// Publish each packet so many times, each time with an id of its own
+    /// Publish each packet this many times, each time with an id of its own
     #[arg(short = 'n', long, value_name = "N", default_value_t = 1,
           value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
     count: u64,
@@ -54,25 +54,25 @@ pub(crate) struct Publish {
 }
 
 impl Publish {
-    pub(crate) async fn run(self, session: &Session) -> Result<Ending> {
+    pub(crate) async fn run(self, session: &Session) -> Result<Answer> {
         let input = Input::of(self.packet.as_deref())?;
         let rapids = session.interrupt.unless(session.rapids()).await?;
-        let mut items = reading::read(input, self.count);
-        let mut under_way = FuturesOrdered::new();
+        let mut items = input::read(input, self.count);
+        let mut in_flight = FuturesOrdered::new();
         let (mut failed, mut blank, mut ended) = (None, 0, false);
         let mut kindless = Kindless::default();
         loop {
             let goes_on = failed.is_none() && !ended;
             let step = tokio::select! {
-                // What is under way is waited for and printed, whatever became of the others.
-                Some(stored) = under_way.next() => self.report(&session.screen, stored),
-                item = items.recv(), if goes_on && under_way.len() < WINDOW => match item {
-                    Some(Ok(Item { place, packet: Some(packet) })) => {
-                        kindless.look_at(&packet, place, &session.screen);
+                // Packets in flight are waited for and printed even if another one has failed.
+                Some(stored) = in_flight.next() => self.report(&session.screen, stored),
+                item = items.recv(), if goes_on && in_flight.len() < WINDOW => match item {
+                    Some(Ok(Item { origin, packet: Some(packet) })) => {
+                        kindless.check(&packet, origin, &session.screen);
                         let sending = rapids.send(packet).await;
                         sending
-                            .map(|sending| under_way.push_back(stored(sending, place)))
-                            .with_context(|| place.to_string())
+                            .map(|sending| in_flight.push_back(stored(sending, origin)))
+                            .with_context(|| origin.to_string())
                     }
                     Some(Ok(Item { packet: None, .. })) => {
                         blank += 1;
@@ -84,16 +84,16 @@ impl Publish {
                         Ok(())
                     }
                 },
-                () = session.interrupt.came(), if goes_on => Err(Fault::Interrupted.into()),
+                () = session.interrupt.received(), if goes_on => Err(Fault::Interrupted.into()),
                 else => break,
             };
             failed = failed.or(step.err());
         }
         kindless.sum_up(&session.screen);
         if blank > 0 {
-            session.screen.note(format_args!("blank lines passed over: {blank}"));
+            session.screen.note(format_args!("blank lines skipped: {blank}"));
         }
-        failed.map_or(Ok(Ending::Yes), Err)
+        failed.map_or(Ok(Answer::Yes), Err)
     }
 
     fn report(&self, screen: &Screen, stored: Result<Published>) -> Result<()> {
@@ -108,29 +108,30 @@ impl Publish {
     }
 }
 
-/// Tells of packets that few rivers will see: of the first at once, of the others together.
+/// Warns of packets without a kind, which few rivers will take: of the first one at once, of the
+/// others together.
 #[derive(Default)]
 struct Kindless {
     others: u64,
-    is_told: bool,
+    has_warned: bool,
 }
 
 impl Kindless {
-    fn look_at(&mut self, packet: &Packet, place: Place, screen: &Screen) {
+    fn check(&mut self, packet: &Packet, origin: Origin, screen: &Screen) {
         if packet.has_kind() {
             return;
         }
-        if self.is_told {
+        if self.has_warned {
             self.others += 1;
             return;
         }
-        self.is_told = true;
-        screen.warning(format_args!("{place} has neither `event`, `command` nor `need`"));
+        self.has_warned = true;
+        screen.warning(format_args!("{origin} has neither `event`, `command` nor `need`"));
     }
 
     fn sum_up(&self, screen: &Screen) {
         if self.others > 0 {
-            screen.warning(format_args!("{} more packets have none of them either", self.others));
+            screen.warning(format_args!("{} more packets have none of these", self.others));
         }
     }
 }
@@ -143,6 +144,6 @@ struct Stored<'a> {
     duplicate: bool,
 }
 
-async fn stored(sending: Sending, place: Place) -> Result<Published> {
-    Box::pin(sending.stored()).await.with_context(|| place.to_string())
+async fn stored(sending: Sending, origin: Origin) -> Result<Published> {
+    Box::pin(sending.stored()).await.with_context(|| origin.to_string())
 }

@@ -1,19 +1,19 @@
-//! `rapids retire`: removing what is kept on the server for one service alone.
+//! `rapids retire`: removes what the server keeps for one service.
 
 use anyhow::Result;
 use clap::Args;
 use rapids_client::{Retired, Retiring};
 use serde::Serialize;
 
-use crate::ending::{Ending, Fault};
+use crate::exit::{Answer, Fault};
 use crate::screen::Format;
 use crate::session::Session;
 
-/// Remove what is kept for a service that is not to run any more
+/// Remove what the server keeps for a service that will not run any more
 ///
-/// Its position, its consumer on the stream of replays, its notes about packets and its entry. Its
-/// dead letters stay. All instances have to be stopped before. Should a service of the name be started
-/// later, it is new.
+/// Removes its position, its consumer on the stream of replays, its notes about packets and its entry.
+/// Its dead letters stay. Stop all instances first. If a service of this name is started later, it is
+/// a new service.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -21,12 +21,12 @@ Examples:
   rapids retire payment --forget
 
 Output: a line for each thing that was removed, and for each that was kept. With -o json an object with
-`service`, `removed` and `kept`, each a list of texts.")]
+`service`, `removed` and `kept`; the last two are lists of texts.")]
 pub(crate) struct Retire {
     /// The service
     service: String,
 
-    /// Also remove the service's memories, and what its `once` reactions have done, for good
+    /// Also remove the service's memories and the records of its `once` reactions, for good
     #[arg(long)]
     forget: bool,
 
@@ -36,11 +36,11 @@ pub(crate) struct Retire {
 }
 
 impl Retire {
-    pub(crate) async fn run(self, session: &Session) -> Result<Ending> {
+    pub(crate) async fn run(self, session: &Session) -> Result<Answer> {
         let rapids = session.interrupt.unless(session.rapids()).await?;
         let how = if self.forget { Retiring::new().forget() } else { Retiring::new() };
         let Some(retired) = rapids.retire(&self.service, how).await? else {
-            let fault = format!("nothing is known of a service `{}`", self.service);
+            let fault = format!("there is nothing of a service `{}`", self.service);
             return Err(Fault::NotFound(fault).into());
         };
         let Retired { service, removed, kept, .. } = &retired;
@@ -53,16 +53,20 @@ impl Retire {
                 }
             }
             Format::Json => {
-                session.screen.line(serde_json::to_string(&Told { service, removed, kept })?)?;
+                session.screen.line(serde_json::to_string(&RetiredJson {
+                    service,
+                    removed,
+                    kept,
+                })?)?;
             }
         }
-        Ok(Ending::Yes)
+        Ok(Answer::Yes)
     }
 }
 
 /// A service that was retired, as JSON.
 #[derive(Serialize)]
-struct Told<'a> {
+struct RetiredJson<'a> {
     service: &'a str,
     removed: &'a [String],
     kept: &'a [String],

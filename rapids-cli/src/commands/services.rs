@@ -1,4 +1,4 @@
-//! `rapids services`: who is up, and how far each is.
+//! `rapids services`: lists the services, whether they run, and their positions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -7,36 +7,35 @@ use anyhow::Result;
 use clap::Args;
 use rapids_client::Position;
 
-use crate::ending::Ending;
+use crate::exit::Answer;
 use crate::line::Line;
 use crate::palette::Palette;
 use crate::screen::Format;
+use crate::service_status::ServiceStatus;
 use crate::session::Session;
-use crate::standing::Standing;
 use crate::table::{Cell, Column, Table};
 use crate::times::duration;
 
-/// List the services: their instances, rivers, positions and lags
+/// List the services with their instances, rivers, positions and lags
 ///
-/// A service that has a position and no instance that answers is down, or silent: an instance reads,
-/// and its user may not answer, or answers in an account of its own. Below a service in exclusive
-/// delivery stands which instance is active, whether it reads the live feed or is catching up, and
-/// how many others stand by. What an instance tells of itself, such as that a river pauses, stands
-/// below its service too.
+/// If no instance of a service answers, the service is `down`, or `silent`: an instance reads packets,
+/// but may not answer, or answers in an account of its own. Below a service in exclusive delivery, a
+/// line names the active instance, says whether it reads the live feed or is catching up, and counts
+/// the instances that stand by. Further lines show facts that instances announce, such as a paused
+/// river.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Columns: UP is how many instances answer; ACKED is the sequence up to which every packet is
-acknowledged or, in exclusive delivery, done; READ is that of the last one given to an instance; LAG
-is how many packets wait to be read, UNACKED how many are in hand or wait to be tried again. In
-exclusive delivery they are those that were written down last, at most a second ago.
+Columns: UP is how many instances answer. ACKED is the sequence up to which every packet is
+acknowledged or, in exclusive delivery, done. READ is the sequence of the last packet delivered to an
+instance. LAG is how many packets wait to be read. UNACKED is how many are being handled or wait for
+another attempt. In exclusive delivery the figures are at most a second old.
 
 With -o json an object per service: `service`; `delivery`, `shared` or `exclusive`; in exclusive
 delivery `active`, the id of an instance, and `standing_by`, how many others wait; `instances`, each
 with `id`, `version`, `rivers` (each with `name`, `conditions`, `requirements` and `ignore_invalid`)
-and `facts`; `position`, with `delivered`, `acknowledged`, `pending`, `unacknowledged`,
-`is_read`, whether an instance is there for certain, answering or not, and, in exclusive delivery,
-`catching_up` and `written`, when it was written down. What is not known, or does
-not apply, is null.")]
+and `facts`; `position`, with `delivered`, `acknowledged`, `pending`, `unacknowledged`, `is_read`,
+whether an instance certainly reads packets, even if none answers, and, in exclusive delivery,
+`catching_up` and `written`, the time of these figures. What is unknown or does not apply is null.")]
 pub(crate) struct Services {
     /// How to print the services
     #[arg(short, long, value_name = "FORMAT", default_value = "line")]
@@ -48,13 +47,13 @@ pub(crate) struct Services {
 }
 
 impl Services {
-    pub(crate) async fn run(self, session: &Session) -> Result<Ending> {
+    pub(crate) async fn run(self, session: &Session) -> Result<Answer> {
         let rapids = session.rapids().await?;
-        let found = Standing::of_all(session, &rapids, self.wait).await?;
+        let found = ServiceStatus::of_all(session, &rapids, self.wait).await?;
         let screen = &session.screen;
         if found.is_empty() {
-            screen.note("no service is up, and none has a position");
-            return Ok(Ending::Yes);
+            screen.note("no service is running, and none has a position");
+            return Ok(Answer::Yes);
         }
         match self.output {
             Format::Json => {
@@ -68,12 +67,12 @@ impl Services {
                 }
             }
         }
-        Ok(Ending::Yes)
+        Ok(Answer::Yes)
     }
 }
 
 /// The table, with the facts of each service below it.
-fn lines(found: &BTreeMap<String, Standing>, palette: Palette) -> Vec<Line> {
+fn lines(found: &BTreeMap<String, ServiceStatus>, palette: Palette) -> Vec<Line> {
     let mut table = Table::new([
         Column::words("SERVICE"),
         Column::words("VERSION"),
@@ -92,13 +91,13 @@ fn lines(found: &BTreeMap<String, Standing>, palette: Palette) -> Vec<Line> {
     let mut lines: Vec<Line> = rows.next().into_iter().collect();
     for (row, found) in rows.zip(found.values()) {
         lines.push(row);
-        if let Some(turn) = found.turn() {
-            let is_well = turn.active.is_none() || turn.doing.is_some();
+        if let Some(exclusive) = found.exclusive() {
+            let is_well = exclusive.active.is_none() || exclusive.activity.is_some();
             let style = if is_well { palette.faint } else { palette.warning };
-            lines.push(Line::from("  ").styled(style, turn.line()));
+            lines.push(Line::from("  ").styled(style, exclusive.line()));
         }
         for instance in &found.instances {
-            for (fact, value) in Standing::troubles(instance) {
+            for (fact, value) in ServiceStatus::problems(instance) {
                 let fact = format_args!("! {fact}: {value}");
                 let whose = format_args!(" ({})", instance.id);
                 lines.push(Line::from("  ").styled(palette.warning, fact).text(whose));
@@ -108,8 +107,8 @@ fn lines(found: &BTreeMap<String, Standing>, palette: Palette) -> Vec<Line> {
     lines
 }
 
-fn row(name: &str, found: &Standing, palette: Palette) -> [Cell; 9] {
-    let Standing { instances, position } = found;
+fn row(name: &str, found: &ServiceStatus, palette: Palette) -> [Cell; 9] {
+    let ServiceStatus { instances, position } = found;
     let number = |read: fn(&Position) -> u64| {
         Cell::new(position.as_ref().map_or("-".to_owned(), |position| read(position).to_string()))
     };

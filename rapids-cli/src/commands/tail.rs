@@ -9,26 +9,25 @@ use clap::Args;
 use rapids_client::{Error, Packet, Rapids, Start, Tail as Packets, Timestamp};
 use tokio::time::sleep;
 
-use crate::ending::Ending;
+use crate::exit::Answer;
 use crate::filter::Filter;
 use crate::line::Line;
 use crate::packet_line::line;
 use crate::screen::Format;
+use crate::service_status::ServiceStatus;
 use crate::session::Session;
-use crate::standing::Standing;
 use crate::times::since;
 
 /// How long to wait for the answers of instances.
 const ANSWERS: Duration = Duration::from_millis(500);
-/// How often it is looked how far the services are.
-const LOOK: Duration = Duration::from_secs(5);
+/// How often the status of the services is read.
+const POLL: Duration = Duration::from_secs(5);
 
 /// Print the packets of the rapids
 ///
-/// Begins with the oldest packet, or with the next one if it is to follow, and ends with the packet
-/// that was the last when it began, unless it is to follow. A body that is no packet is told on
-/// standard error, with its sequence, and skipped; so is a packet on which the expression is too
-/// costly to evaluate.
+/// Prints the packets that are stored, from the oldest to the last; with --follow, prints packets as
+/// they come, from the next one on. A body that is no packet, and a packet on which the expression is
+/// too costly to evaluate, is skipped with a warning.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -36,23 +35,23 @@ Examples:
   rapids tail --since 10m --where \"@.event == 'order_placed' && @.total > 100\"
   rapids tail --sequence 17 -o json | head -1")]
 pub(crate) struct Tail {
-    /// Only packets that hold this RFC 9535 filter expression, with the packet as `@`
+    /// Print only packets that match this RFC 9535 filter expression, with the packet as `@`
     #[arg(long = "where", value_name = "EXPRESSION")]
     filter: Option<Filter>,
 
     #[command(flatten)]
     from: From,
 
-    /// Tell first, on standard error, how far each service is; with --follow also what has changed
-    /// of that, every five seconds
+    /// First print the status of each service to standard error; with --follow, also print changes
+    /// every five seconds
     #[arg(long)]
     services: bool,
 
-    /// Go on with packets as they come, until Ctrl-C
+    /// Print packets as they come, until Ctrl-C
     #[arg(short, long)]
     follow: bool,
 
-    /// `line` is for people; `json` is each packet as it is stored, on one line
+    /// How to print packets; `json` prints each as it is stored, on one line
     #[arg(short, long, value_name = "FORMAT", default_value = "line")]
     output: Format,
 }
@@ -61,7 +60,7 @@ pub(crate) struct Tail {
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 struct From {
-    /// Begin with the oldest packet that the stream holds
+    /// Begin with the oldest packet in the stream
     #[arg(long)]
     from_beginning: bool,
 
@@ -70,7 +69,7 @@ struct From {
     #[arg(long, value_name = "TIME", value_parser = |text: &str| since(text, Timestamp::now()))]
     since: Option<Timestamp>,
 
-    /// Begin with the packet of this sequence
+    /// Begin with the packet with this sequence
     #[arg(long, value_name = "N")]
     sequence: Option<u64>,
 }
@@ -87,26 +86,26 @@ impl From {
 }
 
 impl Tail {
-    pub(crate) async fn run(self, session: &Session) -> Result<Ending> {
+    pub(crate) async fn run(self, session: &Session) -> Result<Answer> {
         let rapids = session.rapids().await?;
-        // Before it is told how far they are, so that what comes meanwhile is printed.
+        // Open the tail first, so that packets that come meanwhile are printed.
         let tail = rapids.tail(self.from.start(self.follow)).await?;
         if !self.services {
             return self.print(tail, session).await;
         }
-        let mut told = BTreeMap::new();
-        tell(&rapids, &mut told, session).await?;
+        let mut printed = BTreeMap::new();
+        print_changes(&rapids, &mut printed, session).await?;
         if !self.follow {
             return self.print(tail, session).await;
         }
         tokio::select! {
-            printed = self.print(tail, session) => printed,
-            never = tell_changes(&rapids, told, session) => match never {},
+            answer = self.print(tail, session) => answer,
+            never = keep_printing_changes(&rapids, printed, session) => match never {},
         }
     }
 
-    async fn print(&self, mut tail: Packets, session: &Session) -> Result<Ending> {
-        let mut is_told = false;
+    async fn print(&self, mut tail: Packets, session: &Session) -> Result<Answer> {
+        let mut has_warned = false;
         loop {
             let next = if self.follow {
                 tail.next().await.map(Some)
@@ -114,14 +113,14 @@ impl Tail {
                 Box::pin(tail.next_stored()).await
             };
             match next {
-                Ok(None) => return Ok(Ending::Yes),
+                Ok(None) => return Ok(Answer::Yes),
                 Ok(Some(packet)) => {
-                    if self.show(&packet, session).await? && !packet.has_kind() && !is_told {
-                        is_told = true;
+                    if self.show(&packet, session).await? && !packet.has_kind() && !has_warned {
+                        has_warned = true;
                         let sequence = packet.arrival().map_or(0, |arrival| arrival.sequence);
                         session.screen.warning(format_args!(
-                            "sequence {sequence} has neither `event`, `command` nor `need` (later \
-                             ones are not told)"
+                            "sequence {sequence} has neither `event`, `command` nor `need` (no \
+                             warning for later ones)"
                         ));
                     }
                 }
@@ -131,7 +130,7 @@ impl Tail {
         }
     }
 
-    /// Prints a packet, if it is asked for.
+    /// Prints a packet if it matches the filter; returns whether it does.
     async fn show(&self, packet: &Packet, session: &Session) -> Result<bool> {
         let screen = &session.screen;
         if let Some(filter) = &self.filter {
@@ -152,33 +151,33 @@ impl Tail {
     }
 }
 
-/// Tells how far the services are of which something else was told before.
-async fn tell(
+/// Prints the status of each service whose line has changed.
+async fn print_changes(
     rapids: &Rapids,
-    told: &mut BTreeMap<String, String>,
+    printed: &mut BTreeMap<String, String>,
     session: &Session,
 ) -> Result<()> {
     let screen = &session.screen;
-    for (name, standing) in Standing::of_all(session, rapids, ANSWERS).await? {
-        let line = standing.line(&name);
-        if told.get(&name) != Some(&line) {
-            screen.note(Line::new().styled(screen.words.faint, &line));
-            told.insert(name, line);
+    for (name, status) in ServiceStatus::of_all(session, rapids, ANSWERS).await? {
+        let line = status.line(&name);
+        if printed.get(&name) != Some(&line) {
+            screen.note(Line::new().styled(screen.messages.faint, &line));
+            printed.insert(name, line);
         }
     }
     Ok(())
 }
 
-/// Tells what changes, for ever.
-async fn tell_changes(
+/// Prints changes until it is dropped.
+async fn keep_printing_changes(
     rapids: &Rapids,
-    mut told: BTreeMap<String, String>,
+    mut printed: BTreeMap<String, String>,
     session: &Session,
 ) -> Infallible {
     loop {
-        sleep(LOOK).await;
-        // The packets wait for a server that is away, too.
-        if let Err(error) = tell(rapids, &mut told, session).await {
+        sleep(POLL).await;
+        // While the server is away, packets are waited for too, so this goes on.
+        if let Err(error) = print_changes(rapids, &mut printed, session).await {
             session.screen.warning(format_args!("{error:#}"));
         }
     }

@@ -1,4 +1,4 @@
-//! A server, the program beside it, and what it answers.
+//! A test server, and running the program against it.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Output, Stdio};
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 /// Longer than anything takes on a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
-/// The program, in an environment that names no server and holds no settings of the user.
+/// The program, in an environment without a server address and without settings of the user.
 pub(crate) fn rapids(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rapids"));
     for (name, _) in std::env::vars_os() {
@@ -26,7 +26,7 @@ pub(crate) fn rapids(arguments: &[&str]) -> Command {
     command
 }
 
-/// What the program said, and its exit code.
+/// The outputs of the program, and its exit code.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) code: i32,
@@ -48,20 +48,21 @@ impl Said {
         self.out.lines().collect()
     }
 
-    /// Asserts that it ended so and said nothing but data.
+    /// Asserts that the program ended with this code and printed no messages.
     #[track_caller]
     pub(crate) fn well(self, code: i32) -> Self {
         assert_eq!((self.code, self.err.as_str()), (code, ""), "{self:?}");
         self
     }
 
-    /// Asserts that it ended so, printed no data, and said just this.
+    /// Asserts that the program ended with this code, and printed this message and no data.
     #[track_caller]
     pub(crate) fn well_with(self, code: i32, words: &str) {
         assert_eq!((self.code, self.out.as_str(), self.err.as_str()), (code, "", words));
     }
 
-    /// Asserts that it ended so, printed no data, and said all of this.
+    /// Asserts that the program ended with this code and printed no data, and that its messages
+    /// contain all these texts.
     #[track_caller]
     pub(crate) fn badly(self, code: i32, words: &[&str]) {
         assert_eq!((self.code, self.out.as_str()), (code, ""), "{self:?}");
@@ -76,7 +77,7 @@ pub(crate) fn said(command: &mut Command) -> Said {
     Said::of(&command.output().unwrap())
 }
 
-/// Runs a command to its end, with this for its standard input.
+/// Runs a command to its end, with this standard input.
 pub(crate) fn said_to(command: &mut Command, input: &str) -> Said {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -85,8 +86,8 @@ pub(crate) fn said_to(command: &mut Command, input: &str) -> Said {
     Said::of(&child.wait_with_output().unwrap())
 }
 
-/// Runs a command whose output nobody reads beyond this many lines, with this for its standard
-/// input; tells the exit code and the words.
+/// Runs a command with this standard input, and closes its output after this many lines. Returns the
+/// exit code and the messages.
 pub(crate) fn unread(command: &mut Command, lines: usize, input: &str) -> (Option<i32>, String) {
     let mut child = start(command);
     let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -99,18 +100,18 @@ pub(crate) fn unread(command: &mut Command, lines: usize, input: &str) -> (Optio
     end(child)
 }
 
-/// Starts a command, to be read and told while it runs.
+/// Starts a command whose outputs can be read, and which can be interrupted, while it runs.
 pub(crate) fn start(command: &mut Command) -> Child {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Does what Ctrl-C does.
+/// Sends SIGINT, as Ctrl-C does.
 pub(crate) fn interrupt(child: &Child) {
     let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(killed.success());
 }
 
-/// Waits for the end of a command, and tells the exit code and the words.
+/// Waits for the end of a command, and returns the exit code and the messages.
 pub(crate) fn end(mut child: Child) -> (Option<i32>, String) {
     let deadline = Instant::now() + DEADLINE;
     while Instant::now() < deadline {
@@ -125,7 +126,7 @@ pub(crate) fn end(mut child: Child) -> (Option<i32>, String) {
     panic!("it does not end");
 }
 
-/// A service at work, until it is told to stop.
+/// A running service.
 pub(crate) struct Running {
     stop: oneshot::Sender<()>,
     task: JoinHandle<rapids_client::Result<()>>,
@@ -186,8 +187,8 @@ impl Bench {
         Running { stop, task }
     }
 
-    /// Waits until the service is done with everything up to this sequence, and stops it.
-    pub(crate) async fn stop_behind(&self, name: &str, sequence: u64, running: Running) {
+    /// Waits until the service has handled everything up to this sequence, and stops it.
+    pub(crate) async fn stop_after(&self, name: &str, sequence: u64, running: Running) {
         let done = async {
             while self.rapids.position(name).await.unwrap().unwrap().acknowledged < sequence {}
         };
@@ -205,7 +206,7 @@ impl Bench {
         self.rapids.publish(packet).await.unwrap()
     }
 
-    /// Publishes a body as others do, whatever it is, and returns once it is stored.
+    /// Publishes any body, and returns once it is stored.
     pub(crate) async fn publish_raw(&self, body: &str) {
         let client = async_nats::connect(self.server.url()).await.unwrap();
         let jetstream = async_nats::jetstream::new(client);

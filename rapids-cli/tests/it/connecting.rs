@@ -1,4 +1,4 @@
-//! Reaching the server: options, variables, contexts, and what goes wrong.
+//! Connecting to the server: options, variables, contexts, and errors.
 
 use std::fs;
 
@@ -7,18 +7,18 @@ use rapids_test::NatsServer;
 
 use crate::bench::{Bench, rapids, said};
 
-/// Nothing listens there.
+/// An address where nothing listens.
 const NOWHERE: &str = "nats://127.0.0.1:1";
 
 #[test]
-fn a_server_that_is_not_there_is_told_with_the_remedy() {
+fn the_error_for_a_missing_server_names_the_remedy() {
     let words = ["error: cannot connect to `nats://127.0.0.1:1`: nothing listens there; start"];
     said(rapids(&["tail"]).env("NATS_URL", NOWHERE)).badly(3, &words);
     said(&mut rapids(&["publish", "--server", NOWHERE, "{}"])).badly(3, &words);
 }
 
 #[test]
-fn wrong_usage_is_told_with_the_right_one() {
+fn the_error_for_wrong_usage_shows_the_right_one() {
     said(&mut rapids(&[])).badly(2, &["Usage: rapids", "publish", "Exit codes:"]);
     said(&mut rapids(&["trail"])).badly(2, &["unrecognized subcommand 'trail'", "'tail'"]);
     said(&mut rapids(&["tail", "-s", "nats://a b"]))
@@ -30,7 +30,7 @@ fn wrong_usage_is_told_with_the_right_one() {
 }
 
 #[tokio::test]
-async fn an_option_goes_before_the_environment() {
+async fn an_option_overrides_the_environment() {
     let bench = Bench::start().await;
     let url = bench.server.url();
     said(rapids(&["-s", &url, "tail"]).env("NATS_URL", NOWHERE)).well(0);
@@ -60,7 +60,7 @@ async fn contexts_of_the_nats_cli_are_understood() {
 }
 
 #[tokio::test]
-async fn what_the_server_does_not_permit_is_said() {
+async fn an_action_that_the_server_does_not_permit_is_an_error() {
     let server = NatsServer::with_config(
         r#"authorization { users: [
             {user: admin, password: a}

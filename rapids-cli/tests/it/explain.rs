@@ -38,21 +38,21 @@ fn an_expression_and_a_packet_need_no_server() {
 #[test]
 fn a_packet_may_come_from_standard_input_over_several_lines() {
     let arguments = ["explain", "--where", "@.a == 1", "-o", "json"];
-    let told = said_to(&mut rapids(&arguments), "{\n  \"a\": 1\n}\n").well(0);
-    let told: Value = serde_json::from_str(&told.out).unwrap();
-    assert_eq!((&told["matches"], &told["verdict"]), (&true.into(), &"matches".into()));
-    assert_eq!(told["expression"], "@.a == 1");
+    let output = said_to(&mut rapids(&arguments), "{\n  \"a\": 1\n}\n").well(0);
+    let json: Value = serde_json::from_str(&output.out).unwrap();
+    assert_eq!((&json["matches"], &json["verdict"]), (&true.into(), &"matches".into()));
+    assert_eq!(json["expression"], "@.a == 1");
 }
 
 #[test]
-fn what_is_too_costly_to_tell_is_said_to_be() {
+fn an_expression_that_is_too_costly_is_reported_as_such() {
     let packet = format!(r#"{{"p":"{}","rapids":{{"id":"p-1"}}}}"#, "a".repeat(2_000));
     let explain = |more: &[&str]| {
         let arguments = ["explain", "--where", "@.p && match('a', @.p)", &packet];
         said(&mut rapids(&[&arguments[..], more].concat())).well(1)
     };
-    let told = explain(&[]);
-    let lines = told.lines();
+    let output = explain(&[]);
+    let lines = output.lines();
     assert_eq!(lines[0], "whether packet `p-1` matches is too costly to tell");
     assert!(lines[1].starts_with("  ✓ @.p"), "{}", lines[1]);
     assert!(lines[2].starts_with("  ? match('a', @.p)"), "{}", lines[2]);
@@ -61,9 +61,9 @@ fn what_is_too_costly_to_tell_is_said_to_be() {
         "{}",
         lines[3]
     );
-    let told: Value = serde_json::from_str(&explain(&["-o", "json"]).out).unwrap();
-    assert_eq!(told["verdict"], "too_costly");
-    assert_eq!(told["clauses"][1]["too_costly"], true);
+    let json: Value = serde_json::from_str(&explain(&["-o", "json"]).out).unwrap();
+    assert_eq!(json["verdict"], "too_costly");
+    assert_eq!(json["clauses"][1]["too_costly"], true);
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn an_explanation_that_takes_long_can_be_interrupted() {
 }
 
 #[test]
-fn what_cannot_be_explained_is_told() {
+fn what_cannot_be_explained_is_an_error() {
     let explain = |arguments: &[&str]| said(&mut rapids(&[&["explain"], arguments].concat()));
     explain(&["{}"]).badly(2, &["--river <SERVICE/RIVER>|--where <EXPRESSION>"]);
     explain(&["--where", "@.a >> 1", "{}"]).badly(2, &["is wrong at column 6"]);
@@ -109,12 +109,12 @@ async fn a_river_of_a_running_service_is_explained_by_its_own_rules() {
     explain(&[r#"{"event":"order_placed","order_id":7,"total":5}"#]).well(0);
     explain(&[r#"{"event":"order_refused"}"#]).well(1);
     explain(&["--sequence", "2"])
-        .badly(5, &["there is no packet of sequence 2, or it has expired"]);
+        .badly(5, &["there is no packet with sequence 2, or it has expired"]);
 
     let river = |name: &str| bench.said(&["explain", "--river", name, "{}"]);
-    river("payment/refund")
-        .badly(5, &["service `payment` has no river `refund`, but these: charge"]);
-    river("shipping/join").badly(5, &["service `shipping` is not up; these are: payment"]);
+    river("payment/refund").badly(5, &["service `payment` has no river `refund`; it has charge"]);
+    river("shipping/join")
+        .badly(5, &["service `shipping` does not run; running services: payment"]);
 }
 
 #[tokio::test]
@@ -123,10 +123,10 @@ async fn instances_that_differ_are_explained_one_by_one() {
     let _old = bench.run("payment", "1.0.0", charge()).await;
     let _new = bench.run("payment", "2.0.0", charge().when("!@.coupon")).await;
     let packet = r#"{"event":"order_placed","order_id":7,"total":5,"coupon":"x"}"#;
-    let told = bench.said(&["explain", "--river", "payment/charge", packet]);
-    assert_eq!(told.code, 1, "{told:?}");
-    assert!(told.err.contains("instances of the service differ"), "{told:?}");
+    let output = bench.said(&["explain", "--river", "payment/charge", packet]);
+    assert_eq!(output.code, 1, "{output:?}");
+    assert!(output.err.contains("instances of the service differ"), "{output:?}");
     let verdicts: Vec<_> =
-        told.lines().into_iter().filter(|line| line.starts_with("river")).collect();
-    assert_eq!(verdicts.len(), 2, "{told:?}");
+        output.lines().into_iter().filter(|line| line.starts_with("river")).collect();
+    assert_eq!(verdicts.len(), 2, "{output:?}");
 }

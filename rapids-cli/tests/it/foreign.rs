@@ -1,4 +1,4 @@
-//! What others wrote, on the terminal of whoever looks at it.
+//! Texts of other programs do no harm to the terminal on which they are printed.
 
 use async_nats::service::ServiceExt;
 use serde_json::Value;
@@ -6,12 +6,12 @@ use serde_json::Value;
 use crate::bench::{Bench, Said, said};
 use crate::letters::Letters;
 
-/// Moves the cursor, begins another line, and shows what stands behind it in another order.
+/// A text that moves the cursor, begins another line, and reverses the order of what follows.
 const EVIL: &str = "a\u{1b}[2Jb\n! forged: line\u{9b}31m\u{202e}c\u{200b}\u{7f}\td";
-/// The same as it is to be shown.
+/// The same text as it is to be printed.
 const SHOWN: &str = r"a\u{1b}[2Jb\n! forged: line\u{9b}31m\u{202e}c\u{200b}\u{7f}\td";
 
-/// Asserts that nothing was printed that a terminal obeys or hides, and no line that was forged.
+/// Asserts that the output has no control characters and no forged line.
 #[track_caller]
 fn harmless(said: &Said) {
     for text in [&said.out, &said.err] {
@@ -27,7 +27,7 @@ fn harmless(said: &Said) {
 async fn what_other_services_announce_is_printable_and_exact_as_json() {
     let bench = Bench::start().await;
     let client = async_nats::connect(bench.server.url()).await.unwrap();
-    // The rivers of its own, in rules that this program reads, and a fact.
+    // Its own rivers, as rules that this program reads, and a fact.
     let rules = serde_json::json!([{ "name": EVIL, "conditions": [], "requirements": [], "ignore_invalid": false }]);
     let metadata = [
         ("rapids.stream".to_owned(), "RAPIDS".to_owned()),
@@ -69,7 +69,7 @@ async fn packets_are_printable_and_exact_as_json() {
 #[tokio::test]
 async fn dead_letters_are_printable_and_exact_as_json() {
     let letters = Letters::start().await;
-    // Headers hold no line feeds.
+    // Headers cannot contain line feeds.
     let evil = EVIL.replace('\n', " ");
     let headers = [
         ("Rapids-Reason", SHOWN),
@@ -90,11 +90,11 @@ async fn dead_letters_are_printable_and_exact_as_json() {
     harmless(&look(&["list", "--group"]).well(0));
     let shown = look(&["show", "payment.charge.17"]).well(0);
     harmless(&shown);
-    // Lines of a reason are lines, behind what tells whose they are.
+    // Each line of a reason is a line, indented below its name.
     assert!(shown.out.contains("\n              ! forged: line"), "{shown:?}");
     harmless(&command(&["discard", "payment.charge.17", "--reason", EVIL]).well(0));
     harmless(&look(&["show", "payment.charge.17"]).well(0));
-    // Who was first is told to who comes second.
+    // The error for the second action names the author of the first.
     let refused = look(&["replay", "payment.charge.17"]);
     harmless(&refused);
     assert!(refused.err.contains(SHOWN), "{refused:?}");

@@ -89,7 +89,7 @@ impl Letters {
         self.jetstream.get_stream("REPLAYS").await.unwrap().cached_info().state.messages
     }
 
-    /// Makes it look as if whoever acted on a letter had died before writing down that it is done.
+    /// Makes it look as if the author of an action had ended before recording that it is done.
     pub(crate) async fn interrupt(&self, id: &str) {
         let store = self.jetstream.get_key_value("RAPIDS_LETTERS").await.unwrap();
         let value = store.get(id).await.unwrap().unwrap();

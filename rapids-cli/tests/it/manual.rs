@@ -34,7 +34,7 @@ fn the_manual_has_a_page_for_each_command() {
 }
 
 #[test]
-fn a_page_that_cannot_be_written_is_told() {
+fn a_page_that_cannot_be_written_is_an_error() {
     said(&mut rapids(&["man", "/dev/null/pages"]))
         .badly(1, &["cannot write manual pages into `/dev/null/pages`"]);
 }

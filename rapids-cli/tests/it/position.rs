@@ -37,10 +37,10 @@ async fn bench() -> Bench {
     bench
 }
 
-/// Runs a service until it is done with the third packet.
+/// Runs a service until it has handled the third packet.
 async fn run_to_the_end(bench: &Bench, river: River) {
     let running = bench.run_exclusive("payment", river).await;
-    bench.stop_behind("payment", 3, running).await;
+    bench.stop_after("payment", 3, running).await;
 }
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn a_position_is_shown_and_set_back_and_the_past_is_read_again() {
     run_to_the_end(&bench, count(&seen)).await;
     assert_eq!(
         bench.said(&["position", "payment"]).well(0).out,
-        "payment: exclusive, done up to 3, read up to 3, 0 in hand, 0 behind; no instance is \
+        "payment: exclusive, done up to 3, read up to 3, 0 unacknowledged, 0 behind; no instance is \
          active; 0 stand by\n"
     );
     assert_eq!(
@@ -78,21 +78,21 @@ async fn a_position_is_shown_and_set_back_and_the_past_is_read_again() {
 }
 
 #[tokio::test]
-async fn what_a_service_remembers_is_forgotten_where_that_is_asked_for() {
+async fn memories_are_deleted_on_request() {
     let bench = bench().await;
     run_to_the_end(&bench, remember()).await;
     assert_eq!(
         bench.said(&["position", "payment", "--to-beginning", "--forget"]).well(0).lines(),
         [
             "payment goes on with sequence 1: 3 packets to read, 3 of them again",
-            "  forgotten: 1 memory, and what was noted of packets",
+            "  forgotten: 1 memory, and the notes about packets",
         ]
     );
 }
 
 // The service works on while the program runs, which blocks one thread.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_active_service_is_moved_by_force_alone() {
+async fn an_active_service_is_only_moved_by_force() {
     let bench = bench().await;
     let seen = Arc::default();
     let running = bench.run_exclusive("payment", count(&seen)).await;
@@ -122,11 +122,11 @@ async fn an_active_service_is_moved_by_force_alone() {
         }
     };
     timeout(DEADLINE, again).await.unwrap();
-    bench.stop_behind("payment", 3, running).await;
+    bench.stop_after("payment", 3, running).await;
 }
 
 #[tokio::test]
-async fn a_position_that_was_deleted_or_garbled_is_told_and_mended() {
+async fn a_position_that_was_deleted_or_damaged_is_reported_and_mended() {
     let bench = bench().await;
     let seen = Arc::default();
     run_to_the_end(&bench, count(&seen)).await;
@@ -162,12 +162,12 @@ async fn a_position_in_shared_delivery_is_set_back() {
     );
     assert_eq!(
         bench.said(&["position", "payment"]).well(0).out,
-        "payment: shared, done up to 1, read up to 1, 0 in hand, 2 behind; down\n"
+        "payment: shared, done up to 1, read up to 1, 0 unacknowledged, 2 behind; down\n"
     );
 }
 
 #[tokio::test]
-async fn services_that_cannot_be_moved_are_told() {
+async fn moving_an_unknown_service_is_an_error() {
     let bench = bench().await;
     bench
         .said(&["position", "payment"])
@@ -175,7 +175,7 @@ async fn services_that_cannot_be_moved_are_told() {
     bench.run("payment", "1.0.0", count(&Arc::default())).await.stop().await;
     assert_eq!(
         bench.said(&["position", "payment"]).well(0).out,
-        "payment: shared, done up to 3, read up to 3, 0 in hand, 0 behind; down\n"
+        "payment: shared, done up to 3, read up to 3, 0 unacknowledged, 0 behind; down\n"
     );
     bench.said(&["position", "shipping", "--to-end"]).badly(5, &["there are payment"]);
     for wrong in [

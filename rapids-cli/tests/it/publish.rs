@@ -34,13 +34,13 @@ async fn a_packet_of_no_kind_is_stored_with_a_warning() {
     assert_eq!(
         published.err,
         "warning: line 2 has neither `event`, `command` nor `need`\n\
-         warning: 2 more packets have none of them either\n"
+         warning: 2 more packets have none of these\n"
     );
     let shown = bench.said(&["tail"]);
     assert_eq!((shown.code, shown.lines().len()), (0, 5), "{shown:?}");
     assert_eq!(
         shown.err,
-        "warning: sequence 1 has neither `event`, `command` nor `need` (later ones are not told)\n"
+        "warning: sequence 1 has neither `event`, `command` nor `need` (no warning for later ones)\n"
     );
 }
 
@@ -51,7 +51,7 @@ async fn what_is_no_packet_or_nests_too_deep_is_refused_before_it_is_stored() {
     let said = "the packet given: body is not a packet: nested 201 levels deep, the limit is 127";
     bench.said(&["publish", &deep]).badly(2, &[said]);
     bench.said(&["explain", "--where", "@.a", &deep]).badly(2, &["nested 201 levels deep"]);
-    // The mark is no part of what is stored.
+    // The byte order mark is not stored.
     bench.said(&["publish", "\u{feff}{\"event\":\"x\"}"]).well(0);
     let stored = bench.said(&["tail", "-o", "json"]).well(0).out;
     assert!(stored.starts_with(r#"{"event":"x","#), "{stored}");
@@ -71,7 +71,7 @@ async fn a_packet_with_an_id_is_stored_once() {
 }
 
 #[tokio::test]
-async fn a_server_without_room_is_told_at_once() {
+async fn a_full_stream_is_an_error_at_once() {
     let server = NatsServer::with_config("jetstream {max_file_store: 4MB}").unwrap();
     let small = Config::new(server.url()).max_bytes(1_000_000);
     let bench = Bench { rapids: Rapids::connect(&small).await.unwrap(), server };
@@ -84,7 +84,7 @@ async fn a_server_without_room_is_told_at_once() {
     let body = format!(r#"{{"event":"x","pad":"{}"}}"#, "x".repeat(50_000));
     let begun = Instant::now();
     bench.said(&["publish", &body]).badly(1, &["the server is full", "max_file_store"]);
-    // While nobody answers it is sent again for 30 seconds.
+    // Without an answer it would be sent again for 30 seconds.
     assert!(begun.elapsed() < Duration::from_secs(25), "{:?}", begun.elapsed());
 }
 
@@ -102,13 +102,13 @@ async fn a_count_stores_as_many_packets_with_ids_of_their_own() {
 }
 
 #[tokio::test]
-async fn lines_are_stored_in_their_order_and_blank_ones_passed_over() {
+async fn lines_are_stored_in_order_and_blank_ones_skipped() {
     let bench = Bench::start().await;
     let input: String = (0..3000).map(|n| format!("{{\"event\":\"x\",\"n\":{n}}}\n\n")).collect();
     let published = said_to(&mut bench.command(&["publish"]), &input);
     assert_eq!(published.code, 0, "{published:?}");
     assert_eq!(published.lines().len(), 3000);
-    assert_eq!(published.err, "blank lines passed over: 3000\n");
+    assert_eq!(published.err, "blank lines skipped: 3000\n");
     let stored = bench.said(&["tail", "-o", "json"]).well(0);
     for (n, line) in stored.lines().iter().enumerate() {
         assert!(line.starts_with(&format!(r#"{{"event":"x","n":{n},"rapids""#)), "{n}: {line}");
@@ -116,13 +116,13 @@ async fn lines_are_stored_in_their_order_and_blank_ones_passed_over() {
 }
 
 #[tokio::test]
-async fn a_closed_output_cuts_no_publishing_short() {
+async fn a_closed_output_does_not_stop_publishing() {
     let bench = Bench::start().await;
     let input: String = (0..3000).map(|n| format!("{{\"event\":\"x\",\"n\":{n}}}\n")).collect();
     let published = unread(&mut bench.command(&["publish", "-"]), 1, &input);
     assert_eq!(published, (Some(0), String::new()));
     assert_eq!(bench.said(&["tail"]).well(0).lines().len(), 3000);
-    // The exit code tells what happened all the same.
+    // The exit code still shows what happened.
     let (code, words) =
         unread(&mut bench.command(&["publish", "-"]), 0, "{\"event\":\"x\"}\nnonsense\n");
     assert_eq!(code, Some(2), "{words}");
@@ -131,7 +131,7 @@ async fn a_closed_output_cuts_no_publishing_short() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn an_output_that_cannot_be_written_is_told_once_all_is_stored() {
+async fn an_output_that_cannot_be_written_is_an_error_once_all_is_stored() {
     let bench = Bench::start().await;
     let mut command = bench.command(&["publish", "--count", "2000", r#"{"event":"x"}"#]);
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();

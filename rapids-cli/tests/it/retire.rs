@@ -19,14 +19,14 @@ fn remember() -> River {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_is_retired_once_it_is_stopped_and_is_new_then() {
     let bench = Bench::start().await;
-    bench.said(&["retire", "payment"]).badly(5, &["nothing is known of a service `payment`"]);
+    bench.said(&["retire", "payment"]).badly(5, &["there is nothing of a service `payment`"]);
     let running = bench.run("payment", "1.0.0", remember()).await;
     bench.publish(r#"{"event":"x"}"#).await;
     bench.said(&["retire", "payment"]).badly(
         1,
         &["service `payment` is not retired: an instance of it runs; stop all instances first"],
     );
-    bench.stop_behind("payment", 1, running).await;
+    bench.stop_after("payment", 1, running).await;
     assert_eq!(
         bench.said(&["retire", "payment"]).well(0).lines(),
         [
@@ -39,10 +39,10 @@ async fn a_service_is_retired_once_it_is_stopped_and_is_new_then() {
     bench.said(&["position", "payment"]).badly(5, &["no service has one"]);
 
     let running = bench.run_exclusive("payment", remember()).await;
-    bench.stop_behind("payment", 1, running).await;
-    let told = bench.said(&["retire", "payment", "--forget", "-o", "json"]).well(0).out;
+    bench.stop_after("payment", 1, running).await;
+    let output = bench.said(&["retire", "payment", "--forget", "-o", "json"]).well(0).out;
     assert_eq!(
-        serde_json::from_str::<Value>(&told).unwrap(),
+        serde_json::from_str::<Value>(&output).unwrap(),
         json!({
             "service": "payment",
             "removed": [
@@ -54,5 +54,5 @@ async fn a_service_is_retired_once_it_is_stopped_and_is_new_then() {
             "kept": [],
         })
     );
-    bench.said(&["retire", "payment"]).badly(5, &["nothing is known of a service `payment`"]);
+    bench.said(&["retire", "payment"]).badly(5, &["there is nothing of a service `payment`"]);
 }

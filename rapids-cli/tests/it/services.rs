@@ -54,8 +54,8 @@ async fn services_are_listed_with_their_positions_whether_up_or_down() {
     assert_eq!(rivers[0]["conditions"][0], "@.event == 'order_placed'");
 }
 
-/// What `services` says of the only one, once that has this line.
-async fn turn(bench: &Bench, line: &str) -> Vec<String> {
+/// Waits until `services` prints this line, and returns all lines.
+async fn wait_for_line(bench: &Bench, line: &str) -> Vec<String> {
     let shown = async {
         loop {
             let listed = bench.said(&["services"]).well(0);
@@ -88,7 +88,7 @@ async fn an_exclusive_service_shows_who_is_active_and_how_many_stand_by() {
         }
     };
     let active = timeout(DEADLINE, active).await.unwrap();
-    let lines = turn(&bench, &format!("  active {active}, live; 1 stands by")).await;
+    let lines = wait_for_line(&bench, &format!("  active {active}, live; 1 stands by")).await;
     assert_eq!(lines[1], "payment  1.0.0     2  exclusive      1     1    0        0  charge");
     assert_eq!(lines.len(), 3, "no facts: {lines:?}");
     let object = bench.said(&["services", "-o", "json"]).well(0);
@@ -98,32 +98,32 @@ async fn an_exclusive_service_shows_who_is_active_and_how_many_stand_by() {
     assert_eq!(object["standing_by"], 1);
     assert_eq!(object["position"]["catching_up"], false);
 
-    let told = bench.said(&["tail", "--services"]);
-    assert_eq!((told.code, told.lines().len()), (0, 1), "{told:?}");
+    let output = bench.said(&["tail", "--services"]);
+    assert_eq!((output.code, output.lines().len()), (0, 1), "{output:?}");
     let line = format!(
-        "payment: exclusive, done up to 1, read up to 1, 0 in hand, 0 behind; active {active}, \
+        "payment: exclusive, done up to 1, read up to 1, 0 unacknowledged, 0 behind; active {active}, \
          live; 1 stands by\n"
     );
-    assert_eq!(told.err, line);
+    assert_eq!(output.err, line);
     let shown = bench.said(&["position", "payment"]).well(0);
     assert_eq!(shown.out, line);
     first.stop().await;
     second.stop().await;
-    turn(&bench, "  no instance is active; 0 stand by").await;
+    wait_for_line(&bench, "  no instance is active; 0 stand by").await;
 }
 
 #[tokio::test]
-async fn no_service_at_all_is_an_answer_too() {
+async fn no_service_at_all_is_no_error() {
     let bench = Bench::start().await;
     let listed = bench.said(&["services"]);
     assert_eq!((listed.code, listed.out.as_str()), (0, ""));
-    assert_eq!(listed.err, "no service is up, and none has a position\n");
+    assert_eq!(listed.err, "no service is running, and none has a position\n");
 }
 
-/// As announced by an instance that has something to tell, and whose rules are of a later version.
+/// What an instance with a fact and with rules of a later version announces.
 // It answers from here while the program runs, which blocks one thread.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_instance_tells_of_the_moment_stands_below_its_service() {
+async fn facts_of_an_instance_are_printed_below_its_service() {
     use async_nats::service::ServiceExt;
     let bench = Bench::start().await;
     let client = async_nats::connect(bench.server.url()).await.unwrap();
@@ -148,7 +148,7 @@ async fn what_an_instance_tells_of_the_moment_stands_below_its_service() {
     announced.stop().await.unwrap();
 }
 
-/// A server whose users may not: `mute` answer whoever asks, `deaf` ask the services.
+/// A server with two users: `mute` may not answer requests, `deaf` may not ask services.
 async fn guarded() -> Bench {
     let server = NatsServer::with_config(
         r#"authorization { users: [

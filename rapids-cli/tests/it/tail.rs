@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use crate::bench::{Bench, end, interrupt, rapids, said, start};
 
 #[tokio::test]
-async fn packets_are_printed_up_to_the_last_and_no_packet_is_told() {
+async fn packets_are_printed_up_to_the_last_and_other_bodies_are_warned_of() {
     let bench = Bench::start().await;
     bench.publish(r#"{"event":"first","order_id":"o-1"}"#).await;
     bench.publish_raw("nonsense").await;
@@ -20,7 +20,7 @@ async fn packets_are_printed_up_to_the_last_and_no_packet_is_told() {
 }
 
 #[tokio::test]
-async fn an_expression_chooses_among_them() {
+async fn an_expression_filters_packets() {
     let bench = Bench::start().await;
     for total in ["1", "9007199254740991", "9007199254740993"] {
         bench.publish(&format!(r#"{{"event":"placed","total":{total}}}"#)).await;
@@ -35,7 +35,7 @@ async fn an_expression_chooses_among_them() {
 }
 
 #[tokio::test]
-async fn it_begins_where_it_is_told() {
+async fn it_begins_where_the_options_say() {
     let bench = Bench::start().await;
     for n in 1..=3 {
         bench.publish(&format!(r#"{{"event":"x","n":{n}}}"#)).await;
@@ -78,7 +78,7 @@ async fn following_goes_on_until_it_is_interrupted() {
 }
 
 #[tokio::test]
-async fn a_reader_that_has_enough_ends_it_quietly() {
+async fn a_closed_output_ends_it_without_an_error() {
     let bench = Bench::start().await;
     let body = format!(r#"{{"event":"x","pad":"{}"}}"#, "x".repeat(10_000));
     bench.said(&["publish", "--count", "200", &body]).well(0);
@@ -101,7 +101,7 @@ fn a_server_without_the_stream_is_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn colours_come_only_where_they_are_asked_for() {
+async fn colours_are_used_only_on_request() {
     let bench = Bench::start().await;
     bench.publish(r#"{"event":"x"}"#).await;
     assert!(!bench.said(&["tail"]).well(0).out.contains('\u{1b}'));

@@ -36,23 +36,23 @@ const WORDS: [&str; 8] =
 
 /// Where the name of the event stands.
 #[derive(Clone, Copy)]
-pub(crate) enum Place {
+pub(crate) enum EventPosition {
     First,
     Last,
 }
 
 /// Packets of about this size, in bytes.
-pub(crate) fn packets(size: usize, place: Place) -> Vec<Vec<u8>> {
+pub(crate) fn packets(size: usize, position: EventPosition) -> Vec<Vec<u8>> {
     let mut random = Rng::with_seed(7);
-    // Too many to be learnt by heart, few enough to stay in the cache.
+    // Too many for the branch predictor to learn, few enough to stay in the cache.
     let count = (400_000 / size).clamp(100, 1_000) / EVENTS * EVENTS;
-    (0..count).map(|at| packet(NAMES[at % EVENTS], size, place, &mut random).into()).collect()
+    (0..count).map(|at| packet(NAMES[at % EVENTS], size, position, &mut random).into()).collect()
 }
 
-fn packet(event: &str, size: usize, place: Place, random: &mut Rng) -> String {
+fn packet(event: &str, size: usize, position: EventPosition, random: &mut Rng) -> String {
     let mut text = String::with_capacity(size + 128);
     text.push('{');
-    if let Place::First = place {
+    if let EventPosition::First = position {
         write(&mut text, format_args!("\"event\":\"{event}\","));
     }
     write(
@@ -103,7 +103,7 @@ fn packet(event: &str, size: usize, place: Place, random: &mut Rng) -> String {
             random.u32(0..4),
         ),
     );
-    if let Place::Last = place {
+    if let EventPosition::Last = position {
         write(&mut text, format_args!(",\"event\":\"{event}\""));
     }
     text.push('}');

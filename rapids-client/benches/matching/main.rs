@@ -17,7 +17,7 @@ use quamina::Quamina;
 use rapids_client::{Matcher, River};
 use serde_json::Value;
 
-use corpus::{Condition, Place, WANTED, mixed, of_event, packets};
+use corpus::{Condition, EventPosition, WANTED, mixed, of_event, packets};
 
 const SIZES: [(&str, usize); 3] = [("300 B", 300), ("600 B", 600), ("8 KB", 8_000)];
 
@@ -29,8 +29,8 @@ fn main() {
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_millis(800))
         .configure_from_args();
-    by_event(&mut criterion, "reject, event first", Place::First);
-    by_event(&mut criterion, "reject, event last", Place::Last);
+    by_event(&mut criterion, "reject, event first", EventPosition::First);
+    by_event(&mut criterion, "reject, event last", EventPosition::Last);
     three_paths(&mut criterion);
     let kinds = ["event and range", "another key", "presence", "range"];
     rivers(&mut criterion, "rivers of mixed kinds, 300 B", &kinds, mixed);
@@ -40,11 +40,11 @@ fn main() {
 }
 
 /// One river that wants one event of twenty.
-fn by_event(criterion: &mut Criterion, name: &str, place: Place) {
+fn by_event(criterion: &mut Criterion, name: &str, position: EventPosition) {
     let mut group = criterion.benchmark_group(name);
     let expression = format!("@.event == '{WANTED}'");
     for (size, bytes) in SIZES {
-        let packets = packets(bytes, place);
+        let packets = packets(bytes, position);
         matcher(&mut group, size, from_ref(&expression), &packets);
         let pattern = format!(r#"{{"event":["{WANTED}"]}}"#);
         quamina(&mut group, size, from_ref(&pattern), &packets);
@@ -66,7 +66,7 @@ fn three_paths(criterion: &mut Criterion) {
         r#"{{"event":["{WANTED}"],"payment":{{"amount":[{{"numeric":[">",50,"<",5000]}}]}},"customer":{{"vip":[{{"exists":true}}]}}}}"#
     );
     for (size, bytes) in SIZES {
-        let packets = packets(bytes, Place::Last);
+        let packets = packets(bytes, EventPosition::Last);
         matcher(&mut group, size, from_ref(&expression), &packets);
         quamina(&mut group, size, from_ref(&pattern), &packets);
         jsonpath(&mut group, size, &expression, &packets);
@@ -82,7 +82,7 @@ fn rivers(
     condition: fn(usize) -> Condition,
 ) {
     let mut group = criterion.benchmark_group(name);
-    let packets = packets(300, Place::First);
+    let packets = packets(300, EventPosition::First);
     for (number, kind) in kinds.iter().enumerate() {
         let (expression, pattern) = condition(number);
         matcher(&mut group, &format!("1, {kind}"), &[expression], &packets);

@@ -1,4 +1,4 @@
-//! Who is on the rapids: the services that answer the NATS service API.
+//! Which instances are up: those that answer the NATS service API.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::river::{River, Rules};
 /// One running instance of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Announced {
+pub struct ServiceInfo {
     /// The service's name.
     pub name: String,
     /// The instance's id.
@@ -33,7 +33,7 @@ pub struct Announced {
     pub facts: BTreeMap<String, String>,
 }
 
-impl Announced {
+impl ServiceInfo {
     /// The river of this name, without its reaction: to judge packets as the service does, and to
     /// explain why.
     ///
@@ -57,7 +57,7 @@ impl Announced {
         Some(River::from_rules(rules.clone()))
     }
 
-    /// Reads what an instance says of itself; `None` if it is not on the rapids.
+    /// Reads an answer; `None` if it comes from a program that is not on the rapids.
     fn read(info: Info) -> Option<Self> {
         let Info { name, id, version, mut metadata, .. } = info;
         metadata.remove(ON_RAPIDS)?;
@@ -75,8 +75,8 @@ impl Announced {
     }
 }
 
-/// Asks who is there, and listens this long for answers.
-pub(crate) async fn ask(connection: &Connection, wait: Duration) -> Result<Vec<Announced>> {
+/// Asks all instances, and waits this long for answers.
+pub(crate) async fn ask(connection: &Connection, wait: Duration) -> Result<Vec<ServiceInfo>> {
     ask_on(connection, "$SRV.INFO", wait).await
 }
 
@@ -85,11 +85,15 @@ pub(crate) async fn instances_of(
     connection: &Connection,
     service: &str,
     wait: Duration,
-) -> Result<Vec<Announced>> {
+) -> Result<Vec<ServiceInfo>> {
     ask_on(connection, &format!("$SRV.INFO.{service}"), wait).await
 }
 
-async fn ask_on(connection: &Connection, subject: &str, wait: Duration) -> Result<Vec<Announced>> {
+async fn ask_on(
+    connection: &Connection,
+    subject: &str,
+    wait: Duration,
+) -> Result<Vec<ServiceInfo>> {
     let deadline = Instant::now() + wait;
     let client = &connection.client;
     let inbox = client.new_inbox();
@@ -100,11 +104,11 @@ async fn ask_on(connection: &Connection, subject: &str, wait: Duration) -> Resul
     connection.attempt(action, subject, asking).await?;
     let mut announced = Vec::new();
     while let Ok(Some(answer)) = timeout_at(deadline, answers.next()).await {
-        // Other programs answer here too, and nobody at all is an answer of its own.
+        // Other programs answer here too, and so does the server if nobody is there.
         let info = serde_json::from_slice(&answer.payload).ok();
-        announced.extend(info.and_then(Announced::read));
+        announced.extend(info.and_then(ServiceInfo::read));
     }
-    // A refusal comes after the question was handed over, and instead of answers.
+    // A refusal comes on the connection, instead of answers.
     if let Some(refusal) = connection.refusal(subject, since) {
         return Err(refusal);
     }

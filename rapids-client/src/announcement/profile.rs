@@ -1,6 +1,6 @@
-//! What a service says of itself, in the words of the NATS service API (ADR-32).
+//! What a service announces about itself, in the format of the NATS service API (ADR-32).
 //!
-//! Pure: hearing the questions is left to [`announcement`](super).
+//! Pure: receiving requests is left to [`announcement`](super).
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::names::{ON_RAPIDS, RULES, STATE, STREAM};
 use crate::river::Rules;
 use crate::service::Service;
 
-/// What may be asked.
+/// The kinds of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verb {
     Ping,
@@ -56,7 +56,7 @@ pub(super) struct Profile {
     metadata: BTreeMap<String, String>,
 }
 
-/// The answer to any of the questions; each has the fields of its own.
+/// The answer to a request of any kind; each kind has some of the optional fields.
 #[derive(Serialize)]
 struct Answer<'a> {
     #[serde(rename = "type")]
@@ -69,7 +69,7 @@ struct Answer<'a> {
     description: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     started: Option<String>,
-    /// A service takes packets, and no requests.
+    /// Always empty: a service takes packets, and no requests.
     #[serde(skip_serializing_if = "Option::is_none")]
     endpoints: Option<[(); 0]>,
 }
@@ -85,7 +85,7 @@ impl Profile {
         }
     }
 
-    /// Where questions to all, to this service and to this instance are put.
+    /// The subjects of requests to all services, to this one and to this instance.
     pub(super) fn subjects(&self) -> impl Iterator<Item = String> {
         let Self { name, id, .. } = self;
         Verb::ALL.into_iter().flat_map(move |verb| {

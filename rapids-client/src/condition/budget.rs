@@ -1,14 +1,14 @@
 //! How much work evaluating expressions on one packet may be.
 //!
-//! Counted in steps rather than in time, so that the same packet ends the same way on every
-//! machine. A step is about a nanosecond: looking at one byte. Who does the work says how much it
-//! is, and stops when there are no steps left.
+//! Work is counted in steps rather than in time, so that a packet has the same outcome on every
+//! machine. A step is about a nanosecond: looking at one byte. Whoever does the work spends steps,
+//! and stops when there are none left.
 
 use std::cell::Cell;
 
 /// The steps for one packet, whatever its size and however many rivers look at it.
 ///
-/// From a measurement: a packet of 1 MB that uses them up takes 0.15 to 0.5 s in a release build.
+/// Measured: a packet of 1 MB that uses them up takes 0.15 to 0.5 s in a release build.
 pub(crate) const STEPS: u64 = 300_000_000;
 
 /// What going to a value costs, beside the bytes that are looked at.
@@ -25,8 +25,8 @@ pub(crate) enum TooCostly {
     Pattern,
 }
 
-/// The steps that are left: half of them are for whoever needs them, the others are dealt out
-/// evenly, so that one costly river leaves enough for those beside it.
+/// The steps that are left. Half of them are for whoever needs them, and each river has an equal
+/// share of the others, so that one costly river leaves enough for those beside it.
 #[derive(Debug)]
 pub(super) struct Budget {
     common: Cell<u64>,
@@ -35,14 +35,14 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// The steps of one packet that so many will judge.
+    /// The steps for one packet that so many rivers will judge.
     pub(super) fn new(steps: u64, judges: usize) -> Self {
         let judges = u64::try_from(judges).unwrap_or(u64::MAX).max(1);
         let share = steps / 2 / judges;
         Self { common: Cell::new(steps / 2), own: Cell::new(share), share }
     }
 
-    /// The next one begins to judge.
+    /// The next river begins to judge.
     pub(super) fn next(&self) {
         self.own.set(self.share);
     }

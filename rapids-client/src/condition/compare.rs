@@ -1,53 +1,15 @@
-//! Comparison of values as in RFC 9535, section 2.3.5.2.2, with exact numbers.
+//! Compares values as in RFC 9535, section 2.3.5.2.2, with exact numbers.
 //!
 //! Where the values come from is left to [`evaluate`](super::evaluate).
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use super::budget::{NODE, TooCostly};
 use super::evaluation::{Evaluation, Key};
-use super::number;
-use super::tree::{Literal, Operator};
-use crate::json::{Kind, Node, Text};
-
-/// One side of a comparison.
-#[derive(Debug, Clone)]
-pub(super) enum Operand<'a> {
-    /// A query found nothing, or a function yields nothing.
-    Nothing,
-    Null,
-    Bool(bool),
-    Number(Cow<'a, str>),
-    String(Text<'a>),
-    Array(Node<'a>),
-    Object(Node<'a>),
-}
-
-impl<'a> From<Node<'a>> for Operand<'a> {
-    fn from(node: Node<'a>) -> Self {
-        match node.kind() {
-            Kind::Null => Operand::Null,
-            Kind::Bool(value) => Operand::Bool(value),
-            Kind::Number(literal) => Operand::Number(Cow::Borrowed(literal)),
-            Kind::String(text) => Operand::String(text),
-            Kind::Array => Operand::Array(node),
-            Kind::Object => Operand::Object(node),
-        }
-    }
-}
-
-impl<'a> From<&'a Literal> for Operand<'a> {
-    fn from(literal: &'a Literal) -> Self {
-        match literal {
-            Literal::Null => Operand::Null,
-            Literal::Bool(value) => Operand::Bool(*value),
-            Literal::Number(digits) => Operand::Number(Cow::Borrowed(digits)),
-            Literal::String(text) => Operand::String(Text::from(&**text)),
-        }
-    }
-}
+use super::operand::Operand;
+use super::tree::Operator;
+use crate::json::{Node, compare_numbers};
 
 /// Compares two operands.
 pub(super) fn compare<'a>(
@@ -82,7 +44,7 @@ fn cost(left: &Operand<'_>, right: &Operand<'_>) -> usize {
 
 fn less(left: &Operand<'_>, right: &Operand<'_>) -> bool {
     match (left, right) {
-        (Operand::Number(a), Operand::Number(b)) => number::compare(a, b) == Ordering::Less,
+        (Operand::Number(a), Operand::Number(b)) => compare_numbers(a, b) == Ordering::Less,
         (Operand::String(a), Operand::String(b)) => a < b,
         _ => false,
     }
@@ -97,7 +59,7 @@ fn equal<'a>(
     Ok(match (left, right) {
         (Operand::Nothing, Operand::Nothing) | (Operand::Null, Operand::Null) => true,
         (Operand::Bool(a), Operand::Bool(b)) => a == b,
-        (Operand::Number(a), Operand::Number(b)) => number::compare(a, b) == Ordering::Equal,
+        (Operand::Number(a), Operand::Number(b)) => compare_numbers(a, b) == Ordering::Equal,
         (Operand::String(a), Operand::String(b)) => a == b,
         (Operand::Array(a), Operand::Array(b)) => equal_arrays(evaluation, *a, *b)?,
         (Operand::Object(a), Operand::Object(b)) => equal_objects(evaluation, *a, *b)?,
@@ -134,7 +96,7 @@ fn equal_objects<'a>(
     let mut others = HashMap::with_capacity(right.children.len());
     for (key, node) in &right.children {
         let Key::Name(name) = key else { continue };
-        // Hashed twice, and compared.
+        // The name is hashed twice and compared once.
         evaluation.spend(NODE + name.bytes().len().saturating_mul(3))?;
         others.insert(name, *node);
     }

@@ -1,8 +1,8 @@
-//! From the parser's syntax tree to the compiled form.
+//! Compiles the parser's syntax tree.
 //!
 //! Checks that calls of functions are well typed (RFC 9535, section 2.4.3), which the parser does
-//! in part, compiles constant patterns, and puts numbers back as the user wrote them. Errors are
-//! reasons; their place is found by [`parse`](super::parse).
+//! only in part, compiles constant patterns, and puts numbers back as the user wrote them. An error
+//! is only the reason; [`parse`](super::parse) finds its place.
 
 use jsonpath_rust::parser::model as syntax;
 use syntax::{
@@ -10,11 +10,12 @@ use syntax::{
 };
 
 use super::fixed;
-use super::path::{Path, Step};
+use super::path::Path;
 use super::pattern::{self, Extent, MAX_CONSTANT};
 use super::tree::{Literal, Logic, Operator, Origin, Pattern, Query, Segment, Selector, Value};
+use crate::json::Step;
 
-/// Compiles a filter; `numbers` are its literals in order, for which the parser saw others.
+/// Compiles a filter. `numbers` are its literals in order; the parser saw zeros instead.
 pub(super) fn compile(filter: &Filter, numbers: &[&str]) -> Result<Logic, String> {
     Compiler { numbers: numbers.iter(), depth: 0 }.logic(filter)
 }
@@ -94,7 +95,7 @@ impl Compiler<'_> {
         })
     }
 
-    /// Compiles what stands as a condition of its own.
+    /// Compiles a query or a function that is a condition by itself.
     fn test(&mut self, test: &Test) -> Result<Logic, String> {
         let function = match test {
             Test::RelQuery(segments) => {

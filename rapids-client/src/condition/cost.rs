@@ -1,13 +1,13 @@
 //! Refuses expressions that would be too costly on nearly every packet.
 //!
-//! Most queries look at each part of a packet a few times at most. Two things multiply: looking
-//! through all of it again for every part of it, and naming a place several times over. Whoever
-//! writes such an expression learns of it at the start; what an expression costs on a packet is
-//! counted when it is evaluated, see [`budget`](super::budget).
+//! Most queries look at each part of a packet a few times at most. Two things multiply: to look
+//! through the whole packet again for every part of it, and to name a place several times. Whoever
+//! writes such an expression learns of it at the start. What an expression costs on one packet is
+//! counted while it is evaluated: see [`budget`](super::budget).
 
 use super::tree::{Logic, Pattern, Query, Segment, Selector, Value};
 
-/// How often a query may look through a packet within doing so.
+/// How many `..` may stand behind or within each other.
 const MAX_SWEEPS: usize = 3;
 
 /// How often the lists of selectors on one way down may select the same place.
@@ -34,7 +34,7 @@ impl Cost {
                 parts.iter().try_for_each(|part| self.logic(part))
             }
             Logic::Not(part) => self.logic(part),
-            // Evaluated once, whatever it stands within.
+            // This is evaluated once per packet, wherever it stands.
             Logic::Fixed(part) => check(part),
             Logic::Exists(query) => self.query(query),
             Logic::Compare { left, right, .. } => {

@@ -12,13 +12,13 @@ use std::fmt;
 #[error("expression `{expression}` is wrong{place}: {reason}")]
 pub(crate) struct ExpressionError {
     expression: String,
-    place: Place,
+    place: FaultLocation,
     reason: String,
 }
 
 /// Where a fault is, as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum FaultLocation {
     /// One-based, in characters of the expression.
     Column(usize),
     /// A part of the expression.
@@ -28,17 +28,17 @@ pub(crate) enum Place {
 }
 
 impl ExpressionError {
-    pub(crate) fn new(expression: &str, place: Place, reason: String) -> Self {
+    pub(crate) fn new(expression: &str, place: FaultLocation, reason: String) -> Self {
         Self { expression: expression.to_owned(), place, reason }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for FaultLocation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Column(column) => write!(formatter, " at column {column}"),
-            Place::Clause(clause) => write!(formatter, " in `{clause}`"),
-            Place::Whole => Ok(()),
+            FaultLocation::Column(column) => write!(formatter, " at column {column}"),
+            FaultLocation::Clause(clause) => write!(formatter, " in `{clause}`"),
+            FaultLocation::Whole => Ok(()),
         }
     }
 }
@@ -50,9 +50,9 @@ mod tests {
     #[test]
     fn place_is_part_of_the_line() {
         for (place, text) in [
-            (Place::Column(3), "expression `@ @` is wrong at column 3: no"),
-            (Place::Clause("@".into()), "expression `@ @` is wrong in `@`: no"),
-            (Place::Whole, "expression `@ @` is wrong: no"),
+            (FaultLocation::Column(3), "expression `@ @` is wrong at column 3: no"),
+            (FaultLocation::Clause("@".into()), "expression `@ @` is wrong in `@`: no"),
+            (FaultLocation::Whole, "expression `@ @` is wrong: no"),
         ] {
             let error = ExpressionError::new("@ @", place, "no".to_owned());
             assert_eq!(error.to_string(), text);

@@ -1,14 +1,15 @@
 //! Evaluates compiled expressions on JSON, exactly as RFC 9535 says.
 //!
-//! Of repeated keys the first counts; that there are some is told by
-//! [`repeats`](super::repeats). All that takes time is counted by the
-//! [`Evaluation`](super::evaluation::Evaluation), which ends what is too costly.
+//! Of repeated keys the first counts; finding them is left to [`repeats`](super::repeats). The
+//! [`Evaluation`](super::evaluation::Evaluation) counts the work, and ends what is too costly.
 
 use std::borrow::Cow;
 
 use super::budget::{NODE, TooCostly};
-use super::compare::{Operand, compare};
+use super::compare::compare;
 use super::evaluation::{Evaluation, Key};
+use super::operand::Operand;
+use super::path::Path;
 use super::tree::{Logic, Origin, Pattern, Query, Segment, Selector, Value};
 use crate::json::Node;
 
@@ -55,13 +56,17 @@ impl Logic {
                     return Ok(false);
                 };
                 match pattern {
-                    Pattern::Constant { regex, .. } => regex.is_match(&text, scope.evaluation),
+                    Pattern::Constant { regex, .. } => {
+                        regex.is_match(&text, scope.evaluation.budget())
+                    }
                     Pattern::Found(found) => {
                         let Operand::String(pattern) = found.of(scope)? else {
                             return Ok(false);
                         };
                         let regex = scope.evaluation.pattern(&pattern, *extent)?;
-                        regex.map_or(Ok(false), |regex| regex.is_match(&text, scope.evaluation))
+                        regex.map_or(Ok(false), |regex| {
+                            regex.is_match(&text, scope.evaluation.budget())
+                        })
                     }
                 }
             }
@@ -70,7 +75,7 @@ impl Logic {
     }
 }
 
-/// Whether one of the parts is true; asks no further than that.
+/// Whether one of the parts is true. Stops at the first that is.
 fn any<'a>(
     parts: &'a [Logic],
     is_true: impl Fn(&'a Logic) -> Result<bool, TooCostly>,
@@ -110,8 +115,21 @@ impl Value {
     }
 }
 
+impl Path {
+    /// As [`get`](Self::get), as part of an evaluation.
+    ///
+    /// # Errors
+    /// [`TooCostly`]
+    pub(crate) fn find<'a>(
+        &self,
+        evaluation: &Evaluation<'a>,
+    ) -> Result<Option<Node<'a>>, TooCostly> {
+        evaluation.walk(evaluation.packet(), self.steps())
+    }
+}
+
 impl Query {
-    /// Goes as far as the query names a single place.
+    /// Goes along the path with which the query begins.
     fn start<'a>(&'a self, scope: Scope<'_, 'a>) -> Result<Option<Node<'a>>, TooCostly> {
         scope.evaluation.walk(scope.origin(self), self.path.steps())
     }

@@ -1,8 +1,8 @@
-//! One packet that expressions are evaluated on: what that may still cost, and what is known.
+//! One packet that expressions are evaluated on: what is known of it, and what that may still cost.
 //!
-//! Arrays and objects are opened once, what is the same for all elements of a filter is evaluated
-//! once, and a pattern that stands in the packet is compiled once, for all rivers of a service.
-//! What expressions mean is left to [`evaluate`](super::evaluate).
+//! All rivers of a service share it. So each array and object is opened once, each pattern in the
+//! packet is compiled once, and a part that is the same for all elements of a filter is evaluated
+//! once. What expressions mean is left to [`evaluate`](super::evaluate).
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -10,29 +10,30 @@ use std::rc::Rc;
 use rustc_hash::FxHashMap;
 
 use super::budget::{Budget, NODE, STEPS, TooCostly};
-use super::compare::Operand;
-use super::path::{Step, position};
+use super::operand::Operand;
 use super::pattern::{self, Compiled, Extent};
-use super::repeats::Repeated;
 use super::tree::{Logic, Value};
-use crate::json::{Kind, Node, Text};
+use crate::json::{Kind, Node, Step, Text, position};
 
 /// The longest pattern in bytes that may stand in a packet.
 const MAX_PATTERN: usize = 1_000;
-/// What reading such a pattern costs, and each byte of it.
+/// What compiling such a pattern costs, and each byte of it.
 const COMPILE: usize = 20_000;
 const COMPILE_BYTE: usize = 10_000;
 /// How many of them are kept.
 const MAX_PATTERNS: usize = 64;
+
+/// The path of a repeated key, if there is one.
+pub(crate) type RepeatedKey = Result<Option<String>, TooCostly>;
 
 /// A packet on which expressions are evaluated.
 #[derive(Debug)]
 pub(crate) struct Evaluation<'a> {
     packet: Node<'a>,
     budget: Budget,
-    /// By the address of their text.
+    /// Arrays and objects by the address of their text.
     opened: RefCell<FxHashMap<usize, Rc<Opened<'a>>>>,
-    /// By the address of the part of the expression, which outlives this.
+    /// By the address of the part of the expression, which outlives the evaluation.
     values: RefCell<FxHashMap<usize, Operand<'a>>>,
     truths: RefCell<FxHashMap<usize, bool>>,
     repeats: RefCell<FxHashMap<usize, Option<String>>>,
@@ -50,9 +51,9 @@ struct FoundPattern<'a> {
 /// An array or object, one level of it.
 #[derive(Debug)]
 pub(super) struct Opened<'a> {
-    /// Of repeated keys the first.
+    /// Of repeated keys only the first.
     pub(super) children: Vec<(Key<'a>, Node<'a>)>,
-    /// The first key that stands there again.
+    /// The first key that is there more than once.
     pub(super) repeated: Option<Text<'a>>,
 }
 
@@ -64,12 +65,12 @@ pub(super) enum Key<'a> {
 }
 
 impl<'a> Evaluation<'a> {
-    /// Of a packet that so many rivers will judge.
+    /// An evaluation of a packet that so many rivers will judge.
     pub(crate) fn of(packet: Node<'a>, rivers: usize) -> Self {
         Self::within(packet, STEPS, rivers)
     }
 
-    /// With steps of one's own choice.
+    /// The same with another number of steps.
     pub(super) fn within(packet: Node<'a>, steps: u64, rivers: usize) -> Self {
         Self {
             packet,
@@ -95,6 +96,10 @@ impl<'a> Evaluation<'a> {
 
     pub(super) fn packet(&self) -> Node<'a> {
         self.packet
+    }
+
+    pub(super) fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// Counts work.
@@ -157,13 +162,13 @@ impl<'a> Evaluation<'a> {
 
     /// The value of a node, as comparisons take it.
     pub(super) fn operand(&self, node: Node<'a>) -> Result<Operand<'a>, TooCostly> {
-        // A string is looked through for escapes.
+        // A string is searched for escapes.
         let is_string = |text: &str| text.starts_with('"');
         self.spend(NODE + node.raw().filter(|text| is_string(text)).map_or(0, str::len))?;
         Ok(Operand::from(node))
     }
 
-    /// The value that is the same for all elements of a filter.
+    /// A value that is the same for all elements of a filter.
     pub(super) fn fixed_value(
         &self,
         value: &'a Value,
@@ -172,7 +177,7 @@ impl<'a> Evaluation<'a> {
         kept(&self.values, std::ptr::from_ref(value).addr(), find)
     }
 
-    /// The condition that is the same for all elements of a filter.
+    /// The truth of a condition that is the same for all elements of a filter.
     pub(super) fn fixed_truth(
         &self,
         logic: &'a Logic,
@@ -181,12 +186,12 @@ impl<'a> Evaluation<'a> {
         kept(&self.truths, std::ptr::from_ref(logic).addr(), find)
     }
 
-    /// The repeated key that is the same for all elements of a filter, by the address of the part.
+    /// A repeated key that is the same for all elements of a filter, by the address of the part.
     pub(super) fn fixed_repeats(
         &self,
         address: usize,
-        find: impl FnOnce() -> Repeated,
-    ) -> Repeated {
+        find: impl FnOnce() -> RepeatedKey,
+    ) -> RepeatedKey {
         kept(&self.repeats, address, find)
     }
 
@@ -228,7 +233,7 @@ impl<'a> Evaluation<'a> {
     }
 }
 
-/// What is known at an address, or is found out now.
+/// What is known at an address. If nothing is, it is found and kept.
 fn kept<T: Clone>(
     known: &RefCell<FxHashMap<usize, T>>,
     address: usize,

@@ -1,4 +1,4 @@
-//! An expression: parsed once, asked of every packet.
+//! An expression, which is parsed once and evaluated on every packet.
 
 use std::fmt;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ impl Expression {
         &self.0.text
     }
 
-    /// What the text means, for another way to tell whether it is true.
+    /// The compiled form, for the matcher.
     pub(crate) fn logic(&self) -> &Logic {
         &self.0.logic
     }
@@ -43,12 +43,12 @@ impl Expression {
     /// Tells whether the expression is true of a packet. Of repeated keys the first counts.
     ///
     /// # Errors
-    /// [`TooCostly`], as for all that looks at a packet.
+    /// [`TooCostly`]
     pub(crate) fn holds<'a>(&'a self, evaluation: &Evaluation<'a>) -> Result<bool, TooCostly> {
         self.0.logic.holds(Scope::of(evaluation))
     }
 
-    /// Finds a key that stands more than once where the expression looks: its path.
+    /// Finds a key that stands more than once where the expression looks, and returns its path.
     pub(crate) fn repeated_key<'a>(
         &'a self,
         evaluation: &Evaluation<'a>,
@@ -56,8 +56,8 @@ impl Expression {
         repeats::in_logic(&self.0.logic, evaluation)
     }
 
-    /// Tells what each distinct query of the packet finds, in the order of the text; with what its
-    /// filters found in each element, if that is asked for.
+    /// Tells what each distinct query of the packet finds, in the order of the text;
+    /// `with_elements` also what its filters found in each element.
     pub(crate) fn findings<'a>(
         &'a self,
         evaluation: &Evaluation<'a>,

@@ -1,12 +1,12 @@
 //! A field as people name it: by a key of the packet, or by a path.
 //!
-//! What looks like the one and is read as the other would be wrong of every packet, so it is
-//! refused, with both forms.
+//! A key that looks like a path would match no packet, so it is refused, and the error shows both
+//! forms.
 
 use std::fmt;
 
+use super::notation::key_query;
 use super::path::{Path, is_path};
-use super::render::key_query;
 use crate::json::Node;
 
 /// A key of the packet itself, or the path to a place in it.
@@ -33,11 +33,11 @@ impl<'t> Field<'t> {
         let key = key_query(text);
         Err(match Path::parse(&format!("@{point}{text}")) {
             Ok(path) => format!(
-                "looks like a path; that is written `{path}`, a key of just this name `{key}`"
+                "looks like a path; write the path as `{path}`, or a key of this name as `{key}`"
             ),
             Err(_) => format!(
-                "looks like a path, but names no single place; a key of just this name is \
-                 written `{key}`"
+                "looks like a path, but names no single place; write a key of this name as \
+                 `{key}`"
             ),
         })
     }

@@ -3,26 +3,24 @@
 //! Goes into the elements that a filter tested, and says where a value is of another type than
 //! what it is compared with. How a finding is worded is left to the rivers.
 
-mod asked;
+mod queries;
 
 use super::budget::TooCostly;
 use super::evaluate::Scope;
 use super::evaluation::{Evaluation, Key};
-use super::path::Step;
-use super::place::Place;
+use super::node_path::NodePath;
 use super::tree::{Logic, Origin, Query, Segment, Selector};
-use crate::json::Node;
-use crate::values::described;
-use asked::{Asked, selectors};
+use crate::json::{Node, Step, description};
+use queries::{AskedQuery, selectors};
 
 /// Longest value of a [`Finding`] in characters.
 const MAX_VALUE: usize = 80;
-/// Of so many elements that a query tests it is told what was found in them.
+/// What was found is told of so many of the elements that a query tests.
 const MAX_ELEMENTS: usize = 5;
-/// So many children are looked at for elements; what lies beyond is not counted either.
+/// So many children are looked at for elements. Those beyond are not even counted.
 const MAX_CHILDREN: usize = 10_000;
-/// An element whose place takes more bytes to name is left out.
-const MAX_PLACE: usize = 256;
+/// An element whose path takes more bytes to write is left out.
+const MAX_PATH: usize = 256;
 
 /// What the queries of an expression found.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -56,7 +54,7 @@ pub(super) fn of<'a>(
     let mut search =
         Search { evaluation, with_elements, shows_values, shown: 0, looked_at: 0, findings };
     let (scope, origin) = (Scope::of(evaluation), Origin::Packet);
-    search.logic(logic, Asker { scope, place: &Place::Root, text: "@", origin })?;
+    search.logic(logic, Asker { scope, path: &NodePath::Root, text: "@", origin })?;
     Ok(search.findings)
 }
 
@@ -64,9 +62,9 @@ pub(super) fn of<'a>(
 #[derive(Clone, Copy)]
 struct Asker<'p, 'e, 'a> {
     scope: Scope<'e, 'a>,
-    /// What `@` stands for.
-    place: &'p Place<'p>,
-    /// The query of that.
+    /// The node that `@` stands for.
+    path: &'p NodePath<'p>,
+    /// That path as text.
     text: &'p str,
     origin: Origin,
 }
@@ -82,17 +80,17 @@ struct Search<'e, 'a> {
 
 impl<'e, 'a> Search<'e, 'a> {
     fn logic(&mut self, logic: &'a Logic, asker: Asker<'_, 'e, 'a>) -> Result<(), TooCostly> {
-        for Asked { query, text, wanted } in asked::by(logic, asker.origin) {
+        for AskedQuery { query, text, wanted } in queries::asked(logic, asker.origin) {
             let nodes = query.nodes(asker.scope)?;
             for node in nodes.iter().take(MAX_VALUE) {
                 let size = if node.raw().is_none() { node.size() } else { MAX_VALUE };
                 self.evaluation.spend(size)?;
             }
             let mismatch = match nodes.as_slice() {
-                [node] if query.is_singular() => asked::mismatch(*node, &wanted),
+                [node] if query.is_singular() => queries::mismatch(*node, &wanted),
                 _ => None,
             };
-            // Both begin with `@`, which here is another place.
+            // Both begin with `@`, which stands for the asker's node in the second.
             let text = format!("{}{}", asker.text, &text[1..]);
             let value = if self.shows_values { shortened(&nodes) } else { outlined(&nodes) };
             self.findings.found.push(Finding { query: text, value, mismatch });
@@ -114,7 +112,7 @@ impl<'e, 'a> Search<'e, 'a> {
             self.shown = 0;
         }
         let (steps, segments) = (query.path.steps(), &query.segments[..=last]);
-        self.steps(steps, segments, asker.scope.element, asker.place, asker.scope)
+        self.steps(steps, segments, asker.scope.element, asker.path, asker.scope)
     }
 
     fn steps(
@@ -122,11 +120,11 @@ impl<'e, 'a> Search<'e, 'a> {
         steps: &'a [Step],
         segments: &'a [Segment],
         node: Node<'a>,
-        place: &Place<'_>,
+        path: &NodePath<'_>,
         scope: Scope<'e, 'a>,
     ) -> Result<(), TooCostly> {
         let Some((step, rest)) = steps.split_first() else {
-            return self.segments(segments, node, place, scope);
+            return self.segments(segments, node, path, scope);
         };
         let child = match step {
             Step::Name(name) => {
@@ -138,14 +136,14 @@ impl<'e, 'a> Search<'e, 'a> {
         let Some((key, child)) = child else {
             return Ok(());
         };
-        self.steps(rest, segments, child, &Place::Under(place, &key), scope)
+        self.steps(rest, segments, child, &NodePath::Under(path, &key), scope)
     }
 
     fn segments(
         &mut self,
         segments: &'a [Segment],
         node: Node<'a>,
-        place: &Place<'_>,
+        path: &NodePath<'_>,
         scope: Scope<'e, 'a>,
     ) -> Result<(), TooCostly> {
         let Some((segment, rest)) = segments.split_first().filter(|_| self.goes_on()) else {
@@ -153,17 +151,17 @@ impl<'e, 'a> Search<'e, 'a> {
         };
         for selector in selectors(segment) {
             if let Selector::Filter(logic) = selector {
-                self.tested(logic, node, place, scope)?;
+                self.tested(logic, node, path, scope)?;
             }
             if !rest.is_empty() {
                 for (key, child) in selector.children(node, scope)? {
-                    self.segments(rest, child, &Place::Under(place, &key), scope)?;
+                    self.segments(rest, child, &NodePath::Under(path, &key), scope)?;
                 }
             }
         }
         if matches!(segment, Segment::Descendants(_)) {
             for (key, child) in &self.evaluation.open(node)?.children {
-                self.segments(segments, *child, &Place::Under(place, key), scope)?;
+                self.segments(segments, *child, &NodePath::Under(path, key), scope)?;
             }
         }
         Ok(())
@@ -174,21 +172,21 @@ impl<'e, 'a> Search<'e, 'a> {
         &mut self,
         logic: &'a Logic,
         parent: Node<'a>,
-        place: &Place<'_>,
+        path: &NodePath<'_>,
         scope: Scope<'e, 'a>,
     ) -> Result<(), TooCostly> {
         let opened = self.evaluation.open(parent)?;
         self.looked_at += opened.children.len();
         for (key, element) in &opened.children {
-            let place = &Place::Under(place, key);
-            let text = Some(place).filter(|_| self.shown < MAX_ELEMENTS).map(Place::text);
-            let Some(text) = text.filter(|text| text.len() <= MAX_PLACE) else {
+            let path = &NodePath::Under(path, key);
+            let text = Some(path).filter(|_| self.shown < MAX_ELEMENTS).map(NodePath::text);
+            let Some(text) = text.filter(|text| text.len() <= MAX_PATH) else {
                 self.findings.left_out += 1;
                 continue;
             };
             self.shown += 1;
             let (scope, origin) = (scope.at(*element), Origin::Element);
-            self.logic(logic, Asker { scope, place, text: &text, origin })?;
+            self.logic(logic, Asker { scope, path, text: &text, origin })?;
         }
         Ok(())
     }
@@ -201,14 +199,14 @@ impl<'e, 'a> Search<'e, 'a> {
 /// The distinct queries of the packet, in the order of the text.
 #[cfg(test)]
 pub(super) fn queries(logic: &Logic) -> Vec<String> {
-    asked::by(logic, Origin::Packet).into_iter().map(|asked| asked.text).collect()
+    queries::asked(logic, Origin::Packet).into_iter().map(|asked| asked.text).collect()
 }
 
 /// Says what was found without its content.
 fn outlined(nodes: &[Node<'_>]) -> Option<String> {
     match nodes {
         [] => None,
-        [node] => Some(described(*node)),
+        [node] => Some(description(*node)),
         nodes => Some(format!("{} values", nodes.len())),
     }
 }

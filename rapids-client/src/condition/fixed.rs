@@ -1,8 +1,9 @@
-//! Finds what is the same for all elements of a filter, so that it is evaluated once per packet.
+//! Finds the parts that are the same for all elements of a filter: they are evaluated once per
+//! packet.
 //!
 //! `$` is the packet wherever it stands, and an inner filter sees the elements of the query that it
 //! belongs to, never those of the filters around it. So a query that begins with `$` finds the same
-//! for each element, and so does whatever asks for nothing else.
+//! for each element, and so does a part in which every query begins with `$`.
 
 use super::tree::{Logic, Origin, Pattern, Query, Value};
 
@@ -67,7 +68,7 @@ fn is_fixed_query(query: &Query) -> bool {
 }
 
 impl Logic {
-    /// Without the mark.
+    /// The same without its mark.
     pub(super) fn unmarked(&self) -> &Self {
         match self {
             Logic::Fixed(logic) => logic,
@@ -77,7 +78,7 @@ impl Logic {
 }
 
 impl Value {
-    /// Without the mark.
+    /// The same without its mark.
     pub(super) fn unmarked(&self) -> &Self {
         match self {
             Value::Fixed(value) => value,

@@ -1,4 +1,4 @@
-//! What somebody may have meant who compares several places at once: `@.items[*].q > 10`.
+//! Guesses what somebody meant who compares several places at once: `@.items[*].q > 10`.
 
 /// The same question as a filter, `@.items[?@.q > 10]`, if the operator at this offset follows a
 /// query of several places.
@@ -6,7 +6,7 @@ pub(super) fn any_of(text: &str, at: usize, operator: &str) -> Option<String> {
     let left = query_before(text[..at].trim_end());
     let right = value_at(&text[at + operator.len()..]).trim();
     let (list, place) = left.rsplit_once("[*]")?;
-    // There, `@` would be another one.
+    // Inside of the filter, `@` would stand for something else.
     (!right.contains('@')).then(|| format!("{list}[?@{place} {operator} {right}]"))
 }
 

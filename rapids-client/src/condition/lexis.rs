@@ -1,10 +1,9 @@
 //! Reads the tokens of an expression before the parser sees it.
 //!
-//! Three things depend on it: faults that the parser would pass over (a blank inside a name, say)
-//! or report far from their cause are told at their column and in the user's words; numbers, which
-//! the parser rounds or refuses, are found, so that it need not see them; and the clauses between `&&` and `||` are known.
-//! How numbers and strings are read is in [`literal`], keys and functions in [`word`]; the grammar
-//! as such is left to the parser.
+//! It does three things for [`parse`](super::parse). It reports faults that the parser would miss
+//! (a blank inside a name) or report far from their cause. It finds the numbers, which the parser
+//! rounds or refuses. And it finds the clauses between `&&` and `||`. [`literal`] reads numbers and
+//! strings, [`word`] keys and functions; the grammar is left to the parser.
 
 mod literal;
 mod methods;
@@ -14,7 +13,7 @@ use std::ops::Range;
 
 /// The parser's limit of 128, less the bracket that [`parse`](super::parse) puts around the text.
 const MAX_NESTING: usize = 127;
-/// The parser tries each call up to three times, and with it each time all calls inside.
+/// The parser tries each call up to three times, and each time all calls inside of it, too.
 const MAX_CALLS: usize = 5;
 /// The functions of RFC 9535 with the number of their arguments.
 const FUNCTIONS: [(&str, usize); 5] =

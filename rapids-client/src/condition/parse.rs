@@ -1,9 +1,9 @@
-//! From a text to its compiled form, with every fault at its place.
+//! Parses and compiles a text, and puts every fault at its place.
 //!
-//! The parser takes whole JSONPath queries, so the text goes to it as `$[?` + text + `]`. What it
-//! reports is translated here: rules of its grammar into words, its positions into columns of the
+//! The parser takes whole JSONPath queries, so the text goes to it as `$[?` + text + `]`. Its
+//! errors are translated here: rules of its grammar into words, its positions into columns of the
 //! user's text, and faults without a position into the clause that has them. It rounds numbers and
-//! refuses large ones, so it sees zeros in their place.
+//! refuses large ones, so it is given zeros instead.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use jsonpath_rust::parser::{Rule, parse_json_path};
 use pest::error::InputLocation;
 
 use super::compile::compile;
-use super::error::{ExpressionError, Place};
+use super::error::{ExpressionError, FaultLocation};
 use super::tree::{Literal, Logic, Value};
 use super::{cost, hint, lexis};
 
@@ -44,7 +44,7 @@ impl From<String> for Fault {
 pub(super) fn expression(text: &str) -> Result<Logic, ExpressionError> {
     logic(text).map_err(|fault| {
         let place = match fault.at {
-            Some(at) => Place::Column(text[..at].chars().count() + 1),
+            Some(at) => FaultLocation::Column(text[..at].chars().count() + 1),
             None => clause_at_fault(text),
         };
         ExpressionError::new(text, place, fault.reason)
@@ -54,14 +54,16 @@ pub(super) fn expression(text: &str) -> Result<Logic, ExpressionError> {
 /// Reads a text that is one string literal and nothing else: `'all'`.
 pub(crate) fn text_literal(text: &str) -> Result<Box<str>, ExpressionError> {
     if let Err(fault) = lexis::read(text) {
-        let place = Place::Column(text[..fault.at].chars().count() + 1);
+        let place = FaultLocation::Column(text[..fault.at].chars().count() + 1);
         return Err(ExpressionError::new(text, place, fault.reason));
     }
     match logic(&format!("{text} == @")) {
         Ok(Logic::Compare { left: Value::Literal(Literal::String(literal)), right, .. }) if matches!(&right, Value::Query(query) if query.path.steps().is_empty()) => {
             Ok(literal)
         }
-        _ => Err(ExpressionError::new(text, Place::Whole, "it is no text alone".to_owned())),
+        _ => {
+            Err(ExpressionError::new(text, FaultLocation::Whole, "it is no text alone".to_owned()))
+        }
     }
 }
 
@@ -69,7 +71,7 @@ fn logic(text: &str) -> Result<Logic, Fault> {
     let lexis = lexis::read(text)?;
     let mut seen = format!("{BEFORE}{text}{AFTER}");
     for number in &lexis.numbers {
-        // As long as it was, so that all places stay.
+        // The zero is padded to the length of the number, so that all positions stay.
         let place = BEFORE.len() + number.start..BEFORE.len() + number.end;
         seen.replace_range(place, &format!("{:<width$}", "0", width = number.len()));
     }
@@ -86,15 +88,15 @@ fn logic(text: &str) -> Result<Logic, Fault> {
     }
 }
 
-/// Finds the first clause that is at fault by itself too.
-fn clause_at_fault(text: &str) -> Place {
+/// Finds the first clause that has a fault by itself, too.
+fn clause_at_fault(text: &str) -> FaultLocation {
     let clauses = lexis::read(text).map(|lexis| lexis.clauses).unwrap_or_default();
     match clauses.as_slice() {
-        [] | [_] => Place::Whole,
+        [] | [_] => FaultLocation::Whole,
         clauses => clauses
             .iter()
             .find(|clause| logic(clause).is_err())
-            .map_or(Place::Whole, |clause| Place::Clause((*clause).to_owned())),
+            .map_or(FaultLocation::Whole, |clause| FaultLocation::Clause((*clause).to_owned())),
     }
 }
 

@@ -1,31 +1,28 @@
 //! I-Regexp (RFC 9485), the regular expressions of `match` and `search`.
 //!
-//! An I-Regexp is checked against its own grammar and rewritten for the `regex` crate, whose
-//! richer language would otherwise decide what an expression means. Matching takes time in proportion
-//! to the text and to the pattern.
-//! One thing is taken from the JSONPath compliance test suite rather than the letter of the RFC:
-//! `^` and `$` are the ends of the text.
-//! When a pattern is compiled is left to the compiler and the evaluator of expressions.
+//! An I-Regexp is checked against its own grammar and rewritten for the `regex` crate, whose richer
+//! language would otherwise decide what an expression means. Matching takes time in proportion to
+//! the text and to the pattern. `^` and `$` are the ends of the text: there the JSONPath compliance
+//! test suite is followed, not the letter of the RFC.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use super::budget::{NODE, TooCostly};
-use super::evaluation::Evaluation;
+use super::budget::{Budget, NODE, TooCostly};
 use crate::json::Text;
 
 /// The largest compiled pattern of an expression, in bytes.
 pub(super) const MAX_CONSTANT: usize = 8 << 20;
 /// The largest compiled pattern that stands in a packet.
 pub(super) const MAX_FOUND: usize = 1 << 20;
-/// The sizes that are tried begin here, each four times the one before.
+/// The first size that is tried. Each further one is four times as large.
 const SMALLEST: usize = 16 << 10;
-/// Up to this size a pattern takes one step for each byte of the text that it is tried on; beyond,
-/// in proportion.
+/// Up to this size a pattern takes one step for each byte of the text. A larger one takes more, in
+/// proportion.
 const LIGHT: usize = 64 << 10;
-/// What each byte of a compiled pattern took to be made.
+/// The steps that compiling takes for each byte of the compiled pattern.
 const MAKE_BYTE: usize = 8;
 
 /// How much of the text a pattern covers.
@@ -41,7 +38,7 @@ pub(crate) enum Extent {
 #[derive(Debug)]
 pub(crate) struct Compiled {
     regex: Regex,
-    /// At most so many bytes are taken by it.
+    /// It takes at most so many bytes.
     size: usize,
 }
 
@@ -51,15 +48,10 @@ impl Compiled {
         self.size * MAKE_BYTE
     }
 
-    /// Tells whether a text matches. Half of a surrogate pair is no character for a pattern:
-    /// nothing matches it, `.` neither.
-    pub(super) fn is_match(
-        &self,
-        text: &Text<'_>,
-        evaluation: &Evaluation<'_>,
-    ) -> Result<bool, TooCostly> {
+    /// Tells whether a text matches. Nothing matches half of a surrogate pair, not even `.`.
+    pub(super) fn is_match(&self, text: &Text<'_>, budget: &Budget) -> Result<bool, TooCostly> {
         let weight = self.size.div_ceil(LIGHT);
-        evaluation.spend(NODE.saturating_add(text.bytes().len().saturating_mul(weight)))?;
+        budget.spend(NODE.saturating_add(text.bytes().len().saturating_mul(weight)))?;
         Ok(self.regex.is_match(text.bytes()))
     }
 }
@@ -83,7 +75,7 @@ pub(super) fn compile(pattern: &str, extent: Extent, limit: usize) -> Result<Com
     };
     let mut size = SMALLEST;
     loop {
-        // The size that suffices tells what the pattern costs; the crate does not.
+        // The crate does not tell the size of a pattern, so the smallest limit that suffices does.
         match RegexBuilder::new(&regex).size_limit(size).build() {
             Ok(regex) => return Ok(Compiled { regex, size }),
             Err(regex::Error::CompiledTooBig(_)) if size >= limit => return Err(Fault::TooLarge),
@@ -281,16 +273,15 @@ fn single_escape(character: Option<char>) -> Result<char, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::budget::STEPS;
     use super::*;
-    use crate::json::Node;
 
     fn compile(pattern: &str, extent: Extent) -> Result<Compiled, String> {
         super::compile(pattern, extent, MAX_CONSTANT).map_err(Fault::reason)
     }
 
     fn is_match(regex: &Compiled, text: &str) -> bool {
-        let evaluation = Evaluation::of(Node::Raw("{}"), 1);
-        regex.is_match(&Text::from(text), &evaluation).unwrap()
+        regex.is_match(&Text::from(text), &Budget::new(STEPS, 1)).unwrap()
     }
 
     #[test]

@@ -1,34 +1,39 @@
 //! Finds keys that stand more than once where an expression looks.
 //!
 //! A repeated key (forbidden by RFC 7493) means one thing to one reader and another to the next.
-//! Every query of an expression is followed to its end, whatever the others answered, so that a
-//! packet is found ambiguous or not regardless of the order of its clauses. What then becomes of
-//! the packet is left to the caller.
+//! Every query of an expression is followed to its end, whatever the others found, so that the order
+//! of the clauses does not decide whether a packet is ambiguous. What then becomes of the packet is
+//! left to the caller.
 
-use super::budget::{NODE, TooCostly};
+use super::budget::NODE;
 use super::evaluate::Scope;
-use super::evaluation::{Evaluation, Key};
-use super::path::{Path, Step, position};
-use super::place::Place;
+use super::evaluation::{Evaluation, Key, RepeatedKey};
+use super::node_path::NodePath;
+use super::path::Path;
 use super::tree::{Logic, Origin, Pattern, Query, Segment, Selector, Value};
-use crate::json::{Node, Text};
-
-/// The path of a repeated key, if there is one.
-pub(super) type Repeated = Result<Option<String>, TooCostly>;
+use crate::json::{Node, Step, Text, position};
 
 /// Finds a repeated key on any path that the condition names.
-pub(super) fn in_logic<'a>(logic: &'a Logic, evaluation: &Evaluation<'a>) -> Repeated {
+pub(super) fn in_logic<'a>(logic: &'a Logic, evaluation: &Evaluation<'a>) -> RepeatedKey {
     Search::of(evaluation).logic(logic)
 }
 
-/// Finds a repeated key on a path.
-pub(super) fn in_path<'a>(path: &'a Path, evaluation: &Evaluation<'a>) -> Repeated {
-    let search = Search::of(evaluation);
-    search.steps(path.steps(), &[], evaluation.packet(), &Place::Root, Use::Presence)
+impl Path {
+    /// Finds a key on the path that its object holds more than once.
+    ///
+    /// # Errors
+    /// [`TooCostly`](super::budget::TooCostly)
+    pub(crate) fn repeated_key<'a>(&'a self, evaluation: &Evaluation<'a>) -> RepeatedKey {
+        let search = Search::of(evaluation);
+        search.steps(self.steps(), &[], evaluation.packet(), &NodePath::Root, Use::Presence)
+    }
 }
 
 /// Finds the first repeated key among parts.
-fn first<T>(parts: impl IntoIterator<Item = T>, mut find: impl FnMut(T) -> Repeated) -> Repeated {
+fn first<T>(
+    parts: impl IntoIterator<Item = T>,
+    mut find: impl FnMut(T) -> RepeatedKey,
+) -> RepeatedKey {
     for part in parts {
         let found = find(part)?;
         if found.is_some() {
@@ -52,15 +57,15 @@ enum Use {
 #[derive(Clone, Copy)]
 struct Search<'s, 'a> {
     scope: Scope<'s, 'a>,
-    element: &'s Place<'s>,
+    element: &'s NodePath<'s>,
 }
 
 impl<'s, 'a> Search<'s, 'a> {
     fn of(evaluation: &'s Evaluation<'a>) -> Self {
-        Search { scope: Scope::of(evaluation), element: &Place::Root }
+        Search { scope: Scope::of(evaluation), element: &NodePath::Root }
     }
 
-    fn logic(self, logic: &'a Logic) -> Repeated {
+    fn logic(self, logic: &'a Logic) -> RepeatedKey {
         match logic {
             Logic::Or(parts) | Logic::And(parts) => first(parts, |part| self.logic(part)),
             Logic::Not(part) => self.logic(part),
@@ -84,7 +89,7 @@ impl<'s, 'a> Search<'s, 'a> {
         }
     }
 
-    fn value(self, value: &'a Value, usage: Use) -> Repeated {
+    fn value(self, value: &'a Value, usage: Use) -> RepeatedKey {
         match value {
             Value::Literal(_) => Ok(None),
             Value::Length(value) => self.value(value, Use::Members),
@@ -97,12 +102,12 @@ impl<'s, 'a> Search<'s, 'a> {
         }
     }
 
-    fn query(self, query: &'a Query, usage: Use) -> Repeated {
-        let place = match query.origin {
-            Origin::Packet => &Place::Root,
+    fn query(self, query: &'a Query, usage: Use) -> RepeatedKey {
+        let path = match query.origin {
+            Origin::Packet => &NodePath::Root,
             Origin::Element => self.element,
         };
-        self.steps(query.path.steps(), &query.segments, self.scope.origin(query), place, usage)
+        self.steps(query.path.steps(), &query.segments, self.scope.origin(query), path, usage)
     }
 
     fn steps(
@@ -110,16 +115,16 @@ impl<'s, 'a> Search<'s, 'a> {
         steps: &'a [Step],
         segments: &'a [Segment],
         node: Node<'a>,
-        place: &Place<'_>,
+        path: &NodePath<'_>,
         usage: Use,
-    ) -> Repeated {
+    ) -> RepeatedKey {
         let evaluation = self.scope.evaluation;
         let Some((step, rest)) = steps.split_first() else {
-            return self.segments(segments, node, place, usage);
+            return self.segments(segments, node, path, usage);
         };
         let key = match step {
             Step::Name(name) if evaluation.repeats(node, name)? => {
-                return Ok(Some(place.member(name)));
+                return Ok(Some(path.member(name)));
             }
             Step::Name(name) => Key::Name(Text::from(&**name)),
             Step::Index(index) => match position(*index, evaluation.open(node)?.elements().len()) {
@@ -128,7 +133,7 @@ impl<'s, 'a> Search<'s, 'a> {
             },
         };
         match evaluation.step(node, step)? {
-            Some(child) => self.steps(rest, segments, child, &Place::Under(place, &key), usage),
+            Some(child) => self.steps(rest, segments, child, &NodePath::Under(path, &key), usage),
             None => Ok(None),
         }
     }
@@ -137,28 +142,28 @@ impl<'s, 'a> Search<'s, 'a> {
         self,
         segments: &'a [Segment],
         node: Node<'a>,
-        place: &Place<'_>,
+        path: &NodePath<'_>,
         usage: Use,
-    ) -> Repeated {
+    ) -> RepeatedKey {
         let evaluation = self.scope.evaluation;
         match segments.split_first() {
             None => match usage {
                 Use::Presence => Ok(None),
-                Use::Members => repeated(evaluation, node, place),
-                Use::Content => anywhere(evaluation, node, place),
+                Use::Members => repeated(evaluation, node, path),
+                Use::Content => anywhere(evaluation, node, path),
             },
             Some((Segment::Child(selectors), rest)) => {
-                self.selectors(selectors, rest, node, place, usage)
+                self.selectors(selectors, rest, node, path, usage)
             }
             Some((Segment::Descendants(selectors), rest)) => {
-                if let Some(found) = repeated(evaluation, node, place)? {
+                if let Some(found) = repeated(evaluation, node, path)? {
                     return Ok(Some(found));
                 }
-                if let Some(found) = self.selectors(selectors, rest, node, place, usage)? {
+                if let Some(found) = self.selectors(selectors, rest, node, path, usage)? {
                     return Ok(Some(found));
                 }
                 first(&evaluation.open(node)?.children, |(key, child)| {
-                    self.segments(segments, *child, &Place::Under(place, key), usage)
+                    self.segments(segments, *child, &NodePath::Under(path, key), usage)
                 })
             }
         }
@@ -169,33 +174,33 @@ impl<'s, 'a> Search<'s, 'a> {
         selectors: &'a [Selector],
         rest: &'a [Segment],
         node: Node<'a>,
-        place: &Place<'_>,
+        path: &NodePath<'_>,
         usage: Use,
-    ) -> Repeated {
+    ) -> RepeatedKey {
         first(selectors, |selector| {
-            if let Some(found) = self.ambiguous(selector, node, place)? {
+            if let Some(found) = self.ambiguous(selector, node, path)? {
                 return Ok(Some(found));
             }
             let selected = selector.children(node, self.scope.at(node))?;
             first(&selected, |(key, child)| {
-                self.segments(rest, *child, &Place::Under(place, key), usage)
+                self.segments(rest, *child, &NodePath::Under(path, key), usage)
             })
         })
     }
 
     /// Finds a repeated key that makes the selection itself ambiguous.
-    fn ambiguous(self, selector: &'a Selector, node: Node<'a>, place: &Place<'_>) -> Repeated {
+    fn ambiguous(self, selector: &'a Selector, node: Node<'a>, path: &NodePath<'_>) -> RepeatedKey {
         let evaluation = self.scope.evaluation;
         match selector {
-            Selector::Name(name) => Ok(evaluation.repeats(node, name)?.then(|| place.member(name))),
+            Selector::Name(name) => Ok(evaluation.repeats(node, name)?.then(|| path.member(name))),
             Selector::Index(_) | Selector::Slice { .. } => Ok(None),
-            Selector::Wildcard => repeated(evaluation, node, place),
+            Selector::Wildcard => repeated(evaluation, node, path),
             Selector::Filter(logic) => {
-                if let Some(found) = repeated(evaluation, node, place)? {
+                if let Some(found) = repeated(evaluation, node, path)? {
                     return Ok(Some(found));
                 }
                 first(&evaluation.open(node)?.children, |(key, child)| {
-                    let element = &Place::Under(place, key);
+                    let element = &NodePath::Under(path, key);
                     Search { scope: self.scope.at(*child), element }.logic(logic)
                 })
             }
@@ -207,18 +212,18 @@ fn may_be_composite(value: &Value) -> bool {
     matches!(value.unmarked(), Value::Query(_) | Value::Only(_))
 }
 
-fn repeated<'a>(evaluation: &Evaluation<'a>, node: Node<'a>, place: &Place<'_>) -> Repeated {
+fn repeated<'a>(evaluation: &Evaluation<'a>, node: Node<'a>, path: &NodePath<'_>) -> RepeatedKey {
     let opened = evaluation.open(node)?;
-    Ok(opened.repeated.as_ref().map(|name| place.member(&name.shown())))
+    Ok(opened.repeated.as_ref().map(|name| path.member(&name.shown())))
 }
 
-fn anywhere<'a>(evaluation: &Evaluation<'a>, node: Node<'a>, place: &Place<'_>) -> Repeated {
-    if let Some(found) = repeated(evaluation, node, place)? {
+fn anywhere<'a>(evaluation: &Evaluation<'a>, node: Node<'a>, path: &NodePath<'_>) -> RepeatedKey {
+    if let Some(found) = repeated(evaluation, node, path)? {
         return Ok(Some(found));
     }
     first(&evaluation.open(node)?.children, |(key, child)| {
         evaluation.spend(NODE)?;
-        anywhere(evaluation, *child, &Place::Under(place, key))
+        anywhere(evaluation, *child, &NodePath::Under(path, key))
     })
 }
 

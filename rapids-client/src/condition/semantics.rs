@@ -1,4 +1,4 @@
-//! What expressions mean, as tables: the law that every evaluator is held to.
+//! What expressions mean, as tables that every evaluator has to follow.
 
 mod queries;
 

@@ -1,8 +1,8 @@
 //! Contexts of the `nats` CLI: named files with connection settings, one of them selected.
 //!
 //! Finds and reads them; how they rank against the environment is left to
-//! [`Config`](super::Config). A context asks for something that this library cannot do, or cannot
-//! be read: that is an error, because a service that connects elsewhere is worse than none.
+//! [`Config`](super::Config). A context that cannot be read, or asks for something that this library
+//! cannot do, is an error: a service that connects elsewhere is worse than none.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use super::secret::MASK;
 use super::variable::Variables;
 use crate::error::{Error, Result};
 
-/// What the name of a context must be.
+/// What is expected as the name of a context.
 const NAME: &str = "the name of a context, as listed by `nats context ls`";
 
 /// Keys that change how the nats CLI connects and that have no counterpart here.
@@ -80,11 +80,11 @@ fn folder(variables: &Variables<'_>) -> Option<PathBuf> {
     Some(parent.join("nats"))
 }
 
-/// What the file of a context says.
+/// Reads the settings in the file of a context.
 fn parse(file: &Path, text: &str) -> Result<Layer> {
     let object: Map<String, Value> = serde_json::from_str(text).map_err(|error| Error::Config {
         name: file.display().to_string(),
-        // The text may hold a password, so none of it is shown; neither does serde for syntax.
+        // The text may hold a password, so none of it is shown; serde's message might quote it.
         value: MASK.to_owned(),
         expected: format!(
             "a JSON object such as {{\"url\":\"nats://127.0.0.1:4222\"}} (line {}, column {})",
@@ -106,7 +106,7 @@ fn parse(file: &Path, text: &str) -> Result<Layer> {
             return Err(invalid(origin(key), expected));
         }
     }
-    // The nats CLI would ask a password manager.
+    // The nats CLI asks a password manager for such a path.
     if layer.settings.iter().any(|s| s.key == "creds" && s.value.starts_with("op://")) {
         return Err(invalid(origin("creds"), "a path such as `~/.config/nats/user.creds`"));
     }
@@ -118,7 +118,7 @@ fn parse(file: &Path, text: &str) -> Result<Layer> {
     Ok(layer)
 }
 
-/// The text under a key; absent, null and empty are one.
+/// The text under a key; `None` if it is absent, null or empty.
 fn string(
     object: &Map<String, Value>,
     key: &str,
@@ -131,7 +131,7 @@ fn string(
     }
 }
 
-/// The value is masked whatever the key: a misplaced password is a password still.
+/// The value is masked under every key, since a password may be under the wrong one.
 fn invalid(name: String, expected: &str) -> Error {
     Error::Config { name, value: MASK.to_owned(), expected: expected.to_owned() }
 }

@@ -1,7 +1,6 @@
 //! Reads a configuration from the environment and from the contexts of the `nats` CLI.
 //!
-//! Decides which source goes before which; what each can say is left to `layer`, `context` and
-//! `variable`.
+//! Decides about their precedence; reading each is left to `layer`, `context` and `variable`.
 
 use super::inbox::Inbox;
 use super::layer::{Layer, Layers};
@@ -14,7 +13,7 @@ use crate::error::Result;
 
 impl Config {
     /// Takes everything from the variables that `lookup` knows, as [`from_env`](Self::from_env)
-    /// does from the environment. For programs whose options go before it.
+    /// does from the environment. For programs whose options take precedence over it.
     ///
     /// ```
     /// use rapids_client::Config;

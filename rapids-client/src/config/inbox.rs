@@ -14,7 +14,7 @@ impl Inbox {
         Self { origin: origin.into(), prefix: prefix.into() }
     }
 
-    /// The prefix, if it can be one.
+    /// The prefix, after a check that it can be one.
     pub(super) fn prefix(&self) -> Result<&str> {
         let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '*' | '>');
         let is_token = |token: &str| !token.is_empty() && token.chars().all(is_plain);

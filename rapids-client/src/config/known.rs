@@ -1,4 +1,4 @@
-//! The names of all variables that the library reads, and a warning about those that look like one.
+//! The names of all variables that the library reads, and a warning about names that look like them.
 
 use std::sync::Once;
 
@@ -20,7 +20,7 @@ const RAPIDS: [&str; 14] = [
     "RAPIDS_LOG_FORMAT",
 ];
 
-/// `NATS_*`; the nats CLI has others, of which nothing is said.
+/// `NATS_*`. The nats CLI reads others too, so that an unknown name is no mistake.
 const NATS: [&str; 11] = [
     "NATS_URL",
     "NATS_USER",
@@ -35,7 +35,7 @@ const NATS: [&str; 11] = [
     "NATS_CONTEXT",
 ];
 
-/// Warns, once in this process, of variables in the environment that nobody reads.
+/// Warns, once in this process, of variables in the environment that look like settings and are none.
 pub(super) fn warn_of_others() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -49,7 +49,7 @@ pub(super) fn warn_of_others() {
 
 /// What is wrong with the name of a variable that is set, if anything.
 fn mistake(name: &str) -> Option<String> {
-    // Kubernetes sets such for a service of that name; tests have their own.
+    // Kubernetes sets such variables for a service of that name, and tests have some of their own.
     if name.contains("_SERVICE_") || name.contains("_PORT") || name.starts_with("RAPIDS_TEST_") {
         return None;
     }
@@ -70,11 +70,11 @@ fn mistake(name: &str) -> Option<String> {
     }
 }
 
-/// The known name that is a slip or two away.
+/// The known name that differs by one or two typing errors.
 fn nearest(name: &str, known: &[&'static str]) -> Option<&'static str> {
     let slips = |other: &&str| strsim::osa_distance(&name.to_ascii_uppercase(), other);
     let near = known.iter().copied().min_by_key(slips)?;
-    // Of a short word, two letters are half.
+    // In a short name two wrong letters are too many.
     let allowed = if near.len() < "NATS_TOKENS".len() { 1 } else { 2 };
     (slips(&near) <= allowed).then_some(near)
 }

@@ -1,4 +1,4 @@
-//! One source of connection settings, and how several make up one configuration.
+//! One source of connection settings, and how several sources make up one configuration.
 //!
 //! The environment is a layer, a `nats` context is another; the first one that has a setting
 //! wins. What each key means on disk or in the environment is left to those that fill a layer.
@@ -36,7 +36,7 @@ pub(super) struct Setting {
     pub(super) value: String,
 }
 
-/// The settings of one source; prints as none of them, because some are secrets.
+/// The settings of one source. None of them is printed, because some are secrets.
 #[derive(Clone, Default)]
 pub(super) struct Layer {
     pub(super) settings: Vec<Setting>,
@@ -52,14 +52,14 @@ impl fmt::Debug for Layer {
 impl Layer {
     /// The layer of the `NATS_*` variables.
     pub(super) fn from_variables(variables: &Variables<'_>) -> Self {
-        // The last key has no variable.
+        // The last key, `jetstream_domain`, has no variable.
         let settings = KEYS[..10].iter().filter_map(|key| {
             let origin = format!("NATS_{}", key.to_uppercase());
             let value = variables.text(&origin)?;
             Some(Setting { key, origin, value })
         });
         let mut layer = Self { settings: settings.collect(), tls_first: false };
-        // Verified in the nats CLI: NATS_USER without NATS_PASSWORD is a token.
+        // As in the nats CLI, NATS_USER without NATS_PASSWORD is a token.
         if layer.get("password").is_none()
             && let Some(user) = layer.settings.iter_mut().find(|setting| setting.key == "user")
         {
@@ -93,8 +93,8 @@ impl Layers {
         self.get("url").map(|url| ServerUrl::new(&url.origin, &url.value))
     }
 
-    /// The login of the first layer that has one; within a layer a user goes before a
-    /// credentials file, an nkey and a token, as in the nats CLI.
+    /// The login of the first layer that has one. Within a layer a user takes precedence over a
+    /// credentials file, that over an nkey, and that over a token, as in the nats CLI.
     pub(super) fn login(&self) -> Result<StatedLogin> {
         for layer in &self.layers {
             let keys = ["user", "creds", "nkey", "token"];

@@ -1,6 +1,6 @@
 //! How a client proves who it is: a login, and the files of TLS.
 //!
-//! Which login counts is decided in `layer`, when it is read in `login_source`; the connection
+//! Which login is used is decided in `layer`, and when it is read in `login_source`. The connection
 //! passes it on to the server.
 
 use std::fmt;
@@ -25,7 +25,7 @@ pub(crate) enum Login {
     Nkey(KeyFile),
 }
 
-/// Says which login was tried, fit for "the server turns away ...".
+/// Names the login, as in "the server turns away ...".
 impl fmt::Display for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -41,11 +41,11 @@ impl fmt::Display for Login {
 /// What TLS needs; without any of it TLS is used when the server or a `tls://` address asks for it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tls {
-    /// Whom to trust; the certificates of the system when absent.
+    /// The certificates to trust; those of the system when absent.
     pub(crate) ca: Option<KeyFile>,
     /// The client's own certificate and key.
     pub(crate) identity: Option<(KeyFile, KeyFile)>,
-    /// Handshake before the server's greeting, for servers with `handshake_first`.
+    /// Whether TLS begins before the server's greeting, for servers with `handshake_first`.
     pub(crate) first: bool,
 }
 

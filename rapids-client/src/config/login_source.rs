@@ -1,7 +1,7 @@
 //! Where a login comes from: the program, the variables, or the file of a context.
 //!
-//! Read for each attempt to connect, because logins are replaced while services run. Files that a
-//! login names are read by the connection, which does so as often.
+//! It is read for each attempt to connect, because logins are replaced while services run. The
+//! connection reads the files that a login names, at each attempt too.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use crate::error::Result;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StatedLogin {
     pub(crate) login: Login,
-    /// The variable, the file and key, or that the program did.
+    /// The variable, the file and key, or `set by the program`.
     pub(crate) origin: String,
 }
 
@@ -25,7 +25,7 @@ impl StatedLogin {
     }
 }
 
-/// Says which login was tried, fit for "the server turns away ...".
+/// Names the login and its setting, as in "the server turns away ...".
 impl fmt::Display for StatedLogin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.login {
@@ -35,12 +35,13 @@ impl fmt::Display for StatedLogin {
     }
 }
 
-/// What is asked for the login.
+/// Where to read the login.
 #[derive(Clone, Debug)]
 pub(super) enum LoginSource {
     /// It stays as it is.
     Stated(StatedLogin),
-    /// The variables, which stay as they are, and below them the file of a context.
+    /// The variables, which stay as they are, and the file of a context, over which they take
+    /// precedence.
     Context { variables: Layer, context: Context, home: Option<String> },
 }
 
@@ -49,7 +50,7 @@ impl LoginSource {
         Self::Stated(StatedLogin::new(Login::None, ""))
     }
 
-    /// The login as it is now, for the server at `url`, whose own one goes before.
+    /// The login as it is now. One in `url` takes precedence.
     pub(super) fn read(&self, url: &ServerUrl) -> Result<StatedLogin> {
         let (below, replaced) = match self {
             Self::Stated(login) => (login.clone(), None),

@@ -1,4 +1,4 @@
-//! What the bus creates on the server: how large, how often kept, for how long.
+//! The settings of streams, buckets and consumers that the bus creates on the server.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::error::Result;
 const DEFAULT_MAX_AGE: Duration = Duration::from_secs(30 * DAY);
 const DEFAULT_MAX_BYTES: u64 = 1 << 30;
 
-// The server counts in nanoseconds of 64 bits, which end after 292 years.
+// The server counts nanoseconds in 64 bits, which end after 292 years.
 const MAX_AGE: RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(36_500 * DAY);
 const MAX_BYTES: RangeInclusive<u64> = 1..=i64::MAX as u64;
@@ -18,7 +18,7 @@ const MAX_ACK_PENDING: RangeInclusive<u32> = 10..=1_000_000;
 /// How many replicas a stream can have.
 const REPLICAS: [usize; 3] = [1, 3, 5];
 
-/// As it was stated; what is `None` accepts what is there already.
+/// The settings as they were stated; `None` accepts the setting of what exists.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Provision {
     pub(crate) max_age: Option<Duration>,
@@ -71,10 +71,9 @@ impl Provision {
     }
 }
 
-/// What is created on the server, and the limits of it.
 impl Config {
     /// Keeps packets for this long; zero is no limit. Default: 30 days, or what an existing
-    /// stream has. Brought into 1 second to 100 years.
+    /// stream has. Clamped to 1 second to 100 years.
     #[must_use]
     pub fn max_age(mut self, age: Duration) -> Self {
         let age = if age.is_zero() { age } else { clamp(age, MAX_AGE) };
@@ -126,7 +125,7 @@ impl Config {
 
     /// Lets this many packets of a service be unacknowledged over all its instances; those that
     /// failed and wait to be tried again count too. Default: 50,000, or the account's limit if that
-    /// is lower. Brought into 10 to 1,000,000.
+    /// is lower. Clamped to 10 to 1,000,000.
     #[must_use]
     pub fn max_ack_pending(mut self, packets: u32) -> Self {
         self.provision.max_ack_pending = Some(clamp(packets, MAX_ACK_PENDING));

@@ -1,4 +1,4 @@
-//! Values that are never shown. Where they come from is the business of the other files here.
+//! Values that are never shown.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ impl Secret {
         Self(value.into())
     }
 
-    /// Hands out the value, to be passed on to the server and nowhere else.
+    /// The value, to be passed on to the server and nowhere else.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }

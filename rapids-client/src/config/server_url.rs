@@ -1,7 +1,7 @@
 //! The address of the servers: a URL or a comma-separated list of them.
 //!
-//! A URL may carry a login (`nats://user:password@host`); it is taken out here, so that what is
-//! passed on and what is printed is free of it. Connecting is left to the connection.
+//! A URL may carry a login (`nats://user:password@host`). It is taken out here, so that it is neither
+//! passed on with the address nor printed. Connecting is left to the connection.
 
 use std::fmt;
 
@@ -11,14 +11,14 @@ use super::login::Login;
 use super::secret::{MASK, Secret};
 use crate::error::{Error, Result};
 
-/// One or several server addresses as they were given, and by which setting.
+/// One or several server addresses as they were given, and the setting that gives them.
 #[derive(Clone)]
 pub(crate) struct ServerUrl {
     origin: String,
     text: Secret,
 }
 
-/// What a [`ServerUrl`] says, in parts.
+/// The parts of a [`ServerUrl`].
 #[derive(Debug)]
 pub(crate) struct Servers {
     /// Without the login.
@@ -80,14 +80,14 @@ impl ServerUrl {
 fn split(part: &str) -> Option<(ServerAddr, Option<Login>)> {
     let mut url = part.parse::<ServerAddr>().ok()?.into_inner();
     let plain = matches!(url.path(), "" | "/") && url.query().is_none();
-    // A path or fragment is most often the rest of a password that wants percent-encoding.
+    // A path or fragment is most often the rest of a password without percent-encoding.
     if !plain || url.fragment().is_some() || !matches!(url.scheme(), "nats" | "tls") {
         return None;
     }
     url.host_str().filter(|host| !host.is_empty())?;
     let login = match (url.username(), url.password()) {
         ("", None) => None,
-        // As all NATS clients do: a name without a password is a token.
+        // As in all NATS clients, a name without a password is a token.
         (token, None) => Some(Login::Token(Secret::new(decode(token)?))),
         (user, Some(password)) => {
             Some(Login::User { user: decode(user)?, password: Secret::new(decode(password)?) })

@@ -1,6 +1,6 @@
 //! Looks up variables and reads typed values out of them: durations, sizes, integers.
 //!
-//! Which variables exist and what they mean is said in [`Config`](super::Config).
+//! The variables and their meaning are documented at [`Config`](super::Config).
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ impl<'a> Variables<'a> {
         (self.lookup)(name).filter(|value| !value.is_empty())
     }
 
-    /// The value of a variable as `read` understands it, which answers `None` to a wrong one.
+    /// The value of a variable as read by `read`, which returns `None` for a wrong one.
     pub(super) fn parse<T>(
         &self,
         name: &str,
@@ -65,8 +65,8 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     })
 }
 
-/// Reads numbers that each have one of the documented units; a fraction may stand in each of them,
-/// while jiff takes none of a day.
+/// Reads numbers that each have one of the documented units. Each may have a fraction, which jiff does
+/// not allow for days.
 fn fractions(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
     let mut total = 0_u128;

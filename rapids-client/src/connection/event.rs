@@ -1,57 +1,54 @@
-//! What happens to an open connection: one calm log line each, and refusals are kept.
+//! What happens to an open connection. This is the one place that logs the begin and the end of an
+//! outage.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_nats::{ClientError, Event, ServerError};
 
+use super::outage::Outages;
 use super::reconnecting::Reconnecting;
 use super::violation::Violations;
 
 /// Takes note of what happens to one connection.
 pub(super) struct Observer {
-    /// Fit for printing.
-    url: String,
-    violations: Arc<Violations>,
-    reconnecting: Arc<Reconnecting>,
-    lost: AtomicBool,
+    /// Without credentials.
+    pub(super) url: String,
+    pub(super) violations: Arc<Violations>,
+    pub(super) reconnecting: Arc<Reconnecting>,
+    pub(super) outages: Arc<Outages>,
 }
 
 impl Observer {
-    pub(super) fn new(
-        url: String,
-        violations: Arc<Violations>,
-        reconnecting: Arc<Reconnecting>,
-    ) -> Self {
-        Self { url, violations, reconnecting, lost: AtomicBool::new(false) }
-    }
-
     pub(super) fn observe(&self, event: &Event) {
         let url = &self.url;
         match event {
             Event::Connected => {
                 self.reconnecting.connected();
-                // The first time is no news: whoever connects says what comes of it.
-                if self.lost.swap(false, Ordering::Relaxed) {
-                    tracing::info!("connected to {url} again");
-                } else {
-                    tracing::debug!("connected to {url}");
+                match self.outages.end() {
+                    Some(outage) => tracing::info!(
+                        "connected to {url} again, after {:.1} s",
+                        outage.as_secs_f64()
+                    ),
+                    // Whoever connects for the first time logs what comes of it.
+                    None => tracing::debug!("connected to {url}"),
                 }
             }
             Event::Disconnected => {
-                self.lost.store(true, Ordering::Relaxed);
+                self.outages.begin();
                 self.violations.clear();
                 self.reconnecting.disconnected();
                 tracing::warn!("disconnected from {url}; connecting again");
             }
-            Event::LameDuckMode => tracing::info!("server is about to stop; moving when it does"),
+            Event::LameDuckMode => tracing::info!(
+                "the server is about to stop; connecting to another one when it does"
+            ),
             Event::SlowConsumer(subscription) => tracing::warn!(
                 subscription,
-                "subscription is read too slowly; messages are dropped from its buffer"
+                "a subscription is read too slowly; messages are dropped from its buffer"
             ),
             Event::ServerError(ServerError::Other(words)) => match self.violations.record(words) {
                 Some(violation) => {
-                    // Under a name of its own: programs whose errors say it already leave it out.
+                    // A target of its own lets programs filter this line, if their errors say the same.
                     tracing::warn!(
                         target: "rapids_client::refusal",
                         "the server does not permit {}",
@@ -61,7 +58,7 @@ impl Observer {
                 None => tracing::debug!("server reports: {words}"),
             },
             Event::ServerError(error) => tracing::warn!("server reports: {error}"),
-            // Each failed attempt to connect again comes as one.
+            // This is how the client reports a failed attempt to connect again.
             Event::ClientError(ClientError::Other(words)) => self.reconnecting.failed(words),
             Event::ClientError(error) => tracing::debug!("client reports: {error}"),
             Event::Draining | Event::Closed => tracing::debug!("connection is {event}"),
@@ -80,7 +77,12 @@ mod tests {
     fn refusal_is_kept_until_the_connection_is_lost() {
         let (violations, since) = (Arc::new(Violations::new("_INBOX")), Instant::now());
         let reconnecting = Arc::new(Reconnecting::new(Config::new("host")));
-        let observer = Observer::new("nats://host".into(), Arc::clone(&violations), reconnecting);
+        let observer = Observer {
+            url: "nats://host".to_owned(),
+            violations: Arc::clone(&violations),
+            reconnecting,
+            outages: Arc::default(),
+        };
         let words = r#"Permissions Violation for Publish to "rapids""#.to_owned();
         observer.observe(&Event::ServerError(ServerError::Other(words)));
         assert!(violations.of("rapids", since).now_or_never().is_some());

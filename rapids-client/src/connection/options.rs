@@ -1,6 +1,6 @@
 //! Turns a configuration into the options of the NATS client.
 //!
-//! The files of TLS are tried here, so that a missing one is an error about that file; the client
+//! The files of TLS are opened here once, so that the error about a missing one names it. The client
 //! reads them again at each connect.
 
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use super::signing::sign_in;
 use crate::config::{Config, KeyFile, Tls};
 use crate::error::Result;
 
-/// The time for one answer of the server, for connecting as for every request.
+/// How long one answer of the server may take, when connecting and for every request.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(4);
 
-/// The options for one client. `opened` is set once it has connected: from then on it waits
-/// between attempts, and never gives up.
+/// The options for one client. `opened` is set once it has connected; from then on it waits between
+/// attempts.
 pub(super) fn options(
     config: &Config,
     opened: Arc<AtomicBool>,
@@ -66,7 +66,7 @@ fn with_tls(mut options: ConnectOptions, tls: &Tls) -> Result<ConnectOptions> {
     Ok(if tls.first { options.tls_first() } else { options })
 }
 
-/// The client would report a missing file without its name.
+/// Makes sure that a file can be read: the client would report a missing one without its name.
 fn readable(file: &KeyFile, what: &str) -> Result<()> {
     file.read(what).map(|_| ())
 }

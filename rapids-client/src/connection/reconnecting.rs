@@ -1,5 +1,5 @@
-//! What comes of the attempts to connect again: told once, then each minute. A login that the
-//! server keeps turning away is given up.
+//! The attempts to connect again. Failures are logged once a minute. A login that the server keeps
+//! turning away is given up.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use super::unreachable::turned_away;
 use crate::config::Config;
 use crate::error::{Error, Result};
 
-/// Between two lines about attempts that go on to fail.
+/// Between two log lines about attempts that keep failing.
 const REMINDER: Duration = Duration::from_secs(60);
 
 /// The attempts of one connection.
@@ -23,12 +23,13 @@ pub(super) struct Reconnecting {
     given_up: watch::Sender<Option<String>>,
 }
 
-/// What is known since the connection was there.
+/// What happened since the connection was lost.
 #[derive(Debug, Default)]
 struct Trouble {
-    /// The first of the refusals that nothing else came between.
+    /// When the first of a row of refusals came.
     refused: Option<Instant>,
-    told: Option<Instant>,
+    /// When the last line was logged.
+    logged: Option<Instant>,
     /// What is wrong with the login's file.
     fault: Option<String>,
 }
@@ -53,10 +54,10 @@ impl Reconnecting {
     /// Takes note that it is lost.
     pub(super) fn disconnected(&self) {
         // The line about the loss counts as one about the attempts.
-        *self.trouble() = Trouble { told: Some(Instant::now()), ..Trouble::default() };
+        *self.trouble() = Trouble { logged: Some(Instant::now()), ..Trouble::default() };
     }
 
-    /// Takes note of an attempt that failed, in the words of the client; it hands over no more.
+    /// Takes note of an attempt that failed. The client library hands over its text only.
     pub(super) fn failed(&self, words: &str) {
         match self.failed_at(Instant::now(), words) {
             Some(line) => tracing::warn!("{line}"),
@@ -64,7 +65,7 @@ impl Reconnecting {
         }
     }
 
-    /// What there is to tell about an attempt that failed then.
+    /// The warning about an attempt that failed then, if one is due.
     fn failed_at(&self, now: Instant, words: &str) -> Option<String> {
         let url = self.config.url();
         let mut trouble = self.trouble();
@@ -77,7 +78,7 @@ impl Reconnecting {
             return trouble.is_due(now).then_some(line);
         }
         if trouble.refused.is_none() {
-            trouble.told = None;
+            trouble.logged = None;
         }
         let refused_for = now - *trouble.refused.get_or_insert(now);
         let reason = self.reason(trouble.fault.as_deref());
@@ -116,11 +117,11 @@ impl Reconnecting {
 }
 
 impl Trouble {
-    /// Whether it is time for a line, which is written then.
+    /// Whether a line is due, which counts as logged then.
     fn is_due(&mut self, now: Instant) -> bool {
-        let is_due = self.told.is_none_or(|told| now - told >= REMINDER);
+        let is_due = self.logged.is_none_or(|last| now - last >= REMINDER);
         if is_due {
-            self.told = Some(now);
+            self.logged = Some(now);
         }
         is_due
     }

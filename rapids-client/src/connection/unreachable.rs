@@ -7,7 +7,7 @@ use async_nats::{ConnectError, ConnectErrorKind};
 
 use super::options::TIMEOUT;
 use crate::config::{Config, StatedLogin};
-use crate::error::Error;
+use crate::error::{Error, Unreachable};
 
 /// The error for a first connection that failed with this login.
 pub(super) fn unreachable(config: &Config, login: &StatedLogin, error: &ConnectError) -> Error {
@@ -43,43 +43,18 @@ pub(super) fn unreachable(config: &Config, login: &StatedLogin, error: &ConnectE
     Error::Connect { url: config.url(), source: source.into() }
 }
 
-/// The error for a connection that cannot be made again, because the login is not let in.
+/// The error for a connection that cannot be made again, because the server turns the login away.
 pub(super) fn turned_away(config: &Config, reason: &str) -> Error {
     let source = Unreachable { reason: reason.to_owned(), absent: false, turned_away: true };
     Error::Connect { url: config.url(), source: source.into() }
-}
-
-/// Whether a connection failed because no server is there, or not yet.
-pub(crate) fn is_absent(error: &Error) -> bool {
-    of(error).is_some_and(|unreachable| unreachable.absent)
-}
-
-/// Whether a connection failed because the server, or the key, does not let this login in.
-pub(crate) fn is_turned_away(error: &Error) -> bool {
-    of(error).is_some_and(|unreachable| unreachable.turned_away)
-}
-
-fn of(error: &Error) -> Option<&Unreachable> {
-    match error {
-        Error::Connect { source, .. } => source.downcast_ref(),
-        _ => None,
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("{reason}")]
-struct Unreachable {
-    reason: String,
-    absent: bool,
-    turned_away: bool,
 }
 
 fn is_refused(error: &ConnectError) -> bool {
     cause(error).is_some_and(|cause| cause.kind() == io::ErrorKind::ConnectionRefused)
 }
 
-/// Whether the server went away in the middle, which says nothing of whether it comes back.
-/// Something that answers, but not as NATS does, is another matter.
+/// Whether the connection broke while it was made, so that another try may succeed. What answers in
+/// another protocol than that of NATS is no server.
 fn is_broken(error: &ConnectError) -> bool {
     let no_nats = [io::ErrorKind::InvalidInput, io::ErrorKind::InvalidData];
     let is_strange = cause(error).is_some_and(|cause| no_nats.contains(&cause.kind()));
@@ -120,7 +95,7 @@ mod tests {
         let is_absent = |kind: io::ErrorKind| {
             let error = io::Error::from(kind).into();
             let config = Config::new("host");
-            is_absent(&unreachable(&config, &config.login().unwrap(), &error))
+            unreachable(&config, &config.login().unwrap(), &error).is_absent()
         };
         assert!(is_absent(io::ErrorKind::ConnectionReset));
         assert!(is_absent(io::ErrorKind::BrokenPipe));

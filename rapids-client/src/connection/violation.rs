@@ -1,14 +1,14 @@
 //! What the server refused to this connection.
 //!
 //! NATS answers a forbidden operation with an error on the connection, not with an answer to the
-//! operation, which then only times out. The errors are kept here so that the operation can be
-//! told; reading them off the connection is left to `event`.
+//! operation, which then only times out. The errors are kept here so that the operation learns of
+//! them. They come from `event`.
 
 use std::time::Instant;
 
 use tokio::sync::watch;
 
-/// Beyond this many, the oldest is forgotten: a client that keeps asking must not fill memory.
+/// How many refusals are kept at most; then the oldest is forgotten.
 const KEPT: usize = 64;
 
 /// The refusals since the connection was made, oldest first.
@@ -24,7 +24,7 @@ pub(super) struct Violation {
     /// Fit for "the server does not permit ...".
     pub(super) description: String,
     subject: String,
-    /// Whether it keeps every answer from arriving.
+    /// Whether it keeps all answers from arriving.
     silences: bool,
     at: Instant,
 }
@@ -35,8 +35,8 @@ impl Violations {
         Self { inbox: format!("{inbox}."), kept: watch::Sender::new(Vec::new()) }
     }
 
-    /// Keeps the refusal that the server words so; answers it if it was not known before, and
-    /// `None` too if the words say something else.
+    /// Keeps the refusal in these words of the server, and returns it if it is new; `None` too if the
+    /// words say something else.
     pub(super) fn record(&self, words: &str) -> Option<Violation> {
         let violation = self.parse(words)?;
         let mut new = true;
@@ -52,7 +52,7 @@ impl Violations {
         new.then_some(violation)
     }
 
-    /// Forgets all: a new connection may have other permissions, and is told anew if not.
+    /// Forgets all: a new connection may have other permissions.
     pub(super) fn clear(&self) {
         self.kept.send_modify(Vec::clear);
     }
@@ -78,7 +78,7 @@ impl Violations {
         let what = quoted.next()?.trim().to_lowercase();
         let subject = quoted.next()?;
         let answers = what.starts_with("subscription") && subject.starts_with(&self.inbox);
-        // Inboxes and acknowledgements have a subject each; the permission is for all of them.
+        // Each inbox and acknowledgement has a subject of its own; the permission is for all of them.
         let subject = if answers {
             format!("{}>", self.inbox)
         } else if subject.starts_with("$JS.ACK.") {
@@ -97,7 +97,7 @@ impl Violations {
 }
 
 impl Violation {
-    /// Whether this very subject was refused, not just the answers.
+    /// Whether this subject itself was refused, and not the answers.
     pub(super) fn is_about(&self, subject: &str) -> bool {
         self.subject == subject
     }

@@ -1,19 +1,20 @@
 //! Letters under one id: which of its editions is the one about a packet.
 //!
-//! A position that was moved back gives packets again that have a letter. A stream that was made anew counts from 1 again, and anybody who may publish can put something
-//! under the id of a letter before it is written.
+//! A packet that already has a letter comes again where its service's position was moved back. A
+//! stream that was made anew counts from 1 again. And anybody who may publish can put something under
+//! the id of a letter before the letter is written.
 
 use jiff::Timestamp;
 
 use crate::Result;
 use crate::connection::Connection;
-use crate::dead_letters::{DeadLetter, LetterId, streams};
-use crate::start::timestamp;
+use crate::dead_letters::{DeadLetter, LetterId, lookup};
+use crate::jetstream::timestamp;
 
-/// Where the letter about a packet lies, or is to lie.
-pub(super) enum Place {
+/// The edition of an id that is about a packet, or that is free for its letter.
+pub(super) enum Edition {
     /// It is stored under this id.
-    Taken(LetterId),
+    Stored(LetterId),
     /// It is not stored, and nothing lies under this id.
     Free {
         id: LetterId,
@@ -22,8 +23,8 @@ pub(super) enum Place {
     },
 }
 
-/// Looks for the letter about a packet in an epoch that was stored at this time or later. A replay
-/// is of none: moving a position does not give it again.
+/// Looks for the letter about a packet in an epoch, stored at this time or later. A replay belongs to
+/// no epoch: it does not come again when a position is moved.
 ///
 /// # Errors
 /// `NotPermitted`, `Server`.
@@ -32,11 +33,11 @@ pub(super) async fn find(
     id: &LetterId,
     (packet_id, epoch): (&str, u64),
     since: Timestamp,
-) -> Result<Place> {
+) -> Result<Edition> {
     let (mut id, mut former) = (id.clone(), None);
     loop {
-        let Some(message) = streams::letter(connection, &id).await? else {
-            return Ok(Place::Free { id, former });
+        let Some(message) = lookup::letter(connection, &id).await? else {
+            return Ok(Edition::Free { id, former });
         };
         let letter = DeadLetter::read(id.clone(), &message.headers, message.payload);
         let next = id.next_edition();
@@ -45,7 +46,7 @@ pub(super) async fn find(
             && letter.packet_id == packet_id
         {
             if letter.epoch == epoch || id.replay().is_some() {
-                return Ok(Place::Taken(id));
+                return Ok(Edition::Stored(id));
             }
             former = Some(id);
         }

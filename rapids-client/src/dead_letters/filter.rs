@@ -1,8 +1,11 @@
 //! Which dead letters are meant.
 
+use std::str::FromStr;
+
 use jiff::Timestamp;
 
-use super::{Kind, State, StoredLetter};
+use super::{Kind, StoredLetter};
+use crate::letter_action::State;
 use crate::names::{DEAD_LETTER_PREFIX, is_name};
 use crate::{Error, Result};
 
@@ -112,5 +115,17 @@ fn part<'a>(what: &str, name: &'a Option<String>) -> Result<&'a str> {
             value: name.to_owned(),
             expected: "1 to 32 characters of a-z, 0-9, `_` and `-`".to_owned(),
         }),
+    }
+}
+
+impl FromStr for State {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or_else(|| Error::Config {
+            name: "the state of a dead letter".to_owned(),
+            value: text.to_owned(),
+            expected: Self::ALL.map(Self::as_str).join(", "),
+        })
     }
 }

@@ -1,4 +1,4 @@
-//! The headers of dead letters and replays: their names, and reading them back.
+//! The headers of dead letters and replays: their names, and how to read them.
 //!
 //! Which of them a message carries is left to [`letter`](super::letter) and
 //! [`replay`](super::replay).
@@ -39,15 +39,15 @@ pub(crate) const NAME: &str = "Rapids-Name";
 pub(crate) const CORRELATION_ID: &str = "Rapids-Correlation-Id";
 /// A service that the packet's ancestors passed; once for each, newest last.
 pub(crate) const BREADCRUMB: &str = "Rapids-Breadcrumb";
-/// Of a replay: which headers it has. Without it, those of the first version.
+/// The version of a replay's headers; 1 where it is missing.
 pub(crate) const VERSION: &str = "Rapids-Version";
 /// The dead letter that is replayed.
 pub(crate) const LETTER: &str = "Rapids-Letter";
 /// The first dead letter of a packet that was replayed and failed again.
 pub(crate) const FIRST: &str = "Rapids-First";
-/// In which epoch of its service's position the packet failed; without it, in the first.
+/// The epoch of the service's position in which the packet failed; the first where it is missing.
 pub(crate) const EPOCH: &str = "Rapids-Epoch";
-/// The dead letter about the same packet in an epoch before.
+/// The dead letter about the same packet from an earlier epoch.
 pub(crate) const FORMER: &str = "Rapids-Former";
 /// Marks a replay whose packet somebody edited.
 pub(crate) const EDITED: &str = "Rapids-Edited";

@@ -1,8 +1,8 @@
-//! All letters about one packet: those of its replays, and those of the epochs of the position.
+//! All letters about one packet: of its replays, and of all epochs of the service's position.
 
 use bytes::Bytes;
 
-use super::{DeadLetter, DeadLetters, LetterId, StoredLetter, streams};
+use super::{DeadLetter, DeadLetters, LetterId, StoredLetter, lookup};
 use crate::Result;
 
 impl DeadLetters {
@@ -15,7 +15,7 @@ impl DeadLetters {
         let Some(stored) = Box::pin(self.get(id)).await? else {
             return Ok(Vec::new());
         };
-        // The first may have expired, and with it the way from there.
+        // The first letter may have expired, and with it the links to the others.
         let first = match &stored.letter.first {
             Some(first) => Box::pin(self.get(first)).await?,
             None => Some(stored.clone()),
@@ -35,7 +35,7 @@ impl DeadLetters {
         Ok(letters)
     }
 
-    /// Goes back to the first epoch of which there is a letter.
+    /// Goes back to the letter of the earliest epoch.
     async fn earliest(&self, mut letter: StoredLetter) -> Result<StoredLetter> {
         while let Some(former) = &letter.letter.former {
             let Some(earlier) = Box::pin(self.get(former)).await? else {
@@ -49,7 +49,7 @@ impl DeadLetters {
     /// The letter about the same packet from a later epoch.
     async fn later(&self, id: &LetterId) -> Result<Option<StoredLetter>> {
         let mut next = id.next_edition();
-        while let Some(message) = streams::letter(&self.connection, &next).await? {
+        while let Some(message) = lookup::letter(&self.connection, &next).await? {
             let letter = DeadLetter::read(next.clone(), &message.headers, Bytes::new());
             if letter.is_ok_and(|letter| letter.former.as_ref() == Some(id)) {
                 return Box::pin(self.get(&next)).await;
@@ -59,7 +59,7 @@ impl DeadLetters {
         Ok(None)
     }
 
-    /// Adds a letter, and those of its replays that failed again.
+    /// Adds a letter, and the letters about its replays that failed again.
     async fn add_with_replays(
         &self,
         letter: StoredLetter,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::letter_action::Refusal;
 use crate::names::{DEAD_LETTER_PREFIX, is_name};
 use crate::{Error, Result};
 
@@ -62,6 +63,11 @@ impl LetterId {
     /// The sequence of the replay that failed, if it was one.
     pub fn replay(&self) -> Option<u64> {
         self.token.is_replay.then_some(self.token.sequence)
+    }
+
+    /// The error that an action on the letter is not possible.
+    pub(super) fn refused(&self, refusal: Refusal) -> Error {
+        Error::Letter { id: self.to_string(), refusal }
     }
 
     /// Where the letter is stored.

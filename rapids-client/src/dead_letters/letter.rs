@@ -1,4 +1,4 @@
-//! What a dead letter says, and how it is written down.
+//! What a dead letter says, and how it is stored.
 //!
 //! A letter is a message: the packet's bytes as its body, everything else as headers. Storing it is
 //! left to [`store`](super::store).
@@ -18,13 +18,13 @@ use super::{Kind, LetterId};
 /// with the one that lets the stream store it once.
 const MOST_HEADER_BYTES: usize = 16 * 1024 - 64;
 
-/// Of what has no limit elsewhere, this much is kept; the body has it in full.
+/// Values that have no limit elsewhere are cut to this length. The body has them in full.
 const LONGEST_NAME: usize = 256;
 const LONGEST_ID: usize = 1_024;
 const LONGEST_BREADCRUMB: usize = 80;
 const MOST_BREADCRUMBS: usize = 16;
 
-/// Left free behind the causes, to tell how many are missing.
+/// Room for the mark that tells how many causes are missing.
 const MARK_ROOM: usize = 64;
 
 /// A packet that a river could not handle, with all that is known of why.
@@ -148,14 +148,14 @@ impl DeadLetter {
     }
 }
 
-/// Headers, and how many bytes more they may take.
+/// Headers, and how many more bytes they may take.
 struct Writer {
     headers: HeaderMap,
     room: usize,
 }
 
 impl Writer {
-    /// `value` is written as it is, so it has to be escaped where that matters.
+    /// Adds a header. `value` must be escaped already where it can need it.
     fn put(&mut self, name: &'static str, value: String) {
         self.room = self.room.saturating_sub(line(name) + value.len());
         self.headers.append(name, value);
@@ -173,32 +173,9 @@ fn line(name: &str) -> usize {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
+    use super::super::testing::letter;
     use super::*;
-
-    pub(in crate::dead_letters) fn letter() -> DeadLetter {
-        let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        DeadLetter {
-            id: LetterId::of_replay("payment", "charge", 3),
-            kind: Kind::TimedOut,
-            reason: "no answer from `bank`\nwithin 30 s".to_owned(),
-            causes: vec!["connection refused".to_owned(), " os error 111 ".to_owned()],
-            attempts: 5,
-            instance: "Xa81".to_owned(),
-            sequence: 17,
-            stored: at("2026-11-21T09:30:00.123456789Z"),
-            first_failure: at("2026-11-21T09:30:01Z"),
-            last_failure: at("2026-11-21T09:31:00Z"),
-            packet_id: r"RAPIDS-1-17 \n".to_owned(),
-            name: Some("order_placed".to_owned()),
-            correlation_id: "c-1".to_owned(),
-            breadcrumbs: vec!["order".to_owned(), "stock".to_owned()],
-            first: Some(LetterId::of_packet("payment", "charge", 17)),
-            epoch: 2,
-            former: Some("payment.charge.17-2".parse().unwrap()),
-            body: Bytes::from_static(b"{}"),
-        }
-    }
 
     fn stored(letter: &DeadLetter) -> DeadLetter {
         DeadLetter::read(letter.id.clone(), &letter.headers(), letter.body.clone()).unwrap()

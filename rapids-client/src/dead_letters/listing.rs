@@ -1,4 +1,4 @@
-//! Going through the dead letters, oldest first.
+//! Lists the dead letters, oldest first.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,21 +7,22 @@ use bytes::Bytes;
 use futures::StreamExt;
 
 use crate::connection::Connection;
-use crate::dead_letters::ledger::{Ledger, Record};
 use crate::dead_letters::scan::{Scan, Selection};
+use crate::dead_letters::state_record::StateRecord;
+use crate::dead_letters::state_store::StateStore;
 use crate::dead_letters::stored::Message;
 use crate::dead_letters::{Filter, LetterId, StoredLetter};
+use crate::jetstream::timestamp;
 use crate::names::{DEAD_LETTER_PREFIX, DEAD_LETTERS};
-use crate::start::timestamp;
 use crate::{Error, Result};
 
 /// Dead letters one after the other, oldest first, as they were when the listing began.
 ///
-/// Their bodies are left on the server: a listing of letters about large packets is quick too.
+/// Their bodies stay on the server, so a listing of letters about large packets is quick, too.
 pub struct Listing {
     scan: Scan,
     filter: Filter,
-    records: HashMap<String, Record>,
+    records: HashMap<String, StateRecord>,
     /// The ids of all letters about replays.
     replays: HashSet<String>,
     given: usize,
@@ -30,12 +31,12 @@ pub struct Listing {
 impl Listing {
     pub(super) async fn open(
         connection: &Connection,
-        ledger: &Ledger,
+        states: &StateStore,
         filter: &Filter,
     ) -> Result<Self> {
         let subject = filter.subject()?;
         let (service, river) = filter.parts()?;
-        let records = ledger.all(service, river).await?;
+        let records = states.all(service, river).await?;
         let is_any_replayed = records.values().any(|record| record.action.replay.is_some());
         let replays =
             if is_any_replayed { replays(connection, &subject).await? } else { HashSet::new() };
@@ -44,7 +45,7 @@ impl Listing {
         Ok(Self { scan, filter: filter.clone(), records, replays, given: 0 })
     }
 
-    /// The next letter that is meant; `None` behind the last.
+    /// The next letter that the filter means; `None` after the last.
     ///
     /// # Errors
     /// [`Error::Stream`] for a message that is no letter, with its sequence: go on with the next

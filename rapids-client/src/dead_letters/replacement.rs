@@ -2,14 +2,15 @@
 
 use uuid::Uuid;
 
-use super::{DeadLetter, Deed};
+use super::DeadLetter;
+use crate::letter_action::ActionKind;
 
-/// Names the space of these ids.
+/// The name space of these ids.
 const REPLACEMENT_IDS: Uuid = Uuid::from_u128(0x2c1f_90a7_4be3_5d02_a6f4_31c8_77de_0b19);
 
 /// The id of the packet that the `number`-th action on a letter sends in place of the letter's. It
-/// is derived, so an action that is begun again says it again.
-pub(super) fn id(letter: &DeadLetter, deed: Deed, number: usize) -> String {
-    let name = format!("{}\u{1f}{}\u{1f}{deed}\u{1f}{number}", letter.packet_id, letter.id);
+/// is derived, so an action that is begun again sends the same id.
+pub(super) fn id(letter: &DeadLetter, kind: ActionKind, number: usize) -> String {
+    let name = format!("{}\u{1f}{}\u{1f}{kind}\u{1f}{number}", letter.packet_id, letter.id);
     Uuid::new_v5(&REPLACEMENT_IDS, name.as_bytes()).to_string()
 }

@@ -11,8 +11,8 @@ use crate::dead_letters::headers::{
     FIRST, LETTER, PACKET_ID, RIVER, Reader, SEQUENCE, STORED, VERSION,
 };
 use crate::dead_letters::text::escape;
-use crate::jetstream::stored;
 use crate::names::REPLAYS;
+use crate::stored;
 use crate::{Error, Result};
 
 /// The newest version of the headers that is read.

@@ -1,4 +1,4 @@
-//! Reading a part of a stream once, from one end to the other.
+//! Reads a part of a stream once, from its beginning to its end.
 
 use std::time::Duration;
 
@@ -68,7 +68,7 @@ impl Scan {
         Ok(Self { action, messages, is_at_end })
     }
 
-    /// The next message; `None` behind the last.
+    /// The next message; `None` after the last.
     pub(super) async fn next(&mut self) -> Result<Option<Message>> {
         if self.is_at_end {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! Where dead letters are put: the stream `DEAD_LETTERS`, once for each failure.
+//! Stores dead letters in the stream `DEAD_LETTERS`, once for each failure.
 //!
 //! Reading and deciding on them is left to [`DeadLetters`](super::DeadLetters).
 
@@ -9,20 +9,21 @@ use jiff::Timestamp;
 
 use crate::Result;
 use crate::connection::Connection;
-use crate::dead_letters::editions::{Place, find};
+use crate::dead_letters::editions::{Edition, find};
 use crate::dead_letters::{DeadLetter, LetterId};
 use crate::jetstream::ensure::ensure;
 use crate::jetstream::refusal::of_publish;
 use crate::jetstream::resource::Resource;
 use crate::jetstream::stream;
+use crate::jetstream::timestamp;
 use crate::names::DEAD_LETTERS;
-use crate::start::timestamp;
 
 /// The dead letters, for the services that write them.
 #[derive(Clone, Debug)]
 pub(crate) struct LetterStore {
     connection: Connection,
-    /// Since when the sequences of the rapids, and those of the replays, mean what they mean.
+    /// When the streams of the rapids and of the replays were made: older letters are about the
+    /// sequences of earlier streams.
     rapids_created: Timestamp,
     replays_created: Timestamp,
 }
@@ -44,11 +45,11 @@ impl LetterStore {
         })
     }
 
-    /// Stores a letter unless it is stored already. One try.
+    /// Stores a letter unless it is stored already. Tries once.
     ///
     /// # Errors
     /// `Full` if there is no room; `Refused` if the letter is larger than the server takes;
-    /// `NotPermitted`; `Server` if nobody knows whether it is stored: try again.
+    /// `NotPermitted`; `Server` if it is unknown whether the letter is stored: try again.
     pub(crate) async fn store(&self, letter: &DeadLetter) -> Result<()> {
         let mut letter = letter.clone();
         loop {
@@ -56,9 +57,9 @@ impl LetterStore {
                 return Ok(());
             }
             match self.find(&letter.id, &letter.packet_id, letter.epoch).await? {
-                Place::Taken(_) => return Ok(()),
-                // From there on, so that what was found before is not looked at again.
-                Place::Free { id, former } => {
+                Edition::Stored(_) => return Ok(()),
+                // The next search begins there, so nothing is looked at twice.
+                Edition::Free { id, former } => {
                     letter.former = former.or(letter.former);
                     letter.id = id;
                 }
@@ -71,10 +72,10 @@ impl LetterStore {
     /// # Errors
     /// `NotPermitted`, `Server`.
     pub(crate) async fn holds(&self, id: &LetterId, packet_id: &str, epoch: u64) -> Result<bool> {
-        Ok(matches!(self.find(id, packet_id, epoch).await?, Place::Taken(_)))
+        Ok(matches!(self.find(id, packet_id, epoch).await?, Edition::Stored(_)))
     }
 
-    async fn find(&self, id: &LetterId, packet_id: &str, epoch: u64) -> Result<Place> {
+    async fn find(&self, id: &LetterId, packet_id: &str, epoch: u64) -> Result<Edition> {
         let created =
             if id.replay().is_some() { self.replays_created } else { self.rapids_created };
         find(&self.connection, id, (packet_id, epoch), created).await
@@ -112,8 +113,8 @@ mod tests {
     use rapids_test::NatsServer;
 
     use super::*;
-    use crate::dead_letters::letter::tests::letter;
-    use crate::dead_letters::streams;
+    use crate::dead_letters::lookup;
+    use crate::dead_letters::testing::letter;
     use crate::jetstream::ensure::info_of;
     use crate::rapids::Rapids;
     use crate::{Config, Error};
@@ -127,7 +128,7 @@ mod tests {
 
     async fn stored(store: &LetterStore, id: &str) -> DeadLetter {
         let id: LetterId = id.parse().unwrap();
-        let message = streams::letter(&store.connection, &id).await.unwrap().unwrap();
+        let message = lookup::letter(&store.connection, &id).await.unwrap().unwrap();
         DeadLetter::read(id, &message.headers, message.payload).unwrap()
     }
 

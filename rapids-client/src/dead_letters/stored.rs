@@ -4,8 +4,9 @@ use async_nats::HeaderMap;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::ledger::Record;
-use super::{Action, DeadLetter, LetterId, State};
+use super::state_record::StateRecord;
+use super::{DeadLetter, LetterId};
+use crate::letter_action::{Action, State};
 use crate::names::{DEAD_LETTER_PREFIX, DEAD_LETTERS};
 use crate::packet::{Arrival, Packet};
 use crate::{Error, Result};
@@ -42,11 +43,11 @@ pub(super) struct Message<'a> {
 }
 
 impl StoredLetter {
-    /// Reads a message. `failed_again` tells whether there is a letter about what would have this id,
-    /// and which.
+    /// Reads a message. `failed_again` takes the id that a letter about its replay would have, and
+    /// returns the letter's id if there is one.
     pub(super) fn read(
         message: Message<'_>,
-        record: Option<&Record>,
+        record: Option<&StateRecord>,
         failed_again: impl FnOnce(LetterId) -> Option<LetterId>,
     ) -> Result<Self> {
         let Message { subject, headers, body, sequence, written } = message;
@@ -77,7 +78,11 @@ impl StoredLetter {
         Ok(stored)
     }
 
-    fn settle(&mut self, record: &Record, failed_again: impl FnOnce(LetterId) -> Option<LetterId>) {
+    fn settle(
+        &mut self,
+        record: &StateRecord,
+        failed_again: impl FnOnce(LetterId) -> Option<LetterId>,
+    ) {
         self.state = record.state;
         self.actions = std::iter::once(&record.action).chain(&record.resumed).cloned().collect();
         self.again = self.replayed_as().and_then(|(id, _)| failed_again(id));
@@ -114,7 +119,7 @@ impl StoredLetter {
             sequence: *sequence,
             replay: None,
             stored: *stored,
-            // Matters to packets without an id only.
+            // Only packets without an id need it.
             stream_created: *stored,
             message_id: Some(packet_id.clone()),
         }

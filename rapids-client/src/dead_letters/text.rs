@@ -1,4 +1,4 @@
-//! Texts as header values: on one line, within a length, and readable back.
+//! Writes texts as header values, on one line and within a length, and reads them back.
 
 /// Writes a text so that it survives as a header value: a backslash as `\\`, line ends and other
 /// control characters as `\n`, `\r`, `\t` or `\u{1b}`, and blanks at either end as `\u{20}`, since
@@ -28,7 +28,7 @@ fn push(escaped: &mut String, character: char, is_outside: bool) {
     }
 }
 
-/// Reads back what [`escape`] wrote. What it cannot have written stays as it is.
+/// Reads back what [`escape`] wrote. Anything else stays as it is.
 pub(crate) fn unescape(escaped: &str) -> String {
     let mut text = String::with_capacity(escaped.len());
     let mut rest = escaped;

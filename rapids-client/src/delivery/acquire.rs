@@ -1,4 +1,4 @@
-//! Taking up the position of a service, by its way of delivery.
+//! How an instance acquires the position of its service, in both ways of delivery.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -9,46 +9,47 @@ use tokio::sync::watch;
 use crate::Result;
 use crate::announcement::Announcement;
 use crate::connection::Connection;
-use crate::delivery::live::feed::LiveFeed;
-use crate::delivery::live::shared_feed::FeedSubscriber;
 use crate::delivery::packet_source::PacketSource;
 use crate::jetstream::pull::Pull;
 use crate::jetstream::sequence::StreamName;
 use crate::jetstream::stream;
 use crate::jetstream::stream::StreamFacts;
 use crate::jetstream::validity::LeaseValidity;
+use crate::live::feed::LiveFeed;
+use crate::live::shared_feed::FeedSubscriber;
 use crate::names::STREAM;
 use crate::position::ack_set::AckSet;
-use crate::position::active_lease::ActiveLease;
 use crate::position::entries::ServiceEntries;
 use crate::position::entry::ServiceEntry;
 use crate::position::expired::PositionState;
 use crate::position::floor::Floor;
 use crate::position::lease::Lease;
+use crate::position::lease::active::ActiveLease;
 use crate::position::shared::{SharedPosition, ensure_consumer};
 use crate::position::{exclusive, record};
 use crate::service::Service;
 
-/// How often the server says that it is alive, to those who wait for packets.
+/// How often the server sends a heartbeat while it has no packets.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// A position that is ready to be taken up, by this instance or by another.
+/// A position that exists on the server, for this instance or another one to acquire.
 pub(crate) enum Position {
     Shared { at: SharedPosition, pull: Box<Pull> },
     Exclusive { lease: Rc<Lease>, facts: StreamFacts },
 }
 
-/// A position that this instance reads from.
-pub(crate) struct TakenUp {
-    pub(crate) intake: PacketSource,
-    pub(crate) standing: PositionState,
-    /// In exclusive delivery.
-    pub(crate) tenure: Option<ActiveLease>,
+/// A position from which this instance reads.
+pub(crate) struct Acquired {
+    pub(crate) source: PacketSource,
+    pub(crate) state: PositionState,
+    /// The lease, in exclusive delivery.
+    pub(crate) active: Option<ActiveLease>,
+    /// The packets that are done, in exclusive delivery.
     pub(crate) done: Rc<RefCell<AckSet>>,
 }
 
 impl Position {
-    /// Makes sure that there is one.
+    /// Makes sure that it exists.
     ///
     /// # Errors
     /// `Position` if it does not fit the stream, or is gone; `NotPermitted`, `Server`.
@@ -57,11 +58,11 @@ impl Position {
         service: &Service,
         instance: &str,
         facts: &StreamFacts,
-        noted: (&ServiceEntries, &ServiceEntry),
+        entry: (&ServiceEntries, &ServiceEntry),
     ) -> Result<Self> {
         let name = service.name();
         if !service.is_exclusive() {
-            let at = Box::pin(ensure_consumer(connection, service, facts, noted)).await?;
+            let at = Box::pin(ensure_consumer(connection, service, facts, entry)).await?;
             let pull =
                 Pull::open(connection, (StreamName::Rapids, STREAM), name, HEARTBEAT).await?;
             return Ok(Self::Shared { at, pull: Box::new(pull) });
@@ -69,19 +70,19 @@ impl Position {
         let has_live = facts.has_live || stream::allow_live(connection).await?;
         let facts = StreamFacts { has_live, ..*facts };
         let lease = Lease::open(connection, (name, instance), facts.created).await?;
-        exclusive::ensure_record(&lease, connection, service, &facts, noted).await?;
+        exclusive::ensure_record(&lease, connection, service, &facts, entry).await?;
         Ok(Self::Exclusive { lease: Rc::new(lease), facts })
     }
 
-    /// Whether its instance may act.
-    pub(crate) fn permit(&self) -> LeaseValidity {
+    /// While its instance may run reactions and publish.
+    pub(crate) fn validity(&self) -> LeaseValidity {
         match self {
             Self::Shared { .. } => LeaseValidity::endless(),
-            Self::Exclusive { lease, .. } => lease.permit(),
+            Self::Exclusive { lease, .. } => lease.validity(),
         }
     }
 
-    /// For how long the server waits for an acknowledgement; `None` where it waits for none.
+    /// How long the server waits for an acknowledgement; `None` in exclusive delivery, without any.
     pub(crate) fn ack_wait(&self) -> Option<Duration> {
         match self {
             Self::Shared { at, .. } => Some(at.ack_wait),
@@ -89,7 +90,7 @@ impl Position {
         }
     }
 
-    /// The epoch that it is in, if its consumer tells.
+    /// Its epoch; `None` in exclusive delivery, where only the entry contains it.
     pub(crate) fn epoch(&self) -> Option<u64> {
         match self {
             Self::Shared { at, .. } => Some(at.epoch),
@@ -97,7 +98,7 @@ impl Position {
         }
     }
 
-    /// Where it is written down what is done.
+    /// Where its floor is saved.
     pub(crate) fn floor(&self) -> Floor {
         match self {
             Self::Shared { at, .. } => Floor::Consumer(at.created),
@@ -105,24 +106,23 @@ impl Position {
         }
     }
 
-    /// Takes it up; in exclusive delivery as soon as no other instance is active, while questions
-    /// are answered. `None` if it is told to stop before that: what was taken is there to be handed
-    /// over.
+    /// Acquires it; in exclusive delivery once no other instance is active. Until then it answers the
+    /// questions that the announcement gets. `None` if the service is asked to stop before.
     ///
     /// # Errors
     /// `Position` if it is gone; `NotPermitted`.
-    pub(crate) async fn take_up(
+    pub(crate) async fn acquire(
         self,
         connection: &Connection,
         service: &str,
-        seat: Option<FeedSubscriber>,
+        subscriber: Option<FeedSubscriber>,
         (announcement, stop): (&mut Announcement, &mut watch::Receiver<bool>),
-    ) -> Result<Option<TakenUp>> {
+    ) -> Result<Option<Acquired>> {
         let (lease, facts) = match self {
             Self::Shared { at, pull } => {
-                let standing = at.standing;
-                let (intake, tenure, done) = (PacketSource::Shared(pull), None, Rc::default());
-                return Ok(Some(TakenUp { intake, standing, tenure, done }));
+                let state = at.state;
+                let (source, active, done) = (PacketSource::Shared(pull), None, Rc::default());
+                return Ok(Some(Acquired { source, state, active, done }));
             }
             Self::Exclusive { lease, facts } => (lease, facts),
         };
@@ -133,8 +133,8 @@ impl Position {
                 // Also when the caller was dropped.
                 _ = stop.wait_for(|stop| *stop) => return Ok(None),
             };
-            // Behind the look at the record, which may be newer than what is known of the stream.
-            // Where nothing is told, more is taken for begun than was.
+            // After the record is read, which may be newer than what was known of the stream. Without
+            // an answer, more packets than necessary count as begun.
             let now = stream::info(connection).await.ok().flatten();
             let now = now.as_ref().map(StreamFacts::from);
             if let Some(fault) = free.fault(now.as_ref()) {
@@ -145,15 +145,15 @@ impl Position {
             }
         };
         let last = now.map_or(record.begun, |now| now.last_sequence);
-        let tenure = ActiveLease::new(lease, &record, last);
+        let active = ActiveLease::new(lease, &record, last);
         let of = (service, announcement.id());
-        let mut feed = LiveFeed::new(connection, of, seat, &facts, &record);
-        feed.allow_to(tenure.keeper.reserved());
-        Ok(Some(TakenUp {
-            intake: PacketSource::Exclusive(Box::new(feed)),
-            standing: PositionState { first: 0, deliveries: 0, delivered: record.floor },
-            done: tenure.keeper.done(),
-            tenure: Some(tenure),
+        let mut feed = LiveFeed::new(connection, of, subscriber, &facts, &record);
+        feed.allow_to(active.renewal.reserved());
+        Ok(Some(Acquired {
+            source: PacketSource::Exclusive(Box::new(feed)),
+            state: PositionState { first: 0, deliveries: 0, delivered: record.floor },
+            done: active.renewal.done(),
+            active: Some(active),
         }))
     }
 }

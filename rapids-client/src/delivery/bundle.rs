@@ -1,8 +1,9 @@
 //! Several services in one process, over one live feed.
 //!
-//! Each is delivered to as if it ran alone, in exclusive delivery; what they share is the connection,
-//! the feed and the look at each packet.
+//! Each gets its packets as if it ran alone, in exclusive delivery. They share the connection, the feed,
+//! and one matcher that looks at each packet once.
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,16 +16,16 @@ use tokio::task::LocalSet;
 use tokio::time::sleep;
 use tracing::error;
 
-use super::executor;
-use super::executor::queue::JobQueue;
-use super::live::shared_feed::{FeedSubscriber, SharedFeed};
-use super::run::{Common, connect, failed_thread, runtime, work};
-use super::signal::told_to_stop;
+use super::blocked::exit_if_blocked;
+use super::executor::{self, JobQueue};
+use super::run::{Common, Process, connect, failed_thread, runtime, work};
+use super::signal::{exit_at_next_signal, shutdown_signal};
 use crate::Result;
 use crate::error::with_causes;
+use crate::live::shared_feed::{FeedSubscriber, SharedFeed};
 use crate::service::{Bundle, Service};
 
-/// Between the end of a service by a fault and its next start.
+/// The wait before a service that has ended with an error is started again.
 const REST: Duration = Duration::from_secs(5);
 
 impl Bundle {
@@ -34,7 +35,7 @@ impl Bundle {
     /// # Errors
     /// As for [`run_until`](Self::run_until).
     pub async fn run(self) -> Result<()> {
-        self.run_until(told_to_stop()).await
+        self.run_in(shutdown_signal(), Process::Owned).await
     }
 
     /// Runs until the future is ready, and every service has stopped. One that ends by a fault, as
@@ -44,13 +45,20 @@ impl Bundle {
     /// # Errors
     /// [`Error::Definition`] before anything is touched; [`Error::Connect`] if the server turns the
     /// bundle away; else the fault of a service that was not at work any more when it was stopped.
+    ///
+    /// [`Error::Definition`]: crate::Error::Definition
+    /// [`Error::Connect`]: crate::Error::Connect
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<()> {
+        self.run_in(shutdown, Process::Shared).await
+    }
+
+    async fn run_in(self, shutdown: impl Future<Output = ()>, process: Process) -> Result<()> {
         self.check()?;
         let (stop, stopped) = watch::channel(false);
         let (done, mut ended) = oneshot::channel();
         let spawned = thread::Builder::new().name("rapids-bundle".to_owned()).spawn(move || {
-            // The caller may have gone, and then nobody wants to know.
-            let _ = done.send(deliver(&self.services, stopped));
+            // The caller may have been dropped.
+            let _ = done.send(deliver(&self.services, stopped, process));
         });
         spawned.map_err(|error| failed_thread(error.into()))?;
         tokio::select! {
@@ -60,7 +68,10 @@ impl Bundle {
         }
         // The thread may have ended by itself meanwhile.
         let _ = stop.send(true);
-        outcome(ended.await)
+        tokio::select! {
+            ended = ended => outcome(ended),
+            never = exit_at_next_signal(), if process == Process::Owned => never,
+        }
     }
 }
 
@@ -68,35 +79,40 @@ fn outcome(ended: Result<Result<()>, oneshot::error::RecvError>) -> Result<()> {
     ended.unwrap_or_else(|_| Err(failed_thread("it panicked".into())))
 }
 
-/// The side of the reactions of one service.
+/// Runs the reactions of one service on a thread of its own.
 fn react_on_a_thread(service: &Service) -> Result<Arc<JobQueue>> {
     let at_once = service.concurrency_limit();
-    let desk = Arc::new(JobQueue::new(at_once));
-    let jobs = Arc::clone(&desk);
+    let queue = Arc::new(JobQueue::new(at_once));
+    let jobs = Arc::clone(&queue);
     let (name, runtime) = (service.name().to_owned(), runtime()?);
     let spawned = thread::Builder::new()
         .name(name.clone())
-        .spawn(move || runtime.block_on(executor::serve(name, at_once, desk)));
+        .spawn(move || runtime.block_on(executor::serve(name, at_once, queue)));
     spawned.map_err(|error| failed_thread(error.into()))?;
     Ok(jobs)
 }
 
 /// The library's side of all services, on one thread.
-fn deliver(services: &[Service], mut stopped: watch::Receiver<bool>) -> Result<()> {
+fn deliver(
+    services: &[Service],
+    mut stopped: watch::Receiver<bool>,
+    process: Process,
+) -> Result<()> {
     let Some(first) = services.first() else {
         return Ok(());
     };
+    let queues = RefCell::default();
     let delivering = async {
         let connection = tokio::select! {
             connection = connect(first.config(), "bundle") => connection?,
             _ = stopped.wait_for(|stop| *stop) => return Ok(()),
         };
-        let hub = Rc::new(SharedFeed::new(services));
-        let feeding = tokio::task::spawn_local(hub.clone().run(connection.clone()));
+        let feed = Rc::new(SharedFeed::new(services));
+        let feeding = tokio::task::spawn_local(feed.clone().run(connection.clone()));
         let working = services.iter().enumerate().map(|(number, service)| {
-            let seat = FeedSubscriber { hub: hub.clone(), number };
-            let common = Common { connection: connection.clone(), seat };
-            keep(service, common, stopped.clone())
+            let subscriber = FeedSubscriber { feed: feed.clone(), number };
+            let common = Common { connection: connection.clone(), subscriber };
+            keep(service, common, stopped.clone(), &queues)
         });
         let ended = tokio::select! {
             ended = join_all(working) => ended,
@@ -106,17 +122,30 @@ fn deliver(services: &[Service], mut stopped: watch::Receiver<bool>) -> Result<(
         ended.into_iter().collect()
     };
     let local = LocalSet::new();
-    local.block_on(&runtime()?, delivering)
+    let ended = local.block_on(&runtime()?, delivering);
+    if ended.is_ok() && process == Process::Owned {
+        exit_if_blocked(&queues.borrow());
+    }
+    ended
 }
 
-/// Keeps a service at work, until it is told to stop.
-async fn keep(service: &Service, common: Common, mut stopped: watch::Receiver<bool>) -> Result<()> {
+/// The queues of services that have stopped.
+type Stopped<'a> = RefCell<Vec<(&'a Service, Arc<JobQueue>)>>;
+
+/// Runs a service until it is asked to stop, and starts it again after an error.
+async fn keep<'a>(
+    service: &'a Service,
+    common: Common,
+    mut stopped: watch::Receiver<bool>,
+    queues: &Stopped<'a>,
+) -> Result<()> {
     loop {
-        let desk = react_on_a_thread(service)?;
-        let working = work(service.clone(), desk, stopped.clone(), Some(common.clone()));
-        // A task of its own, so that a panic is the end of this one alone.
+        let queue = react_on_a_thread(service)?;
+        let working = work(service.clone(), queue.clone(), stopped.clone(), Some(common.clone()));
+        // A task of its own, so that a panic ends no other service.
         let ended = tokio::task::spawn_local(working).await;
         let Err(error) = ended.unwrap_or_else(|panic| Err(failed_thread(panic.into()))) else {
+            queues.borrow_mut().push((service, queue));
             return Ok(());
         };
         let service = service.name();

@@ -8,24 +8,23 @@ use crate::dead_letters::Kind;
 /// Counts by what became of packets; from `handled` on, each river of a packet counts.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    /// RawPacket, repeats included.
+    /// Delivered, redeliveries included.
     pub(crate) received: u64,
     /// For no river of the service.
     pub(crate) skipped: u64,
-    /// Handled.
     pub(crate) handled: u64,
     /// Not packets at all.
     pub(crate) malformed: u64,
-    /// Put to the dead letters, by the reason.
+    /// Dead letters, by their kind.
     pub(crate) letters: BTreeMap<Kind, u64>,
-    /// Attempts that failed and will be made again.
+    /// Attempts that failed.
     pub(crate) failed: u64,
     /// Members of `rapids` of the wrong type.
     pub(crate) mistyped: u64,
 }
 
 impl Counters {
-    pub(crate) fn buried(&mut self, kind: Kind) {
+    pub(crate) fn dead_letter(&mut self, kind: Kind) {
         *self.letters.entry(kind).or_default() += 1;
     }
 }

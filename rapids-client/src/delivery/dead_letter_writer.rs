@@ -1,16 +1,14 @@
-//! Letters on their way to the dead letters, for as long as it takes.
-//!
-//! What a letter says is left to [`in_hand`](crate::delivery::in_flight).
+//! Stores dead letters, for as long as it takes. What a letter contains is decided in
+//! [`in_flight`](crate::delivery::in_flight).
 
 use std::cell::Cell;
 
-use tracing::error;
-
+use crate::connection::{Connection, Retry};
 use crate::dead_letters::{DeadLetter, LetterId, LetterStore};
-use crate::error::with_causes;
-use crate::{Error, Result, backoff};
+use crate::{Error, Result};
 
 pub(crate) struct DeadLetterWriter {
+    connection: Connection,
     letters: LetterStore,
     /// Letters that could not be stored at the first try.
     waiting: Cell<usize>,
@@ -19,12 +17,12 @@ pub(crate) struct DeadLetterWriter {
 }
 
 impl DeadLetterWriter {
-    pub(crate) fn new(letters: LetterStore) -> Self {
-        Self { letters, waiting: Cell::new(0), epoch: Cell::new(0) }
+    pub(crate) fn new(connection: Connection, letters: LetterStore) -> Self {
+        Self { connection, letters, waiting: Cell::new(0), epoch: Cell::new(0) }
     }
 
-    /// Learns in which epoch the position was taken up.
-    pub(crate) fn begin_epoch(&self, epoch: u64) {
+    /// Sets the epoch in which the position was acquired.
+    pub(crate) fn set_epoch(&self, epoch: u64) {
         self.epoch.set(epoch);
     }
 
@@ -35,36 +33,32 @@ impl DeadLetterWriter {
     /// Stores a letter, for as long as it takes: until then the packet is not acknowledged.
     ///
     /// # Errors
-    /// What the server does not permit.
-    pub(crate) async fn bury(&self, letter: &DeadLetter) -> Result<()> {
-        let mut attempt = 0;
+    /// `NotPermitted`.
+    pub(crate) async fn store(&self, letter: &DeadLetter) -> Result<()> {
+        let mut retry = Retry::new(&self.connection, "store a dead letter");
         let ended = loop {
             match self.letters.store(letter).await {
                 Ok(()) => break Ok(()),
                 Err(error @ Error::NotPermitted { .. }) => break Err(error),
                 Err(error) => {
-                    attempt += 1;
-                    if attempt == 1 {
+                    if retry.failures() == 0 {
                         self.waiting.set(self.waiting.get() + 1);
                     }
-                    let wait = backoff::exponential(attempt);
-                    let id = &letter.id;
-                    error!(%id, ?wait, "a dead letter is not stored yet: {}", with_causes(&error));
-                    tokio::time::sleep(wait).await;
+                    retry.again(error).await?;
                 }
             }
         };
-        if attempt > 0 {
+        if retry.failures() > 0 {
             self.waiting.set(self.waiting.get() - 1);
         }
         ended
     }
 
-    /// Whether the letter of this id about a packet is stored in this epoch.
+    /// Whether the letter of this id about this packet is stored, in this epoch.
     ///
     /// # Errors
     /// `NotPermitted`, `Server`.
-    pub(crate) async fn holds(&self, id: &LetterId, packet_id: &str) -> Result<bool> {
+    pub(crate) async fn has(&self, id: &LetterId, packet_id: &str) -> Result<bool> {
         self.letters.holds(id, packet_id, self.epoch.get()).await
     }
 

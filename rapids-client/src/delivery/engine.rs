@@ -1,366 +1,335 @@
 //! The loop of a running service, on the library's own thread.
 //!
-//! Owns the state and waits for whatever happens next. What a delivery means is left to
-//! [`taking`](crate::delivery::receive), what the end of a reaction means to [`turning`](crate::delivery::turn), the
-//! end of it all to [`closing`](crate::delivery::shutdown).
+//! It owns the state, and waits for whatever happens next. What a delivery means is decided in
+//! [`receive`](super::receive), what happens to a packet in [`turn`](super::turn), what follows from
+//! that in [`settle`](super::settle), and how it all ends in [`shutdown`](super::shutdown).
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
 use futures::future::LocalBoxFuture;
-use futures::stream::FuturesUnordered;
-use tokio::sync::watch;
-use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until, timeout};
+use futures::stream::{FuturesOrdered, FuturesUnordered};
+use futures::{FutureExt, StreamExt};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
 use tracing::{info, warn};
 
+use super::acks::Acks;
+use super::acquire::Acquired;
+use super::blocked::Blocked;
+use super::context::Context;
+use super::demand::Demand;
+use super::in_flight::Row;
+use super::maintenance::{Finding, Maintenance};
+use super::packet_source::PacketSource;
+use super::publish_order::PublishOrder;
+use super::receive::PendingAdmission;
+use super::schedule::{Next, Schedule};
+use super::slot::{Slot, Step, Turn};
+use super::startup::Started;
+use super::turn::TurnEnd;
 use crate::Result;
 use crate::announcement::Announcement;
-use crate::delivery::acquire::TakenUp;
-use crate::delivery::counters::Counters;
-use crate::delivery::dead_letter_writer::DeadLetterWriter;
-use crate::delivery::forged::Forgeries;
-use crate::delivery::handling::{Handling, Ran};
-use crate::delivery::held::Held;
-use crate::delivery::in_flight::InHand;
-use crate::delivery::maintenance::Maintenance;
-use crate::delivery::maintenance::report::News;
-use crate::delivery::packet_source::PacketSource;
-use crate::delivery::publish_order::PublishOrder;
-use crate::delivery::pull_window::PullWindow;
-use crate::delivery::quarantine::clearing::{Lone, Unmarked};
-use crate::delivery::quarantine::{Clearance, Quarantine};
-use crate::delivery::receive::Recalled;
-use crate::delivery::schedule::Schedule;
-use crate::delivery::startup::Opened;
-use crate::delivery::turn::Finished;
-use crate::jetstream::pull::{Pull, Pulled};
-use crate::jetstream::sequence::{StreamName, StreamPlace, TurnId};
+use crate::delivery::turn_id::TurnId;
+use crate::jetstream::pull::Pull;
+use crate::live::incoming::Incoming;
 use crate::matcher::Matcher;
-use crate::notices::Notices;
-use crate::position::active_lease::{ActiveLease, kept};
-use crate::position::renewal::Renewed;
+use crate::position::lease::active::{ActiveLease, renewed};
+use crate::position::lease::renewal::Renewed;
 use crate::rapids::Rapids;
 use crate::river::River;
 use crate::service::Service;
 
-/// How often lost requests are looked for.
+/// How often it is checked whether requests were lost, and whether reactions block their thread.
 const WATCH: Duration = Duration::from_millis(250);
-/// How often lost packets are looked for.
-const LOSSES: Duration = Duration::from_secs(5);
-/// How often it is noted how far the service is.
+/// How often it is checked whether packets expired before the service read them.
+const EXPIRED: Duration = Duration::from_secs(5);
+/// How often the service's entry is updated, with how far it is.
 const ENTRY: Duration = Duration::from_secs(5);
-/// How often memories are tidied up.
-const TIDY: Duration = Duration::from_secs(2);
-/// How often the limits of stream and position are looked at.
+/// How often memories are cleaned up.
+const CLEAN_UP: Duration = Duration::from_secs(2);
+/// How often the limits of stream and position are checked.
 const LIMITS: Duration = Duration::from_secs(60);
-/// The longest pause between two signs of life for the packets in hand: another instance may have
-/// shortened the wait.
+/// The longest time between two keep-alives for the packets in flight: another instance may have
+/// shortened the acknowledgement wait.
 const KEEP_ALIVE: Duration = Duration::from_secs(3);
-/// How long a stopping service may take to hand back, and to tidy up.
-pub(super) const LAST_WORDS: Duration = Duration::from_secs(2);
-/// Packets taken before anything else gets its turn.
+/// How many packets are received before the loop goes on.
 const AT_ONCE: usize = 256;
-/// Replays asked for at a time. They are few, and each runs like any other packet.
-const REPLAYS_AT_ONCE: usize = 16;
 
-/// How the work of an instance ended, if by no fault.
+/// How an engine ended, without a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// It was told to stop.
+pub(super) enum EngineEnd {
+    /// It was asked to stop.
     Stopped,
     /// Another instance is active now, in exclusive delivery.
     Replaced,
-    /// Its position in shared delivery was deleted or moved, and has to be taken up anew.
-    Deserted,
+    /// Its position in shared delivery was deleted or moved, and has to be acquired again.
+    PositionGone,
 }
 
-/// A service at work.
-pub(crate) struct Engine {
-    pub(super) service: Service,
+/// The state of a running service.
+pub(super) struct Engine {
+    pub(super) service: Arc<Service>,
     /// The service's rivers, as reactions get them.
     pub(super) rivers: Vec<Arc<River>>,
     pub(super) rapids: Rapids,
     pub(super) matcher: Matcher,
-    pub(super) handling: Rc<Handling>,
-    pub(super) suspects: Rc<Quarantine>,
-    pub(super) burials: Rc<DeadLetterWriter>,
+    pub(super) context: Rc<Context>,
     pub(super) announcement: Announcement,
-    pub(super) intake: PacketSource,
+    pub(super) source: PacketSource,
     pub(super) replays: Pull,
-    /// In exclusive delivery, what this instance holds as the active one.
-    pub(super) tenure: Option<ActiveLease>,
-    pub(super) held: Held,
-    pub(super) window: PullWindow,
-    pub(super) tally: Counters,
-    pub(super) notices: Notices,
-    /// Every packet that was delivered and that a river is still to handle.
-    pub(super) in_hand: BTreeMap<StreamPlace, InHand>,
-    pub(super) schedule: Schedule,
-    /// Packets that came again, while it is read what was written down of them.
-    pub(super) recalling: FuturesUnordered<LocalBoxFuture<'static, Recalled>>,
-    pub(super) clearing: FuturesUnordered<LocalBoxFuture<'static, (TurnId, Clearance)>>,
-    pub(super) running: FuturesUnordered<LocalBoxFuture<'static, Ran>>,
-    pub(super) unmarking: FuturesUnordered<LocalBoxFuture<'static, Unmarked>>,
-    /// The permission to run alone, while it is given back.
-    pub(super) freeing: FuturesUnordered<LocalBoxFuture<'static, ()>>,
-    pub(super) finishing: FuturesUnordered<LocalBoxFuture<'static, Finished>>,
-    /// Packets that are handed back once a note about them is saved.
-    pub(super) leaving: FuturesUnordered<LocalBoxFuture<'static, (StreamPlace, Option<Duration>)>>,
-    /// Forged packets of which something is still under way.
-    pub(super) forged: Forgeries,
-    pub(super) chores: Maintenance,
-    /// For how long the server waits for an acknowledgement.
+    /// The lease of the active instance, in exclusive delivery.
+    pub(super) active: Option<ActiveLease>,
+    pub(super) acks: Rc<Acks>,
+    /// Every packet in flight, with its turns.
+    pub(super) schedule: Schedule<Row>,
+    /// Packets to be admitted, in the order of their delivery. A redelivered one comes out when its
+    /// saved progress is loaded, and those behind it wait.
+    pub(super) pending_admissions: FuturesOrdered<LocalBoxFuture<'static, PendingAdmission>>,
+    /// The turns that have begun and not ended.
+    pub(super) turns: FuturesUnordered<LocalBoxFuture<'static, (TurnId, TurnEnd)>>,
+    /// What those turns send before they end.
+    pub(super) steps: mpsc::UnboundedReceiver<Step>,
+    step_sender: mpsc::UnboundedSender<Step>,
+    /// Writes that nothing waits for.
+    pub(super) background: FuturesUnordered<LocalBoxFuture<'static, ()>>,
+    pub(super) maintenance: Maintenance,
+    pub(super) demand: Demand,
+    blocked: Blocked,
+    /// How long the server waits for an acknowledgement.
     ack_wait: Duration,
-    /// The suspect that was cleared, until it has ended.
-    pub(super) alone: Option<Lone>,
-    /// The order of what is published, where reactions run one at a time.
-    pub(super) tickets: PublishOrder,
-    /// Whether no river needs anything beside its packet, so that turns may begin ahead.
-    pub(super) begins_ahead: bool,
-    /// How many letters could not be stored when it was looked at last.
-    unburied: usize,
-    /// Whether so much is held that no more is asked for.
-    pub(super) is_paused: bool,
+    /// The order of publishing, where the service handles one packet at a time.
+    publish_order: PublishOrder,
+    /// Whether reactions may be queued ahead of their time: no river needs more than its packet.
+    may_queue_ahead: bool,
     pub(super) is_closing: bool,
 }
 
 impl Engine {
-    /// Puts to work what was opened, at the position that was taken up.
-    pub(super) fn new(opened: Opened, taken_up: TakenUp) -> Self {
-        let Opened { service, connection, rapids, handling, floor, entry, ack_wait, .. } = opened;
-        let TakenUp { intake, standing, tenure, done } = taken_up;
-        let (name, created) = (service.name(), rapids.facts().created);
+    /// Starts from what was opened, at the position that was acquired.
+    pub(super) fn new(started: Started, acquired: Acquired) -> Self {
+        let Started { service, connection, rapids, context, floor, entry, ack_wait, .. } = started;
+        let Acquired { source, state, active, done } = acquired;
         let limits: Vec<_> = service
             .rivers()
             .iter()
             .map(|river| (river.limits().rate, river.limits().breaker))
             .collect();
+        let created = rapids.facts().created;
+        let (step_sender, steps) = mpsc::unbounded_channel();
         Self {
-            intake,
-            replays: opened.replays,
-            tenure,
+            source,
+            replays: started.replays,
+            active,
             matcher: Matcher::new(service.rivers()),
             rivers: service.rivers().iter().cloned().map(Arc::new).collect(),
-            held: Held::new(connection.client.clone(), done),
+            acks: Rc::new(Acks::new(connection.client.clone(), done)),
             schedule: Schedule::new(&limits, service.concurrency_limit()),
-            suspects: opened.suspects,
-            chores: Maintenance::new(
+            maintenance: Maintenance::new(
                 connection,
-                name,
+                service.name(),
                 created,
-                standing,
-                (handling.clone(), floor, entry),
+                state,
+                (context.clone(), floor, entry),
             ),
             ack_wait,
-            burials: opened.burials,
-            announcement: opened.announcement,
-            window: PullWindow::new(service.concurrency_limit()),
-            tally: Counters::default(),
-            notices: Notices::default(),
-            in_hand: BTreeMap::new(),
-            recalling: FuturesUnordered::new(),
-            clearing: FuturesUnordered::new(),
-            running: FuturesUnordered::new(),
-            unmarking: FuturesUnordered::new(),
-            freeing: FuturesUnordered::new(),
-            finishing: FuturesUnordered::new(),
-            leaving: FuturesUnordered::new(),
-            forged: Forgeries::default(),
-            alone: None,
-            tickets: PublishOrder::default(),
-            begins_ahead: !service.remembers()
+            announcement: started.announcement,
+            demand: Demand::new(&service, &rapids),
+            blocked: Blocked::default(),
+            pending_admissions: FuturesOrdered::new(),
+            turns: FuturesUnordered::new(),
+            steps,
+            step_sender,
+            background: FuturesUnordered::new(),
+            publish_order: PublishOrder::default(),
+            may_queue_ahead: !service.remembers()
                 && service.rivers().iter().all(|river| !river.is_once()),
-            unburied: 0,
-            is_paused: false,
             is_closing: false,
-            handling,
+            context,
             rapids,
             service,
         }
     }
 
-    /// Works until told to stop, then finishes what runs and hands back the rest.
+    /// Works until it is asked to stop; then finishes what runs, and hands back the rest.
     ///
     /// # Errors
-    /// What no retry mends: the position is gone, or an operation is not permitted.
-    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<Ended> {
+    /// `Position`, `NotPermitted`: errors that a retry does not remove.
+    pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<EngineEnd> {
         let ended = tokio::select! {
             biased;
             ended = self.work() => ended,
-            // From outside, so that a server which takes nothing cannot hold it up.
-            _ = stop.wait_for(|stop| *stop) => Ok(Ended::Stopped),
+            // Here rather than in the loop, which may wait for a server that takes nothing.
+            _ = stop.wait_for(|stop| *stop) => Ok(EngineEnd::Stopped),
         };
-        if let Ok(Ended::Deserted) = ended {
-            self.held.desert();
+        let name = self.service.name();
+        match ended {
+            Ok(EngineEnd::Replaced) => {
+                warn!("{name} was replaced by another instance, begins nothing more and stands by");
+                return ended;
+            }
+            Ok(EngineEnd::PositionGone) => self.acks.set_position_gone(),
+            _ => {}
         }
-        if let Ok(Ended::Replaced) = ended {
-            let name = self.service.name();
-            warn!("{name} was replaced by another instance, begins nothing more and stands by");
-            return ended;
-        }
-        let patience = self.service.config().grace + LAST_WORDS * 2;
-        if timeout(patience, self.close()).await.is_err() {
-            warn!("the server takes no last words; what was in hand will come again");
-        }
-        info!("{} stopped: {}", self.service.name(), self.tally);
+        self.shut_down().await;
+        info!("{} stopped: {}", self.service.name(), self.context.counters.borrow());
         ended
     }
 
-    async fn work(&mut self) -> Result<Ended> {
+    async fn work(&mut self) -> Result<EngineEnd> {
         let mut keep_alive = self.keep_alive();
-        let (mut watch, mut tidy, mut limits) = (ticker(WATCH), ticker(TIDY), ticker(LIMITS));
-        let (mut losses, mut entry) = (ticker(LOSSES), ticker(ENTRY));
+        let (mut watch, mut clean_up, mut limits) =
+            (ticker(WATCH), ticker(CLEAN_UP), ticker(LIMITS));
+        let (mut expired, mut entry) = (ticker(EXPIRED), ticker(ENTRY));
         loop {
-            self.handling.desk.collect();
+            self.context.executor.queue.deliver_answers();
             self.begin_turns();
-            self.give_way();
+            self.release_mark();
             self.ask_for_more().await?;
             let wake = self.schedule.wake(Instant::now());
-            let progress = self.intake.progress();
+            let progress = self.source.progress();
             tokio::select! {
-                pulled = self.intake.next() => self.pulled(StreamName::Rapids, pulled).await?,
-                pulled = self.replays.next() => self.pulled(StreamName::Replays, pulled).await?,
-                kept = kept(&mut self.tenure, progress) => match kept? {
-                    Renewed::To(sequence) => self.intake.allow_to(sequence),
-                    Renewed::Replaced => return Ok(Ended::Replaced),
+                incoming = self.source.next() => self.on_incoming(incoming).await?,
+                pulled = self.replays.next() => self.on_replay(pulled).await,
+                renewed = renewed(&mut self.active, progress) => match renewed? {
+                    Renewed::To(sequence) => self.source.allow_to(sequence),
+                    Renewed::Replaced => return Ok(EngineEnd::Replaced),
                 },
-                Some(recalled) = self.recalling.next() => self.recalled(recalled).await,
-                Some((turn, clearance)) = self.clearing.next() => self.cleared(turn, clearance),
-                Some(ran) = self.running.next() => self.all_ran(ran)?,
-                () = self.handling.desk.answered(), if !self.running.is_empty() => {}
-                Some(unmarked) = self.unmarking.next() => self.unmarked(unmarked),
-                Some(()) = self.freeing.next() => {}
-                Some(finished) = self.finishing.next() => self.all_finished(finished).await?,
-                Some((place, wait)) = self.leaving.next() => self.left(place, wait).await,
+                Some(pending) = self.pending_admissions.next() => self.on_admission(pending).await,
+                Some((turn, end)) = self.turns.next() => self.on_turn_end(turn, end).await?,
+                Some(step) = self.steps.recv() => self.on_step(step),
+                () = self.context.executor.queue.answered(), if self.schedule.running() > 0 => {}
+                Some(()) = self.background.next() => {}
                 () = until(wake) => {}
-                done = self.chores.next() => {
-                    match done? {
-                        News::None => {}
-                        News::Rivers(conflict) => self.announcement.show("rivers", conflict),
-                        News::Gone(how) => {
-                            let name = self.service.name();
-                            warn!("the position of {name} {how}: it is taken up anew");
-                            return Ok(Ended::Deserted);
-                        }
+                finding = self.maintenance.next() => {
+                    if let Some(ended) = self.on_finding(finding?) {
+                        return Ok(ended);
                     }
-                    self.announcement.show("lost", self.chores.lost());
                 }
                 () = self.announcement.answer_next() => {}
-                _ = keep_alive.tick() => self.held.keep_alive().await,
-                _ = watch.tick() => self.look_after_requests(),
-                _ = losses.tick() => self.chores.look_for_losses(),
-                _ = entry.tick() => self.chores.look_at_entry(),
-                _ = tidy.tick() => self.chores.tidy(),
-                _ = limits.tick() => self.chores.look_at_limits(),
+                _ = keep_alive.tick() => self.keep_packets_alive().await,
+                _ = watch.tick() => self.check_requests_and_reactions(),
+                _ = expired.tick() => self.maintenance.check_expired(),
+                _ = entry.tick() => self.maintenance.update_entry(),
+                _ = clean_up.tick() => self.maintenance.clean_up_memories(),
+                _ = limits.tick() => self.maintenance.check_limits(),
             }
         }
     }
 
-    /// Takes what came, and with it what has come behind it: to wait for that along with all else
-    /// would cost more than to skip it.
+    /// Receives what has come, and what has come behind it. One round of the loop for each packet would
+    /// cost more than to skip it.
     ///
     /// # Errors
     /// What ends the service.
-    async fn pulled(&mut self, stream: StreamName, pulled: Pulled) -> Result<()> {
-        let (mut next, mut taken) = (Some(pulled), 0);
-        while let Some(pulled) = next {
-            match pulled {
-                Pulled::Packet(delivered) => self.take(delivered).await,
-                Pulled::Real(delivered) => self.take_instead(delivered).await,
-                Pulled::Forged { from, to } => self.disown(from, to).await,
-                Pulled::Ended => {}
-                Pulled::Doubtful(reason) => {
+    async fn on_incoming(&mut self, first: Incoming) -> Result<()> {
+        let (mut next, mut count) = (Some(first), 0);
+        while let Some(incoming) = next {
+            match incoming {
+                Incoming::Packet(raw) => self.receive(raw).await,
+                Incoming::Real(raw) => self.receive_real(raw).await,
+                Incoming::Forged { from, to } => self.mark_forged(from, to).await,
+                Incoming::Skipped { from, to } => self.skip_range(from, to),
+                Incoming::Gone { from, to } => self.report_gone(from, to),
+                Incoming::RequestEnded => {}
+                Incoming::Doubtful(reason) => {
                     warn!("the server does not deliver: {reason}");
-                    self.doubt(stream, reason);
+                    self.maintenance.check_position(reason);
                 }
-                Pulled::Passed { from, to } => self.passed(from, to),
-                Pulled::Gone { from, to } => self.gone(from, to),
-                Pulled::Failed(error) => return Err(error),
+                Incoming::Failed(error) => return Err(error),
             }
-            taken += 1;
-            next = match stream {
-                _ if taken == AT_ONCE => None,
-                StreamName::Rapids => self.intake.ready(),
-                StreamName::Replays => self.replays.ready(),
-            };
+            count += 1;
+            next = if count < AT_ONCE { self.source.ready() } else { None };
         }
         Ok(())
     }
 
-    /// Packets that the stream does not hold any more are done, and told.
-    fn gone(&mut self, from: u64, to: u64) {
-        self.held.pass(from, to);
-        self.chores.gone(from, to);
-        self.announcement.show("lost", self.chores.lost());
-    }
-
-    fn look_after_requests(&mut self) {
-        if let Some(reason) = self.intake.lost() {
-            self.doubt(StreamName::Rapids, reason.to_owned());
-        }
-        self.announcement.show("delivery", self.intake.told());
-        if let Some(reason) = self.replays.lost() {
-            self.doubt(StreamName::Replays, reason.to_owned());
-        }
-    }
-
-    fn doubt(&mut self, stream: StreamName, reason: String) {
-        match stream {
-            StreamName::Rapids => self.chores.look_for_position(reason),
-            StreamName::Replays => self.chores.look_for_replays(self.service.config().ack_wait),
-        }
-    }
-
-    /// How many reactions may be held back: also fewer than the server delivers packets for, or it
-    /// would fall silent before the service says that it pauses.
-    fn held_limit(&self) -> usize {
-        let stated = self.service.config().max_held;
-        if self.service.is_exclusive() {
-            return stated;
-        }
-        let unacknowledged = usize::try_from(self.rapids.max_ack_pending());
-        stated.min(unacknowledged.unwrap_or(usize::MAX) / 5 * 4).max(1)
-    }
-
-    /// Asks the server for as many packets as fit, and says so when none do.
-    async fn ask_for_more(&mut self) -> Result<()> {
-        let limit = self.held_limit();
-        let unburied = self.burials.waiting();
-        if unburied != self.unburied {
-            self.unburied = unburied;
-            let told = format!("{unburied} cannot be stored yet");
-            self.announcement.show("dead_letters", (unburied > 0).then_some(told));
-        }
-        let held = self.schedule.held() + self.recalling.len() + unburied;
-        // With some way back, so that it does not change its mind with every packet.
-        let is_paused = self.held.is_full()
-            || held >= if self.is_paused { (limit * 9 / 10).max(1) } else { limit };
-        if is_paused != self.is_paused {
-            self.is_paused = is_paused;
-            let name = self.service.name();
-            if is_paused {
-                warn!(held, "{name} pauses: it holds as many packets as it may");
-            } else {
-                info!(held, "{name} goes on");
+    /// Begins the turns that may begin now. Reactions that need nothing but their packet are queued
+    /// ahead of their time; the workers still run no more of them at once than the service permits.
+    fn begin_turns(&mut self) {
+        let ahead = if self.may_queue_ahead { self.demand.window.ahead() } else { 0 };
+        let (limit, running) = (self.service.concurrency_limit(), self.schedule.running());
+        // Only several at a time: each call wakes a worker.
+        let has_enough = running > limit + ahead / 2;
+        self.schedule.set_concurrency(if has_enough { running } else { limit + ahead });
+        loop {
+            match self.schedule.next(Instant::now()) {
+                Next::Wait => return,
+                Next::Run(turn) => self.begin(turn, false),
+                Next::Decide(turn) => self.begin(turn, true),
             }
-            let told = format!("since {}: {limit} packets are held", jiff::Timestamp::now());
-            self.announcement.show("paused", is_paused.then_some(told));
         }
-        let finishing = self.finishing.len().saturating_sub(unburied);
-        let in_hand = self.schedule.queued() + finishing + self.recalling.len();
-        let outstanding = self.intake.outstanding();
-        let holdable = limit.saturating_sub(held + outstanding);
-        let room = self.window.room(in_hand, outstanding).min(holdable);
-        if room > 0 && !is_paused && self.chores.may_pull() {
-            self.intake.request(room).await?;
+    }
+
+    fn begin(&mut self, id: TurnId, is_suspect: bool) {
+        let Some(row) = self.schedule.row_mut(id.place) else {
+            return;
+        };
+        if let Some(suspect) = row.waiting_suspect.take() {
+            // Its turn has begun before, and waits for this. It may have been dropped.
+            let _ = suspect.send(());
+            return;
         }
-        if self.replays.outstanding() == 0 && !is_paused {
-            self.replays.request(REPLAYS_AT_ONCE).await?;
+        let (Some(packet), Some(river)) = (row.packet.clone(), self.rivers.get(id.river).cloned())
+        else {
+            return;
+        };
+        let slot = Slot { turn: id, steps: self.step_sender.clone() };
+        let publish_ticket =
+            (self.service.concurrency_limit() == 1).then(|| self.publish_order.next());
+        let turn = Turn { id, river, packet, slot, publish_ticket, is_suspect };
+        let running = turn.run(self.context.clone());
+        self.turns.push(Box::pin(running.map(move |end| (id, end))));
+    }
+
+    /// Releases the mark of the last suspect when no other one follows.
+    fn release_mark(&mut self) {
+        if !self.schedule.has_suspect() && self.context.quarantine.may_release() {
+            let context = self.context.clone();
+            self.background.push(Box::pin(async move { context.quarantine.release().await }));
         }
-        Ok(())
+    }
+
+    /// Marks packets as done that the stream does not contain any more, and reports them.
+    fn report_gone(&mut self, from: u64, to: u64) {
+        self.acks.mark_done(from, to);
+        self.maintenance.gone(from, to);
+        self.announcement.show("lost", self.maintenance.expired());
+    }
+
+    /// Acts on what maintenance has found, and returns how that ends the engine, if it does.
+    fn on_finding(&mut self, finding: Finding) -> Option<EngineEnd> {
+        match finding {
+            Finding::Nothing => {}
+            Finding::OtherRivers(conflict) => self.announcement.show("rivers", conflict),
+            Finding::PositionGone(how) => {
+                let name = self.service.name();
+                warn!("the position of {name} {how}: it is acquired again");
+                return Some(EngineEnd::PositionGone);
+            }
+        }
+        self.announcement.show("lost", self.maintenance.expired());
+        None
+    }
+
+    fn check_requests_and_reactions(&mut self) {
+        if let Some(reason) = self.source.reset_if_lost() {
+            self.maintenance.check_position(reason.to_owned());
+        }
+        if self.replays.reset_if_lost().is_some() {
+            self.maintenance.ensure_replay_consumer(self.service.config().ack_wait);
+        }
+        self.announcement.show("delivery", self.source.mode());
+        let polled = self.context.executor.queue.polled();
+        self.announcement
+            .show("blocked", self.blocked.check(&polled, (&self.service, &self.schedule)));
+    }
+
+    pub(super) async fn keep_packets_alive(&self) {
+        let answers = self.schedule.rows();
+        let answers = answers.filter_map(|(place, row)| Some((place, row.answer.clone()?)));
+        self.acks.keep_alive(answers).await;
     }
 
     pub(super) fn keep_alive(&self) -> Interval {

@@ -1,76 +1,57 @@
-//! Packets that were taken from forged copies of the live feed: what they have come to counts for
-//! nothing, and the real ones are handled in their place.
+//! Packets that were read from forged copies of the live feed: they are dropped, and the real ones are
+//! handled in their place.
 //!
-//! What a forged packet has made a reaction do outside, or publish, cannot be undone.
-
-use std::collections::BTreeMap;
+//! What reactions have done or published because of a forged packet cannot be undone.
 
 use tracing::warn;
 
-use crate::delivery::engine::Engine;
-use crate::delivery::held::AckAction;
+use super::engine::Engine;
+use super::in_flight::{CopyState, Row};
 use crate::jetstream::message::RawPacket;
 use crate::jetstream::sequence::{StreamName, StreamPlace};
 
-/// Forged packets of which something is still under way, with the real ones that wait for its end,
-/// where they are there.
-#[derive(Default)]
-pub(crate) struct Forgeries(BTreeMap<StreamPlace, Option<RawPacket>>);
-
-impl Forgeries {
-    /// Keeps a packet back until nothing of the forged one in its place is under way.
-    pub(crate) fn keep_back(&mut self, delivered: RawPacket) {
-        self.0.insert(delivered.place, Some(delivered));
-    }
-}
-
 impl Engine {
-    /// Takes a packet in whose place a forged one was taken.
-    pub(crate) async fn take_instead(&mut self, delivered: RawPacket) {
-        let sequence = delivered.place.sequence;
-        warn!(sequence, "a forged copy of this packet was taken; the real one is handled now");
-        self.disown(sequence, sequence).await;
-        self.take(delivered).await;
+    /// Receives a packet in whose place a forged one was received before.
+    pub(super) async fn receive_real(&mut self, raw: RawPacket) {
+        let sequence = raw.place.sequence;
+        warn!(sequence, "a forged copy of this packet was read; the real one is handled now");
+        self.mark_forged(sequence, sequence).await;
+        self.receive(raw).await;
     }
 
-    /// What was taken of these is forged.
-    pub(crate) async fn disown(&mut self, from: u64, to: u64) {
-        self.held.undo(from, to);
-        let place = |sequence| StreamPlace { stream: StreamName::Rapids, sequence };
-        for place in self.held.between(place(from), place(to)) {
-            self.forged.0.insert(place, None);
-            self.forged_ended(place).await;
-        }
-    }
-
-    /// Whether something of a forged packet is under way in this place.
-    pub(crate) fn is_forged(&self, place: StreamPlace) -> bool {
-        self.forged.0.contains_key(&place)
-    }
-
-    /// Takes a forged packet out of hand if nothing of it is under way any more, and the real one
-    /// in its place.
-    pub(crate) async fn forged_ended(&mut self, place: StreamPlace) {
-        if !self.is_forged(place) {
-            return;
-        }
-        if let Some(in_hand) = self.in_hand.get(&place) {
-            // A river that has no turn, and is not done, has a letter under way.
-            let is_writing = in_hand.open() > self.schedule.turns(place);
-            if is_writing || !self.schedule.remove(place) {
-                return;
+    /// Learns that the packets that were received as these are forged.
+    pub(super) async fn mark_forged(&mut self, from: u64, to: u64) {
+        self.acks.unmark_done(from, to);
+        let is_of_them = |place: &StreamPlace| {
+            place.stream == StreamName::Rapids && (from..=to).contains(&place.sequence)
+        };
+        let places: Vec<_> =
+            self.schedule.rows().map(|(place, _)| place).filter(is_of_them).collect();
+        for place in places {
+            if let Some(row) = self.schedule.row_mut(place) {
+                row.copy = CopyState::Forged;
             }
-            self.in_hand.remove(&place);
-            self.held.settle(place, AckAction::Release).await;
+            self.drop_forged(place).await;
         }
-        if self.held.holds(place) {
-            // It is being recalled, and ends with that.
-            return;
+    }
+
+    /// Removes a forged packet if no turn of it runs. One that is not admitted yet is removed when its
+    /// admission is due.
+    pub(super) async fn drop_forged(&mut self, place: StreamPlace) {
+        let is_dropped = |row: &Row| row.is_forged() && row.packet.is_some();
+        if self.schedule.row(place).is_some_and(is_dropped)
+            && let Some(row) = self.schedule.remove_idle(place)
+        {
+            self.replace_forged(row.copy).await;
         }
-        if let Some(delivered) = self.forged.0.remove(&place).flatten()
+    }
+
+    /// Receives the real packet in the place of a forged one that was removed.
+    pub(super) async fn replace_forged(&mut self, copy: CopyState) {
+        if let CopyState::Replaced(raw) = copy
             && !self.is_closing
         {
-            self.take(delivered).await;
+            Box::pin(self.receive(raw)).await;
         }
     }
 }

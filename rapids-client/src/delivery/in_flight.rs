@@ -1,126 +1,193 @@
-//! A packet in hand: what is known of it while its rivers handle it.
+//! A packet in flight: delivered, and not answered yet.
+//!
+//! It has a [`Row`] in the [`schedule`](super::schedule) from its delivery to its answer, and an
+//! [`InFlight`] from its admission on, which its turns share.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
+use async_nats::subject::Subject;
 use jiff::Timestamp;
+use tokio::sync::oneshot;
 
+use super::progress::{PacketProgress, RiverProgress, SavedProgress};
 use crate::dead_letters::{Addressed, DeadLetter, Kind, LetterId};
-use crate::delivery::progress::{PacketProgress, RiverProgress, SavedProgress};
 use crate::error::chain;
+use crate::jetstream::message::RawPacket;
 use crate::jetstream::sequence::{StreamName, StreamPlace};
 use crate::packet::Packet;
 use crate::service::Service;
 
-/// A packet that at least one river is to handle.
-pub(crate) struct InHand {
-    pub(crate) packet: Packet,
-    /// By position in the service's declaration, the rivers that it concerns.
-    pub(crate) rivers: BTreeMap<usize, RiverProgress>,
-    /// What its replay says, if it is one.
-    pub(crate) addressed: Option<Addressed>,
-    /// What is written down about it.
-    pub(crate) noted: SavedProgress,
+/// What the engine keeps about a packet from its delivery to its answer.
+pub(super) struct Row {
+    /// Where its answer goes; `None` in exclusive delivery, where the server waits for none.
+    pub(super) answer: Option<Subject>,
+    /// The packet, once it is admitted.
+    pub(super) packet: Option<Rc<InFlight>>,
+    /// A suspect that may run, and waits here until nothing else does.
+    pub(super) waiting_suspect: Option<oneshot::Sender<()>>,
+    pub(super) copy: CopyState,
 }
 
-/// Why a river gives a packet up.
+/// Whether a packet was read from a forged copy of the live feed, in exclusive delivery.
+pub(super) enum CopyState {
+    /// Nothing shows that it is forged.
+    Trusted,
+    /// It is forged. Its packet is not acknowledged.
+    Forged,
+    /// It is forged, and this is the real packet.
+    Replaced(RawPacket),
+}
+
+impl Row {
+    pub(super) fn new(answer: Option<Subject>) -> Self {
+        Self { answer, packet: None, waiting_suspect: None, copy: CopyState::Trusted }
+    }
+
+    pub(super) fn is_forged(&self) -> bool {
+        !matches!(self.copy, CopyState::Trusted)
+    }
+}
+
+/// A packet that at least one river is to handle, shared by its row and its turns.
+pub(super) struct InFlight {
+    pub(super) place: StreamPlace,
+    pub(super) packet: Packet,
+    /// To which river a replay is addressed; `None` if it is none.
+    pub(super) addressed: Option<Addressed>,
+    /// How far the rivers are that it concerns, by their position in the service's declaration. A
+    /// replay for a river that the service has no more has the position behind the last one.
+    rivers: RefCell<BTreeMap<usize, RiverProgress>>,
+    saved: RefCell<SavedProgress>,
+}
+
+/// Why a river writes a dead letter about a packet.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Cause {
-    pub(crate) kind: Kind,
-    pub(crate) reason: String,
-    /// What led to it, one below the other.
-    pub(crate) causes: Vec<String>,
+pub(super) struct Cause {
+    pub(super) kind: Kind,
+    pub(super) reason: String,
+    /// The causes of the reason, the nearest first.
+    pub(super) causes: Vec<String>,
 }
 
 impl Cause {
-    pub(crate) fn new(kind: Kind, reason: String) -> Self {
+    pub(super) fn new(kind: Kind, reason: String) -> Self {
         Self { kind, reason, causes: Vec::new() }
     }
 
-    /// All of it in one line, for the log.
-    pub(crate) fn told(&self) -> String {
+    pub(super) fn of_error(kind: Kind, error: &anyhow::Error) -> Self {
+        let mut reasons = chain(error.chain());
+        let causes = reasons.split_off(1);
+        Self { kind, reason: reasons.remove(0), causes }
+    }
+
+    /// The reason and its causes in one line, for the log.
+    pub(super) fn in_one_line(&self) -> String {
         let lines: Vec<_> = std::iter::once(&self.reason).chain(&self.causes).cloned().collect();
         lines.join(": ")
     }
-
-    pub(crate) fn of_error(kind: Kind, error: &anyhow::Error) -> Self {
-        let mut said = chain(error.chain());
-        let causes = said.split_off(1);
-        Self { kind, reason: said.remove(0), causes }
-    }
 }
 
-impl InHand {
-    pub(crate) fn is_done(&self) -> bool {
-        self.rivers.values().all(|progress| progress.is_done)
+impl InFlight {
+    /// A packet that concerns these rivers, with its saved progress.
+    pub(super) fn new(
+        (place, packet, addressed): (StreamPlace, Packet, Option<Addressed>),
+        service: &Service,
+        rivers: impl IntoIterator<Item = usize>,
+        saved: SavedProgress,
+    ) -> Self {
+        let progress = |river: usize| {
+            let name = name_of(service, addressed.as_ref(), river);
+            (river, saved.progress.0.get(name).cloned().unwrap_or_default())
+        };
+        let rivers = rivers.into_iter().map(progress).collect();
+        Self { place, packet, addressed, rivers: RefCell::new(rivers), saved: RefCell::new(saved) }
     }
 
     /// How many rivers are still to handle it.
-    pub(crate) fn open(&self) -> usize {
-        self.rivers.values().filter(|progress| !progress.is_done).count()
+    pub(super) fn open_rivers(&self) -> usize {
+        self.rivers.borrow().values().filter(|progress| !progress.is_done).count()
     }
 
     /// The name of a river that it concerns. A replay may be for one that the service has no more.
-    pub(crate) fn river<'a>(&'a self, service: &'a Service, river: usize) -> &'a str {
-        let addressed = || self.addressed.as_ref().map_or("", |addressed| &addressed.river);
-        service.rivers().get(river).map_or_else(addressed, |river| river.name())
+    pub(super) fn river_name<'a>(&'a self, service: &'a Service, river: usize) -> &'a str {
+        name_of(service, self.addressed.as_ref(), river)
     }
 
-    /// Learns what is written down about it now. How often each river was begun alone is counted
-    /// there, over all instances.
-    pub(crate) fn learn(&mut self, service: &Service, noted: SavedProgress) {
-        for (position, progress) in &mut self.rivers {
-            let known = service.rivers().get(*position).and_then(|it| noted.note.0.get(it.name()));
+    /// How far a river has come with it.
+    pub(super) fn progress(&self, river: usize) -> RiverProgress {
+        self.rivers.borrow().get(&river).cloned().unwrap_or_default()
+    }
+
+    /// Changes how far a river has come with it.
+    pub(super) fn update<T>(
+        &self,
+        river: usize,
+        change: impl FnOnce(&mut RiverProgress) -> T,
+    ) -> T {
+        change(self.rivers.borrow_mut().entry(river).or_default())
+    }
+
+    /// Takes over what is saved by now, with how often all instances have begun each river alone.
+    pub(super) fn reload(&self, service: &Service, saved: SavedProgress) {
+        for (&river, progress) in self.rivers.borrow_mut().iter_mut() {
+            let known = service.rivers().get(river).and_then(|it| saved.progress.0.get(it.name()));
             progress.starts = known.map_or(0, |known| known.starts);
         }
-        self.noted = noted;
+        self.saved.replace(saved);
     }
 
-    /// Whether anything has happened to it that whoever gets it next is to know.
-    pub(crate) fn has_begun(&self) -> bool {
-        self.is_noted()
-            || self.rivers.values().any(|progress| *progress != RiverProgress::default())
+    pub(super) fn set_saved(&self, saved: SavedProgress) {
+        self.saved.replace(saved);
     }
 
-    /// Whether something is written down about it, or was.
-    pub(crate) fn is_noted(&self) -> bool {
-        self.noted.revision > 0
+    /// Whether anything has happened that the instance that gets it next has to know.
+    pub(super) fn has_begun(&self) -> bool {
+        let new = RiverProgress::default();
+        self.has_saved() || self.rivers.borrow().values().any(|progress| *progress != new)
     }
 
-    /// What is to be written down when it is handed back, if that is not written down already.
-    pub(crate) fn unnoted(&self, service: &Service) -> Option<SavedProgress> {
-        let named = |(position, progress): (&usize, &RiverProgress)| {
-            let river = service.rivers().get(*position)?;
+    /// Whether its progress is saved, or was.
+    pub(super) fn has_saved(&self) -> bool {
+        self.saved.borrow().revision > 0
+    }
+
+    /// The progress to save for the instance that gets it next; `None` if it is saved already.
+    pub(super) fn unsaved(&self, service: &Service) -> Option<SavedProgress> {
+        let named = |(&river, progress): (&usize, &RiverProgress)| {
+            let river = service.rivers().get(river)?;
             let has_begun = *progress != RiverProgress::default();
             has_begun.then(|| (river.name().to_owned(), progress.clone()))
         };
-        let note = PacketProgress(self.rivers.iter().filter_map(named).collect());
-        let revision = self.noted.revision;
-        (note != self.noted.note).then_some(SavedProgress { note, revision })
+        let progress = PacketProgress(self.rivers.borrow().iter().filter_map(named).collect());
+        let saved = self.saved.borrow();
+        let revision = saved.revision;
+        (progress != saved.progress).then_some(SavedProgress { progress, revision })
     }
 
-    /// The letter in which a river gives it up, in an epoch of the position.
-    pub(crate) fn letter(
+    /// The dead letter that a river writes about it, in this epoch of the position.
+    pub(super) fn letter(
         &self,
         service: &Service,
         (instance, epoch): (&str, u64),
-        (place, river): (StreamPlace, usize),
+        river: usize,
         cause: Cause,
     ) -> DeadLetter {
         let now = Timestamp::now();
-        let name_of_river = self.river(service, river);
         let (packet, arrival) = (&self.packet, self.packet.arrival());
-        let progress = self.rivers.get(&river).cloned().unwrap_or_default();
+        let progress = self.progress(river);
         let crashes = if cause.kind == Kind::Crashed { progress.starts } else { 0 };
         let needs = packet.need_names();
         let name = packet.event_name().or_else(|| packet.command_name());
         DeadLetter {
-            id: letter_id(service, place, name_of_river),
+            id: self.letter_id(service, river),
             kind: cause.kind,
             reason: cause.reason,
             causes: cause.causes,
             attempts: progress.attempts + crashes,
             instance: instance.to_owned(),
-            sequence: arrival.map_or(place.sequence, |arrival| arrival.sequence),
+            sequence: arrival.map_or(self.place.sequence, |arrival| arrival.sequence),
             stored: arrival.map_or(now, |arrival| arrival.stored),
             first_failure: progress.first_failure.unwrap_or(now),
             last_failure: now,
@@ -134,13 +201,18 @@ impl InHand {
             body: packet.body(),
         }
     }
+
+    /// The id of the dead letter that a river writes about it.
+    pub(super) fn letter_id(&self, service: &Service, river: usize) -> LetterId {
+        let (name, river) = (service.name(), self.river_name(service, river));
+        match self.place.stream {
+            StreamName::Rapids => LetterId::of_packet(name, river, self.place.sequence),
+            StreamName::Replays => LetterId::of_replay(name, river, self.place.sequence),
+        }
+    }
 }
 
-/// The id of the letter in which a river of the service gives a packet up.
-pub(crate) fn letter_id(service: &Service, place: StreamPlace, river: &str) -> LetterId {
-    let sequence = place.sequence;
-    match place.stream {
-        StreamName::Rapids => LetterId::of_packet(service.name(), river, sequence),
-        StreamName::Replays => LetterId::of_replay(service.name(), river, sequence),
-    }
+fn name_of<'a>(service: &'a Service, addressed: Option<&'a Addressed>, river: usize) -> &'a str {
+    let addressed = || addressed.map_or("", |addressed| &addressed.river);
+    service.rivers().get(river).map_or_else(addressed, |river| river.name())
 }

@@ -1,6 +1,4 @@
-//! What goes on beside the packets, without holding them up.
-
-pub(crate) mod report;
+//! What a service does beside handling packets, without delaying them.
 
 use std::future::{Future, pending};
 use std::rc::Rc;
@@ -13,223 +11,231 @@ use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use tracing::{debug, error, warn};
 
+use super::context::Context;
 use crate::connection::Connection;
-use crate::delivery::handling::Handling;
-use crate::delivery::maintenance::report::{News, Outcome};
-use crate::delivery::quarantine::Quarantine;
 use crate::error::with_causes;
 use crate::jetstream::message::RawPacket;
-use crate::jetstream::sequence::StreamPlace;
 use crate::jetstream::stream;
 use crate::memory::Floors;
 use crate::position::check::{PositionCheck, look};
 use crate::position::consumer::Consumer;
 use crate::position::entry_updater::{EntryNews, EntryUpdater};
-use crate::position::expired::{ExpiredPackets, Loss, PositionState};
+use crate::position::expired::{ExpiredPackets, ExpiredRange, PositionState};
 use crate::position::floor::Floor;
 use crate::position::replay_consumer;
 use crate::{Error, Result};
 
-/// The chores of one service; each kind runs at most once at a time.
+/// The tasks of one service. Each kind of task runs at most once at a time.
 pub(crate) struct Maintenance {
     connection: Connection,
     service: String,
     stream_created: Timestamp,
-    handling: Rc<Handling>,
+    context: Rc<Context>,
     floor: Floor,
     entry: Rc<EntryUpdater>,
-    losses: ExpiredPackets,
-    under_way: FuturesUnordered<LocalBoxFuture<'static, (Chore, Result<Outcome>)>>,
-    kinds: Vec<Chore>,
-    forgetting: FuturesUnordered<LocalBoxFuture<'static, ()>>,
-    /// Why to look for the position once more, since what is under way began before the reason.
-    look_again: Option<String>,
-    /// Why it is not noted how far the service is, as it was told last.
-    unnoted: Option<String>,
+    expired: ExpiredPackets,
+    tasks: FuturesUnordered<LocalBoxFuture<'static, (Task, Result<Outcome>)>>,
+    running: Vec<Task>,
+    /// Why to check the position once more: the check that runs began before there was this reason.
+    check_again: Option<String>,
+    /// Why the entry is not saved, as logged last.
+    entry_fault: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Chore {
+enum Task {
     Position,
     Replays,
-    Tidy,
+    Memories,
     Limits,
     Entry,
 }
 
+/// The outcome of a task.
+enum Outcome {
+    Nothing,
+    Checked(PositionCheck),
+    Entry(EntryNews),
+    EntryNotSaved(Error),
+}
+
+/// What the engine has to know.
+pub(super) enum Finding {
+    Nothing,
+    /// The position is gone, in this way, and has to be acquired again.
+    PositionGone(&'static str),
+    /// What to announce of other programs with the name of the service.
+    OtherRivers(Option<String>),
+}
+
 impl Maintenance {
-    /// `standing` is that of a position of which nothing was asked for yet.
+    /// With the state of the position before any packet is asked for.
     pub(crate) fn new(
         connection: Connection,
         service: &str,
         stream_created: Timestamp,
-        standing: PositionState,
-        (handling, floor, entry): (Rc<Handling>, Floor, Rc<EntryUpdater>),
+        state: PositionState,
+        (context, floor, entry): (Rc<Context>, Floor, Rc<EntryUpdater>),
     ) -> Self {
-        let mut chores = Self {
+        let mut maintenance = Self {
             connection,
             service: service.to_owned(),
             stream_created,
-            handling,
+            context,
             floor,
             entry,
-            losses: ExpiredPackets::new(standing),
-            under_way: FuturesUnordered::new(),
-            kinds: Vec::new(),
-            forgetting: FuturesUnordered::new(),
-            look_again: None,
-            unnoted: None,
+            expired: ExpiredPackets::new(state),
+            tasks: FuturesUnordered::new(),
+            running: Vec::new(),
+            check_again: None,
+            entry_fault: None,
         };
-        let loss = chores.losses.stands(standing);
-        chores.report(loss);
-        chores
+        let expired = maintenance.expired.learn_state(state);
+        maintenance.report(expired);
+        maintenance
     }
 
-    /// Waits until a chore is done.
+    /// Waits until a task is done.
     ///
     /// # Errors
     /// What ends the service.
-    pub(crate) async fn next(&mut self) -> Result<News> {
-        let (kind, done) = loop {
-            tokio::select! {
-                Some(done) = self.under_way.next() => break done,
-                Some(()) = self.forgetting.next() => {}
-                else => return pending().await,
-            }
+    pub(crate) async fn next(&mut self) -> Result<Finding> {
+        let (task, outcome) = match self.tasks.next().await {
+            Some(done) => done,
+            None => pending().await,
         };
-        self.kinds.retain(|other| *other != kind);
-        let outcome = done?;
-        if kind == Chore::Position
-            && let Some(reason) = self.look_again.take()
+        self.running.retain(|other| *other != task);
+        let outcome = outcome?;
+        if task == Task::Position
+            && let Some(reason) = self.check_again.take()
         {
-            self.look(Some(reason));
-            return Ok(News::None);
+            self.begin_position_check(Some(reason));
+            return Ok(Finding::Nothing);
         }
         Ok(match outcome {
-            Outcome::Nothing => News::None,
-            Outcome::Checked(PositionCheck::Stands(standing)) => {
-                let loss = self.losses.stands(standing);
-                self.report(loss);
-                News::None
+            Outcome::Nothing => Finding::Nothing,
+            Outcome::Checked(PositionCheck::Exists(state)) => {
+                let expired = self.expired.learn_state(state);
+                self.report(expired);
+                Finding::Nothing
             }
-            Outcome::Checked(PositionCheck::Gone(how)) => News::Gone(how),
-            Outcome::Unnoted(error) => {
-                self.unnoted(&error);
-                News::None
+            Outcome::Checked(PositionCheck::Gone(how)) => Finding::PositionGone(how),
+            Outcome::EntryNotSaved(error) => {
+                self.warn_of_entry(&error);
+                Finding::Nothing
             }
-            // In exclusive delivery the record tells by itself.
+            // In exclusive delivery the lease shows by itself that the position was moved.
             Outcome::Entry(EntryNews { is_moved: true, .. }) if self.is_shared() => {
-                News::Gone("was moved")
+                Finding::PositionGone("was moved")
             }
-            Outcome::Entry(EntryNews { conflict, .. }) => News::Rivers(conflict),
+            Outcome::Entry(EntryNews { conflict, .. }) => Finding::OtherRivers(conflict),
         })
     }
 
-    /// Says so once if it is refused. A server that is away is told of by others.
-    fn unnoted(&mut self, error: &Error) {
-        let told = with_causes(error);
-        if matches!(error, Error::Server { .. }) || self.unnoted.as_ref() == Some(&told) {
-            return debug!("how far it is, is not noted: {told}");
+    /// Warns once for each fault. That the server is away is logged by the connection.
+    fn warn_of_entry(&mut self, error: &Error) {
+        let fault = with_causes(error);
+        if matches!(error, Error::Server { .. }) || self.entry_fault.as_ref() == Some(&fault) {
+            return debug!("the entry of the service is not saved: {fault}");
         }
-        warn!("how far {} is, is not noted, for when its position is lost: {told}", self.service);
-        self.unnoted = Some(told);
+        warn!("how far {} is cannot be saved for when its position is lost: {fault}", self.service);
+        self.entry_fault = Some(fault);
     }
 
     fn is_shared(&self) -> bool {
         matches!(self.floor, Floor::Consumer(_))
     }
 
-    fn begin(&mut self, kind: Chore, chore: impl Future<Output = Result<Outcome>> + 'static) {
-        if !self.kinds.contains(&kind) {
-            self.kinds.push(kind);
-            self.under_way.push(Box::pin(async move { (kind, chore.await) }));
+    fn begin(&mut self, task: Task, running: impl Future<Output = Result<Outcome>> + 'static) {
+        if !self.running.contains(&task) {
+            self.running.push(task);
+            self.tasks.push(Box::pin(async move { (task, running.await) }));
         }
     }
 
-    /// Learns of a packet of the rapids that was delivered to this instance.
-    pub(crate) fn delivered(&mut self, delivered: &RawPacket) {
-        if delivered.answer.is_none() {
+    /// Learns that a packet of the rapids was delivered to this instance.
+    pub(crate) fn delivered(&mut self, raw: &RawPacket) {
+        if raw.answer.is_none() {
             return;
         }
-        let (number, sequence) = (delivered.number, delivered.place.sequence);
-        let loss = self.losses.delivered(number, sequence, delivered.is_again);
-        self.report(loss);
+        let expired = self.expired.delivered(raw.number, raw.place.sequence, raw.is_again);
+        self.report(expired);
     }
 
-    /// Learns of packets that the stream does not hold any more.
+    /// Learns that the stream does not contain these packets any more.
     pub(crate) fn gone(&mut self, from: u64, to: u64) {
-        let loss = self.losses.gone(from, to);
-        self.report(Some(loss));
+        let expired = self.expired.add(from, to);
+        self.report(Some(expired));
     }
 
-    /// What to tell of packets that expired before this service read them; `None` if there are
-    /// none.
-    pub(crate) fn lost(&self) -> Option<String> {
-        self.losses.told()
+    /// What to announce of packets that expired before this service read them; `None` if there are none.
+    pub(crate) fn expired(&self) -> Option<String> {
+        self.expired.summary()
     }
 
-    fn report(&self, loss: Option<Loss>) {
-        if let Some(loss) = loss {
-            let (name, lost) = (&self.service, loss.count);
-            error!(lost, "{loss} expired before {name} read them: keep packets for longer");
+    fn report(&self, expired: Option<ExpiredRange>) {
+        if let Some(expired) = expired {
+            let (name, lost) = (&self.service, expired.count);
+            error!(lost, "{expired} expired before {name} read them: keep packets for longer");
         }
     }
 
-    /// Whether packets may be asked for: not before it is known where a position stands that is in
-    /// doubt, or nobody would see what expired meanwhile.
+    /// Whether packets may be asked for. Not while the position is checked: packets that expired
+    /// meanwhile could not be counted.
     pub(crate) fn may_pull(&self) -> bool {
-        !(self.losses.are_in_doubt() && self.kinds.contains(&Chore::Position))
+        !(self.expired.awaits_state() && self.running.contains(&Task::Position))
     }
 
-    /// Makes sure that the position still exists and fits the stream, when there is reason to
-    /// doubt it.
-    pub(crate) fn look_for_position(&mut self, reason: String) {
-        self.losses.doubt();
-        if self.kinds.contains(&Chore::Position) {
-            self.look_again = Some(reason);
+    /// Checks that the position still exists and fits the stream, for this reason to doubt it.
+    pub(crate) fn check_position(&mut self, reason: String) {
+        self.expired.connection_lost();
+        if self.running.contains(&Task::Position) {
+            self.check_again = Some(reason);
         } else {
-            self.look(Some(reason));
+            self.begin_position_check(Some(reason));
         }
     }
 
-    /// Looks how the position stands, and whether packets were lost.
-    pub(crate) fn look_for_losses(&mut self) {
+    /// Checks whether packets expired before the service read them. In exclusive delivery the live feed
+    /// notices that by itself.
+    pub(crate) fn check_expired(&mut self) {
         if self.is_shared() {
-            self.look(None);
+            self.begin_position_check(None);
         }
     }
 
-    fn look(&mut self, reason: Option<String>) {
+    fn begin_position_check(&mut self, reason: Option<String>) {
         let (connection, service) = (self.connection.clone(), self.service.clone());
         let Floor::Consumer(consumer_created) = self.floor else {
             return;
         };
         let created = (self.stream_created, consumer_created);
-        let reached = self.losses.reached();
-        let remembers = self.handling.memories.is_some();
-        self.begin(Chore::Position, async move {
+        let reached = self.expired.reached();
+        let remembers = self.context.memories.is_some();
+        self.begin(Task::Position, async move {
             let consumer = Consumer::new(&connection, &service);
             match look(&consumer, created, reached, remembers).await {
-                // A server that is away says nothing about the position.
+                // The answer of a server that is away is unknown.
                 Err(error @ Error::Server { .. }) => {
                     if let Some(reason) = reason {
-                        warn!(reason, "waiting for the server: {}", with_causes(&error));
+                        debug!(reason, "the position has to be checked");
+                        connection.warn("the position cannot be checked", &error);
                     }
                     Ok(Outcome::Nothing)
                 }
-                looked => looked.map(Outcome::Checked),
+                checked => checked.map(Outcome::Checked),
             }
         });
     }
 
-    /// Makes the position on the stream of replays anew, if it is gone.
-    pub(crate) fn look_for_replays(&mut self, ack_wait: Option<Duration>) {
+    /// Creates the consumer of the stream of replays again, if it is gone.
+    pub(crate) fn ensure_replay_consumer(&mut self, ack_wait: Option<Duration>) {
         let (connection, service) = (self.connection.clone(), self.service.clone());
-        self.begin(Chore::Replays, async move {
+        self.begin(Task::Replays, async move {
             match replay_consumer::ensure(&connection, &service, ack_wait).await {
                 Err(error @ Error::NotPermitted { .. }) => Err(error),
                 Err(error) => {
-                    warn!("replays have to wait: {}", with_causes(&error));
+                    connection.warn("replays have to wait", &error);
                     Ok(Outcome::Nothing)
                 }
                 Ok(_) => Ok(Outcome::Nothing),
@@ -237,64 +243,50 @@ impl Maintenance {
         });
     }
 
-    /// Deletes the note about a packet that is done. One that stays says nothing any more.
-    pub(crate) fn forget(&mut self, suspects: Rc<Quarantine>, place: StreamPlace) {
-        self.forgetting.push(Box::pin(async move {
-            if let Err(error) = suspects.notes.forget(place).await {
-                debug!(
-                    sequence = place.packet(),
-                    replay = place.replay(),
-                    "its note stays: {}",
-                    with_causes(&error)
-                );
-            }
-        }));
-    }
-
-    /// Writes down which remembered packets are published, and forgets old ids.
-    pub(crate) fn tidy(&mut self) {
+    /// Removes published packets and old ids from the records of memories.
+    pub(crate) fn clean_up_memories(&mut self) {
         let (connection, service) = (self.connection.clone(), self.service.clone());
-        let (handling, floor) = (self.handling.clone(), self.floor.clone());
-        self.begin(Chore::Tidy, async move {
-            if let Some(memories) = &handling.memories
-                && memories.take_moved()
+        let (context, floor) = (self.context.clone(), self.floor.clone());
+        self.begin(Task::Memories, async move {
+            if let Some(memories) = &context.memories
+                && memories.take_changed()
             {
                 if let (Ok(rapids), Ok(replays)) = (
                     floor.read(&connection, &service).await,
                     replay_consumer::floor(&connection, &service).await,
                 ) {
-                    memories.acknowledged_to(Floors { rapids, replays });
+                    memories.set_floors(Floors { rapids, replays });
                 }
-                memories.tidy().await;
+                memories.clean_up().await;
             }
             Ok(Outcome::Nothing)
         });
     }
 
-    /// ProgressStore how far the service is, and looks what others have noted.
-    pub(crate) fn look_at_entry(&mut self) {
-        let noting = self.noting();
-        self.begin(Chore::Entry, async move {
-            match noting.await {
-                Ok(learned) => Ok(Outcome::Entry(learned)),
-                Err(error) => Ok(Outcome::Unnoted(error)),
+    /// Saves how far the service is, and reads what other instances have saved.
+    pub(crate) fn update_entry(&mut self) {
+        let saving = self.save_entry();
+        self.begin(Task::Entry, async move {
+            match saving.await {
+                Ok(news) => Ok(Outcome::Entry(news)),
+                Err(error) => Ok(Outcome::EntryNotSaved(error)),
             }
         });
     }
 
-    /// ProgressStore how far the service is.
-    pub(crate) fn noting(&self) -> impl Future<Output = Result<EntryNews>> + use<> {
+    /// Saves how far the service is in its entry.
+    pub(crate) fn save_entry(&self) -> impl Future<Output = Result<EntryNews>> + use<> {
         let (connection, service) = (self.connection.clone(), self.service.clone());
         let (floor, entry) = (self.floor.clone(), self.entry.clone());
         async move { entry.look(floor.read(&connection, &service).await?).await }
     }
 
-    /// Warns of a stream that is nearly full, and of a position that is nearly stuck, and keeps up
-    /// with settings that were changed meanwhile.
-    pub(crate) fn look_at_limits(&mut self) {
+    /// Warns of a stream that is nearly full, and of a position that is nearly stuck. Takes over settings
+    /// of the stream that were changed.
+    pub(crate) fn check_limits(&mut self) {
         let (connection, service) = (self.connection.clone(), self.service.clone());
-        let has_once = self.handling.ledger.is_some();
-        self.begin(Chore::Limits, async move {
+        let has_once = self.context.claims.is_some();
+        self.begin(Task::Limits, async move {
             if let Ok(Some(info)) = stream::info(&connection).await {
                 stream::warn_if_nearly_full(&info);
                 Box::pin(stream::keep_up(&connection, info, has_once)).await;
@@ -307,7 +299,7 @@ impl Maintenance {
     }
 }
 
-/// Says so when a position comes near the packets that may be unacknowledged.
+/// Warns when nearly as many packets are unacknowledged as may be.
 fn warn_if_nearly_stuck(info: &Info) {
     let most = usize::try_from(info.config.max_ack_pending).unwrap_or(usize::MAX);
     if info.num_ack_pending > most / 5 * 4 {

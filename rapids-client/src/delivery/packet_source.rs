@@ -1,19 +1,21 @@
-//! Where the packets of the rapids come from, by the service's way of delivery.
+//! Where the packets of the rapids come from: a pull in shared delivery, the live feed in exclusive
+//! delivery.
 
 use crate::Result;
-use crate::delivery::live::feed::LiveFeed;
 use crate::jetstream::message::RawPacket;
-use crate::jetstream::pull::{Pull, Pulled};
-use crate::position::renewal::ReadProgress;
+use crate::jetstream::pull::Pull;
+use crate::live::feed::LiveFeed;
+use crate::live::incoming::Incoming;
+use crate::position::lease::renewal::ReadProgress;
 
-/// Asked for packets, and gives no more than it was asked for.
+/// Delivers no more packets than it was asked for.
 pub(crate) enum PacketSource {
     Shared(Box<Pull>),
     Exclusive(Box<LiveFeed>),
 }
 
 impl PacketSource {
-    /// Asked for and neither given nor refused.
+    /// How many packets were asked for, and neither delivered nor refused.
     pub(crate) fn outstanding(&self) -> usize {
         match self {
             Self::Shared(pull) => pull.outstanding(),
@@ -33,17 +35,17 @@ impl PacketSource {
     }
 
     /// Waits for what comes next. Dropping the future loses nothing.
-    pub(crate) async fn next(&mut self) -> Pulled {
+    pub(crate) async fn next(&mut self) -> Incoming {
         match self {
-            Self::Shared(pull) => pull.next().await,
+            Self::Shared(pull) => pull.next().await.into(),
             Self::Exclusive(feed) => feed.next().await,
         }
     }
 
-    /// What has come already.
-    pub(crate) fn ready(&mut self) -> Option<Pulled> {
+    /// The next, if it has come already.
+    pub(crate) fn ready(&mut self) -> Option<Incoming> {
         match self {
-            Self::Shared(pull) => pull.ready(),
+            Self::Shared(pull) => pull.ready().map(Incoming::from),
             Self::Exclusive(feed) => feed.ready(),
         }
     }
@@ -56,22 +58,22 @@ impl PacketSource {
         }
     }
 
-    /// A packet that was given is handled.
+    /// A delivered packet is handled.
     pub(crate) fn handled(&mut self) {
         if let Self::Exclusive(feed) = self {
-            feed.handled();
+            feed.confirm_soon();
         }
     }
 
-    /// Lets packets be given up to this sequence.
+    /// Permits packets up to this sequence.
     pub(crate) fn allow_to(&mut self, sequence: u64) {
         if let Self::Exclusive(feed) = self {
             feed.allow_to(sequence);
         }
     }
 
-    /// What is announced of it.
-    pub(crate) fn told(&self) -> Option<String> {
+    /// The mode that the service announces, in exclusive delivery.
+    pub(crate) fn mode(&self) -> Option<String> {
         match self {
             Self::Shared(_) => None,
             Self::Exclusive(feed) if feed.is_catching_up() => Some("catching up".to_owned()),
@@ -79,18 +81,19 @@ impl PacketSource {
         }
     }
 
-    /// Why requests were lost, if the position on the server is to be looked at for that.
-    pub(crate) fn lost(&mut self) -> Option<&'static str> {
+    /// Counts lost requests as ended. Returns why they were lost, if the position is to be checked for
+    /// that.
+    pub(crate) fn reset_if_lost(&mut self) -> Option<&'static str> {
         match self {
-            Self::Shared(pull) => pull.lost(),
+            Self::Shared(pull) => pull.reset_if_lost(),
             Self::Exclusive(feed) => {
-                feed.look_after();
+                feed.check_connection();
                 None
             }
         }
     }
 
-    /// Ends the deliveries, and returns what is to be handed back of them.
+    /// Ends the deliveries, and returns the packets that are still to be handed back.
     pub(crate) async fn close(&mut self) -> Vec<RawPacket> {
         match self {
             Self::Shared(pull) => pull.close().await,

@@ -1,4 +1,4 @@
-//! The order in which reactions that overlap hand over what they publish: that of their beginning.
+//! The order in which reactions that overlap publish: the order in which they began.
 
 use tokio::sync::oneshot;
 
@@ -8,26 +8,26 @@ pub(crate) struct PublishOrder {
     last: Option<oneshot::Receiver<()>>,
 }
 
-/// A reaction's place in the order. Its successor's turn comes when it is dropped.
+/// A reaction's place in the order. The next reaction may publish when it is dropped.
 #[derive(Debug)]
-pub(crate) struct PublishTurn {
+pub(crate) struct PublishTicket {
     before: Option<oneshot::Receiver<()>>,
     _behind: oneshot::Sender<()>,
 }
 
 impl PublishOrder {
-    /// The place behind all that were given out.
-    pub(crate) fn next(&mut self) -> PublishTurn {
+    /// The place behind all others.
+    pub(crate) fn next(&mut self) -> PublishTicket {
         let (behind, last) = oneshot::channel();
-        PublishTurn { before: self.last.replace(last), _behind: behind }
+        PublishTicket { before: self.last.replace(last), _behind: behind }
     }
 }
 
-impl PublishTurn {
-    /// Waits until all in front of it are gone.
-    pub(crate) async fn turn(&mut self) {
+impl PublishTicket {
+    /// Waits until all tickets in front of it are dropped.
+    pub(crate) async fn wait(&mut self) {
         if let Some(before) = &mut self.before {
-            // Nothing is ever sent: being dropped is the sign.
+            // Nothing is ever sent: the wait ends when the sender is dropped.
             let _ = before.await;
             self.before = None;
         }
@@ -40,18 +40,18 @@ mod tests {
     use futures::FutureExt;
 
     #[test]
-    fn a_turn_comes_when_all_in_front_are_gone() {
+    fn a_ticket_waits_until_all_in_front_of_it_are_dropped() {
         let mut tickets = PublishOrder::default();
         let [mut first, mut second, mut third] = [(); 3].map(|()| tickets.next());
-        assert!(first.turn().now_or_never().is_some());
-        assert!(third.turn().now_or_never().is_none());
-        assert!(second.turn().now_or_never().is_none());
+        assert!(first.wait().now_or_never().is_some());
+        assert!(third.wait().now_or_never().is_none());
+        assert!(second.wait().now_or_never().is_none());
         drop(first);
-        assert!(third.turn().now_or_never().is_none());
-        assert!(second.turn().now_or_never().is_some());
+        assert!(third.wait().now_or_never().is_none());
+        assert!(second.wait().now_or_never().is_some());
         drop(second);
-        assert!(third.turn().now_or_never().is_some());
+        assert!(third.wait().now_or_never().is_some());
         drop(third);
-        assert!(tickets.next().turn().now_or_never().is_some());
+        assert!(tickets.next().wait().now_or_never().is_some());
     }
 }

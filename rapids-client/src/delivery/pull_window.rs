@@ -1,41 +1,41 @@
-//! How many packets to have in hand.
+//! How many packets to have in flight.
 //!
-//! Packets that are skipped cost next to nothing, so many may come at once; those that are worked
-//! on for long should rather wait on the server, where another instance can take them and their
-//! time to be acknowledged does not run.
+//! Packets that are skipped cost next to nothing, so many may come at once. Packets that take long to
+//! handle should wait on the server, where another instance can get them, and where their
+//! acknowledgement wait does not run.
 
 use std::time::Duration;
 
 /// The most packets asked for at a time. Beyond about 2,000 the server delivers no faster.
 const LARGEST: usize = 4096;
 
-/// The fewest that wait for a reaction of which nothing better is known.
+/// The fewest packets that wait for each reaction that may run at once.
 const SMALLEST: f64 = 2.0;
 
-/// The most that wait for a reaction, unless more may run at once. More make quick reactions no
-/// faster: what they hold would not stay in the processor's caches.
+/// The most packets that wait for a reaction, unless more may run at once. More make quick reactions no
+/// faster: they would not stay in the processor's caches.
 const MOST: f64 = 512.0;
 
-/// About how long the packets that wait for a reaction should last.
+/// For about how long the packets that wait should keep the reactions busy.
 const HORIZON: Duration = Duration::from_millis(200);
 
-/// The most reactions that begin ahead of their time.
+/// The most reactions that are queued ahead of their time.
 const MOST_AHEAD: usize = 64;
 
-/// About how long those may take.
+/// About how long the reactions that are queued ahead may take together.
 const AHEAD: Duration = Duration::from_millis(1);
 
-/// A reaction of which nothing is known yet counts as this fast.
+/// How long a reaction takes until the first one has ended.
 const UNKNOWN: Duration = Duration::from_millis(1);
 
-/// The size of the window, from how long handling took of late, and how many packets needed it.
+/// The size of the window, from how long recent reactions took, and how many packets needed one.
 #[derive(Debug)]
 pub(crate) struct PullWindow {
     /// How many packets may be handled at once.
     concurrency: f64,
     /// Moving average of the handling time in seconds.
     handling: f64,
-    /// The same, where one that was held up for once counts for no more than several usual ones.
+    /// The same, but a single slow reaction counts for no more than several usual ones.
     pace: f64,
     /// Moving average of the share of packets that a river takes.
     share: f64,
@@ -53,7 +53,7 @@ impl PullWindow {
         self.share += (f64::from(u8::from(is_taken)) - self.share) * WEIGHT;
     }
 
-    /// Learns how long it took until a packet was handled, once it was its turn.
+    /// Learns how long a reaction took.
     pub(crate) fn handled(&mut self, took: Duration) {
         const WEIGHT: f64 = 0.2;
         const SEVERAL: f64 = 8.0;
@@ -62,22 +62,22 @@ impl PullWindow {
         self.pace += (took.min(self.pace * SEVERAL) - self.pace) * WEIGHT;
     }
 
-    /// How many reactions to begin before those in front of them have ended: the quicker they are,
-    /// the more, or the way to them and back would take longer than they do.
+    /// How many reactions to queue before those in front of them have ended. The quicker they are, the
+    /// more: otherwise the way to a worker and back would take longer than the reaction.
     pub(crate) fn ahead(&self) -> usize {
         // A float out of range saturates.
         ((AHEAD.as_secs_f64() / self.pace.max(1e-9)) as usize).min(MOST_AHEAD)
     }
 
-    /// How many to ask the server for, with this many waiting for a reaction and this many asked
-    /// for. Small top-ups are saved up: each costs the server a request.
+    /// How many packets to ask the server for, when so many wait for a reaction, and so many are asked
+    /// for already. It returns 0 rather than a small number: each request costs the server something.
     pub(crate) fn room(&self, waiting: usize, outstanding: usize) -> usize {
         let size = self.size(0);
         let free = self.size(waiting).saturating_sub(outstanding);
         if free * 2 >= size { free } else { 0 }
     }
 
-    /// How many packets bring as much work as is wanted, beside what is waiting.
+    /// How many packets bring as much work as is wanted, in addition to those that wait.
     fn size(&self, waiting: usize) -> usize {
         let fewest = SMALLEST * self.concurrency;
         let wanted = HORIZON.as_secs_f64() / self.handling.max(1e-9) * self.concurrency;
@@ -115,7 +115,7 @@ mod tests {
         let room = after(Duration::from_millis(20), 10, 90).room(0, 0);
         assert!((80..=120).contains(&room), "{room}");
         let behind = after(Duration::from_millis(20), 10, 90).room(10, 0);
-        assert_eq!(behind, 0, "work for the whole horizon is waiting");
+        assert_eq!(behind, 0, "work for the whole horizon waits");
     }
 
     #[test]
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn only_quick_reactions_begin_ahead() {
+    fn only_quick_reactions_are_queued_ahead() {
         for (micros, ahead) in [(1, MOST_AHEAD), (95, 10), (900, 1), (1100, 0)] {
             let window = after(Duration::from_micros(micros), 100, 0);
             assert_eq!(window.ahead(), ahead, "{micros} us");
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_held_up_does_not_keep_its_successors_from_beginning_ahead() {
+    fn a_single_slow_reaction_does_not_keep_others_from_being_queued_ahead() {
         let mut window = after(Duration::from_micros(10), 100, 0);
         window.handled(Duration::from_millis(10));
         assert!(window.ahead() > MOST_AHEAD / 2, "{}", window.ahead());
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn small_top_ups_are_saved_up() {
+    fn nothing_is_asked_for_while_there_is_little_room() {
         let window = after(Duration::from_micros(10), 0, 1000);
         assert_eq!(window.room(0, LARGEST - 10), 0);
         assert_eq!(window.room(0, LARGEST / 2), LARGEST / 2);

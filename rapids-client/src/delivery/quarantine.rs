@@ -1,148 +1,224 @@
-//! Packets whose handling may have ended a process: run alone, after a durable mark, and condemned
-//! when the marks are too many.
+//! Decides about suspects: packets that are delivered again, and whose handling may have ended a
+//! process.
 //!
-//! A delivery that is not the first makes a suspect, and nothing more: packets are also delivered
-//! again because an instance stopped, was slow, or died of their neighbour. What counts is how
-//! often one was begun alone and came to no end. When to ask, and what follows, is left to
-//! [`clearing`](crate::delivery::quarantine::clearing).
+//! Packets are also redelivered because an instance stopped, was slow, or was ended by another packet.
+//! So a suspect runs alone, behind a mark on the server that outlives the process. A river that was
+//! begun alone too often without coming to an end writes a dead letter about the packet.
 
-pub(crate) mod clearing;
 pub(crate) mod mark;
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::time::interval;
+use tokio::sync::Mutex;
 use tracing::warn;
 
+use super::dead_letter_writer::DeadLetterWriter;
+use super::in_flight::{Cause, InFlight};
+use super::progress::{ProgressStore, SavedProgress};
+use super::slot::Turn;
 use crate::connection::Connection;
-use crate::dead_letters::LetterId;
-use crate::delivery::dead_letter_writer::DeadLetterWriter;
-use crate::delivery::handling::{End, Handling, Ran, Task};
-use crate::delivery::progress::{ProgressStore, SavedProgress};
-use crate::delivery::quarantine::mark::{Mark, SuspectMark};
+use crate::dead_letters::Kind;
 use crate::error::with_causes;
 use crate::jetstream::sequence::{StreamName, StreamPlace};
 use crate::position::floor::Floor;
 use crate::position::replay_consumer;
+use crate::service::Service;
 use crate::{Error, Result};
+use mark::{Mark, READ_AGAIN, SuspectMark};
 
-/// After as many starts alone that came to no end, a packet is condemned.
-const STARTS: u32 = 3;
-/// How often the permission to run alone is renewed.
-const RENEWAL: Duration = Duration::from_secs(1);
-/// Until another instance's suspect is asked about again.
-const BUSY: Duration = Duration::from_millis(100);
-/// Until a server that did not answer is asked again.
+/// After as many starts alone that came to no end, a packet goes to the dead letters.
+const MOST_STARTS: u32 = 3;
+/// How long to wait after the server did not answer.
 const UNANSWERED: Duration = Duration::from_secs(1);
 
-/// What is to become of a suspect.
-pub(crate) enum Clearance {
-    /// It may run, as soon as nothing else does. It was begun alone so often, and this is written
-    /// down about its packet.
-    Run { starts: u32, noted: SavedProgress },
-    /// It has ended the process too often.
-    Condemned { starts: u32 },
-    /// It lies in the dead letters already.
-    Buried,
-    /// To be asked about again.
+/// What to do with a suspect.
+pub(super) enum Decision {
+    /// Run it: it is marked, and nothing else runs.
+    Run,
+    /// Write a dead letter: it has ended the process too often.
+    GiveUp(Cause),
+    /// Nothing: there is a dead letter about it already.
+    HasDeadLetter,
+    /// Ask again after this time.
     Later(Duration),
 }
 
-pub(crate) struct Quarantine {
-    pub(crate) notes: ProgressStore,
-    pub(crate) alone: SuspectMark,
-    burials: Rc<DeadLetterWriter>,
+/// What the server knows about a suspect.
+enum Check {
+    /// It may run. It was begun alone so often, and this is its saved progress.
+    MayRun(u32, SavedProgress),
+    Decided(Decision),
+}
+
+pub(super) struct Quarantine {
+    pub(super) store: ProgressStore,
+    pub(super) mark: SuspectMark,
+    letters: Rc<DeadLetterWriter>,
     connection: Connection,
-    service: String,
+    service: Arc<Service>,
     floor: Floor,
-    /// Until when no suspect is asked about: many wait for the same permission or server.
-    busy: Cell<Option<Instant>>,
+    /// Locked while a suspect is decided about, and while the mark is released: each would take what the
+    /// other writes for the mark of another instance.
+    deciding: Mutex<()>,
+    /// Until when no other suspect is checked: all wait for the same mark or server.
+    wait_until: Cell<Option<Instant>>,
 }
 
 impl Quarantine {
-    pub(crate) fn new(
+    pub(super) fn new(
         connection: &Connection,
-        service: &str,
-        (notes, alone, burials): (ProgressStore, SuspectMark, Rc<DeadLetterWriter>),
+        service: &Arc<Service>,
+        (store, mark, letters): (ProgressStore, SuspectMark, Rc<DeadLetterWriter>),
         floor: Floor,
     ) -> Self {
-        let (connection, service) = (connection.clone(), service.to_owned());
-        Self { notes, alone, burials, connection, service, floor, busy: Cell::new(None) }
+        let (connection, service) = (connection.clone(), service.clone());
+        Self {
+            store,
+            mark,
+            letters,
+            connection,
+            service,
+            floor,
+            deciding: Mutex::new(()),
+            wait_until: Cell::new(None),
+        }
     }
 
-    /// Decides about one river's part of a packet. The letter is the one that it would have, by its
-    /// id and that of the packet.
-    pub(crate) async fn clear(
-        &self,
-        place: StreamPlace,
-        river: &str,
-        letter: (&LetterId, &str),
-    ) -> Clearance {
-        let busy = self.busy.get().map(|until| until.saturating_duration_since(Instant::now()));
-        // One that another instance had begun is told from a silence that is worth waiting for.
-        if let Some(wait) = busy.filter(|wait| !wait.is_zero() && !self.alone.is_about(place)) {
-            return Clearance::Later(wait);
+    /// Decides about a suspect. Marks one that may run, but only once nothing else runs: if another
+    /// packet ended the process, the mark would blame this one.
+    pub(super) async fn decide(&self, turn: &Turn) -> Decision {
+        let packet = &turn.packet;
+        let _deciding = self.deciding.lock().await;
+        let starts = match self.check(turn).await {
+            Check::MayRun(starts, saved) => {
+                packet.reload(&self.service, saved);
+                packet.update(turn.id.river, |progress| progress.starts = starts);
+                starts
+            }
+            Check::Decided(decision) => return decision,
+        };
+        if !turn.slot.wait_until_alone().await {
+            return Decision::Later(UNANSWERED);
         }
-        let clearance = match self.try_clear(place, river, letter).await {
-            Ok(clearance) => clearance,
+        let marking = async {
+            // If this river ends the process, rivers that are done with the packet do not run again.
+            self.save(packet).await?;
+            self.mark.take(packet.place, turn.river.name(), starts + 1).await
+        };
+        let wait = match marking.await {
+            Ok(true) => return Decision::Run,
+            Ok(false) => READ_AGAIN,
             Err(error) => {
-                warn!("packets that came again have to wait: {}", with_causes(&error));
-                let later = Clearance::Later(UNANSWERED);
-                if !error.is_passing() {
-                    // The others do not wait for what is wrong with this one.
-                    return later;
-                }
-                later
+                self.connection.warn("a redelivered packet has to wait", &error);
+                UNANSWERED
             }
         };
-        if let Clearance::Later(wait) = clearance {
-            self.busy.set(Some(Instant::now() + wait));
-        }
-        clearance
+        self.mark.release().await;
+        Decision::Later(wait)
     }
 
-    async fn try_clear(
-        &self,
-        place: StreamPlace,
-        river: &str,
-        (letter, packet_id): (&LetterId, &str),
-    ) -> Result<Clearance> {
-        let (is_buried, mut noted, is_free) = tokio::try_join!(
-            self.burials.holds(letter, packet_id),
-            self.notes.load(place),
-            self.alone.is_free_for(place)
+    /// Whether there is a mark of this instance to release, and no suspect is decided about.
+    pub(super) fn may_release(&self) -> bool {
+        self.mark.is_mine() && self.deciding.try_lock().is_ok()
+    }
+
+    /// Releases the mark, unless the next suspect is decided about.
+    pub(super) async fn release(&self) {
+        if let Ok(_deciding) = self.deciding.try_lock() {
+            self.mark.release().await;
+        }
+    }
+
+    /// Saves the progress of a suspect that has ended without a result, and releases its mark.
+    pub(super) async fn save_and_release(&self, turn: &Turn) {
+        if let Err(error) = self.save(&turn.packet).await {
+            warn!(
+                sequence = turn.id.place.packet(),
+                replay = turn.id.place.replay(),
+                "the progress of a packet is not saved: {}",
+                with_causes(&error)
+            );
+        }
+        self.mark.release().await;
+    }
+
+    /// Saves the progress of a packet, if it has changed.
+    pub(super) async fn save(&self, packet: &InFlight) -> Result<()> {
+        if let Some(unsaved) = packet.unsaved(&self.service) {
+            packet.set_saved(self.store.replace(packet.place, unsaved).await?);
+        }
+        Ok(())
+    }
+
+    async fn check(&self, turn: &Turn) -> Check {
+        let wait =
+            self.wait_until.get().map(|until| until.saturating_duration_since(Instant::now()));
+        // The packet of the mark is checked all the same: it is known sooner whether its instance is
+        // gone.
+        if let Some(wait) =
+            wait.filter(|wait| !wait.is_zero() && !self.mark.is_about(turn.id.place))
+        {
+            return Check::Decided(Decision::Later(wait));
+        }
+        let (check, delays_others) = match self.try_check(turn).await {
+            Ok(check) => (check, true),
+            Err(error) => {
+                self.connection.warn("redelivered packets have to wait", &error);
+                (Check::Decided(Decision::Later(UNANSWERED)), error.is_passing())
+            }
+        };
+        if let Check::Decided(Decision::Later(wait)) = check
+            && delays_others
+        {
+            self.wait_until.set(Some(Instant::now() + wait));
+        }
+        check
+    }
+
+    async fn try_check(&self, turn: &Turn) -> Result<Check> {
+        let (place, river) = (turn.id.place, turn.river.name());
+        let letter = turn.packet.letter_id(&self.service, turn.id.river);
+        // First, since it may wait for another instance, which saves progress and letters meanwhile.
+        let is_free = self.mark.is_free_for(place).await?;
+        let (has_letter, mut saved) = tokio::try_join!(
+            self.letters.has(&letter, turn.packet.packet.id()),
+            self.store.load(place),
         )?;
-        if is_buried {
-            return Ok(Clearance::Buried);
+        if has_letter {
+            return Ok(Check::Decided(Decision::HasDeadLetter));
         }
         if is_free
-            && let Some((other, mark)) = self.alone.unfinished(place, river)
-            && !self.is_over(other).await?
+            && let Some((other, mark)) = self.mark.unfinished(place, river)
+            && !self.is_done(other).await?
         {
-            match self.note_start(other, &mark).await {
-                // The note about the other cannot be read: that one waits, and nobody else.
-                Err(error @ Error::Record { .. }) => warn!("a start is not noted: {error}"),
-                noted => noted?,
+            match self.save_start(other, &mark).await {
+                // The progress of the other packet cannot be read. That packet waits, and no other.
+                Err(error @ Error::Record { .. }) => warn!("a start is not counted: {error}"),
+                counted => counted?,
             }
-            noted = self.notes.load(place).await?;
+            saved = self.store.load(place).await?;
         }
-        let starts = noted.note.0.get(river).map_or(0, |progress| progress.starts);
-        let starts = starts.max(self.alone.starts(place, river));
-        Ok(if starts >= STARTS {
-            Clearance::Condemned { starts }
+        let starts = saved.progress.0.get(river).map_or(0, |progress| progress.starts);
+        // A start that another instance still runs may yet come to an end, and does not count.
+        let starts = if is_free { starts.max(self.mark.starts(place, river)) } else { starts };
+        Ok(if starts >= MOST_STARTS {
+            turn.packet.update(turn.id.river, |progress| progress.starts = starts);
+            let reason = format!("handling it ended the process {starts} times in a row");
+            Check::Decided(Decision::GiveUp(Cause::new(Kind::Crashed, reason)))
         } else if is_free {
-            Clearance::Run { starts, noted }
+            Check::MayRun(starts, saved)
         } else {
-            Clearance::Later(BUSY)
+            Check::Decided(Decision::Later(READ_AGAIN))
         })
     }
 
-    /// Whether a packet is acknowledged, and all before it: its mark is left from an instance that
-    /// died behind its end, and a note about it would never go.
-    async fn is_over(&self, place: StreamPlace) -> Result<bool> {
-        let (connection, service) = (&self.connection, self.service.as_str());
+    /// Whether a packet is done, and all before it. Its mark is then left from an instance that ended
+    /// before it could release it, and saved progress would never be deleted.
+    async fn is_done(&self, place: StreamPlace) -> Result<bool> {
+        let (connection, service) = (&self.connection, self.service.name());
         let floor = match place.stream {
             StreamName::Rapids => self.floor.read(connection, service).await?,
             StreamName::Replays => replay_consumer::floor(connection, service).await?,
@@ -150,90 +226,18 @@ impl Quarantine {
         Ok(place.sequence <= floor)
     }
 
-    /// ProgressStore what another instance has begun alone and, by all that is known, not brought to an
-    /// end, before its mark is written over.
-    async fn note_start(&self, place: StreamPlace, mark: &Mark) -> Result<()> {
+    /// Counts a start of another instance that came to no end, before its mark is overwritten.
+    async fn save_start(&self, place: StreamPlace, mark: &Mark) -> Result<()> {
         loop {
-            let SavedProgress { mut note, revision } = self.notes.load(place).await?;
-            let progress = note.0.entry(mark.river.clone()).or_default();
-            if progress.starts >= mark.starts {
+            let SavedProgress { mut progress, revision } = self.store.load(place).await?;
+            let river = progress.0.entry(mark.river.clone()).or_default();
+            if river.starts >= mark.starts {
                 return Ok(());
             }
-            progress.starts = mark.starts;
-            if self.notes.save(place, &note, revision).await?.is_some() {
+            river.starts = mark.starts;
+            if self.store.save(place, &progress, revision).await?.is_some() {
                 return Ok(());
             }
-        }
-    }
-
-    /// Marks a suspect and runs it, and keeps the permission meanwhile. It is marked here and not
-    /// before, so that what ran until then cannot bring it into discredit. `changed` is to be noted
-    /// before that.
-    pub(crate) async fn run(
-        self: Rc<Self>,
-        handling: Rc<Handling>,
-        task: Task,
-        starts: u32,
-        changed: Option<SavedProgress>,
-    ) -> Ran {
-        let turn = task.turn;
-        let begun = Instant::now();
-        let mut noted = None;
-        let marking = async {
-            noted = self.note(turn.place, changed).await?;
-            self.alone.take(turn.place, task.river.name(), starts + 1).await
-        };
-        let unready = match marking.await {
-            Ok(true) => None,
-            Ok(false) => Some(BUSY),
-            Err(error) => {
-                warn!("a packet that came again has to wait: {}", with_causes(&error));
-                Some(UNANSWERED)
-            }
-        };
-        if let Some(wait) = unready {
-            return Ran { turn, took: begun.elapsed(), end: End::Unready(wait), noted };
-        }
-        let running = handling.handle(task);
-        tokio::pin!(running);
-        let mut renewal = interval(RENEWAL);
-        renewal.tick().await;
-        loop {
-            tokio::select! {
-                ran = &mut running => return Ran { noted, ..ran },
-                _ = renewal.tick() => self.alone.renew().await,
-            }
-        }
-    }
-
-    /// Takes a suspect's mark away, after what there is to note of its end.
-    pub(crate) async fn unmark(
-        &self,
-        place: StreamPlace,
-        changed: Option<SavedProgress>,
-    ) -> Option<SavedProgress> {
-        let noted = self.note(place, changed).await.unwrap_or_else(|error| {
-            warn!(
-                sequence = place.packet(),
-                replay = place.replay(),
-                "its attempts are not noted: {}",
-                with_causes(&error)
-            );
-            None
-        });
-        self.alone.free().await;
-        noted
-    }
-
-    /// Writes a change down, if there is one, and returns what is written down then.
-    pub(crate) async fn note(
-        &self,
-        place: StreamPlace,
-        changed: Option<SavedProgress>,
-    ) -> Result<Option<SavedProgress>> {
-        match changed {
-            Some(changed) => self.notes.replace(place, changed).await.map(Some),
-            None => Ok(None),
         }
     }
 }

@@ -1,116 +1,337 @@
 //! From a delivery to the turns of the rivers that it concerns.
+//!
+//! A packet is judged: which rivers does it concern? Then it gets a row, and is admitted: it gets its
+//! turns. A redelivered packet is admitted once its saved progress is loaded, and packets that are
+//! delivered meanwhile wait behind it, so that they do not overtake it.
 
+use std::rc::Rc;
 use std::time::Duration;
 
-use tracing::{error, warn};
+use tracing::warn;
 
-use crate::jetstream::message::RawPacket;
-
+use super::acks::AckAction;
+use super::engine::Engine;
+use super::in_flight::{Cause, CopyState, InFlight, Row};
+use super::progress::SavedProgress;
 use crate::dead_letters::{Addressed, Kind};
-use crate::delivery::engine::Engine;
-use crate::delivery::held::AckAction;
-use crate::delivery::in_flight::{Cause, InHand};
-use crate::delivery::progress::SavedProgress;
-use crate::delivery::turn::{Then, Work};
+use crate::delivery::turn_id::TurnId;
 use crate::error::with_causes;
-use crate::jetstream::sequence::{StreamName, StreamPlace, TurnId};
+use crate::jetstream::message::RawPacket;
+use crate::jetstream::pull::Pulled;
+use crate::jetstream::sequence::{StreamName, StreamPlace};
 use crate::packet::{Arrival, Packet};
 use crate::river::Verdict;
-use crate::{Error, Result, rapids};
+use crate::{Error, Result};
 
-/// What a packet is to this service: for each river that it concerns, its position and its verdict.
+/// Why a replay cannot be handled.
+const NOT_TAKEN: &str = "the river does not take the packet any more";
+const NO_RIVER: &str = "the service has no such river any more";
+
+/// When a packet is redelivered whose saved progress could not be loaded.
+const LOAD_AGAIN: Duration = Duration::from_secs(1);
+
+/// When a replay is redelivered that a newer version wrote.
+const NEWER_AGAIN: Duration = Duration::from_secs(10);
+
+/// What a packet is to each river that it concerns, by the river's position in the declaration.
 type Verdicts = Vec<(usize, Verdict)>;
 
-/// A packet that came again, with what was written down of it.
-pub(crate) struct Recalled {
-    place: StreamPlace,
-    taken: Taken,
-    noted: Result<SavedProgress>,
-}
-
 /// A packet that some river is to handle.
-struct Taken {
+struct Judged {
     packet: Packet,
+    /// To which river a replay is addressed; `None` if it is none.
     addressed: Option<Addressed>,
     verdicts: Verdicts,
 }
 
+/// A packet that is next to be admitted. With its saved progress, if it was redelivered.
+pub(super) struct PendingAdmission {
+    place: StreamPlace,
+    judged: Judged,
+    saved: Option<Result<SavedProgress>>,
+}
+
 impl Engine {
-    /// Decides what a delivered packet is to this service.
-    pub(crate) async fn take(&mut self, delivered: RawPacket) {
-        self.tally.received += 1;
-        let place = delivered.place;
-        let read = match place.stream {
-            StreamName::Rapids => {
-                if self.is_forged(place) {
-                    return self.forged.keep_back(delivered);
+    /// Receives what has come from the stream of replays.
+    pub(super) async fn on_replay(&mut self, first: Pulled) {
+        let mut next = Some(first);
+        while let Some(pulled) = next {
+            match pulled {
+                Pulled::Packet(raw) => self.receive(raw).await,
+                Pulled::Doubtful(reason) => {
+                    warn!("the server delivers no replays: {reason}");
+                    self.maintenance.ensure_replay_consumer(self.service.config().ack_wait);
                 }
-                if self.held.is_done(&delivered) {
+                Pulled::RequestEnded => {}
+            }
+            next = self.replays.ready();
+        }
+    }
+
+    /// Receives a packet: acknowledges one that is for no river, and admits any other.
+    pub(super) async fn receive(&mut self, raw: RawPacket) {
+        self.context.counters.borrow_mut().received += 1;
+        let place = raw.place;
+        let judged = match place.stream {
+            StreamName::Rapids => {
+                if let Some(row) = self.schedule.row_mut(place).filter(|row| row.is_forged()) {
+                    // Received again once the forged one is removed.
+                    row.copy = CopyState::Replaced(raw);
                     return;
                 }
-                self.chores.delivered(&delivered);
-                let candidates = self.matcher.candidates(&delivered.body).to_vec();
-                if candidates.is_empty() {
-                    return self.skip(delivered).await;
+                if self.acks.is_done(&raw) {
+                    return;
                 }
-                self.read(&delivered, &candidates)
+                self.maintenance.delivered(&raw);
+                let candidates = self.matcher.candidates(&raw.body).to_vec();
+                if candidates.is_empty() {
+                    return self.skip(raw).await;
+                }
+                self.judge(&raw, &candidates)
             }
-            StreamName::Replays => self.read_replay(&delivered),
+            StreamName::Replays => self.judge_replay(&raw),
         };
-        let taken = match read {
-            Ok(taken) => taken,
+        let judged = match judged {
+            Ok(judged) => judged,
             Err(error @ Error::Record { is_newer: true, .. }) => {
-                return self.hand_back_newer(&delivered, &error).await;
+                return self.hand_back_newer(raw, &error).await;
             }
-            Err(error) => {
-                self.tally.malformed += 1;
-                let malformed = self.tally.malformed;
-                warn!(
-                    sequence = place.packet(),
-                    replay = place.replay(),
-                    malformed,
-                    "{}",
-                    with_causes(&error)
-                );
-                return self.held.skip(delivered).await;
-            }
+            Err(error) => return self.skip_malformed(raw, &error).await,
         };
-        self.tally.mistyped += u64::try_from(taken.packet.mistyped()).unwrap_or_default();
-        self.tell_of_claimed_id(&taken.packet);
-        if taken.verdicts.is_empty() {
-            return self.skip(delivered).await;
+        self.report_oddities(&judged.packet);
+        if judged.verdicts.is_empty() {
+            return self.skip(raw).await;
         }
-        self.window.delivered(true);
-        if !self.held.add(&delivered) {
+        self.demand.window.delivered(true);
+        if !self.add_row(&raw) {
             return;
         }
-        let is_again = delivered.is_again
-            || self.tenure.as_ref().is_some_and(|tenure| tenure.may_have_begun(place));
-        if is_again {
-            self.recall(place, taken, Duration::ZERO);
+        let may_have_begun =
+            raw.is_again || self.active.as_ref().is_some_and(|active| active.may_have_begun(place));
+        if may_have_begun {
+            self.load_progress(place, judged, Duration::ZERO);
+        } else if self.pending_admissions.is_empty() {
+            self.admit(place, judged, SavedProgress::default(), false).await;
         } else {
-            self.admit(place, taken, SavedProgress::default(), false);
+            let pending = PendingAdmission { place, judged, saved: None };
+            self.pending_admissions.push_back(Box::pin(std::future::ready(pending)));
         }
     }
 
-    /// Hands a replay back that a newer version wrote: another instance may know it.
-    async fn hand_back_newer(&mut self, delivered: &RawPacket, error: &Error) {
-        if self.notices.is_new("newer replays") {
-            warn!(place = %delivered.place, "it waits: {error}");
+    /// Judges a packet for the rivers that the matcher has found.
+    fn judge(&self, raw: &RawPacket, candidates: &[usize]) -> Result<Judged> {
+        let arrival = Arrival {
+            sequence: raw.place.sequence,
+            replay: None,
+            stored: raw.stored(),
+            stream_created: self.rapids.facts().created,
+            message_id: raw.message_id(),
+        };
+        let packet = self.read_packet(raw, arrival)?;
+        let mut verdicts = self.service.verdicts(candidates, &packet);
+        verdicts.retain(|(_, verdict)| *verdict != Verdict::NotForMe);
+        Ok(Judged { packet, addressed: None, verdicts })
+    }
+
+    /// Judges a replay. It concerns the one river that it is addressed to, even if that does not take
+    /// the packet any more, or does not exist any more.
+    fn judge_replay(&self, raw: &RawPacket) -> Result<Judged> {
+        let headers = raw.headers.as_ref().ok_or_else(|| Error::Malformed {
+            reason: "a replay without headers names no river".to_owned(),
+        })?;
+        let addressed = Addressed::read(headers, raw.place.sequence)?;
+        let arrival = Arrival {
+            sequence: addressed.sequence,
+            replay: Some(raw.place.sequence),
+            stored: addressed.stored,
+            stream_created: self.rapids.facts().created,
+            message_id: Some(addressed.packet_id.clone()),
+        };
+        let packet = self.read_packet(raw, arrival)?;
+        let rivers = self.service.rivers();
+        let position = rivers.iter().position(|river| river.name() == addressed.river);
+        let verdicts = match position {
+            Some(river) => self.service.verdicts(&[river], &packet),
+            None => vec![(rivers.len(), Verdict::NotForMe)],
+        };
+        Ok(Judged { packet, addressed: Some(addressed), verdicts })
+    }
+
+    fn read_packet(&self, raw: &RawPacket, arrival: Arrival) -> Result<Packet> {
+        // JSON beyond the limits becomes a packet all the same, which the rivers judge to be invalid.
+        let packet = Packet::arrived_unjudged(raw.body.clone(), arrival)?;
+        Ok(packet.with_values_shown(self.service.config().show_values))
+    }
+
+    /// Adds the row of a delivered packet; `false` if it is in flight already, from an earlier delivery.
+    pub(super) fn add_row(&mut self, raw: &RawPacket) -> bool {
+        if let Some(row) = self.schedule.row_mut(raw.place) {
+            row.answer.clone_from(&raw.answer);
+            return false;
         }
-        if self.held.add(delivered) {
-            self.held.settle(delivered.place, AckAction::Again(NEWER_AGAIN)).await;
+        self.schedule.insert(raw.place, Row::new(raw.answer.clone()));
+        true
+    }
+
+    /// Loads the saved progress of a redelivered packet, after a wait.
+    fn load_progress(&mut self, place: StreamPlace, judged: Judged, wait: Duration) {
+        let context = self.context.clone();
+        self.pending_admissions.push_back(Box::pin(async move {
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
+            let saved = Some(context.quarantine.store.load(place).await);
+            PendingAdmission { place, judged, saved }
+        }));
+    }
+
+    pub(super) async fn on_admission(&mut self, pending: PendingAdmission) {
+        let PendingAdmission { place, judged, saved } = pending;
+        let Some(row) = self.schedule.row(place) else {
+            return;
+        };
+        if row.is_forged() {
+            if let Some(row) = self.schedule.remove_idle(place) {
+                self.replace_forged(row.copy).await;
+            }
+            return;
+        }
+        match saved {
+            None => self.admit(place, judged, SavedProgress::default(), false).await,
+            Some(Ok(saved)) => self.admit(place, judged, saved, true).await,
+            Some(Err(error)) => self.load_later(place, judged, &error).await,
         }
     }
 
-    /// Warns of a packet whose body claims another id than its message has, once for each service
-    /// that publishes such.
-    fn tell_of_claimed_id(&self, packet: &Packet) {
+    async fn load_later(&mut self, place: StreamPlace, judged: Judged, error: &Error) {
+        let is_lasting = matches!(error, Error::Record { .. });
+        if !is_lasting || self.context.notices.is_new(&error.to_string()) {
+            warn!(
+                sequence = place.packet(),
+                replay = place.replay(),
+                "a redelivered packet has to wait: {}",
+                with_causes(error)
+            );
+        }
+        if self.active.is_some() {
+            // In exclusive delivery the server does not redeliver it.
+            return self.load_progress(place, judged, LOAD_AGAIN);
+        }
+        if let Some(row) = self.schedule.remove_idle(place) {
+            self.acks.answer(place, row.answer, AckAction::RedeliverAfter(LOAD_AGAIN)).await;
+        }
+    }
+
+    /// Adds the turns of a packet: rivers that match it are to run, the others write a dead letter. A
+    /// redelivered packet is a suspect.
+    async fn admit(
+        &mut self,
+        place: StreamPlace,
+        judged: Judged,
+        saved: SavedProgress,
+        is_suspect: bool,
+    ) {
+        let Judged { packet, addressed, verdicts } = judged;
+        let rivers: Vec<_> = verdicts.iter().map(|&(river, _)| river).collect();
+        let packet =
+            Rc::new(InFlight::new((place, packet, addressed), &self.service, rivers, saved));
+        let (mut to_run, mut causes) = (Vec::new(), Vec::new());
+        for (river, verdict) in verdicts {
+            if packet.progress(river).is_done {
+                continue;
+            }
+            match self.dead_letter_cause(&packet, river, verdict) {
+                None => to_run.push(river),
+                Some(cause) => causes.push((river, cause)),
+            }
+        }
+        let key = self.service.order_key(&packet.packet);
+        let finishing = causes.iter().map(|&(river, _)| river).collect();
+        self.schedule.admit(place, key, (to_run, finishing), is_suspect);
+        if let Some(row) = self.schedule.row_mut(place) {
+            row.packet = Some(packet.clone());
+        }
+        for (river, cause) in causes {
+            let (context, packet) = (self.context.clone(), packet.clone());
+            self.turns.push(Box::pin(async move {
+                (TurnId { place, river }, context.dead_letter(&packet, river, cause).await.into())
+            }));
+        }
+        // All rivers may have been done before the redelivery.
+        self.settle(place).await;
+    }
+
+    /// Why a river that the packet concerns cannot handle it; `None` if it can.
+    fn dead_letter_cause(
+        &self,
+        packet: &InFlight,
+        river: usize,
+        verdict: Verdict,
+    ) -> Option<Cause> {
+        Some(match verdict {
+            Verdict::Matches => return None,
+            Verdict::Invalid(problems) => Cause::new(Kind::Invalid, problems.join("; ")),
+            Verdict::Looped => {
+                let way = packet.packet.breadcrumbs().join(" > ");
+                Cause::new(Kind::Looped, format!("looped, by way of {way}"))
+            }
+            Verdict::TooCostly(problem) => Cause::new(Kind::TooCostly, problem),
+            Verdict::NotForMe => {
+                let has_river = river < self.service.rivers().len();
+                let reason = if has_river { NOT_TAKEN } else { NO_RIVER };
+                Cause::new(Kind::Rejected, reason.to_owned())
+            }
+        })
+    }
+
+    /// Acknowledges a packet that is for none of the rivers.
+    async fn skip(&mut self, raw: RawPacket) {
+        self.context.counters.borrow_mut().skipped += 1;
+        self.demand.window.delivered(false);
+        self.acks.answer(raw.place, raw.answer, AckAction::Acknowledge).await;
+    }
+
+    /// Marks packets as done of which the live feed knows that they are for none of the rivers.
+    pub(super) fn skip_range(&mut self, from: u64, to: u64) {
+        let packets = to - from + 1;
+        {
+            let mut counters = self.context.counters.borrow_mut();
+            counters.received += packets;
+            counters.skipped += packets;
+        }
+        self.acks.mark_done(from, to);
+    }
+
+    /// Acknowledges what is no packet.
+    async fn skip_malformed(&mut self, raw: RawPacket, error: &Error) {
+        let malformed = {
+            let mut counters = self.context.counters.borrow_mut();
+            counters.malformed += 1;
+            counters.malformed
+        };
+        let (sequence, replay) = (raw.place.packet(), raw.place.replay());
+        warn!(sequence, replay, malformed, "{}", with_causes(error));
+        self.acks.answer(raw.place, raw.answer, AckAction::Acknowledge).await;
+    }
+
+    /// Hands back a replay that a newer version wrote: a newer instance may be able to read it.
+    async fn hand_back_newer(&mut self, raw: RawPacket, error: &Error) {
+        if self.context.notices.is_new("newer replays") {
+            warn!(place = %raw.place, "a replay waits: {error}");
+        }
+        self.acks.answer(raw.place, raw.answer, AckAction::RedeliverAfter(NEWER_AGAIN)).await;
+    }
+
+    /// Counts members of `rapids` of the wrong type. Warns if the body claims another id than the
+    /// message has, once for each service that publishes such packets.
+    fn report_oddities(&self, packet: &Packet) {
+        let mistyped = u64::try_from(packet.mistyped()).unwrap_or_default();
+        self.context.counters.borrow_mut().mistyped += mistyped;
         let Some(claimed) = packet.claimed_id() else {
             return;
         };
         let publisher = packet.breadcrumbs().last().map_or("", String::as_str);
-        if self.notices.is_new(&format!("ids of {publisher}")) {
+        if self.context.notices.is_new(&format!("ids of {publisher}")) {
             let id = packet.id();
             warn!(
                 publisher,
@@ -120,178 +341,4 @@ impl Engine {
             );
         }
     }
-
-    /// Is done with packets that were looked at elsewhere, and are for none of the rivers.
-    pub(crate) fn passed(&mut self, from: u64, to: u64) {
-        let packets = to - from + 1;
-        self.tally.received += packets;
-        self.tally.skipped += packets;
-        self.held.pass(from, to);
-    }
-
-    /// Acknowledges a packet that is for none of the rivers.
-    async fn skip(&mut self, delivered: RawPacket) {
-        self.tally.skipped += 1;
-        self.window.delivered(false);
-        self.held.skip(delivered).await;
-    }
-
-    /// Reads a packet of which these rivers may be told that it concerns them.
-    fn read(&self, delivered: &RawPacket, candidates: &[usize]) -> Result<Taken> {
-        let arrival = Arrival {
-            sequence: delivered.place.sequence,
-            replay: None,
-            stored: delivered.stored(),
-            stream_created: self.rapids.facts().created,
-            message_id: rapids::message_id(delivered.headers.as_ref()),
-        };
-        let packet = self.arrived(delivered, arrival)?;
-        let mut verdicts = self.service.verdicts(candidates, &packet);
-        verdicts.retain(|(_, verdict)| *verdict != Verdict::NotForMe);
-        Ok(Taken { packet, addressed: None, verdicts })
-    }
-
-    /// Reads a replay. It concerns the one river that it is addressed to, also if that does not
-    /// take it any more, or if there is none of that name any more.
-    fn read_replay(&self, delivered: &RawPacket) -> Result<Taken> {
-        let headers = delivered.headers.as_ref().ok_or_else(|| Error::Malformed {
-            reason: "a replay without headers names no river".to_owned(),
-        })?;
-        let addressed = Addressed::read(headers, delivered.place.sequence)?;
-        let arrival = Arrival {
-            sequence: addressed.sequence,
-            replay: Some(delivered.place.sequence),
-            stored: addressed.stored,
-            stream_created: self.rapids.facts().created,
-            message_id: Some(addressed.packet_id.clone()),
-        };
-        let packet = self.arrived(delivered, arrival)?;
-        let rivers = self.service.rivers();
-        let position = rivers.iter().position(|river| river.name() == addressed.river);
-        let verdicts = match position {
-            Some(river) => self.service.verdicts(&[river], &packet),
-            None => vec![(rivers.len(), Verdict::NotForMe)],
-        };
-        Ok(Taken { packet, addressed: Some(addressed), verdicts })
-    }
-
-    fn arrived(&self, delivered: &RawPacket, arrival: Arrival) -> Result<Packet> {
-        // What is JSON, but beyond the limits, is invalid rather than nothing.
-        let packet = Packet::arrived_unjudged(delivered.body.clone(), arrival)?;
-        Ok(packet.with_values_shown(self.service.config().show_values))
-    }
-
-    /// Reads what was written down of a packet that comes again.
-    fn recall(&mut self, place: StreamPlace, taken: Taken, after: Duration) {
-        let suspects = self.suspects.clone();
-        self.recalling.push(Box::pin(async move {
-            if !after.is_zero() {
-                tokio::time::sleep(after).await;
-            }
-            Recalled { place, taken, noted: suspects.notes.load(place).await }
-        }));
-    }
-
-    pub(crate) async fn recalled(&mut self, recalled: Recalled) {
-        let Recalled { place, taken, noted } = recalled;
-        if self.is_forged(place) {
-            self.held.settle(place, AckAction::Release).await;
-            return self.forged_ended(place).await;
-        }
-        match noted {
-            Ok(noted) => self.admit(place, taken, noted, true),
-            Err(error) => {
-                let is_lasting = matches!(error, Error::Record { .. });
-                if !is_lasting || self.notices.is_new(&error.to_string()) {
-                    warn!(
-                        sequence = place.packet(),
-                        replay = place.replay(),
-                        "it has to wait: {}",
-                        with_causes(&error)
-                    );
-                }
-                if self.tenure.is_some() {
-                    // Nobody would give it to this instance again.
-                    return self.recall(place, taken, RECALL_AGAIN);
-                }
-                self.held.settle(place, AckAction::Again(RECALL_AGAIN)).await;
-            }
-        }
-        self.settle(place).await;
-    }
-
-    /// Takes a packet in: its rivers' turns are scheduled, and what is no packet for them goes to
-    /// the dead letters. One that came again is a suspect.
-    fn admit(&mut self, place: StreamPlace, taken: Taken, noted: SavedProgress, is_suspect: bool) {
-        let Taken { packet, addressed, verdicts } = taken;
-        let mut known = noted.note.0.clone();
-        let mut in_hand =
-            InHand { packet, rivers: std::collections::BTreeMap::new(), addressed, noted };
-        let (mut turns, mut causes) = (Vec::new(), Vec::new());
-        for (river, verdict) in verdicts {
-            let progress = known.remove(in_hand.river(&self.service, river)).unwrap_or_default();
-            let is_done = progress.is_done;
-            in_hand.rivers.insert(river, progress);
-            if is_done {
-                continue;
-            }
-            let cause = match verdict {
-                Verdict::Matches => {
-                    turns.push(river);
-                    continue;
-                }
-                Verdict::Invalid(problems) => Cause::new(Kind::Invalid, problems.join("; ")),
-                Verdict::Looped => {
-                    let way = in_hand.packet.breadcrumbs().join(" > ");
-                    Cause::new(Kind::Looped, format!("looped, by way of {way}"))
-                }
-                Verdict::TooCostly(problem) => Cause::new(Kind::TooCostly, problem),
-                Verdict::NotForMe => {
-                    let has_river = river < self.service.rivers().len();
-                    let reason = if has_river { NOT_TAKEN } else { NO_RIVER };
-                    Cause::new(Kind::Rejected, reason.to_owned())
-                }
-            };
-            causes.push((river, cause));
-        }
-        let key = self.service.order_key(&in_hand.packet);
-        self.in_hand.insert(place, in_hand);
-        self.schedule.add(place, key, turns, is_suspect);
-        for (river, cause) in causes {
-            let turn = TurnId { place, river };
-            let work = self.give_up(turn, cause);
-            self.finish(turn, work, Then::Done);
-        }
-    }
-
-    /// Puts a river's part of a packet to the dead letters.
-    pub(crate) fn give_up(&mut self, turn: TurnId, cause: Cause) -> Work {
-        let Some(in_hand) = self.in_hand.get(&turn.place) else {
-            return Work::Nothing;
-        };
-        let river = in_hand.river(&self.service, turn.river);
-        let (packet, place, kind) = (in_hand.packet.id(), turn.place, cause.kind.clone());
-        error!(
-            river,
-            packet,
-            sequence = place.packet(),
-            replay = place.replay(),
-            "{kind}: {}",
-            cause.told()
-        );
-        self.tally.buried(kind);
-        let by = (self.announcement.id(), self.burials.epoch());
-        let letter = in_hand.letter(&self.service, by, (place, turn.river), cause);
-        Work::Bury(Box::new(letter))
-    }
 }
-
-/// Why a replay is no use any more.
-const NOT_TAKEN: &str = "the river does not take the packet any more";
-const NO_RIVER: &str = "the service has no such river any more";
-
-/// When a packet comes again of which it could not be read what was written down.
-const RECALL_AGAIN: Duration = Duration::from_secs(1);
-
-/// When a replay comes again that a newer version wrote.
-const NEWER_AGAIN: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! Starting a service: the library's thread on one side, the reactions on the other.
+//! Starts a service: the engine on a thread of the library, the reactions on the caller's runtime.
 
 use std::future::{Future, pending};
 use std::sync::Arc;
@@ -9,40 +9,41 @@ use tokio::runtime::Runtime;
 use tokio::sync::{oneshot, watch};
 use tracing::{Instrument, info_span, warn};
 
-use super::signal::told_to_stop;
+use super::blocked::exit_if_blocked;
+use super::engine::EngineEnd;
+use super::executor::{self, CloseOnDrop, JobQueue};
+use super::signal::{exit_at_next_signal, shutdown_signal};
+use super::startup::Startup;
 use crate::config::Config;
-use crate::connection::Connection;
-use crate::delivery::engine::Ended;
-use crate::delivery::executor;
-use crate::delivery::executor::queue::{Attended, JobQueue};
-use crate::delivery::live::shared_feed::FeedSubscriber;
-use crate::delivery::startup::Startup;
+use crate::connection::{Connection, Retry};
 use crate::error::with_causes;
+use crate::live::shared_feed::FeedSubscriber;
 use crate::service::Service;
 use crate::{Error, Result, backoff};
 
-/// Between two tries to reach a server that is not there yet, at most.
+/// The longest wait between two tries to reach a server that is not there yet.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-/// A server that fails more often than this while a service starts has another fault than that it
-/// goes away.
-const RESTARTS: u32 = 10;
+/// After as many failures of the server while a service starts, the service ends.
+const STARTS: u32 = 11;
 
 impl Service {
     /// Runs until the process is told to stop by SIGTERM or Ctrl-C, then finishes what runs,
     /// hands back the rest, and returns. Waits for a server that is not there yet.
     ///
-    /// Being told to stop is heard also while a reaction blocks the thread: only that reaction is
-    /// waited for then.
+    /// It also stops while a reaction blocks the thread. A reaction that still does so when the grace
+    /// period is over (10 s by default) is named in the log, and the process exits with code 70. At a
+    /// second signal the process exits at once.
     ///
     /// # Errors
     /// As for [`run_until`](Self::run_until).
     pub async fn run(self) -> Result<()> {
         self.check()?;
-        run(self, pending(), told_to_stop()).await
+        run(self, pending(), Process::Owned).await
     }
 
-    /// Runs until the future is ready. See [`run`](Self::run).
+    /// Runs until the future is ready. Like [`run`](Self::run), but it listens to no signals, and never
+    /// exits the process.
     ///
     /// Reactions run on the runtime of the caller; everything else on a thread of the library. A
     /// runtime of one thread is the quickest, unless [`concurrency`](Self::concurrency) is to let
@@ -54,31 +55,40 @@ impl Service {
     /// [`Error::Stream`], [`Error::Position`], [`Error::NotPermitted`], [`Error::Server`].
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<()> {
         self.check()?;
-        run(self, shutdown, pending()).await
+        run(self, shutdown, Process::Shared).await
     }
 }
 
-/// Runs until `shutdown`, which is waited for here, or `told`, which the library's thread waits for:
-/// reactions may block this one.
-pub(crate) async fn run(
-    service: Service,
-    shutdown: impl Future<Output = ()>,
-    told: impl Future<Output = ()> + Send + 'static,
-) -> Result<()> {
+/// Whether the process runs nothing but the services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Process {
+    /// The library listens to its signals, and exits it if a reaction keeps it from ending.
+    Owned,
+    /// The caller decides when it ends.
+    Shared,
+}
+
+/// Runs until `shutdown`, which is waited for here, or until a signal of an owned process, which the
+/// library's thread waits for: reactions may block this one.
+async fn run(service: Service, shutdown: impl Future<Output = ()>, process: Process) -> Result<()> {
     let at_once = service.concurrency_limit();
-    let desk = Arc::new(JobQueue::new(at_once));
+    let queue = Arc::new(JobQueue::new(at_once));
     let (stop, stopped) = watch::channel(false);
     let (done, mut ended) = oneshot::channel();
     let name = service.name().to_owned();
-    let jobs = Arc::clone(&desk);
+    let jobs = Arc::clone(&queue);
     let spawned = thread::Builder::new().name(format!("rapids-{name}")).spawn(move || {
-        // The caller may have gone, and then nobody wants to know.
-        let _ = done.send(deliver(service, jobs, (stopped, told)));
+        let ended = deliver(&service, &jobs, stopped, process);
+        if ended.is_ok() && process == Process::Owned {
+            exit_if_blocked(&[(&service, jobs)]);
+        }
+        // The caller may have been dropped.
+        let _ = done.send(ended);
     });
     spawned.map_err(|error| failed_thread(error.into()))?;
 
-    let reactor = executor::serve(name, at_once, desk);
-    tokio::pin!(reactor, shutdown);
+    let executor = executor::serve(name, at_once, queue);
+    tokio::pin!(executor, shutdown);
     let (mut stopping, mut serving) = (false, true);
     loop {
         tokio::select! {
@@ -91,7 +101,7 @@ pub(crate) async fn run(
                 // The thread may have ended by itself meanwhile.
                 let _ = stop.send(true);
             }
-            () = &mut reactor, if serving => serving = false,
+            () = &mut executor, if serving => serving = false,
         }
     }
 }
@@ -102,23 +112,28 @@ pub(crate) fn failed_thread(source: Box<dyn std::error::Error + Send + Sync>) ->
 
 /// The library's side, on a thread of its own.
 fn deliver(
-    service: Service,
-    jobs: Arc<JobQueue>,
-    (mut stopped, told): (watch::Receiver<bool>, impl Future<Output = ()>),
+    service: &Service,
+    jobs: &Arc<JobQueue>,
+    mut stopped: watch::Receiver<bool>,
+    process: Process,
 ) -> Result<()> {
-    let (stop, is_told) = watch::channel(false);
+    let (stop, must_stop) = watch::channel(false);
+    let is_owned = process == Process::Owned;
     let stopping = async {
         tokio::select! {
             // Also when the caller was dropped.
             _ = stopped.wait_for(|stop| *stop) => {}
-            () = told => {}
+            () = shutdown_signal(), if is_owned => {}
         }
         stop.send_replace(true);
+        if is_owned {
+            exit_at_next_signal().await;
+        }
         pending().await
     };
     runtime()?.block_on(async {
         tokio::select! {
-            ended = work(service, jobs, is_told, None) => ended,
+            ended = work(service.clone(), jobs.clone(), must_stop, None) => ended,
             never = stopping => never,
         }
     })
@@ -134,10 +149,10 @@ pub(crate) fn runtime() -> Result<Runtime> {
 #[derive(Clone)]
 pub(crate) struct Common {
     pub(crate) connection: Connection,
-    pub(crate) seat: FeedSubscriber,
+    pub(crate) subscriber: FeedSubscriber,
 }
 
-/// Works until told to stop; one that is replaced by another instance stands by.
+/// Runs a service until it is asked to stop. If it is replaced by another instance, it stands by.
 pub(crate) async fn work(
     service: Service,
     jobs: Arc<JobQueue>,
@@ -145,30 +160,30 @@ pub(crate) async fn work(
     common: Option<Common>,
 ) -> Result<()> {
     let span = info_span!("service", service = service.name());
-    let _attended = Attended(jobs.clone());
+    let _attended = CloseOnDrop(jobs.clone());
     let working = async {
-        let (connection, seat) = match common {
-            Some(Common { connection, seat }) => (connection, Some(seat)),
+        let (connection, subscriber) = match common {
+            Some(Common { connection, subscriber }) => (connection, Some(subscriber)),
             None => tokio::select! {
                 connected = connect(service.config(), service.name()) => (connected?, None),
                 _ = stopped.wait_for(|stop| *stop) => return Ok(()),
             },
         };
         loop {
-            let opening = open(&service, &jobs, (&connection, &seat));
+            let opening = open(&service, &jobs, (&connection, &subscriber));
             let serving = Box::pin(async {
                 let opening = tokio::select! {
                     opened = opening => opened?,
-                    _ = stopped.wait_for(|stop| *stop) => return Ok(Ended::Stopped),
+                    _ = stopped.wait_for(|stop| *stop) => return Ok(EngineEnd::Stopped),
                 };
                 serve(opening, &mut stopped).await
             });
             let ended = tokio::select! {
                 ended = serving => ended?,
-                // Others share the connection of a bundle, which looks after it itself.
-                error = connection.given_up(), if seat.is_none() => return Err(error),
+                // A bundle's services share a connection, which the bundle watches.
+                error = connection.given_up(), if subscriber.is_none() => return Err(error),
             };
-            if ended == Ended::Stopped {
+            if ended == EngineEnd::Stopped {
                 return Ok(());
             }
         }
@@ -176,30 +191,26 @@ pub(crate) async fn work(
     working.instrument(span).await
 }
 
-/// Delivers packets until told to stop, or replaced by another instance.
-async fn serve(opening: Startup, stopped: &mut watch::Receiver<bool>) -> Result<Ended> {
-    match opening.take_up(stopped).await? {
+/// Runs the engine until it is asked to stop, or replaced by another instance.
+async fn serve(startup: Startup, stopped: &mut watch::Receiver<bool>) -> Result<EngineEnd> {
+    match startup.acquire(stopped).await? {
         Some(engine) => Box::pin(engine.run(stopped.clone())).await,
-        None => Ok(Ended::Stopped),
+        None => Ok(EngineEnd::Stopped),
     }
 }
 
-/// Opens all that the service needs, anew where the server fails in the middle of it.
+/// Opens all that the service needs, and tries again if the server fails meanwhile.
 async fn open(
     service: &Service,
     jobs: &Arc<JobQueue>,
-    (connection, seat): (&Connection, &Option<FeedSubscriber>),
+    (connection, subscriber): (&Connection, &Option<FeedSubscriber>),
 ) -> Result<Startup> {
-    let mut attempt = 0;
+    let mut retry = Retry::new(connection, "start").at_most(STARTS).longest_wait(LONGEST_WAIT);
     loop {
         let opening =
-            Startup::begin(service.clone(), connection.clone(), jobs.clone(), seat.clone());
+            Startup::begin(service.clone(), connection.clone(), jobs.clone(), subscriber.clone());
         match Box::pin(opening).await {
-            Err(error) if error.is_passing() && attempt < RESTARTS => {
-                attempt += 1;
-                warn!("starting again: {}", with_causes(&error));
-                tokio::time::sleep(backoff::exponential(attempt).min(LONGEST_WAIT)).await;
-            }
+            Err(error) if error.is_passing() => retry.again(error).await?,
             opened => return opened,
         }
     }
@@ -211,13 +222,13 @@ pub(crate) async fn connect(config: &Config, name: &str) -> Result<Connection> {
     loop {
         let error = match Connection::open(config, name).await {
             Ok(connection) => return Ok(connection),
-            Err(error) if crate::connection::is_absent(&error) => error,
-            // It went away, or came, in between.
+            Err(error) if error.is_absent() => error,
+            // It went away, or came back, meanwhile.
             Err(error @ Error::Server { .. }) => error,
             Err(error) => return Err(error),
         };
         attempt += 1;
-        // Once is news, each further time is noise.
+        // Not again for each attempt.
         if attempt == 1 {
             let url = config.url();
             warn!("waiting for a server at {url}: {}", with_causes(&error));

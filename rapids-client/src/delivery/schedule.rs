@@ -1,7 +1,7 @@
 //! Which turn runs next, and which one waits for what.
 //!
-//! Pure bookkeeping: time is passed in, and nothing runs here. Running the turns, and finding out
-//! whether a suspect may run, is left to the [`engine`](super::engine).
+//! Pure bookkeeping: time is passed in, and nothing runs here. The [`engine`](super::engine) runs the
+//! turns, and the [`quarantine`](super::quarantine) decides whether a suspect may run.
 
 mod breaker;
 mod key_order;
@@ -20,42 +20,46 @@ use std::time::{Duration, Instant};
 use crate::delivery::schedule::breaker::Breaker;
 use crate::delivery::schedule::key_order::KeyOrder;
 use crate::delivery::schedule::queues::Queues;
-use crate::delivery::schedule::turns::{State, Turns};
-use crate::jetstream::sequence::{StreamPlace, TurnId};
+use crate::delivery::schedule::turns::{ScheduledTurn, State, Turns};
+use crate::delivery::turn_id::TurnId;
+use crate::jetstream::sequence::StreamPlace;
 
-/// The turns of the packets in hand.
+/// The packets in flight with their turns. It keeps a row `R` for each packet, and does not look into
+/// it.
 ///
-/// Of the turns that may begin, the smallest does: by place, then by river. The turns of one
-/// packet are independent of each other. Calls that name a turn or a place that is not in hand
-/// change nothing.
+/// Of the turns that may begin, the first one does: by place, then by river. The turns of one packet
+/// are independent of each other. Calls for a turn or a place that is not in flight change nothing.
 #[derive(Debug)]
-pub(crate) struct Schedule {
+pub(crate) struct Schedule<R> {
+    /// Whether the service handles one packet at a time, in the order of the stream.
+    is_serial: bool,
+    /// How many turns may run now.
     concurrency: usize,
-    turns: Turns,
-    lines: KeyOrder,
-    lanes: Queues,
+    turns: Turns<R>,
+    key_order: KeyOrder,
+    queues: Queues,
     later: BTreeSet<(Instant, TurnId)>,
-    /// The one suspect that is being cleared, or is and waits, or runs.
+    /// The suspect about which the quarantine decides, or that may run, or runs: one at a time.
     suspect: Option<TurnId>,
     running: usize,
-    ended: usize,
+    /// How many turns have ended their reaction and are not settled.
+    finishing: usize,
 }
 
 /// What to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
     Run(TurnId),
-    /// Find out whether this suspect may run; then say `cleared`, `postpone` or `done`.
-    Clear(TurnId),
+    /// Decide whether this suspect may run; then call `may_run`, `postpone`, `free_slot` or `done`.
+    Decide(TurnId),
     Wait,
 }
 
-/// What the end of a reaction tells of its river's health.
+/// What the end of a reaction says about its river's health.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Health {
     Success,
     Failure,
-    /// Nothing.
     Neutral,
 }
 
@@ -67,51 +71,75 @@ pub(crate) enum BreakerNews {
     Closed,
 }
 
-impl Schedule {
-    /// For rivers with these rates per second and failures that open the breaker, in the order of
-    /// their declaration, and at most so many turns at once.
+impl<R> Schedule<R> {
+    /// For rivers in the order of their declaration, each with its rate per second and with how many
+    /// failures open its breaker; and for at most so many turns at once.
     pub(crate) fn new(rivers: &[(Option<f64>, u32)], concurrency: usize) -> Self {
         Self {
+            is_serial: concurrency <= 1,
             concurrency: concurrency.max(1),
             turns: Turns::default(),
-            lines: KeyOrder::default(),
-            lanes: Queues::new(rivers),
+            key_order: KeyOrder::default(),
+            queues: Queues::new(rivers),
             later: BTreeSet::new(),
             suspect: None,
             running: 0,
-            ended: 0,
+            finishing: 0,
         }
     }
 
-    /// Changes how many turns run at once.
-    pub(crate) fn allow(&mut self, concurrency: usize) {
+    /// Changes how many turns may run at once.
+    pub(crate) fn set_concurrency(&mut self, concurrency: usize) {
         self.concurrency = concurrency;
     }
 
-    /// Takes in a packet: the rivers that are to run on it; its order key; whether its turns are
-    /// suspects, which are to be cleared and run alone. A packet that is in hand already, or that
-    /// no river is to run on, is not taken in.
-    pub(crate) fn add(
+    /// Adds a packet that is not admitted yet.
+    pub(crate) fn insert(&mut self, place: StreamPlace, row: R) {
+        self.turns.insert(place, row);
+    }
+
+    /// Adds the turns of a packet: of the rivers that are to handle it, and of those for which only a
+    /// dead letter is being written. Suspects are decided about first, and run alone. A packet that is
+    /// admitted keeps the turns that it has.
+    pub(crate) fn admit(
         &mut self,
         place: StreamPlace,
         key: Option<String>,
-        rivers: impl IntoIterator<Item = usize>,
+        (to_run, finishing): (Vec<usize>, Vec<usize>),
         suspect: bool,
     ) {
-        let known = 0..self.lanes.len();
-        let rivers: BTreeSet<_> =
-            rivers.into_iter().filter(|river| known.contains(river)).collect();
-        if rivers.is_empty() || self.turns.holds(place) {
+        let known = 0..self.queues.len();
+        let to_run: BTreeSet<_> =
+            to_run.into_iter().filter(|river| known.contains(river)).collect();
+        let count = finishing.len();
+        let runs = !to_run.is_empty();
+        let key = key.filter(|_| runs);
+        let behind = |river| ScheduledTurn { river, suspect, state: State::BehindKey(None) };
+        let over = |river| ScheduledTurn { river, suspect: false, state: State::Finishing };
+        let turns = to_run.into_iter().map(behind).chain(finishing.into_iter().map(over));
+        if !self.turns.admit(place, key.clone(), turns) {
             return;
         }
-        let current = key.as_deref().is_none_or(|key| self.lines.enter(key, place));
-        self.turns.insert(place, key, rivers, suspect);
-        if current {
-            self.let_in(place);
+        self.finishing += count;
+        if runs && key.is_none_or(|key| self.key_order.enter(&key, place)) {
+            self.enter_queues(place);
         }
     }
 
-    /// What to do now. Call it until it says [`Wait`](Next::Wait).
+    pub(crate) fn row(&self, place: StreamPlace) -> Option<&R> {
+        self.turns.row(place)
+    }
+
+    pub(crate) fn row_mut(&mut self, place: StreamPlace) -> Option<&mut R> {
+        self.turns.row_mut(place)
+    }
+
+    /// The rows of all packets, in no order.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (StreamPlace, &R)> {
+        self.turns.rows()
+    }
+
+    /// What to do now. Call it until it returns [`Wait`](Next::Wait).
     pub(crate) fn next(&mut self, now: Instant) -> Next {
         while let Some(&(at, turn)) = self.later.first()
             && at <= now
@@ -120,201 +148,209 @@ impl Schedule {
             self.make_ready(turn);
         }
         match self.suspect.map(|turn| (turn, self.turns.state(turn))) {
-            Some((turn, Some(State::Cleared))) if self.running == 0 => {
+            Some((turn, Some(State::MayRun))) if self.running == 0 => {
                 self.turns.set(turn, State::Running);
                 self.running += 1;
                 return Next::Run(turn);
             }
-            Some((_, Some(State::Cleared | State::Running))) => return Next::Wait,
+            Some((_, Some(State::MayRun | State::Running))) => return Next::Wait,
+            // The turns behind it would overtake it.
+            Some((_, Some(State::Deciding))) if self.is_serial => return Next::Wait,
             _ => {}
         }
         if self.running >= self.concurrency {
             return Next::Wait;
         }
-        let Some((turn, suspect)) = self.lanes.begin(now, self.suspect.is_none()) else {
+        let Some((turn, suspect)) = self.queues.begin(now, self.suspect.is_none()) else {
             return Next::Wait;
         };
         if suspect {
             self.suspect = Some(turn);
-            self.turns.set(turn, State::Clearing);
-            return Next::Clear(turn);
+            self.turns.set(turn, State::Deciding);
+            return Next::Decide(turn);
         }
         self.turns.set(turn, State::Running);
         self.running += 1;
         Next::Run(turn)
     }
 
-    /// When `next` may say something new by the passing of time alone; not before now.
+    /// When to call `next` again even if nothing happens until then; not before now.
     pub(crate) fn wake(&self, now: Instant) -> Option<Instant> {
-        let alone = self.suspect.and_then(|turn| self.turns.state(turn));
-        if self.running >= self.concurrency
-            || matches!(alone, Some(State::Cleared | State::Running))
-        {
+        let suspect = self.suspect.and_then(|turn| self.turns.state(turn));
+        let is_held_up = match suspect {
+            Some(State::MayRun | State::Running) => true,
+            Some(State::Deciding) => self.is_serial,
+            _ => false,
+        };
+        if self.running >= self.concurrency || is_held_up {
             return None;
         }
         let later = self.later.first().map(|&(at, _)| at);
-        let gate = self.lanes.wake(self.suspect.is_none());
+        let gate = self.queues.wake(self.suspect.is_none());
         later.into_iter().chain(gate).min().map(|at| at.max(now))
     }
 
-    /// The suspect may run: alone, as soon as nothing else does.
-    pub(crate) fn cleared(&mut self, turn: TurnId) {
-        if self.turns.state(turn) == Some(State::Clearing) {
-            self.turns.set(turn, State::Cleared);
+    /// The quarantine has decided that this suspect may run, as soon as nothing else does.
+    pub(crate) fn may_run(&mut self, turn: TurnId) {
+        if self.turns.state(turn) == Some(State::Deciding) {
+            self.turns.set(turn, State::MayRun);
         }
     }
 
-    /// The suspect that was to be cleared will not run, and is none any more. What becomes of the
-    /// turn is still to be told, as after [`ended`](Self::ended).
-    pub(crate) fn decided(&mut self, turn: TurnId) {
-        if self.turns.state(turn) != Some(State::Clearing) {
-            return;
-        }
-        self.free(turn);
-        if let Some(part) = self.turns.part(turn) {
-            part.state = State::Ended;
-            part.suspect = false;
-            self.ended += 1;
-        }
-    }
-
-    /// A turn that was begun or to be cleared did not run, which is no attempt: again at this
-    /// time. A suspect remains one. A turn that waits does so until this time then.
+    /// Runs a turn at this time, whatever its state is now. A suspect whose reaction has not ended
+    /// remains one. A turn that waits behind its key goes on waiting, and then until this time.
     pub(crate) fn postpone(&mut self, turn: TurnId, until: Instant) {
         let Some(state) = self.turns.state(turn) else { return };
-        self.free(turn);
+        self.detach(turn);
         match state {
-            State::Behind(_) => self.turns.set(turn, State::Behind(Some(until))),
-            _ => self.make_wait(turn, until),
+            State::BehindKey(_) => self.turns.set(turn, State::BehindKey(Some(until))),
+            _ => self.run_later(turn, until),
         }
     }
 
-    /// The reaction of a running turn has ended: its slot is free, the breaker hears of it. The
-    /// turn itself stays open until [`again`](Self::again) or [`done`](Self::done). A suspect is
-    /// none any more: it ended.
-    pub(crate) fn ended(&mut self, turn: TurnId, how: Health, now: Instant) -> Option<BreakerNews> {
-        let part = self.turns.part(turn)?;
-        if part.state != State::Running {
+    /// The reaction of a turn has ended: its slot is free, and its river's breaker counts the result.
+    /// The turn itself is over with [`postpone`](Self::postpone) or [`done`](Self::done). A suspect is
+    /// none any more, also one that the quarantine has decided not to run.
+    pub(crate) fn free_slot(
+        &mut self,
+        turn: TurnId,
+        how: Health,
+        now: Instant,
+    ) -> Option<BreakerNews> {
+        let state = self.turns.state(turn)?;
+        if !matches!(state, State::Running | State::Deciding) {
             return None;
         }
-        part.state = State::Ended;
-        part.suspect = false;
-        self.running -= 1;
-        self.ended += 1;
         self.suspect = self.suspect.filter(|&suspect| suspect != turn);
-        self.lanes.ended(turn, how, now)
-    }
-
-    /// A turn that has ended is to run again at this time.
-    pub(crate) fn again(&mut self, turn: TurnId, at: Instant) {
-        self.postpone(turn, at);
-    }
-
-    /// The river is done with the packet. True if no river needs the packet any more; it is
-    /// forgotten then, and its successor by key may run.
-    pub(crate) fn done(&mut self, turn: TurnId) -> bool {
-        self.free(turn);
-        let whole = self.turns.end(turn);
-        if whole {
-            self.forget(turn.place);
+        if let Some(scheduled) = self.turns.turn_mut(turn) {
+            scheduled.state = State::Finishing;
+            scheduled.suspect = false;
         }
-        whole
-    }
-
-    /// How many turns of a packet are not done.
-    pub(crate) fn turns(&self, place: StreamPlace) -> usize {
-        self.turns.of(place).len()
-    }
-
-    /// Takes out a packet of which no turn is running, or ended with its further way untold. True
-    /// if it was taken out.
-    pub(crate) fn remove(&mut self, place: StreamPlace) -> bool {
-        let turns = self.turns.of(place);
-        let busy = |state| matches!(state, Some(State::Running | State::Ended));
-        if turns.is_empty() || turns.iter().any(|&turn| busy(self.turns.state(turn))) {
-            return false;
+        self.finishing += 1;
+        if state == State::Deciding {
+            self.queues.abandoned(turn);
+            return None;
         }
-        for turn in turns {
-            self.free(turn);
-            self.turns.end(turn);
+        self.running -= 1;
+        self.queues.end_turn(turn, how, now)
+    }
+
+    /// The river is done with the packet.
+    pub(crate) fn done(&mut self, turn: TurnId) {
+        self.detach(turn);
+        self.turns.remove_turn(turn);
+    }
+
+    /// Removes a packet that no river needs any more.
+    pub(crate) fn remove_done(&mut self, place: StreamPlace) -> Option<R> {
+        if self.turns.is_done(place) { self.remove_row(place) } else { None }
+    }
+
+    /// Whether a turn of a packet runs, or is not settled.
+    pub(crate) fn is_busy(&self, place: StreamPlace) -> bool {
+        self.turns.any(place, |state| matches!(state, State::Running | State::Finishing))
+    }
+
+    /// Whether a packet must not overtake another one, should another instance handle both.
+    pub(crate) fn is_behind(&self, place: StreamPlace, other: StreamPlace) -> bool {
+        let key = || self.turns.key(place);
+        other.stream == place.stream
+            && other < place
+            && (self.is_serial || key().is_some() && key() == self.turns.key(other))
+    }
+
+    /// Removes a packet that is not [busy](Self::is_busy).
+    pub(crate) fn remove_idle(&mut self, place: StreamPlace) -> Option<R> {
+        if self.is_busy(place) { None } else { self.remove(place) }
+    }
+
+    /// Removes a packet in whatever state its turns are.
+    pub(crate) fn remove(&mut self, place: StreamPlace) -> Option<R> {
+        for turn in self.turns.of(place) {
+            self.detach(turn);
+            self.turns.remove_turn(turn);
         }
-        self.forget(place);
-        true
+        self.remove_row(place)
     }
 
-    /// How many turns wait for more than a free slot: for a time, a breaker, a throttle, a
-    /// suspect's clearing or a predecessor of the same key.
-    pub(crate) fn held(&self) -> usize {
-        self.turns.len() - self.running - self.ended - self.queued()
+    /// How many turns wait for more than a free slot: for a time, a breaker, a throttle, a decision
+    /// about a suspect, or a packet of the same key in front of them.
+    pub(crate) fn waiting(&self) -> usize {
+        self.turns.len() - self.running - self.finishing - self.queued()
     }
 
-    /// How many turns wait for nothing but a free slot. Those of a river with a rate are never
-    /// among them.
+    /// How many turns wait only for a free slot. Turns of a river with a rate never count.
     pub(crate) fn queued(&self) -> usize {
-        self.lanes.queued()
+        self.queues.queued()
     }
 
-    /// How many turns run: have a slot.
+    /// How many turns have a slot.
     pub(crate) fn running(&self) -> usize {
         self.running
     }
 
-    /// Whether a suspect is being cleared, or is and waits, or runs.
+    /// How many turns have ended their reaction and are not settled.
+    pub(crate) fn finishing(&self) -> usize {
+        self.finishing
+    }
+
+    /// Whether there is a suspect about which the quarantine decides, or that may run, or runs.
     pub(crate) fn has_suspect(&self) -> bool {
         self.suspect.is_some()
     }
 
-    /// The breaker of a river of the declaration.
     #[cfg(test)]
     fn breaker(&self, river: usize) -> &Breaker {
-        self.lanes.breaker(river)
+        self.queues.breaker(river)
     }
 
-    /// Takes a turn out of what it is in; the next state is still to be set.
-    fn free(&mut self, turn: TurnId) {
-        let Some(part) = self.turns.part(turn) else { return };
-        match part.state {
-            State::Behind(_) => {}
+    /// Takes a turn out of the queue or count that its state means. The caller sets its next state.
+    fn detach(&mut self, turn: TurnId) {
+        let Some(scheduled) = self.turns.turn_mut(turn) else { return };
+        match scheduled.state {
+            State::BehindKey(_) => {}
             State::Later(at) => {
                 self.later.remove(&(at, turn));
             }
-            State::Ready => self.lanes.leave(turn, part.suspect),
-            State::Ended => self.ended -= 1,
-            State::Clearing | State::Cleared | State::Running => {
-                self.running -= usize::from(part.state == State::Running);
+            State::Ready => self.queues.leave(turn, scheduled.suspect),
+            State::Finishing => self.finishing -= 1,
+            State::Deciding | State::MayRun | State::Running => {
+                self.running -= usize::from(scheduled.state == State::Running);
                 self.suspect = self.suspect.filter(|&suspect| suspect != turn);
-                self.lanes.abandoned(turn);
+                self.queues.abandoned(turn);
             }
         }
     }
 
-    /// Lets the next packet of the same key follow one of which nothing is left.
-    fn forget(&mut self, place: StreamPlace) {
-        let key = self.turns.forget(place);
-        if let Some(successor) = key.and_then(|key| self.lines.leave(&key, place)) {
-            self.let_in(successor);
+    /// Removes a packet without turns. The next packet of its key may run.
+    fn remove_row(&mut self, place: StreamPlace) -> Option<R> {
+        let (row, key) = self.turns.remove(place)?;
+        if let Some(successor) = key.and_then(|key| self.key_order.leave(&key, place)) {
+            self.enter_queues(successor);
         }
+        Some(row)
     }
 
-    /// Begins with a packet that is current for its key, or has none.
-    fn let_in(&mut self, place: StreamPlace) {
+    /// Lets the turns of a packet run that is the first of its key, or has no key.
+    fn enter_queues(&mut self, place: StreamPlace) {
         for turn in self.turns.of(place) {
             match self.turns.state(turn) {
-                Some(State::Behind(Some(at))) => self.make_wait(turn, at),
-                _ => self.make_ready(turn),
+                Some(State::BehindKey(Some(at))) => self.run_later(turn, at),
+                Some(State::BehindKey(None)) => self.make_ready(turn),
+                _ => {}
             }
         }
     }
 
-    fn make_wait(&mut self, turn: TurnId, until: Instant) {
+    fn run_later(&mut self, turn: TurnId, until: Instant) {
         self.turns.set(turn, State::Later(until));
         self.later.insert((until, turn));
     }
 
     fn make_ready(&mut self, turn: TurnId) {
-        if let Some(part) = self.turns.part(turn) {
-            part.state = State::Ready;
-            self.lanes.enter(turn, part.suspect);
+        if let Some(scheduled) = self.turns.turn_mut(turn) {
+            scheduled.state = State::Ready;
+            self.queues.enter(turn, scheduled.suspect);
         }
     }
 }

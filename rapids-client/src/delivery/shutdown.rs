@@ -1,138 +1,164 @@
-//! The end of a service: what runs is finished, the rest is handed back at once.
+//! The end of a service: what runs is finished within the grace period, and the rest is handed back in
+//! the order of the stream.
 
-use std::time::Instant;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::future::join_all;
 use tokio::time::{sleep_until, timeout};
 use tracing::{error, warn};
 
-use crate::delivery::engine::{Engine, LAST_WORDS};
-use crate::delivery::held::AckAction;
-use crate::delivery::in_flight::InHand;
+use super::acks::AckAction;
+use super::engine::Engine;
+use super::in_flight::{InFlight, Row};
 use crate::error::with_causes;
 use crate::jetstream::sequence::{StreamName, StreamPlace};
-use crate::position::active_lease::kept;
-use crate::position::renewal::Renewed;
+use crate::position::lease::active::renewed;
+use crate::position::lease::renewal::Renewed;
+
+/// How long packets wait until those in front of them are done, so that the next instance gets them in
+/// order.
+const IN_ORDER: Duration = Duration::from_secs(2);
+/// How long the server may take for each of the last writes, while it is there.
+const LAST_WRITES: Duration = Duration::from_secs(2);
 
 impl Engine {
-    /// Hands back what does not run, with notes of what has happened to it; finishes what runs,
-    /// within the grace period.
-    pub(crate) async fn close(&mut self) {
+    /// Begins nothing more; finishes what runs, within the grace period; saves the progress of the rest,
+    /// and hands it back.
+    pub(super) async fn shut_down(&mut self) {
         self.is_closing = true;
-        if self.held.is_deserted() {
-            // It is needed once the position is taken up anew.
-            self.handling.desk.clear();
+        let queue = &self.context.executor.queue;
+        if self.acks.is_position_gone() {
+            // The queue is used again once the position is acquired again.
+            queue.clear();
         } else {
-            self.handling.desk.close();
+            queue.close();
         }
         self.announcement.withdraw().await;
-        let clearing = async {
-            while let Some((turn, clearance)) = self.clearing.next().await {
-                self.cleared(turn, clearance);
-            }
-        };
-        if timeout(LAST_WORDS, clearing).await.is_err() {
-            warn!("a suspect is not decided on; it will come again");
+        // These are in flight without turns, and are handed back like the others.
+        self.pending_admissions.clear();
+        let (packets, replays) = (self.source.close().await, self.replays.close().await);
+        for raw in packets.into_iter().chain(replays) {
+            self.add_row(&raw);
         }
-        // One that was cleared and has not begun is handed back like any other.
-        self.alone.take_if(|lone| !lone.has_begun);
-        // Nothing is known of these yet: they are handed back with what else is held, at the end.
-        self.recalling.clear();
-        let noted = self.last_in_hand(InHand::has_begun);
-        let places: Vec<_> = self.in_hand.keys().copied().collect();
-        for place in places {
-            self.leave(place, None);
+        let saved_to = self.last_in_flight(InFlight::has_begun);
+        self.finish_turns().await;
+        if !self.context.connection.is_connected() {
+            return warn!("the server is away; unacknowledged packets will be redelivered");
         }
-        let (packets, replays) = (self.intake.close().await, self.replays.close().await);
-        for delivered in packets.into_iter().chain(replays) {
-            if self.held.add(&delivered) {
-                self.held.settle(delivered.place, AckAction::Release).await;
-            }
-        }
-        self.finish_up().await;
-        if timeout(LAST_WORDS, self.give_up_rest()).await.is_err() {
-            warn!("it is not written down what became of packets in hand; they begin anew");
-        }
-        self.held.release_all().await;
-        let progress = self.intake.progress();
-        // Of the others nothing was begun, or it has ended.
-        let begun = self.last_in_hand(|_| true).max(noted);
-        if let Some(tenure) = &mut self.tenure {
-            tenure.keeper.hand_over(progress, begun).await;
-        }
-        self.held.flush().await;
-        if !self.held.is_deserted() {
-            // What is done may be handled again otherwise, if the position is lost meanwhile.
-            let _ = timeout(LAST_WORDS, self.chores.noting()).await;
-        }
-        if let Some(memories) = &self.handling.memories {
-            // What is left noted would be published again with a redelivery that will not come.
-            let _ = timeout(LAST_WORDS, memories.tidy()).await;
+        if timeout(LAST_WRITES * 2, self.give_up_rest(saved_to)).await.is_err() {
+            warn!("shutdown timed out; unacknowledged packets will be redelivered");
         }
     }
 
-    /// The last sequence of the rapids in hand of which this is true; 0 if there is none.
-    fn last_in_hand(&self, is_one: impl Fn(&InHand) -> bool) -> u64 {
-        let of_rapids = |place: &StreamPlace| place.stream == StreamName::Rapids;
-        let one = |(place, in_hand): &(&StreamPlace, &InHand)| of_rapids(place) && is_one(in_hand);
-        self.in_hand.iter().rfind(one).map_or(0, |(place, _)| place.sequence)
-    }
-
-    async fn finish_up(&mut self) {
-        let deadline = Instant::now() + self.service.config().grace;
+    /// Runs what is under way to its end, and hands back what need not wait for it.
+    async fn finish_turns(&mut self) {
+        let begun = Instant::now();
+        let deadline = begun + self.service.config().grace;
         let mut keep_alive = self.keep_alive();
-        let progress = self.intake.progress();
-        // Nothing is gained by waiting for room among the dead letters.
-        while !(self.running.is_empty()
-            && self.unmarking.is_empty()
-            && self.finishing.len() <= self.burials.waiting()
-            && self.leaving.is_empty())
-        {
-            self.handling.desk.collect();
+        let progress = self.source.progress();
+        let mut waits_in_order = true;
+        self.hand_back(waits_in_order).await;
+        // Turns whose letters cannot be stored are not waited for.
+        while self.schedule.running() + self.schedule.finishing() > self.context.letters.waiting() {
+            self.context.executor.queue.deliver_answers();
             tokio::select! {
-                () = self.handling.desk.answered() => {}
-                Some(unmarked) = self.unmarking.next() => self.unmarked(unmarked),
-                Some(()) = self.freeing.next() => {}
-                Some((place, wait)) = self.leaving.next() => self.left(place, wait).await,
-                Some(ran) = self.running.next() => if let Err(error) = self.ran(ran) {
-                    error!("{}", with_causes(&error));
-                },
-                Some(finished) = self.finishing.next() => {
-                    if let Err(error) = self.finished(finished).await {
+                () = self.context.executor.queue.answered() => {}
+                Some((turn, end)) = self.turns.next() => {
+                    if let Err(error) = self.on_turn_end(turn, end).await {
                         error!("{}", with_causes(&error));
                     }
+                    self.hand_back(waits_in_order).await;
                 }
-                kept = kept(&mut self.tenure, progress) => match kept {
+                Some(step) = self.steps.recv() => self.on_step(step),
+                Some(()) = self.background.next() => {}
+                renewed = renewed(&mut self.active, progress) => match renewed {
                     Ok(Renewed::To(_)) => {}
                     Ok(Renewed::Replaced) => {
-                        return warn!("another instance has taken over; it finishes the rest");
+                        return warn!("another instance has taken over, and finishes the rest");
                     }
                     Err(error) => return error!("{}", with_causes(&error)),
                 },
-                _ = keep_alive.tick() => self.held.keep_alive().await,
+                _ = keep_alive.tick() => self.keep_packets_alive().await,
+                () = sleep_until((begun + IN_ORDER).into()), if waits_in_order => {
+                    waits_in_order = false;
+                    self.hand_back(waits_in_order).await;
+                }
                 () = sleep_until(deadline.into()) => {
-                    return warn!("the grace period ends with packets unfinished; they come again");
+                    return warn!("the grace period is over; unfinished packets will be redelivered");
                 }
             }
         }
     }
 
-    /// ProgressStore what has happened to the packets that are still worked on, or whose letters are not
-    /// stored. The suspect among them came to no end, but did not end the process either.
-    async fn give_up_rest(&mut self) {
-        let suspects = &self.suspects;
-        let noting = self.in_hand.iter().map(async |(place, in_hand)| {
-            if let Err(error) = suspects.note(*place, in_hand.unnoted(&self.service)).await {
-                warn!(
-                    sequence = place.packet(),
-                    replay = place.replay(),
-                    "its attempts are forgotten: {}",
-                    with_causes(&error)
-                );
-            }
-        });
-        join_all(noting).await;
-        suspects.alone.free().await;
+    /// Hands back what does not run, in the order of the stream. Packets that must not overtake one that
+    /// runs stay, if they are to wait in order.
+    async fn hand_back(&mut self, waits_in_order: bool) {
+        let places: BTreeSet<_> = self.schedule.rows().map(|(place, _)| place).collect();
+        let busy: Vec<_> =
+            places.iter().copied().filter(|&place| self.schedule.is_busy(place)).collect();
+        let is_behind =
+            |place: StreamPlace| busy.iter().any(|&other| self.schedule.is_behind(place, other));
+        let may_go = |place: &StreamPlace| {
+            !busy.contains(place)
+                && (self.active.is_some() || !waits_in_order || !is_behind(*place))
+        };
+        let places: Vec<_> = places.into_iter().filter(may_go).collect();
+        let rows =
+            places.into_iter().filter_map(|place| Some((place, self.schedule.remove_idle(place)?)));
+        let rows: Vec<(StreamPlace, Row)> = rows.collect();
+        self.release(rows).await;
+    }
+
+    /// Saves the progress of packets, and then hands them back one after the other.
+    async fn release(&self, rows: Vec<(StreamPlace, Row)>) {
+        let packets = rows.iter().filter_map(|(_, row)| row.packet.as_ref());
+        let saving = packets.map(|packet| self.context.save_progress(packet));
+        if timeout(LAST_WRITES, join_all(saving)).await.is_err() {
+            warn!(
+                "the progress of packets in flight is not saved in time; they are handled from the start again"
+            );
+        }
+        for (place, row) in rows {
+            self.acks.answer(place, row.answer, AckAction::HandBack).await;
+        }
+    }
+
+    /// Hands back what is left: packets that still run, or whose letters are not stored. Releases the
+    /// mark of a suspect among them, which has not ended the process.
+    async fn give_up_rest(&mut self, saved_to: u64) {
+        self.turns.clear();
+        // Behind these, nothing was begun that has not ended.
+        let begun = self.last_in_flight(|_| true).max(saved_to);
+        let mut places: Vec<_> = self.schedule.rows().map(|(place, _)| place).collect();
+        places.sort_unstable();
+        let rows: Vec<_> = places
+            .into_iter()
+            .filter_map(|place| Some((place, self.schedule.remove(place)?)))
+            .collect();
+        self.release(rows).await;
+        self.context.quarantine.mark.release().await;
+        if let Some(active) = &mut self.active {
+            active.renewal.hand_over(self.source.progress(), begun).await;
+        }
+        self.acks.flush().await;
+        if !self.acks.is_position_gone() {
+            // If the position is lost meanwhile, packets behind the entry are handled again.
+            let _ = timeout(LAST_WRITES, self.maintenance.save_entry()).await;
+        }
+        if let Some(memories) = &self.context.memories {
+            // Later nothing removes the published packets from their records: no redelivery comes.
+            let _ = timeout(LAST_WRITES, memories.clean_up()).await;
+        }
+    }
+
+    /// The last sequence of the rapids in flight of which this is true; 0 if there is none.
+    fn last_in_flight(&self, is_one: impl Fn(&InFlight) -> bool) -> u64 {
+        let of_rapids = |(place, row): (StreamPlace, &Row)| {
+            let is_one = row.packet.as_deref().is_some_and(&is_one);
+            (place.stream == StreamName::Rapids && is_one).then_some(place.sequence)
+        };
+        self.schedule.rows().filter_map(of_rapids).max().unwrap_or_default()
     }
 }

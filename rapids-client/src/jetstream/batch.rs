@@ -1,9 +1,9 @@
-//! Packets of which the stream stores all or none: an atomic batch
+//! Atomic batches: packets of which the stream stores all or none
 //! ([ADR-50](https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-50.md)).
 //!
-//! The server keeps the messages of a batch aside until the last one, which alone is answered, and
-//! stores them then, one behind the other. A batch with an id that the stream knows is refused as a
-//! whole; its packets are then published one by one, so that each is stored or recognised.
+//! The server keeps the messages of a batch aside until the last one, answers that one only, and
+//! stores all of them then, one behind the other. It refuses a batch that holds an id that the stream
+//! knows; its packets are then published one by one, so that each is stored or recognised.
 
 use std::iter::repeat_with;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use tracing::debug;
 
 use crate::Result;
 use crate::error::with_causes;
-use crate::jetstream::publish_fault::{Attempts, Fault, Patience};
+use crate::jetstream::publish_fault::{Fault, Patience};
 use crate::jetstream::publisher::{Handed, Outgoing, Published, Publisher};
 use crate::jetstream::stream::info;
 use crate::names::SUBJECT;
@@ -29,7 +29,7 @@ use crate::names::SUBJECT;
 /// How many packets a batch has at most, unless the server is configured otherwise.
 pub(crate) const LARGEST_BATCH: usize = 1_000;
 
-/// Long enough that no two batches under way have the same id.
+/// The letters of a batch's id: enough that no two batches under way have the same.
 const ID_LENGTH: usize = 16;
 
 /// Packets to be stored together: at least one.
@@ -60,8 +60,8 @@ impl Batch {
 }
 
 impl Publisher {
-    /// Hands over what belongs together, in batches of the largest size. On a stream that takes no
-    /// batches each packet goes by itself.
+    /// Hands packets that belong together to the connection, in batches of the largest size. On a
+    /// stream that takes no batches each packet is sent by itself.
     pub(crate) async fn send_together(self: &Arc<Self>, packets: Vec<Outgoing>) -> Vec<SentBatch> {
         let size = if self.is_atomic { LARGEST_BATCH } else { 1 };
         let mut sent = Vec::with_capacity(packets.len().div_ceil(size));
@@ -76,7 +76,7 @@ impl Publisher {
     /// Hands a batch to the connection. Batches and packets are stored in the order in which they
     /// are handed over, as long as the server answers.
     pub(crate) async fn hand_over_batch(&self, batch: &Batch) -> Handed {
-        self.permit.held().await;
+        self.validity.wait().await;
         if batch.others.is_empty() {
             return self.hand_over(batch.last.message()).await;
         }
@@ -109,7 +109,7 @@ impl Publisher {
             }
             Err(fault) => return Err(fault),
         };
-        // The server tells the place of the last one only; no other packet is in between.
+        // The server answers with the sequence of the last one; no other packet lies in between.
         let places = (0..batch.len() as u64).rev().map(|after| ack.sequence.saturating_sub(after));
         let published = batch.packets().zip(places).map(|(packet, sequence)| Published {
             id: packet.id.clone(),
@@ -119,8 +119,8 @@ impl Publisher {
         Ok(published.collect())
     }
 
-    /// The packet because of which the stream, if it takes smaller ones by now than it did, has not
-    /// taken all of a batch: the server says so to the packet, which asks for no answer.
+    /// The fault of a batch that holds a packet larger than the stream's present limit, which may be
+    /// lower than it was. The server reports it to that packet only, which asks for no answer.
     async fn too_large(&self, batch: &Batch) -> Option<Fault> {
         let info = info(&self.connection).await.ok()??;
         let limit = usize::try_from(info.config.max_message_size).ok()?;
@@ -137,7 +137,7 @@ fn headers(batch: &str, n: usize, packet: &Outgoing) -> HeaderMap {
     headers
 }
 
-/// What it means for a packet that it could not be handed over.
+/// The error of a packet that could not be handed to the connection.
 fn unsent(error: SendError) -> PublishError {
     let kind = match error.kind() {
         SendErrorKind::MaxPayloadExceeded => PublishErrorKind::MaxPayloadExceeded,
@@ -155,18 +155,22 @@ pub(crate) struct SentBatch {
 }
 
 impl SentBatch {
-    /// Waits until the packets are stored, and sends them again while that is not certain.
+    /// Waits until the packets are stored, and sends them again as long as that is not certain.
     pub(crate) async fn acknowledged(self, patience: Patience) -> Result<Vec<Published>> {
         let Self { publisher, batch, mut handed } = self;
-        let mut attempts = Attempts::new(patience);
+        let mut retry = None;
         loop {
             match publisher.answer_to_batch(&batch, handed).await {
                 Ok(published) => return Ok(published),
                 Err(Fault::NotTogether(error)) => {
-                    debug!(packet = batch.last.id, "one by one: {}", with_causes(&error));
+                    let cause = with_causes(&error);
+                    debug!(packet = batch.last.id, "publishing a batch one by one: {cause}");
                     return publisher.one_by_one(batch, patience).await;
                 }
-                Err(fault) => attempts.again(&batch.last.id, fault).await?,
+                Err(fault) => {
+                    let begin = || patience.retry(&publisher.connection);
+                    fault.again(patience, retry.get_or_insert_with(begin)).await?;
+                }
             }
             handed = publisher.hand_over_batch(&batch).await;
         }

@@ -1,6 +1,6 @@
 //! One key-value bucket on the server, read and written by compare-and-set.
 //!
-//! What the keys and values mean is left to its users.
+//! The meaning of keys and values is left to its users.
 
 use async_nats::jetstream::kv::{Operation, Store, UpdateErrorKind};
 use async_nats::jetstream::stream::Stream;
@@ -12,9 +12,9 @@ use crate::connection::Connection;
 use crate::jetstream::ensure::{ensure, existing};
 use crate::jetstream::refusal::no_room;
 use crate::jetstream::resource::Resource;
-use crate::jetstream::stored;
-use crate::jetstream::stored::Stored;
-use crate::start::timestamp;
+use crate::jetstream::timestamp;
+use crate::stored;
+use crate::stored::Stored;
 use crate::{Error, Result};
 
 /// Room for the headers of a compare-and-set, which the server counts too.
@@ -46,6 +46,10 @@ impl Bucket {
         Ok(stream.map(|stream| Self::over(connection, stream)))
     }
 
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     fn over(connection: &Connection, stream: Stream) -> Self {
         let stream_name = stream.cached_info().config.name.clone();
         let name = stream_name.trim_start_matches("KV_").to_owned();
@@ -61,7 +65,7 @@ impl Bucket {
         Self { connection: connection.clone(), store, subject }
     }
 
-    /// When it was created, which no other bucket of the name was.
+    /// When it was created. This tells it from other buckets of its name.
     pub(crate) fn created(&self) -> Timestamp {
         timestamp(self.store.stream.cached_info().created)
     }
@@ -96,10 +100,10 @@ impl Bucket {
         })
     }
 
-    /// What is kept under a key, if anything is, and the revision to save another against.
+    /// The value of a key as its type, if it has one, and the revision to save another against.
     ///
     /// # Errors
-    /// `Record` if it is something else, or newer.
+    /// `Record` if something else wrote it, or a newer version; `NotPermitted`, `Server`.
     pub(crate) async fn read<T: Stored>(&self, key: &str) -> Result<(Option<T>, u64)> {
         let (found, revision) = self.load(key).await?;
         let read = |json: Bytes| stored::read(&self.store.name, key, &json);
@@ -120,7 +124,7 @@ impl Bucket {
         let action = format!("save `{key}`");
         let (size, limit) = (value.len(), self.largest_value());
         if size > limit {
-            let reason = format!("what is to be kept has {size} bytes, the limit is {limit}");
+            let reason = format!("its value has {size} bytes, the limit is {limit}");
             return Err(Error::Refused { id: key.to_owned(), reason });
         }
         let saving = async {

@@ -1,10 +1,10 @@
 //! Publishing many packets in their order, as fast as the server takes them.
 //!
-//! There are two ways. A window of single packets, each with an answer of its own, is the faster one
-//! as long as the server answers at once. One that writes to the disk for each answer
-//! (`sync_interval: always`) does so once for a whole batch, and a batch also waits for one answer
-//! where the way to the server is long. Which of them it is shows in how long answers are waited
-//! for: bulk begins with the window.
+//! There are two ways. A window of single packets, each with an answer of its own, is faster where the
+//! server answers at once. Batches are faster where it writes to the disk for each answer
+//! (`sync_interval: always`: three times as fast), and where the way to the server is long: it writes
+//! and answers once for a whole batch. Publishing begins with the window; how long it waits for
+//! answers shows which way is faster.
 
 use std::collections::VecDeque;
 use std::iter;
@@ -24,23 +24,22 @@ use crate::jetstream::publisher::{Outgoing, Published, Publisher, Sent, Unstored
 use crate::packet::Packet;
 use crate::{Error, Result};
 
-/// As many bytes are in flight at most, but for one packet.
+/// How many bytes may be in flight before the next packet waits.
 const WINDOW_BYTES: usize = 32 << 20;
 
 /// Bytes at which a batch is large enough: the server keeps it aside until all of it is there.
 pub(crate) const BATCH_BYTES: usize = 8 << 20;
 
 /// Packets go to the task that sends them in portions of up to so many packets and bytes, so that it
-/// is woken for a portion. A few of them wait at most: what they hold is in memory twice.
+/// is woken once for each portion. Few portions wait, since their packets are in memory twice.
 const PORTION: usize = 128;
 const PORTION_BYTES: usize = 128 << 10;
 const PORTIONS: usize = 4;
 
 /// Publishes packets in order.
 ///
-/// They are made and written out here, and sent by a task of its own: it runs beside the connection,
-/// so that no answer has to wake another thread, and what it allocates is freed where it was
-/// allocated.
+/// Writes them out here, and sends them by a task of its own. That runs beside the connection, so that
+/// an answer wakes no other thread.
 ///
 /// # Errors
 /// The first one, once there is an answer to everything that was under way.
@@ -50,7 +49,7 @@ pub(crate) async fn publish(
     packets: impl IntoIterator<Item = Packet>,
 ) -> Result<Vec<Published>> {
     let (queue, portions) = mpsc::channel(PORTIONS);
-    // Ends with this future, wherever that is dropped.
+    // A set ends its task when this future is dropped.
     let mut sending = JoinSet::new();
     sending.spawn(Bulk::new(Arc::clone(publisher), patience).send_all(portions));
     let unfit = hand_over(publisher, packets, queue).await.err();
@@ -92,7 +91,7 @@ async fn hand_over(
             }
         }
     }
-    // Whoever sends has failed if it takes no more, and tells why.
+    // The task takes no more only if it has failed, and returns the error.
     let _ = queue.send(portion).await;
     outcome
 }
@@ -103,7 +102,7 @@ struct Bulk {
     /// Packets on their way, oldest first, and their bytes.
     window: VecDeque<Sent>,
     in_flight: usize,
-    /// What is to be the next batch, and its bytes.
+    /// The packets of the next batch, and their bytes.
     gathered: Vec<Outgoing>,
     bytes: usize,
     published: Vec<Published>,
@@ -156,8 +155,8 @@ impl Bulk {
         self.finish().await
     }
 
-    /// Sends a packet through the window. One that is full is emptied by half: whoever waits for
-    /// the oldest alone is woken for each.
+    /// Sends a packet through the window. A full window is emptied by half, so that this task is not
+    /// woken for each answer.
     async fn send(&mut self, packet: Outgoing) {
         if self.window.len() >= self.pace.width || self.in_flight >= WINDOW_BYTES {
             let (width, bytes) = (self.pace.width / 2, WINDOW_BYTES / 2);
@@ -171,7 +170,7 @@ impl Bulk {
         self.window.push_back(self.publisher.send(packet).await);
     }
 
-    /// Waits for the answer to the oldest packet in the window, and tells its bytes.
+    /// Waits for the answer to the oldest packet in the window, and returns the packet's bytes.
     async fn next_answer(&mut self) -> usize {
         let Some(oldest) = self.window.pop_front() else {
             return 0;
@@ -185,8 +184,8 @@ impl Bulk {
         bytes
     }
 
-    /// Sends again what is not stored. All that is in the window waits at once, or what a lost
-    /// connection took along would wait one by one.
+    /// Sends a packet again that is not stored. The whole window waits at once; after a lost connection
+    /// its packets would otherwise wait for their time-outs one after the other.
     async fn recover(&mut self, unstored: Unstored) {
         let patience = self.patience;
         let rest = std::mem::take(&mut self.window);
@@ -215,9 +214,9 @@ impl Bulk {
         }
     }
 
-    /// Sends a batch once everything before it is stored, or it would overtake what has to be sent
-    /// again. Where it cannot be stored as a whole, or nobody knows whether it is, its packets go
-    /// through the window, where each has its own answer.
+    /// Sends a batch once everything before it is stored, so that it overtakes no packet that has to be
+    /// sent again. If it is not stored as a whole, or nobody knows whether it is, its packets go through
+    /// the window, where each has its own answer.
     async fn send_gathered(&mut self) {
         self.bytes = 0;
         self.drain().await;
@@ -230,7 +229,7 @@ impl Bulk {
             Ok(published) => self.published.extend(published),
             Err(Fault::Final(error)) => self.fail(error),
             Err(fault) => {
-                debug!("not as a batch: {}", with_causes(&fault.into_error()));
+                debug!("publishing a batch one by one: {}", with_causes(&fault.into_error()));
                 self.pace = Pace::default();
                 for packet in batch.into_packets() {
                     self.send(packet).await;

@@ -16,7 +16,7 @@ impl Differences {
         }
     }
 
-    /// The list, with what to do about it at its end; empty if there is no difference.
+    /// The list, with the remedy at its end; empty if there is no difference.
     pub(super) fn with_remedy(mut self, stream: &str) -> Vec<String> {
         if !self.0.is_empty() {
             self.0.push(format!(
@@ -27,7 +27,7 @@ impl Differences {
     }
 }
 
-/// The server's several ways to say "no limit" as one.
+/// A limit, or -1 for none: the server says "no limit" in several ways.
 pub(crate) fn limit(value: i64) -> i64 {
     if value <= 0 { -1 } else { value }
 }

@@ -1,21 +1,19 @@
-//! Getting a stream or bucket as it must be: found or created, checked, kept up with.
+//! Makes sure that a stream or bucket is as it must be: finds or creates it, checks it, changes it.
 
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{GetStreamErrorKind, UpdateStreamErrorKind};
 use async_nats::jetstream::stream::{Config, Info, Stream};
 use tracing::{debug, info, warn};
 
-use super::account::Allowance;
-use super::refusal::{known, server_answer};
 use super::resource::Resource;
-use crate::connection::Connection;
+use crate::connection::{Allowance, Connection, in_words, server_answer};
 use crate::{Error, Result};
 
-/// Streams and buckets of the bus, beside the memory of each service that has one.
+/// How many streams and buckets the bus has, beside the memory of each service that has one.
 const RESOURCES: usize = 8;
 
 /// Creates a stream or bucket, or checks the one that exists and changes what may be changed. A user
-/// who may not create streams may use one.
+/// who may not create streams can use one that exists.
 ///
 /// # Errors
 /// `Stream`, with each difference, if the one that exists cannot be worked with or changed, or
@@ -49,7 +47,7 @@ pub(crate) async fn adjust(
 ) -> Result<Info> {
     let name = resource.name();
     let provision = connection.provision();
-    // What cannot be worked with anyway is left as it is.
+    // One that the bus cannot work with anyway is left as it is.
     let is_unfit = !resource.differences(&resource.improved(&found.config), provision).is_empty();
     let (info, refused) =
         if is_unfit { (found, None) } else { follow(connection, resource, found).await? };
@@ -66,8 +64,8 @@ pub(crate) async fn adjust(
     Ok(info)
 }
 
-/// Changes what may be changed on one that exists, whatever else it has; says why not, where the
-/// server or its permissions stand against it.
+/// Changes what may be changed on one that exists, whatever its other settings are. Returns the reason
+/// if the server or its permissions do not allow the change.
 ///
 /// # Errors
 /// `Server`.
@@ -129,7 +127,7 @@ async fn create(connection: &Connection, resource: &Resource) -> Result<Option<S
     });
     let answer = match connection.attempt(&action, &subject, creating).await? {
         Ok(stream) => {
-            tell(connection, resource, &wanted);
+            log_created(connection, resource, &wanted);
             return Ok(Some(stream));
         }
         Err(answer) => answer,
@@ -148,9 +146,8 @@ async fn create(connection: &Connection, resource: &Resource) -> Result<Option<S
     })
 }
 
-/// Tells of what was created; who did not state its size is told of one that the account made
-/// necessary.
-fn tell(connection: &Connection, resource: &Resource, created: &Config) {
+/// Logs what was created, and its size if that was not stated and the account demands one.
+fn log_created(connection: &Connection, resource: &Resource, created: &Config) {
     let title = resource.title();
     debug!(
         max_age_seconds = created.max_age.as_secs(),
@@ -168,7 +165,7 @@ fn tell(connection: &Connection, resource: &Resource, created: &Config) {
     }
 }
 
-/// That another stream holds the subjects, and which one.
+/// Says that another stream holds the subjects, and which one.
 async fn overlap(connection: &Connection, wanted: &Config) -> Vec<String> {
     let subject = wanted.subjects.concat();
     let asking = Box::pin(connection.jetstream.stream_by_subject(&subject));
@@ -191,7 +188,7 @@ async fn overlap(connection: &Connection, wanted: &Config) -> Vec<String> {
     }
 }
 
-/// What stands against creating this, with the remedy; `None` for what may change by itself.
+/// Why this cannot be created, with the remedy; `None` for a reason that may pass by itself.
 fn obstacle(
     connection: &Connection,
     resource: &Resource,
@@ -205,7 +202,7 @@ fn obstacle(
             "the account allows {} (`max_streams`), and all are there; the bus needs up to \
              {RESOURCES} for streams and buckets, and one more for each service with a memory: raise \
              the limit",
-            known(allowance.streams, "streams")
+            in_words(allowance.streams, "streams")
         ),
         ErrorCode::STREAM_MAX_BYTES_REQUIRED => {
             format!("the account demands a limit of size: set {variable}")
@@ -253,14 +250,14 @@ fn obstacle(
     })
 }
 
-/// Changes a stream; the reason why not, where the server or its permissions stand against it.
+/// Changes a stream. Returns the reason if the server or its permissions do not allow it.
 async fn update(connection: &Connection, config: Config) -> Result<Result<Info, String>> {
     let subject = connection.api(&format!("STREAM.UPDATE.{}", config.name));
     let updating = Box::pin(async {
         match connection.jetstream.update_stream(&config).await {
             Ok(info) => Ok(Ok(info)),
             Err(error) => match error.kind() {
-                // A server that is busy or has no leader may take it later.
+                // A server that is busy or has no leader may do it later.
                 UpdateStreamErrorKind::JetStream(answer) if answer.code() < 500 => {
                     Ok(Err(answer.to_string()))
                 }
@@ -275,7 +272,7 @@ async fn update(connection: &Connection, config: Config) -> Result<Result<Info, 
     }
 }
 
-/// What is another setting now, for the log.
+/// The settings that were changed, for the log.
 fn changes(before: &Config, after: &Config) -> Vec<String> {
     let mut list = Vec::new();
     let mut compare = |setting: &str, before: String, after: String| {

@@ -1,5 +1,5 @@
-//! How a stream or bucket that exists differs from the one that is needed, and what of it may be
-//! changed without asking.
+//! How a stream or bucket that exists differs from the one that is needed, and what the bus changes of
+//! it by itself.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use super::resource::{
 use crate::config::Provision;
 
 impl Resource {
-    /// How one that exists is to be: what a guarantee rests on is raised, and what depends on the
-    /// server follows it. Everything else is the operator's.
+    /// The settings that one that exists is to have: those that a guarantee depends on are raised, and
+    /// those that depend on the server follow it. The operator chooses all others.
     pub(super) fn improved(&self, found: &Config) -> Config {
         let mut config = found.clone();
         if self.must_last && lasts(self.config.max_age) > lasts(found.max_age) {
@@ -27,7 +27,7 @@ impl Resource {
         config
     }
 
-    /// One that is too large for letters goes down, one that the bus set itself goes along.
+    /// Lowers a largest message that fits into no dead letter; raises one that the bus has set.
     fn follow_largest_message(&self, config: &mut Config) {
         let (found, possible) = (config.max_message_size, self.config.max_message_size);
         let own = match config.metadata.get(OWN_LIMIT) {
@@ -40,7 +40,7 @@ impl Resource {
         }
     }
 
-    /// How long it must recognise messages at least, where it keeps them for so long.
+    /// How long it must recognise messages at least, if it keeps them for this long.
     fn window(&self, max_age: Duration) -> Duration {
         match self.kind {
             Kind::Rapids => within(DUPLICATE_WINDOW, max_age),
@@ -49,10 +49,10 @@ impl Resource {
         }
     }
 
-    /// Lists each setting in which one that exists cannot be worked with.
+    /// Lists each setting of one that exists with which the bus cannot work.
     ///
-    /// What the rapids keep counts only where it is stated: otherwise the operator's choice stands,
-    /// as it does for all others.
+    /// The age and size of the rapids count only if they are stated. Otherwise the operator's choice
+    /// stands.
     pub(super) fn differences(&self, found: &Config, provision: &Provision) -> Vec<String> {
         let (wanted, mut list) = (&self.config, Differences::default());
         list.compare("subjects", &found.subjects, &wanted.subjects);
@@ -85,8 +85,8 @@ impl Resource {
         list.with_remedy(&wanted.name)
     }
 
-    /// Lists in what one that exists has less than is stated, although it can be worked with; each
-    /// with the remedy.
+    /// Lists the settings in which one that exists has less than is stated, although the bus can work
+    /// with it, each with the remedy.
     pub(super) fn shortfalls(&self, found: &Config, provision: &Provision) -> Vec<String> {
         let (title, name, mut list) = (self.title(), &found.name, Vec::new());
         if let Some(stated) = provision.replicas.filter(|stated| *stated > found.num_replicas) {
@@ -108,7 +108,7 @@ impl Resource {
     }
 }
 
-/// What would lose, rewrite or withhold packets.
+/// Compares the settings that would lose, rewrite or withhold packets.
 fn compare_rapids(list: &mut Differences, found: &Config, wanted: &Config) {
     list.compare("storage", &found.storage, &wanted.storage);
     list.compare("max_msgs", &limit(found.max_messages), &limit(wanted.max_messages));
@@ -147,7 +147,7 @@ mod tests {
     use async_nats::jetstream::stream::DiscardPolicy;
 
     use super::*;
-    use crate::jetstream::Allowance;
+    use crate::connection::Allowance;
 
     const DAY: Duration = Duration::from_secs(86_400);
 

@@ -1,9 +1,9 @@
-//! A packet as the server delivered it, with what the reply subject says of the delivery.
+//! A packet as the server delivered it, with the facts in the reply subject.
 //!
-//! Read here, because async-nats' own message carries a context along that costs an allocation
-//! for each packet, also for those that are skipped.
+//! It is read here, because async-nats' own message holds a context that costs an allocation for each
+//! packet, also for those that are skipped.
 
-use async_nats::header::{NATS_SEQUENCE, NATS_STREAM, NATS_TIME_STAMP};
+use async_nats::header::{NATS_MESSAGE_ID, NATS_SEQUENCE, NATS_STREAM, NATS_TIME_STAMP};
 use async_nats::subject::Subject;
 use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
@@ -20,11 +20,11 @@ pub(crate) struct RawPacket {
     pub(crate) number: u64,
     /// Whether the packet was delivered before.
     pub(crate) is_again: bool,
-    /// When the stream stored the packet, unless the headers tell.
+    /// When the stream stored the packet; `None` for a copy, whose headers say so.
     stored: Option<Timestamp>,
-    /// How many packets follow it, as far as the delivery tells.
+    /// How many packets follow it; 0 for a copy.
     pub(crate) pending: u64,
-    /// The subject that answers for it, if it is to be answered for.
+    /// The subject on which it is acknowledged; `None` for a copy.
     pub(crate) answer: Option<Subject>,
     pub(crate) body: Bytes,
     pub(crate) headers: Option<HeaderMap>,
@@ -67,16 +67,26 @@ impl RawPacket {
         })
     }
 
+    /// The id that the publisher gave the packet, if it gave one.
+    pub(crate) fn message_id(&self) -> Option<String> {
+        message_id(self.headers.as_ref())
+    }
+
     /// When the stream stored the packet.
     pub(crate) fn stored(&self) -> Timestamp {
         self.stored.unwrap_or_else(|| {
-            let told = self.headers.as_ref().and_then(|headers| headers.get(NATS_TIME_STAMP));
-            told.and_then(|told| told.as_str().parse().ok()).unwrap_or_else(Timestamp::now)
+            let time = self.headers.as_ref().and_then(|headers| headers.get(NATS_TIME_STAMP));
+            time.and_then(|time| time.as_str().parse().ok()).unwrap_or_else(Timestamp::now)
         })
     }
 }
 
-/// What a reply subject says, in either of the two forms that ADR-15 defines:
+/// The id that the publisher gave a message, if it gave one.
+pub(crate) fn message_id(headers: Option<&HeaderMap>) -> Option<String> {
+    headers?.get(NATS_MESSAGE_ID).map(|id| id.as_str().to_owned())
+}
+
+/// The facts in a reply subject, in either of the two forms that ADR-15 defines:
 /// `$JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>.<number>.<stored>.<pending>`, or with
 /// `<domain>.<account>` in front of the stream and perhaps more at the end.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,7 +1,8 @@
-//! What reactions publish, in the order of their sending: of each, all or nothing is stored.
+//! The outputs of reactions, published in the order in which they were sent. Of each reaction all
+//! outputs are stored, or none.
 //!
 //! A batch costs the server milliseconds, however small it is, and holds up the whole stream. So one
-//! is under way at a time, and what reactions have to say meanwhile goes into the next one together.
+//! batch is under way at a time, and the outputs that come meanwhile go into the next one together.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,27 +29,27 @@ pub(crate) struct Outputs {
     sending: AbortHandle,
 }
 
-/// What one reaction has to say.
+/// The outputs of one reaction, on their way into a batch.
 struct Share {
     packets: Vec<Outgoing>,
-    told: oneshot::Sender<ShareResult>,
+    reply: oneshot::Sender<ShareResult>,
 }
 
 enum ShareResult {
     Stored,
-    /// Handed over; the answers are still to come.
+    /// Handed to the connection; the answers are still to come.
     Sent(Vec<SentBatch>),
-    /// To be sent by itself, since the batch was not stored.
-    Alone(Vec<Outgoing>),
+    /// The batch was not stored; these are to be sent without those of other reactions.
+    Unstored(Vec<Outgoing>),
 }
 
 /// The packets of one reaction on their way to the stream.
 pub(crate) struct SentOutputs {
     publisher: Arc<Publisher>,
-    way: Way,
+    sent: OutputsSent,
 }
 
-enum Way {
+enum OutputsSent {
     Nothing,
     Single(Box<Sent>),
     Several(Several),
@@ -60,7 +61,7 @@ enum Several {
 }
 
 impl Outputs {
-    /// Its batches are sent by a task on this runtime, for as long as this value lives.
+    /// Starts the task that sends batches, on this runtime, for as long as this value lives.
     pub(crate) fn new(publisher: Arc<Publisher>) -> Self {
         let (queue, shares) = mpsc::unbounded_channel();
         let queued = Arc::new(AtomicUsize::new(0));
@@ -69,26 +70,27 @@ impl Outputs {
         Self { publisher, queue, queued, sending }
     }
 
+    /// Writes packets out and makes sure that the stream can take them.
     pub(crate) fn prepare(&self, packets: &[Packet]) -> Result<Vec<Outgoing>> {
         packets.iter().map(|packet| self.publisher.prepare(packet)).collect()
     }
 
-    /// Sends what one reaction has to say, behind what was sent before. A single packet needs no
-    /// batch, and does not wait unless others do.
+    /// Sends the outputs of one reaction, behind those that were sent before. A single packet needs no
+    /// batch, and waits only behind others that do.
     pub(crate) async fn send(&self, mut packets: Vec<Outgoing>) -> SentOutputs {
         let publisher = Arc::clone(&self.publisher);
         let is_single = packets.len() == 1;
-        let way = match packets.pop() {
-            None => Way::Nothing,
+        let sent = match packets.pop() {
+            None => OutputsSent::Nothing,
             Some(packet) if is_single && self.queued.load(Ordering::Relaxed) == 0 => {
-                Way::Single(Box::new(publisher.send(packet).await))
+                OutputsSent::Single(Box::new(publisher.send(packet).await))
             }
             Some(last) => {
                 packets.push(last);
-                Way::Several(Box::pin(self.send_several(packets)).await)
+                OutputsSent::Several(Box::pin(self.send_several(packets)).await)
             }
         };
-        SentOutputs { publisher, way }
+        SentOutputs { publisher, sent }
     }
 
     async fn send_several(&self, packets: Vec<Outgoing>) -> Several {
@@ -96,10 +98,10 @@ impl Outputs {
             return Several::Sent(self.publisher.send_together(packets).await);
         }
         self.queued.fetch_add(1, Ordering::Relaxed);
-        let (told, fate) = oneshot::channel();
-        // The task ends only with its runtime; whoever waits is told then.
-        let _ = self.queue.send(Share { packets, told });
-        Several::Queued(fate)
+        let (reply, result) = oneshot::channel();
+        // The task ends only with its runtime; then the dropped channel ends the wait.
+        let _ = self.queue.send(Share { packets, reply });
+        Several::Queued(result)
     }
 }
 
@@ -115,14 +117,14 @@ impl SentOutputs {
     /// # Errors
     /// What cannot be stored, or is not permitted.
     pub(crate) async fn stored(self) -> Result<()> {
-        // What few outputs take makes large futures, and without boxes all would be as large.
-        match self.way {
-            Way::Nothing => Ok(()),
-            Way::Single(sent) => match sent.answered().await {
+        // Boxed, since the future of the rare case is large, and would make every caller's as large.
+        match self.sent {
+            OutputsSent::Nothing => Ok(()),
+            OutputsSent::Single(sent) => match sent.answered().await {
                 Ok(_) => Ok(()),
                 Err(unstored) => Box::pin(unstored.sent_again(Patience::Endless)).await.map(drop),
             },
-            Way::Several(several) => Box::pin(several.stored(&self.publisher)).await,
+            OutputsSent::Several(several) => Box::pin(several.stored(&self.publisher)).await,
         }
     }
 }
@@ -131,10 +133,10 @@ impl Several {
     async fn stored(self, publisher: &Arc<Publisher>) -> Result<()> {
         let sent = match self {
             Self::Sent(sent) => sent,
-            Self::Queued(fate) => match fate.await {
+            Self::Queued(result) => match result.await {
                 Ok(ShareResult::Stored) => return Ok(()),
                 Ok(ShareResult::Sent(sent)) => sent,
-                Ok(ShareResult::Alone(packets)) => publisher.send_together(packets).await,
+                Ok(ShareResult::Unstored(packets)) => publisher.send_together(packets).await,
                 Err(error) => {
                     return Err(Error::Server {
                         action: "publish".to_owned(),
@@ -143,13 +145,13 @@ impl Several {
                 }
             },
         };
-        // All wait at once, or those that a lost connection took along would wait one by one.
+        // All wait at once; after a lost connection their time-outs would otherwise add up.
         let answers = sent.into_iter().map(|sent| sent.acknowledged(Patience::Endless));
         join_all(answers).await.into_iter().try_for_each(|answer| answer.map(drop))
     }
 }
 
-/// The one that sends what is queued.
+/// The task that sends queued outputs.
 struct Queueing {
     publisher: Arc<Publisher>,
     queued: Arc<AtomicUsize>,
@@ -184,18 +186,18 @@ impl Queueing {
     }
 
     async fn send(&self, shares: Vec<Share>, packets: usize) {
-        // Single packets need no batch, and one that is too large has to be several.
+        // Single packets need no batch, and the outputs of one reaction may need several.
         if packets == shares.len() || packets > LARGEST_BATCH {
             for share in shares {
                 let sent = self.publisher.send_together(share.packets).await;
-                let _ = share.told.send(ShareResult::Sent(sent));
+                let _ = share.reply.send(ShareResult::Sent(sent));
             }
             return;
         }
         let mut all = Vec::with_capacity(packets);
-        let mut tellings = Vec::with_capacity(shares.len());
+        let mut replies = Vec::with_capacity(shares.len());
         for share in shares {
-            tellings.push((share.packets.len(), share.told));
+            replies.push((share.packets.len(), share.reply));
             all.extend(share.packets);
         }
         let Some(batch) = Batch::new(all) else {
@@ -205,17 +207,20 @@ impl Queueing {
         let unstored = self.publisher.answer_to_batch(&batch, handed).await.err();
         let is_stored = unstored.is_none();
         if let Some(fault) = unstored {
-            debug!("each reaction by itself: {}", with_causes(&fault.into_error()));
+            debug!(
+                "publishing the outputs of each reaction by themselves: {}",
+                with_causes(&fault.into_error())
+            );
         }
         let mut rest = batch.into_packets();
-        for (count, told) in tellings {
-            let fate = if is_stored {
+        for (count, reply) in replies {
+            let result = if is_stored {
                 ShareResult::Stored
             } else {
-                ShareResult::Alone(rest.by_ref().take(count).collect())
+                ShareResult::Unstored(rest.by_ref().take(count).collect())
             };
             // Nobody waits any more where the service is stopping.
-            let _ = told.send(fate);
+            let _ = reply.send(result);
         }
     }
 }

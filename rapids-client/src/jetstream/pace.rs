@@ -1,22 +1,22 @@
-//! How fast the server answers, and what follows from it for publishing in bulk.
+//! How fast the server answers, and whether batches are faster therefore.
 
 use std::time::Duration;
 
-/// How many packets the window has in flight: first, and as long as the server is fast. It begins
-/// with few, since so many answers have to be waited for until a server is known to be slow.
+/// How many packets the window has in flight, at first and at most. It begins with few, because it takes
+/// that many slow answers to find out that a server is slow.
 const NARROWEST: usize = 256;
 const WIDEST: usize = 4_096;
 
-/// Where an answer is waited for longer than this, batches are faster: they cost the server some
-/// 20 us for each packet. What is large takes its time either way.
+/// If an answer takes longer than this, batches are faster: they cost the server some 20 us for each
+/// packet. Large packets take longer either way.
 const SLOW: Duration = Duration::from_micros(50);
 const SLOW_PER_KIBIBYTE: Duration = Duration::from_micros(10);
 
-/// So many windows in a row show that the server is slow, and not just busy for a moment.
+/// So many slow windows in a row show that the server is slow, and not just busy for a moment.
 const SLOW_WINDOWS: u32 = 2;
 
-/// How long answers are waited for. Servers write them in bursts, so it takes a whole window to
-/// tell.
+/// How long the answers of the present window took. Servers send answers in bursts, so that only a
+/// whole window shows how fast they are.
 pub(crate) struct Pace {
     pub(super) width: usize,
     answers: usize,
@@ -32,6 +32,7 @@ impl Default for Pace {
 }
 
 impl Pace {
+    /// Takes note that it took so long to wait for the answer to a packet of so many bytes.
     pub(super) fn answered(&mut self, bytes: usize, waited: Duration) {
         self.answers += 1;
         self.bytes += bytes;

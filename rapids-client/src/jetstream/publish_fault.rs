@@ -1,25 +1,33 @@
-//! Why the stream did not store what was sent to it, and whether to send it again.
+//! Why the stream did not store a packet or a batch, and whether to send it again.
 
 use std::time::Duration;
 
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::PublishError;
-use tokio::time::Instant;
-use tracing::warn;
 
-use crate::backoff;
-use crate::error::with_causes;
-use crate::jetstream::refusal::{of_publish, server_answer};
+use crate::connection::{Connection, Retry, server_answer};
+use crate::jetstream::refusal::of_publish;
 use crate::names::STREAM;
 use crate::{Error, Result};
 
-/// How long to go on while the server does not answer or has no room.
+/// How long to try again while the server does not answer or has no room.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Patience {
-    /// This long; a full stream is an error at once.
+    /// For this long; a full stream is an error at once.
     For(Duration),
     /// Until the caller gives up waiting.
     Endless,
+}
+
+impl Patience {
+    /// The tries to publish something, from now on.
+    pub(super) fn retry(self, connection: &Connection) -> Retry {
+        let retry = Retry::new(connection, "publish");
+        match self {
+            Self::For(limit) => retry.within(limit),
+            Self::Endless => retry,
+        }
+    }
 }
 
 pub(crate) enum Fault {
@@ -27,17 +35,17 @@ pub(crate) enum Fault {
     Final(Error),
     /// The stream has no room at present.
     Full(Error),
-    /// Stored or not, nobody knows.
+    /// Nobody knows whether it is stored.
     Unanswered(Error),
-    /// Of a batch: not all of it has arrived, and nothing of it is stored.
+    /// A part of a batch has not arrived, and nothing of it is stored.
     Incomplete(Error),
-    /// Of a batch: not as a whole, since some of it is stored already, or the server takes no
-    /// batches, or only smaller ones.
+    /// A batch cannot be stored as a whole, since a part of it is stored already, or the server takes
+    /// no batches, or smaller ones only.
     NotTogether(Error),
 }
 
 impl Fault {
-    /// What the answer about the packet of this id says, which may have `limit` bytes.
+    /// The meaning of an error about the packet of this id, which may have `limit` bytes.
     pub(super) fn of(id: &str, limit: usize, error: PublishError) -> Self {
         let code = server_answer(&error).map(|answer| answer.error_code());
         let error = of_publish("publish", STREAM, id, Some(limit), error);
@@ -57,10 +65,21 @@ impl Fault {
         }
     }
 
-    /// The packet of this id is larger than the limit of the stream, in bytes.
+    /// The fault of a packet that is larger than the limit of the stream, in bytes.
     pub(super) fn too_large(id: String, limit: usize) -> Self {
         let reason = format!("it is larger than the limit of {limit} bytes");
         Self::Final(Error::Refused { id, reason })
+    }
+
+    /// Waits until it is time to send again.
+    ///
+    /// # Errors
+    /// The fault, where no further try would mend it or patience has come to its end.
+    pub(super) async fn again(self, patience: Patience, retry: &mut Retry) -> Result<()> {
+        match (self, patience) {
+            (Self::Final(error), _) | (Self::Full(error), Patience::For(_)) => Err(error),
+            (fault, _) => retry.again(fault.into_error()).await,
+        }
     }
 
     pub(super) fn into_error(self) -> Error {
@@ -71,39 +90,5 @@ impl Fault {
             | Self::Incomplete(error)
             | Self::NotTogether(error) => error,
         }
-    }
-}
-
-/// The attempts to have one thing stored.
-pub(crate) struct Attempts {
-    patience: Patience,
-    begun: Instant,
-    made: u32,
-}
-
-impl Attempts {
-    pub(super) fn new(patience: Patience) -> Self {
-        Self { patience, begun: Instant::now(), made: 0 }
-    }
-
-    /// Waits until it is time to send again what begins with the packet of this id.
-    ///
-    /// # Errors
-    /// The fault, where no further attempt would mend it or patience has come to its end.
-    pub(super) async fn again(&mut self, packet: &str, fault: Fault) -> Result<()> {
-        let goes_on = match (&fault, self.patience) {
-            (Fault::Final(_), _) | (Fault::Full(_), Patience::For(_)) => false,
-            (_, Patience::For(limit)) => self.begun.elapsed() < limit,
-            (_, Patience::Endless) => true,
-        };
-        let error = fault.into_error();
-        if !goes_on {
-            return Err(error);
-        }
-        self.made = self.made.saturating_add(1);
-        let wait = backoff::exponential(self.made);
-        warn!(packet, error = with_causes(&error), ?wait, "publishing again");
-        tokio::time::sleep(wait).await;
-        Ok(())
     }
 }

@@ -1,7 +1,8 @@
-//! Publishing one packet until the server has stored it.
+//! Publishes one packet until the server has stored it.
 //!
-//! A publish that was not answered is repeated under the same message id, which the stream
-//! recognises, so it is stored once. Several that belong together are left to `batch`.
+//! A packet whose publish was not answered is sent again under the same message id. The stream
+//! recognises the id, and stores the packet once. The outputs of reactions come through
+//! [`outputs`](super::outputs); packets that belong together are sent by [`batch`](super::batch).
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,7 +13,7 @@ use async_nats::jetstream::publish::PublishAck;
 use bytes::Bytes;
 
 use crate::connection::Connection;
-use crate::jetstream::publish_fault::{Attempts, Fault, Patience};
+use crate::jetstream::publish_fault::{Fault, Patience};
 use crate::jetstream::resource::largest_message;
 use crate::jetstream::stream::StreamFacts;
 use crate::jetstream::validity::LeaseValidity;
@@ -20,11 +21,11 @@ use crate::names::SUBJECT;
 use crate::packet::Packet;
 use crate::{Error, Result};
 
-/// What the server counts of a message beside its body and its id: names of headers and line ends,
-/// and what a batch adds, so that every packet fits into one.
+/// The bytes that the server counts of a message beside its body and its id: names of headers, line
+/// ends, and the headers of a batch, so that every packet fits into one.
 const HEADERS: usize = 128;
 
-/// What the server says of a stored packet.
+/// The server's answer about a stored packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
     /// The packet's id.
@@ -39,12 +40,12 @@ pub struct Published {
 #[derive(Debug)]
 pub(crate) struct Publisher {
     pub(crate) connection: Connection,
-    /// The stream's largest message in bytes, when it was looked at.
+    /// The stream's largest message in bytes, as it was at the start.
     stream_limit: usize,
     /// Whether the stream takes batches.
     pub(crate) is_atomic: bool,
-    /// Whether anything may be published.
-    pub(crate) permit: LeaseValidity,
+    /// Publishing waits while this lease is not valid.
+    pub(crate) validity: LeaseValidity,
 }
 
 impl Publisher {
@@ -53,17 +54,17 @@ impl Publisher {
             connection,
             stream_limit: facts.max_message_size,
             is_atomic: facts.is_atomic,
-            permit: LeaseValidity::endless(),
+            validity: LeaseValidity::endless(),
         }
     }
 
-    /// Publishes only while that is permitted, and waits otherwise.
-    pub(crate) fn permitted_by(self, permit: LeaseValidity) -> Self {
-        Self { permit, ..self }
+    /// Publishes only while this lease is valid, and waits otherwise.
+    pub(crate) fn while_valid(self, validity: LeaseValidity) -> Self {
+        Self { validity, ..self }
     }
 
-    /// The largest packet in bytes: what the stream takes, and fits into a dead letter on the server
-    /// of the moment.
+    /// The largest packet in bytes that the stream takes and that fits into a dead letter on the present
+    /// server.
     fn limit(&self) -> usize {
         self.stream_limit.min(largest_message(self.connection.max_payload()))
     }
@@ -87,14 +88,15 @@ impl Publisher {
         Sent { publisher: Arc::clone(self), packet, handed }
     }
 
+    /// Hands a message to the connection, once the lease is valid.
     pub(crate) async fn hand_over(&self, message: PublishMessage) -> Handed {
-        self.permit.held().await;
+        self.validity.wait().await;
         let at = Instant::now();
         Handed { at, answer: self.connection.jetstream.send_publish(SUBJECT, message).await }
     }
 
-    /// Waits for the answer about the packet of this id. A refusal by permission is none, but comes
-    /// on the connection.
+    /// Waits for the answer about the packet of this id, or for the refusal by permission, which comes
+    /// on the connection instead.
     pub(crate) async fn answer(
         &self,
         id: &str,
@@ -114,7 +116,7 @@ impl Publisher {
     }
 }
 
-/// A packet as the server gets it.
+/// A packet in the form in which the server gets it.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     pub(crate) id: String,
@@ -140,7 +142,7 @@ pub(crate) struct Sent {
     handed: Handed,
 }
 
-/// When something was handed to the connection, and what will be answered.
+/// When a message was handed to the connection, and the answer to come.
 #[derive(Debug)]
 pub(crate) struct Handed {
     pub(crate) at: Instant,
@@ -153,7 +155,7 @@ impl Sent {
         self.packet.size()
     }
 
-    /// Waits until the packet is stored, and sends it again while that is not certain.
+    /// Waits until the packet is stored, and sends it again as long as that is not certain.
     pub(crate) async fn acknowledged(self, patience: Patience) -> Result<Published> {
         match self.answered().await {
             Ok(published) => Ok(published),
@@ -174,7 +176,7 @@ impl Sent {
     }
 }
 
-/// A packet that is not stored for certain, and why.
+/// A packet of which it is not certain that it is stored, and why.
 pub(crate) struct Unstored {
     publisher: Arc<Publisher>,
     packet: Outgoing,
@@ -185,9 +187,9 @@ impl Unstored {
     /// Sends the packet again until it is stored.
     pub(crate) async fn sent_again(self, patience: Patience) -> Result<Published> {
         let Self { publisher, mut packet, mut fault } = self;
-        let mut attempts = Attempts::new(patience);
+        let mut retry = patience.retry(&publisher.connection);
         loop {
-            attempts.again(&packet.id, fault).await?;
+            fault.again(patience, &mut retry).await?;
             let sent = publisher.send(packet).await;
             match sent.answered().await {
                 Ok(published) => return Ok(published),

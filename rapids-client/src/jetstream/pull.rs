@@ -1,15 +1,14 @@
-//! Asking the server for packets, and telling its notices from packets.
+//! Asks the server for packets, and separates its notices from packets.
 //!
-//! Requests are kept by count, so that no more arrives than was asked for, and nothing waits
-//! unseen in a buffer while its acknowledgement time runs out.
+//! It counts what it asks for, so that no more packets arrive than can be handled, and none waits in a
+//! buffer until its acknowledgement wait is over.
 
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use async_nats::connection::State;
 use async_nats::{HeaderMap, StatusCode, Subscriber};
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
+use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use crate::connection::Connection;
@@ -19,11 +18,13 @@ use crate::{Error, Result};
 
 /// How long the server keeps a request that it cannot answer.
 const EXPIRES: Duration = Duration::from_secs(30);
-/// The most bytes that one request brings, unless a single packet may be larger: what the server
-/// has to write to a connection is limited too, and it cuts one that falls behind.
+/// The most bytes that one request brings, unless a single packet may be larger. The server limits how
+/// much may wait to be written to a connection, and closes one that falls behind.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
-/// Silence for as many heartbeats means that requests are lost.
+/// After as many heartbeats without any message, the requests count as lost.
 const MISSED: u32 = 4;
+/// How long the server may take for each step of `close`.
+const CLOSING: Duration = Duration::from_secs(1);
 /// How long to wait after a request that failed.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -31,52 +32,35 @@ pub(crate) struct Pull {
     stream: StreamName,
     connection: Connection,
     subject: String,
-    /// How often the server says that it is alive while a request waits.
+    /// How often the server sends a heartbeat while a request waits.
     heartbeat: Duration,
     inbox: String,
     subscriber: Subscriber,
-    /// Asked for and neither delivered nor refused.
+    /// How many packets were asked for, and neither delivered nor refused.
     outstanding: usize,
-    heard: Instant,
-    /// Whether something was heard since that was looked at last: a look at the clock for each
-    /// packet would cost more than most of them do.
-    is_heard: bool,
+    /// When the last message came, as of the last call of `reset_if_lost`.
+    last_message: Instant,
+    /// Whether a message has come since then. To read the clock for each packet would cost more than to
+    /// handle most of them.
+    has_message: bool,
     /// No request before this time, after one that failed.
     paused: Option<Instant>,
+    /// How often the connection had been made when the requests were sent.
     connects: u64,
 }
 
-/// What came.
+/// What the server has sent.
 #[derive(Debug)]
 pub(crate) enum Pulled {
     Packet(RawPacket),
-    /// What the stream holds in the place of a copy that was given before: that one is forged.
-    Real(RawPacket),
-    /// What was given of these is forged: the stream does not hold them.
-    Forged {
-        from: u64,
-        to: u64,
-    },
-    /// A request ended without being filled.
-    Ended,
-    /// The consumer may be gone: to be looked at.
+    /// A request ended before it brought all its packets, and the caller may ask for more.
+    RequestEnded,
+    /// A request failed for this reason. The consumer may be gone, and the caller has to check it.
     Doubtful(String),
-    /// Packets that are known to be for none of the rivers.
-    Passed {
-        from: u64,
-        to: u64,
-    },
-    /// Packets that the stream does not hold any more.
-    Gone {
-        from: u64,
-        to: u64,
-    },
-    /// What ends the service.
-    Failed(Error),
 }
 
 impl Pull {
-    /// For the consumer of the service's name on this stream.
+    /// Pulls from the consumer of the service's name on this stream.
     pub(crate) async fn open(
         connection: &Connection,
         (stream, name): (StreamName, &str),
@@ -90,14 +74,14 @@ impl Pull {
         Ok(Self {
             stream,
             subject: connection.api(&format!("CONSUMER.MSG.NEXT.{name}.{service}")),
-            connects: connects(connection),
+            connects: connection.connects(),
             connection: connection.clone(),
             heartbeat,
             inbox,
             subscriber,
             outstanding: 0,
-            heard: Instant::now(),
-            is_heard: false,
+            last_message: Instant::now(),
+            has_message: false,
             paused: None,
         })
     }
@@ -108,8 +92,10 @@ impl Pull {
 
     /// Asks for up to this many packets more, unless a request failed just now.
     pub(crate) async fn request(&mut self, batch: usize) -> Result<()> {
-        // Requests to a server that is away would pile up and come all at once.
-        if !self.is_connected() || self.paused.is_some_and(|until| Instant::now() < until) {
+        // Requests to a server that is away would pile up, and arrive all at once later.
+        if !self.connection.is_connected()
+            || self.paused.is_some_and(|until| Instant::now() < until)
+        {
             return Ok(());
         }
         self.paused = None;
@@ -127,7 +113,7 @@ impl Pull {
                 source: error.into(),
             })?;
         if self.outstanding == 0 {
-            self.heard = Instant::now();
+            self.last_message = Instant::now();
         }
         self.outstanding += batch;
         Ok(())
@@ -137,16 +123,16 @@ impl Pull {
     pub(crate) async fn next(&mut self) -> Pulled {
         loop {
             let Some(message) = self.subscriber.next().await else {
-                // Only a connection that was closed for good ends its subscriptions.
+                // Subscriptions end only when the connection is closed for good.
                 std::future::pending::<()>().await;
                 continue;
             };
-            self.is_heard = true;
+            self.has_message = true;
             let Some(status) = message.status else {
                 self.outstanding = self.outstanding.saturating_sub(1);
                 match RawPacket::read(self.stream, message) {
-                    Some(delivered) => return Pulled::Packet(delivered),
-                    None => warn!("a message that no stream delivered is dropped"),
+                    Some(packet) => return Pulled::Packet(packet),
+                    None => warn!("a message that does not come from a stream is dropped"),
                 }
                 continue;
             };
@@ -155,7 +141,7 @@ impl Pull {
                 Notice::Alive => {}
                 Notice::Ended(unfilled) => {
                     self.outstanding = self.outstanding.saturating_sub(unfilled);
-                    return Pulled::Ended;
+                    return Pulled::RequestEnded;
                 }
                 Notice::Failed => {
                     self.outstanding = 0;
@@ -166,23 +152,23 @@ impl Pull {
         }
     }
 
-    /// What has come already.
+    /// The next, if it has come already.
     pub(crate) fn ready(&mut self) -> Option<Pulled> {
         self.next().now_or_never()
     }
 
-    /// Whether requests were lost, by a reconnect or by silence; they count as ended then.
-    pub(crate) fn lost(&mut self) -> Option<&'static str> {
-        if !self.is_connected() {
+    /// Counts requests as ended that were lost, and returns the reason. To be called every now and then.
+    pub(crate) fn reset_if_lost(&mut self) -> Option<&'static str> {
+        if !self.connection.is_connected() {
             return None;
         }
-        if std::mem::take(&mut self.is_heard) {
-            self.heard = Instant::now();
+        if std::mem::take(&mut self.has_message) {
+            self.last_message = Instant::now();
         }
-        let connects = connects(&self.connection);
+        let connects = self.connection.connects();
         let reason = if connects != self.connects {
-            "the connection was made anew"
-        } else if self.outstanding > 0 && self.heard.elapsed() > self.heartbeat * MISSED {
+            "the connection was made again"
+        } else if self.outstanding > 0 && self.last_message.elapsed() > self.heartbeat * MISSED {
             "the server has been silent"
         } else {
             return None;
@@ -190,15 +176,11 @@ impl Pull {
         debug!(reason, "asking for packets again");
         self.connects = connects;
         self.outstanding = 0;
-        self.heard = Instant::now();
+        self.last_message = Instant::now();
         Some(reason)
     }
 
-    fn is_connected(&self) -> bool {
-        self.connection.client.connection_state() == State::Connected
-    }
-
-    /// Stops the deliveries and returns what was under way.
+    /// Stops the deliveries, and returns the packets that were on their way.
     pub(crate) async fn close(&mut self) -> Vec<RawPacket> {
         let mut rest = Vec::new();
         if self.subscriber.drain().await.is_err() {
@@ -212,27 +194,34 @@ impl Pull {
                 }
             }
         };
-        // The end of a drained subscription comes with the server's answer, if it is there.
-        let _ = tokio::time::timeout(Duration::from_secs(1), drained).await;
+        // A drained subscription ends when the server answers.
+        let patience = if self.connection.is_connected() { CLOSING } else { Duration::ZERO };
+        let _ = timeout(patience, drained).await;
+        let _ = timeout(patience, self.forget_requests()).await;
         rest
+    }
+
+    /// Asks for the consumer's state: the server then drops requests that nobody waits for any more. A
+    /// packet that is handed back while it still has one would be redelivered behind those that are
+    /// handed back later.
+    async fn forget_requests(&self) {
+        let info = self.subject.replace("CONSUMER.MSG.NEXT", "CONSUMER.INFO");
+        // Without an answer packets may come out of order, and nothing is lost.
+        let _ = self.connection.client.request(info, Bytes::new()).await;
     }
 }
 
-/// How often the connection was made.
-pub(crate) fn connects(connection: &Connection) -> u64 {
-    connection.client.statistics().connects.load(Ordering::Relaxed)
-}
-
-/// What a status message means for the requests.
+/// The meaning of a status message.
 #[derive(Debug, PartialEq, Eq)]
 enum Notice {
     Alive,
-    /// Ended, with this many never delivered.
+    /// A request ended, and so many of its packets are not delivered.
     Ended(usize),
+    /// All requests failed.
     Failed,
 }
 
-/// How the server says that it has delivered as much as one request may bring.
+/// The server's texts when it has delivered as much as one request may bring.
 const FILLED: [&str; 2] = ["batch completed", "message size exceeds maxbytes"];
 
 fn read_notice(status: StatusCode, text: &str, headers: Option<&HeaderMap>) -> Notice {
@@ -261,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn notices_are_told_apart() {
+    fn notices_have_their_meanings() {
         let read = |status, text, headers: Option<&HeaderMap>| read_notice(status, text, headers);
         assert_eq!(read(StatusCode::IDLE_HEARTBEAT, "Idle Heartbeat", None), Notice::Alive);
         let headers = pending("7");

@@ -1,26 +1,25 @@
-//! A consumer that lasts only as long as somebody reads: without acknowledgements, and kept in the
-//! server's memory.
+//! A consumer for one reading: without acknowledgements, in the server's memory, and deleted when the
+//! reading ends.
 
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::pull::Config as PullConfig;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, Info};
-
 use tracing::debug;
 
 use crate::Result;
 use crate::connection::Connection;
 use crate::names::STREAM;
 
-/// The name of a consumer that is read over. The server is to forget it as soon as nobody does any
-/// more, also where whoever makes it stops waiting for that.
+/// The name of such a consumer. Dropped, it deletes the consumer, also while that is still being
+/// created.
 pub(crate) struct Reader {
     connection: Connection,
     pub(crate) name: String,
 }
 
 impl Reader {
-    /// Of a name that begins so.
+    /// Makes up a name that begins so.
     pub(crate) fn new(connection: Connection, name: &str) -> Self {
         Self { connection, name: unused(name) }
     }
@@ -28,14 +27,14 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        // Without a runtime, and without an answer, the server forgets it by itself.
+        // Without a runtime the server deletes the consumer by itself, a little later.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
         let (jetstream, name) = (self.connection.jetstream.clone(), std::mem::take(&mut self.name));
         runtime.spawn(async move {
             if let Err(error) = jetstream.delete_consumer_from_stream(&name, STREAM).await {
-                debug!(%error, "the server forgets the consumer {name} by itself");
+                debug!(%error, "the server is left to delete the consumer {name} by itself");
             }
         });
     }
@@ -46,8 +45,7 @@ pub(crate) fn unused(name: &str) -> String {
     format!("{name}_{}", fastrand::u32(..))
 }
 
-/// Makes one of this name. The server forgets it by itself, after it was not asked for anything for
-/// so long.
+/// Creates one of this name. The server deletes it if nobody reads for the time `unread_for`.
 ///
 /// # Errors
 /// `NotPermitted`, `Server` with `action`.
@@ -56,13 +54,13 @@ pub(crate) async fn open(
     action: &str,
     name: &str,
     deliver_policy: DeliverPolicy,
-    forgotten: Duration,
+    unread_for: Duration,
 ) -> Result<Info> {
     let wanted = PullConfig {
         name: Some(name.to_owned()),
         deliver_policy,
         ack_policy: AckPolicy::None,
-        inactive_threshold: forgotten,
+        inactive_threshold: unread_for,
         memory_storage: true,
         num_replicas: 1,
         ..PullConfig::default()

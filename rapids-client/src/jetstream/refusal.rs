@@ -1,60 +1,13 @@
-//! What the server's refusals mean: that there is no room, that a message is too large, or that a
-//! limit stands against what is to be made.
+//! What the server's refusals to store something mean: that there is no room, or that a message is too
+//! large.
 
 use std::error::Error as StdError;
 
-use async_nats::jetstream::context::{
-    CreateStreamError, CreateStreamErrorKind, PublishError, PublishErrorKind,
-};
-use async_nats::jetstream::stream::{
-    ConsumerCreateStrictError, ConsumerCreateStrictErrorKind, ConsumerError, ConsumerErrorKind,
-    ConsumerUpdateError, ConsumerUpdateErrorKind,
-};
-use async_nats::jetstream::{Error as Answer, ErrorCode};
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 
-use super::account::Allowance;
-use crate::Error;
-use crate::config::Provision;
-
-/// The server's answer behind an error of the client library, if there was one.
-pub(crate) fn server_answer(error: &(dyn StdError + 'static)) -> Option<Answer> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(answer) = error.downcast_ref::<Answer>() {
-            return Some(answer.clone());
-        }
-        if let Some(answer) = in_kind(error) {
-            return Some(answer);
-        }
-        next = error.source();
-    }
-    None
-}
-
-/// Some errors keep the answer in their kind, and not as their source.
-fn in_kind(error: &(dyn StdError + 'static)) -> Option<Answer> {
-    if let Some(error) = error.downcast_ref::<CreateStreamError>()
-        && let CreateStreamErrorKind::JetStream(answer) = error.kind()
-    {
-        return Some(answer);
-    }
-    if let Some(error) = error.downcast_ref::<ConsumerError>()
-        && let ConsumerErrorKind::JetStream(answer) = error.kind()
-    {
-        return Some(answer);
-    }
-    if let Some(error) = error.downcast_ref::<ConsumerCreateStrictError>()
-        && let ConsumerCreateStrictErrorKind::JetStream(answer) = error.kind()
-    {
-        return Some(answer);
-    }
-    if let Some(error) = error.downcast_ref::<ConsumerUpdateError>()
-        && let ConsumerUpdateErrorKind::JetStream(answer) = error.kind()
-    {
-        return Some(answer);
-    }
-    None
-}
+use crate::connection::server_answer;
+use crate::error::Error;
 
 /// The error for what finds no room in a stream; `None` if the server refused it for another
 /// reason, or did not answer.
@@ -66,7 +19,7 @@ pub(crate) fn no_room(what: &str, stream: &str, error: &(dyn StdError + 'static)
             format!("the stream `{stream}`"),
             format!(
                 "raise its limit with `nats stream edit {stream} --max-bytes`{}",
-                // What is in a bucket does not end by being older.
+                // A bucket keeps its values whatever their age.
                 if stream.starts_with("KV_") { "" } else { ", or shorten `--max-age`" }
             ),
         ),
@@ -90,7 +43,7 @@ pub(crate) fn no_room(what: &str, stream: &str, error: &(dyn StdError + 'static)
     Some(Error::Full { what: what.to_owned(), full, remedy, source: answer.into() })
 }
 
-/// What it means that a packet could not be published to a stream, which takes messages of so many
+/// The error for a packet that could not be published to a stream, which takes messages of `limit`
 /// bytes, if that is known.
 pub(crate) fn of_publish(
     action: &str,
@@ -113,40 +66,10 @@ pub(crate) fn of_publish(
         .unwrap_or_else(|| Error::Server { action: action.to_owned(), source: error.into() })
 }
 
-/// The error for what a limit stands against, which does not change by itself; `None` if the server
-/// refused it for another reason, or did not answer.
-pub(crate) fn limit(
-    action: &str,
-    error: &(dyn StdError + 'static),
-    provision: &Provision,
-    allowance: &Allowance,
-) -> Option<Error> {
-    let answer = server_answer(error)?;
-    let reason = match answer.error_code() {
-        ErrorCode::MAXIMUM_CONSUMERS_LIMIT => {
-            let consumers = known(allowance.consumers, "for each stream");
-            format!(
-                "the account or the stream allows {consumers} (`max_consumers`), and all are there; \
-                 each service needs one on RAPIDS and one on REPLAYS: raise the limit"
-            )
-        }
-        ErrorCode::CONSUMER_MAX_PENDING_ACK_EXCESS => format!(
-            "{} unacknowledged packets are asked for, and the server says: {answer}; set \
-             RAPIDS_MAX_ACK_PENDING to its limit, or raise that",
-            allowance.max_ack_pending(provision.max_ack_pending)
-        ),
-        _ => return None,
-    };
-    Some(Error::Limit { action: action.to_owned(), reason })
-}
-
-/// A limit in words, also where this user may not know it.
-pub(crate) fn known(limit: Option<u64>, of: &str) -> String {
-    limit.map_or_else(|| format!("no more {of}"), |limit| format!("{limit} {of}"))
-}
-
 #[cfg(test)]
 mod tests {
+    use async_nats::jetstream::Error as Answer;
+
     use super::*;
 
     fn answered(code: u64, description: &str) -> PublishError {

@@ -6,8 +6,8 @@ use async_nats::jetstream::stream::{
     Config, DiscardPolicy, Republish, RetentionPolicy, StorageType,
 };
 
-use super::account::Allowance;
 use crate::config::Provision;
+use crate::connection::Allowance;
 use crate::names::{
     DEAD_LETTER_SUBJECTS, DEAD_LETTERS, HANDLING, LETTERS_BUCKET, LIVE, ONCE, POSITIONS,
     REPLAY_SUBJECTS, REPLAYS, SERVICES, STREAM, SUBJECT, memory_bucket,
@@ -18,32 +18,32 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// How long the server recognises the id of a packet that it has seen.
 pub(crate) const DUPLICATE_WINDOW: Duration = Duration::from_secs(600);
 
-/// How long a replay that is sent again is recognised.
+/// How long the server recognises a replay that is sent again.
 pub(crate) const REPLAY_WINDOW: Duration = DAY;
 
-/// How long letters and replays are kept.
+/// How long the server keeps letters and replays.
 const LETTERS_AGE: Duration = Duration::from_secs(90 * 86_400);
 
-/// What was done with a letter is known for longer than the letter, or it would wait again.
+/// For how much longer than a letter the action on it is kept, so that no letter waits again.
 const BEYOND_LETTERS: Duration = Duration::from_secs(30 * 86_400);
 
 /// Left free below the server's largest payload, so that every packet also fits as a dead letter
 /// with its headers.
 const DEAD_LETTER_HEADROOM: usize = 64 * 1024;
 
-/// Under this key the rapids note the largest message as the bus set it; another one is the
-/// operator's choice.
+/// The key in the metadata of the rapids under which the bus notes the largest message that it has
+/// set. If the stream has another one, the operator has chosen it.
 pub(crate) const OWN_LIMIT: &str = "rapids.max_msg_size";
 
-/// What the bus set before it noted that, on a server of the usual largest payload.
+/// The largest message that earlier versions set without a note, on a server with default settings.
 pub(crate) const FORMER_LIMIT: i32 = 983_040;
 
-/// The bytes of the largest packet where the server takes messages of so many.
+/// The bytes of the largest packet, on a server that takes messages of `max_payload` bytes.
 pub(crate) fn largest_message(max_payload: usize) -> usize {
     max_payload.saturating_sub(DEAD_LETTER_HEADROOM).max(1)
 }
 
-/// The copies that the server sends of what it has stored.
+/// The setting by which the server sends a copy of each packet that it has stored.
 pub(crate) fn republish() -> Republish {
     Republish { source: SUBJECT.to_owned(), destination: LIVE.to_owned(), headers_only: false }
 }
@@ -52,9 +52,9 @@ pub(crate) fn republish() -> Republish {
 #[derive(Debug, Clone)]
 pub(crate) struct Resource {
     pub(super) kind: Kind,
-    /// Its settings, but for those that depend on the account and on what is stated.
+    /// Its settings, without those that depend on the account and on the configuration.
     pub(super) config: Config,
-    /// Whether what it holds must last as long as the configured age at least.
+    /// Whether its content must last at least as long as `config.max_age`.
     pub(super) must_last: bool,
 }
 
@@ -67,7 +67,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// The variable for its size.
+    /// The variable that states its size.
     pub(super) fn variable(self) -> &'static str {
         match self {
             Self::Rapids => "RAPIDS_MAX_BYTES",
@@ -86,8 +86,8 @@ impl Kind {
         }
     }
 
-    /// Its bytes, and which share of what the account has left it may take, where nothing is stated
-    /// and a limit is needed.
+    /// Its size where none is stated and a limit is needed: bytes, and `n` if it may take `1 / n` of
+    /// the account's free bytes.
     fn usual(self, provision: &Provision) -> (u64, u64) {
         match self {
             Self::Rapids => (provision.max_bytes_or_default(), 2),
@@ -144,8 +144,8 @@ impl Resource {
         bucket(SERVICES, "which stream each service reads, and how far it was", Duration::ZERO)
     }
 
-    /// What was done with letters, which are kept for so long; zero is for good, `None` as long as
-    /// they are where the bus creates their stream.
+    /// The actions on letters, where those are kept for this long. Zero is for ever, `None` the age with
+    /// which the bus creates their stream.
     pub(crate) fn letters(letters_age: Option<Duration>) -> Self {
         let age = match letters_age.unwrap_or(LETTERS_AGE) {
             Duration::ZERO => Duration::ZERO,
@@ -154,18 +154,19 @@ impl Resource {
         bucket(LETTERS_BUCKET, "what was done with each dead letter", age)
     }
 
-    /// Notes about packets, which the rapids keep for so long; zero is for good.
+    /// Notes about packets, where the rapids keep packets for this long; zero is for ever.
     pub(crate) fn handling(packets_age: Duration) -> Self {
         bucket(HANDLING, "packets that services have not finished", outlasting(packets_age))
     }
 
-    /// The ledger of reactions to packets, which the rapids keep for so long; zero is for good.
+    /// The ledger of reactions that run once, where the rapids keep packets for this long; zero is for
+    /// ever.
     pub(crate) fn once(packets_age: Duration) -> Self {
         let description = "reactions that run once, and what came of them";
         bucket(ONCE, description, outlasting(packets_age))
     }
 
-    /// The memories of a service. That they end after a time is the operator's choice.
+    /// The memories of a service. An operator may let them end after a time.
     pub(crate) fn memory(service: &str) -> Self {
         let description = format!("what the rivers of {service} remember");
         let bucket = bucket(&memory_bucket(service), &description, Duration::ZERO);
@@ -185,8 +186,8 @@ impl Resource {
         }
     }
 
-    /// The settings to create it with. One without a stated size has the usual one, as far as the
-    /// account allows, or none.
+    /// The settings to create it with. Without a stated size it gets no limit, or the usual size as far
+    /// as the account allows, where a limit is needed.
     pub(super) fn created(&self, provision: &Provision, allowance: &Allowance) -> Config {
         let needs_limit = self.kind == Kind::Rapids || allowance.requires_max_bytes;
         let bytes = self.kind.stated(provision).or_else(|| {
@@ -214,7 +215,7 @@ fn stream(name: &str, subjects: &str, description: &str) -> Config {
     }
 }
 
-/// A bucket whose keys keep their last value only, for this long; zero is for good.
+/// A bucket whose keys keep their last value only, for this long; zero is for ever.
 fn bucket(name: &str, description: &str, max_age: Duration) -> Resource {
     let config = Config {
         max_age,
@@ -226,18 +227,18 @@ fn bucket(name: &str, description: &str, max_age: Duration) -> Resource {
     Resource { kind: Kind::Bucket, config, must_last: true }
 }
 
-/// The server refuses a window that outlasts the messages.
+/// A window that is no longer than the age of messages, since the server refuses others.
 pub(crate) fn within(window: Duration, max_age: Duration) -> Duration {
     window.min(lasts(max_age))
 }
 
-/// An age in which zero is for good, to be compared.
+/// An age in which zero is for ever, to be compared.
 pub(crate) fn lasts(max_age: Duration) -> Duration {
     if max_age.is_zero() { Duration::MAX } else { max_age }
 }
 
-/// For how long to keep what is written down about packets of this age: at least a day, since
-/// replays, which are kept for longer, are redelivered too.
+/// How long to keep notes about packets that are kept for this long. At least a day, since replays,
+/// which are kept for longer, are redelivered too.
 fn outlasting(packets_age: Duration) -> Duration {
     if packets_age.is_zero() { packets_age } else { packets_age.max(DAY) }
 }

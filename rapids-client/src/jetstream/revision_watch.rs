@@ -1,20 +1,25 @@
-//! For how long a record has stood unchanged, while the server answered all along.
+//! For how long a key has kept its revision while the server answered.
 //!
-//! Pure. What it means for the record's holder is left to those who look.
+//! Pure. What that means for the key's holder is left to those who look.
 
 use std::time::{Duration, Instant};
 
-/// What was seen of one record.
+/// What was seen of one key.
+#[derive(Debug)]
 pub(crate) struct RevisionWatch {
-    /// Between two looks at most, or the server was silent: that says nothing about a holder.
+    /// The longest time between two looks in which the server cannot have been silent for long: a
+    /// holder cannot renew its lease while the server is silent.
     patience: Duration,
     seen: Option<Seen>,
 }
 
+#[derive(Debug)]
 struct Seen {
     revision: u64,
     since: Instant,
     looked: Instant,
+    /// Whether the same revision was seen before `since`.
+    is_interrupted: bool,
 }
 
 impl RevisionWatch {
@@ -22,14 +27,31 @@ impl RevisionWatch {
         Self { patience, seen: None }
     }
 
-    /// Learns which revision the record has now, and tells for how long it has had that.
+    /// Learns which revision the key has now, and returns for how long it has had that.
     pub(crate) fn look(&mut self, revision: u64, now: Instant) -> Duration {
-        let known = self.seen.as_ref().filter(|seen| {
-            seen.revision == revision && now.duration_since(seen.looked) < self.patience
-        });
-        let since = known.map_or(now, |seen| seen.since);
-        self.seen = Some(Seen { revision, since, looked: now });
-        now.duration_since(since)
+        let known = self.seen.take().filter(|seen| seen.revision == revision);
+        let seen = match known {
+            Some(seen) if self.is_recent(&seen, now) => Seen { looked: now, ..seen },
+            known => Seen { revision, since: now, looked: now, is_interrupted: known.is_some() },
+        };
+        let stood = now.duration_since(seen.since);
+        self.seen = Some(seen);
+        stood
+    }
+
+    /// Whether nobody looked for a while, so that the time for which the revision stood began anew.
+    /// One who looks seldom must go on looking then, or that time never becomes long.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.seen.as_ref().is_some_and(|seen| seen.is_interrupted)
+    }
+
+    /// Whether somebody looked a short while ago.
+    pub(crate) fn is_watching(&self, now: Instant) -> bool {
+        self.seen.as_ref().is_some_and(|seen| self.is_recent(seen, now))
+    }
+
+    fn is_recent(&self, seen: &Seen, now: Instant) -> bool {
+        now.duration_since(seen.looked) < self.patience
     }
 }
 
@@ -38,14 +60,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_was_seen_all_along_counts() {
+    fn only_time_counts_in_which_somebody_looked() {
         let start = Instant::now();
-        let mut stillness = RevisionWatch::new(Duration::from_secs(1));
-        let mut look =
-            |revision, at| stillness.look(revision, start + Duration::from_millis(at)).as_millis();
-        assert_eq!([look(7, 0), look(7, 500), look(7, 1_400)], [0, 500, 1_400]);
-        assert_eq!(look(8, 1_900), 0, "it has changed");
-        assert_eq!([look(8, 2_400), look(8, 3_400)], [500, 0], "the server was silent");
-        assert_eq!(look(8, 3_900), 500);
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut watch = RevisionWatch::new(Duration::from_secs(1));
+        let mut look = |revision, millis| {
+            let stood = watch.look(revision, at(millis)).as_millis();
+            (stood, watch.is_interrupted())
+        };
+        assert_eq!([look(7, 0), look(7, 500), look(7, 1_400)].map(|it| it.0), [0, 500, 1_400]);
+        assert_eq!(look(8, 1_900), (0, false), "it has changed");
+        assert_eq!(look(8, 2_400), (500, false));
+        assert_eq!(look(8, 3_400), (0, true), "nobody looked");
+        assert_eq!(look(8, 3_900), (500, true));
+        assert_eq!(look(9, 5_900), (0, false));
     }
 }

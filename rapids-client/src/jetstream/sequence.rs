@@ -1,12 +1,11 @@
-//! Where a packet was delivered from, and what of it runs: the names by which the rest of the
-//! delivery speaks of its work.
+//! Which stream a packet was delivered from, and at which sequence.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Which stream a packet was delivered from. Replays first: somebody waits for them.
+/// Which stream a packet was delivered from. Replays come first in the order: somebody waits for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum StreamName {
     Replays,
@@ -67,13 +66,6 @@ impl TryFrom<String> for StreamPlace {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         text.parse()
     }
-}
-
-/// One river's part of a packet; `river` is its position in the service's declaration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct TurnId {
-    pub(crate) place: StreamPlace,
-    pub(crate) river: usize,
 }
 
 #[cfg(test)]

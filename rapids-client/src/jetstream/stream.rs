@@ -1,4 +1,4 @@
-//! The stream `RAPIDS`: what there is to know and to tell of it.
+//! The stream `RAPIDS`: its facts, and warnings about its settings.
 
 use std::time::Duration;
 
@@ -10,18 +10,18 @@ use crate::connection::Connection;
 use crate::error::with_causes;
 use crate::jetstream::ensure;
 use crate::jetstream::resource::{Resource, largest_message, republish};
+use crate::jetstream::timestamp;
 use crate::names::{LIVE, STREAM, SUBJECT};
-use crate::start::timestamp;
 use crate::{Error, Result};
 
 /// From this share of the size limit on, in percent, the service warns.
 const NEARLY_FULL: u128 = 80;
 
-/// What readers and publishers need to know of the stream.
+/// The facts of the stream that readers and publishers need.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StreamFacts {
     pub(crate) created: Timestamp,
-    /// How long it keeps packets; zero is for good.
+    /// How long it keeps packets; zero is for ever.
     pub(crate) max_age: Duration,
     pub(crate) max_message_size: usize,
     pub(crate) first_sequence: u64,
@@ -63,8 +63,8 @@ pub(crate) async fn ensure(connection: &Connection) -> Result<StreamFacts> {
     Ok(StreamFacts::from(&info))
 }
 
-/// Keeps the stream up with settings that were changed while a service runs, and everything that is
-/// to last as long as packets do. What cannot be changed is told.
+/// Adapts the stream, and the buckets that must last as long as packets, to settings that an operator
+/// changed while a service runs. Logs what cannot be changed.
 pub(crate) async fn keep_up(connection: &Connection, found: Info, has_once: bool) {
     let max_age = found.config.max_age;
     let mut kept = vec![(resource(connection), Some(found))];
@@ -80,16 +80,18 @@ pub(crate) async fn keep_up(connection: &Connection, found: Info, has_once: bool
         let refused = match Box::pin(ensure::follow(connection, &resource, found)).await {
             Ok((_, None)) => continue,
             Ok((_, Some(reason))) => reason,
+            // The next call tries again.
+            Err(error) if error.is_passing() => continue,
             Err(error) => with_causes(&error),
         };
         let name = resource.name();
-        let told = format!(
+        let notice = format!(
             "packets may be handled or stored twice, or find no room as dead letters: the stream \
              {name} does not follow what was changed; start the service again to learn what to \
              change by hand: {refused}"
         );
-        if connection.is_news(&told) {
-            error!("{told}");
+        if connection.is_news(&notice) {
+            error!("{notice}");
         }
     }
 }
@@ -98,12 +100,23 @@ fn resource(connection: &Connection) -> Resource {
     Resource::rapids(connection.provision(), connection.max_payload())
 }
 
-/// What the server knows of the stream; `None` if there is none.
+/// The server's facts of the stream; `None` if there is none.
 pub(crate) async fn info(connection: &Connection) -> Result<Option<Info>> {
     ensure::info_of(connection, STREAM).await
 }
 
-/// What can be worked with, but is less than it could be.
+/// How the stream is now.
+///
+/// # Errors
+/// `Stream` if it was deleted; `NotPermitted`, `Server`.
+pub(crate) async fn facts(connection: &Connection) -> Result<StreamFacts> {
+    info(connection).await?.as_ref().map(StreamFacts::from).ok_or_else(|| Error::Stream {
+        stream: STREAM.to_owned(),
+        differences: vec!["it was deleted".to_owned()],
+    })
+}
+
+/// The settings that the bus can work with, but that cost safety or room, each with the remedy.
 fn shortcomings(info: &Info, connection: &Connection) -> Vec<String> {
     let mut list = Vec::new();
     if !info.config.allow_atomic_publish {
@@ -136,7 +149,7 @@ fn shortcomings(info: &Info, connection: &Connection) -> Vec<String> {
     list
 }
 
-/// Says so when the size limit comes near; a full stream refuses every publisher.
+/// Warns when the stream comes near its size limit; a full stream refuses every publisher.
 pub(crate) fn warn_if_nearly_full(info: &Info) {
     let (bytes, limit) = (info.state.bytes, info.config.max_bytes);
     if let Some(percent) = nearly_full(bytes, limit) {
@@ -149,14 +162,14 @@ pub(crate) fn warn_if_nearly_full(info: &Info) {
     }
 }
 
-/// How full a stream is in percent, if that is worth a warning.
+/// How full a stream is in percent, if it is nearly full.
 fn nearly_full(bytes: u64, limit: i64) -> Option<u128> {
     let limit = u128::try_from(limit).ok().filter(|limit| *limit > 0)?;
     Some(u128::from(bytes) * 100 / limit).filter(|percent| *percent >= NEARLY_FULL)
 }
 
-/// Lets the server send a copy of what it has stored, where an earlier version made the stream;
-/// `false` where this user may not, or it sends copies elsewhere.
+/// Lets the server send a copy of each packet that it has stored, if an earlier version created the
+/// stream without that. `false` if this user may not, or the copies go elsewhere.
 pub(crate) async fn allow_live(connection: &Connection) -> Result<bool> {
     let subject = connection.api(&format!("STREAM.UPDATE.{STREAM}"));
     let found = info(connection).await?.map(|info| info.config);

@@ -1,7 +1,7 @@
-//! Whether this instance may act: it must know by its own clock that its lease has not run out.
+//! Until when an instance may act, by its own clock, because it holds a lease.
 //!
-//! The lease is renewed elsewhere ([`keeper`](crate::position::renewal)); reactions and publishing ask here
-//! first. In shared delivery every instance may act.
+//! Reactions and publishing ask here first. The lease is renewed elsewhere. In shared delivery every
+//! instance may act.
 
 use std::time::Instant;
 
@@ -17,15 +17,15 @@ impl LeaseValidity {
         Self(None)
     }
 
-    /// One that holds until the time that is told last.
+    /// One that ends at the time that the sender told last.
     pub(crate) fn until(time: Instant) -> (watch::Sender<Instant>, Self) {
-        let (teller, told) = watch::channel(time);
-        (teller, Self(Some(told)))
+        let (until, told) = watch::channel(time);
+        (until, Self(Some(told)))
     }
 
-    /// Waits until it is certain that this instance may act, which is nearly always now. Where it
-    /// never may again, for ever.
-    pub(crate) async fn held(&self) {
+    /// Waits until it is certain that this instance may act, which is nearly always now; for ever if
+    /// the sender is gone and the time is over.
+    pub(crate) async fn wait(&self) {
         let Some(told) = &self.0 else {
             return;
         };
@@ -51,14 +51,14 @@ mod tests {
     #[test]
     fn it_is_held_until_its_time_and_again_once_that_is_put_off() {
         let past = Instant::now();
-        let (teller, permit) = LeaseValidity::until(past);
-        assert!(permit.held().now_or_never().is_none());
-        teller.send_replace(past + Duration::from_secs(60));
-        assert!(permit.held().now_or_never().is_some());
-        teller.send_replace(past);
-        assert!(permit.held().now_or_never().is_none());
-        drop(teller);
-        assert!(permit.held().now_or_never().is_none());
-        assert!(LeaseValidity::endless().held().now_or_never().is_some());
+        let (until, validity) = LeaseValidity::until(past);
+        assert!(validity.wait().now_or_never().is_none());
+        until.send_replace(past + Duration::from_secs(60));
+        assert!(validity.wait().now_or_never().is_some());
+        until.send_replace(past);
+        assert!(validity.wait().now_or_never().is_none());
+        drop(until);
+        assert!(validity.wait().now_or_never().is_none());
+        assert!(LeaseValidity::endless().wait().now_or_never().is_some());
     }
 }

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
-/// What a JSON string stands for; borrowed where it holds no escapes, and cheap to clone.
+/// The characters of a JSON string; borrowed where it holds no escapes, and cheap to clone.
 ///
 /// JSON can write half of a surrogate pair (`"\ud800"`), which no string of Rust holds. Here it has
 /// the three bytes that UTF-8 would give to its code point, as in WTF-8, so that it is one
@@ -25,7 +25,7 @@ impl<'a> Text<'a> {
     /// Reads a JSON string, which is in quotes.
     ///
     /// # Errors
-    /// If it is none.
+    /// If the text is no JSON string.
     pub(crate) fn read(string: &'a str) -> serde_json::Result<Self> {
         let inner = string.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
         let inner = inner.ok_or_else(|| serde_json::Error::custom("expected a JSON string"))?;
@@ -123,7 +123,7 @@ impl<'de> Deserialize<'de> for Decoded {
             }
         }
 
-        // As bytes, serde_json gives half a pair as WTF-8; as a string it would refuse it.
+        // serde_json reads half a pair into bytes, as WTF-8, but refuses to read it into a string.
         deserializer.deserialize_bytes(Bytes)
     }
 }

@@ -1,7 +1,6 @@
-//! How a river can be found: what a body must hold for its conditions not to be false.
+//! How a river can be found: the values without which its conditions are false.
 //!
-//! What is told here is necessary, never sufficient: who is found is asked by its
-//! [`Test`](super::test::Test).
+//! These values are necessary, not sufficient: the river's [`Test`](super::test::Test) decides.
 
 use super::compare::Constant;
 use super::numeral::Number;
@@ -9,7 +8,7 @@ use super::paths::Slot;
 use super::test::{Side, Test};
 use crate::condition::Operator;
 
-/// What a value at one place must be.
+/// What the value at one slot must be.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Access<'t> {
     /// This constant.
@@ -36,10 +35,10 @@ pub(super) struct Bound<'t> {
     pub(super) is_included: bool,
 }
 
-/// Accesses of which a body must meet at least one.
+/// A body must meet at least one of these.
 pub(super) type Way<'t> = Vec<Access<'t>>;
 
-/// Every way in which the test can be found; none if it may be true of any body.
+/// Every way to find the test; none if it may be true of any body.
 pub(super) fn ways(test: &Test) -> Vec<Way<'_>> {
     match test {
         Test::And(parts) => parts.iter().flat_map(ways).collect(),
@@ -76,7 +75,7 @@ fn compared<'t>(slot: Slot, operator: Operator, right: &'t Side) -> Option<Acces
     })
 }
 
-/// How few bodies a way lets through, as a rank.
+/// Ranks a way: the fewer bodies it lets through, the higher.
 pub(super) fn selectivity(way: &Way<'_>) -> u8 {
     let rank = |access: &Access<'_>| match access {
         Access::Equal(..) | Access::Holds(..) => 3,

@@ -1,11 +1,11 @@
-//! Many bytes of a body at once.
+//! Looks at 32 bytes of a body at once.
 //!
-//! What is found is a [`Mask`], of which the lowest bit stands for the first byte. The functions are
-//! inlined by force, here and where they are used for each key: calls would cost as much as they do.
+//! The answer is a [`Mask`], whose lowest bit stands for the first byte. The functions are always
+//! inlined, here and where they are used for each key: a call would cost as much as they do.
 
 use wide::u8x32;
 
-use super::Unreadable;
+use super::unreadable::Unreadable;
 
 /// One bit for each byte of a block.
 pub(super) type Mask = u32;
@@ -38,7 +38,7 @@ impl Block {
         if let Some(bytes) = body.last_chunk() {
             return Ok(Self { bytes: u8x32::new(*bytes), before: Self::LENGTH - length });
         }
-        // None that is looked for.
+        // A byte that nobody looks for.
         let mut bytes = [b'x'; Self::LENGTH];
         bytes[..length].copy_from_slice(&body[body.len() - length..]);
         Ok(Self { bytes: u8x32::new(bytes), before: 0 })
@@ -81,7 +81,7 @@ impl Block {
     }
 }
 
-/// Tells what is inside of strings, block by block.
+/// Tells which bytes are inside of strings, block by block.
 #[derive(Debug, Default)]
 pub(super) struct Strings {
     /// All bits, if the last block ended inside of a string.

@@ -1,13 +1,13 @@
-//! Comparison of values in a body, as the exact evaluator has it.
+//! Compares values of a body as the exact evaluator does.
 //!
-//! Arrays and objects are not compared: whether two of them are equal stays unknown.
+//! Whether two arrays or two objects are equal stays unknown.
 
 use std::cmp::Ordering;
 
-use super::Unreadable;
 use super::numeral::{Number, Numeral};
 use super::text::Text;
 use super::truth::Truth;
+use super::unreadable::Unreadable;
 use super::value::{Kind, Value};
 use crate::condition::{Literal, Operator};
 

@@ -1,20 +1,21 @@
-//! From what the exact evaluator runs to tests over slots.
+//! Compiles conditions to tests over slots.
 //!
-//! What bytes cannot tell, or what is not worth telling from them, becomes unknown. Expressions
-//! see the effective `rapids` object, with its fall-backs, so nothing below it is in the bytes.
+//! What the bytes cannot tell, or cannot tell cheaply, becomes unknown. Expressions see the effective
+//! `rapids` object, with its fall-backs, so the bytes do not tell what is in it.
 
 use super::compare::Constant;
 use super::paths::{PACKET, Paths, Slot};
 use super::test::{Shape, Side, Test};
 use super::truth::Truth;
-use crate::condition::{Logic, Operator, Origin, Query, Segment, Selector, Step, Value};
-use crate::packet::keys::RAPIDS;
+use crate::condition::{Logic, Operator, Origin, Query, Segment, Selector, Value};
+use crate::json::Step;
+use crate::keys::RAPIDS;
 
-/// What is left to the exact evaluator.
+/// A test that leaves the answer to the exact evaluator.
 const UNKNOWN: Test = Test::Known(Truth::Unknown);
 
-/// A place that the bytes tell of.
-enum Place {
+/// Where a query leads, if the bytes tell.
+enum Target {
     Packet,
     Slot(Slot),
 }
@@ -34,8 +35,8 @@ pub(super) fn compile(logic: &Logic, paths: &mut Paths) -> Test {
             _ => UNKNOWN,
         },
         // A pattern matches strings only.
-        Logic::Matches { value: Value::Query(query), .. } => match place(query, paths) {
-            Some(Place::Slot(slot)) => Test::Perhaps { slot, shape: Shape::String },
+        Logic::Matches { value: Value::Query(query), .. } => match target(query, paths) {
+            Some(Target::Slot(slot)) => Test::Perhaps { slot, shape: Shape::String },
             _ => UNKNOWN,
         },
         Logic::Matches { .. } => UNKNOWN,
@@ -44,18 +45,18 @@ pub(super) fn compile(logic: &Logic, paths: &mut Paths) -> Test {
 }
 
 fn exists(query: &Query, paths: &mut Paths) -> Test {
-    match (place(query, paths), query.segments.as_slice()) {
-        (Some(Place::Packet), []) => Test::Known(Truth::True),
-        (Some(Place::Slot(slot)), []) => Test::Exists(slot),
-        (Some(Place::Slot(slot)), [Segment::Child(selectors)]) => {
+    match (target(query, paths), query.segments.as_slice()) {
+        (Some(Target::Packet), []) => Test::Known(Truth::True),
+        (Some(Target::Slot(slot)), []) => Test::Exists(slot),
+        (Some(Target::Slot(slot)), [Segment::Child(selectors)]) => {
             any(slot, selectors).unwrap_or(Test::Perhaps { slot, shape: Shape::Composite })
         }
-        (Some(Place::Slot(slot)), _) => Test::Perhaps { slot, shape: Shape::Composite },
+        (Some(Target::Slot(slot)), _) => Test::Perhaps { slot, shape: Shape::Composite },
         _ => UNKNOWN,
     }
 }
 
-/// Compiles the filter `?@ == 'car'`, which is what the need of a river asks of a list.
+/// Compiles the filter `?@ == 'car'`, by which a river finds its need in a list.
 fn any(slot: Slot, selectors: &[Selector]) -> Option<Test> {
     let [Selector::Filter(Logic::Compare { left, operator, right })] = selectors else {
         return None;
@@ -89,21 +90,21 @@ fn turned(operator: Operator) -> Operator {
 fn side(value: &Value, paths: &mut Paths) -> Option<Side> {
     match value {
         Value::Literal(literal) => Some(Side::Constant(Constant::new(literal))),
-        Value::Query(query) => match place(query, paths)? {
-            Place::Slot(slot) => Some(Side::Slot(slot)),
-            // An object, of which the bytes do not tell the `rapids` in it.
-            Place::Packet => Some(Side::Slot(PACKET)),
+        Value::Query(query) => match target(query, paths)? {
+            Target::Slot(slot) => Some(Side::Slot(slot)),
+            // The packet is an object, whose `rapids` the bytes do not tell.
+            Target::Packet => Some(Side::Slot(PACKET)),
         },
         Value::Length(_) | Value::Count(_) | Value::Only(_) | Value::Fixed(_) => None,
     }
 }
 
 /// Where the path of a query leads; `None` where the bytes do not tell.
-fn place(query: &Query, paths: &mut Paths) -> Option<Place> {
+fn target(query: &Query, paths: &mut Paths) -> Option<Target> {
     match query.path.steps() {
-        [] => Some(Place::Packet),
+        [] => Some(Target::Packet),
         [Step::Name(name), ..] if name == RAPIDS => None,
-        steps => paths.slot(steps).map(Place::Slot),
+        steps => paths.slot(steps).map(Target::Slot),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What stands behind a name, with a few names or with many.
+//! A map from names, few or many.
 
 use rustc_hash::FxHashMap;
 
@@ -8,12 +8,12 @@ const FEW: usize = 4;
 /// A map from names that is fast for keys which are not in it.
 #[derive(Debug)]
 pub(super) struct Names<T> {
-    /// A bit for each length that a name has, the last for all long ones: most keys of a body are
-    /// told apart by that.
+    /// A bit for each length that a name has, the last for all long ones. It rules out most keys
+    /// of a body.
     lengths: u64,
     named: Vec<(Box<[u8]>, T)>,
-    /// Where in `named` each is, once there are more than a few.
-    places: FxHashMap<Box<[u8]>, usize>,
+    /// The position of each in `named`, once there are more than a few.
+    positions: FxHashMap<Box<[u8]>, usize>,
 }
 
 impl<T> Names<T> {
@@ -21,8 +21,8 @@ impl<T> Names<T> {
         self.lengths |= length_bit(&name);
         self.named.push((name, value));
         if self.named.len() > FEW {
-            let added = self.places.len()..self.named.len();
-            self.places.extend(added.map(|place| (self.named[place].0.clone(), place)));
+            let added = self.positions.len()..self.named.len();
+            self.positions.extend(added.map(|at| (self.named[at].0.clone(), at)));
         }
     }
 
@@ -32,7 +32,7 @@ impl<T> Names<T> {
             return None;
         }
         if self.named.len() > FEW {
-            return self.places.get(name).map(|place| &self.named[*place].1);
+            return self.positions.get(name).map(|at| &self.named[*at].1);
         }
         self.named.iter().find(|(known, _)| **known == *name).map(|(_, value)| value)
     }
@@ -45,7 +45,7 @@ impl<T> Names<T> {
 
 impl<T> Default for Names<T> {
     fn default() -> Self {
-        Self { lengths: 0, named: Vec::new(), places: FxHashMap::default() }
+        Self { lengths: 0, named: Vec::new(), positions: FxHashMap::default() }
     }
 }
 

@@ -1,11 +1,11 @@
-//! Numbers, compared exactly and, where they are as short as most, fast.
+//! Numbers, compared exactly; fast where they are short, as most are.
 //!
-//! What is too long for that is left to [`compare_numbers`], which looks at each digit.
+//! Longer ones are left to [`compare_numbers`], which looks at each digit.
 
 use std::cmp::Ordering;
 
-use super::Unreadable;
-use crate::condition::compare_numbers;
+use super::unreadable::Unreadable;
+use crate::json::compare_numbers;
 
 /// Decimal places that a number may have to be compared fast.
 const PLACES: usize = 9;

@@ -3,7 +3,7 @@
 //! What stands at a place in a body is left to [`scan`](super::scan).
 
 use super::names::Names;
-use crate::condition::Step;
+use crate::json::Step;
 
 /// One of the places; the packet itself is [`PACKET`].
 pub(super) type Slot = usize;
@@ -14,12 +14,12 @@ pub(super) const PACKET: Slot = 0;
 /// A tree of slots.
 #[derive(Debug)]
 pub(super) struct Paths {
-    places: Vec<Place>,
+    nodes: Vec<Node>,
 }
 
-/// A slot, and those one step below.
+/// The slots one step above and below a slot.
 #[derive(Debug, Default)]
-struct Place {
+struct Node {
     parent: Slot,
     members: Names<Slot>,
     elements: Vec<(usize, Slot)>,
@@ -27,12 +27,12 @@ struct Place {
 
 impl Paths {
     pub(super) fn new() -> Self {
-        Self { places: vec![Place::default()] }
+        Self { nodes: vec![Node::default()] }
     }
 
     /// How many slots there are.
     pub(super) fn len(&self) -> usize {
-        self.places.len()
+        self.nodes.len()
     }
 
     /// The slot at the end of the steps; `None` if one of them counts from the end of an array.
@@ -44,11 +44,11 @@ impl Paths {
     }
 
     fn member_or_new(&mut self, slot: Slot, name: &[u8]) -> Slot {
-        if let Some(known) = self.places[slot].members.get(name) {
+        if let Some(known) = self.nodes[slot].members.get(name) {
             return *known;
         }
         let new = self.add_below(slot);
-        self.places[slot].members.insert(name.into(), new);
+        self.nodes[slot].members.insert(name.into(), new);
         new
     }
 
@@ -57,43 +57,43 @@ impl Paths {
             return known;
         }
         let new = self.add_below(slot);
-        self.places[slot].elements.push((index, new));
+        self.nodes[slot].elements.push((index, new));
         new
     }
 
     fn add_below(&mut self, parent: Slot) -> Slot {
-        self.places.push(Place { parent, ..Place::default() });
-        self.places.len() - 1
+        self.nodes.push(Node { parent, ..Node::default() });
+        self.nodes.len() - 1
     }
 
     /// The slot above.
     #[inline]
     pub(super) fn parent(&self, slot: Slot) -> Slot {
-        self.places[slot].parent
+        self.nodes[slot].parent
     }
 
     /// The slot of a member.
     #[inline]
     pub(super) fn member(&self, slot: Slot, name: &[u8]) -> Option<Slot> {
-        self.places[slot].members.get(name).copied()
+        self.nodes[slot].members.get(name).copied()
     }
 
     /// Whether some condition names a member.
     #[inline]
     pub(super) fn has_members(&self, slot: Slot) -> bool {
-        !self.places[slot].members.is_empty()
+        !self.nodes[slot].members.is_empty()
     }
 
     /// The slot of an element.
     pub(super) fn element(&self, slot: Slot, index: usize) -> Option<Slot> {
-        let mut elements = self.places[slot].elements.iter();
+        let mut elements = self.nodes[slot].elements.iter();
         elements.find(|(known, _)| *known == index).map(|(_, slot)| *slot)
     }
 
-    #[inline]
     /// How many elements there are up to the last that some condition names.
+    #[inline]
     pub(super) fn elements(&self, slot: Slot) -> usize {
-        self.places[slot].elements.iter().map(|(index, _)| index + 1).max().unwrap_or(0)
+        self.nodes[slot].elements.iter().map(|(index, _)| index + 1).max().unwrap_or(0)
     }
 }
 

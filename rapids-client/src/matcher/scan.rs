@@ -1,11 +1,12 @@
 //! One pass over a body, left to right, that goes no further than somebody asks.
 //!
-//! Finds what stands at the slots of the [`Paths`]. Of repeated keys the first counts, on every
-//! level. What becomes of the values is left to those who ask.
+//! Finds the values at the slots of the [`Paths`]. Of repeated keys the first counts, on every level.
+//! What the values mean is left to those who ask.
 
 use super::paths::{PACKET, Paths, Slot};
+use super::skip;
+use super::unreadable::Unreadable;
 use super::value::{Kind, Value, next_element, next_key};
-use super::{Unreadable, skip};
 
 /// What a scan keeps, to be used again by the next one.
 #[derive(Debug)]

@@ -1,10 +1,10 @@
-//! Where a JSON value ends, told from its bytes.
+//! Finds where a JSON value ends.
 //!
-//! Trusts that the text is JSON and tells only some of what is wrong with one that is not:
-//! whoever reads on after a match parses it as a whole.
+//! Trusts that the text is JSON, and notices only some of what is wrong with a text that is not:
+//! whoever reads on after a match parses the whole.
 
-use super::Unreadable;
 use super::block::{Block, Strings};
+use super::unreadable::Unreadable;
 
 /// Finds the next byte that is no blank.
 #[inline(always)]

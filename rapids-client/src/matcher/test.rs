@@ -1,13 +1,13 @@
-//! A condition as a question to a scan.
+//! A condition that is tested on a scan.
 //!
-//! Made by [`compile`](super::compile) from what the exact evaluator runs.
+//! [`compile`](super::compile) makes it from the condition that the exact evaluator runs.
 
-use super::Unreadable;
 use super::compare::{Constant, Operand, compare};
 use super::paths::Slot;
 use super::scan::Scan;
 use super::text::Text;
 use super::truth::Truth;
+use super::unreadable::Unreadable;
 use super::value::{Kind, Value};
 use crate::condition::Operator;
 
@@ -46,7 +46,7 @@ pub(super) enum Side {
     Constant(Constant),
 }
 
-/// Which values a query or a function can make something of.
+/// The values that a query or a function can look into.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Shape {
     Composite,
@@ -80,7 +80,7 @@ impl Test {
     }
 }
 
-/// Asks part by part, no further than the outcome is open.
+/// Asks part by part until the outcome is certain.
 fn fold(
     parts: &[Test],
     scan: &mut Scan<'_>,
@@ -110,7 +110,7 @@ fn any(
         if truth == Truth::False {
             continue;
         }
-        // The second member of a name is none; what a third is, the exact evaluator tells.
+        // Only the first member of a name counts. Which one this is, the exact evaluator tells.
         return Ok(match key {
             Some(key) if is_repeated(key, child, parent, body)? => Truth::Unknown,
             _ => truth,

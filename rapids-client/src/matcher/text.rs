@@ -1,11 +1,11 @@
-//! What JSON strings stand for, told from their bytes without a copy.
+//! Compares JSON strings by what they stand for, without a copy.
 //!
 //! Where a string begins and ends is left to [`skip`](super::skip).
 
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use super::Unreadable;
+use super::unreadable::Unreadable;
 
 /// What stands between the quotes of a string.
 #[derive(Debug, Clone, Copy)]
@@ -137,7 +137,7 @@ impl<'a> Decoder<'a> {
             if (0xDC00..0xE000).contains(&second) {
                 return Ok(0x1_0000 + ((first - 0xD800) << 10) + (second - 0xDC00));
             }
-            // It stands for itself.
+            // The first half is followed by none that belongs to it, so it stands for itself.
             self.rest = behind;
         }
         Ok(first)

@@ -2,10 +2,11 @@
 //!
 //! What values mean to each other is left to [`compare`](super::compare).
 
+use super::skip;
 use super::text::Text;
-use super::{Unreadable, skip};
+use super::unreadable::Unreadable;
 
-/// What a value begins like.
+/// The kind of a value, as its first byte tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Null,

@@ -1,14 +1,14 @@
-//! Under which key a packet's memory is kept.
+//! The key under which a packet's memory is kept.
 
 use std::fmt;
 
-use crate::condition::{Evaluation, Path, TooCostly, canonical, is_path, text_literal};
-use crate::json::Kind;
+use crate::condition::{Evaluation, Path, TooCostly, is_path, text_literal};
+use crate::json::{Kind, canonical};
 use crate::packet::Packet;
 
 /// Longest key in bytes, encoded: it becomes a subject on the server.
 const MAX_KEY_BYTES: usize = 512;
-/// The steps that a byte of a key takes to be encoded.
+/// The steps that encoding takes for each byte of a key.
 const ENCODE_BYTE: usize = 50;
 
 /// The name of a memory and the key within it, encoded for the server's key-value store.
@@ -72,7 +72,7 @@ impl KeySource {
         }))
     }
 
-    /// The value there as text, the same for equal values only, or why it cannot be a key.
+    /// The value as text, the same for equal values only, or why the value cannot be a key.
     pub(crate) fn encoded<'a>(
         &'a self,
         evaluation: &Evaluation<'a>,

@@ -1,22 +1,24 @@
-//! What is stored under a memory key: the memory, which packets it holds, what is unpublished.
+//! What is stored under a memory key: the memory, the packets folded into it, and what is still to
+//! be published.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::jetstream::stored::Stored;
 use crate::memory::{Floors, MemoryKey};
 use crate::packet::Packet;
+use crate::stored::Stored;
 
-/// Packet ids kept per river however old they are, against a publisher that repeats itself.
+/// The newest packet ids of each river are kept however old they are, for publishers that repeat
+/// themselves.
 const IDS_KEPT: usize = 64;
 
-/// Packet ids kept per river at most. One that the server may deliver again is never forgotten, so
-/// at this many the memory takes no further packet until the oldest are acknowledged.
+/// The most packet ids of each river. An id that the server may deliver again is never forgotten,
+/// so a memory with this many takes no further packet until the oldest are acknowledged.
 const MOST_IDS: usize = 2_048;
 
-/// That a memory holds as many unacknowledged packets as it may.
+/// A memory holds as many unacknowledged packets as it may.
 #[derive(Debug, thiserror::Error)]
 #[error("the memory holds {MOST_IDS} packets that may come again")]
 pub(crate) struct Crowded;
@@ -28,8 +30,7 @@ pub(crate) struct Crowded;
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    /// Which fields there are, and the key that they belong to; absent in records from before there
-    /// were versions.
+    /// The version of the fields, and the key of the record. Both are absent in the oldest records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     version: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,11 +41,11 @@ pub struct Record {
     /// Per river, the packets folded in, oldest first.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     folded: BTreeMap<String, Vec<Folded>>,
-    /// Up to where ids may have been forgotten: what was delivered before is done. An instance that
-    /// stood still may hold such packets, which others have handled meanwhile.
+    /// Ids up to here may have been forgotten, since these packets are done. An instance that stood
+    /// still may hold such a packet, although another one has handled it.
     #[serde(default, skip_serializing_if = "Floors::are_zero")]
     floors: Floors,
-    /// What was decided but is not known to be published.
+    /// What reactions returned and is not known to be published.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     unpublished: Vec<Unpublished>,
 }
@@ -107,8 +108,8 @@ impl Record {
             .is_some_and(|folded| folded.iter().any(|Folded(id, ..)| id == packet.id()))
     }
 
-    /// The floor that makes a packet count as done that did not move this memory; `None` where none
-    /// does.
+    /// The floor below which a packet counts as done although it did not move this memory; `None`
+    /// if the packet lies above it, or has moved the memory.
     pub(crate) fn floor_above(&self, river: &str, packet: &Packet) -> Option<u64> {
         let delivery = Folded::new(packet);
         let is_passed = delivery.1 > 0 && self.floors.are_above(delivery.1, delivery.2);
@@ -116,7 +117,7 @@ impl Record {
         (is_passed && !self.holds(river, packet)).then_some(floor)
     }
 
-    /// Folds a packet in, unless that was done: then what it published the first time comes back.
+    /// Folds a packet in. If that was done before, returns what was published the first time.
     pub(crate) fn fold(
         &mut self,
         river: &str,
@@ -152,15 +153,15 @@ impl Record {
         bodies.iter().map(|body| read(body)).collect()
     }
 
-    /// Drops what the packet left to be published; says whether there was anything.
+    /// Drops what was to be published for the packet; tells whether there was anything.
     pub(crate) fn settle(&mut self, river: &str, packet_id: &str) -> bool {
         let before = self.unpublished.len();
         self.unpublished.retain(|entry| entry.river != river || entry.packet != packet_id);
         self.unpublished.len() < before
     }
 
-    /// Forgets ids of packets that no stream will deliver again, but not the newest 64; with an id
-    /// also what an instance that died left as unpublished, which nobody asks for any more.
+    /// Forgets the ids of packets that no stream will deliver again, except for the newest 64. What
+    /// an instance that died left unpublished under such an id is forgotten with it.
     pub(crate) fn forget_below(&mut self, floors: Floors) {
         self.floors.raise(floors);
         for folded in self.folded.values_mut() {

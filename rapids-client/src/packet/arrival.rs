@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::provenance::is_id;
+use super::id::is_id;
 use crate::names::STREAM;
 
 /// Where and when a packet was stored: the source of the fall-backs for publishers that leave

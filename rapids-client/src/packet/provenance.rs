@@ -1,6 +1,6 @@
-//! The `rapids` object: where a packet comes from and which way it took.
+//! The `rapids` object: where a packet comes from, and which services it passed.
 //!
-//! Reads it tolerantly, with the fall-backs for publishers that leave it out, and writes it.
+//! Reads and writes it. What a publisher leaves out, or writes in the wrong type, has a fall-back.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -9,25 +9,18 @@ use std::sync::OnceLock;
 use bytestring::ByteString;
 use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
-use uuid::Uuid;
 
 use super::arrival::Arrival;
-use super::fields::{Fields, write_key, write_member};
-use super::keys::{
+use super::id::{derived_id, is_id, new_id};
+use crate::json::{Fields, Text, each_member, write_key, write_member, write_string};
+use crate::keys::{
     BREADCRUMBS, CAUSATION_ID, CORRELATION_ID, CREATED, EDITED, ID, RAPIDS, READ_COUNT,
 };
-use crate::json::{Text, each_member, write_string};
 
 /// How many services the breadcrumbs hold; older ones fall off.
 const MAX_BREADCRUMBS: usize = 16;
 
-/// Longest id that is taken for one; the rest of a subject or a header needs room too.
-const MAX_ID_BYTES: usize = 256;
-
-/// Names the space of the ids that are derived from a handled packet.
-const DERIVED_IDS: Uuid = Uuid::from_u128(0x7f0a_53d1_8b64_5c1e_9d0e_6f1d_9b5f_3a27);
-
-/// As much as the object mostly has.
+/// Room for most objects.
 const ROOM: usize = 256;
 
 /// How a time is written: with microseconds.
@@ -37,7 +30,7 @@ static TIMES: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 #[derive(Debug, Clone)]
 pub(crate) struct Provenance {
     pub(crate) id: ByteString,
-    /// What the body says to be its id, where the message has another one.
+    /// The id in the body, if the message has another one.
     pub(crate) claimed_id: Option<ByteString>,
     pub(crate) created: Timestamp,
     /// `None` if it is the packet's own id.
@@ -55,7 +48,7 @@ pub(crate) struct Provenance {
 }
 
 impl Provenance {
-    /// That of a packet which begins a conversation.
+    /// The provenance of a packet that begins a conversation.
     pub(crate) fn fresh() -> Self {
         Self::of(new_id(), Timestamp::now())
     }
@@ -75,10 +68,10 @@ impl Provenance {
         }
     }
 
-    /// What a body says, completed by what the stream knows of the packet, if it was stored.
+    /// What a body says, completed by what the stream knows of a stored packet.
     pub(crate) fn read(fields: &Fields, arrival: Option<&Arrival>) -> Self {
         let object = fields.get(RAPIDS);
-        let said = object.and_then(Said::read).unwrap_or_default();
+        let said = object.and_then(RapidsMembers::read).unwrap_or_default();
         let mistyped = usize::from(object.is_some_and(|text| !text.starts_with('{')));
         let mut reader = Reader { body: fields.read(), mistyped };
         let id = reader.id(said.id);
@@ -109,8 +102,9 @@ impl Provenance {
         }
     }
 
-    /// That of the packet at `position` among those that `river` of `service` publishes when it
-    /// handles a packet of this provenance. The id is derived, so handling twice says it twice.
+    /// The provenance of the packet at `position` among those that `river` of `service` publishes
+    /// when it handles this one. The id is derived, so a packet that is handled twice has the same
+    /// id.
     pub(crate) fn effect(&self, service: &str, river: &str, position: usize) -> Self {
         let name = format!("{}\u{1f}{service}\u{1f}{river}\u{1f}{position}", self.id);
         let mut breadcrumbs = Vec::with_capacity(self.breadcrumbs.len() + 1);
@@ -121,12 +115,12 @@ impl Provenance {
             causation_id: Some(self.id.clone()),
             read_count: self.read_count.saturating_add(1),
             breadcrumbs: newest(breadcrumbs),
-            ..Self::of(written(Uuid::new_v5(&DERIVED_IDS, name.as_bytes())), Timestamp::now())
+            ..Self::of(derived_id(&name), Timestamp::now())
         }
     }
 
-    /// That of a packet which an operator publishes in place of this one: the same conversation and
-    /// the same way so far, caused by this one.
+    /// The provenance of a packet that an operator publishes in place of this one: of the same
+    /// conversation, with the same breadcrumbs, and caused by this one.
     pub(crate) fn replacement(&self, id: String, is_edited: bool) -> Self {
         let mut others = self.others.clone();
         if is_edited {
@@ -146,15 +140,6 @@ impl Provenance {
 
     pub(crate) fn correlation_id(&self) -> &ByteString {
         self.correlation_id.as_ref().unwrap_or(&self.id)
-    }
-
-    /// The object as expressions see it.
-    pub(crate) fn text(&self) -> &str {
-        self.text.get_or_init(|| {
-            let mut text = String::with_capacity(ROOM);
-            self.write_out(&mut text);
-            text.into()
-        })
     }
 
     /// Writes the object as it is published.
@@ -198,17 +183,15 @@ impl Provenance {
     }
 }
 
-fn new_id() -> ByteString {
-    written(Uuid::now_v7())
-}
-
-fn written(id: Uuid) -> ByteString {
-    (&*id.hyphenated().encode_lower(&mut Uuid::encode_buffer())).into()
-}
-
-/// An id must fit into a header and a log line.
-pub(super) fn is_id(id: &str) -> bool {
-    !id.is_empty() && id.len() <= MAX_ID_BYTES && !id.contains(char::is_control)
+/// The object as expressions see it.
+impl AsRef<str> for Provenance {
+    fn as_ref(&self) -> &str {
+        self.text.get_or_init(|| {
+            let mut text = String::with_capacity(ROOM);
+            self.write_out(&mut text);
+            text.into()
+        })
+    }
 }
 
 fn newest(mut breadcrumbs: Vec<String>) -> Vec<String> {
@@ -216,9 +199,9 @@ fn newest(mut breadcrumbs: Vec<String>) -> Vec<String> {
     breadcrumbs
 }
 
-/// What the members of the object are as JSON: of those the bus knows, the first of each name.
+/// The members of the object as JSON. Of those that the bus knows, the first of each name counts.
 #[derive(Default)]
-struct Said<'a> {
+struct RapidsMembers<'a> {
     id: Option<&'a str>,
     created: Option<&'a str>,
     correlation_id: Option<&'a str>,
@@ -228,7 +211,7 @@ struct Said<'a> {
     others: Vec<(Box<str>, Box<str>)>,
 }
 
-impl<'a> Said<'a> {
+impl<'a> RapidsMembers<'a> {
     fn read(object: &'a str) -> Option<Self> {
         let mut said = Self::default();
         let shown = each_member(object, |member| {
@@ -318,7 +301,7 @@ mod tests {
         let body = r#"{"rapids":{"id":"a"}}"#;
         assert_eq!(read("b", body), ("b".to_owned(), Some("a".to_owned())));
         assert_eq!(read("a", body), ("a".to_owned(), None));
-        let unusable = "x".repeat(MAX_ID_BYTES + 1);
+        let unusable = "x".repeat(super::super::id::MAX_ID_BYTES + 1);
         assert_eq!(read(&unusable, body), ("a".to_owned(), None));
         assert_eq!(read(&unusable, "{}"), ("RAPIDS-1793491200-17".to_owned(), None));
     }
@@ -339,7 +322,7 @@ mod tests {
     #[test]
     fn unknown_members_survive() {
         let read = read(r#"{"id":"a","edited":true}"#);
-        assert!(read.text().ends_with(r#""edited":true}"#), "{}", read.text());
+        assert!(read.as_ref().ends_with(r#""edited":true}"#), "{}", read.as_ref());
     }
 
     #[test]
@@ -367,10 +350,10 @@ mod tests {
         assert_eq!((&*edited.id, &**edited.correlation_id()), ("b", "c"));
         assert_eq!((edited.causation_id.as_deref(), edited.read_count), (Some("a"), 2));
         assert_eq!(edited.breadcrumbs, original.breadcrumbs);
-        let json = edited.text();
+        let json = edited.as_ref();
         assert!(json.ends_with(r#","tenant":7,"edited":true}"#), "{json}");
         let sent_on = original.replacement("b".into(), false);
-        let sent_on = sent_on.text();
+        let sent_on = sent_on.as_ref();
         assert!(sent_on.ends_with(r#","edited":"by whom?","tenant":7}"#), "{sent_on}");
     }
 

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-/// The most ranges above the floor. Each open packet below others that are done makes one; with as
-/// many, no more packets are taken in.
+/// The most ranges above the floor. Each packet that is not done, below others that are, makes one.
+/// With as many, no more packets are taken in.
 pub(crate) const MOST_RANGES: usize = 1_000;
 
 /// A set of sequences: all up to a floor, and ranges above it.
@@ -54,14 +54,14 @@ impl AckSet {
         (below, above)
     }
 
-    /// Takes out all from the first to the last of them.
+    /// Removes all from the first to the last of them.
     pub(crate) fn remove_all(&mut self, first: u64, last: u64) {
         let (below, _) = self.split(first.saturating_sub(1));
         let (_, above) = self.split(last);
         *self = Self::new(below.floor, below.above().chain(above));
     }
 
-    /// Whether there is room for as many ranges as packets in hand can make.
+    /// Whether it has as many ranges as it may have.
     pub(crate) fn is_full(&self) -> bool {
         self.above.len() >= MOST_RANGES
     }
@@ -80,7 +80,7 @@ impl AckSet {
         if last <= self.floor || first > last {
             return;
         }
-        // By far the most: everything in stream order, and nothing open below it.
+        // By far the most often, all comes in stream order and nothing below it is open.
         if first <= self.floor + 1 && self.above.is_empty() {
             self.floor = last;
             return;

@@ -1,48 +1,49 @@
-//! Looking how a position in shared delivery stands, while its service runs.
+//! Checks a position in shared delivery while its service runs.
 
 use jiff::Timestamp;
 
 use crate::Result;
 use crate::jetstream::stream;
+use crate::jetstream::timestamp;
 use crate::position::consumer::Consumer;
 use crate::position::expired::PositionState;
-use crate::start::timestamp;
 
-/// What was found.
 pub(crate) enum PositionCheck {
-    Stands(PositionState),
-    /// The position is gone, or is another one.
+    Exists(PositionState),
+    /// The position was deleted, or is another one: in which of these ways.
     Gone(&'static str),
 }
 
-/// How the position, which had reached this sequence, stands to the stream. It is of a stream and a
-/// consumer that were created then.
+/// Looks for the position, which had reached this sequence, and for its stream. `created` says when
+/// the stream and the consumer were created that the service reads from.
 ///
 /// # Errors
 /// `Position` if the stream is gone, another one, or shorter than it was; `NotPermitted`, `Server`.
 pub(crate) async fn look(
     consumer: &Consumer<'_>,
-    (created, consumer_created): (Timestamp, Timestamp),
+    created: (Timestamp, Timestamp),
     reached: u64,
     remembers: bool,
 ) -> Result<PositionCheck> {
+    let (stream_created, consumer_created) = created;
     let anew = || {
         let reset_command = consumer.reset_command(remembers);
         format!("to begin anew in another one, run {reset_command} and start the service again")
     };
-    // The stream before the position: what is beyond the position then, expired before.
     let same_stream = async || {
         let Some(stream) = stream::info(consumer.connection).await? else {
             return Err(consumer.lost(format!("the stream was deleted while it ran; {}", anew())));
         };
-        if timestamp(stream.created) != created {
+        if timestamp(stream.created) != stream_created {
             return Err(consumer.lost(format!("the stream was made anew while it ran; {}", anew())));
         }
         Ok(stream)
     };
+    // Before the position: what the stream does not hold then, and the position has not reached
+    // later, has expired unread.
     let stream = same_stream().await?;
     let Some(position) = consumer.info().await? else {
-        // The stream may have taken it along just now.
+        // The stream may have been deleted just now, and the position with it.
         same_stream().await?;
         return Ok(PositionCheck::Gone("was deleted"));
     };
@@ -51,7 +52,8 @@ pub(crate) async fn look(
     }
     let (deliveries, delivered) =
         (position.delivered.consumer_sequence, position.delivered.stream_sequence);
-    // The server moves a position back together with a stream that has lost its end.
+    // The server moves a position back if the stream has lost its end, so what was reached before
+    // counts too.
     let reached = reached.max(delivered);
     if reached > stream.state.last_sequence {
         // Others may have published and read meanwhile.
@@ -64,7 +66,7 @@ pub(crate) async fn look(
             )));
         }
     }
-    Ok(PositionCheck::Stands(PositionState {
+    Ok(PositionCheck::Exists(PositionState {
         first: stream.state.first_sequence,
         deliveries,
         delivered,

@@ -1,6 +1,6 @@
 //! The service's position on the server in shared delivery: a durable consumer.
 //!
-//! Where it begins is left to [`beginning`](crate::position::shared).
+//! Where it begins is left to [`start_reason`](crate::position::start_reason).
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::position::status;
 use crate::start::Start;
 use crate::{Error, Result};
 
-/// For how long the server waits for an acknowledgement where nobody asked for another time.
+/// For how long the server waits for an acknowledgement, unless another time is asked for.
 pub(crate) const ACK_WAIT: Duration = Duration::from_secs(10);
 
 /// The position of one service.
@@ -39,28 +39,28 @@ impl<'a> Consumer<'a> {
         Ok(info.map_or(0, |info| info.state.last_sequence))
     }
 
-    /// Deletes the position: it is kept elsewhere from now on, or made anew.
+    /// Deletes the consumer.
     pub(crate) async fn delete(&self) -> Result<()> {
         let subject = self.connection.api(&format!("CONSUMER.DELETE.{STREAM}.{}", self.service));
         let action = format!("delete the position of `{}` in shared delivery", self.service);
         let jetstream = &self.connection.jetstream;
         let deleting = jetstream.delete_consumer_from_stream(self.service, STREAM);
         let deleted = self.connection.attempt(&action, &subject, deleting).await;
-        // Another may have been faster.
+        // Another instance may have been faster.
         match deleted {
             Err(Error::Server { .. }) if self.info().await?.is_none() => Ok(()),
             deleted => deleted.map(drop),
         }
     }
 
-    /// How to make the service forget the stream that it was in, with what it remembers of it.
+    /// The commands by which the service forgets the stream that it was in, and its memories of it.
     pub(crate) fn reset_command(&self, remembers: bool) -> String {
         let name = self.service;
         let entry = format!("`nats kv del {SERVICES} {name}`");
         if remembers { format!("{entry} and `nats kv rm {}`", memory_bucket(name)) } else { entry }
     }
 
-    /// That the position is gone or does not fit.
+    /// The error of a position that is gone or cannot be used.
     pub(crate) fn lost(&self, reason: String) -> Error {
         Error::Position { service: self.service.to_owned(), reason }
     }
@@ -72,7 +72,7 @@ impl<'a> Consumer<'a> {
         create(self.connection, (&action, &subject, STREAM), wanted).await
     }
 
-    /// Makes sure that a consumer that was found is a position, and brings it up to date.
+    /// Makes sure that a consumer that was found can be the position, and updates its settings.
     pub(crate) async fn check(&self, found: &Info, ack_wait: Option<Duration>) -> Result<()> {
         let config = &found.config;
         let fits = config.ack_policy == AckPolicy::Explicit
@@ -92,7 +92,7 @@ impl<'a> Consumer<'a> {
                  {STREAM} {name}`, and the service goes on from what is noted of it"
             )));
         }
-        // Read after the position: others may have published and read meanwhile.
+        // Read after the position, since others may publish and read meanwhile.
         let (at, last) = (found.delivered.stream_sequence, self.last_sequence().await?);
         if at > last {
             return Err(self.lost(format!(
@@ -110,7 +110,7 @@ impl<'a> Consumer<'a> {
         Ok(())
     }
 
-    /// A position with the settings of one that was found, which begins so, in this epoch.
+    /// The consumer to make with the settings of one that was found, but this start and epoch.
     pub(crate) fn again(&self, found: &Info, start: Start, epoch: u64) -> PullConfig {
         let wanted = self.wanted(start, Some(found.config.ack_wait), epoch);
         let Ok(config) = PullConfig::try_from_consumer_config(found.config.clone()) else {
@@ -120,7 +120,7 @@ impl<'a> Consumer<'a> {
         PullConfig { deliver_policy, metadata, ..config }
     }
 
-    /// A position that begins so, in this epoch.
+    /// The consumer to make, with this start and epoch.
     pub(crate) fn wanted(
         &self,
         start: Start,
@@ -145,18 +145,18 @@ impl<'a> Consumer<'a> {
     }
 }
 
-/// The epoch of the service in which its consumer was made.
+/// The epoch of the service in which its consumer was made; 0 where it does not say so.
 pub(crate) fn epoch_of(found: &Info) -> u64 {
     found.config.metadata.get(EPOCH).and_then(|epoch| epoch.parse().ok()).unwrap_or_default()
 }
 
-/// How the service was to start when its consumer was made, if that is known.
+/// Where the service was to start when its consumer was made, if the consumer says so.
 pub(crate) fn starts_of(found: &Info) -> Option<&str> {
     found.config.metadata.get(STARTS).map(String::as_str)
 }
 
-/// The consumer with what has to change; `None` if nothing has. What cannot be changed, and what
-/// the operator set, stays as it was found.
+/// The consumer with the settings that have to change; `None` if none has to. What cannot be changed,
+/// and what the operator set, stays as it was found.
 pub(crate) fn adjusted(
     found: &Config,
     ack_wait: Option<Duration>,

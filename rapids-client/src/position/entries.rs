@@ -26,7 +26,7 @@ impl ServiceEntries {
         Ok(bucket.map(|bucket| Self { bucket, service: service.to_owned() }))
     }
 
-    /// What is written down of a service; `None` if it is not known.
+    /// The entry of a service; `None` if the service is not known.
     pub(crate) async fn entry(
         connection: &Connection,
         service: &str,
@@ -37,16 +37,16 @@ impl ServiceEntries {
         }
     }
 
-    /// What is written down; `None` if the service is not known.
+    /// The entry; `None` if the service is not known.
     ///
     /// # Errors
-    /// `PositionRecord` for one of a newer version, and for what is no entry; `NotPermitted`, `Server`.
+    /// `Record` for an entry of a newer version, and for what is no entry; `NotPermitted`, `Server`.
     pub(crate) async fn load(&self) -> Result<Option<ServiceEntry>> {
         Ok(self.bucket.read(&self.service).await?.0)
     }
 
-    /// Changes what is written down, and returns what is written down then. The change is made anew
-    /// on what another has written meanwhile; one that changes nothing is not written.
+    /// Changes the entry, and returns it as it is then. If another has written meanwhile, the change is
+    /// made to what that wrote. An entry that does not change is not written.
     ///
     /// # Errors
     /// As for [`load`](Self::load).
@@ -64,8 +64,8 @@ impl ServiceEntries {
         }
     }
 
-    /// As [`update`](Self::update), of what was read before: where nothing is to change, the server
-    /// is not asked.
+    /// As [`update`](Self::update), but asks the server only if the change would change the entry that
+    /// was read before.
     ///
     /// # Errors
     /// As for [`load`](Self::load).
@@ -82,7 +82,7 @@ impl ServiceEntries {
         Ok(())
     }
 
-    /// Removes what is written down.
+    /// Removes the entry.
     pub(crate) async fn remove(&self) -> Result<()> {
         self.bucket.delete(&self.service).await
     }
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(ServiceEntries::entry(&connection, "payment").await.unwrap(), None);
         let entries = ServiceEntries::open(&connection, "payment").await.unwrap();
         let now = Timestamp::UNIX_EPOCH;
-        entries.update(|entry| entry.stands_in(now, false)).await.unwrap();
+        entries.update(|entry| entry.set_stream(now, false)).await.unwrap();
         let raising = (0..8).map(|_| entries.update(|entry| entry.begin_epoch(entry.epoch(), now)));
         for raised in join_all(raising).await {
             raised.unwrap();

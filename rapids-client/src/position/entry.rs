@@ -1,11 +1,11 @@
-//! What is written down of each service beside its position: which stream it reads, how far it was,
-//! and what else must not be taken for new when it is started again.
+//! The entry of a service, beside its position: which stream the service reads, how far it was, and
+//! what else it has to know when it is started again.
 //!
-//! A stream that is deleted takes the positions along, and a consumer can be deleted by itself. A
-//! service that was down meanwhile would be new, and would begin without a word about what it has
-//! missed. So this is kept where it does not go with them.
+//! Whoever deletes the stream deletes the positions with it, and a consumer can be deleted by itself.
+//! Without the entry, a service that was down meanwhile would count as new, and would begin without a
+//! word about what it has missed. So the entry is kept in a bucket of its own.
 //!
-//! Pure. Reading and writing entries is left to [`service_entries`](crate::position::entries).
+//! Pure. Reading and writing entries is left to [`entries`](crate::position::entries).
 
 use std::collections::BTreeMap;
 
@@ -13,33 +13,33 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::jetstream::stored::Stored;
 use crate::river::Rules;
+use crate::stored::Stored;
 
-/// Where the fingerprints of rules are derived.
+/// The name space of the fingerprints of rules.
 const FINGERPRINTS: Uuid = Uuid::from_u128(0x0fd7_2d0c_6f0b_4b3e_9a55_2f6f_6f4a_1e77);
 
-/// What is written down of one service.
+/// The entry of one service.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ServiceEntry {
-    /// Those without one have no more than the stream and the delivery.
+    /// 0 in the first entries, which have no more than the stream and the delivery.
     #[serde(default)]
     version: u64,
-    /// When its stream was created, which no other stream of the name was.
+    /// When its stream was created. That tells it from other streams of the name.
     stream_created: String,
     /// Whether its position is kept in exclusive delivery.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     exclusive: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     floor: Option<NotedFloor>,
-    /// Raised each time a position is moved back, or set by command.
+    /// Raised each time the position is set by command.
     #[serde(default, skip_serializing_if = "is_zero")]
     epoch: u64,
-    /// When the bucket of its memories was created, once there was one.
+    /// When the bucket of its memories was created, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     memory_created: Option<Timestamp>,
-    /// With which sequence a position begins that was moved in shared delivery, until it is made.
+    /// Where a position that was moved in shared delivery begins, until its consumer is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     target: Option<u64>,
     /// The names of its rivers, each with a fingerprint of its rules.
@@ -67,13 +67,13 @@ impl ServiceEntry {
         serde_json::to_vec(&entry).expect("numbers and texts can be written as JSON")
     }
 
-    /// Whether nothing was written down yet.
+    /// Whether the service is new: it never had a position.
     pub(crate) fn is_new(&self) -> bool {
         self.stream_created.is_empty()
     }
 
-    /// When the stream was created in which the service had its position, if that was another one.
-    pub(crate) fn other_than(&self, stream_created: Timestamp) -> Option<&str> {
+    /// When the stream of its position was created, if that is another one than this.
+    pub(crate) fn other_stream(&self, stream_created: Timestamp) -> Option<&str> {
         let created = self.stream_created.as_str();
         (!self.is_new() && created != stream_created.to_string()).then_some(created)
     }
@@ -103,14 +103,14 @@ impl ServiceEntry {
         &self.rivers
     }
 
-    /// Notes in which stream and in which delivery the service has its position.
-    pub(crate) fn stands_in(&mut self, stream_created: Timestamp, exclusive: bool) {
+    /// Notes the stream of its position, and the delivery.
+    pub(crate) fn set_stream(&mut self, stream_created: Timestamp, exclusive: bool) {
         self.stream_created = stream_created.to_string();
         self.exclusive = exclusive;
     }
 
-    /// Notes up to where everything is done in an epoch. One that is lower than what was noted in
-    /// it, or of another epoch, comes too late.
+    /// Notes up to where everything is done. A floor that is lower than the noted one, or is of
+    /// another epoch, comes too late and is ignored.
     pub(crate) fn note_floor(&mut self, epoch: u64, sequence: u64, now: Timestamp) {
         let is_higher = self.floor.is_none_or(|noted| noted.sequence < sequence);
         if !self.is_new() && self.epoch == epoch && is_higher {
@@ -118,29 +118,29 @@ impl ServiceEntry {
         }
     }
 
-    /// Begins an epoch, in which everything up to this sequence counts as done.
+    /// Begins an epoch in which everything up to this sequence counts as done.
     pub(crate) fn begin_epoch(&mut self, floor: u64, now: Timestamp) {
         self.epoch += 1;
         self.floor = Some(NotedFloor { sequence: floor, written: now });
         self.target = None;
     }
 
-    /// As [`begin_epoch`](Self::begin_epoch), for a position that is still to be made there.
+    /// Begins an epoch in which the position begins with this sequence, once its consumer is made.
     pub(crate) fn move_to(&mut self, target: u64, now: Timestamp) {
         self.begin_epoch(target.saturating_sub(1), now);
         self.target = Some(target);
     }
 
-    /// Notes that the position of this epoch was made, or found: entries that were deleted lag
-    /// behind.
-    pub(crate) fn is_made(&mut self, epoch: u64) {
+    /// Notes that the position of this epoch was made or found. Its epoch is the higher one if the
+    /// entry was deleted since.
+    pub(crate) fn position_made(&mut self, epoch: u64) {
         if self.epoch <= epoch {
             self.epoch = epoch;
             self.target = None;
         }
     }
 
-    /// Notes when the bucket of the memories was created; `None` if there is none any more.
+    /// Notes when the bucket of the memories was created; `None` if there is none.
     pub(crate) fn note_memory(&mut self, created: Option<Timestamp>) {
         self.memory_created = created;
     }
@@ -167,14 +167,14 @@ fn is_zero(number: &u64) -> bool {
 mod tests {
     use super::*;
     use crate::River;
-    use crate::jetstream::stored;
     use crate::names::SERVICES;
+    use crate::stored;
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
     fn known() -> ServiceEntry {
         let mut entry = ServiceEntry::default();
-        entry.stands_in(NOW, false);
+        entry.set_stream(NOW, false);
         entry
     }
 
@@ -187,7 +187,7 @@ mod tests {
         let old = br#"{"stream_created":"1970-01-01T00:00:00Z","exclusive":true}"#;
         let entry = read(old);
         assert!(entry.is_exclusive() && entry.floor().is_none() && entry.epoch() == 0);
-        assert_eq!(entry.other_than(NOW), None);
+        assert_eq!(entry.other_stream(NOW), None);
         let json = String::from_utf8(entry.written()).unwrap();
         let expected = r#"{"version":1,"stream_created":"1970-01-01T00:00:00Z","exclusive":true}"#;
         assert_eq!(json, expected);
@@ -214,9 +214,9 @@ mod tests {
         assert_eq!((floor(&entry), entry.epoch(), entry.target()), (Some(2), 1, Some(3)));
         entry.note_floor(0, 10, NOW);
         assert_eq!(floor(&entry), Some(2), "an instance from before the move comes too late");
-        entry.is_made(0);
+        entry.position_made(0);
         assert_eq!(entry.target(), Some(3), "the position from before the move is not the new one");
-        entry.is_made(1);
+        entry.position_made(1);
         entry.note_floor(1, 5, NOW);
         assert_eq!((floor(&entry), entry.target()), (Some(5), None));
     }

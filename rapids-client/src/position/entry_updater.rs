@@ -1,5 +1,5 @@
-//! What a running service writes into its entry, and learns from it: how far it is, its epoch, and
-//! whether another program runs under its name.
+//! Updates the entry of a running service with how far it is, and learns from it whether the position
+//! was moved, and whether another program runs under the service's name.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tracing::{info, warn};
 
 use crate::Result;
-use crate::announcement::instances::{Announced, instances_of};
+use crate::announcement::instances::{ServiceInfo, instances_of};
 use crate::connection::Connection;
 use crate::error::with_causes;
 use crate::position::entries::ServiceEntries;
@@ -17,7 +17,7 @@ use crate::position::entry::{Fingerprint, fingerprint};
 use crate::river::Rules;
 use crate::service::Service;
 
-/// How long answers of other instances are waited for.
+/// For how long other instances may answer.
 const ANSWERS: Duration = Duration::from_millis(300);
 
 /// The entry of a running service.
@@ -28,30 +28,30 @@ pub(crate) struct EntryUpdater {
     entries: ServiceEntries,
     own: Fingerprint,
     epoch: Cell<u64>,
-    /// Whose rivers were compared last, as they are written down.
+    /// The rivers in the entry when instances were compared last.
     compared: RefCell<Fingerprint>,
-    /// What is wrong with the others, as it was told last.
+    /// How the rivers of another instance differ, as of the last comparison.
     conflict: RefCell<Option<String>>,
 }
 
-/// What the entry tells a running service.
+/// What a running service learns from its entry.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct EntryNews {
     /// Whether its position was moved by command.
     pub(crate) is_moved: bool,
-    /// What to show of other programs of its name.
+    /// How the rivers of another program under its name differ.
     pub(crate) conflict: Option<String>,
 }
 
 impl EntryUpdater {
-    /// `compared` are the rivers as they were written down before this instance.
+    /// `compared` are the rivers that the entry had before this instance started.
     pub(crate) fn new(
         (connection, service, instance): (&Connection, &Service, &str),
         entries: ServiceEntries,
         (epoch, compared): (u64, &Fingerprint),
     ) -> Self {
         let own = own(service);
-        // Of a new service there is nobody to ask.
+        // A new service has no other instances.
         let compared = if compared.is_empty() { own.clone() } else { compared.clone() };
         Self {
             connection: connection.clone(),
@@ -65,23 +65,22 @@ impl EntryUpdater {
         }
     }
 
-    /// The epoch of the position, as it was when it was taken up.
+    /// The epoch of the position that this instance reads from.
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch.get()
     }
 
-    /// Learns the epoch anew: an instance that stands by may have done so while the position was
-    /// moved.
+    /// Reads the epoch again: the position may have been moved while this instance stood by.
     ///
     /// # Errors
     /// Those of [`ServiceEntries::load`].
-    pub(crate) async fn learn_epoch(&self) -> Result<()> {
+    pub(crate) async fn reload_epoch(&self) -> Result<()> {
         let entry = self.entries.load().await?.unwrap_or_default();
         self.epoch.set(entry.epoch());
         Ok(())
     }
 
-    /// Asks the others whether they have the same rivers, if the instance before had other ones.
+    /// Asks other instances for their rivers, if the instance before had others than this one.
     pub(crate) async fn compare_at_start(&self) -> Option<String> {
         if *self.compared.borrow() != self.own {
             self.compare().await;
@@ -89,7 +88,7 @@ impl EntryUpdater {
         self.conflict.borrow().clone()
     }
 
-    /// Notes up to where everything is done, and looks what others have written.
+    /// Notes up to where everything is done, and reads what others have noted.
     ///
     /// # Errors
     /// Those of [`ServiceEntries::update`].
@@ -114,15 +113,17 @@ impl EntryUpdater {
                 others.retain(|other| other.id != self.instance);
                 others
             }
-            Err(error) => return info!("the others are not asked: {}", with_causes(&error)),
+            Err(error) => {
+                return info!("other instances cannot be asked: {}", with_causes(&error));
+            }
         };
         let name = &self.service;
         let conflict = others.iter().find_map(|other| conflict(&self.own, other));
-        if let Some(told) = &conflict
+        if let Some(difference) = &conflict
             && self.conflict.borrow().is_none()
         {
             warn!(
-                "{name} runs as different programs, and each packet goes to one of them: {told}; \
+                "{name} runs as different programs, and each packet goes to one of them: {difference}; \
                  stop one, or give it a name of its own"
             );
         }
@@ -141,9 +142,9 @@ pub(crate) fn own(service: &Service) -> Fingerprint {
     fingerprint(&rules)
 }
 
-/// Which rivers one of the two has alone; `None` if there are none.
-fn conflict(own: &Fingerprint, other: &Announced) -> Option<String> {
-    // Those whose rules cannot be read are announced all the same.
+/// Which rivers only one of the two has; `None` if both have the same.
+fn conflict(own: &Fingerprint, other: &ServiceInfo) -> Option<String> {
+    // Also rivers whose rules this version cannot read.
     let theirs: BTreeSet<&str> =
         other.rivers.keys().map(String::as_str).filter(|key| !key.contains('.')).collect();
     let own: BTreeSet<&str> = own.keys().map(String::as_str).collect();
@@ -154,6 +155,7 @@ fn conflict(own: &Fingerprint, other: &Announced) -> Option<String> {
     let lacks = listed(own.difference(&theirs).collect()).map(|names| format!("lacks {names}"));
     let more = listed(theirs.difference(&own).collect())
         .map(|names| format!("has {names}, which this one lacks"));
-    let told: Vec<_> = lacks.into_iter().chain(more).collect();
-    (!told.is_empty()).then(|| format!("instance {} {}", other.id, told.join(" and ")))
+    let differences: Vec<_> = lacks.into_iter().chain(more).collect();
+    (!differences.is_empty())
+        .then(|| format!("instance {} {}", other.id, differences.join(" and ")))
 }

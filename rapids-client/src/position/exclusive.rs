@@ -1,20 +1,19 @@
-//! Where a service begins in exclusive delivery: anew, or where it was in shared delivery; and the
-//! way back.
+//! Where a service begins in exclusive delivery: at its record; without one, where it was in shared
+//! delivery, or as a new service. And how it goes back to shared delivery.
 
 use async_nats::jetstream::consumer::Info;
 use jiff::Timestamp;
 use tracing::info;
 
 use crate::connection::Connection;
-use crate::delivery::live::subscription::standing;
-use crate::jetstream::stream::StreamFacts;
+use crate::jetstream::stream::{self, StreamFacts};
 use crate::names::{POSITIONS, memory_bucket};
 use crate::position::consumer::{Consumer, epoch_of};
 use crate::position::entries::ServiceEntries;
 use crate::position::entry::ServiceEntry;
 use crate::position::lease::{Lease, open_bucket};
 use crate::position::record::{PositionRecord, deleted, lost};
-use crate::position::shared::StartReason;
+use crate::position::start_reason::StartReason;
 use crate::service::Service;
 use crate::{Error, Result};
 
@@ -33,7 +32,7 @@ pub(crate) async fn ensure_record(
     let name = service.name();
     let unfit = |reason: String| Error::Position { service: name.to_owned(), reason };
     let consumer = Consumer::new(connection, name);
-    if let Some(other) = entry.other_than(facts.created) {
+    if let Some(other) = entry.other_stream(facts.created) {
         return Err(unfit(format!(
             "it was in a stream created at {other}, and this one was created at {}; {}",
             facts.created,
@@ -41,7 +40,7 @@ pub(crate) async fn ensure_record(
         )));
     }
     let (record, revision) = match lease.load().await {
-        // It is waited for like one that another instance holds.
+        // Taking it up waits, as for a record that another instance holds.
         Err(Error::Record { is_newer: true, .. }) if entry.is_exclusive() => return Ok(()),
         loaded => loaded?,
     };
@@ -56,42 +55,35 @@ pub(crate) async fn ensure_record(
                 .to_owned(),
         ));
     }
-    // One that was moved by command, and not made anew since, stands where it was before.
-    let is_moved = entry.target().is_some();
-    let stands = |shared: &&Info| !is_moved || epoch_of(shared) >= entry.epoch();
-    let floor = match shared.as_ref().filter(stands) {
+    // If the position was moved by command, a consumer of an earlier epoch is where it was before.
+    let is_current = |shared: &&Info| entry.target().is_none() || epoch_of(shared) >= entry.epoch();
+    let floor = match shared.as_ref().filter(is_current) {
         Some(shared) => {
             let floor = shared.ack_floor.stream_sequence;
             info!("{name} moves to exclusive delivery, behind sequence {floor}");
-            tell_of_start(service);
-            // A record that is there is of an earlier time, or says the same.
+            log_start(service);
+            // A record that exists is older, or says the same.
             lease.create(floor, shared.delivered.stream_sequence, revision).await?;
-            Some(floor)
+            floor
         }
         None => {
-            let noted = entry.floor().map_or(0, |noted| noted.sequence);
-            // From a move that came no further; others are of an earlier time.
-            let is_kept = |record: &PositionRecord| !is_moved && record.floor >= noted;
-            if !record.is_some_and(|record| is_kept(&record)) {
-                let floor = floor_of_none(service, &consumer, facts, entry).await?;
-                lease.create(floor, floor, revision).await?;
-            }
-            None
+            begin(lease, &consumer, service, facts, entry, (record, revision)).await?;
+            0
         }
     };
     if shared.is_some() {
         consumer.delete().await?;
     }
-    // Written in shared delivery for the last time: from here on the record tells.
+    // For the last time: from here on the record says what is done.
     let note = |entry: &mut ServiceEntry| {
-        entry.stands_in(facts.created, true);
-        entry.is_made(entry.epoch());
-        entry.note_floor(entry.epoch(), floor.unwrap_or_default(), Timestamp::now());
+        entry.set_stream(facts.created, true);
+        entry.position_made(entry.epoch());
+        entry.note_floor(entry.epoch(), floor, Timestamp::now());
     };
     entries.update_from(entry, note).await
 }
 
-/// Goes on at a record that is there.
+/// Goes on at a record that exists.
 async fn resume(
     connection: &Connection,
     service: &Service,
@@ -102,36 +94,43 @@ async fn resume(
     let mut fault = record.fault(facts.last_sequence);
     if fault.is_some() {
         // Others may have published and read meanwhile.
-        fault = record.fault(standing(connection).await?.last_sequence);
+        fault = record.fault(stream::facts(connection).await?.last_sequence);
     }
     if let Some(fault) = fault {
         return Err(lost(name, &fault));
     }
     info!("{name} has a position, behind sequence {}", record.floor);
-    tell_of_start(service);
+    log_start(service);
     Ok(())
 }
 
-/// Up to where a service is done that has neither a consumer nor a record.
-async fn floor_of_none(
-    service: &Service,
+/// Makes the record of a service that has no consumer, if there is none yet.
+async fn begin(
+    lease: &Lease,
     consumer: &Consumer<'_>,
+    service: &Service,
     facts: &StreamFacts,
     entry: &ServiceEntry,
-) -> Result<u64> {
+    (record, revision): (Option<PositionRecord>, u64),
+) -> Result<()> {
     let name = service.name();
-    let beginning = StartReason::of(entry, None, service.start()).ok_or_else(|| {
+    let noted = entry.floor().map_or(0, |noted| noted.sequence);
+    // An instance may have ended after it made the record and before it changed the entry. Other
+    // records are older.
+    if entry.target().is_none() && record.is_some_and(|record| record.floor >= noted) {
+        return Ok(());
+    }
+    let reason = StartReason::of(entry, None, service.start()).ok_or_else(|| {
         lost(name, "its position was deleted, and it is not noted how far it was")
     })?;
-    let floor = beginning.before(consumer, facts).await?;
-    let behind = facts.last_sequence.saturating_sub(floor);
-    beginning.announce(name, facts, behind);
-    Ok(floor)
+    let floor = reason.before(consumer, facts).await?;
+    reason.announce(name, facts, facts.last_sequence.saturating_sub(floor));
+    lease.create(floor, floor, revision).await
 }
 
-/// How to begin anew in another stream, without what is known of the one before.
+/// The commands by which a service begins anew in another stream, and forgets the one before.
 pub(crate) fn reset_command(connection: &Connection, service: &str) -> String {
-    // Whether it remembers, is not for its position to know.
+    // A position does not know whether its service remembers.
     let entry = Consumer::new(connection, service).reset_command(false);
     format!(
         "to begin anew in another one, run {entry}, `nats kv del {POSITIONS} {service}` and, if the \
@@ -140,7 +139,7 @@ pub(crate) fn reset_command(connection: &Connection, service: &str) -> String {
     )
 }
 
-fn tell_of_start(service: &Service) {
+fn log_start(service: &Service) {
     if let Some(start) = service.start() {
         let name = service.name();
         tracing::debug!(

@@ -1,5 +1,4 @@
-//! Up to which sequence a service is done with everything, as the server knows it: none of it will
-//! be delivered again.
+//! The floor of a service: every packet up to this sequence is done, and will not be delivered again.
 
 use std::rc::Rc;
 
@@ -10,10 +9,10 @@ use crate::connection::Connection;
 use crate::position::consumer::Consumer;
 use crate::position::lease::Lease;
 
-/// Where that is written down.
+/// Where the server keeps the floor.
 #[derive(Clone)]
 pub(crate) enum Floor {
-    /// In the service's consumer, which was created then.
+    /// In the service's consumer, which was created at this time.
     Consumer(Timestamp),
     /// In the record of its active instance.
     Record(Rc<Lease>),

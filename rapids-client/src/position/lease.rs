@@ -1,8 +1,13 @@
-//! Which instance of a service is active: reading and writing its record by compare-and-set.
+//! The lease of a service in exclusive delivery: its record, which the active instance holds, read and
+//! written by compare-and-set.
 //!
-//! The active instance renews the record ([`keeper`](crate::position::renewal)). One that stands by takes over
-//! when the record names nobody, or has not changed for the length of a lease by its own clock, all
-//! of which the server answered. Clocks need not agree.
+//! The active instance renews the record ([`LeaseRenewal`](renewal::LeaseRenewal)). One that stands
+//! by takes it over when it names nobody, or has stood unchanged for the length of the lease while
+//! the server answered. What all leases have in common is in [`jetstream::lease`](crate::jetstream::lease).
+
+pub(crate) mod active;
+pub(crate) mod found;
+pub(crate) mod renewal;
 
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
@@ -15,7 +20,6 @@ use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::connection::Connection;
-use crate::error::with_causes;
 use crate::jetstream::bucket::Bucket;
 use crate::jetstream::resource::Resource;
 use crate::jetstream::revision_watch::RevisionWatch;
@@ -23,12 +27,11 @@ use crate::jetstream::stream::StreamFacts;
 use crate::jetstream::validity::LeaseValidity;
 use crate::names::POSITIONS;
 use crate::notices::Notices;
+use crate::position::lease::found::{FoundRecord, HolderState, HolderWatch, LEASE};
 use crate::position::record::{PositionRecord, deleted, lost};
 use crate::{Error, Result};
 
-/// A record that was not renewed for so long can be taken over.
-pub(crate) const LEASE: Duration = Duration::from_secs(3);
-/// So much earlier its holder stops by itself.
+/// So much before the lease runs out, its holder stops by itself.
 const MARGIN: Duration = Duration::from_millis(200);
 /// How often one that stands by looks at the record.
 const LOOK: Duration = Duration::from_millis(500);
@@ -43,18 +46,18 @@ pub(crate) struct Lease {
     revision: Cell<u64>,
     /// Up to where everything is done, as it is written down.
     floor: Cell<u64>,
-    permit: LeaseValidity,
+    validity: LeaseValidity,
     /// Says until when this instance may act; gone when it never may again.
     until: RefCell<Option<watch::Sender<Instant>>>,
 }
 
 /// A record that can be taken over, as it was seen.
-pub(crate) struct Free {
+pub(crate) struct FreeRecord {
     record: PositionRecord,
     revision: u64,
 }
 
-impl Free {
+impl FreeRecord {
     /// What is wrong with the record in a stream that stands so, if that is the one that it is of.
     pub(crate) fn fault(&self, facts: Option<&StreamFacts>) -> Option<String> {
         let facts =
@@ -77,7 +80,7 @@ impl Lease {
         (service, instance): (&str, &str),
         stream_created: Timestamp,
     ) -> Result<Self> {
-        let (until, permit) = LeaseValidity::until(Instant::now());
+        let (until, validity) = LeaseValidity::until(Instant::now());
         Ok(Self {
             bucket: open_bucket(connection).await?,
             connection: connection.clone(),
@@ -86,7 +89,7 @@ impl Lease {
             stream_created,
             revision: Cell::new(0),
             floor: Cell::new(0),
-            permit,
+            validity,
             until: RefCell::new(Some(until)),
         })
     }
@@ -97,8 +100,12 @@ impl Lease {
         PositionRecord { instance: self.instance.clone(), ..record }
     }
 
-    pub(crate) fn permit(&self) -> LeaseValidity {
-        self.permit.clone()
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(crate) fn validity(&self) -> LeaseValidity {
+        self.validity.clone()
     }
 
     /// Up to where everything is done, as it is written down.
@@ -109,7 +116,7 @@ impl Lease {
     /// The record with its revision; none if there is none, and then the revision to make one.
     ///
     /// # Errors
-    /// `Position` for one that is not of this stream, or is none; `PositionRecord` for a newer one.
+    /// `Position` for one that is not of this stream, or is none; `Record` for a newer one.
     pub(crate) async fn load(&self) -> Result<(Option<PositionRecord>, u64)> {
         let (found, revision) = self.bucket.load(&self.service).await?;
         let Some(json) = found else {
@@ -126,7 +133,7 @@ impl Lease {
     pub(crate) async fn create(&self, floor: u64, begun: u64, revision: u64) -> Result<()> {
         let mut record = PositionRecord::at(self.stream_created.to_string(), floor);
         record.begun = begun.max(floor);
-        self.bucket.save(&self.service, record.written().into(), revision).await?;
+        self.bucket.save(&self.service, record.to_json().into(), revision).await?;
         Ok(())
     }
 
@@ -135,23 +142,22 @@ impl Lease {
     /// # Errors
     /// `Position` while one is.
     pub(crate) async fn abandoned(&self) -> Result<PositionRecord> {
-        let (begun, mut first) = (Instant::now(), None);
-        let mut stillness = RevisionWatch::new(LOOK * 2);
+        let mut watch = HolderWatch::new(LEASE);
         loop {
             let (Some(record), revision) = self.load().await? else {
                 return Err(self.deleted());
             };
-            let is_still = stillness.look(revision, Instant::now()) >= LEASE;
-            if record.instance.is_empty() || is_still {
-                return Ok(record);
+            let found = FoundRecord { record: Ok(record.clone()), revision };
+            match watch.look(&found) {
+                HolderState::Absent => return Ok(record),
+                HolderState::Active => {
+                    let reason = "an instance of it is active in exclusive delivery; stop it first, \
+                                  and it goes on where that was";
+                    let (service, reason) = (self.service.clone(), reason.to_owned());
+                    return Err(Error::Position { service, reason });
+                }
+                HolderState::Unknown => sleep(HolderWatch::LOOK).await,
             }
-            if *first.get_or_insert(revision) != revision && begun.elapsed() >= LEASE {
-                let reason = "an instance of it is active in exclusive delivery; stop it first, and \
-                              it goes on where that was";
-                let (service, reason) = (self.service.clone(), reason.to_owned());
-                return Err(Error::Position { service, reason });
-            }
-            sleep(LOOK).await;
         }
     }
 
@@ -160,18 +166,18 @@ impl Lease {
     ///
     /// # Errors
     /// `Position` if there is no record any more, or none that can be used; `NotPermitted`.
-    pub(crate) async fn free(&self) -> Result<Free> {
-        let mut hints = self.hints().await;
-        let (mut stillness, mut is_told) = (RevisionWatch::new(LOOK * 2), false);
+    pub(crate) async fn free(&self) -> Result<FreeRecord> {
+        let mut writes = self.writes().await;
+        let (mut watch, mut is_told) = (RevisionWatch::new(LOOK * 2), false);
         let notices = Notices::default();
         loop {
             match self.load().await {
                 Ok((Some(record), revision)) => {
-                    let is_still = stillness.look(revision, Instant::now()) >= LEASE;
-                    // Its own name is there where it took the record without hearing so.
+                    let is_abandoned = watch.look(revision, Instant::now()) >= LEASE;
+                    // Its own name is there where it took the record and the answer was lost.
                     let is_own = record.instance == self.instance;
-                    if record.instance.is_empty() || is_own || is_still {
-                        return Ok(Free { record, revision });
+                    if record.instance.is_empty() || is_own || is_abandoned {
+                        return Ok(FreeRecord { record, revision });
                     }
                     if !is_told {
                         is_told = true;
@@ -181,7 +187,7 @@ impl Lease {
                 }
                 Ok((None, _)) => return Err(self.deleted()),
                 Err(error) if error.is_passing() => {
-                    warn!("waiting for the server: {}", with_causes(&error));
+                    self.connection.warn("a standby waits for the server", &error);
                 }
                 Err(error @ Error::Record { is_newer: true, .. }) => {
                     if notices.is_new("newer") {
@@ -190,8 +196,8 @@ impl Lease {
                 }
                 Err(error) => return Err(error),
             }
-            // A holder that ends writes the record once more, and that is seen at once.
-            let _ = timeout(LOOK, hint(&mut hints)).await;
+            // A holder that stops gives the record back, and that is seen at once.
+            let _ = timeout(LOOK, given_back(&mut writes)).await;
         }
     }
 
@@ -199,11 +205,11 @@ impl Lease {
     ///
     /// # Errors
     /// `NotPermitted`.
-    pub(crate) async fn take(&self, free: Free) -> Result<Option<PositionRecord>> {
+    pub(crate) async fn take(&self, free: FreeRecord) -> Result<Option<PositionRecord>> {
         let begun = Instant::now();
-        let Free { record: found, revision } = free;
+        let FreeRecord { record: found, revision } = free;
         let record = PositionRecord { instance: self.instance.clone(), ..found.clone() };
-        let saved = match self.bucket.save(&self.service, record.written().into(), revision).await {
+        let saved = match self.bucket.save(&self.service, record.to_json().into(), revision).await {
             // It may be written: the next look tells.
             Err(error) if error.is_passing() => None,
             saved => saved?,
@@ -220,13 +226,7 @@ impl Lease {
     /// # Errors
     /// `Position` if it was deleted or written by others; `Server`.
     pub(crate) async fn write(&self, record: &PositionRecord) -> Result<Written> {
-        let begun = Instant::now();
-        let json = record.written();
-        let revision = self.revision.get();
-        if let Some(revision) =
-            self.bucket.save(&self.service, json.clone().into(), revision).await?
-        {
-            self.holds(revision, record.floor, begun);
+        if self.overwrite(record, self.revision.get()).await? {
             return Ok(Written::Renewed);
         }
         let (found, revision) = match self.load().await {
@@ -240,18 +240,25 @@ impl Lease {
         let Some(found) = found else {
             return Err(self.deleted());
         };
-        if found.instance == self.instance {
-            // Written by an attempt that was not answered.
-            if let Some(revision) = self.bucket.save(&self.service, json.into(), revision).await? {
-                self.holds(revision, record.floor, begun);
-                return Ok(Written::Renewed);
-            }
+        // Its own name is there where an earlier write was not answered.
+        if found.instance == self.instance && self.overwrite(record, revision).await? {
+            return Ok(Written::Renewed);
         }
         self.replaced();
         Ok(Written::Replaced)
     }
 
-    /// Nothing may be done any more.
+    /// Writes the record over this revision; `false` if there is another by now.
+    async fn overwrite(&self, record: &PositionRecord, revision: u64) -> Result<bool> {
+        let begun = Instant::now();
+        let saved = self.bucket.save(&self.service, record.to_json().into(), revision).await?;
+        if let Some(revision) = saved {
+            self.holds(revision, record.floor, begun);
+        }
+        Ok(saved.is_some())
+    }
+
+    /// From now on this instance may not act any more.
     pub(crate) fn replaced(&self) {
         self.until.replace(None);
     }
@@ -264,8 +271,8 @@ impl Lease {
         }
     }
 
-    /// What is written of the record, as it passes by; nothing where this user may not see it.
-    async fn hints(&self) -> Option<Subscriber> {
+    /// What is written of the record; `None` where this user may not see it.
+    async fn writes(&self) -> Option<Subscriber> {
         let subject = format!("$KV.{POSITIONS}.{}", self.service);
         self.connection.client.subscribe(subject).await.ok()
     }
@@ -276,9 +283,9 @@ impl Lease {
 }
 
 /// Waits until a record is written that names nobody.
-async fn hint(hints: &mut Option<Subscriber>) {
-    if let Some(hints) = hints {
-        while let Some(message) = hints.next().await {
+async fn given_back(writes: &mut Option<Subscriber>) {
+    if let Some(writes) = writes {
+        while let Some(message) = writes.next().await {
             if PositionRecord::read(&message.payload).is_ok_and(|record| record.instance.is_empty())
             {
                 return;

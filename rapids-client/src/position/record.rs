@@ -1,17 +1,17 @@
-//! The one record of a service in exclusive delivery: its position, and the instance that is active.
+//! The record of a service in exclusive delivery: its position, and the instance that is active.
 //!
-//! Pure. Reading and writing it by compare-and-set is left to [`lease`](crate::position::lease).
+//! Pure. Reading and writing it by compare-and-set is left to [`Lease`](crate::position::lease::Lease).
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::jetstream::stored;
-use crate::jetstream::stored::Stored;
 use crate::names::POSITIONS;
 use crate::position::ack_set::AckSet;
+use crate::stored;
+use crate::stored::Stored;
 
-/// That there is no record any more.
+/// What is wrong where there is no record any more.
 pub(crate) fn deleted() -> String {
     format!("its record in {POSITIONS} was deleted")
 }
@@ -44,14 +44,15 @@ pub(crate) struct PositionRecord {
     /// First and last sequence of what is done above it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) done: Vec<(u64, u64)>,
-    /// First and last sequence of what is done too, by the live feed, which the stream has not
-    /// confirmed: it is handled again by whoever goes on, but has ended no process.
+    /// First and last sequence of what came by the live feed and is done, but which the stream has
+    /// not confirmed: whoever goes on handles it again, but it has ended no process.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) ended: Vec<(u64, u64)>,
-    /// The last sequence that was looked at: what is not done up to here is in hand.
+    /// The last sequence that was looked at: what is not done up to here is being handled.
     #[serde(default)]
     pub(crate) given: u64,
-    /// Nothing above this sequence was begun. What is not done up to here may have ended a process.
+    /// Nothing above this sequence was begun. What is not done up to here may have ended a
+    /// process.
     pub(crate) begun: u64,
     /// The instance that is active; empty when none is.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -122,7 +123,7 @@ impl PositionRecord {
     /// Makes sure that the record of a service is of a version that is known.
     ///
     /// # Errors
-    /// `PositionRecord` for a newer one.
+    /// `Record` for a newer one.
     pub(crate) fn refuse_newer(service: &str, json: &[u8]) -> Result<(), Error> {
         stored::refuse_newer::<Self>(POSITIONS, service, json)
     }
@@ -149,7 +150,7 @@ impl PositionRecord {
         Err(format!("it was in a stream created at {other}, and this one was created at {created}"))
     }
 
-    pub(crate) fn written(&self) -> Vec<u8> {
+    pub(crate) fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("numbers and texts can be written as JSON")
     }
 }
@@ -162,10 +163,10 @@ mod tests {
     fn a_record_is_read_back_as_it_was_written() {
         let mut record = PositionRecord::at("2026-11-21T09:30:00Z".to_owned(), 7);
         let short = r#"{"version":1,"stream_created":"2026-11-21T09:30:00Z","floor":7,"given":7,"begun":7}"#;
-        assert_eq!(String::from_utf8(record.written()).unwrap(), short);
+        assert_eq!(String::from_utf8(record.to_json()).unwrap(), short);
         record.done = vec![(9, 12)];
         record.instance = "i-1".to_owned();
-        assert_eq!(PositionRecord::read(&record.written()), Ok(record.clone()));
+        assert_eq!(PositionRecord::read(&record.to_json()), Ok(record.clone()));
         assert!(record.done().contains(12) && !record.done().contains(8));
     }
 

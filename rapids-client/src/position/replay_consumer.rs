@@ -1,4 +1,4 @@
-//! The service's position on the stream of replays.
+//! The service's position on the stream of replays: a durable consumer.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use crate::position::consumer;
 use crate::position::consumer::ACK_WAIT;
 use crate::{Error, Result};
 
-/// Makes the position, or brings it up to date, and returns for how long the server waits for an
-/// acknowledgement. It begins with the oldest replay: those that were asked for while no instance was
-/// there are wanted too.
+/// Makes the position, or updates its settings, and returns for how long the server waits for an
+/// acknowledgement. It begins with the oldest replay, so that those are read that were asked for
+/// while no instance ran.
 pub(crate) async fn ensure(
     connection: &Connection,
     service: &str,
@@ -51,8 +51,7 @@ pub(crate) async fn ensure(
     Ok(ack_wait.unwrap_or(found.config.ack_wait))
 }
 
-/// Up to where the server will deliver no replay again; 0 as long as the service has never asked for
-/// any.
+/// Up to where every replay is done; 0 as long as the service has never asked for any.
 pub(crate) async fn floor(connection: &Connection, service: &str) -> Result<u64> {
     let found = existing(connection, service).await?;
     Ok(found.map_or(0, |found| found.ack_floor.stream_sequence))
@@ -62,7 +61,7 @@ pub(crate) async fn floor(connection: &Connection, service: &str) -> Result<u64>
 pub(crate) async fn existing(connection: &Connection, service: &str) -> Result<Option<Info>> {
     match ask(connection, service).await? {
         Ok(info) => Ok(Some(info)),
-        Err(error) if absent(&error) => Ok(None),
+        Err(error) if is_absent(&error) => Ok(None),
         Err(error) => Err(unread(service, error)),
     }
 }
@@ -84,7 +83,7 @@ fn unread(service: &str, error: jetstream::Error) -> Error {
     Error::Server { action, source: error.into() }
 }
 
-fn absent(error: &jetstream::Error) -> bool {
+fn is_absent(error: &jetstream::Error) -> bool {
     [ErrorCode::CONSUMER_NOT_FOUND, ErrorCode::STREAM_NOT_FOUND].contains(&error.error_code())
 }
 

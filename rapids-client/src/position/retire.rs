@@ -1,6 +1,6 @@
 //! Retiring a service: removing from the server what is kept for it alone.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::time::sleep;
 
@@ -8,21 +8,18 @@ use crate::announcement::instances::instances_of;
 use crate::connection::Connection;
 use crate::jetstream::bucket::Bucket;
 use crate::jetstream::ensure::info_of;
-use crate::jetstream::revision_watch::RevisionWatch;
 use crate::names::{HANDLING, ONCE, POSITIONS, REPLAYS, STREAM, memory_bucket};
 use crate::position::consumer::Consumer;
 use crate::position::entries::ServiceEntries;
 use crate::position::forget::clear;
-use crate::position::lease::LEASE;
-use crate::position::record::PositionRecord;
+use crate::position::lease::found::{FoundRecord, HolderState, HolderWatch};
+use crate::position::record::{PositionRecord, deleted};
 use crate::position::replay_consumer;
 use crate::position::status;
 use crate::{Error, Result, names};
 
-/// How long instances have to answer before none is taken to be there.
+/// Instances that do not answer for so long are not there.
 const ANSWERS: Duration = Duration::from_millis(500);
-/// How often it is looked whether the active instance has written its record.
-const LOOK: Duration = Duration::from_millis(250);
 
 /// How a service is retired, by [`Rapids::retire`](crate::Rapids::retire). Without more: what it
 /// remembers stays.
@@ -115,7 +112,7 @@ pub(crate) async fn retire(
         removed.push(format!("{notes} notes about packets in {HANDLING}"));
     }
     let kept = memories(connection, service, how, &mut removed).await?;
-    // Last, so that what was broken off can be repeated.
+    // Last, so that a retirement that was broken off can be repeated.
     if let (Some(entries), true) = (entries, is_noted) {
         entries.remove().await?;
         removed.push(format!("its entry in {}", names::SERVICES));
@@ -152,19 +149,19 @@ async fn memories(
 
 /// Makes sure that no instance is active that writes the record.
 async fn is_at_rest(positions: &Bucket, service: &str) -> Result<()> {
-    let mut stillness = RevisionWatch::new(LOOK * 2);
-    let mut first = None;
+    let mut watch = HolderWatch::new(Duration::ZERO);
     loop {
         let (json, revision) = positions.load(service).await?;
-        let record = json.and_then(|json| PositionRecord::read(&json).ok());
-        let holder = record.map(|record| record.instance).unwrap_or_default();
-        if holder.is_empty() || stillness.look(revision, Instant::now()) >= LEASE {
-            return Ok(());
+        let record = json.map_or_else(|| Err(deleted()), |json| PositionRecord::read(&json));
+        let found = FoundRecord { record, revision };
+        match watch.look(&found) {
+            HolderState::Absent => return Ok(()),
+            HolderState::Active => {
+                let holder = found.holder().unwrap_or_default();
+                return Err(not_retired(service, &format!("its instance {holder} is active")));
+            }
+            HolderState::Unknown => sleep(HolderWatch::LOOK).await,
         }
-        if *first.get_or_insert(revision) != revision {
-            return Err(not_retired(service, &format!("its instance {holder} is active")));
-        }
-        sleep(LOOK).await;
     }
 }
 

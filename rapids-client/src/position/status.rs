@@ -18,7 +18,7 @@ use crate::jetstream::stream::StreamFacts;
 use crate::jetstream::{reader, stream};
 use crate::names::{POSITIONS, STREAM};
 use crate::position::entries::ServiceEntries;
-use crate::position::lease::LEASE;
+use crate::position::lease::found::LEASE;
 use crate::position::record::{PositionRecord, deleted, lost};
 use crate::start::Start;
 use crate::{Error, Result, names};
@@ -61,10 +61,10 @@ pub struct Holder {
 }
 
 impl Position {
-    /// Reads a consumer; `None` if it is something else than the position of a service.
+    /// The position that a consumer is; `None` if it is no service's.
     fn read(info: &Info) -> Option<Self> {
         let service = info.config.durable_name.as_deref()?;
-        // Others may have durable consumers on the stream too.
+        // Other programs may have durable consumers on the stream.
         let is_position = info.config.description == Some(description(service));
         (names::is_name(service) && is_position).then(|| Self {
             service: service.to_owned(),
@@ -77,8 +77,7 @@ impl Position {
         })
     }
 
-    /// Reads the record of a service in exclusive delivery, with the sequence that the stream ends
-    /// with.
+    /// The position that a record is, in a stream that ends with `last`.
     fn of_record(service: &str, record: PositionRecord, written: Timestamp, last: u64) -> Self {
         let done = record.done();
         let delivered = record.given.max(done.floor());
@@ -101,7 +100,7 @@ impl Position {
     }
 }
 
-/// By what a position is known among consumers.
+/// The description by which the consumer of a service is told from others.
 pub(crate) fn description(service: &str) -> String {
     format!("position of the service {service}")
 }
@@ -117,7 +116,7 @@ pub(crate) async fn info(connection: &Connection, service: &str) -> Result<Optio
     }
 }
 
-/// Makes sure that a reader can start so.
+/// Makes sure that a reader can start there.
 ///
 /// # Errors
 /// `Position` for a sequence beyond the next one.
@@ -133,7 +132,7 @@ pub(crate) async fn check(connection: &Connection, service: &str, start: Start) 
     Err(Error::Position { service: service.to_owned(), reason })
 }
 
-/// The sequence before the packet with which a reader begins that starts so.
+/// The sequence before the first packet of a reader that starts there.
 pub(crate) async fn before(connection: &Connection, service: &str, start: Start) -> Result<u64> {
     check(connection, service, start).await?;
     let action = format!("find where `{service}` is to start");
@@ -143,7 +142,7 @@ pub(crate) async fn before(connection: &Connection, service: &str, start: Start)
 }
 
 pub(crate) async fn one(connection: &Connection, service: &str) -> Result<Option<Position>> {
-    // What can be no name may be no subject either.
+    // Other texts may be no subjects.
     if !names::is_name(service) {
         return Ok(None);
     }
@@ -166,7 +165,7 @@ pub(crate) async fn one(connection: &Connection, service: &str) -> Result<Option
     Ok(Some(Position::of_record(service, record, written, facts.last_sequence)))
 }
 
-/// What is noted of a service without a consumer and without a record.
+/// The position that is noted of a service without a consumer and without a record.
 async fn deleted_position(connection: &Connection, service: &str) -> Result<Option<Position>> {
     let Some(entry) = ServiceEntries::entry(connection, service).await? else {
         return Ok(None);
@@ -175,8 +174,8 @@ async fn deleted_position(connection: &Connection, service: &str) -> Result<Opti
         return Err(lost(service, &deleted()));
     }
     let facts = stream::info(connection).await?.as_ref().map(StreamFacts::from);
-    let facts = facts.filter(|facts| entry.other_than(facts.created).is_none());
-    // Started again, it goes on there.
+    let facts = facts.filter(|facts| entry.other_stream(facts.created).is_none());
+    // When it is started again, it goes on there.
     Ok(facts.zip(entry.floor()).map(|(facts, floor)| Position {
         service: service.to_owned(),
         delivered: floor.sequence,
@@ -217,7 +216,7 @@ pub(crate) async fn all(connection: &Connection) -> Result<Vec<Position>> {
         && let Some(bucket) = Bucket::existing(connection, POSITIONS).await?
     {
         for service in bucket.keys().await? {
-            // One in both is on its way from one to the other.
+            // A service with both a consumer and a record is changing its delivery.
             if positions.iter().all(|position| position.service != service)
                 && let Some((json, written)) = bucket.written(&service).await?
                 && let Ok(record) = PositionRecord::of_stream(&json, facts.created)
@@ -231,8 +230,8 @@ pub(crate) async fn all(connection: &Connection) -> Result<Vec<Position>> {
     Ok(positions)
 }
 
-/// Puts a question to the server, with an empty object where there is nothing to say: it takes that
-/// for an empty request, and nothing else that has JSON.
+/// Asks the server. A request without content has an empty object as its body: of all JSON, the server
+/// takes only that for an empty request.
 async fn ask<T: DeserializeOwned>(
     connection: &Connection,
     action: &str,

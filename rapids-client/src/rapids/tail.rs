@@ -1,24 +1,23 @@
 //! Watching the rapids without a position of one's own.
 
+use std::error::Error as StdError;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use async_nats::HeaderMap;
-use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::jetstream::Message;
 use async_nats::jetstream::consumer::pull::{Ordered, OrderedConfig};
 use async_nats::jetstream::stream::Info;
 use futures::StreamExt;
 use jiff::Timestamp;
-use tracing::warn;
 
-use crate::connection::Connection;
-use crate::error::with_causes;
+use crate::connection::{Connection, Retry};
+use crate::jetstream::message::message_id;
 use crate::jetstream::stream;
+use crate::jetstream::timestamp;
 use crate::names::STREAM;
 use crate::packet::{Arrival, Packet};
-use crate::start::{Start, timestamp};
-use crate::{Error, Result, backoff};
+use crate::start::Start;
+use crate::{Error, Result};
 
 const ACTION: &str = "watch the rapids";
 
@@ -32,7 +31,7 @@ pub struct Tail {
     connection: Connection,
     stream_created: Timestamp,
     messages: Ordered,
-    /// Where to go on.
+    /// Where to read on.
     from: Start,
     /// The last sequence that was stored when it was opened; 0 if nothing of it is to come.
     end: u64,
@@ -50,7 +49,7 @@ impl Tail {
             Start::Now | Start::Beginning | Start::Sequence(_) => false,
         };
         let end = if is_past || state.messages == 0 { 0 } else { state.last_sequence };
-        // A place that is still the same when it has to go on there.
+        // A new subscription must read on here, whatever is stored until then.
         let from = match from {
             Start::Now => Start::Sequence(state.last_sequence + 1),
             from => from,
@@ -90,27 +89,27 @@ impl Tail {
 
     /// Waits for the next packet, as long as one up to this sequence can come.
     async fn receive(&mut self, end: Option<u64>) -> Result<Option<Packet>> {
-        let (mut attempt, mut last_seen) = (0, 0);
+        let (mut retry, mut last_seen) = (None, 0);
         loop {
             if end.is_some_and(|end| self.is_behind(end)) {
                 return Ok(None);
             }
-            let problem = tokio::select! {
+            let problem: Box<dyn StdError + Send + Sync> = tokio::select! {
                 message = self.messages.next() => match message {
                     Some(Ok(message)) => match self.read(&message) {
                         Some(read) => return read.map(Some),
                         None => continue,
                     },
-                    Some(Err(error)) => with_causes(&error),
-                    None => "the server ended the feed".to_owned(),
+                    Some(Err(error)) => error.into(),
+                    None => "the server ended the subscription".into(),
                 },
-                // The feed itself keeps quiet when its stream is gone, and for long when the
-                // server was.
+                // The subscription reports nothing when its stream is gone, and takes long to
+                // report that the server was away.
                 () = tokio::time::sleep(LOOK) => match look(&self.connection, self.stream_created).await? {
                     Some(held) if end.is_some_and(|end| *held.start() > end) => return Ok(None),
-                    // Since the look before: a packet may be on its way.
+                    // It was stored before the last look, so it should have come by now.
                     Some(_) if self.is_missing(last_seen) => {
-                        "nothing comes, though there is more".to_owned()
+                        "no packet comes, though the stream holds more".into()
                     }
                     Some(held) => {
                         last_seen = *held.end();
@@ -119,16 +118,23 @@ impl Tail {
                     None => continue,
                 },
             };
-            attempt += 1;
-            let wait = backoff::exponential(attempt);
-            warn!(?wait, "watching the rapids again: {problem}");
-            tokio::time::sleep(wait).await;
+            let retry = retry.get_or_insert_with(|| Retry::new(&self.connection, ACTION));
+            let error = Error::Server { action: ACTION.to_owned(), source: problem };
+            self.subscribe_again(retry, error).await?;
+        }
+    }
+
+    /// Goes on with a new subscription, after this error of the present one.
+    async fn subscribe_again(&mut self, retry: &mut Retry, mut error: Error) -> Result<()> {
+        loop {
+            retry.again(error).await?;
             look(&self.connection, self.stream_created).await?;
             match Box::pin(subscribe(&self.connection, self.from)).await {
-                Ok(messages) => self.messages = messages,
-                Err(error @ (Error::Server { .. } | Error::Limit { .. })) => {
-                    warn!("{}", with_causes(&error))
+                Ok(messages) => {
+                    self.messages = messages;
+                    return Ok(());
                 }
+                Err(failed @ (Error::Server { .. } | Error::Limit { .. })) => error = failed,
                 Err(error) => return Err(error),
             }
         }
@@ -144,8 +150,8 @@ impl Tail {
         matches!(self.from, Start::Sequence(next) if next <= last)
     }
 
-    /// Reads a message; `None` if it comes from before the place to begin at, which the feed forgets
-    /// as long as it has given nothing.
+    /// Reads a message; `None` if it lies before the place to begin at, which async-nats forgets when
+    /// it renews a subscription that has given nothing yet.
     fn read(&mut self, message: &Message) -> Option<Result<Packet>> {
         let info = match message.info() {
             Ok(info) => info,
@@ -180,9 +186,9 @@ impl Tail {
     }
 }
 
-/// Makes sure that the stream is still the one created then, and tells its first and its last
-/// sequence; `None` if the server is away. Borrows no tail: that cannot be shared between threads, so
-/// a future that borrows it could not move to another one.
+/// Makes sure that the stream is still the one created then, and returns its first and its last
+/// sequence; `None` if the server is away. It does not borrow the tail, which is not `Sync`, so that
+/// the future is `Send`.
 async fn look(
     connection: &Connection,
     stream_created: Timestamp,
@@ -214,18 +220,11 @@ async fn subscribe(connection: &Connection, from: Start) -> Result<Ordered> {
         let consumer = connection.jetstream.create_consumer_on_stream(config, STREAM).await?;
         consumer.messages().await.map_err(Into::into)
     };
-    connection
-        .attempt::<_, Box<dyn std::error::Error + Send + Sync>>(ACTION, &subject, opening)
-        .await
+    connection.attempt::<_, Box<dyn StdError + Send + Sync>>(ACTION, &subject, opening).await
 }
 
 impl std::fmt::Debug for Tail {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Tail").finish_non_exhaustive()
     }
-}
-
-/// The id that the publisher gave a message, if it gave one.
-pub(crate) fn message_id(headers: Option<&HeaderMap>) -> Option<String> {
-    headers?.get(NATS_MESSAGE_ID).map(|id| id.as_str().to_owned())
 }

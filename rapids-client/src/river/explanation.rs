@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Verdict;
+use super::verdict::Verdict;
 
 /// What a river makes of one packet, clause by clause.
 #[derive(Debug, Clone, PartialEq, Eq)]

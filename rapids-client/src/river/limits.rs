@@ -1,12 +1,12 @@
 //! The limits that a river sets to its reaction: attempts, time, rate, failures in a row.
 //!
-//! Declares them. Keeping them is left to the service's delivery.
+//! Declares them. Keeping them is left to [`delivery`](crate::delivery).
 
 use std::time::Duration;
 
 use super::{RetryPolicy, River};
 
-/// What a river asks of those that run it.
+/// The limits of a river.
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
     pub(crate) retry: RetryPolicy,
@@ -63,7 +63,7 @@ impl River {
         if per_second.is_finite() && per_second > 0.0 {
             return self;
         }
-        self.fault(format!("its rate is `{per_second}` per second; a number above 0 is wanted"))
+        self.fault(format!("its rate is `{per_second}` per second, expected a number above 0"))
     }
 
     /// Sets after how many failures in a row the circuit breaker opens; 0 if never. Default: 10.

@@ -35,8 +35,8 @@ pub trait Outcome {
     fn into_packets(self) -> anyhow::Result<Packets>;
 }
 
-// One by one rather than for all that can be made into packets: so the compiler names `Outcome`
-// where a reaction returns something else.
+// One implementation for each type rather than one for all that becomes packets: so the compiler
+// names `Outcome` where a reaction returns something else.
 macro_rules! outcomes {
     ($([$($generics:tt)*] $returned:ty: $value:ident => $packets:expr;)*) => {$(
         impl<$($generics)*> Outcome for anyhow::Result<$returned> {
@@ -103,7 +103,7 @@ pub(crate) enum Failure {
     Retry(Option<Duration>),
 }
 
-/// Reads an error, however deep its meaning is wrapped.
+/// Reads an error and its causes.
 pub(crate) fn failure(error: &anyhow::Error) -> Failure {
     for cause in error.chain() {
         if let Some(RetryAfter(wait)) = cause.downcast_ref() {

@@ -1,4 +1,4 @@
-//! A reaction with its types erased, so that rivers of all kinds fit into one service.
+//! A reaction without its types, so that a service can hold rivers of all kinds.
 
 use std::any::TypeId;
 use std::future::Future;
@@ -12,17 +12,17 @@ use crate::condition::Evaluation;
 use crate::memory::{KeySource, MemoryKey};
 use crate::packet::Packet;
 
-type Reacting = Pin<Box<dyn Future<Output = anyhow::Result<Vec<Packet>>> + Send>>;
+type ReactionFuture = Pin<Box<dyn Future<Output = anyhow::Result<Vec<Packet>>> + Send>>;
 
-/// From the memory as stored and the packet, to the memory as it is to be stored and what is to
-/// be published.
+/// Takes the stored memory and the packet, and returns the memory to store and the packets to
+/// publish.
 pub(crate) type Fold = dyn Fn(Option<&RawValue>, &Packet) -> anyhow::Result<(Box<RawValue>, Vec<Packet>)>
     + Send
     + Sync;
 
 #[derive(Clone)]
 pub(crate) enum Reaction {
-    Plain(Arc<dyn Fn(Packet) -> Reacting + Send + Sync>),
+    Plain(Arc<dyn Fn(Packet) -> ReactionFuture + Send + Sync>),
     Remembering(MemoryUse, Arc<Fold>),
 }
 
@@ -41,7 +41,7 @@ impl MemoryUse {
         self.key.of(&self.name, packet)
     }
 
-    /// As part of an evaluation; the error is that it is too costly.
+    /// As [`key_of`](Self::key_of), as part of an evaluation. The error is that it is too costly.
     pub(crate) fn key_within<'a>(
         &'a self,
         shows_values: bool,

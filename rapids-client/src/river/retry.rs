@@ -1,7 +1,7 @@
 //! When a reaction that failed runs again, and how often it may.
 //!
-//! Numbers only. What counts as a failure is told by [`outcome`](super::outcome); waiting is left
-//! to the service's delivery.
+//! Computes numbers only. What counts as a failure is told by [`outcome`](super::outcome); waiting
+//! is left to [`delivery`](crate::delivery).
 
 use std::time::Duration;
 
@@ -9,8 +9,9 @@ use std::time::Duration;
 /// jitter, as in [Exponential Backoff And Jitter][aws].
 ///
 /// After the n-th failed attempt the wait is any time from nothing to
-/// [`ceiling(n)`](Self::ceiling), so that what failed together does not come back together. For
-/// another wait after one certain failure, return [`retry_after`](crate::retry_after).
+/// [`ceiling(n)`](Self::ceiling), so that packets that failed together are not tried again
+/// together. For another wait after one certain failure, return
+/// [`retry_after`](crate::retry_after).
 ///
 /// ```
 /// use std::time::Duration;
@@ -68,7 +69,7 @@ impl RetryPolicy {
     /// less than 1, or no number, counts as 1.
     #[must_use]
     pub fn factor(mut self, factor: f64) -> Self {
-        // Of a number and NaN, `max` takes the number.
+        // `max` of a number and NaN is the number.
         self.factor = factor.max(1.0);
         self
     }
@@ -88,7 +89,7 @@ impl RetryPolicy {
     /// The longest wait after the n-th failed attempt, counted from 1.
     pub fn ceiling(&self, failed: u32) -> Duration {
         let steps = f64::from(failed.saturating_sub(1));
-        // An infinite growth would make no number of a first wait of nothing.
+        // Zero times an infinite growth would be NaN.
         let growth = self.factor.powf(steps).min(f64::MAX);
         let seconds = self.first.as_secs_f64() * growth;
         Duration::try_from_secs_f64(seconds).unwrap_or(self.cap).min(self.cap)

@@ -10,8 +10,8 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::printable::printable;
 
-/// Writes the time of day in UTC, to the second, the level, and what is said: on one line, in which
-/// what others wrote controls no terminal.
+/// Writes the time of day in UTC, the level and the message on one line, with control characters
+/// escaped.
 pub(super) struct Human {
     has_colours: bool,
     rest: Format<Compact, ()>,
@@ -20,7 +20,7 @@ pub(super) struct Human {
 impl Human {
     pub(super) fn new(has_colours: bool) -> Self {
         let rest = Format::default().compact().without_time().with_level(false);
-        // Colours of its own could not be told from sequences that others wrote.
+        // Its own colours could not be told from sequences that others wrote.
         Self { has_colours, rest: rest.with_target(false).with_ansi(false) }
     }
 }

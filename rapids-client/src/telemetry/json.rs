@@ -16,7 +16,7 @@ use crate::printable::printable_json;
 /// like one of these, or `name` in a span, gets a `_` behind its name.
 pub(super) struct Json;
 
-/// What a line says of itself; fields are called otherwise.
+/// The keys of the line itself, which no field may have.
 const OWN: [&str; 4] = ["timestamp", "level", "target", "spans"];
 
 impl<S, N> FormatEvent<S, N> for Json
@@ -34,7 +34,7 @@ where
         let mut fields = Fields::default();
         event.record(&mut fields);
         let mut fields = fields.0;
-        // Such fields tell of records of the crate `log` where they come from.
+        // These fields tell where a record of the crate `log` comes from.
         let logged = fields.remove("log.target");
         fields.retain(|name, _| !name.starts_with("log."));
         let target = logged.unwrap_or_else(|| metadata.target().into());
@@ -95,7 +95,7 @@ fn renamed(mut fields: Map<String, Value>, taken: &[&str]) -> Map<String, Value>
     fields
 }
 
-/// The fields of an event; of one that is given twice the last counts.
+/// The fields of an event. Of a field that is given twice the last counts.
 #[derive(Default)]
 struct Fields(Map<String, Value>);
 

@@ -1,11 +1,11 @@
-//! Panics as log lines: what Rust itself writes of one are several lines, and no JSON.
+//! Logs panics: Rust itself writes several lines about one, and no JSON.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::{self, PanicHookInfo};
 use std::thread;
 
-/// Logs each panic of the process as an error with its message and place, and with a backtrace where
-/// `RUST_BACKTRACE` asks for one.
+/// Logs each panic of the process as an error with its message and place, and with a backtrace
+/// where `RUST_BACKTRACE` asks for one.
 pub(super) fn log_all() {
     panic::set_hook(Box::new(log));
 }

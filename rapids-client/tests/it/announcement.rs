@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rapids_client::{Announced, Config, Packet, Position, River, Service};
+use rapids_client::{Config, Packet, Position, River, Service, ServiceInfo};
 use rapids_test::NatsServer;
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ fn refund() -> River {
         .react(|_: Packet| async { Ok(()) })
 }
 
-async fn only(bench: &Bench) -> Announced {
+async fn only(bench: &Bench) -> ServiceInfo {
     let up = bench.rapids.services(Duration::from_millis(200)).await.unwrap();
     let [service] = up.as_slice() else { panic!("{up:?}") };
     service.clone()

@@ -8,7 +8,7 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::pull::OrderedConfig;
 use async_nats::jetstream::stream::Config as StreamConfig;
 use futures::StreamExt;
-use rapids_client::{Config, Delivery, Moving, Packet, Rapids, River, Service, Start};
+use rapids_client::{Config, Delivery, Packet, Rapids, River, Seek, Service, Start};
 use rapids_test::NatsServer;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -342,7 +342,7 @@ async fn outputs_that_are_stored_already_are_not_stored_again() {
         let service = bench.run(service).await;
         bench.quiet(&["split"]).await;
         service.stop().await;
-        let back = bench.rapids.move_position("split", Start::Beginning, Moving::new()).await;
+        let back = bench.rapids.move_position("split", Start::Beginning, Seek::new()).await;
         assert!(back.unwrap().is_some());
         assert_eq!(Stored::of(&bench).await.parts(), threes(0..20));
     }

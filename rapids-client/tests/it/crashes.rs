@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rapids_client::{Config, Delivery, Kind, Note, Packet, River, Service, State, retry_after};
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::harness::{Bench, soon};
@@ -15,6 +16,10 @@ use crate::process::{Diary, Process};
 pub(crate) const POISONED: &str = "poisoned";
 pub(crate) const POISONED_ONCE: &str = "poisoned once";
 pub(crate) const STUCK: &str = "stuck";
+pub(crate) const LENGTHY: &str = "lengthy";
+
+/// A packet that its instance is silent about for so long goes to another one.
+const LENGTHY_WAIT: Duration = Duration::from_secs(2);
 
 /// The first river is well, the second ends the process when it is told to.
 pub(crate) fn poisoned(config: Config, diary: Diary) -> Service {
@@ -50,6 +55,20 @@ pub(crate) fn stuck(config: Config, diary: Diary) -> Service {
         std::future::pending::<anyhow::Result<()>>()
     });
     Service::new("taster", config).river(taste)
+}
+
+/// A river that takes three seconds.
+pub(crate) fn lengthy(config: Config, diary: Diary) -> Service {
+    let taste = River::new("taste").event("came").react(move |_: Packet| {
+        let diary = diary.clone();
+        async move {
+            diary.write("begins");
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            diary.write("ends");
+            Ok(())
+        }
+    });
+    Service::new("taster", config.ack_wait(LENGTHY_WAIT)).river(taste)
 }
 
 fn came(n: u64) -> Packet {
@@ -236,4 +255,37 @@ async fn a_packet_waits_while_its_note_cannot_be_read() {
     notes.delete(&key).await.unwrap();
     diary.shows("1", 1).await;
     service.stop().await;
+}
+
+#[tokio::test]
+async fn a_suspect_that_another_instance_runs_is_neither_run_beside_it_nor_put_away() {
+    for starts in [0, 2] {
+        let bench = Bench::of(Delivery::Shared).await;
+        let folder = tempfile::tempdir().unwrap();
+        let diary = Diary::new(&folder);
+        let first = Process::spawn(&bench, LENGTHY, &diary);
+        bench.is_up("taster").await;
+        let packet = bench.rapids.publish(came(1)).await.unwrap();
+        diary.shows("begins", 1).await;
+        first.kill().await;
+        let key = format!("taster.{}.{}", bench.stream_created().await, packet.sequence);
+        let note = json!({"taste": {"attempts": 0, "starts": starts}}).to_string();
+        let notes = bench.jetstream().await.get_key_value("RAPIDS_HANDLING").await.unwrap();
+        notes.put(key, note.into()).await.unwrap();
+        let second = Process::spawn(&bench, LENGTHY, &diary);
+        diary.shows("begins", 2).await;
+        // It is silent for long enough that its packet goes to another instance, at the latest the
+        // second time; not for so long that it is taken for gone.
+        second.freeze();
+        let before = bench.position("taster").await.delivered.consumer_sequence;
+        let third = bench.run(lengthy(bench.config(), diary.clone())).await;
+        let twice = bench.is_delivered("taster", before + 2);
+        let _ = tokio::time::timeout(LENGTHY_WAIT * 2, twice).await;
+        second.thaw();
+        diary.shows("ends", 1).await;
+        assert_eq!(diary.lines(), ["begins", "begins", "ends"], "{starts} starts before");
+        assert!(bench.letters().await.is_empty(), "{starts} starts before");
+        bench.quiet(&["taster"]).await;
+        third.stop().await;
+    }
 }

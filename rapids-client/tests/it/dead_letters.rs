@@ -9,8 +9,8 @@ use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{Config as StreamConfig, DiscardPolicy};
 use async_nats::{ConnectOptions, HeaderMap};
 use rapids_client::{
-    Config, DeadLetters, Deed, Error, Filter, Kind, LetterId, Note, Packet, Rapids, Refusal, River,
-    Start, State, StoredLetter, reject,
+    ActionKind, Config, DeadLetters, Error, Filter, Kind, LetterId, Note, Packet, Rapids, Refusal,
+    River, Start, State, StoredLetter, reject,
 };
 use rapids_test::NatsServer;
 use tokio::sync::mpsc;
@@ -205,7 +205,7 @@ async fn a_replay_is_addressed_to_the_river_that_failed() {
     let id = office.put("payment.charge.17", &[]).await;
     let letters = office.letters().await;
     let action = letters.replay(&id, &ada()).await.unwrap();
-    assert_eq!((action.deed, action.replay), (Deed::Replay, Some(1)));
+    assert_eq!((action.kind, action.replay), (ActionKind::Replay, Some(1)));
     let replay = office.replay(1).await;
     assert_eq!(replay.subject.as_str(), "replays.payment");
     assert_eq!(replay.payload, BODY);
@@ -283,7 +283,7 @@ async fn of_two_operators_one_acts_and_the_other_hears_of_it() {
             both => panic!("{both:?}"),
         };
         let Refusal::Taken { action, .. } = refusal(loser) else { panic!("not taken") };
-        assert_eq!((&action.who, action.deed), (&winner.who, winner.deed));
+        assert_eq!((&action.who, action.kind), (&winner.who, winner.kind));
         let stored = one.get(&id).await.unwrap().unwrap();
         assert_eq!(stored.actions, [winner]);
     }
@@ -411,13 +411,13 @@ async fn a_replay_interrupted_before_it_was_sent_is_sent_by_resuming() {
 
     office.create_replays().await;
     let action = letters.resume(&id, &Note::new("bob")).await.unwrap();
-    assert_eq!((action.deed, action.who.as_str()), (Deed::Edit, "ada"));
+    assert_eq!((action.kind, action.who.as_str()), (ActionKind::Edit, "ada"));
     let replay = office.replay(1).await;
     assert!(replay.payload.starts_with(br#"{"event":"x","n":1.10,"rapids":{"#));
     let stored = letters.get(&id).await.unwrap().unwrap();
     assert_eq!(stored.state, State::Edited);
-    let who: Vec<_> = stored.actions.iter().map(|action| (action.deed, &*action.who)).collect();
-    assert_eq!(who, [(Deed::Edit, "ada"), (Deed::Resume, "bob")]);
+    let who: Vec<_> = stored.actions.iter().map(|action| (action.kind, &*action.who)).collect();
+    assert_eq!(who, [(ActionKind::Edit, "ada"), (ActionKind::Resume, "bob")]);
 }
 
 #[tokio::test]

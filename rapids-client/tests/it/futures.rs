@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use rapids_client::{
-    Bundle, Config, DeadLetters, Filter, LetterId, Listing, Moving, Note, Packet, Rapids, Record,
-    Retiring, River, Sending, Service, Start, Tail, told_to_stop,
+    Bundle, Config, DeadLetters, Filter, LetterId, Listing, Note, Packet, Rapids, Record, Retiring,
+    River, Seek, Sending, Service, Start, Tail, shutdown_signal,
 };
 
 fn is_send<F: Future + Send>(_: F) {}
@@ -24,7 +24,7 @@ fn of_rapids(rapids: &Rapids, config: &Config, packets: Vec<Packet>) {
     is_send(rapids.services(Duration::ZERO));
     is_send(rapids.positions());
     is_send(rapids.position("payment"));
-    is_send(rapids.move_position("payment", Start::Now, Moving::new()));
+    is_send(rapids.move_position("payment", Start::Now, Seek::new()));
     is_send(rapids.retire("payment", Retiring::new()));
 }
 
@@ -58,11 +58,11 @@ fn of_services(
 ) {
     let ([one, other], [these, those]) = (service, bundle);
     is_send(one.run());
-    is_send(other.run_until(told_to_stop()));
+    is_send(other.run_until(shutdown_signal()));
     is_send(these.run());
-    is_send(those.run_until(told_to_stop()));
+    is_send(those.run_until(shutdown_signal()));
     is_send(river.handle("payment", packet, record));
-    is_send(told_to_stop());
+    is_send(shutdown_signal());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::pull::Config as PullConfig;
 use async_nats::jetstream::consumer::{Consumer, FromConsumer};
-use rapids_client::{Delivery, Error, Moving, Service, Start};
+use rapids_client::{Delivery, Error, Seek, Service, Start};
 use serde_json::{Value, json};
 
 use crate::harness::{Bench, Running, called, config, soon};
@@ -113,7 +113,7 @@ async fn a_known_service_without_a_consumer_and_without_a_floor_ends_and_names_t
     assert!(matches!(ended, Error::Position { .. }), "{ended}");
     let ended = ended.to_string();
     assert!(ended.contains("`rapids position unfounded --set SEQUENCE`"), "{ended}");
-    let moving = bench.rapids.move_position("unfounded", Start::Sequence(2), Moving::new());
+    let moving = bench.rapids.move_position("unfounded", Start::Sequence(2), Seek::new());
     assert_eq!(moving.await.unwrap().unwrap().next, 2);
     let running = bench.run(bench.service("unfounded", [seen.river()])).await;
     sees(&seen, [2, 3]).await;
@@ -176,7 +176,8 @@ async fn a_service_that_may_not_write_its_entry_works_on_and_says_so_once() {
     let worker = bench.config().user_and_password("worker", "w");
     let running = bench.run(Service::new("unwritten", worker).river(seen.river())).await;
     publish(&bench, 1..=3).await;
-    let warned = || log::of("unwritten").iter().any(|line| line.contains("is not noted, for when"));
+    let warned =
+        || log::of("unwritten").iter().any(|line| line.contains("cannot be saved for when"));
     soon("it says so", async {
         while !warned() {
             tokio::task::yield_now().await;

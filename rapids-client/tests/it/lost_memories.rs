@@ -1,6 +1,6 @@
 //! Memories that are gone although the position of their service is not.
 
-use rapids_client::{Delivery, Moving, Start};
+use rapids_client::{Delivery, Seek, Start};
 use serde_json::Value;
 
 use crate::harness::{Bench, Running};
@@ -29,7 +29,7 @@ async fn memories_whose_bucket_is_gone_end_the_service_until_empty_ones_are_aske
             assert!(ended.contains(&memories), "{ended}");
             assert!(ended.contains(&format!("`rapids position {name} --to-beginning --forget`")));
         }
-        let forgetting = Moving::new().forget();
+        let forgetting = Seek::new().forget();
         bench.rapids.move_position(name, Start::Beginning, forgetting).await.unwrap().unwrap();
         for _ in 0..2 {
             let running = bench.run(bench.service(name, [count()])).await;

@@ -33,6 +33,7 @@ mod publishing;
 mod resources;
 mod security;
 mod shared_moves;
+mod shutdown;
 mod telemetry;
 mod trouble;
 mod values;

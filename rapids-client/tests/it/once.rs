@@ -10,6 +10,9 @@ use crate::process::{Diary, Process};
 
 pub(crate) const SLOW: &str = "slow";
 
+/// A claim that stands unchanged for so long can be taken over.
+const CLAIM: Duration = Duration::from_secs(6);
+
 /// Writes down when it begins and ends, and takes its time between.
 pub(crate) fn slow(config: Config, diary: Diary) -> Service {
     let charge = River::new("charge").event("placed").once().react(move |packet: Packet| {
@@ -170,4 +173,48 @@ async fn a_reaction_cut_short_by_a_crash_runs_again_once_its_claim_has_lapsed() 
     bench.quiet(&["payment"]).await;
     assert_eq!(diary.lines(), ["begins", "begins", "ends"]);
     second.stop().await;
+}
+
+#[tokio::test]
+async fn an_outage_longer_than_a_claim_lets_nobody_run_it_a_second_time() {
+    let mut bench = Bench::of(Delivery::Shared).await;
+    let folder = tempfile::tempdir().unwrap();
+    let diary = Diary::new(&folder);
+    let first = Process::spawn(&bench, SLOW, &diary);
+    bench.is_up("payment").await;
+    bench.rapids.publish(placed(5.0)).await.unwrap();
+    diary.shows("begins", 1).await;
+    first.freeze();
+    let second = bench.run(slow(bench.config(), diary.clone())).await;
+    bench.is_delivered("payment", 2).await;
+    // Behind this one, the second instance has seen the claim of the first.
+    bench.rapids.publish(placed(0.0)).await.unwrap();
+    bench.tail().await.event("charged").await;
+    bench.server.kill();
+    tokio::time::sleep(CLAIM + Duration::from_secs(1)).await;
+    bench.server.restart().unwrap();
+    // The second instance is the first that is back.
+    bench.is_up("payment").await;
+    let again = tokio::time::timeout(CLAIM / 2, diary.shows("begins", 3)).await;
+    first.thaw();
+    assert!(again.is_err(), "the claim was taken over: {:?}", diary.lines());
+    bench.quiet(&["payment"]).await;
+    assert_eq!(diary.lines(), ["begins", "begins", "ends", "ends"]);
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn one_instance_runs_a_packet_once_that_comes_twice_at_the_same_time() {
+    let bench = Bench::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let diary = Diary::new(&folder);
+    let service = bench.run(slow(bench.config(), diary.clone()).concurrency(2)).await;
+    for _ in 0..2 {
+        let body = r#"{"event":"placed","seconds":1.0,"rapids":{"id":"p-1"}}"#;
+        bench.publish_raw(body).await;
+    }
+    bench.tail().await.event("charged").await;
+    bench.quiet(&["payment"]).await;
+    assert_eq!(diary.lines(), ["begins", "ends"]);
+    service.stop().await;
 }

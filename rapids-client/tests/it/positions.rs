@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use async_nats::jetstream::kv;
 use rapids_client::{
-    Delivery, Error, Moved, Moving, Note, Packet, Rapids, River, Start, State, reject,
+    Delivery, Error, Note, Packet, Rapids, River, Seek, SeekReport, Start, State, reject,
 };
 use serde_json::{Value, json};
 
@@ -63,13 +63,13 @@ async fn run_to_the_end(bench: &Bench, rivers: impl IntoIterator<Item = River>) 
     service.stop().await;
 }
 
-async fn moved(rapids: &Rapids, to: Start, how: Moving) -> Moved {
+async fn moved(rapids: &Rapids, to: Start, how: Seek) -> SeekReport {
     let moving = rapids.move_position(SERVICE, to, how);
     soon("it is moved", moving).await.unwrap().unwrap()
 }
 
 async fn refused(bench: &Bench, to: Start) -> String {
-    let error = bench.rapids.move_position(SERVICE, to, Moving::new()).await.unwrap_err();
+    let error = bench.rapids.move_position(SERVICE, to, Seek::new()).await.unwrap_err();
     assert!(matches!(error, Error::NotMoved { .. }), "{error:?}");
     error.to_string()
 }
@@ -106,14 +106,14 @@ async fn the_past_is_read_again_and_moves_memories_only_if_they_were_forgotten()
     run_to_the_end(&bench, rivers()).await;
     assert_eq!((seen.take(), counted(&bench).await), (vec![1, 2, 3], json!(3)));
 
-    let back = moved(&bench.rapids, Start::Beginning, Moving::new()).await;
+    let back = moved(&bench.rapids, Start::Beginning, Seek::new()).await;
     assert_eq!((back.next, back.pending, back.again, back.skipped), (1, 3, 3, 0));
     assert_eq!((back.mended, back.replaced, back.forgotten), (None, None, None));
     run_to_the_end(&bench, rivers()).await;
     assert_eq!((seen.take(), counted(&bench).await), (vec![1, 2, 3], json!(3)));
     assert_eq!(charges.load(Ordering::Relaxed), 3);
 
-    let back = moved(&bench.rapids, Start::Sequence(2), Moving::new().forget()).await;
+    let back = moved(&bench.rapids, Start::Sequence(2), Seek::new().forget()).await;
     assert_eq!((back.next, back.again, back.forgotten), (2, 2, Some(1)));
     run_to_the_end(&bench, rivers()).await;
     assert_eq!((seen.take(), counted(&bench).await), (vec![2, 3], json!(2)));
@@ -126,7 +126,7 @@ async fn what_waits_is_skipped_where_the_position_is_moved_to_the_end() {
     let seen = Seen::default();
     run_to_the_end(&bench, [seen.river()]).await;
     bench.rapids.publish_all((4..=8).map(called)).await.unwrap();
-    let ahead = moved(&bench.rapids, Start::Now, Moving::new()).await;
+    let ahead = moved(&bench.rapids, Start::Now, Seek::new()).await;
     assert_eq!((ahead.next, ahead.pending, ahead.again, ahead.skipped), (9, 0, 0, 5));
     bench.rapids.publish(called(9)).await.unwrap();
     run_to_the_end(&bench, [seen.river()]).await;
@@ -153,7 +153,7 @@ async fn an_active_service_is_moved_by_force_alone_and_goes_on_from_there() {
     assert!(refused(&bench, Start::Beginning).await.ends_with("or move it by force"));
     assert_eq!(one.take(), [1, 2, 3]);
 
-    let back = moved(&bench.rapids, Start::Sequence(2), Moving::new().force()).await;
+    let back = moved(&bench.rapids, Start::Sequence(2), Seek::new().force()).await;
     assert_eq!((back.again, &back.replaced), (2, &active));
     let both = || [one.0.lock().unwrap().clone(), other.0.lock().unwrap().clone()].concat();
     soon("either goes on from there", async {
@@ -175,7 +175,7 @@ async fn an_active_service_forgets_before_it_reads_the_past_again() {
     let seen = Seen::default();
     let service = run(&bench, [seen.river(), count()]).await;
     bench.quiet(&[SERVICE]).await;
-    let back = moved(&bench.rapids, Start::Sequence(2), Moving::new().force().forget()).await;
+    let back = moved(&bench.rapids, Start::Sequence(2), Seek::new().force().forget()).await;
     assert_eq!(back.forgotten, Some(1));
     seen.holds(&[1, 2, 3, 2, 3]).await;
     bench.quiet(&[SERVICE]).await;
@@ -193,7 +193,7 @@ async fn an_instance_that_ended_by_force_keeps_nobody_from_moving_its_position()
         serde_json::from_slice(&positions.get(SERVICE).await.unwrap().unwrap()).unwrap();
     record["instance"] = json!("gone");
     positions.put(SERVICE, record.to_string().into()).await.unwrap();
-    let back = moved(&bench.rapids, Start::Beginning, Moving::new()).await;
+    let back = moved(&bench.rapids, Start::Beginning, Seek::new()).await;
     assert_eq!((back.again, back.replaced), (3, None));
 }
 
@@ -219,7 +219,7 @@ async fn a_position_that_was_deleted_or_garbled_is_told_and_mended() {
             assert!(error.contains(fault), "{error}");
             assert!(error.contains("`rapids position counter --set SEQUENCE`"), "{error}");
         }
-        let mended = moved(&bench.rapids, Start::Sequence(2), Moving::new()).await;
+        let mended = moved(&bench.rapids, Start::Sequence(2), Seek::new()).await;
         assert!(mended.mended.unwrap().starts_with(fault));
         assert_eq!((mended.next, mended.pending, mended.again), (2, 2, 0));
         run_to_the_end(&bench, [seen.river()]).await;
@@ -238,7 +238,7 @@ async fn a_record_of_a_newer_version_is_waited_for_and_not_moved() {
     let newer = r#"{"version":2,"spans":[]}"#;
     positions.put(SERVICE, newer.into()).await.unwrap();
     let service = run(&bench, [seen.river()]).await;
-    let moving = bench.rapids.move_position(SERVICE, Start::Beginning, Moving::new());
+    let moving = bench.rapids.move_position(SERVICE, Start::Beginning, Seek::new());
     let told = "`counter` in `RAPIDS_POSITIONS` is of version 2, this program knows 1: update it";
     assert_eq!(moving.await.unwrap_err().to_string(), told);
     assert_eq!(bench.rapids.position(SERVICE).await.unwrap_err().to_string(), told);
@@ -263,7 +263,7 @@ async fn a_failure_after_the_position_was_moved_is_a_letter_of_its_own() {
     run_to_the_end(&bench, [failing("no stock")]).await;
     let first = bench.letter("counter.see.2").await;
     bench.dead_letters().await.discard(&first.letter.id, &Note::new("ada")).await.unwrap();
-    moved(&bench.rapids, Start::Beginning, Moving::new()).await;
+    moved(&bench.rapids, Start::Beginning, Seek::new()).await;
     run_to_the_end(&bench, [failing("no money")]).await;
     let second = bench.letter("counter.see.2-2").await;
     assert_eq!((&*second.letter.reason, second.state), ("no money", State::Waiting));
@@ -291,7 +291,7 @@ async fn a_service_goes_on_in_a_stream_that_was_made_anew() {
     seen.take();
     let refused = refused(&bench, Start::Beginning).await;
     assert!(refused.contains("its memories are of a stream created at "), "{refused}");
-    let mended = moved(&bench.rapids, Start::Beginning, Moving::new().forget()).await;
+    let mended = moved(&bench.rapids, Start::Beginning, Seek::new().forget()).await;
     assert!(mended.mended.unwrap().starts_with("it was in a stream created at "));
     run_to_the_end(&bench, [seen.river(), count()]).await;
     assert_eq!((seen.take(), counted(&bench).await), (vec![4, 5], json!(2)));
@@ -301,7 +301,7 @@ async fn a_service_goes_on_in_a_stream_that_was_made_anew() {
 async fn the_position_of_an_unknown_service_is_none_and_moving_it_makes_nothing() {
     let bench = Bench::of(Delivery::Shared).await;
     for unknown in ["nobody", "No Name"] {
-        let moving = bench.rapids.move_position(unknown, Start::Now, Moving::new());
+        let moving = bench.rapids.move_position(unknown, Start::Now, Seek::new());
         assert_eq!(moving.await.unwrap(), None);
     }
     assert!(bench.jetstream().await.get_key_value("RAPIDS_POSITIONS").await.is_err());

@@ -7,13 +7,14 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use rapids_client::{Config, Service};
 use tempfile::TempDir;
 use tokio::process::Child;
 
 use crate::harness::{self, Bench, config, soon};
-use crate::{crashes, delivery, exclusive, once};
+use crate::{crashes, delivery, exclusive, once, shutdown};
 
 const PART: &str = "RAPIDS_TEST_PART";
 const SERVER: &str = "RAPIDS_TEST_SERVER";
@@ -131,10 +132,13 @@ fn play(part: &str, config: Config, diary: Diary) -> Service {
     match part {
         crashes::POISONED => crashes::poisoned(config, diary),
         crashes::STUCK => crashes::stuck(config, diary),
+        crashes::LENGTHY => crashes::lengthy(config, diary),
         crashes::POISONED_ONCE => crashes::poisoned_once(config, diary),
         delivery::BLOCKED => delivery::blocked(config, diary),
         exclusive::COUNTING => exclusive::counting(config, diary),
         once::SLOW => once::slow(config, diary),
+        shutdown::ENDLESS => shutdown::endless(config, diary, Duration::from_secs(1)),
+        shutdown::ENDLESS_PATIENTLY => shutdown::endless(config, diary, Duration::from_secs(600)),
         other => panic!("no part `{other}`"),
     }
 }

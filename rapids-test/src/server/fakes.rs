@@ -1,4 +1,4 @@
-//! Stand-ins for nats-server and the tools that install it: shell scripts for tests.
+//! Fakes of nats-server and of the tools that install it, for tests: shell scripts.
 
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-/// A directory that is the whole `PATH` of a test; each installer in it fails until replaced.
+/// A directory that is the whole `PATH` of a test. Each installer in it fails until it is replaced.
 #[derive(Debug)]
 pub(super) struct Fakes {
     directory: TempDir,
@@ -16,7 +16,7 @@ pub(super) struct Fakes {
 impl Fakes {
     pub(super) fn new() -> Self {
         let fakes = Self { directory: tempfile::tempdir().unwrap() };
-        for tool in ["python3", "uv", "go", "curl"] {
+        for tool in ["python3", "curl"] {
             fakes.program(tool, &format!("echo {tool} has a bad day >&2; exit 1"));
         }
         fakes
@@ -26,8 +26,8 @@ impl Fakes {
         self.directory.path()
     }
 
-    /// Writes the script by another process: were it open for writing here while another test
-    /// forks, starting it would fail with "text file busy".
+    /// Writes the script in another process. If this process had it open for writing while another
+    /// test forks, running it would fail with "text file busy".
     pub(super) fn program(&self, name: &str, script: &str) -> PathBuf {
         let file = self.path().join(name);
         let mut shell = Command::new("sh")
@@ -47,8 +47,8 @@ impl Fakes {
         self.program(name, &format!("echo nats-server: v{version}"))
     }
 
-    /// Makes `python3` install a stand-in of the version, and leave a line in the file returned
-    /// each time.
+    /// Makes `python3` install a fake server of this version. Each call adds a line to the returned
+    /// file.
     pub(super) fn working_pip(&self, version: &str) -> PathBuf {
         let server = self.server("to-be-installed", version);
         let calls = self.path().join("calls");

@@ -1,6 +1,6 @@
-//! The ports that a running nats-server listens on, as it writes them into its ports file.
+//! Reads the ports of a running nats-server from its ports file.
 //!
-//! Responsible for finding and reading that file; whether the ports accept is left to the caller.
+//! Whether the ports accept connections is left to the caller.
 
 use std::fs;
 use std::io;
@@ -22,7 +22,7 @@ struct PortsFile {
 }
 
 impl Ports {
-    /// Makes the directory anew: a killed server leaves its file behind, with ports of the past.
+    /// Empties the directory: a killed server leaves its file behind, with its old ports.
     pub(super) fn clear(directory: &Path) -> io::Result<()> {
         match fs::remove_dir_all(directory) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -30,9 +30,9 @@ impl Ports {
         }
     }
 
-    /// Reads the one ports file in the directory; none as long as it is missing or half written.
+    /// Reads the ports file in the directory; `None` while it is missing or half written.
     ///
-    /// Its name holds that of the program, which need not be `nats-server`.
+    /// The file is found by its extension, because its name contains that of the program.
     pub(super) fn read(directory: &Path) -> Option<Self> {
         let mut files = fs::read_dir(directory).ok()?.flatten().map(|entry| entry.path());
         let file = files.find(|path| path.extension().is_some_and(|ext| ext == "ports"))?;
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn file_of_the_past_does_not_survive_clearing() {
+    fn old_file_is_removed_by_clearing() {
         let scratch = tempfile::tempdir().unwrap();
         let directory = scratch.path().join("ports");
         Ports::clear(&directory).unwrap();

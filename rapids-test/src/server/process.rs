@@ -1,26 +1,25 @@
-//! One process of the operating system that never outlives its parent.
+//! A process that never outlives its parent.
 //!
-//! Responsible for ending it: in order, at once, and when the parent dies. What it runs is left
-//! to the caller.
+//! It can be ended in order or at once, and ends when the parent dies.
 
 use std::io;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// An orderly shutdown takes 2 ms as a rule; a store that is busy may need longer.
+/// An orderly shutdown usually takes 2 ms, and longer if the store is busy.
 const STOP_DEADLINE: Duration = Duration::from_secs(10);
 
 const POLL: Duration = Duration::from_millis(2);
 
-/// Reads a pipe that nobody writes to: it ends when the parent closes it, or dies.
+/// Reads a pipe to which nobody writes: it ends when the parent closes it or dies.
 const GUARD: &str = r#"read -r _; kill -TERM "$0""#;
 
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
-    // std can only kill -9. A shell that sends SIGTERM once its input ends serves both the
-    // orderly stop and the death of the parent.
+    // A shell that sends SIGTERM when its input ends: for an orderly stop, because std can only send
+    // SIGKILL, and for the death of the parent.
     guard: Option<Child>,
 }
 
@@ -30,7 +29,7 @@ impl Process {
         let mut shell = Command::new("sh");
         shell.args(["-c", GUARD, &child.id().to_string()]);
         shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        // Without a shell the process still runs, and ends with the drop of this value.
+        // Without a shell, the process still ends when this value is dropped.
         let guard = in_own_group(&mut shell).spawn().ok();
         Ok(Self { child, guard })
     }
@@ -53,7 +52,7 @@ impl Process {
 
     /// Sends SIGTERM and waits for the end, for 10 seconds at most; then kills.
     pub(super) fn terminate(&mut self) {
-        // Waiting for the guard closes its input, at which it sends the signal.
+        // Waiting for the guard closes its input, so it sends the signal.
         if self.exited().is_none()
             && let Some(mut guard) = self.guard.take()
             && guard.wait().is_ok()
@@ -73,15 +72,15 @@ impl Drop for Process {
     }
 }
 
-/// Keeps Ctrl-C in a terminal, which goes to the whole group, from reaching the process before
-/// its user has finished with it.
+/// Ctrl-C in a terminal goes to a whole process group. In a group of its own, the process goes on until
+/// its user has finished.
 fn in_own_group(command: &mut Command) -> &mut Command {
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(command, 0);
     command
 }
 
-/// Both calls fail only for a process that is gone, which is what they are for.
+/// Both calls fail only if the process has ended, which is the aim.
 fn end(child: &mut Child) {
     child.kill().ok();
     child.wait().ok();
@@ -127,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn killed_process_gets_no_chance_to_end_in_order() {
+    fn killed_process_does_not_end_in_order() {
         let (mut process, mut output) = shell(TELLS_ITS_END);
         output.read_line(&mut String::new()).unwrap();
         process.kill();

@@ -1,6 +1,5 @@
-//! The official release archive of nats-server.
-//!
-//! Responsible for its address, its download and the check against the sums published beside it.
+//! Installs nats-server from its official release: downloads the archive with `curl`, checks it
+//! against the published sums, and unpacks it with `tar`.
 
 use std::env::consts::{ARCH, OS};
 use std::fmt::Write;
@@ -10,31 +9,31 @@ use std::path::PathBuf;
 use anyhow::{Context, bail, ensure};
 use sha2::{Digest, Sha256};
 
-use super::ways::{VERSION, Workshop, run};
+use super::installers::{VERSION, WorkDirectory, run};
 
 const RELEASES: &str = "https://github.com/nats-io/nats-server/releases/download";
 
 const SUMS: &str = "SHA256SUMS";
 
-pub(super) fn get(workshop: &Workshop<'_>) -> anyhow::Result<PathBuf> {
+pub(super) fn install(work: &WorkDirectory<'_>) -> anyhow::Result<PathBuf> {
     let name = format!("nats-server-v{VERSION}-{}", platform(OS, ARCH)?);
     let archive = format!("{name}.tar.gz");
-    download(workshop, SUMS)?;
-    download(workshop, &archive)?;
-    let sums = fs::read_to_string(workshop.directory.join(SUMS))?;
-    verify(&archive, &fs::read(workshop.directory.join(&archive))?, &sums)?;
-    run(workshop.command("tar").args(["-xzf", &archive]))?;
-    Ok(workshop.directory.join(name).join("nats-server"))
+    download(work, SUMS)?;
+    download(work, &archive)?;
+    let sums = fs::read_to_string(work.directory.join(SUMS))?;
+    verify(&archive, &fs::read(work.directory.join(&archive))?, &sums)?;
+    run(work.command("tar").args(["-xzf", &archive]))?;
+    Ok(work.directory.join(name).join("nats-server"))
 }
 
-fn download(workshop: &Workshop<'_>, file: &str) -> anyhow::Result<()> {
-    let mut command = workshop.command("curl");
+fn download(work: &WorkDirectory<'_>, file: &str) -> anyhow::Result<()> {
+    let mut command = work.command("curl");
     command.args(["--fail", "--silent", "--show-error", "--location", "--proto", "=https"]);
     command.args(["--connect-timeout", "15", "--max-time", "300", "--output", file]);
     run(command.arg(format!("{RELEASES}/v{VERSION}/{file}")))
 }
 
-/// Names the platform as the releases do; a platform without an archive is an error.
+/// The platform as the releases name it. A platform without an archive is an error.
 fn platform(os: &str, arch: &str) -> anyhow::Result<String> {
     let os = match os {
         "linux" => "linux",
@@ -49,7 +48,7 @@ fn platform(os: &str, arch: &str) -> anyhow::Result<String> {
     Ok(format!("{os}-{arch}"))
 }
 
-/// Compares with the line of the file in sums as `sha256sum` prints them.
+/// Compares the content with the file's line in `sums`, which has the format of `sha256sum`.
 fn verify(file: &str, content: &[u8], sums: &str) -> anyhow::Result<()> {
     let published = sums
         .lines()
@@ -63,7 +62,7 @@ fn verify(file: &str, content: &[u8], sums: &str) -> anyhow::Result<()> {
     }
     ensure!(
         published.eq_ignore_ascii_case(&actual),
-        "`{file}` has the sum {actual}, published is {published}"
+        "`{file}` has the sum {actual}, but the published sum is {published}"
     );
     Ok(())
 }
@@ -77,7 +76,7 @@ mod tests {
     use super::super::version::check;
     use super::*;
 
-    /// Packs a stand-in as the releases are packed, and returns the name of the archive.
+    /// Packs a fake server as the releases are packed, and returns the name of the archive.
     fn publish(fakes: &Fakes, into: &Path) -> String {
         let name = format!("nats-server-v{VERSION}-{}", platform(OS, ARCH).unwrap());
         fs::create_dir(fakes.path().join(&name)).unwrap();
@@ -89,7 +88,7 @@ mod tests {
         archive
     }
 
-    /// Makes `curl` take the files from a directory instead.
+    /// Makes `curl` copy the files from this directory.
     fn offer(fakes: &Fakes, published: &Path) {
         let script = format!(
             r#"while [ "$1" != --output ]; do shift; done; cp {}/"${{3##*/}}" "$2""#,
@@ -113,8 +112,8 @@ mod tests {
         offer(&fakes, published.path());
 
         let directory = tempfile::tempdir().unwrap();
-        let workshop = Workshop { directory: directory.path(), path: fakes.path().as_os_str() };
-        check(&get(&workshop).unwrap()).unwrap();
+        let work = WorkDirectory { directory: directory.path(), path: fakes.path().as_os_str() };
+        check(&install(&work).unwrap()).unwrap();
     }
 
     #[test]
@@ -126,9 +125,9 @@ mod tests {
         offer(&fakes, published.path());
 
         let directory = tempfile::tempdir().unwrap();
-        let workshop = Workshop { directory: directory.path(), path: fakes.path().as_os_str() };
-        let error = get(&workshop).unwrap_err().to_string();
-        assert!(error.ends_with(&format!("published is {sum}")), "{error}");
+        let work = WorkDirectory { directory: directory.path(), path: fakes.path().as_os_str() };
+        let error = install(&work).unwrap_err().to_string();
+        assert!(error.ends_with(&format!("but the published sum is {sum}")), "{error}");
         assert!(!directory.path().join(archive.trim_end_matches(".tar.gz")).exists());
     }
 

@@ -1,4 +1,4 @@
-//! The version of a nats-server program, and which versions will do.
+//! The version of a nats-server program, and the oldest one that is accepted.
 
 use std::fmt;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
 
-/// The oldest that will do: the first with atomic batch publish.
+/// The oldest version that is accepted: the first with atomic batch publish.
 pub(super) const OLDEST: Version = Version { major: 2, minor: 12, patch: 0 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,7 +34,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// Asks the program for its version; the error of one that will not do fits in a line.
+/// Checks the version of the program. The error has one line.
 pub(super) fn check(binary: &Path) -> anyhow::Result<()> {
     let shown = binary.display();
     let output = Command::new(binary)
@@ -44,10 +44,10 @@ pub(super) fn check(binary: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("`{shown}` does not start"))?;
     let text = String::from_utf8_lossy(&output.stdout);
     let version = Version::parse(&text)
-        .with_context(|| format!("`{shown} --version` does not tell a version"))?;
+        .with_context(|| format!("`{shown} --version` does not print a version"))?;
     ensure!(
         version >= OLDEST,
-        "`{shown}` is {version}, older than {OLDEST} (what Debian packages is too old)"
+        "`{shown}` is {version}, older than {OLDEST} (Debian's package is too old)"
     );
     Ok(())
 }

@@ -24,7 +24,7 @@ pub(crate) fn service() -> rapids_client::Result<Service> {
     Ok(Service::from_env("inventory")?.river(reserve()).river(release()).river(ship()))
 }
 
-/// Every river here shares this one memory: all items of an order are reserved, or none.
+/// All rivers here share this memory, so that all items of an order are reserved, or none.
 #[derive(Serialize, Deserialize)]
 struct Stock {
     levels: BTreeMap<String, Level>,
@@ -63,7 +63,7 @@ impl Default for Stock {
 }
 
 impl Stock {
-    /// What the order leaves of each sku; of a sku that is short, nothing.
+    /// How many pieces the order leaves of each sku; `None` for a sku that is short.
     fn left(&self, items: &[Item]) -> BTreeMap<String, Option<u64>> {
         let mut left = BTreeMap::new();
         for Item { sku, quantity } in items {

@@ -33,7 +33,7 @@ fn show() -> River {
 
 async fn on_packet(packet: Packet) -> Result<()> {
     match writeln!(io::stdout().lock(), "{}", line(&packet)) {
-        // The reader went away, as `head` does: the packet was not shown, and stays unhandled.
+        // The output is closed, as by `head`: the packet was not shown, and stays unhandled.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
         written => Ok(written?),
     }
@@ -46,10 +46,10 @@ fn line(packet: &Packet) -> String {
     let (kind, name) = kind_and_name(packet);
     let name = shortened(&name, NAME - 1, 0);
     let facts = shortened(&facts(packet), FACTS - 1, 0);
-    let way = packet.breadcrumbs().join(" > ");
+    let services = packet.breadcrumbs().join(" > ");
     let sequence = sequence.as_deref().unwrap_or("-");
-    let line = format!("{time} {sequence:>8}  {kind:7} {name:NAME$}  {facts:FACTS$}  {way}");
-    // A packet may hold anything, such as line feeds and sequences that move a terminal's cursor.
+    let line = format!("{time} {sequence:>8}  {kind:7} {name:NAME$}  {facts:FACTS$}  {services}");
+    // A packet may contain anything, such as line feeds and sequences that move the cursor.
     line.trim_end().replace(char::is_control, "·")
 }
 
@@ -79,7 +79,7 @@ fn facts(packet: &Packet) -> String {
 
 fn fact(key: &str, value: &Value) -> String {
     match value {
-        // Both ends, because ids that are made at the same time differ in their last characters.
+        // Show both ends, because ids of the same moment differ only in their last characters.
         Value::String(id) if key.ends_with("_id") => format!("{key}={}", shortened(id, 8, 7)),
         Value::String(text) => format!("{key}={text}"),
         Value::Array(values) => format!("{key}[{}]", values.len()),
@@ -88,7 +88,7 @@ fn fact(key: &str, value: &Value) -> String {
     }
 }
 
-/// Keeps so many characters of the beginning and of the end.
+/// Keeps `head` characters of the beginning and `tail` of the end.
 fn shortened(text: &str, head: usize, tail: usize) -> String {
     let characters: Vec<char> = text.chars().collect();
     if characters.len() <= head + tail + 1 {

@@ -24,7 +24,8 @@ fn place() -> River {
     River::new("place").command("place_order").react(on_place_order)
 }
 
-/// What may be missing is refused to the customer, instead of being set aside as malformed.
+/// Fields may be missing, so that the order is refused to the customer instead of becoming a dead
+/// letter.
 #[derive(Deserialize)]
 struct PlaceOrder {
     customer: Option<String>,

@@ -26,7 +26,7 @@ enum Payment {
     #[default]
     Open,
     Charged(u64),
-    /// Declined, refunded, or prevented because stock was short first: nothing is charged any more.
+    /// Declined, refunded, or out of stock before it was charged: nothing is charged any more.
     Closed,
 }
 

@@ -40,7 +40,7 @@ struct Item {
 
 async fn on_payment_received(packet: Packet) -> Result<Vec<Packet>> {
     let PaymentReceived { order_id, items } = packet.parse()?;
-    // Sorted, so that a packet that is handled again is answered in the same order.
+    // Sorted, so that handling the packet again publishes the same packets in the same order.
     let mut sold = BTreeMap::<&str, BTreeSet<&str>>::new();
     for Item { sku } in &items {
         if let Some((vendor, _)) = sku.split_once('/') {
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_sku_without_a_vendor_concerns_nobody() {
+    async fn a_sku_without_a_vendor_is_ignored() {
         assert!(on_payment_received(paid(&["canoe"])).await.unwrap().is_empty());
     }
 
@@ -87,13 +87,13 @@ mod tests {
         let mut rapids = TestRapids::new().service("vendor", [notify()]);
         let skus = ["summit/tent", "riverside/paddle", "riverside/canoe", "summit/tent"];
         rapids.publish(paid(&skus)).await;
-        let told = |packet: &&Packet| {
+        let notified = |packet: &&Packet| {
             let vendor: String = packet.get("vendor").unwrap().unwrap();
             (vendor, packet.get::<Vec<String>>("skus").unwrap().unwrap().join(" "))
         };
-        let told: Vec<_> = rapids.events("vendor_notified").iter().map(told).collect();
+        let notified: Vec<_> = rapids.events("vendor_notified").iter().map(notified).collect();
         let expected =
             [("riverside", "riverside/canoe riverside/paddle"), ("summit", "summit/tent")];
-        assert_eq!(told, expected.map(|(vendor, skus)| (vendor.to_owned(), skus.to_owned())));
+        assert_eq!(notified, expected.map(|(vendor, skus)| (vendor.to_owned(), skus.to_owned())));
     }
 }

@@ -1,35 +1,35 @@
-//! A process that is stopped for longer than the server waits for it, and goes on.
+//! A process that is paused for longer than the acknowledgement wait, and goes on.
 
 use std::time::{Duration, Instant};
 
 use rapids_client::{Config, Packet, Rapids, Start};
 
-use crate::lines::Lines;
-use crate::stand::Stand;
+use crate::bench::Bench;
+use crate::process::Process;
 
 const WAREHOUSE: &str = env!("CARGO_BIN_EXE_warehouse");
 const PAYMENT: &str = env!("CARGO_BIN_EXE_payment");
 
-/// Longer than anything takes on a busy machine.
+/// Longer than any step takes on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// How many packets wait for the one that does not move.
+/// The number of packets.
 const PACKETS: u64 = 200;
 
-fn instance(stand: &Stand, program: &str) -> Lines {
-    let mut command = stand.command(program);
-    let mut instance = Lines::spawn(command.env("RAPIDS_ACK_WAIT", "1s"));
+fn instance(bench: &Bench, program: &str) -> Process {
+    let mut command = bench.command(program);
+    let mut instance = Process::spawn(command.env("RAPIDS_ACK_WAIT", "1s"));
     instance.until(&[r#""behind":"#]);
     instance
 }
 
-/// One instance is frozen with packets in hand, another takes over, and the first goes on as if
-/// nothing had been. Says how often each `effect` was published for each order.
+/// Pauses an instance that has packets in flight, lets another one take over, and lets the first one
+/// go on. Returns the order of each published `effect`.
 async fn effects(program: &str, service: &str, cause: &str, effect: &str) -> Vec<String> {
-    let stand = Stand::start();
-    let rapids = Rapids::connect(&Config::new(stand.url())).await.unwrap();
-    let first = instance(&stand, program);
-    // It has asked for packets, which the server sends although nobody reads them.
+    let bench = Bench::start();
+    let rapids = Rapids::connect(&Config::new(bench.url())).await.unwrap();
+    let first = instance(&bench, program);
+    // It has requested packets, which the server sends even while it is paused.
     wait_for(async || rapids.position(service).await.unwrap().is_some()).await;
     let order =
         |n: u64| Packet::event(cause).with("order_id", format!("o-{n:03}")).with("total", 100);
@@ -46,22 +46,22 @@ async fn effects(program: &str, service: &str, cause: &str, effect: &str) -> Vec
         position.unacknowledged > 100
     })
     .await;
-    let second = instance(&stand, program);
-    // Its packets and what it published, all acknowledged by somebody: only the second can.
+    let second = instance(&bench, program);
+    // All packets and effects are acknowledged, which only the second instance can do.
     wait_for(async || handled(2 * PACKETS).await).await;
     first.signal("CONT");
-    // Its turn comes again only behind what it has had in hand all the time.
+    // The first instance handles a new packet only after those that it had in flight.
     let second = second.stop();
     assert!(second.iter().any(|line| line.contains("stopped: ")), "{second:#?}");
     rapids.publish(order(PACKETS)).await.unwrap();
     wait_for(async || handled(2 * PACKETS + 2).await).await;
     let first = first.stop();
-    let last_words = first.last().unwrap();
-    assert!(last_words.contains("stopped: "), "{first:#?}");
+    let last_line = first.last().unwrap();
+    assert!(last_line.contains("stopped: "), "{first:#?}");
     published(&rapids, effect, 2 * PACKETS + 2).await
 }
 
-/// The orders of the packets that state this, up to a sequence.
+/// The orders of the events of this name, up to a sequence.
 async fn published(rapids: &Rapids, event: &str, last: u64) -> Vec<String> {
     let mut tail = rapids.tail(Start::Beginning).await.unwrap();
     let mut orders = Vec::new();

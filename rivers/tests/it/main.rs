@@ -1,13 +1,13 @@
 #![cfg(test)]
-//! The services as their users meet them: processes on a real server, the nats CLI, and just.
+//! The services as users run them: processes on a real server, with the nats CLI and just.
 
+mod bench;
 mod faults;
 mod frozen;
-mod lines;
 mod nats_cli;
+mod process;
 mod recipes;
-mod stand;
-/// What `just new-river` copies: compiled here, and its own test runs with these.
+/// The template of `just new-river`: it is compiled here, and its tests run here.
 #[path = "../../template.rs"]
 #[expect(dead_code, reason = "a program of its own once it is copied to src/bin")]
 mod template;

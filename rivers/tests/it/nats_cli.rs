@@ -1,10 +1,10 @@
-//! What a user of the real nats CLI sends, sees and asks.
+//! What a user of the real nats CLI publishes, sees and asks for.
 
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::stand::Stand;
+use crate::bench::Bench;
 
 const PAYMENT: &str = env!("CARGO_BIN_EXE_payment");
 const INVENTORY: &str = env!("CARGO_BIN_EXE_inventory");
@@ -31,22 +31,22 @@ where
     }
 }
 
-fn position(stand: &Stand, service: &str) -> Value {
-    let info = stand.nats(&["consumer", "info", "RAPIDS", service, "--json"]);
+fn position(bench: &Bench, service: &str) -> Value {
+    let info = bench.nats(&["consumer", "info", "RAPIDS", service, "--json"]);
     serde_json::from_str(&info).unwrap()
 }
 
-fn stream(stand: &Stand) -> Value {
-    serde_json::from_str(&stand.nats(&["stream", "info", "RAPIDS", "--json"])).unwrap()
+fn stream(bench: &Bench) -> Value {
+    serde_json::from_str(&bench.nats(&["stream", "info", "RAPIDS", "--json"])).unwrap()
 }
 
 #[test]
 #[ignore = "needs the nats CLI"]
 fn a_bare_packet_is_answered_and_the_answers_name_their_cause() {
-    let stand = Stand::start();
-    let _services = [stand.service(PAYMENT), stand.service(INVENTORY)];
-    let mut watch = stand.nats_sub();
-    stand.nats(&["pub", "rapids", &order("o-1")]);
+    let bench = Bench::start();
+    let _services = [bench.service(PAYMENT), bench.service(INVENTORY)];
+    let mut watch = bench.nats_sub();
+    bench.nats(&["pub", "rapids", &order("o-1")]);
     let received = watch.event("payment_received", "o-1");
     let cause = received.causation_id().unwrap();
     assert!(cause.starts_with("RAPIDS-"), "{received}");
@@ -54,7 +54,7 @@ fn a_bare_packet_is_answered_and_the_answers_name_their_cause() {
     assert_eq!(received.breadcrumbs(), ["payment"]);
 
     // It may have come before the other, so it is looked for in the whole stream.
-    let stored = eventually(|| stand.stored(), |stored| stored.contains("stock_reserved"));
+    let stored = eventually(|| bench.stored(), |stored| stored.contains("stock_reserved"));
     let reserved = stored.lines().find(|line| line.contains("stock_reserved")).unwrap();
     assert!(reserved.contains(&format!(r#""causation_id":"{cause}""#)), "{reserved}");
 }
@@ -62,33 +62,33 @@ fn a_bare_packet_is_answered_and_the_answers_name_their_cause() {
 #[test]
 #[ignore = "needs the nats CLI"]
 fn the_cli_tells_where_a_service_stands_and_what_it_listens_for() {
-    let stand = Stand::start();
-    let _payment = stand.service(PAYMENT);
-    stand.publish(order("o-1").as_bytes());
+    let bench = Bench::start();
+    let _payment = bench.service(PAYMENT);
+    bench.publish(order("o-1").as_bytes());
     let last =
-        eventually(|| position(&stand, "payment"), |info| info["ack_floor"]["stream_seq"] == 2);
+        eventually(|| position(&bench, "payment"), |info| info["ack_floor"]["stream_seq"] == 2);
     assert_eq!(last["delivered"]["stream_seq"], 2, "{last}");
     assert_eq!((&last["num_pending"], &last["num_ack_pending"]), (&0.into(), &0.into()));
 
-    let info = stand.nats(&["micro", "info", "payment"]);
+    let info = bench.nats(&["micro", "info", "payment"]);
     for part in ["charge", "@.event == 'order_placed'", "refund", "@.event == 'out_of_stock'"] {
         assert!(info.contains(part), "{part} in:\n{info}");
     }
-    assert!(stand.nats(&["micro", "ls"]).contains("payment"));
+    assert!(bench.nats(&["micro", "ls"]).contains("payment"));
 }
 
 #[test]
 #[ignore = "needs the nats CLI"]
-fn bodies_that_are_no_packets_are_logged_once_each_and_stop_nobody() {
+fn bodies_that_are_no_packets_are_logged_once_each_and_disturb_no_service() {
     // Room for the body of 1 MB, which the default limit refuses.
-    let stand = Stand::with_config("max_payload: 2MB");
-    let services = [stand.service(PAYMENT), stand.service(INVENTORY)];
+    let bench = Bench::with_config("max_payload: 2MB");
+    let services = [bench.service(PAYMENT), bench.service(INVENTORY)];
     let padding = " ".repeat(1_000_000);
     let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-    let mut watch = stand.nats_sub();
-    let begin = stream(&stand)["state"]["last_seq"].as_u64().unwrap();
+    let mut watch = bench.nats_sub();
+    let begin = stream(&bench)["state"]["last_seq"].as_u64().unwrap();
 
-    // Nested too deep, and repeating a key: packets, but invalid to whom they are for.
+    // Nested too deep, and with a repeated key: these are packets, but invalid for their river.
     let deep = order("deep").replace('}', &format!(r#","deep":{}}}"#, nested(10_000)));
     let malformed = [
         b"".to_vec(),
@@ -100,19 +100,19 @@ fn bodies_that_are_no_packets_are_logged_once_each_and_stop_nobody() {
         b"\n".to_vec(),
     ];
     for body in malformed {
-        stand.publish(&body);
+        bench.publish(&body);
     }
     let repeated =
         order("r-1").replace(r#""order_id":"r-1""#, r#""order_id":"r-1","order_id":"r""#);
-    stand.publish(repeated.as_bytes());
-    let end = stream(&stand)["state"]["last_seq"].as_u64().unwrap();
+    bench.publish(repeated.as_bytes());
+    let end = stream(&bench)["state"]["last_seq"].as_u64().unwrap();
     assert_eq!(end - begin, 8);
 
-    stand.publish(format!("{}\n", order("newline")).as_bytes());
+    bench.publish(format!("{}\n", order("newline")).as_bytes());
     watch.event("payment_received", "newline");
-    stand.publish(order("large").replacen('{', &format!("{{{padding}"), 1).as_bytes());
+    bench.publish(order("large").replacen('{', &format!("{{{padding}"), 1).as_bytes());
     watch.event("payment_received", "large");
-    eventually(|| position(&stand, "inventory"), |info| info["num_ack_pending"] == 0);
+    eventually(|| position(&bench, "inventory"), |info| info["num_ack_pending"] == 0);
 
     for service in services {
         let log = service.stop();
@@ -135,13 +135,13 @@ fn bodies_that_are_no_packets_are_logged_once_each_and_stop_nobody() {
 #[test]
 #[ignore = "needs the nats CLI"]
 fn instances_share_the_work_and_a_service_that_was_away_makes_up_for_it() {
-    let stand = Stand::start();
-    let instances = [stand.service(PAYMENT), stand.service(PAYMENT)];
+    let bench = Bench::start();
+    let instances = [bench.service(PAYMENT), bench.service(PAYMENT)];
     let many = order("o-{{Count}}");
-    stand.nats(&["pub", "rapids", "--quiet", "--count", "20", &many]);
-    let charged = || stand.stored().matches(r#"{"event":"payment_received""#).count();
+    bench.nats(&["pub", "rapids", "--quiet", "--count", "20", &many]);
+    let charged = || bench.stored().matches(r#"{"event":"payment_received""#).count();
     eventually(charged, |count| *count == 20);
-    eventually(|| position(&stand, "payment"), |info| info["ack_floor"]["stream_seq"] == 40);
+    eventually(|| position(&bench, "payment"), |info| info["ack_floor"]["stream_seq"] == 40);
     let handled = instances.map(|instance| {
         let log = instance.stop();
         let last = log.last().unwrap();
@@ -151,8 +151,8 @@ fn instances_share_the_work_and_a_service_that_was_away_makes_up_for_it() {
     });
     assert_eq!(handled.iter().sum::<u64>(), 20, "{handled:?}");
 
-    stand.publish(order("while-away").as_bytes());
-    let back = stand.service(PAYMENT);
+    bench.publish(order("while-away").as_bytes());
+    let back = bench.service(PAYMENT);
     eventually(charged, |count| *count == 21);
     let log = back.stop();
     assert!(log.iter().any(|line| line.contains(r#""behind":1"#)), "{log:#?}");

@@ -6,13 +6,13 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::lines::Lines;
-use crate::stand::Stand;
+use crate::bench::Bench;
+use crate::process::Process;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 const SCRATCH: &str = env!("CARGO_TARGET_TMPDIR");
 
-/// A directory that goes when this value does.
+/// A directory that is removed when this value is dropped.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -52,8 +52,8 @@ fn target() -> &'static Path {
     Path::new(SCRATCH).parent().unwrap()
 }
 
-/// Takes away what cargo tells these tests of their package: where that is another than before, the
-/// scripts of some crates run again, and all that is behind them compiles again.
+/// Removes the variables in which cargo describes the package of these tests. If they differed, the
+/// build scripts of some crates would run again, and their dependents would be compiled again.
 fn as_from_a_shell(command: &mut Command) {
     for (name, _) in env::vars_os() {
         if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|of| name.to_string_lossy().starts_with(of))
@@ -63,7 +63,7 @@ fn as_from_a_shell(command: &mut Command) {
     }
 }
 
-/// Runs a recipe in a directory, in that of the crates built already.
+/// Runs a recipe in a directory, with the target directory of these tests.
 fn just(directory: impl AsRef<Path>, arguments: &[&str]) -> Command {
     let mut command = Command::new("just");
     as_from_a_shell(&mut command);
@@ -81,14 +81,14 @@ fn a_new_river_passes_its_test_and_reacts_to_what_is_published() {
     const NAME: &str = "greeter_test_xyz";
     let copy = Scratch::workspace();
     let written = just(&copy.0, &["new-river", NAME]).output().unwrap();
-    let told = text(&written);
-    assert!(written.status.success(), "{told}");
+    let output_text = text(&written);
+    assert!(written.status.success(), "{output_text}");
     for next in [
         format!("cargo test -p rivers --bin {NAME}"),
         format!("just river {NAME}"),
         format!(r#"just publish '{{"event":"{NAME}_wanted","name":"Ada"}}'"#),
     ] {
-        assert!(told.contains(&next), "{next} in:\n{told}");
+        assert!(output_text.contains(&next), "{next} in:\n{output_text}");
     }
 
     let mut cargo = Command::new(env!("CARGO"));
@@ -98,16 +98,16 @@ fn a_new_river_passes_its_test_and_reacts_to_what_is_published() {
     assert!(tested.status.success(), "{}", text(&tested));
     assert!(text(&tested).contains("2 passed"), "{}", text(&tested));
 
-    let stand = Stand::start();
+    let bench = Bench::start();
     let in_copy = |arguments: &[&str]| {
-        let mut command = stand.command("just");
+        let mut command = bench.command("just");
         as_from_a_shell(&mut command);
         command.args(arguments).current_dir(&copy.0).env("CARGO_TARGET_DIR", target());
         command
     };
-    let mut river = Lines::spawn(&mut in_copy(&["river", NAME]));
+    let mut river = Process::spawn(&mut in_copy(&["river", NAME]));
     river.until(&[r#""behind":0"#]);
-    let mut watch = stand.watch(&mut in_copy(&["watch"]));
+    let mut watch = bench.watch(&mut in_copy(&["watch"]));
     let packet = format!(r#"{{"event":"{NAME}_wanted","name":"O'Hara \"$HOME\" `x`"}}"#);
     let published = in_copy(&["publish", &packet]).output().unwrap();
     assert!(published.status.success(), "{}", text(&published));
@@ -122,7 +122,7 @@ fn a_new_river_passes_its_test_and_reacts_to_what_is_published() {
 #[ignore = "needs just"]
 fn a_river_without_a_server_says_where_it_waits_and_what_starts_one() {
     let mut river = just(ROOT, &["river", "vendor"]);
-    let mut lines = Lines::spawn(river.env("NATS_URL", "nats://127.0.0.1:1"));
+    let mut lines = Process::spawn(river.env("NATS_URL", "nats://127.0.0.1:1"));
     lines.until(&["nothing listens at 127.0.0.1:1;", "just nats"]);
     lines.until(&["waiting for a server at nats://127.0.0.1:1"]);
 }
@@ -130,11 +130,11 @@ fn a_river_without_a_server_says_where_it_waits_and_what_starts_one() {
 #[test]
 #[ignore = "needs just"]
 fn a_bundle_runs_its_services_in_one_process() {
-    let stand = Stand::start();
-    let mut command = stand.command("just");
+    let bench = Bench::start();
+    let mut command = bench.command("just");
     as_from_a_shell(&mut command);
     command.args(["bundle", "shop"]).current_dir(ROOT).env("CARGO_TARGET_DIR", target());
-    let mut bundle = Lines::spawn(&mut command);
+    let mut bundle = Process::spawn(&mut command);
     let mut names: Vec<_> = (0..4)
         .map(|_| {
             let line = bundle.until(&[" is new and starts "]);
@@ -148,16 +148,19 @@ fn a_bundle_runs_its_services_in_one_process() {
 
 #[test]
 #[ignore = "needs just"]
-fn an_unknown_river_is_answered_with_those_that_exist() {
+fn an_unknown_river_lists_those_that_exist() {
     let output = just(ROOT, &["river", "paymnet"]).output().unwrap();
     assert!(!output.status.success());
-    let told = text(&output);
-    assert!(told.contains("`paymnet`") && told.contains("\n  payment\n"), "{told}");
+    let output_text = text(&output);
+    assert!(
+        output_text.contains("`paymnet`") && output_text.contains("\n  payment\n"),
+        "{output_text}"
+    );
 }
 
 #[test]
 #[ignore = "needs just"]
-fn a_river_is_not_written_under_a_name_that_is_taken_or_unfit() {
+fn a_river_is_not_written_under_a_name_that_is_taken_or_invalid() {
     let before = fs::read(format!("{ROOT}/rivers/src/bin/payment.rs")).unwrap();
     for name in ["payment", "Pay", "9x", "a b", "../x", "", "deps", &"x".repeat(33)] {
         let output = just(ROOT, &["new-river", name]).output().unwrap();
@@ -184,9 +187,9 @@ fn without_the_nats_cli_its_recipes_say_how_to_get_it() {
 #[test]
 #[ignore = "needs just"]
 fn what_is_no_packet_is_refused_before_it_is_stored_for_good() {
-    let stand = Stand::start();
+    let bench = Bench::start();
     let just = |arguments: &[&str]| {
-        let mut command = stand.command("just");
+        let mut command = bench.command("just");
         as_from_a_shell(&mut command);
         let command = command.args(arguments).current_dir(ROOT);
         command.env("CARGO_TARGET_DIR", target()).output().unwrap()
@@ -194,7 +197,7 @@ fn what_is_no_packet_is_refused_before_it_is_stored_for_good() {
     let output = just(&["publish", r#"{"event":"x"}"#]);
     assert_eq!(output.status.code(), Some(5), "{}", text(&output));
     assert!(text(&output).contains("the first service that starts creates it"));
-    let _monitor = stand.service(env!("CARGO_BIN_EXE_monitor"));
+    let _monitor = bench.service(env!("CARGO_BIN_EXE_monitor"));
     for body in ["order placed", r#"{"event":"x""#, "[1]", ""] {
         let output = just(&["publish", body]);
         assert_eq!(output.status.code(), Some(2), "{body}: {}", text(&output));
@@ -206,17 +209,17 @@ fn what_is_no_packet_is_refused_before_it_is_stored_for_good() {
 
 #[test]
 #[ignore = "needs just"]
-fn a_server_that_runs_already_is_told_instead_of_a_failure_of_another() {
-    let stand = Stand::start();
+fn a_server_that_runs_already_is_named_before_another_one_fails() {
+    let bench = Bench::start();
     let copy = Scratch::new("port");
     for file in ["justfile", "nats.conf"] {
         let text = fs::read_to_string(Path::new(ROOT).join(file)).unwrap();
-        fs::write(copy.0.join(file), text.replace(":4222", &format!(":{}", stand.port()))).unwrap();
+        fs::write(copy.0.join(file), text.replace(":4222", &format!(":{}", bench.port()))).unwrap();
     }
     let output = just(&copy.0, &["nats"]).output().unwrap();
     assert!(!output.status.success());
-    let told = text(&output);
-    assert!(told.contains("already: a server seems to run"), "{told}");
+    let output_text = text(&output);
+    assert!(output_text.contains("already, perhaps a server"), "{output_text}");
 }
 
 #[test]

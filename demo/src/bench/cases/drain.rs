@@ -1,19 +1,19 @@
-//! Reading what is stored: a service that wants little of it, or nothing.
+//! Reading a stored stream: by a service that wants few of its packets, or none.
 
 use std::time::Duration;
 
 use anyhow::Result;
 
 use super::{per_packet, rate};
-use crate::bench::arena::SyncInterval;
-use crate::bench::contest::{Bench, Contest};
-use crate::bench::errand::Work;
+use crate::bench::bench_server::SyncInterval;
+use crate::bench::comparison::{Bench, Comparison};
 use crate::bench::figure::{Figure, Limit, Target};
 use crate::bench::outcome::Outcome;
 use crate::bench::packets::{Load, Wanted};
 use crate::bench::report::Report;
 use crate::bench::side::Side;
 use crate::bench::table::grouped;
+use crate::bench::task::Work;
 
 const SIZE: usize = 600;
 
@@ -25,16 +25,16 @@ pub(super) async fn drain(bench: &Bench, report: &mut Report) -> Result<()> {
     let load = Load { count: bench.packets(100_000), size: SIZE, wanted: Wanted::OneIn(ONE_IN) };
     let wanted = format!("one in {ONE_IN} wanted");
     let targets = vec![rate("tuned", 0.95), rate("plain", 1.8)];
-    let contest = (&Side::USUAL[..], targets);
-    Ok(report.add(read(bench, "drain", load, &wanted, contest).await?)?)
+    let comparison = (&Side::USUAL[..], targets);
+    Ok(report.add(read(bench, "drain", load, &wanted, comparison).await?)?)
 }
 
 pub(super) async fn skip(bench: &Bench, report: &mut Report) -> Result<()> {
     let load = Load { count: bench.packets(100_000), size: SIZE, wanted: Wanted::EndsOnly };
     let target =
         Target { figure: Figure::ClientMicros, against: "tuned", limit: Limit::OnTop(0.25) };
-    let contest = (&Side::USUAL[..], vec![target]);
-    Ok(report.add(read(bench, "skip", load, ENDS, contest).await?)?)
+    let comparison = (&Side::USUAL[..], vec![target]);
+    Ok(report.add(read(bench, "skip", load, ENDS, comparison).await?)?)
 }
 
 pub(super) async fn catch_up(bench: &Bench, report: &mut Report) -> Result<()> {
@@ -51,9 +51,9 @@ async fn read(
     wanted: &str,
     (sides, targets): (&[Side], Vec<Target>),
 ) -> Result<Outcome> {
-    let arena = bench.arena(SyncInterval::Default).await?;
-    arena.store(&load).await?;
-    let contest = Contest {
+    let server = bench.server(SyncInterval::Default).await?;
+    server.store(&load).await?;
+    let comparison = Comparison {
         case,
         setting: format!("{} packets of {SIZE} B, {wanted}", grouped(load.count)),
         sides,
@@ -62,10 +62,10 @@ async fn read(
     };
     let work = Work::Read { count: load.count, wanted: load.wanted(), idle_rivers: 0 };
     let measure = async |side| {
-        let measured = arena.send(side, work)?.measured().await?;
+        let measured = server.start_worker(side, work)?.measured().await?;
         Ok(per_packet(&measured, load.count))
     };
-    let outcome = bench.run(contest, measure).await?;
-    arena.close().await;
+    let outcome = bench.run(comparison, measure).await?;
+    server.close().await;
     Ok(outcome)
 }

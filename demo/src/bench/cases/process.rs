@@ -1,30 +1,30 @@
-//! One process: the memory that it takes, and how long it takes to handle its first packet.
+//! One process: its memory, and the time until it handles its first packet.
 
 use std::time::Duration;
 
 use anyhow::Result;
 
 use super::known;
-use crate::bench::arena::SyncInterval;
-use crate::bench::contest::{Bench, Contest};
-use crate::bench::errand::Work;
+use crate::bench::bench_server::SyncInterval;
+use crate::bench::comparison::{Bench, Comparison};
 use crate::bench::figure::{Figure, Limit, Target};
 use crate::bench::packets::{Load, Wanted};
 use crate::bench::report::Report;
 use crate::bench::side::Side;
 use crate::bench::table::grouped;
+use crate::bench::task::Work;
 
 const SIZE: usize = 600;
 
-/// Few, or the memory would be that of the packets which a large batch keeps in its buffer.
+/// Few packets: with many, the figure would be the size of the buffered batch.
 const COUNT: u64 = 1_000;
 
 pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     let load = Load { count: COUNT, size: SIZE, wanted: Wanted::OneIn(20) };
-    let arena = bench.arena(SyncInterval::Default).await?;
-    arena.store(&load).await?;
+    let server = bench.server(SyncInterval::Default).await?;
+    server.store(&load).await?;
     let most = |figure| Target { figure, against: "tuned", limit: Limit::AtMost(1.5) };
-    let contest = Contest {
+    let comparison = Comparison {
         case: "process",
         setting: format!(
             "memory after {} packets of {SIZE} B, one in 20 wanted",
@@ -36,7 +36,7 @@ pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     };
     let work = Work::Read { count: load.count, wanted: load.wanted(), idle_rivers: 0 };
     let measure = async |side| {
-        let mut process = arena.send(side, work)?;
+        let mut process = server.start_worker(side, work)?;
         let first = process.first().await?;
         let measured = process.measured().await?;
         Ok(known([
@@ -44,7 +44,7 @@ pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
             (Figure::ResidentMebibytes, measured.resident_mebibytes),
         ]))
     };
-    let outcome = bench.run(contest, measure).await?;
-    arena.close().await;
+    let outcome = bench.run(comparison, measure).await?;
+    server.close().await;
     Ok(report.add(outcome)?)
 }

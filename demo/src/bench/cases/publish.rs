@@ -1,21 +1,21 @@
-//! Publishing many packets: `publish_all`, a window of acknowledgements, one after the other.
+//! Publishing many packets: with `publish_all`, with a window of publishes, and one by one.
 
 use std::time::Duration;
 
 use anyhow::Result;
 
 use super::{per_packet, rate};
-use crate::bench::arena::SyncInterval;
-use crate::bench::contest::{Bench, Contest};
-use crate::bench::errand::Work;
+use crate::bench::bench_server::SyncInterval;
+use crate::bench::comparison::{Bench, Comparison};
 use crate::bench::outcome::Outcome;
 use crate::bench::report::Report;
 use crate::bench::side::Side;
 use crate::bench::table::grouped;
+use crate::bench::task::Work;
 
 const SIZE: usize = 300;
 
-/// Who publishes one by one is slower by as much, and needs no more packets to show it.
+/// The side that publishes one by one gets a tenth of the packets, because it is that much slower.
 const ONE_BY_ONE: u64 = 10;
 
 pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
@@ -30,7 +30,7 @@ async fn publish(bench: &Bench, sync: SyncInterval) -> Result<Outcome> {
         SyncInterval::Default => (bench.packets(100_000), rate("tuned", 0.95)),
         SyncInterval::Always => (bench.packets(10_000), rate("tuned", 4.0)),
     };
-    let contest = Contest {
+    let comparison = Comparison {
         case: "publish",
         setting: format!(
             "{} packets of {SIZE} B (plain: {}), sync_interval {}",
@@ -44,10 +44,11 @@ async fn publish(bench: &Bench, sync: SyncInterval) -> Result<Outcome> {
     };
     let measure = async |side| {
         let count = if side == Side::Plain { count / ONE_BY_ONE } else { count };
-        let arena = bench.arena(sync).await?;
-        let measured = arena.send(side, Work::Publish { count, size: SIZE })?.measured().await?;
-        arena.close().await;
+        let server = bench.server(sync).await?;
+        let measured =
+            server.start_worker(side, Work::Publish { count, size: SIZE })?.measured().await?;
+        server.close().await;
         Ok(per_packet(&measured, count))
     };
-    bench.run(contest, measure).await
+    bench.run(comparison, measure).await
 }

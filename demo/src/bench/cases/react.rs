@@ -5,14 +5,14 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::{per_packet, rate};
-use crate::bench::arena::SyncInterval;
-use crate::bench::contest::{Bench, Contest};
-use crate::bench::errand::Work;
+use crate::bench::bench_server::SyncInterval;
+use crate::bench::comparison::{Bench, Comparison};
 use crate::bench::outcome::Outcome;
 use crate::bench::packets::{Load, Wanted};
 use crate::bench::report::Report;
 use crate::bench::side::Side;
 use crate::bench::table::grouped;
+use crate::bench::task::Work;
 
 const SIZE: usize = 600;
 
@@ -28,7 +28,7 @@ async fn react(bench: &Bench, sync: SyncInterval) -> Result<Outcome> {
         SyncInterval::Default => 20_000,
         SyncInterval::Always => 2_000,
     });
-    let contest = Contest {
+    let comparison = Comparison {
         case: "react",
         setting: format!(
             "{} packets of {SIZE} B, each leads to one more, sync_interval {}",
@@ -40,11 +40,11 @@ async fn react(bench: &Bench, sync: SyncInterval) -> Result<Outcome> {
         time: Duration::from_secs(25),
     };
     let measure = async |side| {
-        let arena = bench.arena(sync).await?;
-        arena.store(&Load { count, size: SIZE, wanted: Wanted::All }).await?;
-        let measured = arena.send(side, Work::React { count })?.measured().await?;
-        arena.close().await;
+        let server = bench.server(sync).await?;
+        server.store(&Load { count, size: SIZE, wanted: Wanted::All }).await?;
+        let measured = server.start_worker(side, Work::React { count })?.measured().await?;
+        server.close().await;
         Ok(per_packet(&measured, count))
     };
-    bench.run(contest, measure).await
+    bench.run(comparison, measure).await
 }

@@ -1,5 +1,5 @@
-//! Many services on one stream, each a process with a connection of its own or all in one, while a
-//! publisher is as fast as they let it be.
+//! Many services on one stream, each in a process of its own or all in one process. The publisher
+//! publishes as fast as the server takes it.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -7,39 +7,39 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use super::{known, per_packet};
-use crate::bench::arena::{Arena, SyncInterval};
-use crate::bench::contest::{Bench, Contest};
-use crate::bench::contestant::Contestant;
-use crate::bench::errand::{Measured, Work};
+use crate::bench::bench_server::{BenchServer, SyncInterval};
+use crate::bench::comparison::{Bench, Comparison};
 use crate::bench::figure::{Figure, Figures, Limit, Target};
 use crate::bench::meter::cpu_seconds;
 use crate::bench::packets::{Load, Wanted};
 use crate::bench::report::Report;
 use crate::bench::side::Side;
 use crate::bench::table::grouped;
+use crate::bench::task::{Measured, Work};
+use crate::bench::worker::Worker;
 
 const SIZE: usize = 300;
 
-/// How many services, and how many packets to show what they cost where each is acknowledged.
+/// The number of services, and how many packets to publish where each is acknowledged.
 const STEPS: [(usize, u64); 5] = [(1, 40_000), (4, 20_000), (16, 10_000), (64, 3_000), (256, 500)];
 
-/// So many times as many where services are processes and nothing is acknowledged, and at most so
-/// many where all are one process.
+/// Without acknowledgements packets cost less, so this many times as many are published ...
 const UNACKNOWLEDGED: u64 = 4;
+/// ... but at most this many. A bundle always gets this many.
 const MOST: u64 = 40_000;
 
-/// How services are delivered to.
+/// How packets reach the services.
 #[derive(Debug, Clone, Copy)]
-struct Way(Side);
+struct Delivery(Side);
 
-impl fmt::Display for Way {
+impl fmt::Display for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0 == Side::Ours { "shared" } else { self.0.name() })
     }
 }
 
-impl Way {
-    /// How many packets are published to show what it costs.
+impl Delivery {
+    /// How many packets to publish.
     fn packets(self, acknowledged: u64) -> u64 {
         match self.0 {
             Side::Bundled { .. } => MOST,
@@ -62,11 +62,12 @@ async fn side_by_side(
     services: usize,
     acknowledged: u64,
 ) -> Result<()> {
-    let packets = |way: Way| bench.packets(way.packets(acknowledged));
+    let packets = |delivery: Delivery| bench.packets(delivery.packets(acknowledged));
     let [shared, exclusive, bundled, tuned, live] =
-        [Side::Ours, Side::Exclusive, Side::Bundled { services }, Side::Tuned, Side::Live].map(Way);
+        [Side::Ours, Side::Exclusive, Side::Bundled { services }, Side::Tuned, Side::Live]
+            .map(Delivery);
     let alone = alone(bench, packets(bundled)).await?;
-    let contest = Contest {
+    let comparison = Comparison {
         case: "services",
         setting: format!(
             "{services} on one stream, {} packets of {SIZE} B ({} exclusive and live, {} bundled), \
@@ -80,30 +81,30 @@ async fn side_by_side(
         targets: Vec::new(),
         time: Duration::from_secs(15),
     };
-    let measure = async |way: Way| {
-        let all = measure(bench, way.0, services, 0, packets(way)).await?;
-        Ok(figures(&all, services, packets(way), alone))
+    let measure = async |delivery: Delivery| {
+        let all = measure(bench, delivery.0, services, 0, packets(delivery)).await?;
+        Ok(figures(&all, services, packets(delivery), alone))
     };
-    let all = bench.run(contest, measure).await?;
+    let all = bench.run(comparison, measure).await?;
     let target = |times| Target {
         figure: Figure::ServerMicrosPerDelivery,
         against: "shared",
         limit: Limit::AtMost(times),
     };
-    // Where there are few services, publishing is most of the cost.
+    // With few services, publishing is most of the cost, so a target would say nothing.
     let targets = |times| if services >= 16 { vec![target(times)] } else { Vec::new() };
     report.add(all.among(&["shared", "tuned"], Vec::new()))?;
     report.add(all.among(&["exclusive", "shared", "live"], targets(0.3)))?;
     Ok(report.add(all.among(&["bundled", "shared", "exclusive"], targets(0.05)))?)
 }
 
-/// The server's CPU time for storing one packet that nobody reads, in microseconds.
+/// The server's CPU time for storing one packet without any reader, in microseconds.
 async fn alone(bench: &Bench, count: u64) -> Result<Option<f64>> {
-    let arena = bench.arena(SyncInterval::Default).await?;
-    let before = cpu_seconds(arena.server());
-    arena.store(&Load { count, size: SIZE, wanted: Wanted::EndsOnly }).await?;
-    let after = cpu_seconds(arena.server());
-    arena.close().await;
+    let server = bench.server(SyncInterval::Default).await?;
+    let before = cpu_seconds(server.pid());
+    server.store(&Load { count, size: SIZE, wanted: Wanted::EndsOnly }).await?;
+    let after = cpu_seconds(server.pid());
+    server.close().await;
     Ok(before.zip(after).map(|(before, after)| (after - before) * 1e6 / count as f64))
 }
 
@@ -129,8 +130,8 @@ fn figures(all: &Measured, services: usize, count: u64, alone: Option<f64>) -> F
     figures
 }
 
-/// Publishes packets to so many services of this kind, and measures until all have handled the
-/// last, and acknowledged it where they do.
+/// Publishes packets to services of this kind, and measures until all of them have handled the last
+/// packet, and acknowledged it if they acknowledge.
 pub(super) async fn measure(
     bench: &Bench,
     side: Side,
@@ -140,22 +141,22 @@ pub(super) async fn measure(
 ) -> Result<Measured> {
     let load = Load { count, size: SIZE, wanted: Wanted::EndsOnly };
     let work = Work::Read { count, wanted: load.wanted(), idle_rivers };
-    let arena = bench.arena(SyncInterval::Default).await?;
-    let processes = (0..services / side.services()).map(|_| arena.send(side, work));
+    let server = bench.server(SyncInterval::Default).await?;
+    let processes = (0..services / side.services()).map(|_| server.start_worker(side, work));
     let mut processes = processes.collect::<Result<Vec<_>>>()?;
-    until_there(&arena, side, &mut processes).await?;
-    let (begun, before) = (Instant::now(), cpu_seconds(arena.server()));
-    arena.store(&load).await?;
+    wait_until_ready(&server, side, &mut processes).await?;
+    let (begun, before) = (Instant::now(), cpu_seconds(server.pid()));
+    server.store(&load).await?;
     for process in &mut processes {
         process.last().await?;
     }
     let seconds = begun.elapsed().as_secs_f64();
-    let after = cpu_seconds(arena.server());
+    let after = cpu_seconds(server.pid());
     let mut each = Vec::new();
     for process in processes {
         each.push(process.measured().await?);
     }
-    arena.close().await;
+    server.close().await;
     Ok(Measured {
         seconds,
         client_cpu_seconds: each.iter().map(|one| one.client_cpu_seconds).sum(),
@@ -165,18 +166,22 @@ pub(super) async fn measure(
     })
 }
 
-/// Waits until all of them get what is published from now on.
-async fn until_there(arena: &Arena<'_>, side: Side, processes: &mut [Contestant]) -> Result<()> {
+/// Waits until every process will receive what is published from now on.
+async fn wait_until_ready(
+    server: &BenchServer<'_>,
+    side: Side,
+    processes: &mut [Worker],
+) -> Result<()> {
     match side {
         Side::Exclusive | Side::Bundled { .. } => {
-            arena.until_live(processes.len() * side.services()).await
+            server.wait_until_live(processes.len() * side.services()).await
         }
         Side::Live => {
             for process in processes {
-                process.first().await.context("a subscriber is not there")?;
+                process.first().await.context("a subscriber does not start")?;
             }
             Ok(())
         }
-        _ => arena.until_there(processes.len()).await,
+        _ => server.wait_for_consumers(processes.len()).await,
     }
 }

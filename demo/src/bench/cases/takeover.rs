@@ -1,4 +1,4 @@
-//! What happens when the active instance of a service in exclusive delivery ends while packets come.
+//! Takeover in exclusive delivery: the active instance ends while packets arrive.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,25 +8,26 @@ use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use tokio::sync::watch;
 
-use crate::bench::arena::{Arena, SyncInterval};
-use crate::bench::contest::{Bench, Contest};
-use crate::bench::errand::Work;
+use crate::bench::bench_server::{BenchServer, SyncInterval};
+use crate::bench::comparison::{Bench, Comparison};
 use crate::bench::figure::{Figure, Figures, Limit, Target};
 use crate::bench::packets::{Load, Wanted};
 use crate::bench::report::Report;
 use crate::bench::side::Side;
 use crate::bench::sides::CHECKED;
+use crate::bench::task::Work;
 
-/// Between two packets.
-const PACE: Duration = Duration::from_millis(2);
+/// The time between two packets.
+const INTERVAL: Duration = Duration::from_millis(2);
 
-/// So many come before the active instance ends, at least, and after the next one has begun.
+/// At least this many packets are published before the active instance ends, and as many after the
+/// next one has begun.
 const AROUND: u64 = 250;
 
-/// More than ever come meanwhile.
+/// More packets than a takeover can take.
 const MOST: u64 = 20_000;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How the active instance ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +50,7 @@ pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
         [(End::Killed, "killed", 4_000.0), (End::Stopped, "stopped", 100.0)]
     {
         let upto = |figure, bound| Target { figure, against, limit: Limit::UpTo(bound) };
-        let contest = Contest {
+        let comparison = Comparison {
             case: "takeover",
             setting: "the active instance ends, one stands by, 500 packets per second, each is \
                       answered"
@@ -62,17 +63,17 @@ pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
             ],
             time: Duration::from_secs(30),
         };
-        report.add(bench.run(contest, async |end| measure(bench, end).await).await?)?;
+        report.add(bench.run(comparison, async |end| measure(bench, end).await).await?)?;
     }
     Ok(())
 }
 
 async fn measure(bench: &Bench, end: End) -> Result<Figures> {
-    let arena = bench.arena(SyncInterval::Default).await?;
-    let mut active = arena.send_as("bench", Side::Exclusive, Work::Serve)?;
-    arena.until_live(1).await?;
-    let mut standby = arena.send_as("bench", Side::Exclusive, Work::Serve)?;
-    standby.until_said("stands by").await?;
+    let server = bench.server(SyncInterval::Default).await?;
+    let mut active = server.start_instance("bench", Side::Exclusive, Work::Serve)?;
+    server.wait_until_live(1).await?;
+    let mut standby = server.start_instance("bench", Side::Exclusive, Work::Serve)?;
+    standby.wait_for_log("stands by").await?;
 
     let (published, mut count) = watch::channel(0);
     let (stop, stopped) = watch::channel(false);
@@ -88,17 +89,17 @@ async fn measure(bench: &Bench, end: End) -> Result<Figures> {
         let took = ended.elapsed();
         let now = *count.borrow();
         count.wait_for(|count| *count >= now + AROUND).await?;
-        stop.send(true).context("nobody publishes")?;
+        stop.send(true).context("the publisher has ended")?;
         anyhow::Ok(took)
     };
-    let (took, ()) = tokio::try_join!(ending, publish(&arena, &published, stopped))?;
+    let (took, ()) = tokio::try_join!(ending, publish(&server, &published, stopped))?;
     let published = *published.borrow();
-    until_answered(&arena, published).await?;
-    // It answers nothing more once it has ended.
+    wait_for_answers(&server, published).await?;
+    // Count the answers only after it has ended, when no more can come.
     standby.stop().await;
     standby.measured().await?;
-    let (lost, doubled) = answers(&arena, published).await?;
-    arena.close().await;
+    let (lost, doubled) = answers(&server, published).await?;
+    server.close().await;
     Ok(Figures::from([
         (Figure::TakeoverMillis, took.as_secs_f64() * 1e3),
         (Figure::Lost, lost as f64),
@@ -106,43 +107,43 @@ async fn measure(bench: &Bench, end: End) -> Result<Figures> {
     ]))
 }
 
-/// Publishes one packet after the other until told to stop.
+/// Publishes one packet after the other until `stopped` is true.
 async fn publish(
-    arena: &Arena<'_>,
+    server: &BenchServer<'_>,
     published: &watch::Sender<u64>,
     stopped: watch::Receiver<bool>,
 ) -> Result<()> {
     let load = Load { count: MOST, size: 300, wanted: Wanted::All };
-    let mut clock = tokio::time::interval(PACE);
+    let mut clock = tokio::time::interval(INTERVAL);
     for (id, body) in load.packets() {
         clock.tick().await;
         if *stopped.borrow() {
             return Ok(());
         }
-        arena.publish(&id, body).await?;
+        server.publish(&id, body).await?;
         published.send_modify(|count| *count += 1);
     }
-    bail!("nobody took over")
+    bail!("no instance took over")
 }
 
-/// Waits for as many answers as there are packets, or for as long as they may take.
-async fn until_answered(arena: &Arena<'_>, published: u64) -> Result<()> {
+/// Waits until there are as many answers as packets, or the time-out is over.
+async fn wait_for_answers(server: &BenchServer<'_>, published: u64) -> Result<()> {
     let begun = Instant::now();
-    while arena.stored().await? < 2 * published && begun.elapsed() < PATIENCE {
-        tokio::time::sleep(PACE).await;
+    while server.stored().await? < 2 * published && begun.elapsed() < TIMEOUT {
+        tokio::time::sleep(INTERVAL).await;
     }
     Ok(())
 }
 
-/// How many packets have no answer, and how many answers there are beyond one for each.
-async fn answers(arena: &Arena<'_>, published: u64) -> Result<(u64, u64)> {
+/// The number of packets without an answer, and the number of answers beyond one per packet.
+async fn answers(server: &BenchServer<'_>, published: u64) -> Result<(u64, u64)> {
     #[derive(Deserialize)]
     struct Answer {
         event: String,
         order_id: String,
     }
     let mut answers = HashMap::new();
-    for body in arena.bodies().await? {
+    for body in server.bodies().await? {
         let Answer { event, order_id } = serde_json::from_slice(&body)?;
         if event == CHECKED {
             *answers.entry(order_id).or_insert(0) += 1;

@@ -6,55 +6,55 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use rapids_client::{Config, Packet, Rapids, River, Service, bundle, telemetry, told_to_stop};
+use rapids_client::{Config, Packet, Rapids, River, Service, bundle, shutdown_signal, telemetry};
 use tokio::sync::{Notify, mpsc};
 
 use super::{CHECKED, Placed, order_id};
-use crate::bench::errand::{Errand, Measured, Work};
 use crate::bench::goal;
 use crate::bench::hops::{Hops, Stamp};
 use crate::bench::meter::Meter;
 use crate::bench::packets::WANTED;
 use crate::bench::side::Side;
+use crate::bench::task::{Measured, Task, Work};
 
-pub(crate) async fn run(errand: &Errand) -> Result<Measured> {
+pub(crate) async fn run(task: &Task) -> Result<Measured> {
     telemetry::init();
-    match errand.work {
-        Work::Publish { count, size } => publish(errand, count, size).await,
+    match task.work {
+        Work::Publish { count, size } => publish(task, count, size).await,
         Work::Read { count, wanted, idle_rivers } => {
-            let goal = Arc::new(Goal::new(errand, wanted * errand.side.services() as u64));
+            let goal = Arc::new(Goal::new(task, wanted * task.side.services() as u64));
             let reached = goal.clone();
             let river = River::new("read").event(WANTED).react(move |_: Packet| {
                 reached.handled();
                 async { Ok(()) }
             });
             let rivers = std::iter::once(river).chain((0..idle_rivers).map(idle_river)).collect();
-            let services = services(errand, |_| Vec::clone(&rivers));
-            Box::pin(until_acknowledged(errand, services, &goal, count)).await
+            let services = services(task, |_| Vec::clone(&rivers));
+            Box::pin(until_acknowledged(task, services, &goal, count)).await
         }
         Work::React { count } => {
-            let goal = Arc::new(Goal::new(errand, count));
+            let goal = Arc::new(Goal::new(task, count));
             let reached = goal.clone();
             let river = River::new("check").event(WANTED).react(move |packet: Packet| {
                 reached.handled();
                 on_placed(packet)
             });
-            let services = services(errand, |_| vec![river.clone()]);
-            Box::pin(until_acknowledged(errand, services, &goal, 2 * count)).await
+            let services = services(task, |_| vec![river.clone()]);
+            Box::pin(until_acknowledged(task, services, &goal, 2 * count)).await
         }
         Work::Hop { count, every_micros } => {
-            hop(errand, count, Duration::from_micros(every_micros)).await
+            hop(task, count, Duration::from_micros(every_micros)).await
         }
-        Work::Serve => serve(errand).await,
+        Work::Serve => serve(task).await,
     }
 }
 
-async fn publish(errand: &Errand, count: u64, size: usize) -> Result<Measured> {
-    let rapids = Rapids::connect(&Config::new(&errand.url)).await?;
+async fn publish(task: &Task, count: u64, size: usize) -> Result<Measured> {
+    let rapids = Rapids::connect(&Config::new(&task.url)).await?;
     let bare = placed(0, "").body().len();
     let Some(room) = size.checked_sub(bare) else { bail!("a packet has at least {bare} bytes") };
     let note = "-".repeat(room);
-    let meter = Meter::begin(errand.server);
+    let meter = Meter::begin(task.server);
     rapids.publish_all((0..count).map(|number| placed(number, &note))).await?;
     Ok(goal::measured(&meter))
 }
@@ -68,42 +68,43 @@ async fn on_placed(packet: Packet) -> Result<Packet> {
     Ok(Packet::event(CHECKED).with("order_id", order_id).with("total", total))
 }
 
-/// Wants what never happens.
+/// A river that wants an event which never comes.
 fn idle_river(number: usize) -> River {
     let river = River::new(format!("idle-{number}")).event(format!("never_{number}"));
     river.react(|_: Packet| async { Ok(()) })
 }
 
-/// The services of this process, under names of their own where they are several.
-fn services(errand: &Errand, rivers: impl Fn(usize) -> Vec<River>) -> Vec<Service> {
+/// The services of this process. In a bundle each has a name of its own.
+fn services(task: &Task, rivers: impl Fn(usize) -> Vec<River>) -> Vec<Service> {
     let service = |number| {
-        let name = match errand.side {
-            Side::Bundled { .. } => format!("{}_{number}", errand.service),
-            _ => errand.service.clone(),
+        let name = match task.side {
+            Side::Bundled { .. } => format!("{}_{number}", task.service),
+            _ => task.service.clone(),
         };
-        let service = Service::new(name, Config::new(&errand.url)).from_beginning();
+        let service = Service::new(name, Config::new(&task.url)).from_beginning();
         rivers(number).into_iter().fold(service, Service::river)
     };
-    (0..errand.side.services()).map(service).collect()
+    (0..task.side.services()).map(service).collect()
 }
 
-/// Runs services until everything up to this sequence is handled, and acknowledged where it is.
+/// Runs services until everything up to this sequence is handled, and acknowledged if the side
+/// acknowledges.
 async fn until_acknowledged(
-    errand: &Errand,
+    task: &Task,
     services: Vec<Service>,
     goal: &Goal,
     last: u64,
 ) -> Result<Measured> {
     let measuring = async {
         let meter = goal.reached().await;
-        goal::end(errand, meter, last).await
+        goal::end(task, meter, last).await
     };
-    Box::pin(serve_while(errand, services, measuring)).await
+    Box::pin(serve_while(task, services, measuring)).await
 }
 
-/// Runs services for as long as this takes.
+/// Runs services until the work is done.
 async fn serve_while<T>(
-    errand: &Errand,
+    task: &Task,
     services: Vec<Service>,
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
@@ -113,12 +114,12 @@ async fn serve_while<T>(
         done.notify_one();
         result
     };
-    let serving = run_until(errand.side, services, done.notified());
+    let serving = run_until(task.side, services, done.notified());
     let (result, ()) = tokio::try_join!(working, serving)?;
     Ok(result)
 }
 
-/// Runs services the way that their side has.
+/// Runs services in the delivery of their side.
 async fn run_until(
     side: Side,
     services: Vec<Service>,
@@ -132,62 +133,62 @@ async fn run_until(
     Ok(Box::pin(service.run_until(shutdown)).await?)
 }
 
-/// Answers each packet until told to stop.
-async fn serve(errand: &Errand) -> Result<Measured> {
-    let goal = Arc::new(Goal::new(errand, u64::MAX));
+/// Publishes an answer to each packet until SIGTERM.
+async fn serve(task: &Task) -> Result<Measured> {
+    let goal = Arc::new(Goal::new(task, u64::MAX));
     let handled = goal.clone();
     let river = River::new("check").event(WANTED).react(move |packet: Packet| {
         handled.handled();
         on_placed(packet)
     });
-    run_until(errand.side, services(errand, |_| vec![river.clone()]), told_to_stop()).await?;
+    run_until(task.side, services(task, |_| vec![river.clone()]), shutdown_signal()).await?;
     Ok(Measured::default())
 }
 
-async fn hop(errand: &Errand, count: u64, every: Duration) -> Result<Measured> {
+async fn hop(task: &Task, count: u64, every: Duration) -> Result<Measured> {
     let origin = Instant::now();
     let hops = Arc::new(Mutex::new(Hops::new(origin)));
     let (arrived, mut arrivals) = mpsc::unbounded_channel();
     let noted = hops.clone();
     let river = River::new("hop").event(WANTED).react(move |packet: Packet| {
-        // Held for no longer than it takes to note a number.
+        // The lock is held only while a number is added.
         let mut hops = noted.lock().unwrap_or_else(PoisonError::into_inner);
         let now = hops.now();
         let stamp = packet.parse::<Stamp>().map(|stamp| hops.add(&stamp, now));
-        // Nobody waits once all have arrived.
+        // Fails only after all packets have arrived, when nobody waits any more.
         let _ = arrived.send(());
         async { Ok(stamp?) }
     });
-    let rapids = Rapids::connect(&Config::new(&errand.url)).await?;
+    let rapids = Rapids::connect(&Config::new(&task.url)).await?;
     let publishing = async {
         let publish = async || {
             let Stamp { sent, .. } = Stamp::now(origin);
             rapids.publish(Packet::event(WANTED).with("sent", sent)).await
         };
-        // One more, to know that the service is there.
+        // One packet more, which shows that the service has started.
         publish().await?;
-        arrivals.recv().await.context("the river is gone")?;
+        arrivals.recv().await.context("the river has ended")?;
         let mut clock = tokio::time::interval(every);
         for _ in 0..count {
             clock.tick().await;
             publish().await?;
         }
         for _ in 0..count {
-            arrivals.recv().await.context("the river is gone")?;
+            arrivals.recv().await.context("the river has ended")?;
         }
         Ok(())
     };
-    // Beside it in its process nobody wants anything.
+    // The other services of the process want nothing.
     let of = |number| vec![if number == 0 { river.clone() } else { idle_river(number) }];
-    serve_while(errand, services(errand, of), publishing).await?;
+    serve_while(task, services(task, of), publishing).await?;
     let hops = hops.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(hops.measured())
 }
 
-/// Counts what a river handled, from its first packet to its last.
+/// Counts the packets that a river handled, and knows when it has handled all.
 #[derive(Debug)]
 struct Goal {
-    errand: Errand,
+    task: Task,
     wanted: u64,
     handled: AtomicU64,
     meter: OnceLock<Meter>,
@@ -195,9 +196,9 @@ struct Goal {
 }
 
 impl Goal {
-    fn new(errand: &Errand, wanted: u64) -> Self {
+    fn new(task: &Task, wanted: u64) -> Self {
         Self {
-            errand: errand.clone(),
+            task: task.clone(),
             wanted,
             handled: AtomicU64::new(0),
             meter: OnceLock::new(),
@@ -206,15 +207,15 @@ impl Goal {
     }
 
     fn handled(&self) {
-        self.meter.get_or_init(|| goal::begin(&self.errand));
+        self.meter.get_or_init(|| goal::begin(&self.task));
         if self.handled.fetch_add(1, Ordering::Relaxed) + 1 == self.wanted {
             self.is_reached.notify_one();
         }
     }
 
-    /// Waits until all that is wanted was handled.
+    /// Waits until all wanted packets are handled.
     async fn reached(&self) -> &Meter {
         self.is_reached.notified().await;
-        self.meter.get_or_init(|| goal::begin(&self.errand))
+        self.meter.get_or_init(|| goal::begin(&self.task))
     }
 }

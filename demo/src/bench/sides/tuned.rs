@@ -1,5 +1,5 @@
-//! async-nats as a careful user writes it: one thread, large batches, acknowledgements that
-//! nobody waits for, and many publishes under way.
+//! async-nats as a careful user would write it: one thread, large batches, acknowledgements that
+//! nobody waits for, and many publishes in flight.
 
 use std::time::{Duration, Instant};
 
@@ -12,77 +12,72 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{CHECKED, Fact, Placed, order_id, window};
-use crate::bench::arena::STREAM;
-use crate::bench::errand::{Errand, Measured, Work};
+use crate::bench::bench_server::STREAM;
 use crate::bench::goal;
 use crate::bench::hops::{Hops, Stamp};
 use crate::bench::meter::Meter;
 use crate::bench::packets::WANTED;
+use crate::bench::task::{Measured, Task, Work};
 
-/// Larger ones are not faster.
+/// Larger batches are not faster.
 pub(super) const BATCH: usize = 10_000;
 
-/// Beyond 1,000, the default, it costs nothing more.
+/// More than the default of 1,000, which would slow reading down.
 const MAX_ACK_PENDING: i64 = 50_000;
 
-/// How many reactions wait for their publish to be stored.
+/// How many reactions may wait until their packet is stored.
 const REACTIONS: usize = 1_024;
 
-/// How long the facts are that reactions publish: about as long as those of the library, which say
-/// where they come from.
+/// The length of the facts that reactions publish: about that of the library's packets with their
+/// provenance.
 pub(super) const ANSWER: usize = 300;
 
-pub(crate) async fn run(errand: &Errand) -> Result<Measured> {
-    let client = async_nats::connect(&errand.url).await?;
+pub(crate) async fn run(task: &Task) -> Result<Measured> {
+    let client = async_nats::connect(&task.url).await?;
     let jetstream = window::jetstream(client);
-    match errand.work {
-        Work::Publish { count, size } => publish(errand, &jetstream, count, size).await,
-        Work::Read { count, .. } => read(errand, &jetstream, count).await,
-        Work::React { count } => react(errand, &jetstream, count).await,
+    match task.work {
+        Work::Publish { count, size } => publish(task, &jetstream, count, size).await,
+        Work::Read { count, .. } => read(task, &jetstream, count).await,
+        Work::React { count } => react(task, &jetstream, count).await,
         Work::Hop { count, every_micros } => {
-            hop(errand, jetstream, count, Duration::from_micros(every_micros)).await
+            hop(task, jetstream, count, Duration::from_micros(every_micros)).await
         }
-        Work::Serve => bail!("who takes over from whom is asked of the library alone"),
+        Work::Serve => bail!("only the library's sides do this work"),
     }
 }
 
-async fn publish(
-    errand: &Errand,
-    jetstream: &Context,
-    count: u64,
-    size: usize,
-) -> Result<Measured> {
+async fn publish(task: &Task, jetstream: &Context, count: u64, size: usize) -> Result<Measured> {
     let note = note(size)?;
     let packets = (0..count).map(|number| {
         let id = Uuid::now_v7().to_string();
         let body = fact(&id, &order_id(number), &note);
         (id, body.into())
     });
-    let meter = Meter::begin(errand.server);
+    let meter = Meter::begin(task.server);
     window::publish(jetstream, packets).await?;
     Ok(goal::measured(&meter))
 }
 
-/// Does not look at the bodies.
-async fn read(errand: &Errand, jetstream: &Context, count: u64) -> Result<Measured> {
-    let mut messages = messages(errand, jetstream).await?;
+/// Acknowledges every packet without reading its body.
+async fn read(task: &Task, jetstream: &Context, count: u64) -> Result<Measured> {
+    let mut messages = messages(task, jetstream).await?;
     let mut meter = None;
     for _ in 0..count {
         let message = next(&mut messages).await?;
-        meter.get_or_insert_with(|| goal::begin(errand));
+        meter.get_or_insert_with(|| goal::begin(task));
         acknowledge(&message).await?;
     }
-    goal::end(errand, &meter.context("there was nothing to read")?, count).await
+    goal::end(task, &meter.context("there was nothing to read")?, count).await
 }
 
-/// Acknowledges a packet once what it led to is stored. What it publishes it gets too, and passes
-/// over.
-async fn react(errand: &Errand, jetstream: &Context, count: u64) -> Result<Measured> {
+/// Publishes one packet for each that it wants, and acknowledges that once the new one is stored. It
+/// also reads its own packets, and skips them.
+async fn react(task: &Task, jetstream: &Context, count: u64) -> Result<Measured> {
     #[derive(Deserialize)]
     struct Kind<'a> {
         event: &'a str,
     }
-    let mut messages = messages(errand, jetstream).await?;
+    let mut messages = messages(task, jetstream).await?;
     let note = note(ANSWER)?;
     let mut reacting = FuturesOrdered::new();
     let (mut meter, mut read) = (None, 0);
@@ -91,7 +86,7 @@ async fn react(errand: &Errand, jetstream: &Context, count: u64) -> Result<Measu
             Some(stored) = reacting.next() => acknowledge(&Result::<Message>::from(stored)?).await?,
             message = next(&mut messages), if read < 2 * count && reacting.len() < REACTIONS => {
                 let message = message?;
-                meter.get_or_insert_with(|| goal::begin(errand));
+                meter.get_or_insert_with(|| goal::begin(task));
                 read += 1;
                 let Kind { event } = serde_json::from_slice(&message.payload)?;
                 if event != WANTED {
@@ -108,12 +103,12 @@ async fn react(errand: &Errand, jetstream: &Context, count: u64) -> Result<Measu
             }
         }
     }
-    goal::end(errand, &meter.context("there was nothing to read")?, 2 * count).await
+    goal::end(task, &meter.context("there was nothing to read")?, 2 * count).await
 }
 
-async fn hop(errand: &Errand, jetstream: Context, count: u64, every: Duration) -> Result<Measured> {
-    let mut messages = messages(errand, &jetstream).await?;
-    let publisher = window::jetstream(async_nats::connect(&errand.url).await?);
+async fn hop(task: &Task, jetstream: Context, count: u64, every: Duration) -> Result<Measured> {
+    let mut messages = messages(task, &jetstream).await?;
+    let publisher = window::jetstream(async_nats::connect(&task.url).await?);
     let origin = Instant::now();
     let publishing = async {
         let mut clock = tokio::time::interval(every);
@@ -139,10 +134,10 @@ async fn hop(errand: &Errand, jetstream: Context, count: u64, every: Duration) -
     Ok(hops.measured())
 }
 
-async fn messages(errand: &Errand, jetstream: &Context) -> Result<Messages> {
+async fn messages(task: &Task, jetstream: &Context) -> Result<Messages> {
     let stream = jetstream.get_stream_no_info(STREAM).await?;
     let config = Config {
-        durable_name: Some(errand.service.clone()),
+        durable_name: Some(task.service.clone()),
         max_ack_pending: MAX_ACK_PENDING,
         ..Config::default()
     };
@@ -154,12 +149,12 @@ pub(super) async fn next(messages: &mut Messages) -> Result<Message> {
     Ok(messages.next().await.context("the deliveries ended")??)
 }
 
-/// Hands the acknowledgement to the connection.
+/// Sends the acknowledgement without waiting for the server.
 pub(super) async fn acknowledge(message: &Message) -> Result<()> {
     message.ack().await.map_err(anyhow::Error::from_boxed)
 }
 
-/// What a reaction publishes, under an id that is the same when the packet comes again.
+/// What a reaction publishes. Its id is the same when the packet is delivered again.
 pub(super) fn answer(message: &Message, placed: &Placed, note: &str) -> Result<(String, Vec<u8>)> {
     let sequence = message.info().map_err(anyhow::Error::from_boxed)?.stream_sequence;
     let id = format!("checked-{sequence}");
@@ -174,7 +169,7 @@ pub(super) fn fact(id: &str, order_id: &str, note: &str) -> Vec<u8> {
     serde_json::to_vec(&fact).expect("a struct of texts and numbers has a JSON text")
 }
 
-/// What makes a fact as long as it is to be.
+/// A note of the length that fills a fact up to this size.
 pub(super) fn note(size: usize) -> Result<String> {
     let bare = fact(&Uuid::nil().to_string(), &order_id(0), "").len();
     match size.checked_sub(bare) {

@@ -1,48 +1,43 @@
-//! async-nats without acknowledgements, as a careful user writes it: one thread, and a look at each
-//! sequence, so that a gap is noticed.
+//! async-nats without acknowledgements, as a careful user would write it: one thread, and a check of
+//! each sequence, so that a gap is noticed.
 
 use anyhow::{Context as _, Result, bail};
-use async_nats::ConnectOptions;
 use async_nats::header::NATS_SEQUENCE;
 use async_nats::jetstream::consumer::AckPolicy;
 use async_nats::jetstream::consumer::pull::{Config, OrderedConfig};
+use async_nats::{Client, ConnectOptions, Subscriber};
 use futures::{Stream, StreamExt, TryStreamExt};
 
 use super::{tuned, window};
-use crate::bench::arena::{LIVE, STREAM};
-use crate::bench::errand::{Errand, Measured, Work};
+use crate::bench::bench_server::{LIVE, STREAM};
 use crate::bench::goal;
 use crate::bench::side::Side;
+use crate::bench::task::{Measured, Task, Work};
 
-/// More than is ever published in a measurement: beyond it async-nats drops what comes.
-const ROOM: usize = 1_000_000;
+/// More than a measurement publishes. async-nats drops messages beyond the capacity.
+const CAPACITY: usize = 1_000_000;
 
-pub(crate) async fn run(errand: &Errand) -> Result<Measured> {
-    let Work::Read { count, .. } = errand.work else {
-        bail!("this is measured against those that acknowledge");
+pub(crate) async fn run(task: &Task) -> Result<Measured> {
+    let Work::Read { count, .. } = task.work else {
+        bail!("the sides without acknowledgements only read");
     };
-    let client = ConnectOptions::new().subscription_capacity(ROOM).connect(&errand.url).await?;
-    if errand.side == Side::Live {
-        let copies = client.subscribe(LIVE).await?;
-        client.flush().await?;
-        let sequence = |copy: async_nats::Message| {
-            let told = copy.headers.as_ref().and_then(|headers| headers.get(NATS_SEQUENCE));
-            Ok(told.context("a copy has no sequence")?.as_str().parse()?)
-        };
-        return read(errand, copies.map(sequence), count).await;
+    let client = ConnectOptions::new().subscription_capacity(CAPACITY).connect(&task.url).await?;
+    if task.side == Side::Live {
+        let copies = subscribed(&client).await?;
+        return read(task, copies.map(|copy| sequence_of(&copy)), count).await;
     }
     let stream = window::jetstream(client).get_stream_no_info(STREAM).await?;
-    let name = Some(errand.service.clone());
+    let name = Some(task.service.clone());
     let sequence = |message: async_nats::jetstream::Message| {
         Ok(message.info().map_err(anyhow::Error::from_boxed)?.stream_sequence)
     };
-    if errand.side == Side::Ordered {
+    if task.side == Side::Ordered {
         let consumer = stream.create_consumer(OrderedConfig { name, ..OrderedConfig::default() });
         let messages = consumer.await?.messages().await?.map_err(anyhow::Error::from);
         let sequences = messages.map(|message| sequence(message?));
-        return read(errand, sequences, count).await;
+        return read(task, sequences, count).await;
     }
-    // As an ordered consumer has it.
+    // The settings of an ordered consumer.
     let config = Config {
         name,
         ack_policy: AckPolicy::None,
@@ -53,24 +48,62 @@ pub(crate) async fn run(errand: &Errand) -> Result<Measured> {
     let consumer = stream.create_consumer(config).await?;
     let messages = consumer.stream().max_messages_per_batch(tuned::BATCH).messages().await?;
     let messages = messages.map_err(anyhow::Error::from);
-    read(errand, messages.map(|message| sequence(message?)), count).await
+    read(task, messages.map(|message| sequence(message?)), count).await
 }
 
-/// Reads so many, of which none may be missing.
+/// Subscribes to the live feed, and returns once the server has the subscription.
+///
+/// `Client::flush` would only write it to the socket. The server handles the commands of a
+/// connection in order, so it has the subscription when it answers a later request.
+async fn subscribed(client: &Client) -> Result<Subscriber> {
+    let copies = client.subscribe(LIVE).await?;
+    window::jetstream(client.clone()).get_stream(STREAM).await?;
+    Ok(copies)
+}
+
+/// The sequence of the packet that the server copied.
+fn sequence_of(copy: &async_nats::Message) -> Result<u64> {
+    let sequence = copy.headers.as_ref().and_then(|headers| headers.get(NATS_SEQUENCE));
+    Ok(sequence.context("a copy has no sequence")?.as_str().parse()?)
+}
+
+/// Reads `count` packets, of which none may be missing.
 async fn read(
-    errand: &Errand,
+    task: &Task,
     sequences: impl Stream<Item = Result<u64>>,
     count: u64,
 ) -> Result<Measured> {
     let mut sequences = std::pin::pin!(sequences);
-    // A subscriber has its meter from here on, since nobody else knows when it is there.
-    let mut meter = (errand.side == Side::Live).then(|| goal::begin(errand));
+    // The bench publishes once `begin` has told it that the subscriber is ready.
+    let mut meter = (task.side == Side::Live).then(|| goal::begin(task));
     for expected in 1..=count {
         let sequence = sequences.next().await.context("the deliveries ended")??;
-        meter.get_or_insert_with(|| goal::begin(errand));
+        meter.get_or_insert_with(|| goal::begin(task));
         if sequence != expected {
-            bail!("packet {sequence} came where {expected} was due");
+            bail!("packet {sequence} came instead of {expected}");
         }
     }
-    goal::end(errand, &meter.context("there was nothing to read")?, count).await
+    goal::end(task, &meter.context("there was nothing to read")?, count).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rapids_client::{Config, Packet, Rapids};
+    use rapids_test::NatsServer;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn subscriber_gets_what_is_published_right_after_it_subscribed() {
+        let server = NatsServer::start().unwrap();
+        let rapids = Rapids::connect(&Config::new(server.url())).await.unwrap();
+        for _ in 0..200 {
+            let client = async_nats::connect(server.url()).await.unwrap();
+            let mut copies = subscribed(&client).await.unwrap();
+            let published = rapids.publish(Packet::event("x")).await.unwrap();
+            // What is published later comes in any case.
+            rapids.publish(Packet::event("x")).await.unwrap();
+            let first = copies.next().await.unwrap();
+            assert_eq!(sequence_of(&first).unwrap(), published.sequence);
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Publishing with many acknowledgements under way: the fastest way that async-nats has.
+//! Publishing with many acknowledgements in flight, which is the fastest way with async-nats.
 
 use std::time::Duration;
 
@@ -9,19 +9,20 @@ use async_nats::jetstream::context::{ContextBuilder, PublishAckFuture};
 use async_nats::jetstream::message::PublishMessage;
 use bytes::Bytes;
 
-use crate::bench::arena::SUBJECT;
+use crate::bench::bench_server::SUBJECT;
 
-/// While so many wait for their acknowledgements, as many again are handed over: whoever waits for
-/// the oldest alone is woken for each. Both are within the 5,000 that async-nats allows.
+/// Half of the window. While one half waits for its acknowledgements, the other half is sent;
+/// waiting for the oldest publish alone would wake the task for each. Both halves together stay
+/// below the 5,000 that async-nats allows.
 const HALF: usize = 2_048;
 
-/// A full window takes its time where each packet is written through to a slow disk; the default of
-/// 5 seconds is for one.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// With `sync_interval: always` and a slow disk, a full window takes longer than async-nats' default
+/// of 5 seconds.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// For publishers with a window.
+/// A JetStream context for publishers with a window.
 pub(crate) fn jetstream(client: Client) -> Context {
-    ContextBuilder::new().timeout(PATIENCE).build(client)
+    ContextBuilder::new().timeout(TIMEOUT).build(client)
 }
 
 /// Publishes each body under its id, in order, and returns once all are stored.
@@ -43,10 +44,10 @@ pub(crate) async fn publish(
     all_stored(older.into_iter().chain(newer)).await
 }
 
-/// Hands one packet to the connection.
+/// Sends one packet without waiting for its acknowledgement.
 ///
 /// # Errors
-/// If it is too large, or the connection is gone.
+/// If it is too large, or the connection is closed.
 pub(crate) async fn send(jetstream: &Context, id: &str, body: Bytes) -> Result<PublishAckFuture> {
     let message = PublishMessage::build().payload(body).message_id(id);
     Ok(jetstream.send_publish(SUBJECT, message).await?)

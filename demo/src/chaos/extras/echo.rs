@@ -1,4 +1,4 @@
-//! echo_a, echo_b, echo_c: each answers what is shouted at it by shouting at the next one, twice.
+//! echo_a, echo_b, echo_c: each answers a shout with two shouts at the next one.
 
 use anyhow::Result;
 use rapids_client::{Packet, River};

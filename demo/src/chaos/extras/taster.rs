@@ -1,4 +1,4 @@
-//! taster: tastes meals, and dies of those that are poisonous.
+//! taster: tastes meals; a poisonous meal aborts its process.
 
 use anyhow::Result;
 use rapids_client::{Packet, River};

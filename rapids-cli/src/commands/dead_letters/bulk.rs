@@ -1,4 +1,4 @@
-//! Doing the same with one letter after the other: at a rate, with a bar, until interrupted.
+//! Applies an action to many letters: at a rate, with a progress bar, until interrupted.
 
 use std::io::{self, IsTerminal};
 use std::time::Duration;
@@ -6,22 +6,22 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use rapids_client::{Action, Deed, Error, LetterId};
+use rapids_client::{Action, ActionKind, Error, LetterId};
 use tokio::time::{Instant, sleep_until};
 
-use super::told::Done;
-use crate::ending::{Ending, Fault};
+use super::letter_json::ActionJson;
+use crate::exit::{Answer, Fault};
 use crate::screen::Format;
 use crate::session::Session;
 
-/// How to go about many letters.
+/// The options of actions on many letters.
 #[derive(Debug, Args)]
-pub(super) struct Pace {
-    /// Only tell how many letters it would be
+pub(super) struct BulkOptions {
+    /// Only print how many letters it would be
     #[arg(long)]
     pub(super) dry_run: bool,
 
-    /// At most so many letters a second
+    /// At most this many letters per second
     #[arg(long, value_name = "N", value_parser = rate)]
     rate: Option<f64>,
 
@@ -40,12 +40,17 @@ fn rate(text: &str) -> Result<f64, String> {
     Err("expected a number above 0, such as `10` or `0.5`".to_owned())
 }
 
-impl Pace {
-    /// Tells how many letters it would be.
+impl BulkOptions {
+    /// Prints how many letters it would be.
     ///
     /// # Errors
-    /// What the output says.
-    pub(super) fn rehearse(&self, session: &Session, count: usize, done: &str) -> Result<Ending> {
+    /// If the output cannot be written.
+    pub(super) fn report_dry_run(
+        &self,
+        session: &Session,
+        count: usize,
+        done: &str,
+    ) -> Result<Answer> {
         match self.output {
             Format::Json => {
                 session.screen.json(&serde_json::json!({ "count": count }).to_string())?
@@ -54,24 +59,24 @@ impl Pace {
                 session.screen.line(format_args!("{} would be {done}", counted(count)))?;
             }
         }
-        Ok(Ending::Yes)
+        Ok(Answer::Yes)
     }
 
-    /// Does it with each letter. One that somebody else was faster with is passed over, with a
-    /// warning. When interrupted it ends after the letter that is in hand.
+    /// Applies the action to each letter. Skips a letter with a warning if somebody else has acted
+    /// on it. An interrupt stops it after the current letter.
     ///
     /// # Errors
-    /// Those of the action; [`Fault::Interrupted`].
+    /// The errors of the action; [`Fault::Interrupted`].
     pub(super) async fn each(
         &self,
         session: &Session,
         ids: &[LetterId],
         done: &str,
         act: impl AsyncFn(&LetterId) -> rapids_client::Result<Action>,
-    ) -> Result<Ending> {
+    ) -> Result<Answer> {
         if ids.is_empty() {
             session.screen.note("there is no such letter");
-            return Ok(Ending::Yes);
+            return Ok(Answer::Yes);
         }
         let bar = bar(ids.len());
         let (mut count, mut refused) = (0, 0);
@@ -79,7 +84,7 @@ impl Pace {
         for id in ids {
             let interrupted = tokio::select! {
                 biased;
-                () = session.interrupt.came() => true,
+                () = session.interrupt.received() => true,
                 () = sleep_until(due) => false,
             };
             if interrupted {
@@ -104,9 +109,9 @@ impl Pace {
                 }
                 Err(error) => {
                     bar.finish_and_clear();
-                    let place = format!("after {count} of {}", counted(ids.len()));
-                    let outcome: Result<Ending> = Err(error.into());
-                    return if ids.len() > 1 { outcome.context(place) } else { outcome };
+                    let progress = format!("after {count} of {}", counted(ids.len()));
+                    let outcome: Result<Answer> = Err(error.into());
+                    return if ids.len() > 1 { outcome.context(progress) } else { outcome };
                 }
             }
             bar.inc(1);
@@ -115,32 +120,32 @@ impl Pace {
         if ids.len() > 1 {
             session.screen.note(format_args!("{count} of {} {done}", counted(ids.len())));
         }
-        Ok(Ending::from(refused == 0))
+        Ok(Answer::from(refused == 0))
     }
 
     fn report(&self, session: &Session, id: &LetterId, action: &Action) -> Result<()> {
         match self.output {
             Format::Line => session.screen.line(format_args!("{id} {}", outcome(action))),
             Format::Json => {
-                let done = Done { id: id.to_string(), action };
+                let done = ActionJson { id: id.to_string(), action };
                 session.screen.json(&serde_json::to_string(&done)?)
             }
         }
     }
 }
 
-/// What came of an action.
+/// The result of an action, in words.
 fn outcome(action: &Action) -> String {
-    let Action { deed, replay, packet_id, sequence, .. } = action;
+    let Action { kind, replay, packet_id, sequence, .. } = action;
     let packet = packet_id.as_deref().unwrap_or("-");
-    match (deed, replay, sequence) {
-        (Deed::ReplayToAll, _, Some(sequence)) => {
+    match (kind, replay, sequence) {
+        (ActionKind::ReplayToAll, _, Some(sequence)) => {
             format!("replayed to all as packet {packet}, sequence {sequence}")
         }
-        (Deed::Edit, Some(replay), _) => format!("edited: packet {packet}, replay {replay}"),
-        (Deed::Replay, Some(replay), _) => format!("replayed: replay {replay}"),
-        (Deed::Discard, ..) => "discarded".to_owned(),
-        (deed, ..) => deed.to_string(),
+        (ActionKind::Edit, Some(replay), _) => format!("edited: packet {packet}, replay {replay}"),
+        (ActionKind::Replay, Some(replay), _) => format!("replayed: replay {replay}"),
+        (ActionKind::Discard, ..) => "discarded".to_owned(),
+        (kind, ..) => kind.to_string(),
     }
 }
 
@@ -149,7 +154,7 @@ pub(super) fn counted(count: usize) -> String {
     if count == 1 { "1 letter".to_owned() } else { format!("{count} letters") }
 }
 
-/// A bar on a terminal, if there is something to wait for.
+/// A progress bar, if there are several letters and standard error is a terminal.
 fn bar(count: usize) -> ProgressBar {
     if count < 2 || !io::stderr().is_terminal() {
         return ProgressBar::hidden();

@@ -1,17 +1,17 @@
-//! `rapids dead-letters discard`: deciding that nothing is to come of a packet.
+//! `rapids dead-letters discard`: decides that packets will not be handled.
 
 use anyhow::Result;
 use clap::Args;
 
-use super::bulk::Pace;
+use super::author::Author;
+use super::bulk::BulkOptions;
 use super::selection::Selection;
-use super::signature::Signature;
-use crate::ending::Ending;
+use crate::exit::Answer;
 use crate::session::Session;
 
-/// Decide that nothing is to come of dead letters
+/// Decide that the packets of dead letters will not be handled
 ///
-/// They stay in the stream until they expire, and are listed with `--state discarded`.
+/// The letters stay in the stream until they expire; `--state discarded` lists them.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -28,23 +28,23 @@ pub(crate) struct Discard {
     reason: String,
 
     #[command(flatten)]
-    signature: Signature,
+    author: Author,
 
     #[command(flatten)]
-    pace: Pace,
+    bulk: BulkOptions,
 }
 
 impl Discard {
-    pub(crate) async fn run(self, session: &Session) -> Result<Ending> {
+    pub(crate) async fn run(self, session: &Session) -> Result<Answer> {
         self.selection.check()?;
-        let note = self.signature.note(Some(&self.reason));
+        let note = self.author.note(Some(&self.reason));
         let letters = session.interrupt.unless(session.dead_letters()).await?;
         let ids = self.selection.ids(&letters, &session.screen);
         let ids = session.interrupt.unless(ids).await?;
-        if self.pace.dry_run {
-            return self.pace.rehearse(session, ids.len(), "discarded");
+        if self.bulk.dry_run {
+            return self.bulk.report_dry_run(session, ids.len(), "discarded");
         }
         let act = async |id: &_| letters.discard(id, &note).await;
-        self.pace.each(session, &ids, "discarded", act).await
+        self.bulk.each(session, &ids, "discarded", act).await
     }
 }

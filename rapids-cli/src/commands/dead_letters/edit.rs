@@ -1,4 +1,4 @@
-//! `rapids dead-letters edit`: sending a corrected packet in place of one that failed.
+//! `rapids dead-letters edit`: sends a corrected packet in place of one that failed.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -9,21 +9,22 @@ use clap::Args;
 use rapids_client::{DeadLetters, Error, LetterId, Packet, Refusal, State, StoredLetter, Verdict};
 use serde_json::value::RawValue;
 
-use super::bulk::Pace;
+use super::assignment::Assignment;
+use super::author::Author;
+use super::bulk::BulkOptions;
+use super::confirm::confirm;
 use super::editor::Draft;
 use super::indented::indented;
-use super::reacting::{WAIT, ask};
-use super::setting::Setting;
-use super::signature::Signature;
-use super::waiting::{Sent, Waiting};
-use crate::ending::{Ending, Fault};
+use super::reactions::WAIT;
+use super::wait::{SentReplay, Wait};
+use crate::exit::{Answer, Fault};
 use crate::session::Session;
 
-/// Send a corrected packet to the river that failed, in place of the one that it failed on
+/// Send a corrected packet to the river that failed, in place of the original
 ///
-/// It is a new packet, of the same conversation and caused by the original, with `edited` in its
-/// `rapids` object. Every digit of what is not changed stays as it is. If the service is up, the
-/// packet has to be one that the river takes.
+/// It is a new packet in the same conversation, caused by the original, with `edited` in its `rapids`
+/// object. What is not changed keeps every digit. If the service is running, the river must take the
+/// packet, unless --force is given.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -40,7 +41,7 @@ pub(crate) struct Edit {
     #[command(flatten)]
     how: How,
 
-    /// Send it even if the river would not take it
+    /// Send the packet even if the river would not take it
     #[arg(long)]
     force: bool,
 
@@ -49,32 +50,32 @@ pub(crate) struct Edit {
     reason: Option<String>,
 
     #[command(flatten)]
-    waiting: Waiting,
+    wait: Wait,
 
     #[command(flatten)]
-    signature: Signature,
+    author: Author,
 
     #[command(flatten)]
-    pace: Pace,
+    bulk: BulkOptions,
 }
 
 /// How to change the packet.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct How {
-    /// Set a field of the top level, or at a path such as `@.items[0].quantity`, to a JSON value;
-    /// can be given several times
+    /// Set a top-level field, or one at a path such as `@.items[0].quantity`, to a JSON value; may be
+    /// repeated
     #[arg(long = "set", value_name = "FIELD=JSON")]
-    settings: Vec<Setting>,
+    assignments: Vec<Assignment>,
 
-    /// Change it in an editor: $VISUAL, $EDITOR or vi
+    /// Change the packet in an editor: $VISUAL, $EDITOR or vi
     #[arg(long)]
     editor: bool,
 }
 
 impl Edit {
-    pub(crate) async fn run(self, session: &Session) -> Result<Ending> {
-        let note = self.signature.note(self.reason.as_deref());
+    pub(crate) async fn run(self, session: &Session) -> Result<Answer> {
+        let note = self.author.note(self.reason.as_deref());
         let interrupt = &session.interrupt;
         let letters = interrupt.unless(session.dead_letters()).await?;
         let stored = interrupt.unless(self.waiting(&letters)).await?;
@@ -83,7 +84,7 @@ impl Edit {
                 Some(packet) => packet,
                 None => {
                     session.screen.note("nothing was changed");
-                    return Ok(Ending::No);
+                    return Ok(Answer::No);
                 }
             }
         } else {
@@ -92,23 +93,24 @@ impl Edit {
         if !self.force {
             interrupt.unless(self.judge(session, &packet)).await?;
         }
-        if self.pace.dry_run {
-            return self.pace.rehearse(session, 1, "edited");
+        if self.bulk.dry_run {
+            return self.bulk.report_dry_run(session, 1, "edited");
         }
         let body = packet.body();
         let sent = RefCell::new(Vec::new());
         let act = async |id: &LetterId| {
             let action = letters.edit(id, body.clone(), &note).await?;
-            sent.borrow_mut().extend(action.replay.map(|replay| Sent { id: id.clone(), replay }));
+            sent.borrow_mut()
+                .extend(action.replay.map(|replay| SentReplay { id: id.clone(), replay }));
             Ok(action)
         };
-        let acted = self.pace.each(session, std::slice::from_ref(&self.id), "edited", act).await?;
+        let acted = self.bulk.each(session, std::slice::from_ref(&self.id), "edited", act).await?;
         let sent = sent.take();
-        let came = self.waiting.tell(session, &letters, &sent, self.pace.output).await?;
+        let came = self.wait.report(session, &letters, &sent, self.bulk.output).await?;
         Ok(acted.and(came))
     }
 
-    /// The letter, which must be there and waiting: nobody should work on it in vain.
+    /// The letter, which must be waiting. This is checked before the user spends time on the edit.
     async fn waiting(&self, letters: &DeadLetters) -> Result<StoredLetter> {
         let refused = |refusal| Error::Letter { id: self.id.to_string(), refusal };
         let Some(stored) = letters.get(&self.id).await? else {
@@ -124,8 +126,8 @@ impl Edit {
     }
 
     fn set(&self, packet: Packet) -> Result<Packet> {
-        let set = |packet, setting: &Setting| setting.apply(packet);
-        let packet = self.how.settings.iter().fold(packet, set);
+        let set = |packet, assignment: &Assignment| assignment.apply(packet);
+        let packet = self.how.assignments.iter().fold(packet, set);
         packet.check()?;
         Ok(packet)
     }
@@ -147,13 +149,13 @@ impl Edit {
                 return Err(error);
             }
             session.screen.error(&error);
-            if !ask(session, "edit it again?").await? {
+            if !confirm(session, "edit it again?").await? {
                 return Ok(None);
             }
         }
     }
 
-    /// Makes sure that the river takes the packet, if its service is up to tell.
+    /// Makes sure that the river takes the packet, if its service is running.
     async fn judge(&self, session: &Session, packet: &Packet) -> Result<()> {
         let (service, name) = (self.id.service(), self.id.river());
         let up = session.services(&session.rapids().await?, WAIT).await?;
@@ -163,7 +165,8 @@ impl Edit {
             .find_map(|instance| instance.river(name));
         let Some(river) = river else {
             session.screen.warning(format_args!(
-                "service `{service}` is not up to tell whether river `{name}` takes the packet"
+                "service `{service}` does not run, so it is unknown whether river `{name}` takes the \
+                 packet"
             ));
             return Ok(());
         };
@@ -180,7 +183,7 @@ impl Edit {
     }
 }
 
-/// Reads what the editor left. What the bus writes is not for editors to change.
+/// Reads the text from the editor. The `rapids` object, which the bus writes, must be unchanged.
 fn changed(body: &str, text: &str) -> Result<Packet> {
     let packet = Packet::from_bytes(text.to_owned())?;
     let rapids = |text: &str| {

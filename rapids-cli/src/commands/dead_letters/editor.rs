@@ -1,4 +1,4 @@
-//! Letting somebody edit a packet in the editor of their choice.
+//! Edits a packet in the user's editor.
 
 use std::fs;
 use std::io::Write;
@@ -7,18 +7,18 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use tempfile::NamedTempFile;
 
-use crate::ending::Fault;
+use crate::exit::Fault;
 
-/// A packet in a file, which goes when this is dropped.
+/// A packet in a temporary file, which is removed when this value is dropped.
 pub(super) struct Draft {
     file: NamedTempFile,
 }
 
 impl Draft {
-    /// Writes the text into a file of its own, which nobody else can read.
+    /// Writes the text into a file that other users cannot read.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// If the file cannot be written.
     pub(super) fn new(text: &str) -> Result<Self> {
         let creating = || -> std::io::Result<NamedTempFile> {
             let mut file = tempfile::Builder::new().prefix("rapids-").suffix(".json").tempfile()?;
@@ -29,7 +29,7 @@ impl Draft {
         Ok(Self { file: creating().context("cannot write the packet into a file")? })
     }
 
-    /// Opens the editor, waits until it is closed, and reads what it left.
+    /// Opens the editor, waits until it is closed, and reads the file.
     ///
     /// # Errors
     /// [`Fault::Usage`] if the editor cannot be started or fails.
@@ -37,14 +37,14 @@ impl Draft {
         let variable = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
         let editor = variable("VISUAL").or_else(|| variable("EDITOR")).unwrap_or("vi".to_owned());
         let path = self.file.path().to_owned();
-        // Through the shell, since these variables hold arguments too.
+        // Run through the shell, because these variables may contain arguments.
         let mut command = Command::new("sh");
         command.args(["-c", &format!("{editor} \"$1\""), "sh"]).arg(&path);
         let status = tokio::task::spawn_blocking(move || command.status()).await?;
         match status {
             Ok(status) if status.success() => {
-                // Not through the handle: editors replace the file.
-                fs::read_to_string(&path).context("cannot read what the editor left")
+                // Read by path, because editors may replace the file.
+                fs::read_to_string(&path).context("cannot read the edited packet")
             }
             Ok(status) => {
                 let words = format!("the editor `{editor}` failed ({status}); nothing was changed");

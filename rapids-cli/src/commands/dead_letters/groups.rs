@@ -1,4 +1,4 @@
-//! Dead letters by what they have in common: river, kind, and the reason without its particulars.
+//! Groups of dead letters with the same river, kind and masked reason.
 
 use std::collections::HashMap;
 
@@ -7,28 +7,28 @@ use rapids_client::{StoredLetter, Timestamp};
 use serde::Serialize;
 
 use super::mask::masked;
-use crate::fitting::shortened;
 use crate::line::Line;
 use crate::palette::Palette;
+use crate::shorten::shortened;
 use crate::table::{Cell, Column, Table};
 
 /// Longest reason in a table, in characters.
 const REASON: usize = 100;
 
-/// Letters that have something in common.
+/// A group of letters.
 #[derive(Debug, Serialize)]
 pub(super) struct Group {
     count: u64,
     service: String,
     river: String,
     kind: String,
-    /// With a mark for whatever differs.
+    /// The masked reason.
     reason: String,
     #[serde(serialize_with = "as_text")]
     first: Timestamp,
     #[serde(serialize_with = "as_text")]
     last: Timestamp,
-    /// The oldest of them.
+    /// The id of the oldest letter.
     example: String,
 }
 
@@ -36,12 +36,12 @@ fn as_text<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::O
     serializer.collect_str(time)
 }
 
-/// Groups in the making.
+/// The groups of the letters so far.
 #[derive(Debug, Default)]
 pub(super) struct Groups(HashMap<(String, String, String, String), Group>);
 
 impl Groups {
-    /// Counts a letter in.
+    /// Adds a letter to its group.
     pub(super) fn add(&mut self, stored: &StoredLetter) {
         let letter = &stored.letter;
         let (service, river) = (letter.id.service().to_owned(), letter.id.river().to_owned());
@@ -61,7 +61,7 @@ impl Groups {
         group.last = group.last.max(stored.written);
     }
 
-    /// The largest first.
+    /// All groups, the largest first.
     pub(super) fn sorted(self) -> Vec<Group> {
         let mut groups: Vec<_> = self.0.into_values().collect();
         groups
@@ -70,7 +70,7 @@ impl Groups {
     }
 }
 
-/// The table.
+/// The groups as a table.
 pub(super) fn lines(groups: &[Group], palette: Palette) -> Vec<Line> {
     let mut table = Table::new([
         Column::numbers("COUNT"),

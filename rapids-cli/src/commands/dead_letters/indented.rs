@@ -1,7 +1,7 @@
-//! JSON on several lines, without touching a single digit of it.
+//! Indents JSON without changing any digit of it.
 
-/// The text of a JSON value with a line for each member and element. Whatever is between the tokens
-/// is replaced; the tokens stay as they are.
+/// The text of a JSON value with a line for each member and element. Only the blanks between tokens
+/// change.
 pub(super) fn indented(json: &str) -> String {
     let mut text = String::with_capacity(json.len() * 2);
     let mut depth = 0_usize;
@@ -22,7 +22,7 @@ pub(super) fn indented(json: &str) -> String {
             '{' | '[' => {
                 text.push(character);
                 while characters.next_if(char::is_ascii_whitespace).is_some() {}
-                // What is empty stays on its line.
+                // An empty object or list stays on its line.
                 if let Some(end) = characters.next_if(|next| matches!(next, '}' | ']')) {
                     text.push(end);
                 } else {

@@ -1,4 +1,4 @@
-//! `rapids dead-letters list`: which letters there are, one by one or by cause.
+//! `rapids dead-letters list`: lists letters, one by one or in groups.
 
 use anyhow::Result;
 use clap::Args;
@@ -6,25 +6,25 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use rapids_client::{DeadLetter, Error, State, StoredLetter};
 
 use super::groups::{self, Groups};
+use super::letter_json::LetterJson;
 use super::selection::Filters;
-use super::told::Told;
-use crate::ending::Ending;
-use crate::fitting::shortened;
+use crate::exit::Answer;
 use crate::palette::Palette;
 use crate::screen::Format;
 use crate::session::Session;
+use crate::shorten::shortened;
 use crate::table::{Cell, Column, Table};
 
-/// Means letters in whatever state.
+/// The value of `--state` for letters in any state.
 const ANY: &str = "any";
 
 /// Longest reason in a table, in characters.
 const REASON: usize = 80;
 
-/// Longest cause behind it, in characters.
+/// Longest cause in a table, in characters.
 const CAUSE: usize = 60;
 
-/// List dead letters, oldest first: those that wait, unless a state is given
+/// List dead letters, oldest first: those that are waiting, unless a state is given
 #[derive(Debug, Args)]
 #[command(after_help = "\
 With -o json an object per letter: `id`, `service`, `river`, `kind`, `state`, `reason`, `causes`,
@@ -39,11 +39,11 @@ pub(crate) struct List {
     #[command(flatten)]
     filters: Filters,
 
-    /// Letters in this state
+    /// List letters in this state
     #[arg(long, value_name = "STATE", value_parser = states(), default_value = State::Waiting.as_str())]
     state: Wanted,
 
-    /// Count letters by river, kind and reason; numbers, ids and quotations in reasons do not count
+    /// Count letters by river, kind and reason; numbers, ids and quotations in reasons are ignored
     #[arg(long)]
     group: bool,
 
@@ -52,7 +52,7 @@ pub(crate) struct List {
     output: Format,
 }
 
-/// A state, or none in particular.
+/// A state, or `None` for any state.
 #[derive(Debug, Clone, Copy)]
 struct Wanted(Option<State>);
 
@@ -62,7 +62,7 @@ fn states() -> impl TypedValueParser<Value = Wanted> {
 }
 
 impl List {
-    pub(crate) async fn run(self, session: &Session) -> Result<Ending> {
+    pub(crate) async fn run(self, session: &Session) -> Result<Answer> {
         let letters = session.dead_letters().await?;
         let filter = match self.state.0 {
             Some(state) => self.filters.filter().state(state),
@@ -85,7 +85,7 @@ impl List {
             count += 1;
             match self.output {
                 _ if self.group => groups.add(&stored),
-                Format::Json => screen.json(&serde_json::to_string(&Told::of(&stored))?)?,
+                Format::Json => screen.json(&serde_json::to_string(&LetterJson::of(&stored))?)?,
                 Format::Line => table.row(row(&stored, screen.data)),
             }
         }
@@ -94,7 +94,7 @@ impl List {
                 Some(state) => format!("no such letter is {state}"),
                 None => "there is no such letter".to_owned(),
             });
-            return Ok(Ending::Yes);
+            return Ok(Answer::Yes);
         }
         let lines = match (self.group, self.output) {
             (true, Format::Json) => {
@@ -110,7 +110,7 @@ impl List {
         for line in lines {
             screen.line(line)?;
         }
-        Ok(Ending::Yes)
+        Ok(Answer::Yes)
     }
 }
 
@@ -143,7 +143,7 @@ fn row(stored: &StoredLetter, palette: Palette) -> [Cell; 7] {
     ]
 }
 
-/// The reason and what was at the bottom of it.
+/// The reason and its deepest cause.
 fn reason(letter: &DeadLetter) -> String {
     let reason = shortened(&letter.reason, REASON);
     match letter.causes.last() {

@@ -1,75 +1,51 @@
-//! What two reasons have in common, once what differs from packet to packet is left out.
+//! Masks what differs from packet to packet in a reason, so that letters can be grouped by it.
 
-/// The reason with numbers as `<n>`, ids as `<id>` and what stands in quotes as `…`, unless it is an
-/// expression.
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
+
+/// What is looked at as a whole. An apostrophe behind a word belongs to the word, and begins no
+/// quotation.
+static TOKEN: LazyLock<Regex> = LazyLock::new(|| {
+    let token = r#"(?x)
+        (?<expression> `[@$][^`]*` )
+        | (?<quotation> "[^"]*" | `[^`]*` | '[^']*' )
+        | (?<word> [\p{Alphabetic}\p{N}]
+                   (?: [\p{Alphabetic}\p{N}] | [-_][0-9A-Za-z] | [.,][0-9] )* ) '?
+        | (?<blank> \s )"#;
+    Regex::new(token).expect("the pattern is valid: a test uses it")
+});
+
+/// A word that is a number, perhaps with a unit.
+static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^[0-9][0-9.,]*(\p{Alphabetic}{0,3})$")
+        .expect("the pattern is valid: a test uses it")
+});
+
+/// The reason with `<n>` for numbers, `<id>` for other words with digits, and `…` for quotations.
+/// Quoted expressions stay, because they are the same for all packets that they refuse.
 pub(super) fn masked(reason: &str) -> String {
-    let mut masked = String::with_capacity(reason.len());
-    let mut rest = reason;
-    let mut before = ' ';
-    while let Some(character) = rest.chars().next() {
-        let length = match quoted(rest, before) {
-            // A rule, which is the same for all packets that it refuses.
-            Some(length) if rest.starts_with("`@") || rest.starts_with("`$") => {
-                masked.push_str(&rest[..length]);
-                length
-            }
-            Some(length) => {
-                masked.extend([character, '…', character]);
-                length
-            }
-            None if character.is_alphanumeric() => {
-                let length = word(rest);
-                masked.push_str(&mask_of(&rest[..length]));
-                length
-            }
-            None => {
-                masked.push(if character.is_whitespace() { ' ' } else { character });
-                character.len_utf8()
-            }
-        };
-        before = rest[..length].chars().next_back().unwrap_or(' ');
-        rest = &rest[length..];
-    }
-    masked
-}
-
-/// The length of the quotation at the beginning of the text, if there is one. An apostrophe within
-/// a word begins none.
-fn quoted(text: &str, before: char) -> Option<usize> {
-    let quote = text.chars().next().filter(|quote| ['"', '`', '\''].contains(quote))?;
-    if quote == '\'' && before.is_alphanumeric() {
-        return None;
-    }
-    text[1..].find(quote).map(|end| end + 2)
-}
-
-/// The length of the word at the beginning of the text: letters and digits, and what joins them
-/// within ids and numbers.
-fn word(text: &str) -> usize {
-    let mut length = 0;
-    let mut characters = text.char_indices().peekable();
-    while let Some((position, character)) = characters.next() {
-        let next = characters.peek().map(|(_, next)| *next);
-        let joins = matches!(character, '-' | '_' | '.' | ',')
-            && next.is_some_and(|next| next.is_ascii_alphanumeric())
-            // `3, 4` and `done.Then` are words; `3.14`, `1,000` and `o-1` are one.
-            && (matches!(character, '-' | '_') || next.is_some_and(|next| next.is_ascii_digit()));
-        if !character.is_alphanumeric() && !joins {
-            break;
+    let mask = |found: &Captures<'_>| {
+        let text = &found[0];
+        if let Some(word) = found.name("word") {
+            let apostrophe = &text[word.len()..];
+            return format!("{}{apostrophe}", masked_word(word.as_str()));
         }
-        length = position + character.len_utf8();
-    }
-    length
+        match (found.name("quotation"), found.name("blank")) {
+            (Some(_), _) => format!("{quote}…{quote}", quote = &text[..1]),
+            (_, Some(_)) => " ".to_owned(),
+            _ => text.to_owned(),
+        }
+    };
+    TOKEN.replace_all(reason, mask).into_owned()
 }
 
-fn mask_of(word: &str) -> String {
-    let digits = word.chars().take_while(|c| c.is_ascii_digit() || matches!(c, '.' | ',')).count();
-    let (number, unit) = word.split_at(digits);
-    if !number.is_empty() && unit.chars().count() <= 3 && unit.chars().all(char::is_alphabetic) {
-        return format!("<n>{unit}");
+fn masked_word(word: &str) -> String {
+    match NUMBER.captures(word) {
+        Some(number) => format!("<n>{}", &number[1]),
+        None if word.contains(|character: char| character.is_ascii_digit()) => "<id>".to_owned(),
+        None => word.to_owned(),
     }
-    let is_id = word.chars().any(|character| character.is_ascii_digit());
-    if is_id { "<id>".to_owned() } else { word.to_owned() }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `rapids dead-letters replay`: letting a river try again, or everybody.
+//! `rapids dead-letters replay`: sends packets again, to the river that failed or to all services.
 
 use std::cell::RefCell;
 
@@ -6,19 +6,20 @@ use anyhow::Result;
 use clap::Args;
 use rapids_client::LetterId;
 
-use super::bulk::{Pace, counted};
-use super::reacting;
+use super::author::Author;
+use super::bulk::{BulkOptions, counted};
+use super::confirm::confirm;
+use super::reactions;
 use super::selection::Selection;
-use super::signature::Signature;
-use super::waiting::{Sent, Waiting};
-use crate::ending::Ending;
+use super::wait::{SentReplay, Wait};
+use crate::exit::Answer;
 use crate::session::Session;
 
 /// Send the packets of dead letters again, to the river that failed and to no other
 ///
-/// The packet goes as it is, under its own id. If the river fails on it again there is a new letter,
-/// and the old one is `failed_again`. Ctrl-C ends it after the letter in hand; what was not begun
-/// waits on.
+/// The packet is sent unchanged, under its own id. If the river fails again, there is a new letter,
+/// and the state of the old one is `failed_again`. Ctrl-C stops after the current letter; the others
+/// keep waiting.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -28,20 +29,20 @@ Examples:
   rapids dead-letters replay payment.charge.17 --wait
 
 Output: a line per letter; with -o json an object with `id`, `deed`, `who`, `at`, `why`, and `replay`,
-the sequence of the replay, or, with --to-all, `packet_id` and `sequence` of the new packet. With --wait
-another line per letter; with -o json an object with `id`, `replay`, `outcome`, one of `handled`,
-`failed_again` and `open`, and `again`, `kind` and `reason` of the letter that it failed with again. The
-exit code is 1 then unless all are handled.")]
+the sequence of the replay, or, with --to-all, `packet_id` and `sequence` of the new packet. --wait adds
+a line per letter; with -o json an object with `id`, `replay`, `outcome` (`handled`, `failed_again` or
+`open`), and `again`, `kind` and `reason` of the new letter if it failed again. With --wait, the exit
+code is 1 unless all packets are handled.")]
 pub(crate) struct Replay {
     #[command(flatten)]
     selection: Selection,
 
-    /// Send it to every service, as a new packet that the original caused: also those that have
-    /// handled the original react. Tells who would, and asks
+    /// Send it to every service, as a new packet that the original caused; services that have
+    /// handled the original react too. Prints which rivers would react, and asks before sending
     #[arg(long, conflicts_with = "wait")]
     to_all: bool,
 
-    /// With --to-all: do not ask
+    /// With --to-all: send without asking
     #[arg(short, long, requires = "to_all")]
     yes: bool,
 
@@ -50,34 +51,34 @@ pub(crate) struct Replay {
     reason: Option<String>,
 
     #[command(flatten)]
-    waiting: Waiting,
+    wait: Wait,
 
     #[command(flatten)]
-    signature: Signature,
+    author: Author,
 
     #[command(flatten)]
-    pace: Pace,
+    bulk: BulkOptions,
 }
 
 impl Replay {
-    pub(crate) async fn run(self, session: &Session) -> Result<Ending> {
+    pub(crate) async fn run(self, session: &Session) -> Result<Answer> {
         self.selection.check()?;
-        let note = self.signature.note(self.reason.as_deref());
+        let note = self.author.note(self.reason.as_deref());
         let letters = session.interrupt.unless(session.dead_letters()).await?;
         let ids = self.selection.ids(&letters, &session.screen);
         let ids = session.interrupt.unless(ids).await?;
         if self.to_all && !ids.is_empty() {
-            let telling = reacting::tell(session, &letters, &ids);
-            session.interrupt.unless(telling).await?;
+            let reporting = reactions::report(session, &letters, &ids);
+            session.interrupt.unless(reporting).await?;
         }
         let done = if self.to_all { "replayed to all" } else { "replayed" };
-        if self.pace.dry_run {
-            return self.pace.rehearse(session, ids.len(), done);
+        if self.bulk.dry_run {
+            return self.bulk.report_dry_run(session, ids.len(), done);
         }
         if self.to_all && !self.yes && !ids.is_empty() {
             let question = format!("replay {} to all?", counted(ids.len()));
-            if !session.interrupt.unless(reacting::ask(session, &question)).await? {
-                return Ok(Ending::No);
+            if !session.interrupt.unless(confirm(session, &question)).await? {
+                return Ok(Answer::No);
             }
         }
         let sent = RefCell::new(Vec::new());
@@ -86,12 +87,13 @@ impl Replay {
                 return letters.replay_to_all(id, &note).await;
             }
             let action = letters.replay(id, &note).await?;
-            sent.borrow_mut().extend(action.replay.map(|replay| Sent { id: id.clone(), replay }));
+            sent.borrow_mut()
+                .extend(action.replay.map(|replay| SentReplay { id: id.clone(), replay }));
             Ok(action)
         };
-        let acted = self.pace.each(session, &ids, done, act).await?;
+        let acted = self.bulk.each(session, &ids, done, act).await?;
         let sent = sent.take();
-        let came = self.waiting.tell(session, &letters, &sent, self.pace.output).await?;
+        let came = self.wait.report(session, &letters, &sent, self.bulk.output).await?;
         Ok(acted.and(came))
     }
 }

@@ -1,35 +1,35 @@
-//! `rapids dead-letters resume`: finishing what was interrupted.
+//! `rapids dead-letters resume`: finishes actions that were interrupted.
 
 use anyhow::Result;
 use clap::Args;
 use rapids_client::{Filter, LetterId, State};
 
-use super::bulk::Pace;
+use super::author::Author;
+use super::bulk::BulkOptions;
 use super::selection::in_state;
-use super::signature::Signature;
-use crate::ending::Ending;
+use crate::exit::Answer;
 use crate::session::Session;
 
-/// Finish actions on dead letters that were begun and interrupted
+/// Finish actions on dead letters that were interrupted
 ///
-/// Such letters are `unfinished`: somebody's process or the server went away between writing down
-/// what is to be done and writing down that it is done. What was sent is not sent again.
+/// The state of such letters is `unfinished`: a process or the server ended after recording what is
+/// to be done and before recording that it is done. What was sent is not sent again.
 #[derive(Debug, Args)]
 pub(crate) struct Resume {
-    /// The letters; all that are unfinished unless given
+    /// The letters [default: all unfinished ones]
     #[arg(value_name = "ID")]
     ids: Vec<LetterId>,
 
     #[command(flatten)]
-    signature: Signature,
+    author: Author,
 
     #[command(flatten)]
-    pace: Pace,
+    bulk: BulkOptions,
 }
 
 impl Resume {
-    pub(crate) async fn run(self, session: &Session) -> Result<Ending> {
-        let note = self.signature.note(None);
+    pub(crate) async fn run(self, session: &Session) -> Result<Answer> {
+        let note = self.author.note(None);
         let letters = session.interrupt.unless(session.dead_letters()).await?;
         let ids = match self.ids.is_empty() {
             false => self.ids,
@@ -39,14 +39,14 @@ impl Resume {
                 session.interrupt.unless(listing).await?
             }
         };
-        if self.pace.dry_run {
-            return self.pace.rehearse(session, ids.len(), "finished");
+        if self.bulk.dry_run {
+            return self.bulk.report_dry_run(session, ids.len(), "finished");
         }
         if ids.is_empty() {
             session.screen.note("nothing is unfinished");
-            return Ok(Ending::Yes);
+            return Ok(Answer::Yes);
         }
         let act = async |id: &_| letters.resume(id, &note).await;
-        self.pace.each(session, &ids, "finished", act).await
+        self.bulk.each(session, &ids, "finished", act).await
     }
 }

@@ -1,26 +1,26 @@
-//! Which dead letters are meant: by their ids, or by what they have in common.
+//! Selects dead letters by their ids or by filters.
 
 use anyhow::Result;
 use clap::Args;
 use rapids_client::{DeadLetters, Error, Filter, Kind, LetterId, State, Timestamp};
 
-use crate::ending::Fault;
+use crate::exit::Fault;
 use crate::screen::Screen;
 use crate::times::since;
 
-/// What the letters have in common.
+/// The filter options.
 #[derive(Debug, Args)]
 pub(super) struct Filters {
     /// Letters of this service
     #[arg(long, value_name = "NAME")]
     service: Option<String>,
 
-    /// Letters of rivers of this name
+    /// Letters of rivers with this name
     #[arg(long, value_name = "NAME")]
     river: Option<String>,
 
     /// Letters of this kind: rejected, exhausted, timed_out, invalid, crashed, looped, too_costly, or
-    /// one that a later version writes
+    /// a kind of a later version
     #[arg(long, value_name = "KIND")]
     kind: Option<Kind>,
 
@@ -33,13 +33,13 @@ pub(super) struct Filters {
     #[arg(long, value_name = "TIME", value_parser = |text: &str| since(text, Timestamp::now()))]
     since: Option<Timestamp>,
 
-    /// At most so many letters, the oldest
+    /// At most this many letters, the oldest first
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
 }
 
 impl Filters {
-    /// As the library takes it.
+    /// The filter of the library.
     pub(super) fn filter(&self) -> Filter {
         let Self { service, river, kind, event, since, limit } = self;
         let mut filter = Filter::new();
@@ -64,12 +64,12 @@ impl Filters {
         filter
     }
 
-    /// Tells of a kind that may be misspelled, or of a later version.
+    /// Warns of a kind that is misspelled, or that only a later version knows.
     pub(super) fn warn(&self, screen: &Screen) {
         if let Some(Kind::Other(word)) = &self.kind {
             let known = Kind::ALL.map(|kind| kind.to_string()).join(", ");
             screen.warning(format_args!(
-                "`{word}` is no kind that this version knows; these are: {known}"
+                "this version does not know the kind `{word}`; it knows {known}"
             ));
         }
     }
@@ -86,7 +86,7 @@ pub(super) struct Selection {
     #[arg(value_name = "ID", conflicts_with_all = ["Filters", "all"])]
     ids: Vec<LetterId>,
 
-    /// Every letter that waits
+    /// All letters that are waiting
     #[arg(long, conflicts_with = "Filters")]
     all: bool,
 
@@ -95,7 +95,7 @@ pub(super) struct Selection {
 }
 
 impl Selection {
-    /// Refuses to take nothing for everything.
+    /// Makes sure that something is selected: no option at all does not mean all letters.
     ///
     /// # Errors
     /// [`Fault::Usage`] says what to give.
@@ -107,10 +107,10 @@ impl Selection {
         Ok(())
     }
 
-    /// The ids of those that are named, or of those that wait and that the filters mean.
+    /// The ids that are given, or those of the waiting letters that pass the filters.
     ///
     /// # Errors
-    /// Those of listing.
+    /// The errors of listing letters.
     pub(super) async fn ids(
         &self,
         letters: &DeadLetters,
@@ -131,10 +131,10 @@ impl Selection {
     }
 }
 
-/// The ids of all letters that a filter means.
+/// The ids of all letters that pass a filter.
 ///
 /// # Errors
-/// Those of listing.
+/// The errors of listing letters.
 pub(super) async fn in_state(
     letters: &DeadLetters,
     filter: &Filter,

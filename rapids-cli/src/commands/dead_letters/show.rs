@@ -1,22 +1,22 @@
-//! `rapids dead-letters show`: everything about one letter.
+//! `rapids dead-letters show`: shows everything about one letter.
 
 use anyhow::Result;
 use clap::Args;
-use rapids_client::{Action, Deed, Error, LetterId, Refusal, StoredLetter, Timestamp};
+use rapids_client::{Action, ActionKind, Error, LetterId, Refusal, StoredLetter, Timestamp};
 
 use super::indented::indented;
-use super::told::Told;
-use crate::ending::Ending;
+use super::letter_json::LetterJson;
+use crate::exit::Answer;
 use crate::line::Line;
 use crate::palette::Palette;
 use crate::screen::Format;
 use crate::session::Session;
 
-/// Show everything about one dead letter, with the packet as it was received
+/// Show everything about a dead letter, with the packet as it was received
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With -o json the object of `list`, with `history`, the `id` and `state` of every letter about the
-packet, and `packet`, the packet itself.")]
+With -o json the object that `list` prints, with `history`, the `id` and `state` of every letter about
+the packet, and `packet`, the packet itself.")]
 pub(crate) struct Show {
     /// The letter, such as `payment.charge.17`
     #[arg(value_name = "ID")]
@@ -28,7 +28,7 @@ pub(crate) struct Show {
 }
 
 impl Show {
-    pub(crate) async fn run(self, session: &Session) -> Result<Ending> {
+    pub(crate) async fn run(self, session: &Session) -> Result<Answer> {
         let letters = session.dead_letters().await?;
         let history = letters.history(&self.id).await?;
         let Some(stored) = history.iter().find(|stored| stored.letter.id == self.id) else {
@@ -37,8 +37,8 @@ impl Show {
         let screen = &session.screen;
         match self.output {
             Format::Json => {
-                let told = Told::of(stored).with_history(stored, &history);
-                screen.json(&serde_json::to_string(&told)?)?;
+                let json = LetterJson::of(stored).with_history(stored, &history);
+                screen.json(&serde_json::to_string(&json)?)?;
             }
             Format::Line => {
                 for line in lines(stored, &history, screen.data) {
@@ -46,7 +46,7 @@ impl Show {
                 }
             }
         }
-        Ok(Ending::Yes)
+        Ok(Answer::Yes)
     }
 }
 
@@ -66,7 +66,7 @@ fn lines(stored: &StoredLetter, history: &[StoredLetter], palette: Palette) -> V
         page.fact("caused by", cause);
     }
     match letter.attempts {
-        // Its kind says why nothing was tried.
+        // The kind of the letter says why the river was not tried.
         0 => page.fact("found by", &format!("instance {}", letter.instance)),
         1 => page.fact("tried", &format!("once, by instance {}", letter.instance)),
         count => page.fact("tried", &format!("{count} times, by instance {}", letter.instance)),
@@ -102,12 +102,12 @@ fn lines(stored: &StoredLetter, history: &[StoredLetter], palette: Palette) -> V
     page.lines
 }
 
-/// People compare times; programs get every digit of them as JSON.
+/// Short times are easier to compare; JSON has every digit.
 fn to_the_second(time: Timestamp) -> String {
     format!("{time:.0}")
 }
 
-/// Lines of a name and a value, the values below each other.
+/// Lines of a name and a value, with the values in a column.
 struct Page {
     lines: Vec<Line>,
     palette: Palette,
@@ -123,18 +123,18 @@ impl Page {
     }
 }
 
-/// Who did what, when, why, and what came of it.
+/// Who did what, when, why, and with what result.
 fn described(action: &Action) -> String {
-    let Action { deed, who, at, why, replay, packet_id, sequence } = action;
-    let mut text = format!("{at:.0} {deed} by {who}");
+    let Action { kind, who, at, why, replay, packet_id, sequence } = action;
+    let mut text = format!("{at:.0} {kind} by {who}");
     if let Some(why) = why {
         text.push_str(&format!(" ({why})"));
     }
-    match (deed, packet_id, replay, sequence) {
-        (Deed::ReplayToAll, Some(packet), _, Some(sequence)) => {
+    match (kind, packet_id, replay, sequence) {
+        (ActionKind::ReplayToAll, Some(packet), _, Some(sequence)) => {
             text.push_str(&format!(": packet {packet} at sequence {sequence} of the rapids"));
         }
-        (Deed::Edit, Some(packet), Some(replay), _) => {
+        (ActionKind::Edit, Some(packet), Some(replay), _) => {
             text.push_str(&format!(": packet {packet} as replay {replay}"));
         }
         (_, _, Some(replay), _) => text.push_str(&format!(": replay {replay}")),

@@ -1,4 +1,4 @@
-//! An explanation as lines for people and as JSON for programs.
+//! An explanation as lines and as JSON.
 
 use anyhow::Result;
 use rapids_client::{ClauseReport, Explanation, Rules, Verdict, printable};
@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::line::Line;
 use crate::palette::Palette;
 
-/// What is explained.
+/// What judged the packet.
 #[derive(Debug)]
 pub(super) enum Subject {
     Expression(Rules),
@@ -21,7 +21,7 @@ impl Subject {
         }
     }
 
-    /// `payment/charge`; none for an expression.
+    /// A name such as `payment/charge`; `None` for an expression.
     fn river(&self) -> Option<String> {
         match self {
             Self::Expression(_) => None,
@@ -30,12 +30,12 @@ impl Subject {
     }
 }
 
-/// The verdict, and a line for each clause and each problem beside them.
+/// A line for the verdict, for each clause, and for each problem that no clause shows.
 pub(super) fn lines(subject: &Subject, explanation: &Explanation, palette: Palette) -> Vec<Line> {
     let packet = &explanation.packet_id;
     let words = match (subject.river(), &explanation.verdict) {
         (Some(river), Verdict::Matches) => format!("river `{river}` takes packet `{packet}`"),
-        (Some(river), Verdict::NotForMe) => format!("river `{river}` passes by packet `{packet}`"),
+        (Some(river), Verdict::NotForMe) => format!("river `{river}` ignores packet `{packet}`"),
         (Some(river), Verdict::Looped) => {
             format!("river `{river}` refuses packet `{packet}` as a loop")
         }
@@ -64,7 +64,7 @@ pub(super) fn lines(subject: &Subject, explanation: &Explanation, palette: Palet
     lines
 }
 
-/// The expression of a clause, as wide as it is printed.
+/// The expression of a clause as it is printed.
 fn expression(clause: &ClauseReport) -> String {
     printable(&clause.expression).to_string()
 }
@@ -87,7 +87,7 @@ fn clause_line(clause: &ClauseReport, is_river: bool, width: usize, palette: Pal
     if found.is_empty() { line.trimmed() } else { line.styled(palette.faint, found) }
 }
 
-/// What is wrong although no clause says so, such as a key that stands there twice.
+/// The problems that no clause shows, such as a repeated key.
 fn beside_clauses(explanation: &Explanation) -> Vec<String> {
     let problems = match &explanation.verdict {
         Verdict::Invalid(problems) => problems,
@@ -101,7 +101,7 @@ fn beside_clauses(explanation: &Explanation) -> Vec<String> {
 /// The explanation as one JSON object.
 ///
 /// # Errors
-/// None that can be: all of it has JSON.
+/// None: everything in it can be written as JSON.
 pub(super) fn json(subject: &Subject, explanation: &Explanation) -> Result<String> {
     let (verdict, problems) = match &explanation.verdict {
         Verdict::Matches => ("matches", Vec::new()),
@@ -114,7 +114,7 @@ pub(super) fn json(subject: &Subject, explanation: &Explanation) -> Result<Strin
         Subject::Expression(rules) => Some(rules.conditions.join(" && ")),
         Subject::River { .. } => None,
     };
-    let clauses = explanation.clauses.iter().map(|clause| ToldClause {
+    let clauses = explanation.clauses.iter().map(|clause| ClauseJson {
         expression: &clause.expression,
         required: clause.required,
         held: clause.held,
@@ -122,16 +122,16 @@ pub(super) fn json(subject: &Subject, explanation: &Explanation) -> Result<Strin
         found: clause
             .found
             .iter()
-            .map(|(query, value)| ToldFinding { query, value: value.as_deref() })
+            .map(|(query, value)| FindingJson { query, value: value.as_deref() })
             .collect(),
         left_out: clause.left_out,
         mismatches: clause
             .mismatches
             .iter()
-            .map(|(query, mismatch)| ToldMismatch { query, mismatch })
+            .map(|(query, mismatch)| MismatchJson { query, mismatch })
             .collect(),
     });
-    Ok(serde_json::to_string(&Told {
+    Ok(serde_json::to_string(&ExplanationJson {
         river: subject.river(),
         expression,
         packet: &explanation.packet_id,
@@ -143,7 +143,7 @@ pub(super) fn json(subject: &Subject, explanation: &Explanation) -> Result<Strin
 }
 
 #[derive(Serialize)]
-struct Told<'a> {
+struct ExplanationJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     river: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -152,35 +152,35 @@ struct Told<'a> {
     matches: bool,
     verdict: &'static str,
     problems: Vec<String>,
-    clauses: Vec<ToldClause<'a>>,
+    clauses: Vec<ClauseJson<'a>>,
 }
 
 #[derive(Serialize)]
-struct ToldClause<'a> {
+struct ClauseJson<'a> {
     expression: &'a str,
     required: bool,
     held: bool,
     too_costly: bool,
-    found: Vec<ToldFinding<'a>>,
+    found: Vec<FindingJson<'a>>,
     #[serde(skip_serializing_if = "is_none_left_out")]
     left_out: usize,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    mismatches: Vec<ToldMismatch<'a>>,
+    mismatches: Vec<MismatchJson<'a>>,
 }
 
 #[derive(Serialize)]
-struct ToldMismatch<'a> {
+struct MismatchJson<'a> {
     query: &'a str,
     mismatch: &'a str,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it may skip so")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_none_left_out(left_out: &usize) -> bool {
     *left_out == 0
 }
 
 #[derive(Serialize)]
-struct ToldFinding<'a> {
+struct FindingJson<'a> {
     query: &'a str,
     value: Option<&'a str>,
 }
@@ -188,7 +188,7 @@ struct ToldFinding<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clauses::apart;
+    use crate::clauses::split_rules;
     use rapids_client::{Packet, River};
 
     fn charge() -> Subject {
@@ -199,7 +199,7 @@ mod tests {
 
     fn explained(subject: &Subject, body: &str) -> Explanation {
         let packet = Packet::from_bytes(body.to_owned()).unwrap();
-        River::from_rules(apart(subject.rules())).explain(&packet)
+        River::from_rules(split_rules(subject.rules())).explain(&packet)
     }
 
     #[test]
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_clause_tells_is_told_beside_them() {
+    fn a_problem_that_no_clause_shows_has_a_line_of_its_own() {
         let expression = River::new("where").when("@.total > 0").rules();
         let subject = Subject::Expression(expression);
         let body = r#"{"total":1,"total":2,"rapids":{"id":"p-1"}}"#;
@@ -249,9 +249,9 @@ mod tests {
         let clause = clause.painted();
         assert!(clause.starts_with(begin), "{clause}");
         assert!(clause.ends_with(", ... and 38 more"), "{clause}");
-        let told: serde_json::Value =
+        let output: serde_json::Value =
             serde_json::from_str(&json(&subject, &explanation).unwrap()).unwrap();
-        let clause = &told["clauses"][0];
+        let clause = &output["clauses"][0];
         assert_eq!(clause["left_out"], 38);
         assert_eq!(clause["mismatches"][0]["query"], "@.items[1].quantity");
         assert_eq!(clause["mismatches"][0]["mismatch"], "a text, not a number");
@@ -260,12 +260,12 @@ mod tests {
     #[test]
     fn programs_get_the_same_as_json() {
         let body = r#"{"event":"order_placed","total":1.10,"rapids":{"id":"p-1"}}"#;
-        let told = json(&charge(), &explained(&charge(), body)).unwrap();
-        let told: serde_json::Value = serde_json::from_str(&told).unwrap();
-        assert_eq!(told["river"], "payment/charge");
-        assert_eq!((&told["matches"], &told["verdict"]), (&false.into(), &"invalid".into()));
-        assert_eq!(told["problems"][0], "requires `@.customer`, but @.customer is missing");
-        assert_eq!(told["clauses"][1]["found"][0]["value"], "1.10");
-        assert_eq!(told["clauses"][2]["found"][0]["value"], serde_json::Value::Null);
+        let output = json(&charge(), &explained(&charge(), body)).unwrap();
+        let output: serde_json::Value = serde_json::from_str(&output).unwrap();
+        assert_eq!(output["river"], "payment/charge");
+        assert_eq!((&output["matches"], &output["verdict"]), (&false.into(), &"invalid".into()));
+        assert_eq!(output["problems"][0], "requires `@.customer`, but @.customer is missing");
+        assert_eq!(output["clauses"][1]["found"][0]["value"], "1.10");
+        assert_eq!(output["clauses"][2]["found"][0]["value"], serde_json::Value::Null);
     }
 }

@@ -35,7 +35,7 @@ impl Reader<'_> {
             self.lexis.numbers.push(at..self.at);
             return Ok(());
         }
-        // One with a point is the parser's to refuse.
+        // The parser refuses an index with a point.
         if whole.parse().is_ok_and(|whole: u64| whole <= MAX_INDEX) {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! Functions of other languages, and how what they ask is asked here.
+//! Functions of other languages, and the expressions that mean the same here.
 
 /// Says that a word that is called is no function: `starts_with(@.sku, 'a')`.
 pub(super) fn no_function(word: &str, query: &str) -> String {

@@ -1,8 +1,9 @@
 //! Reads the keys, functions and words of an expression.
 //!
-//! Words of other languages (`and`, `in`, a bare `total`) are answered with what is meant.
+//! The error for a word of another language (`and`, `in`, a bare `total`) says what to write
+//! instead.
 
-use super::super::render::string_literal;
+use super::super::notation::string_literal;
 use super::{FUNCTIONS, Fault, Reader, begins_name, continues_name, fault, methods};
 
 impl Reader<'_> {

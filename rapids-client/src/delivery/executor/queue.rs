@@ -1,173 +1,194 @@
-//! Where jobs lie until somebody on the caller's runtime is free to do them, and their answers until
-//! the engine collects them.
+//! Where jobs wait for a worker on the caller's runtime, and their answers for the engine.
 //!
-//! Keeps the order of the jobs. Doing them is left to the [`reactor`](crate::delivery::executor).
-//!
-//! To wake a thread takes longer than most reactions, so the engine is not told of each answer, but
-//! of all that one worker has before it waits, or after some time. A worker whose next job blocks
-//! its thread tells nothing until that ends: the engine looks by itself meanwhile.
+//! Jobs begin in the order in which they were put. To wake a thread takes longer than most reactions,
+//! so a worker does not wake the engine for each answer, but once before it waits for a job, and after
+//! each time slice. A worker whose next job blocks its thread wakes nobody until that ends, so the
+//! engine also looks for answers by itself.
 
 use std::collections::VecDeque;
 use std::mem;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::time::timeout;
 
-use crate::delivery::executor::{Answer, Job};
+use super::{Answer, Job};
+use crate::delivery::turn_id::TurnId;
 
-/// After how long the engine looks for answers that it was not told of.
-const LOOK: Duration = Duration::from_millis(1);
+/// After how long the engine looks for answers for which no worker has woken it.
+const CHECK_EVERY: Duration = Duration::from_millis(1);
 
-/// Shared by the engine, which puts jobs down, and the workers, who take them up.
+/// Shared by the engine, which puts jobs, and the workers, which take them.
 #[derive(Debug)]
 pub(crate) struct JobQueue {
-    /// How many jobs are done at once, at most.
-    at_once: usize,
-    // Held for no longer than it takes to add or remove something, on threads of two runtimes.
+    /// The most workers.
+    most_workers: usize,
+    // Threads of two runtimes lock it, and only to add or remove something.
     content: Mutex<Content>,
-    /// One permit for each job.
-    there: Semaphore,
-    is_short: Notify,
-    is_answered: Notify,
+    /// One permit for each job that no worker has reserved; closed when there will be no more jobs.
+    available: Semaphore,
+    needs_worker: Notify,
+    has_answers: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Content {
     jobs: VecDeque<Job>,
     answers: Vec<(oneshot::Sender<Answer>, Answer)>,
-    /// Jobs taken up and neither answered nor known to take their time.
-    silent: usize,
-    /// Jobs that take their time.
-    late: usize,
+    /// Jobs that run and have not returned `Pending`: their worker may have to wait for them before it
+    /// can wake the engine.
+    first_poll: usize,
+    /// Jobs that run and have returned `Pending`: each wakes the engine when it ends.
+    slow: usize,
+    /// Turns whose reaction occupies its thread, and since when.
+    polled: Vec<(TurnId, Instant)>,
 }
 
 impl JobQueue {
-    pub(crate) fn new(at_once: usize) -> Self {
+    pub(crate) fn new(most_workers: usize) -> Self {
         Self {
-            at_once,
+            most_workers,
             content: Mutex::default(),
-            there: Semaphore::new(0),
-            is_short: Notify::new(),
-            is_answered: Notify::new(),
+            available: Semaphore::new(0),
+            needs_worker: Notify::new(),
+            has_answers: Notify::new(),
         }
     }
 
-    /// Puts a job behind the others; `false` if nobody does jobs any more.
+    /// Puts a job behind the others; `false` if there are no workers any more.
     pub(crate) fn put(&self, job: Job) -> bool {
         {
             let mut content = self.content();
-            if self.there.is_closed() {
+            if self.available.is_closed() {
                 return false;
             }
             content.jobs.push_back(job);
         }
-        self.there.add_permits(1);
-        self.call_for_more();
+        self.available.add_permits(1);
+        self.call_worker();
         true
     }
 
-    /// Calls for one worker more where a job lies that nobody waits for: who had been waiting has
-    /// its permit already.
-    fn call_for_more(&self) {
-        if self.there.available_permits() > 0 {
-            self.is_short.notify_one();
+    /// Calls for one worker more if there is a job for which none waits: a worker that waits has its
+    /// permit already.
+    fn call_worker(&self) {
+        if self.available.available_permits() > 0 {
+            self.needs_worker.notify_one();
         }
     }
 
-    /// Waits until there may be answers to collect.
+    /// Waits until there may be answers to deliver.
     pub(crate) async fn answered(&self) {
-        let mut told = pin!(self.is_answered.notified());
-        if timeout(LOOK, told.as_mut()).await.is_err()
-            && !self.content().may_be_silent(self.at_once)
+        let mut woken = pin!(self.has_answers.notified());
+        if timeout(CHECK_EVERY, woken.as_mut()).await.is_err()
+            && !self.content().may_have_answers(self.most_workers)
         {
-            told.await;
+            woken.await;
         }
     }
 
-    /// Hands the answers to those who wait for them.
-    pub(crate) fn collect(&self) {
+    /// Delivers the answers to the turns that wait for them.
+    pub(crate) fn deliver_answers(&self) {
         let answers = mem::take(&mut self.content().answers);
         for (reply, answer) in answers {
-            // Nobody waits any more when the service was told to stop.
+            // The turn is dropped when the service stops without waiting for it.
             let _ = reply.send(answer);
         }
     }
 
-    /// Waits for the next job; `None` if there will be no more. Tells of the answers first.
+    /// Waits for the next job; `None` if there will be no more. Wakes the engine before it waits.
     pub(crate) async fn take(&self) -> Option<Job> {
-        let permit = match self.there.try_acquire() {
+        let permit = match self.available.try_acquire() {
             Ok(permit) => permit,
             Err(_) => {
-                self.tell();
-                self.there.acquire().await.ok()?
+                self.wake_engine();
+                self.available.acquire().await.ok()?
             }
         };
         permit.forget();
-        // Of several calls at once one is heard.
-        self.call_for_more();
+        // Again, since several calls at once start only one worker.
+        self.call_worker();
         let mut content = self.content();
         let job = content.jobs.pop_front()?;
-        content.silent += 1;
+        content.first_poll += 1;
+        content.polled.push((job.turn, Instant::now()));
         Some(job)
     }
 
-    /// A job will take its time: it will be told of when it ends.
-    pub(crate) fn take_time(&self) {
+    /// A job has returned `Pending`. Wakes the engine for the answers so far, since the worker waits.
+    pub(crate) fn set_slow(&self, turn: TurnId) {
         let mut content = self.content();
-        content.silent -= 1;
-        content.late += 1;
+        content.first_poll -= 1;
+        content.slow += 1;
+        content.polled.retain(|&(polled, _)| polled != turn);
         drop(content);
-        self.tell();
+        self.wake_engine();
     }
 
-    /// Puts down what came of a job, without a word.
-    pub(crate) fn answer(&self, reply: oneshot::Sender<Answer>, answer: Answer) {
+    /// A slow job occupies its thread again.
+    pub(crate) fn begin_poll(&self, turn: TurnId) {
+        self.content().polled.push((turn, Instant::now()));
+    }
+
+    /// A slow job does not occupy its thread any more.
+    pub(crate) fn end_poll(&self, turn: TurnId) {
+        self.content().polled.retain(|&(polled, _)| polled != turn);
+    }
+
+    /// The turns whose reactions occupy their threads, and for how long without a pause.
+    pub(crate) fn polled(&self) -> Vec<(TurnId, Duration)> {
+        let content = self.content();
+        content.polled.iter().map(|&(turn, since)| (turn, since.elapsed())).collect()
+    }
+
+    /// Adds the answer of a job. The worker wakes the engine later.
+    pub(crate) fn answer(&self, turn: TurnId, reply: oneshot::Sender<Answer>, answer: Answer) {
         let mut content = self.content();
         content.answers.push((reply, answer));
-        content.silent -= 1;
+        content.first_poll -= 1;
+        content.polled.retain(|&(polled, _)| polled != turn);
     }
 
-    /// Puts down what came of a job that took its time.
-    pub(crate) fn answer_late(&self, reply: oneshot::Sender<Answer>, answer: Answer) {
+    /// Adds the answer of a slow job, and wakes the engine.
+    pub(crate) fn answer_slow(&self, reply: oneshot::Sender<Answer>, answer: Answer) {
         let mut content = self.content();
         content.answers.push((reply, answer));
-        content.late -= 1;
+        content.slow -= 1;
         drop(content);
-        self.tell();
+        self.wake_engine();
     }
 
-    /// Tells the engine of the answers.
-    pub(crate) fn tell(&self) {
+    /// Wakes the engine if there are answers.
+    pub(crate) fn wake_engine(&self) {
         if !self.content().answers.is_empty() {
-            self.is_answered.notify_one();
+            self.has_answers.notify_one();
         }
     }
 
-    /// Waits for a call for one worker more.
-    pub(crate) async fn short(&self) {
-        self.is_short.notified().await;
+    /// Waits until one worker more is needed, or the queue is closed.
+    pub(crate) async fn worker_needed(&self) {
+        self.needs_worker.notified().await;
     }
 
-    /// Drops the jobs that were not taken up.
+    /// Drops the jobs that have not begun.
     pub(crate) fn clear(&self) {
         let mut content = self.content();
-        // Who has a permit already finds no job, and ends.
-        self.there.forget_permits(content.jobs.len());
+        // A worker that has a permit already finds no job, and ends.
+        self.available.forget_permits(content.jobs.len());
         content.jobs.clear();
     }
 
-    /// Takes no more jobs, and drops those that were not taken up.
+    /// Takes no more jobs, and drops those that have not begun.
     pub(crate) fn close(&self) {
-        self.there.close();
+        self.available.close();
         self.content().jobs.clear();
-        self.is_short.notify_one();
+        self.needs_worker.notify_one();
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.there.is_closed()
+        self.available.is_closed()
     }
 
     fn content(&self) -> MutexGuard<'_, Content> {
@@ -175,19 +196,19 @@ impl JobQueue {
     }
 }
 
-/// Closes the desk when one of its sides is gone.
-pub(crate) struct Attended(pub(crate) Arc<JobQueue>);
+/// Closes the queue when the engine or the workers are gone.
+pub(crate) struct CloseOnDrop(pub(crate) Arc<JobQueue>);
 
-impl Drop for Attended {
+impl Drop for CloseOnDrop {
     fn drop(&mut self) {
         self.0.close();
     }
 }
 
 impl Content {
-    /// Whether there are answers that nobody told of, or will be before a word comes.
-    fn may_be_silent(&self, at_once: usize) -> bool {
-        let may_begin = !self.jobs.is_empty() && self.late < at_once;
-        may_begin || self.silent > 0 || !self.answers.is_empty()
+    /// Whether there are answers, or may be some before a worker wakes the engine.
+    fn may_have_answers(&self, most_workers: usize) -> bool {
+        let may_begin = !self.jobs.is_empty() && self.slow < most_workers;
+        may_begin || self.first_poll > 0 || !self.answers.is_empty()
     }
 }

@@ -1,42 +1,43 @@
-//! Who of a service's instances runs a suspect, and which: one at a time.
+//! The mark of the suspect that runs: of one packet of a service, in one of its instances.
 //!
-//! One key says it, written before the suspect begins: the permission to run alone and the mark of
-//! what runs in one. Its holder renews it, and writes over it with the next suspect or with
-//! nothing, so a mark that stands is of something that came to no end, or has not yet. What is not
-//! renewed any more can be taken over. Time is measured by each instance's own steady clock, from
-//! when it saw the key change last, so clocks need not agree.
+//! It is one key on the server, and is written before the suspect begins. The instance that wrote it
+//! renews it, and overwrites it with the next suspect or with an empty mark. So a mark that is not empty
+//! is of a suspect that still runs, or came to no end. The mark is a
+//! [lease](crate::jetstream::lease): another instance may take it over if it stays unchanged while the
+//! server answers.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use tokio::time::sleep;
 use tracing::warn;
 
 use crate::Result;
-use crate::error::with_causes;
 use crate::jetstream::bucket::Bucket;
+use crate::jetstream::lease::{LONG_LEASE, renewed_during};
+use crate::jetstream::revision_watch::RevisionWatch;
 use crate::jetstream::sequence::StreamPlace;
-use crate::jetstream::stored::Stored;
+use crate::stored::Stored;
 
-/// The permission of one service, as one of its instances sees it.
+/// How often the mark is renewed.
+const RENEWAL: Duration = Duration::from_secs(1);
+/// How often another instance's mark is read.
+pub(crate) const READ_AGAIN: Duration = Duration::from_millis(100);
+
+/// The mark of one service, as one of its instances knows it.
 pub(crate) struct SuspectMark {
     bucket: Bucket,
     key: String,
     instance: String,
-    /// Not renewed for this long, it can be taken over.
+    /// After so long without a renewal, another instance may take the mark over.
     lease: Duration,
-    /// What was written or seen last.
-    seen: RefCell<Option<Seen>>,
+    /// The mark that was written or seen last, and its revision.
+    seen: RefCell<Option<(Mark, u64)>>,
+    watch: RefCell<RevisionWatch>,
 }
 
-struct Seen {
-    mark: Mark,
-    revision: u64,
-    /// Since when it stands.
-    since: Instant,
-}
-
-/// One river's part of a packet, begun alone by an instance; empty when none is.
+/// The river and the packet that an instance runs alone; empty if none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Mark {
@@ -59,6 +60,7 @@ impl Mark {
 }
 
 impl SuspectMark {
+    /// With a lease of zero, the instance that wrote the mark before is certainly gone.
     pub(crate) fn new(bucket: Bucket, service: &str, instance: &str, lease: Duration) -> Self {
         Self {
             bucket,
@@ -66,35 +68,47 @@ impl SuspectMark {
             instance: instance.to_owned(),
             lease,
             seen: RefCell::default(),
+            watch: RefCell::new(RevisionWatch::new(READ_AGAIN * 5)),
         }
     }
 
-    /// Whether a suspect may be begun: no other instance makes use of the permission. A packet
-    /// comes to another instance only when its holder has been silent for long, so it may.
+    /// Whether this instance may write the mark of this packet: no other instance runs a suspect. If
+    /// not, ask again after [`READ_AGAIN`].
     pub(crate) async fn is_free_for(&self, place: StreamPlace) -> Result<bool> {
-        // What this instance wrote last stands, or else it will be refused to write over it.
-        if !self.is_mine() {
-            self.look().await?;
+        loop {
+            // If another instance has overwritten it, the server refuses the next write.
+            if self.is_mine() {
+                return Ok(true);
+            }
+            let unchanged = self.read().await?;
+            let Some(mark) = self.other() else {
+                return Ok(true);
+            };
+            // The server delivers the packet of the mark to another instance only after its instance,
+            // or the server itself, was silent for long. A short lease is enough to know which.
+            let is_same = mark.packet == Some(place);
+            let lease = if is_same { self.lease.min(LONG_LEASE) } else { self.lease };
+            if mark.instance.is_empty() || unchanged >= lease {
+                return Ok(true);
+            }
+            if !self.watch.borrow().is_interrupted() {
+                return Ok(false);
+            }
+            sleep(READ_AGAIN).await;
         }
-        let seen = self.seen.borrow();
-        Ok(seen.as_ref().is_none_or(|Seen { mark, since, .. }| {
-            [&self.instance, ""].contains(&mark.instance.as_str())
-                || mark.packet == Some(place)
-                || since.elapsed() > self.lease
-        }))
     }
 
-    /// Whether another instance was seen to have begun a part of this packet.
+    /// Whether the mark is another instance's, and about this packet.
     pub(crate) fn is_about(&self, place: StreamPlace) -> bool {
         self.other().is_some_and(|mark| mark.packet == Some(place))
     }
 
-    /// How often the mark of another instance says that this part of a packet was begun alone.
+    /// How often this river was begun alone on this packet, by the mark of another instance.
     pub(crate) fn starts(&self, place: StreamPlace, river: &str) -> u32 {
         self.other().filter(|mark| mark.is_of(place, river)).map_or(0, |mark| mark.starts)
     }
 
-    /// What another instance has begun that a mark of this part of a packet would write over.
+    /// The mark of another instance that a mark of this river and packet would overwrite.
     pub(crate) fn unfinished(
         &self,
         place: StreamPlace,
@@ -104,74 +118,138 @@ impl SuspectMark {
         Some((mark.packet?, mark))
     }
 
-    /// Marks a part of a packet that is to begin; `false` if another instance was faster.
+    /// Writes the mark of a suspect that is about to run; `false` if another instance was faster.
     pub(crate) async fn take(&self, place: StreamPlace, river: &str, starts: u32) -> Result<bool> {
         let (instance, river) = (self.instance.clone(), river.to_owned());
-        self.write(Mark { instance, packet: Some(place), river, starts }).await
-    }
-
-    /// Says that the holder is still there.
-    pub(crate) async fn renew(&self) {
-        let Some(mark) = self.mark().filter(|mark| mark.instance == self.instance) else {
-            return;
-        };
-        match self.overwrite(mark).await {
-            Ok(true) => {}
-            Ok(false) => warn!("another instance has taken the permission to run alone over"),
-            Err(error) => warn!("a suspect may run beside another: {}", with_causes(&error)),
+        let is_taken = self.write(Mark { instance, packet: Some(place), river, starts }).await?;
+        if !is_taken {
+            // The next check reads it.
+            self.seen.take();
         }
+        Ok(is_taken)
     }
 
-    /// Gives the permission back, if it is this instance's.
-    pub(crate) async fn free(&self) {
+    /// Runs a suspect, and renews its mark meanwhile.
+    pub(crate) async fn run_renewed<T>(&self, running: impl Future<Output = T>) -> T {
+        renewed_during(RENEWAL, async || self.renew().await, running).await
+    }
+
+    /// Renews the mark; `false` if it is another instance's.
+    async fn renew(&self) -> bool {
+        let Some(mark) = self.seen().filter(|mark| mark.instance == self.instance) else {
+            return false;
+        };
+        let renewed = self.overwrite(mark).await;
+        match &renewed {
+            Ok(true) => {}
+            Ok(false) => warn!("another instance has taken over the mark of the suspect that runs"),
+            Err(error) => {
+                self.bucket
+                    .connection()
+                    .warn("the mark of the suspect that runs is not renewed", error);
+            }
+        }
+        renewed.unwrap_or(true)
+    }
+
+    /// Empties the mark, if it is this instance's.
+    pub(crate) async fn release(&self) {
         if self.is_mine()
             && let Err(error) = self.overwrite(Mark::default()).await
         {
-            warn!("suspects of other instances wait a little longer: {}", with_causes(&error));
+            let connection = self.bucket.connection();
+            connection.warn("suspects of other instances wait a little longer", &error);
         }
     }
 
-    fn mark(&self) -> Option<Mark> {
-        self.seen.borrow().as_ref().map(|seen| seen.mark.clone())
+    fn seen(&self) -> Option<Mark> {
+        self.seen.borrow().as_ref().map(|(mark, _)| mark.clone())
     }
 
-    /// What was seen last, unless it is this instance's.
+    /// The mark that was seen last, unless it is this instance's.
     fn other(&self) -> Option<Mark> {
-        self.mark().filter(|mark| mark.instance != self.instance)
+        self.seen().filter(|mark| mark.instance != self.instance)
     }
 
-    /// Whether this instance holds the permission, as far as it knows.
+    /// Whether the mark is this instance's, as far as it knows.
     pub(crate) fn is_mine(&self) -> bool {
-        self.seen.borrow().as_ref().is_some_and(|seen| seen.mark.instance == self.instance)
+        self.seen.borrow().as_ref().is_some_and(|(mark, _)| mark.instance == self.instance)
     }
 
-    /// Writes over what this instance wrote last, also where that was not answered; `false` if
-    /// another one holds the permission by now.
+    /// Overwrites this instance's mark, also if the last write was not answered; `false` if it is
+    /// another instance's by now.
     async fn overwrite(&self, mark: Mark) -> Result<bool> {
         if self.write(mark.clone()).await? {
             return Ok(true);
         }
-        self.look().await?;
+        self.read().await?;
         Ok(self.is_mine() && self.write(mark).await?)
     }
 
-    async fn look(&self) -> Result<()> {
+    /// Reads the mark, and returns for how long it has not changed.
+    async fn read(&self) -> Result<Duration> {
         let (found, revision) = self.bucket.read::<Mark>(&self.key).await?;
-        let mut seen = self.seen.borrow_mut();
-        if seen.as_ref().is_none_or(|seen| seen.revision != revision) {
-            let mark = found.unwrap_or_default();
-            *seen = Some(Seen { mark, revision, since: Instant::now() });
-        }
-        Ok(())
+        self.seen.replace(Some((found.unwrap_or_default(), revision)));
+        Ok(self.watch.borrow_mut().look(revision, Instant::now()))
     }
 
     async fn write(&self, mark: Mark) -> Result<bool> {
-        let revision = self.seen.borrow().as_ref().map_or(0, |seen| seen.revision);
-        let json = serde_json::to_vec(&mark).unwrap_or_default();
+        let revision = self.seen.borrow().as_ref().map_or(0, |(_, revision)| *revision);
+        let json = serde_json::to_vec(&mark).expect("numbers and texts can be written as JSON");
         let saved = self.bucket.save(&self.key, json.into(), revision).await?;
-        // One that was refused is looked at anew before anything is made of it.
-        *self.seen.borrow_mut() =
-            saved.map(|revision| Seen { mark, revision, since: Instant::now() });
+        if let Some(revision) = saved {
+            self.seen.replace(Some((mark, revision)));
+        }
         Ok(saved.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use rapids_test::NatsServer;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::Config;
+    use crate::connection::Connection;
+    use crate::jetstream::resource::Resource;
+    use crate::jetstream::sequence::StreamName;
+
+    const SHORT: Duration = Duration::from_secs(2);
+
+    async fn mark(server: &NatsServer, instance: &str) -> SuspectMark {
+        let connection = Connection::open(&Config::new(server.url()), "test").await.unwrap();
+        let bucket = Bucket::open(&connection, &Resource::handling(Duration::ZERO)).await.unwrap();
+        SuspectMark::new(bucket, "s", instance, SHORT)
+    }
+
+    fn place(sequence: u64) -> StreamPlace {
+        StreamPlace { stream: StreamName::Rapids, sequence }
+    }
+
+    fn signal(server: &NatsServer, signal: &str) {
+        let pid = server.pid().unwrap().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_silent_frees_no_mark() {
+        let server = NatsServer::start().unwrap();
+        let (one, two) = (mark(&server, "one").await, mark(&server, "two").await);
+        assert!(one.is_free_for(place(1)).await.unwrap());
+        assert!(one.take(place(1), "taste", 1).await.unwrap());
+        for same_or_other in [place(1), place(2)] {
+            assert!(!two.is_free_for(same_or_other).await.unwrap());
+            signal(&server, "-STOP");
+            assert!(timeout(SHORT + RENEWAL, two.is_free_for(same_or_other)).await.is_err());
+            signal(&server, "-CONT");
+            assert!(!one.run_renewed(two.is_free_for(same_or_other)).await.unwrap());
+        }
+        let freed = async { while !two.is_free_for(place(2)).await.unwrap() {} };
+        timeout(SHORT * 5, freed).await.expect("nobody renews it any more");
+        assert!(two.take(place(2), "taste", 1).await.unwrap());
+        assert!(!one.renew().await, "it is another's");
     }
 }

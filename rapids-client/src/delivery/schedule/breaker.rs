@@ -1,8 +1,8 @@
 //! Stops a river whose reactions keep failing, so that packets wait instead of using up their
 //! attempts: a circuit breaker.
 //!
-//! Counts and tells. Which turn is its trial, and which results are too late to count, is left to
-//! the [`schedule`](crate::delivery::schedule).
+//! It only counts. The [`schedule`](crate::delivery::schedule) decides which turn is its trial, and
+//! which results are too late to count.
 
 use std::time::{Duration, Instant};
 
@@ -12,11 +12,11 @@ const LONGEST_COOL_OFF: Duration = Duration::from_secs(60);
 /// The circuit breaker of one river.
 #[derive(Debug, Clone)]
 pub(crate) struct Breaker {
-    /// How many failures in a row open it; 0 if none does.
+    /// How many failures in a row open it; 0 if it never opens.
     limit: u32,
     /// Failures in a row.
     failures: u32,
-    /// How long it stays open, or did.
+    /// How long it stays open, or stayed open last.
     cool_off: Duration,
     state: State,
 }
@@ -26,12 +26,12 @@ enum State {
     Closed,
     /// Nothing runs before this time, and then one trial.
     Open(Instant),
-    /// The trial is under way that was due at this time.
+    /// The trial that was due at this time runs.
     Trial(Instant),
 }
 
 impl Breaker {
-    /// A closed one that opens after so many failures in a row; 0 if never.
+    /// A closed breaker that opens after so many failures in a row; with 0 it never opens.
     pub(crate) fn new(failures: u32) -> Self {
         Self { limit: failures, failures: 0, cool_off: FIRST_COOL_OFF, state: State::Closed }
     }
@@ -45,7 +45,7 @@ impl Breaker {
         }
     }
 
-    /// A turn begins: the trial, if one is due.
+    /// A turn begins. It is the trial, if one is due.
     pub(crate) fn begin(&mut self, now: Instant) {
         if let State::Open(due) = self.state
             && now >= due
@@ -54,8 +54,8 @@ impl Breaker {
         }
     }
 
-    /// A turn succeeded. True if that closes the breaker; one that began before it opened does
-    /// not.
+    /// A turn succeeded; `true` if that closes the breaker. A turn that began before the breaker opened
+    /// does not close it.
     pub(crate) fn succeeded(&mut self) -> bool {
         if matches!(self.state, State::Open(_)) {
             return false;
@@ -65,8 +65,7 @@ impl Breaker {
         closes
     }
 
-    /// A turn failed. Says for how long the breaker is open, if that opens it, again or for the
-    /// first time.
+    /// A turn failed. Returns for how long the breaker is open, if this failure opens it.
     pub(crate) fn failed(&mut self, now: Instant) -> Option<Duration> {
         match self.state {
             State::Open(_) => return None,
@@ -85,7 +84,7 @@ impl Breaker {
         Some(self.cool_off)
     }
 
-    /// The trial did not run, or says nothing of the river's health: another one is due.
+    /// The trial did not run, or says nothing about the river's health: another one is due.
     pub(crate) fn abandoned(&mut self) {
         if let State::Trial(due) = self.state {
             self.state = State::Open(due);
@@ -134,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_success_in_between_begins_the_count_anew() {
+    fn a_success_in_between_resets_the_count() {
         let now = Instant::now();
         let mut breaker = Breaker::new(2);
         for _ in 0..5 {
@@ -145,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn one_of_no_failures_never_opens() {
+    fn a_limit_of_zero_never_opens() {
         let now = Instant::now();
         let mut breaker = Breaker::new(0);
         assert!((0..1_000).all(|_| breaker.failed(now).is_none()));

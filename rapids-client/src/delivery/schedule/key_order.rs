@@ -1,10 +1,10 @@
-//! Packets of one key, one after the other.
+//! Handles packets of one key one after the other.
 
 use std::collections::{BTreeSet, HashMap};
 
 use crate::jetstream::sequence::StreamPlace;
 
-/// Who is current for each key, and who waits behind.
+/// For each key the packet that may be handled, and those that wait behind it.
 #[derive(Debug, Default)]
 pub(crate) struct KeyOrder(HashMap<String, KeyLine>);
 
@@ -15,7 +15,7 @@ struct KeyLine {
 }
 
 impl KeyOrder {
-    /// KeyOrder up a packet. True if it is current at once.
+    /// Adds a packet to the line of its key; `true` if it is the first there.
     pub(crate) fn enter(&mut self, key: &str, place: StreamPlace) -> bool {
         if let Some(line) = self.0.get_mut(key) {
             line.waiting.insert(place);
@@ -25,8 +25,8 @@ impl KeyOrder {
         true
     }
 
-    /// Takes a packet out of its line, wherever it stands. Says who is current instead, if it was
-    /// the current one and others wait.
+    /// Removes a packet from the line of its key, and returns the packet that is now the first, if that
+    /// is another one than before.
     pub(crate) fn leave(&mut self, key: &str, place: StreamPlace) -> Option<StreamPlace> {
         let line = self.0.get_mut(key)?;
         if line.current != place {

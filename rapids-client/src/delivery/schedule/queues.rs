@@ -1,8 +1,9 @@
-//! Turns that are ready, river by river, and the gates of the rivers: throttle and circuit breaker.
+//! The turns that are ready, in one queue for each river, and what may stop a queue: the river's
+//! throttle and circuit breaker.
 //!
-//! A lane without a throttle and with a closed breaker is free; its first turn stands in one
-//! order with those of the other free lanes. The others are gated and looked at one by one, so
-//! that ten thousand turns behind an open breaker cost no more than one.
+//! A queue without a throttle and with a closed breaker is free. The first turns of all free queues are
+//! kept in one ordered set. The other queues are gated, and are looked at one by one: ten thousand
+//! turns behind an open breaker cost no more than one.
 
 use std::collections::BTreeSet;
 use std::ops::Bound::{Excluded, Unbounded};
@@ -11,12 +12,12 @@ use std::time::Instant;
 use crate::delivery::schedule::breaker::Breaker;
 use crate::delivery::schedule::throttle::Throttle;
 use crate::delivery::schedule::{BreakerNews, Health};
-use crate::jetstream::sequence::TurnId;
+use crate::delivery::turn_id::TurnId;
 
 #[derive(Debug)]
 pub(crate) struct Queues {
-    lanes: Vec<Queue>,
-    /// The first ordinary turns of the free lanes.
+    queues: Vec<Queue>,
+    /// The first ordinary turns of the free queues.
     heads: BTreeSet<TurnId>,
     gated: BTreeSet<usize>,
     /// Queues in which suspects wait.
@@ -30,19 +31,19 @@ struct Queue {
     suspects: BTreeSet<TurnId>,
     rate: Option<Throttle>,
     breaker: Breaker,
-    /// The turn that the breaker waits for.
+    /// The turn that runs as the breaker's trial.
     trial: Option<TurnId>,
-    /// Whose failure opened the breaker last: the next trial is another turn, so that no packet
-    /// uses up all its attempts on finding out whether the river is well again.
+    /// The turn whose failure opened the breaker last. The next trial is another turn, so that no
+    /// packet uses up all its attempts as trials.
     tried: Option<TurnId>,
-    /// What `heads` and `queued` hold of this lane.
+    /// What `heads` and `queued` contain of this queue.
     head: Option<TurnId>,
     counted: usize,
 }
 
 impl Queues {
     pub(crate) fn new(rivers: &[(Option<f64>, u32)]) -> Self {
-        let lane = |&(rate, breaker): &(Option<f64>, u32)| Queue {
+        let queue = |&(rate, breaker): &(Option<f64>, u32)| Queue {
             ordinary: BTreeSet::new(),
             suspects: BTreeSet::new(),
             rate: rate.map(Throttle::new),
@@ -52,63 +53,69 @@ impl Queues {
             head: None,
             counted: 0,
         };
-        let lanes: Vec<_> = rivers.iter().map(lane).collect();
-        let gated = (0..lanes.len()).filter(|&river| lanes[river].is_gated()).collect();
-        Self { lanes, heads: BTreeSet::new(), gated, suspected: BTreeSet::new(), queued: 0 }
+        let queues: Vec<_> = rivers.iter().map(queue).collect();
+        let gated = (0..queues.len()).filter(|&river| queues[river].is_gated()).collect();
+        Self { queues, heads: BTreeSet::new(), gated, suspected: BTreeSet::new(), queued: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.lanes.len()
+        self.queues.len()
     }
 
     pub(crate) fn enter(&mut self, turn: TurnId, suspect: bool) {
-        self.change(turn.river, |lane| lane.waiting(suspect).insert(turn));
+        self.change(turn.river, |queue| queue.waiting(suspect).insert(turn));
     }
 
     pub(crate) fn leave(&mut self, turn: TurnId, suspect: bool) {
-        self.change(turn.river, |lane| lane.waiting(suspect).remove(&turn));
+        self.change(turn.river, |queue| queue.waiting(suspect).remove(&turn));
     }
 
-    /// Lets the smallest turn begin whose gate permits it, and says whether it is a suspect.
+    /// Begins the first turn that its throttle and breaker permit, and returns whether it is a suspect.
     pub(crate) fn begin(&mut self, now: Instant, with_suspects: bool) -> Option<(TurnId, bool)> {
-        let permitting = |&&river: &&usize| self.lanes[river].permits(now);
+        let permitting = |&&river: &&usize| self.queues[river].permits(now);
         let gated = self.gated.iter().filter(permitting);
-        let ordinary = gated.filter_map(|&river| self.lanes[river].candidate());
+        let ordinary = gated.filter_map(|&river| self.queues[river].candidate());
         let ordinary = ordinary.chain(self.heads.first().copied()).min();
         let suspected = self.suspected.iter().filter(|_| with_suspects).filter(permitting);
-        let suspect = suspected.filter_map(|&river| self.lanes[river].suspects.first()).min();
+        let suspect = suspected.filter_map(|&river| self.queues[river].suspects.first()).min();
         let (turn, suspect) = match (ordinary, suspect.copied()) {
             (Some(ordinary), Some(suspect)) if ordinary < suspect => (ordinary, false),
             (_, Some(suspect)) => (suspect, true),
             (ordinary, None) => (ordinary?, false),
         };
-        self.change(turn.river, |lane| {
-            lane.waiting(suspect).remove(&turn);
-            lane.begin(turn, now);
+        self.change(turn.river, |queue| {
+            queue.waiting(suspect).remove(&turn);
+            queue.begin(turn, now);
         });
         Some((turn, suspect))
     }
 
-    /// When a gate opens that turns wait at.
+    /// When a throttle or a breaker permits the next turn that waits for it.
     pub(crate) fn wake(&self, with_suspects: bool) -> Option<Instant> {
-        let lanes = self.gated.iter().map(|&river| &self.lanes[river]);
-        let wanted = lanes
-            .filter(|lane| !lane.ordinary.is_empty() || with_suspects && !lane.suspects.is_empty());
+        let queues = self.gated.iter().map(|&river| &self.queues[river]);
+        let wanted = queues.filter(|queue| {
+            !queue.ordinary.is_empty() || with_suspects && !queue.suspects.is_empty()
+        });
         wanted.filter_map(Queue::opens_at).min()
     }
 
     /// A turn that had begun has ended.
-    pub(crate) fn ended(&mut self, turn: TurnId, how: Health, now: Instant) -> Option<BreakerNews> {
-        self.change(turn.river, |lane| lane.ended(turn, how, now)).flatten()
+    pub(crate) fn end_turn(
+        &mut self,
+        turn: TurnId,
+        how: Health,
+        now: Instant,
+    ) -> Option<BreakerNews> {
+        self.change(turn.river, |queue| queue.end_turn(turn, how, now)).flatten()
     }
 
     /// A turn that had begun did not run.
     pub(crate) fn abandoned(&mut self, turn: TurnId) {
-        self.change(turn.river, |lane| {
-            if let Some(rate) = &mut lane.rate {
+        self.change(turn.river, |queue| {
+            if let Some(rate) = &mut queue.rate {
                 rate.give_back();
             }
-            lane.abandon(turn);
+            queue.abandon(turn);
         });
     }
 
@@ -118,26 +125,26 @@ impl Queues {
 
     #[cfg(test)]
     pub(crate) fn breaker(&self, river: usize) -> &Breaker {
-        &self.lanes[river].breaker
+        &self.queues[river].breaker
     }
 
-    /// Changes a lane and brings up to date what is known of it outside.
+    /// Changes a queue, and updates what `Queues` keeps about it.
     fn change<T>(&mut self, river: usize, change: impl FnOnce(&mut Queue) -> T) -> Option<T> {
-        let lane = self.lanes.get_mut(river)?;
-        let result = change(lane);
-        let gated = lane.is_gated();
+        let queue = self.queues.get_mut(river)?;
+        let result = change(queue);
+        let gated = queue.is_gated();
         let (head, counted) =
-            if gated { (None, 0) } else { (lane.ordinary.first().copied(), lane.ordinary.len()) };
-        if head != lane.head {
-            if let Some(old) = lane.head {
+            if gated { (None, 0) } else { (queue.ordinary.first().copied(), queue.ordinary.len()) };
+        if head != queue.head {
+            if let Some(old) = queue.head {
                 self.heads.remove(&old);
             }
             self.heads.extend(head);
-            lane.head = head;
+            queue.head = head;
         }
-        self.queued = self.queued - lane.counted + counted;
-        lane.counted = counted;
-        let suspected = !lane.suspects.is_empty();
+        self.queued = self.queued - queue.counted + counted;
+        queue.counted = counted;
+        let suspected = !queue.suspects.is_empty();
         set(&mut self.gated, river, gated);
         set(&mut self.suspected, river, suspected);
         Some(result)
@@ -165,7 +172,7 @@ impl Queue {
         self.breaker.permits(now) && self.rate.as_ref().is_none_or(|rate| rate.permits(now))
     }
 
-    /// When the gate opens by the passing of time alone.
+    /// When throttle and breaker permit a turn, if nothing happens until then.
     fn opens_at(&self) -> Option<Instant> {
         let rate = self.rate.as_ref().and_then(Throttle::next_at);
         if self.breaker.is_closed() {
@@ -174,7 +181,7 @@ impl Queue {
         self.breaker.opens_at().map(|at| rate.map_or(at, |rate| rate.max(at)))
     }
 
-    /// The ordinary turn that is next here: the smallest, but in trials one after the other.
+    /// The ordinary turn that is next here: the first one, or the one behind the last trial.
     fn candidate(&self) -> Option<TurnId> {
         let after = |tried| self.ordinary.range((Excluded(tried), Unbounded)).next();
         self.tried.and_then(after).or_else(|| self.ordinary.first()).copied()
@@ -190,10 +197,10 @@ impl Queue {
         }
     }
 
-    fn ended(&mut self, turn: TurnId, how: Health, now: Instant) -> Option<BreakerNews> {
+    fn end_turn(&mut self, turn: TurnId, how: Health, now: Instant) -> Option<BreakerNews> {
         let is_trial = self.trial == Some(turn);
         if !is_trial && !self.breaker.is_closed() {
-            // It began before the breaker opened, and says nothing of the river as it is now.
+            // It began before the breaker opened, and says nothing about the river as it is now.
             return None;
         }
         match how {

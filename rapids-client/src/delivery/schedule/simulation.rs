@@ -8,16 +8,16 @@ use crate::jetstream::sequence::StreamName;
 const RIVERS: [(Option<f64>, u32); 4] = [(None, 0), (Some(40.0), 0), (None, 3), (Some(200.0), 2)];
 const CONCURRENCY: usize = 4;
 
-/// What is known of the turns from what was said of them, without looking into the schedule.
+/// What the calls so far imply about the turns, without looking into the schedule.
 struct World {
     random: fastrand::Rng,
     now: Instant,
-    schedule: Schedule,
+    schedule: Schedule<()>,
     next_sequence: u64,
     keys: HashMap<StreamPlace, Option<u64>>,
     suspects: BTreeMap<TurnId, bool>,
-    clearing: Vec<TurnId>,
-    cleared: Option<TurnId>,
+    deciding: Vec<TurnId>,
+    may_run: Option<TurnId>,
     running: Vec<TurnId>,
     ended: Vec<TurnId>,
     finished: usize,
@@ -32,8 +32,8 @@ impl World {
             next_sequence: 1,
             keys: HashMap::new(),
             suspects: BTreeMap::new(),
-            clearing: Vec::new(),
-            cleared: None,
+            deciding: Vec::new(),
+            may_run: None,
             running: Vec::new(),
             ended: Vec::new(),
             finished: 0,
@@ -46,7 +46,7 @@ impl World {
             2 if arrivals => self.remove(),
             0..=5 => self.begin(),
             6 => self.now += Duration::from_millis(self.random.u64(0..30)),
-            7 => self.hear_of_a_suspect(),
+            7 => self.decide_about_a_suspect(),
             8 => self.end(),
             _ => self.settle(),
         }
@@ -74,21 +74,21 @@ impl World {
     fn begin(&mut self) {
         match self.schedule.next(self.now) {
             Next::Wait => {}
-            Next::Clear(turn) => {
+            Next::Decide(turn) => {
                 assert!(self.suspects[&turn], "{turn:?} is no suspect");
-                assert!(self.cleared.is_none());
-                self.clearing.push(turn);
+                assert!(self.may_run.is_none());
+                self.deciding.push(turn);
             }
             Next::Run(turn) => {
-                assert_eq!(self.suspects[&turn], self.cleared == Some(turn), "{turn:?}");
+                assert_eq!(self.suspects[&turn], self.may_run == Some(turn), "{turn:?}");
                 assert!(!self.running.contains(&turn) && !self.ended.contains(&turn));
                 self.running.push(turn);
             }
         }
     }
 
-    fn hear_of_a_suspect(&mut self) {
-        let Some(turn) = self.clearing.pop() else { return };
+    fn decide_about_a_suspect(&mut self) {
+        let Some(turn) = self.deciding.pop() else { return };
         match self.random.u8(0..4) {
             0 => {
                 let soon = self.soon();
@@ -96,8 +96,8 @@ impl World {
             }
             1 => self.finish(turn),
             _ => {
-                self.schedule.cleared(turn);
-                self.cleared = Some(turn);
+                self.schedule.may_run(turn);
+                self.may_run = Some(turn);
             }
         }
     }
@@ -107,7 +107,7 @@ impl World {
             return;
         }
         let turn = self.running.swap_remove(self.random.usize(0..self.running.len()));
-        self.cleared = self.cleared.filter(|&cleared| cleared != turn);
+        self.may_run = self.may_run.filter(|&may_run| may_run != turn);
         if self.random.u8(0..10) == 0 {
             let soon = self.soon();
             self.schedule.postpone(turn, soon);
@@ -118,7 +118,7 @@ impl World {
             5 => Health::Neutral,
             _ => Health::Failure,
         };
-        self.schedule.ended(turn, how, self.now);
+        self.schedule.free_slot(turn, how, self.now);
         self.suspects.insert(turn, false);
         self.ended.push(turn);
     }
@@ -130,7 +130,7 @@ impl World {
         let turn = self.ended.swap_remove(self.random.usize(0..self.ended.len()));
         if self.random.u8(0..3) == 0 {
             let soon = self.soon();
-            self.schedule.again(turn, soon);
+            self.schedule.postpone(turn, soon);
         } else {
             self.finish(turn);
         }
@@ -140,18 +140,18 @@ impl World {
         self.suspects.remove(&turn);
         self.finished += 1;
         let last = !self.suspects.keys().any(|open| open.place == turn.place);
-        assert_eq!(self.schedule.done(turn), last);
+        assert_eq!(self.schedule.finish(turn), last);
     }
 
     fn remove(&mut self) {
         let nth = self.random.usize(0..20);
         let Some(&TurnId { place, .. }) = self.suspects.keys().nth(nth) else { return };
         let busy = self.running.iter().chain(&self.ended).any(|turn| turn.place == place);
-        assert_eq!(self.schedule.remove(place), !busy);
+        assert_eq!(self.schedule.removes(place), !busy);
         if !busy {
             self.suspects.retain(|turn, _| turn.place != place);
-            self.clearing.retain(|turn| turn.place != place);
-            self.cleared = self.cleared.filter(|turn| turn.place != place);
+            self.deciding.retain(|turn| turn.place != place);
+            self.may_run = self.may_run.filter(|turn| turn.place != place);
         }
     }
 
@@ -163,15 +163,15 @@ impl World {
         let schedule = &self.schedule;
         assert!(self.running.len() <= CONCURRENCY);
         assert_eq!(schedule.running(), self.running.len());
-        assert!(self.clearing.len() + usize::from(self.cleared.is_some()) <= 1);
-        if self.cleared.is_some_and(|turn| self.running.contains(&turn)) {
+        assert!(self.deciding.len() + usize::from(self.may_run.is_some()) <= 1);
+        if self.may_run.is_some_and(|turn| self.running.contains(&turn)) {
             assert_eq!(self.running.len(), 1, "a suspect runs alone");
         }
-        let open = schedule.held() + schedule.queued() + schedule.running() + self.ended.len();
+        let open = schedule.waiting() + schedule.queued() + schedule.running() + self.ended.len();
         assert_eq!(open, self.suspects.len());
         let mut current = HashMap::new();
-        let cleared = self.clearing.iter().chain(&self.cleared);
-        for turn in self.running.iter().chain(&self.ended).chain(cleared) {
+        let may_run = self.deciding.iter().chain(&self.may_run);
+        for turn in self.running.iter().chain(&self.ended).chain(may_run) {
             if let Some(key) = self.keys[&turn.place] {
                 assert_eq!(*current.entry(key).or_insert(turn.place), turn.place);
             }
@@ -186,7 +186,7 @@ impl World {
             }
             self.step(false);
             self.begin();
-            let under_way = self.running.len() + self.ended.len() + self.clearing.len();
+            let under_way = self.running.len() + self.ended.len() + self.deciding.len();
             if under_way == 0 && !self.suspects.is_empty() {
                 let wake = self.schedule.wake(self.now);
                 self.now = wake.expect("turns are open, none is under way, and none waits");
@@ -204,7 +204,7 @@ fn the_rules_hold_whatever_comes() {
         assert!(world.finished > 100, "{} of seed {seed}", world.finished);
         world.drain();
         let schedule = &world.schedule;
-        assert_eq!((schedule.held(), schedule.queued(), schedule.running()), (0, 0, 0));
+        assert_eq!((schedule.waiting(), schedule.queued(), schedule.running()), (0, 0, 0));
         assert_eq!(schedule.wake(world.now), None);
     }
 }

@@ -13,12 +13,39 @@ fn turn(sequence: u64, river: usize) -> TurnId {
     TurnId { place: place(sequence), river }
 }
 
-fn free_rivers(count: usize, concurrency: usize) -> Schedule {
+fn free_rivers(count: usize, concurrency: usize) -> Schedule<()> {
     Schedule::new(&vec![(None, 0); count], concurrency)
 }
 
+impl Schedule<()> {
+    pub(super) fn add(
+        &mut self,
+        place: StreamPlace,
+        key: Option<String>,
+        rivers: impl IntoIterator<Item = usize>,
+        suspect: bool,
+    ) {
+        if self.row(place).is_none() {
+            self.insert(place, ());
+        }
+        self.admit(place, key, (rivers.into_iter().collect(), Vec::new()), suspect);
+        // Without a turn it is done at once.
+        self.remove_done(place);
+    }
+
+    /// Ends a turn; true if no river needs the packet any more.
+    pub(super) fn finish(&mut self, turn: TurnId) -> bool {
+        self.done(turn);
+        self.remove_done(turn.place).is_some()
+    }
+
+    pub(super) fn removes(&mut self, place: StreamPlace) -> bool {
+        self.remove_idle(place).is_some()
+    }
+}
+
 /// Everything that may be done now.
-fn all(schedule: &mut Schedule, now: Instant) -> Vec<Next> {
+fn all(schedule: &mut Schedule<()>, now: Instant) -> Vec<Next> {
     std::iter::from_fn(|| Some(schedule.next(now)).filter(|next| *next != Next::Wait)).collect()
 }
 
@@ -26,14 +53,14 @@ fn run(turns: impl IntoIterator<Item = (u64, usize)>) -> Vec<Next> {
     turns.into_iter().map(|(sequence, river)| Next::Run(turn(sequence, river))).collect()
 }
 
-fn finish(schedule: &mut Schedule, turn: TurnId, now: Instant) -> bool {
-    schedule.ended(turn, Health::Success, now);
-    schedule.done(turn)
+fn finish(schedule: &mut Schedule<()>, turn: TurnId, now: Instant) -> bool {
+    schedule.free_slot(turn, Health::Success, now);
+    schedule.finish(turn)
 }
 
-/// Held, queued, running.
-fn counts(schedule: &Schedule) -> (usize, usize, usize) {
-    (schedule.held(), schedule.queued(), schedule.running())
+/// Waiting, queued, running.
+fn counts(schedule: &Schedule<()>) -> (usize, usize, usize) {
+    (schedule.waiting(), schedule.queued(), schedule.running())
 }
 
 #[test]
@@ -61,21 +88,21 @@ fn a_slot_is_free_once_the_reaction_has_ended() {
     schedule.add(place(2), None, [0], false);
     assert_eq!(all(&mut schedule, now), run([(1, 0)]));
     assert_eq!(schedule.wake(now), None);
-    assert_eq!(schedule.ended(turn(1, 0), Health::Success, now), None);
+    assert_eq!(schedule.free_slot(turn(1, 0), Health::Success, now), None);
     assert_eq!(all(&mut schedule, now), run([(2, 0)]));
     assert_eq!(counts(&schedule), (0, 0, 1));
-    assert!(schedule.done(turn(1, 0)));
+    assert!(schedule.finish(turn(1, 0)));
 }
 
 #[test]
-fn a_river_that_retries_holds_up_no_other() {
+fn a_river_that_retries_delays_no_other() {
     let now = Instant::now();
     let mut schedule = free_rivers(2, 1);
     schedule.add(place(1), None, [0, 1], false);
     schedule.add(place(2), None, [0], false);
     assert_eq!(all(&mut schedule, now), run([(1, 0)]));
-    schedule.ended(turn(1, 0), Health::Failure, now);
-    schedule.again(turn(1, 0), now + SECOND);
+    schedule.free_slot(turn(1, 0), Health::Failure, now);
+    schedule.postpone(turn(1, 0), now + SECOND);
     assert_eq!(all(&mut schedule, now), run([(1, 1)]));
     assert!(!finish(&mut schedule, turn(1, 1), now));
     assert_eq!(all(&mut schedule, now), run([(2, 0)]));
@@ -97,8 +124,8 @@ fn packets_of_one_key_run_one_after_the_other() {
     assert_eq!(all(&mut schedule, now), run([(5, 0), (5, 1), (6, 0)]));
     assert_eq!(counts(&schedule), (2, 0, 3));
     assert!(!finish(&mut schedule, turn(5, 0), now));
-    schedule.ended(turn(5, 1), Health::Failure, now);
-    schedule.again(turn(5, 1), now + SECOND);
+    schedule.free_slot(turn(5, 1), Health::Failure, now);
+    schedule.postpone(turn(5, 1), now + SECOND);
     assert_eq!(all(&mut schedule, now), [], "also while one of them is tried again");
     assert_eq!(all(&mut schedule, now + SECOND), run([(5, 1)]));
     assert!(finish(&mut schedule, turn(5, 1), now));
@@ -108,12 +135,12 @@ fn packets_of_one_key_run_one_after_the_other() {
 }
 
 #[test]
-fn a_time_that_is_set_while_behind_another_packet_holds() {
+fn a_packet_waits_behind_another_one_and_then_until_its_time() {
     let now = Instant::now();
     let mut schedule = free_rivers(1, 2);
     schedule.add(place(1), Some("k".to_owned()), [0], false);
     schedule.add(place(2), Some("k".to_owned()), [0], false);
-    schedule.again(turn(2, 0), now + SECOND);
+    schedule.postpone(turn(2, 0), now + SECOND);
     assert_eq!(all(&mut schedule, now + 2 * SECOND), run([(1, 0)]));
     assert!(finish(&mut schedule, turn(1, 0), now));
     assert_eq!(schedule.wake(now), Some(now + SECOND));
@@ -136,13 +163,13 @@ fn a_throttled_river_waits_and_the_others_go_on() {
 }
 
 /// One river with a breaker that a first failure opens, and packets for it; and a second one.
-fn broken(packets: u64, now: Instant) -> Schedule {
+fn broken(packets: u64, now: Instant) -> Schedule<()> {
     let mut schedule = Schedule::new(&[(None, 1), (None, 0)], 2);
     (1..=packets).for_each(|sequence| schedule.add(place(sequence), None, [0], false));
     assert_eq!(schedule.next(now), Next::Run(turn(1, 0)));
-    let news = schedule.ended(turn(1, 0), Health::Failure, now);
+    let news = schedule.free_slot(turn(1, 0), Health::Failure, now);
     assert_eq!(news, Some(BreakerNews::Opened(SECOND, 1)));
-    schedule.again(turn(1, 0), now);
+    schedule.postpone(turn(1, 0), now);
     assert_eq!(schedule.next(now), Next::Wait);
     schedule
 }
@@ -158,7 +185,7 @@ fn behind_an_open_breaker_one_trial_runs_and_its_success_lets_all_through() {
     assert_eq!(all(&mut schedule, now + SECOND), run([(2, 0)]));
     assert!(finish(&mut schedule, turn(9, 1), now));
     assert_eq!(schedule.wake(now + SECOND), None, "only the end of the trial helps");
-    let news = schedule.ended(turn(2, 0), Health::Success, now);
+    let news = schedule.free_slot(turn(2, 0), Health::Success, now);
     assert_eq!(news, Some(BreakerNews::Closed));
     assert_eq!(counts(&schedule), (0, 2, 0));
     assert_eq!(all(&mut schedule, now), run([(1, 0), (3, 0)]));
@@ -174,8 +201,8 @@ fn each_trial_is_another_turn() {
         let now = schedule.wake(start).unwrap();
         let Next::Run(trial) = schedule.next(now) else { panic!() };
         tried.push(trial.place.sequence);
-        assert!(schedule.ended(trial, Health::Failure, now).is_some());
-        schedule.again(trial, start);
+        assert!(schedule.free_slot(trial, Health::Failure, now).is_some());
+        schedule.postpone(trial, start);
     }
     assert_eq!(tried, [2, 3, 1, 2, 3, 1]);
     assert_eq!(schedule.breaker(0).failures(), 7);
@@ -187,8 +214,8 @@ fn a_trial_that_says_nothing_is_followed_by_another_at_once() {
     let mut schedule = broken(3, now);
     let due = now + SECOND;
     assert_eq!(all(&mut schedule, due), run([(2, 0)]));
-    assert_eq!(schedule.ended(turn(2, 0), Health::Neutral, due), None);
-    assert!(schedule.done(turn(2, 0)));
+    assert_eq!(schedule.free_slot(turn(2, 0), Health::Neutral, due), None);
+    assert!(schedule.finish(turn(2, 0)));
     assert_eq!(all(&mut schedule, due), run([(3, 0)]));
     schedule.postpone(turn(3, 0), due + SECOND);
     assert_eq!(all(&mut schedule, due), run([(1, 0)]));
@@ -200,12 +227,12 @@ fn a_late_result_is_not_taken_for_that_of_the_trial() {
     let mut schedule = Schedule::new(&[(None, 1)], 3);
     (1..=4).for_each(|sequence| schedule.add(place(sequence), None, [0], false));
     assert_eq!(all(&mut schedule, now), run([(1, 0), (2, 0), (3, 0)]));
-    assert!(schedule.ended(turn(1, 0), Health::Failure, now).is_some());
+    assert!(schedule.free_slot(turn(1, 0), Health::Failure, now).is_some());
     assert_eq!(all(&mut schedule, now + SECOND), run([(4, 0)]));
-    assert_eq!(schedule.ended(turn(2, 0), Health::Success, now + SECOND), None);
-    assert_eq!(schedule.ended(turn(3, 0), Health::Failure, now + SECOND), None);
+    assert_eq!(schedule.free_slot(turn(2, 0), Health::Success, now + SECOND), None);
+    assert_eq!(schedule.free_slot(turn(3, 0), Health::Failure, now + SECOND), None);
     assert!(!schedule.breaker(0).is_closed());
-    let news = schedule.ended(turn(4, 0), Health::Failure, now + SECOND);
+    let news = schedule.free_slot(turn(4, 0), Health::Failure, now + SECOND);
     assert_eq!(news, Some(BreakerNews::Opened(2 * SECOND, 2)));
 }
 
@@ -223,7 +250,7 @@ fn many_turns_behind_an_open_breaker_are_not_moved_about() {
 }
 
 #[test]
-fn a_suspect_is_cleared_while_others_go_on_and_then_runs_alone() {
+fn a_suspect_is_decided_about_while_others_run_and_then_runs_alone() {
     let now = Instant::now();
     let mut schedule = free_rivers(1, 2);
     schedule.add(place(1), None, [0], true);
@@ -231,17 +258,17 @@ fn a_suspect_is_cleared_while_others_go_on_and_then_runs_alone() {
     schedule.add(place(3), None, [0], true);
     schedule.add(place(4), None, [0], false);
     schedule.add(place(5), None, [0], false);
-    let begun = [vec![Next::Clear(turn(1, 0))], run([(2, 0), (4, 0)])].concat();
+    let begun = [vec![Next::Decide(turn(1, 0))], run([(2, 0), (4, 0)])].concat();
     assert_eq!(all(&mut schedule, now), begun);
     assert_eq!(counts(&schedule), (2, 1, 2));
-    schedule.cleared(turn(1, 0));
+    schedule.may_run(turn(1, 0));
     assert!(finish(&mut schedule, turn(2, 0), now));
     assert_eq!(all(&mut schedule, now), [], "nothing new begins, a slot or not");
     assert!(finish(&mut schedule, turn(4, 0), now));
     assert_eq!(all(&mut schedule, now), run([(1, 0)]));
-    schedule.ended(turn(1, 0), Health::Failure, now);
-    schedule.again(turn(1, 0), now);
-    let rest = [run([(1, 0)]), vec![Next::Clear(turn(3, 0))], run([(5, 0)])].concat();
+    schedule.free_slot(turn(1, 0), Health::Failure, now);
+    schedule.postpone(turn(1, 0), now);
+    let rest = [run([(1, 0)]), vec![Next::Decide(turn(3, 0))], run([(5, 0)])].concat();
     assert_eq!(all(&mut schedule, now), rest, "it ended, so it is no suspect any more");
 }
 
@@ -251,15 +278,15 @@ fn a_suspect_that_may_not_run_yet_remains_one_and_lets_another_go_first() {
     let mut schedule = free_rivers(1, 2);
     schedule.add(place(1), None, [0], true);
     schedule.add(place(2), None, [0], true);
-    assert_eq!(all(&mut schedule, now), [Next::Clear(turn(1, 0))]);
+    assert_eq!(all(&mut schedule, now), [Next::Decide(turn(1, 0))]);
     schedule.postpone(turn(1, 0), now + SECOND);
-    assert_eq!(all(&mut schedule, now), [Next::Clear(turn(2, 0))]);
-    assert!(schedule.done(turn(2, 0)), "condemned");
+    assert_eq!(all(&mut schedule, now), [Next::Decide(turn(2, 0))]);
+    assert!(schedule.finish(turn(2, 0)), "condemned");
     assert_eq!(schedule.wake(now), Some(now + SECOND));
-    assert_eq!(all(&mut schedule, now + SECOND), [Next::Clear(turn(1, 0))]);
-    schedule.cleared(turn(1, 0));
+    assert_eq!(all(&mut schedule, now + SECOND), [Next::Decide(turn(1, 0))]);
+    schedule.may_run(turn(1, 0));
     schedule.postpone(turn(1, 0), now + 2 * SECOND);
-    assert_eq!(all(&mut schedule, now + 2 * SECOND), [Next::Clear(turn(1, 0))]);
+    assert_eq!(all(&mut schedule, now + 2 * SECOND), [Next::Decide(turn(1, 0))]);
 }
 
 #[test]
@@ -268,13 +295,13 @@ fn a_suspect_that_is_decided_on_makes_way_while_it_is_put_away() {
     let mut schedule = free_rivers(1, 1);
     schedule.add(place(1), None, [0], true);
     schedule.add(place(2), None, [0], true);
-    assert_eq!(all(&mut schedule, now), [Next::Clear(turn(1, 0))]);
-    schedule.decided(turn(1, 0));
-    assert_eq!(all(&mut schedule, now), [Next::Clear(turn(2, 0))]);
-    assert!(!schedule.remove(place(1)), "it is under way to the dead letters");
+    assert_eq!(all(&mut schedule, now), [Next::Decide(turn(1, 0))]);
+    schedule.free_slot(turn(1, 0), Health::Neutral, now);
+    assert_eq!(all(&mut schedule, now), [Next::Decide(turn(2, 0))]);
+    assert!(!schedule.removes(place(1)), "it is under way to the dead letters");
     assert_eq!(counts(&schedule), (1, 0, 0));
-    assert!(schedule.done(turn(1, 0)));
-    schedule.decided(turn(1, 0));
+    assert!(schedule.finish(turn(1, 0)));
+    schedule.free_slot(turn(1, 0), Health::Neutral, now);
     assert_eq!(counts(&schedule), (1, 0, 0));
 }
 
@@ -287,12 +314,12 @@ fn gates_and_keys_come_before_the_clearing_of_a_suspect() {
     schedule.add(place(4), Some("k".to_owned()), [1], true);
     assert_eq!(all(&mut schedule, now), run([(3, 1)]));
     assert!(finish(&mut schedule, turn(3, 1), now));
-    assert_eq!(all(&mut schedule, now), [Next::Clear(turn(4, 1))]);
-    assert!(schedule.done(turn(4, 1)));
+    assert_eq!(all(&mut schedule, now), [Next::Decide(turn(4, 1))]);
+    assert!(schedule.finish(turn(4, 1)));
     assert_eq!(schedule.wake(now), Some(now + SECOND));
-    assert!(schedule.remove(place(1)));
-    assert_eq!(all(&mut schedule, now + SECOND), [Next::Clear(turn(2, 0))]);
-    assert!(schedule.done(turn(2, 0)));
+    assert!(schedule.removes(place(1)));
+    assert_eq!(all(&mut schedule, now + SECOND), [Next::Decide(turn(2, 0))]);
+    assert!(schedule.finish(turn(2, 0)));
     schedule.add(place(5), None, [0], false);
     assert_eq!(all(&mut schedule, now + SECOND), run([(5, 0)]), "the trial is still due");
 }
@@ -305,27 +332,27 @@ fn a_packet_is_removed_unless_something_of_it_is_under_way() {
     schedule.add(place(2), Some("k".to_owned()), [0], false);
     schedule.add(place(3), Some("k".to_owned()), [0], false);
     assert_eq!(all(&mut schedule, now), run([(1, 0)]));
-    assert!(!schedule.remove(place(1)));
-    schedule.ended(turn(1, 0), Health::Failure, now);
-    assert!(!schedule.remove(place(1)));
-    schedule.again(turn(1, 0), now + SECOND);
-    assert!(schedule.remove(place(2)), "one behind another");
-    assert!(schedule.remove(place(1)));
+    assert!(!schedule.removes(place(1)));
+    schedule.free_slot(turn(1, 0), Health::Failure, now);
+    assert!(!schedule.removes(place(1)));
+    schedule.postpone(turn(1, 0), now + SECOND);
+    assert!(schedule.removes(place(2)), "one behind another");
+    assert!(schedule.removes(place(1)));
     assert_eq!(counts(&schedule), (0, 1, 0));
     assert_eq!(all(&mut schedule, now), run([(3, 0)]));
     assert_eq!(schedule.wake(now), None);
 }
 
 #[test]
-fn a_suspect_that_is_being_cleared_can_be_removed() {
+fn a_suspect_that_is_decided_about_can_be_removed() {
     let now = Instant::now();
     let mut schedule = free_rivers(1, 1);
     schedule.add(place(1), None, [0], true);
     schedule.add(place(2), None, [0], true);
-    assert_eq!(all(&mut schedule, now), [Next::Clear(turn(1, 0))]);
-    assert!(schedule.remove(place(1)));
-    schedule.cleared(turn(1, 0));
-    assert_eq!(all(&mut schedule, now), [Next::Clear(turn(2, 0))]);
+    assert_eq!(all(&mut schedule, now), [Next::Decide(turn(1, 0))]);
+    assert!(schedule.removes(place(1)));
+    schedule.may_run(turn(1, 0));
+    assert_eq!(all(&mut schedule, now), [Next::Decide(turn(2, 0))]);
 }
 
 #[test]
@@ -337,15 +364,15 @@ fn what_is_not_in_hand_is_ignored() {
     schedule.add(place(2), None, [0, 0, 7], false);
     schedule.add(place(2), None, [0], true);
     let stranger = turn(1, 0);
-    schedule.cleared(stranger);
+    schedule.may_run(stranger);
     schedule.postpone(stranger, now);
-    schedule.again(turn(2, 1), now);
-    assert_eq!(schedule.ended(stranger, Health::Failure, now), None);
-    assert_eq!(schedule.ended(turn(2, 0), Health::Failure, now), None, "it does not run");
-    assert!(!schedule.done(stranger) && !schedule.done(turn(2, 7)));
-    assert!(!schedule.remove(place(1)));
+    schedule.postpone(turn(2, 1), now);
+    assert_eq!(schedule.free_slot(stranger, Health::Failure, now), None);
+    assert_eq!(schedule.free_slot(turn(2, 0), Health::Failure, now), None, "it does not run");
+    assert!(!schedule.finish(stranger) && !schedule.finish(turn(2, 7)));
+    assert!(!schedule.removes(place(1)));
     assert_eq!(counts(&schedule), (0, 1, 0));
     assert_eq!(all(&mut schedule, now), run([(2, 0)]), "one slot there always is");
-    assert!(schedule.done(turn(2, 0)), "also if its end was not told");
+    assert!(schedule.finish(turn(2, 0)), "even if its slot was not freed before");
     assert_eq!(counts(&schedule), (0, 0, 0));
 }

@@ -1,28 +1,27 @@
 //! Spreads a river's turns over time: a throttle.
 //!
-//! The generic cell rate algorithm of ITU-T I.371, which needs one time and no queue. Waiting is
-//! left to the [`schedule`](crate::delivery::schedule).
+//! The generic cell rate algorithm of ITU-T I.371, which needs one time and no queue. The
+//! [`schedule`](crate::delivery::schedule) does the waiting.
 
 use std::time::{Duration, Instant};
 
-/// How much too early a turn may begin. Timers are late by a millisecond or more, and without
-/// this what they lose would be lost for good.
+/// How much too early a turn may begin. Timers fire a millisecond or more too late, and each delay
+/// would lower the rate.
 const TOLERANCE: Duration = Duration::from_millis(10);
 
-/// Between two turns, at most: what is asked for less often than that is no throttle any more,
-/// and its times would leave the range of an [`Instant`].
+/// The longest time between two turns. Times further away would leave the range of an [`Instant`].
 const LONGEST_INTERVAL: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The throttle of one river.
 #[derive(Debug, Clone)]
 pub(crate) struct Throttle {
     interval: Duration,
-    /// When the next turn is to begin, going by the rate alone; `None` before the first.
+    /// When the rate permits the next turn; `None` before the first.
     next: Option<Instant>,
 }
 
 impl Throttle {
-    /// So many per second: a number above 0.
+    /// Permits so many turns per second: a number above 0.
     pub(crate) fn new(per_second: f64) -> Self {
         let interval = Duration::try_from_secs_f64(1.0 / per_second).unwrap_or(LONGEST_INTERVAL);
         Self { interval: interval.min(LONGEST_INTERVAL), next: None }
@@ -55,7 +54,7 @@ mod tests {
 
     const MILLISECOND: Duration = Duration::from_millis(1);
 
-    /// How many begin in ten seconds, when somebody looks every so often.
+    /// How many turns begin in ten seconds, if that is checked every so often.
     fn in_ten_seconds(per_second: f64, every: Duration) -> u32 {
         let start = Instant::now();
         let mut rate = Throttle::new(per_second);
@@ -106,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_back_may_begin() {
+    fn a_turn_that_did_not_run_frees_its_place_in_the_rate() {
         let now = Instant::now();
         let mut rate = Throttle::new(0.1);
         rate.take(now);

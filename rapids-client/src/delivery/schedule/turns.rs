@@ -1,105 +1,150 @@
-//! The packets in hand and the state of each of their turns.
+//! The packets in flight, and the state of each of their turns.
 
-use std::collections::HashMap;
 use std::time::Instant;
 
-use crate::jetstream::sequence::{StreamPlace, TurnId};
+use rustc_hash::FxHashMap;
 
-/// Every turn that is not done.
-#[derive(Debug, Default)]
-pub(super) struct Turns {
-    packets: HashMap<StreamPlace, InHand>,
+use crate::delivery::turn_id::TurnId;
+use crate::jetstream::sequence::StreamPlace;
+
+/// Every packet in flight, and every turn of it that is not done.
+#[derive(Debug)]
+pub(crate) struct Turns<R> {
+    packets: FxHashMap<StreamPlace, ScheduledPacket<R>>,
     len: usize,
 }
 
-/// A packet that some river still needs.
+/// A packet that some river still needs, or that is not admitted yet.
 #[derive(Debug)]
-struct InHand {
+struct ScheduledPacket<R> {
+    row: R,
     key: Option<String>,
-    parts: Vec<Part>,
+    is_admitted: bool,
+    turns: Vec<ScheduledTurn>,
 }
 
-/// A turn, as its packet keeps it.
+/// One river's turn on a packet.
 #[derive(Debug)]
-pub(super) struct Part {
-    river: usize,
+pub(super) struct ScheduledTurn {
+    pub(crate) river: usize,
     pub(super) suspect: bool,
     pub(super) state: State,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
-    /// Behind the current packet of its key; not before this time even then.
-    Behind(Option<Instant>),
+    /// Waits behind another packet of its key, and then until this time.
+    BehindKey(Option<Instant>),
+    /// Waits until this time.
     Later(Instant),
-    /// In its river's lane, for a slot or for the river's gate.
+    /// In its river's queue: waits for a slot, or for the river's breaker or throttle.
     Ready,
-    /// A suspect of which somebody finds out whether it may run.
-    Clearing,
-    /// A suspect that may run, and waits until nothing else does.
-    Cleared,
+    /// A suspect. The quarantine decides whether it may run.
+    Deciding,
+    /// A suspect that may run as soon as nothing else does.
+    MayRun,
     Running,
-    /// Its reaction has ended, and what becomes of it is still to be told.
-    Ended,
+    /// Its reaction has ended. Its outputs or its dead letter are not stored yet.
+    Finishing,
 }
 
-impl Turns {
-    /// Takes in a packet, as if it were behind another one.
-    pub(super) fn insert(
+impl<R> Default for Turns<R> {
+    fn default() -> Self {
+        Self { packets: FxHashMap::default(), len: 0 }
+    }
+}
+
+impl<R> Turns<R> {
+    /// Adds a packet whose turns are not known yet.
+    pub(crate) fn insert(&mut self, place: StreamPlace, row: R) {
+        let packet = ScheduledPacket { row, key: None, is_admitted: false, turns: Vec::new() };
+        self.packets.insert(place, packet);
+    }
+
+    /// Adds the turns of a packet; `false` if it has some already.
+    pub(crate) fn admit(
         &mut self,
         place: StreamPlace,
         key: Option<String>,
-        rivers: impl IntoIterator<Item = usize>,
-        suspect: bool,
-    ) {
-        let part = |river| Part { river, suspect, state: State::Behind(None) };
-        let parts: Vec<_> = rivers.into_iter().map(part).collect();
-        self.len += parts.len();
-        self.packets.insert(place, InHand { key, parts });
+        turns: impl IntoIterator<Item = ScheduledTurn>,
+    ) -> bool {
+        let Some(packet) = self.packets.get_mut(&place).filter(|packet| !packet.is_admitted) else {
+            return false;
+        };
+        packet.is_admitted = true;
+        packet.key = key;
+        packet.turns = turns.into_iter().collect();
+        self.len += packet.turns.len();
+        true
     }
 
-    pub(super) fn holds(&self, place: StreamPlace) -> bool {
-        self.packets.contains_key(&place)
+    pub(crate) fn row(&self, place: StreamPlace) -> Option<&R> {
+        self.packets.get(&place).map(|packet| &packet.row)
     }
 
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn row_mut(&mut self, place: StreamPlace) -> Option<&mut R> {
+        self.packets.get_mut(&place).map(|packet| &mut packet.row)
+    }
+
+    /// All rows, in no order.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (StreamPlace, &R)> {
+        self.packets.iter().map(|(&place, packet)| (place, &packet.row))
+    }
+
+    /// How many turns there are.
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// Those of one packet; none if it is not in hand.
-    pub(super) fn of(&self, place: StreamPlace) -> Vec<TurnId> {
-        let parts = self.packets.get(&place).into_iter().flat_map(|packet| &packet.parts);
-        parts.map(|part| TurnId { place, river: part.river }).collect()
+    /// The turns of one packet; none if it is not in flight.
+    pub(crate) fn of(&self, place: StreamPlace) -> Vec<TurnId> {
+        let turns = self.packets.get(&place).into_iter().flat_map(|packet| &packet.turns);
+        turns.map(|turn| TurnId { place, river: turn.river }).collect()
     }
 
-    pub(super) fn part(&mut self, turn: TurnId) -> Option<&mut Part> {
-        let packet = self.packets.get_mut(&turn.place)?;
-        packet.parts.iter_mut().find(|part| part.river == turn.river)
+    /// Whether a turn of a packet is in such a state.
+    pub(crate) fn any(&self, place: StreamPlace, is_such: impl Fn(State) -> bool) -> bool {
+        self.packets
+            .get(&place)
+            .is_some_and(|packet| packet.turns.iter().any(|turn| is_such(turn.state)))
     }
 
-    pub(super) fn state(&self, turn: TurnId) -> Option<State> {
-        let packet = self.packets.get(&turn.place)?;
-        packet.parts.iter().find(|part| part.river == turn.river).map(|part| part.state)
+    pub(crate) fn key(&self, place: StreamPlace) -> Option<&str> {
+        self.packets.get(&place)?.key.as_deref()
     }
 
-    pub(super) fn set(&mut self, turn: TurnId, state: State) {
-        if let Some(part) = self.part(turn) {
-            part.state = state;
+    pub(crate) fn turn_mut(&mut self, id: TurnId) -> Option<&mut ScheduledTurn> {
+        let packet = self.packets.get_mut(&id.place)?;
+        packet.turns.iter_mut().find(|turn| turn.river == id.river)
+    }
+
+    pub(crate) fn state(&self, id: TurnId) -> Option<State> {
+        let packet = self.packets.get(&id.place)?;
+        packet.turns.iter().find(|turn| turn.river == id.river).map(|turn| turn.state)
+    }
+
+    pub(crate) fn set(&mut self, id: TurnId, state: State) {
+        if let Some(turn) = self.turn_mut(id) {
+            turn.state = state;
         }
     }
 
-    /// Strikes out a turn. True if that was the last one of its packet.
-    pub(super) fn end(&mut self, turn: TurnId) -> bool {
-        let Some(packet) = self.packets.get_mut(&turn.place) else { return false };
-        let before = packet.parts.len();
-        packet.parts.retain(|part| part.river != turn.river);
-        self.len -= before - packet.parts.len();
-        packet.parts.is_empty()
+    pub(crate) fn remove_turn(&mut self, id: TurnId) {
+        let Some(packet) = self.packets.get_mut(&id.place) else { return };
+        let before = packet.turns.len();
+        packet.turns.retain(|turn| turn.river != id.river);
+        self.len -= before - packet.turns.len();
     }
 
-    /// Forgets a packet of which no turn is left, and tells its order key.
-    pub(super) fn forget(&mut self, place: StreamPlace) -> Option<String> {
-        self.packets.remove(&place)?.key
+    /// Whether a packet is admitted, and no turn of it is left.
+    pub(crate) fn is_done(&self, place: StreamPlace) -> bool {
+        self.packets.get(&place).is_some_and(|packet| packet.is_admitted && packet.turns.is_empty())
+    }
+
+    /// Removes a packet, and returns its row and its order key.
+    pub(crate) fn remove(&mut self, place: StreamPlace) -> Option<(R, Option<String>)> {
+        let packet = self.packets.remove(&place)?;
+        self.len -= packet.turns.len();
+        Some((packet.row, packet.key))
     }
 }

@@ -1,4 +1,4 @@
-//! What a service leaves behind once it has done all its work.
+//! The state of the server once a service has handled everything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,15 +9,15 @@ use futures::StreamExt;
 use serde_json::Value;
 use tokio::time::{Instant, interval};
 
-/// Longer than anything takes on a busy machine.
+/// Longer than any step takes on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// The state of the server that must not depend on what was killed.
+/// The part of the server's state that must not depend on when a service was killed.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct End {
-    /// What was published, without the time when: in the order of the ids.
+    /// The published packets without their times, sorted by id.
     pub(super) packets: Vec<Value>,
-    /// By key, the user's memory.
+    /// The user's memories by key.
     pub(super) memories: BTreeMap<String, Value>,
 }
 
@@ -25,7 +25,7 @@ pub(super) async fn connect(url: &str) -> Context {
     jetstream::new(async_nats::connect(url).await.unwrap())
 }
 
-/// Waits until the service has acknowledged everything that the stream holds, or has been killed.
+/// Waits until the service has acknowledged everything in the stream, or has been killed.
 pub(super) async fn quiet(jetstream: &Context, service: &str, killed: impl Fn() -> bool) {
     let (begun, mut pause) = (Instant::now(), interval(Duration::from_millis(10)));
     let last =
@@ -44,7 +44,7 @@ pub(super) async fn quiet(jetstream: &Context, service: &str, killed: impl Fn() 
 }
 
 impl End {
-    /// Reads the state, and checks what must hold of it by itself.
+    /// Reads the state, and checks what must hold in any case.
     pub(super) async fn read(jetstream: &Context, service: &str) -> Self {
         let stream = jetstream.get_stream("RAPIDS").await.unwrap();
         let (mut packets, mut ids) = (Vec::new(), BTreeSet::new());
@@ -57,7 +57,7 @@ impl End {
             packets.push(packet);
         }
         packets.sort_by_key(|packet| packet["rapids"]["id"].to_string());
-        // There is no such stream as long as nothing was ever put there.
+        // The bucket does not exist until something is stored in it.
         if let Ok(letters) = jetstream.get_stream("DEAD_LETTERS").await {
             assert_eq!(letters.cached_info().state.messages, 0, "dead letters");
         }
@@ -73,7 +73,7 @@ impl End {
         Self { packets, memories }
     }
 
-    /// The facts alone: not which packet led to which.
+    /// The facts without their provenance.
     pub(super) fn facts(&self) -> Self {
         let mut facts = self.clone();
         for packet in &mut facts.packets {
@@ -84,7 +84,7 @@ impl End {
     }
 }
 
-/// What a bucket holds; nothing if there is none.
+/// The entries of a bucket; none if it does not exist.
 async fn entries(jetstream: &Context, bucket: &str) -> BTreeMap<String, Vec<u8>> {
     let mut entries = BTreeMap::new();
     let Ok(bucket) = jetstream.get_key_value(bucket).await else { return entries };

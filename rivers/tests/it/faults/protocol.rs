@@ -1,9 +1,9 @@
-//! What a client says to a server, cut into its messages.
+//! Splits what a client sends to a server into messages.
 //!
-//! Knows of the protocol as much as it takes to find where a message ends and whether it
-//! publishes (<https://docs.nats.io/reference/reference-protocols/nats-protocol>).
+//! Parses just enough of the protocol to find where a message ends and whether it publishes
+//! (<https://docs.nats.io/reference/reference-protocols/nats-protocol>).
 
-/// The bytes of a client, as they come.
+/// The bytes from a client that are not complete messages yet.
 #[derive(Default)]
 pub(super) struct Stream(Vec<u8>);
 
@@ -11,7 +11,7 @@ pub(super) struct Stream(Vec<u8>);
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Published {
     pub(super) bytes: Vec<u8>,
-    /// None if it publishes nothing.
+    /// `None` if it publishes nothing.
     pub(super) subject: Option<String>,
 }
 

@@ -1,7 +1,7 @@
-//! A proxy before a server that kills a client at a chosen message.
+//! A proxy in front of a server that kills a client at a chosen message.
 //!
-//! It counts what the client publishes, which is everything that it asks of the server. From the
-//! fault on, nothing of the client reaches the server and nothing of the server the client.
+//! It counts the messages that the client publishes, which include all its requests. From the fault
+//! on, nothing passes in either direction.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -11,25 +11,25 @@ use std::thread::{self, JoinHandle};
 
 use super::protocol::{Published, Stream};
 
-/// On which side of its forwarding a message is fatal.
+/// Whether the client is killed before or after the message is forwarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     /// The server never sees the message.
     Before,
-    /// The server has it, and the client does not learn the answer.
+    /// The server gets it, but the client does not get the answer.
     After,
 }
 
 /// A message of a client.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Message {
-    /// Counted from one.
+    /// The message with this number, counted from one.
     Number(usize),
-    /// The first whose subject begins like this.
+    /// The first message whose subject begins with this.
     To(&'static str),
 }
 
-/// When which process is killed.
+/// Which process to kill, and when.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fault {
     pub(super) message: Message,
@@ -46,23 +46,23 @@ pub(super) struct Proxy {
 #[derive(Default)]
 struct State {
     fault: Option<Fault>,
-    /// The subjects of what was published since the fault was set.
+    /// The subjects of the messages published since the fault was set.
     subjects: Vec<String>,
     /// Nothing passes any more.
     cut: bool,
-    /// The process is gone, and the server has read all that it ever will of it.
-    struck: bool,
+    /// The process is dead, and the server has read everything that was forwarded.
+    hit: bool,
 }
 
 impl Proxy {
-    /// Begins to listen; threads end with their connections.
+    /// Starts listening. The threads end with their connections.
     pub(super) fn before(server: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Arc::<Mutex<State>>::default();
         let shared = state.clone();
         let thread = thread::spawn(move || {
-            // Only one client comes, which does not come again once it is killed.
+            // Only one client connects, and it does not reconnect once it is killed.
             let (client, _) = listener.accept().unwrap();
             let server = TcpStream::connect((Ipv4Addr::LOCALHOST, server)).unwrap();
             let answers = Answers {
@@ -72,10 +72,10 @@ impl Proxy {
             };
             let answering = thread::spawn(move || answers.forward());
             if forward(client, &server, &shared) {
-                // The server closes its side after it has read all.
+                // The server closes its side after it has read everything.
                 let _ = server.shutdown(Shutdown::Write);
                 answering.join().unwrap();
-                lock(&shared).struck = true;
+                lock(&shared).hit = true;
             }
         });
         Self { port, state, thread }
@@ -85,22 +85,22 @@ impl Proxy {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
-    /// From now on messages are counted.
+    /// Sets the fault, and starts counting messages.
     pub(super) fn set(&self, fault: Fault) {
         lock(&self.state).fault = Some(fault);
     }
 
-    /// Whether the fault has come.
-    pub(super) fn has_struck(&self) -> bool {
-        lock(&self.state).struck
+    /// Whether the fault has happened.
+    pub(super) fn has_hit(&self) -> bool {
+        lock(&self.state).hit
     }
 
-    /// Waits until the client has gone; returns whether by the fault, and what it published since
-    /// the fault was set.
+    /// Waits until the client has disconnected. Returns whether the fault has happened, and what was
+    /// published since it was set.
     pub(super) fn ended(self) -> (bool, Vec<String>) {
         self.thread.join().unwrap();
         let state = std::mem::take(&mut *lock(&self.state));
-        (state.struck, state.subjects)
+        (state.hit, state.subjects)
     }
 }
 
@@ -108,7 +108,8 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap()
 }
 
-/// Forwards what a client says, to its end or to the fault: then `true`.
+/// Forwards what a client sends, until it disconnects or the fault happens. Returns whether the fault
+/// has happened.
 fn forward(mut client: TcpStream, mut server: &TcpStream, state: &Mutex<State>) -> bool {
     let (mut stream, mut chunk) = (Stream::default(), [0; 64 * 1024]);
     loop {
@@ -134,7 +135,7 @@ fn forward(mut client: TcpStream, mut server: &TcpStream, state: &Mutex<State>) 
     }
 }
 
-/// Counts a message; the fault if this is the one.
+/// Counts a message. Returns the fault if this is its message.
 fn fault(state: &mut State, subject: String) -> Option<Fault> {
     let fault = state.fault?;
     let number = state.subjects.len() + 1;
@@ -146,7 +147,7 @@ fn fault(state: &mut State, subject: String) -> Option<Fault> {
     if !is_fatal {
         return None;
     }
-    // Under the lock, so that no answer is half way through.
+    // Set under the lock, so that no answer is being forwarded.
     state.cut = true;
     Some(fault)
 }
@@ -157,7 +158,7 @@ fn kill(process: u32) {
     let _ = command.args(["-s", "KILL", &process.to_string()]).stderr(Stdio::null()).status();
 }
 
-/// The way back.
+/// Forwards what the server sends.
 struct Answers {
     from: TcpStream,
     to: TcpStream,

@@ -1,0 +1,218 @@
+//! The status of one order, by the packets so far: how it ended, and what is still to come.
+//!
+//! Judging whether it ended as it should is left to `verify`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rapids_client::Packet;
+
+use crate::orders::Order;
+
+/// One order, from its command to its end.
+#[derive(Debug, Clone)]
+pub(crate) struct OrderStatus {
+    /// Counted from 1, in the order of placing.
+    pub(crate) number: usize,
+    /// The id of the command, which is the order's.
+    pub(crate) id: String,
+    /// What the customer wants.
+    pub(crate) wanted: Order,
+    /// Whether the command was seen on the rapids.
+    pub(crate) commanded: bool,
+    /// The events of the order, as they came.
+    pub(crate) steps: Vec<Step>,
+    /// Whether a known reason kept the order from ending. No fact is then asked of it.
+    pub(crate) is_excused: bool,
+}
+
+/// An event of an order, with the fields that matter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) event: String,
+    /// An amount in cents.
+    pub(crate) amount: Option<i64>,
+    pub(crate) vendor: Option<String>,
+}
+
+/// How an order ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Open,
+    Refused,
+    Completed,
+    Cancelled,
+}
+
+impl OrderStatus {
+    pub(crate) fn new(number: usize, id: &str, wanted: Order) -> Self {
+        Self {
+            number,
+            id: id.to_owned(),
+            wanted,
+            commanded: false,
+            steps: Vec::new(),
+            is_excused: false,
+        }
+    }
+
+    /// Adds a packet of this order.
+    pub(crate) fn take(&mut self, packet: &Packet) {
+        self.commanded |= packet.id() == self.id;
+        let Some(event) = packet.event_name() else { return };
+        // A field of another type counts as missing; the facts do not hold then.
+        let amount = packet.get("amount").ok().flatten();
+        let vendor = packet.get("vendor").ok().flatten();
+        self.steps.push(Step { event, amount, vendor });
+    }
+
+    pub(crate) fn count(&self, event: &str) -> usize {
+        self.steps.iter().filter(|step| step.event == event).count()
+    }
+
+    pub(crate) fn has(&self, event: &str) -> bool {
+        self.count(event) > 0
+    }
+
+    /// The sum of the amounts in events of this name, in cents.
+    pub(crate) fn amount(&self, event: &str) -> i64 {
+        let events = self.steps.iter().filter(|step| step.event == event);
+        events.filter_map(|step| step.amount).sum()
+    }
+
+    /// How often each vendor was notified.
+    pub(crate) fn vendors_notified(&self) -> BTreeMap<&str, usize> {
+        let mut vendors = BTreeMap::new();
+        for step in self.steps.iter().filter(|step| step.event == "vendor_notified") {
+            *vendors.entry(step.vendor.as_deref().unwrap_or_default()).or_default() += 1;
+        }
+        vendors
+    }
+
+    /// The vendors of the order's items: the part of a sku before its `/`.
+    pub(crate) fn vendors(&self) -> BTreeSet<&'static str> {
+        let skus = self.wanted.items.iter().map(|item| item.sku);
+        skus.filter_map(|sku| sku.split_once('/')).map(|(vendor, _)| vendor).collect()
+    }
+
+    pub(crate) fn end(&self) -> End {
+        if self.has("order_completed") {
+            End::Completed
+        } else if self.has("order_cancelled") {
+            End::Cancelled
+        } else if self.has("order_refused") {
+            End::Refused
+        } else {
+            End::Open
+        }
+    }
+
+    /// The packets that must still come, after those that came.
+    pub(crate) fn missing(&self) -> Vec<String> {
+        if self.has("order_refused") {
+            return Vec::new();
+        }
+        let mut missing = Vec::new();
+        if !self.has("order_placed") {
+            missing.push("order_placed or order_refused".to_owned());
+        }
+        let (paid, declined) = (self.has("payment_received"), self.has("payment_declined"));
+        let (reserved, short) = (self.has("stock_reserved"), self.has("out_of_stock"));
+        let mut expect = |event: &str, due: bool| {
+            if due && !self.has(event) {
+                missing.push(event.to_owned());
+            }
+        };
+        // A side that hears first that the other one has failed need not answer.
+        expect("payment_received or payment_declined", !paid && !declined && !short);
+        expect("stock_reserved or out_of_stock", !reserved && !short && !declined);
+        let fails = declined || short;
+        let completes = paid && reserved && !fails;
+        for event in ["shipment_scheduled", "order_packaged", "stock_updated", "order_completed"] {
+            expect(event, completes);
+        }
+        expect("payment_refunded", paid && short);
+        expect("stock_released", declined && reserved);
+        expect("order_cancelled", fails);
+        expect("customer_notified", completes || fails);
+        let notified = self.vendors_notified();
+        let vendors = self.vendors();
+        let unheard = vendors.iter().filter(|vendor| paid && !notified.contains_key(*vendor));
+        missing.extend(unheard.map(|vendor| format!("vendor_notified ({vendor})")));
+        missing
+    }
+
+    /// Whether nothing more can come.
+    pub(crate) fn is_over(&self) -> bool {
+        let paid = self.has("payment_received") || self.has("payment_declined");
+        let stocked = self.has("stock_reserved") || self.has("out_of_stock");
+        self.missing().is_empty() && (self.has("order_refused") || (paid && stocked))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::orders::Item;
+
+    /// An order of one canoe to which these events have happened.
+    pub(crate) fn order(events: &[&str]) -> OrderStatus {
+        let canoe = Item { sku: "riverside/canoe", quantity: 1, price: 59_900 };
+        let order = Order { customer: "ada", items: vec![canoe] };
+        let mut order = OrderStatus::new(1, "o-1", order);
+        order.commanded = true;
+        for event in events {
+            let packet = Packet::event(*event).with("amount", 59_900);
+            order.take(&packet.with("vendor", "riverside"));
+        }
+        order
+    }
+
+    pub(crate) const COMPLETED: [&str; 9] = [
+        "order_placed",
+        "payment_received",
+        "vendor_notified",
+        "stock_reserved",
+        "shipment_scheduled",
+        "order_packaged",
+        "customer_notified",
+        "stock_updated",
+        "order_completed",
+    ];
+
+    #[test]
+    fn order_is_over_with_its_last_packet_and_not_before() {
+        for left_out in COMPLETED {
+            let events: Vec<_> = COMPLETED.into_iter().filter(|event| *event != left_out).collect();
+            assert!(!order(&events).is_over(), "{left_out}");
+            assert!(order(&events).missing().iter().any(|event| event.contains(left_out)));
+        }
+        assert!(order(&COMPLETED).is_over());
+        assert_eq!(order(&COMPLETED).end(), End::Completed);
+    }
+
+    #[test]
+    fn charge_of_an_order_without_stock_waits_for_its_refund() {
+        let events = ["order_placed", "out_of_stock", "order_cancelled", "customer_notified"];
+        let mut order = order(&events);
+        assert!(order.missing().is_empty());
+        assert!(!order.is_over(), "payment may still charge it");
+        order.take(&Packet::event("payment_received"));
+        assert_eq!(order.missing(), ["payment_refunded", "vendor_notified (riverside)"]);
+    }
+
+    #[test]
+    fn reservation_of_a_declined_order_waits_for_its_release() {
+        let events = ["order_placed", "payment_declined", "stock_reserved"];
+        assert_eq!(
+            order(&events).missing(),
+            ["stock_released", "order_cancelled", "customer_notified"]
+        );
+    }
+
+    #[test]
+    fn unanswered_command_waits_for_an_answer_and_a_refused_one_for_nothing() {
+        assert_eq!(order(&[]).missing()[0], "order_placed or order_refused");
+        assert!(order(&["order_refused"]).is_over());
+        assert_eq!(order(&["order_refused"]).end(), End::Refused);
+    }
+}

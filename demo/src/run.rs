@@ -1,0 +1,133 @@
+//! One run of the demo: starts the server and the rivers, places orders, verifies the facts, and
+//! stops everything again.
+
+use std::time::Duration;
+
+use anyhow::{Context, Error, Result, anyhow};
+use rapids_client::{Rapids, shutdown_signal};
+use tempfile::TempDir;
+
+use crate::delivery::DeliveryMode;
+use crate::discovery;
+use crate::exit::Exit;
+use crate::fleet::{Ended, Fleet, FleetHandle, RestartPolicy};
+use crate::options::Options;
+use crate::rivers::{self, Program};
+use crate::scenario::Scenario;
+use crate::screen::Screen;
+use crate::server::Server;
+use crate::verify::{self, Fact};
+
+/// After this time without a packet, nothing more will come: services answer within milliseconds.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// Runs the demo, and stops every process that it started.
+///
+/// # Errors
+/// If something prevents the verification.
+pub(crate) async fn run(options: &Options, screen: &mut Screen) -> Result<Exit> {
+    let (server, programs) = tokio::select! {
+        () = shutdown_signal() => return Ok(Exit::Interrupted),
+        prepared = prepare(options, screen) => prepared?,
+    };
+    let exit = run_services(options, screen, &server, &programs).await;
+    server.close().await;
+    exit
+}
+
+async fn prepare(options: &Options, screen: &mut Screen) -> Result<(Server, Vec<Program>)> {
+    let programs = options.delivery.processes(&rivers::build().await?)?;
+    let server = Server::open(options.nats.as_deref()).await?;
+    let whose = if server.is_own() { "started a server at" } else { "using the server at" };
+    screen.note(&format!("{whose} {}", server.config()?.url()))?;
+    Ok((server, programs))
+}
+
+/// Starts the services, runs the scenario, and stops the services.
+async fn run_services(
+    options: &Options,
+    screen: &mut Screen,
+    server: &Server,
+    programs: &[Program],
+) -> Result<Exit> {
+    let (names, victims) = (rivers::services(programs), options.victims(programs)?);
+    let logs = TempDir::with_prefix("rapids-demo-").context("cannot make a folder for the logs")?;
+    let rapids = Rapids::connect(&server.config()?).await?;
+    let before = discovery::instances(&rapids).await?;
+    let mut environment = server.environment();
+    environment.push(options.delivery.environment());
+    if !victims.is_empty() {
+        environment.push(DeliveryMode::short_ack_wait());
+    }
+    let mut fleet = Fleet::launch(programs, &environment, RestartPolicy::Never, logs.path())?;
+    let scenario = Scenario {
+        orders: options.orders,
+        seed: options.seed,
+        rate: options.rate,
+        // Longer than it takes until the packets of a killed process are delivered again.
+        quiet: if victims.is_empty() { QUIET } else { options.delivery.takeover_time() * 2 },
+        victims,
+    };
+    let handle = fleet.handle();
+    let running = async {
+        discovery::wait_for(&rapids, &names, &before).await.context("services are missing")?;
+        screen.note(&format!(
+            "{} services announced themselves: {}",
+            names.len(),
+            names.join(" ")
+        ))?;
+        run_and_verify(scenario, &rapids, handle, screen).await
+    };
+    let mut exit = tokio::select! {
+        () = shutdown_signal() => Ok(Exit::Interrupted),
+        ended = fleet.ended() => Err(early_end(ended)),
+        exit = running => exit,
+    };
+    if options.stay && matches!(exit, Ok(Exit::FactsHold | Exit::FactsBroken)) {
+        screen.note(&commands_to_try(&server.url, options.delivery))?;
+        tokio::select! {
+            () = shutdown_signal() => {}
+            ended = fleet.ended() => exit = Err(early_end(ended)),
+        }
+    }
+    fleet.stop().await;
+    if matches!(exit, Err(_) | Ok(Exit::FactsBroken)) {
+        screen.release()?;
+        screen.note(&format!("logs of the services: {}", logs.keep().display()))?;
+    }
+    exit
+}
+
+/// The end of a process as an error, since no process may end by itself.
+fn early_end(ended: Result<Ended>) -> Error {
+    ended.map_or_else(|error| error, |ended| anyhow!("{ended}"))
+}
+
+async fn run_and_verify(
+    scenario: Scenario,
+    rapids: &Rapids,
+    handle: FleetHandle,
+    screen: &mut Screen,
+) -> Result<Exit> {
+    let tracker = scenario.run(rapids, handle, screen).await?;
+    let facts = verify::facts(&tracker);
+    screen.finish(&tracker, &facts)?;
+    Ok(if facts.iter().all(Fact::holds) { Exit::FactsHold } else { Exit::FactsBroken })
+}
+
+fn commands_to_try(url: &str, delivery: DeliveryMode) -> String {
+    let position = match delivery.is_exclusive() {
+        true => "kv get RAPIDS_POSITIONS payment",
+        false => "consumer info RAPIDS payment",
+    };
+    format!(
+        "
+Everything keeps running until Ctrl-C. In another terminal:
+
+  nats -s {url} sub rapids
+  nats -s {url} pub rapids '{{\"event\":\"order_placed\",\"order_id\":\"o-1\",\"customer\":\"ada\",\"total\":7550,\"items\":[{{\"sku\":\"lunar/lantern\",\"quantity\":1,\"price\":7550}}]}}'
+  nats -s {url} pub rapids '{{\"need\":\"car_rental_offer\",\"user_id\":\"ada\"}}'
+  nats -s {url} {position}
+  nats -s {url} micro info payment"
+    )
+}

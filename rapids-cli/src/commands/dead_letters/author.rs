@@ -1,0 +1,31 @@
+//! `--by`: who acts, for the record.
+
+use clap::Args;
+use rapids_client::Note;
+
+/// The author of an action.
+#[derive(Debug, Args)]
+pub(super) struct Author {
+    /// Who does it, for the record; USER@HOST unless given
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+}
+
+impl Author {
+    /// The note for the record.
+    pub(super) fn note(&self, reason: Option<&str>) -> Note {
+        let note = Note::new(self.by.clone().unwrap_or_else(user_and_host));
+        match reason {
+            Some(reason) => note.why(reason),
+            None => note,
+        }
+    }
+}
+
+fn user_and_host() -> String {
+    let user = ["USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
+    let user = user.unwrap_or_else(|| "unknown".to_owned());
+    format!("{user}@{}", gethostname::gethostname().to_string_lossy())
+}

@@ -1,0 +1,55 @@
+//! Which rivers would react to packets, by the rules that services announce.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Result;
+use rapids_client::{DeadLetters, LetterId, River, Verdict};
+
+use super::bulk::counted;
+use crate::session::Session;
+
+/// How long to wait for the answers of services.
+pub(super) const WAIT: Duration = Duration::from_millis(500);
+
+/// Prints which rivers would take the packets of these letters, and which would refuse them.
+///
+/// # Errors
+/// The errors of the library.
+pub(super) async fn report(
+    session: &Session,
+    letters: &DeadLetters,
+    ids: &[LetterId],
+) -> Result<()> {
+    let up = session.services(&session.rapids().await?, WAIT).await?;
+    let mut rivers: BTreeMap<String, River> = BTreeMap::new();
+    for service in &up {
+        for rules in &service.rules {
+            let name = format!("{}.{}", service.name, rules.name);
+            rivers.entry(name).or_insert_with(|| River::from_rules(rules.clone()));
+        }
+    }
+    let mut takes: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for id in ids {
+        // A packet that cannot be read is reported when it is to be sent.
+        let Some(packet) = letters.get(id).await?.and_then(|stored| stored.packet().ok()) else {
+            continue;
+        };
+        for (name, river) in &rivers {
+            let verdict = match river.judge(&packet) {
+                Verdict::Matches => "would take",
+                Verdict::Invalid(_) | Verdict::TooCostly(_) => "would refuse",
+                Verdict::NotForMe | Verdict::Looped => continue,
+            };
+            *takes.entry((name, verdict)).or_default() += 1;
+        }
+    }
+    let screen = &session.screen;
+    if takes.is_empty() {
+        screen.note("no running service would react");
+    }
+    for ((river, verdict), count) in takes {
+        screen.note(format_args!("{river} {verdict} {}", counted(count)));
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! What all turns of a service share.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{error, warn};
+
+use super::counters::Counters;
+use super::dead_letter_writer::DeadLetterWriter;
+use super::executor::Executor;
+use super::in_flight::{Cause, InFlight};
+use super::memory_step::records::MemoryRecords;
+use super::quarantine::Quarantine;
+use super::reaction::{Reaction, ReactionError};
+use super::slot::Turn;
+use crate::Result;
+use crate::connection::Connection;
+use crate::error::with_causes;
+use crate::jetstream::claims::Claims;
+use crate::jetstream::outputs::Outputs;
+use crate::memory::Record;
+use crate::notices::Notices;
+use crate::packet::Packet;
+use crate::service::Service;
+
+pub(super) struct Context {
+    pub(super) connection: Connection,
+    pub(super) service: Arc<Service>,
+    /// The id of this instance.
+    pub(super) instance: String,
+    pub(super) executor: Executor,
+    pub(super) outputs: Outputs,
+    pub(super) memories: Option<MemoryRecords>,
+    pub(super) claims: Option<Claims>,
+    pub(super) quarantine: Quarantine,
+    pub(super) letters: Rc<DeadLetterWriter>,
+    pub(super) counters: RefCell<Counters>,
+    pub(super) notices: Notices,
+}
+
+impl Context {
+    /// Runs a reaction with this memory.
+    pub(super) async fn react(
+        &self,
+        turn: &Turn,
+        record: Record,
+    ) -> Result<Reaction, ReactionError> {
+        self.executor.react(turn, &self.outputs, record).await
+    }
+
+    /// The result of a reaction that ran before and returned these packets.
+    ///
+    /// # Errors
+    /// `Refused` if the stream takes less than it did.
+    pub(super) fn publish_again(&self, packets: Vec<Packet>) -> Result<Reaction> {
+        let outgoing = self.outputs.prepare(&packets)?;
+        let (record, took) = (Record::default(), Duration::ZERO);
+        Ok(Reaction { packets, outgoing, record, took, remembered: None })
+    }
+
+    /// Saves the progress of a packet, for the instance that gets it next.
+    pub(super) async fn save_progress(&self, packet: &InFlight) {
+        if let Err(error) = self.quarantine.save(packet).await {
+            warn!(
+                sequence = packet.place.packet(),
+                replay = packet.place.replay(),
+                "the progress of a packet is not saved: {}",
+                with_causes(&error)
+            );
+        }
+    }
+
+    /// Writes a dead letter, for as long as it takes.
+    ///
+    /// # Errors
+    /// `NotPermitted`.
+    pub(super) async fn dead_letter(
+        &self,
+        packet: &InFlight,
+        river: usize,
+        cause: Cause,
+    ) -> Result<()> {
+        let kind = cause.kind.clone();
+        error!(
+            river = packet.river_name(&self.service, river),
+            packet = packet.packet.id(),
+            sequence = packet.place.packet(),
+            replay = packet.place.replay(),
+            "{kind}: {}",
+            cause.in_one_line()
+        );
+        self.counters.borrow_mut().dead_letter(kind);
+        let writer = (self.instance.as_str(), self.letters.epoch());
+        let letter = packet.letter(&self.service, writer, river, cause);
+        self.letters.store(&letter).await
+    }
+}

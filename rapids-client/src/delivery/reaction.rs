@@ -1,0 +1,90 @@
+//! The result of a reaction, or why there is none.
+
+use std::time::Duration;
+
+use tracing::warn;
+
+use super::memory_step::records::Step;
+use crate::Error;
+use crate::connection::Connection;
+use crate::jetstream::publisher::Outgoing;
+use crate::memory::{Crowded, Record};
+use crate::notices::Notices;
+use crate::packet::Packet;
+
+/// When a turn runs again whose memory has no room for its packet, or whose store cannot be reached.
+pub(super) const LATER: Duration = Duration::from_secs(1);
+
+/// The result of a reaction.
+pub(super) struct Reaction {
+    /// The packets that it returned.
+    pub(super) packets: Vec<Packet>,
+    /// The same packets as they are sent to the server.
+    pub(super) outgoing: Vec<Outgoing>,
+    /// Its memory after it.
+    pub(super) record: Record,
+    /// The step of the memory whose record contains the outputs until they are published.
+    pub(super) remembered: Option<Step>,
+    /// How long it took, without the time that a memory or claim waited for a server that is away.
+    pub(super) took: Duration,
+}
+
+/// Why a reaction has no result.
+pub(super) enum ReactionError {
+    /// It failed: an error, a panic, a time-out, or outputs that cannot be published.
+    Failed(anyhow::Error),
+    /// It did not run to its end, through no fault of its own or the packet's: it runs again after this
+    /// time.
+    Later(Duration),
+    /// The server does not permit an operation.
+    NotPermitted(Error),
+}
+
+impl ReactionError {
+    /// What an error of the memory or of the claims means. The same error from the reaction itself is
+    /// an ordinary failure.
+    pub(super) fn of_store(error: Error, connection: &Connection, notices: &Notices) -> Self {
+        match error {
+            error @ Error::NotPermitted { .. } => Self::NotPermitted(error),
+            error if error.is_passing() => {
+                connection.warn("packets wait for their memory or claim", &error);
+                Self::Later(LATER)
+            }
+            Error::Record { is_newer: true, ref bucket, .. } => {
+                if notices.is_new(bucket) {
+                    warn!("packets wait: {error}");
+                }
+                Self::Later(LATER)
+            }
+            error => Self::Failed(error.into()),
+        }
+    }
+
+    /// Adds to an error that the reaction may have had an effect outside of the bus.
+    pub(super) fn after_effect(self) -> Self {
+        match self {
+            Self::Failed(error) if matches!(error.downcast_ref(), Some(Error::Refused { .. })) => {
+                let context = "it ran, and its effect may have happened, but what it returned cannot \
+                               be published";
+                Self::Failed(error.context(context))
+            }
+            other => other,
+        }
+    }
+}
+
+impl From<anyhow::Error> for ReactionError {
+    fn from(error: anyhow::Error) -> Self {
+        if error.is::<Crowded>() {
+            warn!("to be tried again: {error}");
+            return Self::Later(LATER);
+        }
+        Self::Failed(error)
+    }
+}
+
+impl From<Error> for ReactionError {
+    fn from(error: Error) -> Self {
+        Self::Failed(error.into())
+    }
+}

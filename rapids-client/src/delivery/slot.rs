@@ -1,0 +1,61 @@
+//! What a turn consists of, and the messages that it sends to the engine before it ends: that it is a
+//! suspect which may run, and that its slot is free. What it does is in [`turn`](super::turn).
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::in_flight::InFlight;
+use super::publish_order::PublishTicket;
+use super::schedule::Health;
+use crate::delivery::turn_id::TurnId;
+use crate::river::River;
+
+/// One packet for one river.
+pub(super) struct Turn {
+    pub(super) id: TurnId,
+    pub(super) river: Arc<River>,
+    pub(super) packet: Rc<InFlight>,
+    pub(super) slot: Slot,
+    /// Its place in the order of publishing, where the service handles one packet at a time.
+    pub(super) publish_ticket: Option<PublishTicket>,
+    /// Whether the packet is delivered again, so that handling it may have ended a process.
+    pub(super) is_suspect: bool,
+}
+
+/// What a turn sends to the engine before it ends.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// It is a suspect that may run. It waits for the engine's signal that nothing else does.
+    MayRun(TurnId, oneshot::Sender<()>),
+    /// Its reaction has ended with this result after this time, and its slot is free.
+    SlotFree(TurnId, Health, Duration),
+}
+
+/// A turn's right to run its reaction.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) turn: TurnId,
+    pub(super) steps: mpsc::UnboundedSender<Step>,
+}
+
+impl Slot {
+    /// Waits until nothing else runs; `false` if this turn is not to run any more.
+    pub(super) async fn wait_until_alone(&self) -> bool {
+        let (go, is_alone) = oneshot::channel();
+        self.send(Step::MayRun(self.turn, go));
+        is_alone.await.is_ok()
+    }
+
+    /// Lets another reaction begin, while this turn goes on.
+    pub(super) fn free(&self, health: Health, took: Duration) {
+        self.send(Step::SlotFree(self.turn, health, took));
+    }
+
+    fn send(&self, step: Step) {
+        // The engine is there for as long as it runs turns.
+        let _ = self.steps.send(step);
+    }
+}

@@ -1,0 +1,117 @@
+//! A river on its way to a reaction with memory.
+
+use std::any::{TypeId, type_name};
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use anyhow::Context;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::River;
+use super::outcome::Outcome;
+use super::reaction::{Fold, MemoryUse, Reaction};
+use crate::memory::KeySource;
+use crate::packet::Packet;
+
+impl River {
+    /// Lets the reaction remember: per value of `key`, a path such as `@.order_id`. One memory for
+    /// all packets has a text in quotes as its key: `'all'`. Rivers of one service that name the
+    /// same memory share it. A packet whose key is missing or `null` is malformed.
+    #[must_use]
+    pub fn memory<T>(self, name: &str, key: &str) -> RememberingRiver<T>
+    where
+        T: Default + serde::Serialize + serde::de::DeserializeOwned + 'static,
+    {
+        let key = KeySource::parse(key);
+        let river = match &key {
+            // Visible as a rule, so that tools know of it too.
+            Ok(KeySource::Path(path)) => self.require(path.to_string()),
+            Ok(KeySource::Constant(_)) | Err(_) => self,
+        };
+        RememberingRiver::new(river, name, key)
+    }
+}
+
+/// A river that remembers a `T` per key; made by [`River::memory`], finished by
+/// [`react`](Self::react).
+pub struct RememberingRiver<T> {
+    river: River,
+    name: String,
+    key: Result<KeySource, String>,
+    memory: PhantomData<fn() -> T>,
+}
+
+impl<T> RememberingRiver<T>
+where
+    T: Default + Serialize + DeserializeOwned + 'static,
+{
+    fn new(river: River, name: &str, key: Result<KeySource, String>) -> Self {
+        Self { river, name: name.to_owned(), key, memory: PhantomData }
+    }
+
+    /// Sets the reaction: a plain, synchronous function of the memory and the packet.
+    ///
+    /// It gets the default value for a key that is new. It is run again when another instance
+    /// changed the memory meanwhile, so no outside effect belongs in it. An `Err` discards what
+    /// it did to the memory. A packet that is delivered again does not run it again: what it
+    /// published the first time is published once more.
+    ///
+    /// ```
+    /// use rapids_client::{Packet, River};
+    ///
+    /// fn count(seen: &mut u64, packet: &Packet) -> anyhow::Result<Option<Packet>> {
+    ///     *seen += 1;
+    ///     Ok((*seen == 3).then(|| Packet::event("third_visit")))
+    /// }
+    ///
+    /// let river = River::new("count").event("visited").memory("visits", "@.page").react(count);
+    /// let mut seen = 2;
+    /// assert!(count(&mut seen, &Packet::event("visited"))?.is_some());
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    pub fn react<O: Outcome>(
+        self,
+        reaction: impl Fn(&mut T, &Packet) -> O + Send + Sync + 'static,
+    ) -> River {
+        let fold: Arc<Fold> = Arc::new(move |stored, packet| {
+            let mut memory: T = match stored {
+                Some(json) => serde_json::from_str(json.get()).with_context(|| {
+                    format!("the memory does not parse as `{}`", type_name::<T>())
+                })?,
+                None => T::default(),
+            };
+            let packets = reaction(&mut memory, packet).into_packets()?;
+            let json = serde_json::value::to_raw_value(&memory)
+                .with_context(|| format!("the memory `{}` has no JSON", type_name::<T>()))?;
+            Ok((json, packets.0))
+        });
+        let memory_use = self.key.and_then(|key| {
+            if !crate::names::is_name(&self.name) {
+                return Err(format!(
+                    "memory name `{}` is not 1 to 32 characters of a-z, 0-9, `_` and `-`",
+                    self.name
+                ));
+            }
+            Ok(MemoryUse {
+                name: self.name.clone(),
+                key,
+                type_id: TypeId::of::<T>(),
+                type_name: type_name::<T>(),
+            })
+        });
+        self.river.with_reaction(memory_use.map(|memory| Reaction::Remembering(memory, fold)))
+    }
+}
+
+impl<T> fmt::Debug for RememberingRiver<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("RememberingRiver")
+            .field("river", &self.river)
+            .field("name", &self.name)
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
+}
