@@ -5,13 +5,13 @@ set positional-arguments
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
 data := "target/nats-data"
-nats_cli := "there is no nats CLI, which shows what the server itself knows: go install github.com/nats-io/natscli/nats@v0.4.0, or a release from https://github.com/nats-io/natscli/releases; then put `nats` on PATH"
+nats_cli := "the nats CLI is missing, which shows the state of the server: go install github.com/nats-io/natscli/nats@v0.4.0, or a release from https://github.com/nats-io/natscli/releases; then put `nats` on PATH"
 
 [private]
 default:
     @just --list --unsorted
 
-# Fetch the crates and nats-server, and say what is missing
+# Fetch the crates and nats-server, and name missing tools
 [group('start')]
 setup: _fetch (_build "-p" "rapids-test" "--bin" "find-nats-server")
     @echo "nats-server: $(cargo run -q -p rapids-test --bin find-nats-server)"
@@ -26,35 +26,36 @@ nats: _port-is-free (_build "-p" "rapids-test" "--bin" "find-nats-server")
     mkdir -p {{ data }}
     exec "$server" --config nats.conf --store_dir {{ data }}
 
-# Place orders on a server of its own, show and verify what follows (--help for more)
+# Start a server and all services, place orders, and verify the outcome (--help for more)
 [group('start')]
 demo *ARGS: (_build "-p" "demo")
     cargo run -q -p demo -- "$@"
 
-# Do the same while services and the server are killed and bad packets come (--help for more)
+# Run the demo while services and the server are killed and bad packets come (--help for more)
 [group('start')]
 chaos *ARGS: (_build "-p" "demo")
     cargo run -q -p demo -- chaos "$@"
 
-# Run one service; without a name that exists, list them
+# Run one service; an unknown name lists all services
 [group('rivers')]
 river NAME: (_known NAME) _server (_build "-p" "rivers" "--bin" NAME)
     @exec cargo run -q -p rivers --bin "$1"
 
-# Run several services in one process, as an example in rivers/examples bundles them
+# Run a bundle of services in one process: an example in rivers/examples
 [group('rivers')]
 bundle NAME='shop': _server (_build "-p" "rivers" "--example" NAME)
     @exec cargo run -q -p rivers --example "$1"
 
-# Run all services, each line with its service in front; Ctrl-C stops them
+# Run all services, with the service's name before each line; Ctrl-C stops them
 [group('rivers')]
 rivers: _server (_build "-p" "rivers" "--bins")
     #!/usr/bin/env bash
     set -euo pipefail
-    # Lines for people, although they pass through a pipe.
+    # Without this, services would log JSON, because their output is a pipe.
     export RAPIDS_LOG_FORMAT=${RAPIDS_LOG_FORMAT:-human}
     name_lines() {
-        # What a stopping service still says is shown too: it ends the pipe, not the signal.
+        # Ends when the service closes the pipe, and not at the signal, so that its last lines are
+        # shown too.
         trap '' INT TERM
         while IFS= read -r line; do printf '%-12s | %s\n' "$1" "$line"; done
     }
@@ -64,11 +65,11 @@ rivers: _server (_build "-p" "rivers" "--bins")
         pids+=($!)
     done
     trap 'kill "${pids[@]}" 2>/dev/null || true' INT TERM
-    # A signal ends the first wait; the second is for the services that finish what they do.
+    # A signal ends the first `wait`; the second one waits until the services have stopped.
     wait || true
     wait
 
-# Write rivers/src/bin/NAME.rs from a template: a service that works and has its test
+# Write rivers/src/bin/NAME.rs from a template: a working service with a test
 [group('rivers')]
 new-river NAME:
     #!/usr/bin/env bash
@@ -80,7 +81,7 @@ new-river NAME:
         exit 1
     fi
     case $name in build | deps | examples | incremental | demo | find-nats-server)
-        echo "\`$name\` cannot name a river: the directory of built programs has it already" >&2
+        echo "\`$name\` cannot name a river: the directory of built programs uses this name" >&2
         exit 1
     esac
     if [[ -e $file ]]; then
@@ -101,38 +102,38 @@ new-river NAME:
 publish JSON: (_build "-p" "rapids-cli")
     @exec cargo run -q -p rapids-cli -- publish "$1"
 
-# Show each packet as it comes, in JSON (`just river monitor` shows one readable line for each)
+# Print each packet as it comes, as JSON (`just river monitor` prints a readable line for each)
 [group('packets')]
 [no-exit-message]
 watch: (_build "-p" "rapids-cli")
     @exec cargo run -q -p rapids-cli -- tail --follow --output json
 
-# Watch, publish, explain, ask: `just rapids --help` (the program is `rapids`, crate rapids-cli)
+# Run the command `rapids`, of the crate rapids-cli (`just rapids --help`)
 [group('packets')]
 [no-exit-message]
 rapids *ARGS: (_build "-p" "rapids-cli")
     @exec cargo run -q -p rapids-cli -- "$@"
 
-# Run the tests that need no tools (arguments go to cargo test)
+# Run the tests that need no other tools (arguments are passed to cargo test)
 [group('checks')]
 test *ARGS:
     cargo test --workspace "$@"
 
-# Run the tests with the real nats CLI and just, and the one that kills every service in turn
+# Run the tests that need the nats CLI and just, and the one that kills every service in turn
 [group('checks')]
 test-tools: _nats-cli
     cargo test --workspace -- --ignored
 
-# Run the tests of what becomes of packets once more, with services in exclusive delivery
+# Run the tests of packets' outcomes again, with services in exclusive delivery
 [group('checks')]
 test-exclusive:
     RAPIDS_DELIVERY=exclusive cargo test -p rapids-client --test it -- outcomes:: crashes:: memory:: once::
 
-# Run what CI runs before the demo: format, lints, tests, documentation, licences
+# Check format, lints, tests, documentation and licences, as CI does
 [group('checks')]
 check: fmt clippy test doc deny
 
-# Measure what the bus costs beside async-nats, on a server of its own (--help for more)
+# Measure what the bus costs, compared with async-nats (--help for more)
 [group('checks')]
 bench *ARGS: (_build "--release" "-p" "demo")
     cargo run -q --release -p demo -- bench "$@"
@@ -142,25 +143,25 @@ bench *ARGS: (_build "--release" "-p" "demo")
 fuzz TARGET SECONDS='60':
     #!/usr/bin/env bash
     set -euo pipefail
-    # What cargo-fuzz passes, less the sanitizers, which a stable compiler does not have.
+    # The flags of cargo-fuzz, without the sanitizers, which a stable compiler does not have.
     export RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
         -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
         -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares"
-    # Naming the target spares build scripts and macros these flags.
+    # With `--target`, the flags do not apply to build scripts and macros.
     host=$(rustc -vV | sed -n 's/^host: //p') built=${CARGO_TARGET_DIR:-target}/fuzz
     cargo build -q --release --manifest-path fuzz/Cargo.toml --target "$host" --target-dir "$built"
-    # What it finds goes there, and is where it goes on the next time.
+    # New inputs are stored in the corpus, from which the next run continues.
     mkdir -p "$built/corpus/$1" "$built/crashes/$1"
     exec "$built/$host/release/$1" "$built/corpus/$1" "fuzz/seeds/$1" \
         -artifact_prefix="$built/crashes/$1/" -max_total_time="$2" \
         -len_control=20 -rss_limit_mb=2048 -timeout=10 -print_final_stats=1
 
-# Run all that CI runs, which installs the tools that it lacks
+# Run everything that CI runs; installs missing tools
 [group('checks')]
 ci:
     .ci/run
 
-# Remove what was built and the data of `just nats`; stop that one first
+# Remove build products and the data of `just nats`; stop that server first
 [group('checks')]
 clean:
     rm -rf {{ data }}
@@ -179,7 +180,7 @@ clippy:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
-# Advisories are left out: their database needs more than the package registry.
+# Without advisories, because their database is not in the package registry.
 [private]
 deny:
     @if command -v cargo-deny >/dev/null; then set -x; cargo deny check --hide-inclusion-graph bans licenses sources; else echo "licences are not checked: cargo install --locked cargo-deny"; fi
@@ -189,7 +190,7 @@ _known NAME:
     #!/usr/bin/env bash
     set -euo pipefail
     if [[ ! -f rivers/src/bin/$1.rs ]]; then
-        echo "there is no river \`$1\` in rivers/src/bin, but these:" >&2
+        echo "there is no river \`$1\` in rivers/src/bin; there are:" >&2
         basename -s .rs rivers/src/bin/*.rs | sed 's/^/  /' >&2
         exit 1
     fi
@@ -198,7 +199,7 @@ _known NAME:
 _fetch:
     cargo fetch --locked
 
-# Says so where building takes longer than a moment: the first time it takes minutes.
+# Prints a notice if building takes more than a second: the first time it takes minutes.
 [private]
 _build *ARGS:
     #!/usr/bin/env bash
@@ -208,14 +209,14 @@ _build *ARGS:
     trap 'kill "$notice" 2>/dev/null || true' EXIT
     cargo build -q "$@"
 
-# nats-server would say the same among twenty lines of its log.
+# nats-server would report this too, but among twenty lines of its log.
 [private]
 _port-is-free:
     #!/usr/bin/env bash
     set -euo pipefail
     address=$(sed -n 's/^listen: "\(.*\)"$/\1/p' nats.conf)
     if (exec 3<>"/dev/tcp/${address%:*}/${address##*:}") 2>/dev/null; then
-        echo "something listens at $address already: a server seems to run; use it, or stop it first" >&2
+        echo "something listens at $address already, perhaps a server: use it, or stop it first" >&2
         exit 1
     fi
 
@@ -223,12 +224,12 @@ _port-is-free:
 _nats-cli:
     @command -v nats >/dev/null || { echo '{{ nats_cli }}' >&2; exit 1; }
 
-# A service waits for its server by itself; this says so before the build does not.
+# A service waits for its server without a word, so this prints a notice.
 [private]
 _server:
     #!/usr/bin/env bash
     set -euo pipefail
-    # A selected context of the nats CLI counts where no address is given.
+    # Without an address, the selected context of the nats CLI is used.
     if [[ -n ${NATS_CONTEXT:-} ]]; then exit 0; fi
     if [[ -z ${NATS_URL:-} && -s ${XDG_CONFIG_HOME:-$HOME/.config}/nats/context.txt ]]; then exit 0; fi
     url=${NATS_URL:-nats://127.0.0.1:4222}
