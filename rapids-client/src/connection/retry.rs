@@ -15,8 +15,8 @@ use crate::error::{Error, Result, with_causes};
 /// let mut retry = Retry::new(&connection, "store a dead letter");
 /// loop {
 ///     match letters.store(letter).await {
-///         Err(error) if error.is_passing() => retry.again(error).await?,
-///         stored => break stored,
+///         Ok(()) => break Ok(()),
+///         Err(error) => retry.again_if_passing(error).await?,
 ///     }
 /// }
 /// ```
@@ -63,6 +63,14 @@ impl Retry {
     /// How many tries have failed.
     pub(crate) fn failures(&self) -> u32 {
         self.failures
+    }
+
+    /// As [`again`](Self::again); but an error that will not pass is returned at once.
+    ///
+    /// # Errors
+    /// The same error, once there is to be no further try.
+    pub(crate) async fn again_if_passing(&mut self, error: Error) -> Result<()> {
+        if error.is_passing() { self.again(error).await } else { Err(error) }
     }
 
     /// Takes note that a try has failed, and waits until it is time for the next one.

@@ -7,13 +7,12 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use async_nats::Client;
-use async_nats::connection::State;
 use async_nats::jetstream::AckKind;
 use async_nats::subject::Subject;
 use bytes::Bytes;
 use tracing::warn;
 
+use crate::connection::Connection;
 use crate::jetstream::message::RawPacket;
 use crate::jetstream::sequence::{StreamName, StreamPlace};
 use crate::position::ack_set::AckSet;
@@ -30,7 +29,7 @@ pub(super) enum AckAction {
 }
 
 pub(super) struct Acks {
-    client: Client,
+    connection: Connection,
     /// The packets that are done, in exclusive delivery.
     done: Rc<RefCell<AckSet>>,
     /// Whether the position was deleted or moved since the packets of the rapids were delivered.
@@ -38,8 +37,8 @@ pub(super) struct Acks {
 }
 
 impl Acks {
-    pub(super) fn new(client: Client, done: Rc<RefCell<AckSet>>) -> Self {
-        Self { client, done, is_position_gone: Cell::new(false) }
+    pub(super) fn new(connection: Connection, done: Rc<RefCell<AckSet>>) -> Self {
+        Self { connection, done, is_position_gone: Cell::new(false) }
     }
 
     /// Whether a packet is done already, in exclusive delivery.
@@ -90,7 +89,7 @@ impl Acks {
     /// Keeps the server from delivering these again yet. While the server is away nothing is sent: the
     /// messages would pile up.
     pub(super) async fn keep_alive(&self, answers: impl Iterator<Item = (StreamPlace, Subject)>) {
-        if self.client.connection_state() != State::Connected {
+        if !self.connection.is_connected() {
             return;
         }
         for (place, answer) in answers {
@@ -117,13 +116,13 @@ impl Acks {
 
     /// Waits until the server has received all answers.
     pub(super) async fn flush(&self) {
-        if let Err(error) = self.client.flush().await {
+        if let Err(error) = self.connection.client.flush().await {
             warn!(%error, "the last acknowledgements may be lost; those packets will be redelivered");
         }
     }
 
     async fn send(&self, answer: Subject, body: Bytes) {
-        if let Err(error) = self.client.publish(answer, body).await {
+        if let Err(error) = self.connection.client.publish(answer, body).await {
             warn!(%error, "an acknowledgement was not sent; the packet will be redelivered");
         }
     }

@@ -124,7 +124,7 @@ impl Engine {
             active,
             matcher: Matcher::new(service.rivers()),
             rivers: service.rivers().iter().cloned().map(Arc::new).collect(),
-            acks: Rc::new(Acks::new(connection.client.clone(), done)),
+            acks: Rc::new(Acks::new(connection.clone(), done)),
             schedule: Schedule::new(&limits, service.concurrency_limit()),
             maintenance: Maintenance::new(
                 connection,

@@ -38,11 +38,10 @@ pub(super) async fn react(
         let begun = Instant::now();
         let (record, loaded) = match memories.load_for(&key, (river, packet)).await {
             Ok(loaded) => loaded,
-            Err(error) if error.is_passing() => {
-                retry.again(error).await.map_err(failed)?;
+            Err(error) => {
+                retry.again_if_passing(error).await.map_err(failed)?;
                 continue;
             }
-            Err(error) => return Err(failed(error)),
         };
         let reaction = context.react(turn, record).await?;
         let saved = memories.save(&key, &reaction.record, &loaded).await;
@@ -58,8 +57,7 @@ pub(super) async fn react(
                 retry = reaching();
                 sleep(COLLISION.mul_f64(fastrand::f64())).await;
             }
-            Err(error) if error.is_passing() => retry.again(error).await.map_err(failed)?,
-            Err(error) => return Err(failed(error)),
+            Err(error) => retry.again_if_passing(error).await.map_err(failed)?,
         }
     }
 }

@@ -210,8 +210,8 @@ async fn open(
         let opening =
             Startup::begin(service.clone(), connection.clone(), jobs.clone(), subscriber.clone());
         match Box::pin(opening).await {
-            Err(error) if error.is_passing() => retry.again(error).await?,
-            opened => return opened,
+            Ok(opened) => return Ok(opened),
+            Err(error) => retry.again_if_passing(error).await?,
         }
     }
 }

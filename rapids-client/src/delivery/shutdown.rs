@@ -38,7 +38,7 @@ impl Engine {
         self.announcement.withdraw().await;
         // These are in flight without turns, and are handed back like the others.
         self.pending_admissions.clear();
-        let (packets, replays) = (self.source.close().await, self.replays.close().await);
+        let (packets, replays) = tokio::join!(self.source.close(), self.replays.close());
         for raw in packets.into_iter().chain(replays) {
             self.add_row(&raw);
         }

@@ -97,16 +97,13 @@ impl Startup {
         let (validity, floor) = (position.validity(), position.floor());
         let (letters, replays_wait) = letters;
         let ack_wait = position.ack_wait().map_or(replays_wait, |wait| wait.min(replays_wait));
-        // In exclusive delivery the instance that was active before is certainly gone.
-        let silence = position.ack_wait().map_or(Duration::ZERO, |ack_wait| ack_wait * SILENT);
-        let mark = SuspectMark::new(progress.bucket().clone(), name, &instance, silence);
         let publisher = Publisher::new(connection.clone(), rapids.facts());
         let letters = Rc::new(DeadLetterWriter::new(connection.clone(), letters));
-        let stored = (progress, mark, letters.clone());
         let service = Arc::new(service);
+        let stored = (progress, letters.clone());
         let context = Context {
             connection: connection.clone(),
-            quarantine: Quarantine::new(&connection, &service, stored, floor.clone()),
+            quarantine: quarantine(&connection, &service, &instance, &position, stored),
             service: service.clone(),
             instance,
             outputs: Outputs::new(Arc::new(publisher.while_valid(validity.clone()))),
@@ -153,6 +150,20 @@ impl Startup {
         started.context.letters.set_epoch(started.entry.epoch());
         Ok(Some(Engine::new(started, acquired)))
     }
+}
+
+/// The quarantine of an instance of a service.
+fn quarantine(
+    connection: &Connection,
+    service: &Arc<Service>,
+    instance: &str,
+    position: &Position,
+    (progress, letters): (ProgressStore, Rc<DeadLetterWriter>),
+) -> Quarantine {
+    // In exclusive delivery the instance that was active before is certainly gone.
+    let silence = position.ack_wait().map_or(Duration::ZERO, |ack_wait| ack_wait * SILENT);
+    let mark = SuspectMark::new(progress.bucket().clone(), service.name(), instance, silence);
+    Quarantine::new(connection, service, (progress, mark, letters), position.floor())
 }
 
 /// Opens what outlasts the instances of a service: its position, its memories, and its entry.

@@ -213,8 +213,8 @@ impl Claims {
             let mut retry = Retry::new(&self.connection, "write down what came of a reaction");
             loop {
                 match self.try_complete(claimed, outputs).await {
-                    Err(error) if error.is_passing() => retry.again(error).await?,
-                    completed => return completed,
+                    Ok(is_completed) => return Ok(is_completed),
+                    Err(error) => retry.again_if_passing(error).await?,
                 }
             }
         };

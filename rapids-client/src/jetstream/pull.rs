@@ -31,6 +31,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub(crate) struct Pull {
     stream: StreamName,
     connection: Connection,
+    /// The stream and the consumer, as the API names them.
+    consumer: String,
+    /// Where packets are asked for.
     subject: String,
     /// How often the server sends a heartbeat while a request waits.
     heartbeat: Duration,
@@ -71,9 +74,11 @@ impl Pull {
         let subscriber = connection.client.subscribe(inbox.clone()).await.map_err(|error| {
             Error::Server { action: "subscribe to deliveries".to_owned(), source: error.into() }
         })?;
+        let consumer = format!("{name}.{service}");
         Ok(Self {
             stream,
-            subject: connection.api(&format!("CONSUMER.MSG.NEXT.{name}.{service}")),
+            subject: connection.api(&format!("CONSUMER.MSG.NEXT.{consumer}")),
+            consumer,
             connects: connection.connects(),
             connection: connection.clone(),
             heartbeat,
@@ -205,7 +210,7 @@ impl Pull {
     /// packet that is handed back while it still has one would be redelivered behind those that are
     /// handed back later.
     async fn forget_requests(&self) {
-        let info = self.subject.replace("CONSUMER.MSG.NEXT", "CONSUMER.INFO");
+        let info = self.connection.api(&format!("CONSUMER.INFO.{}", self.consumer));
         // Without an answer packets may come out of order, and nothing is lost.
         let _ = self.connection.client.request(info, Bytes::new()).await;
     }

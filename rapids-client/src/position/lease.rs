@@ -6,7 +6,7 @@
 //! the server answered. What all leases have in common is in [`jetstream::lease`](crate::jetstream::lease).
 
 pub(crate) mod active;
-pub(crate) mod found;
+pub(crate) mod holder_watch;
 pub(crate) mod renewal;
 
 use std::cell::{Cell, RefCell};
@@ -22,12 +22,11 @@ use tracing::{info, warn};
 use crate::connection::Connection;
 use crate::jetstream::bucket::Bucket;
 use crate::jetstream::resource::Resource;
-use crate::jetstream::revision_watch::RevisionWatch;
 use crate::jetstream::stream::StreamFacts;
 use crate::jetstream::validity::LeaseValidity;
 use crate::names::POSITIONS;
 use crate::notices::Notices;
-use crate::position::lease::found::{FoundRecord, HolderState, HolderWatch, LEASE};
+use crate::position::lease::holder_watch::{HolderState, HolderWatch, LEASE};
 use crate::position::record::{PositionRecord, deleted, lost};
 use crate::{Error, Result};
 
@@ -147,8 +146,7 @@ impl Lease {
             let (Some(record), revision) = self.load().await? else {
                 return Err(self.deleted());
             };
-            let found = FoundRecord { record: Ok(record.clone()), revision };
-            match watch.look(&found) {
+            match watch.look(record.holder(), revision) {
                 HolderState::Absent => return Ok(record),
                 HolderState::Active => {
                     let reason = "an instance of it is active in exclusive delivery; stop it first, \
@@ -168,15 +166,14 @@ impl Lease {
     /// `Position` if there is no record any more, or none that can be used; `NotPermitted`.
     pub(crate) async fn free(&self) -> Result<FreeRecord> {
         let mut writes = self.writes().await;
-        let (mut watch, mut is_told) = (RevisionWatch::new(LOOK * 2), false);
+        let (mut watch, mut is_told) = (HolderWatch::new(LEASE), false);
         let notices = Notices::default();
         loop {
             match self.load().await {
                 Ok((Some(record), revision)) => {
-                    let is_abandoned = watch.look(revision, Instant::now()) >= LEASE;
+                    let is_free = watch.look(record.holder(), revision) == HolderState::Absent;
                     // Its own name is there where it took the record and the answer was lost.
-                    let is_own = record.instance == self.instance;
-                    if record.instance.is_empty() || is_own || is_abandoned {
+                    if is_free || record.instance == self.instance {
                         return Ok(FreeRecord { record, revision });
                     }
                     if !is_told {
@@ -286,7 +283,7 @@ impl Lease {
 async fn given_back(writes: &mut Option<Subscriber>) {
     if let Some(writes) = writes {
         while let Some(message) = writes.next().await {
-            if PositionRecord::read(&message.payload).is_ok_and(|record| record.instance.is_empty())
+            if PositionRecord::read(&message.payload).is_ok_and(|record| record.holder().is_none())
             {
                 return;
             }

@@ -80,6 +80,11 @@ impl PositionRecord {
         }
     }
 
+    /// The instance that may be active.
+    pub(crate) fn holder(&self) -> Option<&str> {
+        Some(self.instance.as_str()).filter(|instance| !instance.is_empty())
+    }
+
     /// The highest sequence that the stream must have reached.
     pub(crate) fn reached(&self) -> u64 {
         let ranges = self.done.iter().map(|&(_, last)| last);

@@ -12,8 +12,8 @@ use crate::names::{HANDLING, ONCE, POSITIONS, REPLAYS, STREAM, memory_bucket};
 use crate::position::consumer::Consumer;
 use crate::position::entries::ServiceEntries;
 use crate::position::forget::clear;
-use crate::position::lease::found::{FoundRecord, HolderState, HolderWatch};
-use crate::position::record::{PositionRecord, deleted};
+use crate::position::lease::holder_watch::{HolderState, HolderWatch};
+use crate::position::record::PositionRecord;
 use crate::position::replay_consumer;
 use crate::position::status;
 use crate::{Error, Result, names};
@@ -152,12 +152,12 @@ async fn is_at_rest(positions: &Bucket, service: &str) -> Result<()> {
     let mut watch = HolderWatch::new(Duration::ZERO);
     loop {
         let (json, revision) = positions.load(service).await?;
-        let record = json.map_or_else(|| Err(deleted()), |json| PositionRecord::read(&json));
-        let found = FoundRecord { record, revision };
-        match watch.look(&found) {
+        let record = json.and_then(|json| PositionRecord::read(&json).ok());
+        let holder = record.as_ref().and_then(PositionRecord::holder);
+        match watch.look(holder, revision) {
             HolderState::Absent => return Ok(()),
             HolderState::Active => {
-                let holder = found.holder().unwrap_or_default();
+                let holder = holder.unwrap_or_default();
                 return Err(not_retired(service, &format!("its instance {holder} is active")));
             }
             HolderState::Unknown => sleep(HolderWatch::LOOK).await,

@@ -18,7 +18,7 @@ use crate::jetstream::stream::StreamFacts;
 use crate::jetstream::{reader, stream};
 use crate::names::{POSITIONS, STREAM};
 use crate::position::entries::ServiceEntries;
-use crate::position::lease::found::LEASE;
+use crate::position::lease::holder_watch::LEASE;
 use crate::position::record::{PositionRecord, deleted, lost};
 use crate::start::Start;
 use crate::{Error, Result, names};

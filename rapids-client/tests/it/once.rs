@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use rapids_client::{Config, Delivery, Kind, Packet, River, Service};
+use rapids_client::{Config, Delivery, Kind, Packet, Published, River, Service};
 use serde_json::json;
 
-use crate::harness::{Bench, config};
+use crate::harness::{Bench, Running, config};
 use crate::process::{Diary, Process};
 
 pub(crate) const SLOW: &str = "slow";
@@ -32,18 +32,29 @@ fn placed(seconds: f64) -> Packet {
     Packet::event("placed").with("seconds", seconds)
 }
 
+/// An instance that is frozen while its reaction to this packet runs, and another one that has been
+/// given the packet.
+async fn frozen_beside_another(
+    bench: &Bench,
+    diary: &Diary,
+    packet: Packet,
+) -> (Process, Published, Running) {
+    let first = Process::spawn(bench, SLOW, diary);
+    bench.is_up("payment").await;
+    let published = bench.rapids.publish(packet).await.unwrap();
+    diary.shows("begins", 1).await;
+    first.freeze();
+    let second = bench.run(slow(bench.config(), diary.clone())).await;
+    bench.is_delivered("payment", 2).await;
+    (first, published, second)
+}
+
 #[tokio::test]
 async fn a_frozen_instance_and_the_one_that_gets_its_packet_run_it_once_between_them() {
     let bench = Bench::of(Delivery::Shared).await;
     let folder = tempfile::tempdir().unwrap();
     let diary = Diary::new(&folder);
-    let first = Process::spawn(&bench, SLOW, &diary);
-    bench.is_up("payment").await;
-    let published = bench.rapids.publish(placed(1.0)).await.unwrap();
-    diary.shows("begins", 1).await;
-    first.freeze();
-    let second = bench.run(slow(bench.config(), diary.clone())).await;
-    bench.is_delivered("payment", 2).await;
+    let (first, published, second) = frozen_beside_another(&bench, &diary, placed(1.0)).await;
     // It has been there while the other one had a claim, and is not to run it after that either.
     bench.rapids.publish(placed(0.0)).await.unwrap();
     bench.tail().await.event("charged").await;
@@ -180,13 +191,7 @@ async fn an_outage_longer_than_a_claim_lets_nobody_run_it_a_second_time() {
     let mut bench = Bench::of(Delivery::Shared).await;
     let folder = tempfile::tempdir().unwrap();
     let diary = Diary::new(&folder);
-    let first = Process::spawn(&bench, SLOW, &diary);
-    bench.is_up("payment").await;
-    bench.rapids.publish(placed(5.0)).await.unwrap();
-    diary.shows("begins", 1).await;
-    first.freeze();
-    let second = bench.run(slow(bench.config(), diary.clone())).await;
-    bench.is_delivered("payment", 2).await;
+    let (first, _, second) = frozen_beside_another(&bench, &diary, placed(5.0)).await;
     // Behind this one, the second instance has seen the claim of the first.
     bench.rapids.publish(placed(0.0)).await.unwrap();
     bench.tail().await.event("charged").await;

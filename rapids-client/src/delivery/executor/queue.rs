@@ -98,8 +98,9 @@ impl JobQueue {
         }
     }
 
-    /// Waits for the next job; `None` if there will be no more. Wakes the engine before it waits.
-    pub(crate) async fn take(&self) -> Option<Job> {
+    /// Waits for the next job, and returns it with the time at which it begins; `None` if there will be
+    /// no more. Wakes the engine before it waits.
+    pub(crate) async fn take(&self) -> Option<(Job, Instant)> {
         let permit = match self.available.try_acquire() {
             Ok(permit) => permit,
             Err(_) => {
@@ -113,8 +114,9 @@ impl JobQueue {
         let mut content = self.content();
         let job = content.jobs.pop_front()?;
         content.first_poll += 1;
-        content.polled.push((job.turn, Instant::now()));
-        Some(job)
+        let begun = Instant::now();
+        content.polled.push((job.turn, begun));
+        Some((job, begun))
     }
 
     /// A job has returned `Pending`. Wakes the engine for the answers so far, since the worker waits.
@@ -122,7 +124,7 @@ impl JobQueue {
         let mut content = self.content();
         content.first_poll -= 1;
         content.slow += 1;
-        content.polled.retain(|&(polled, _)| polled != turn);
+        content.end_poll(turn);
         drop(content);
         self.wake_engine();
     }
@@ -134,7 +136,7 @@ impl JobQueue {
 
     /// A slow job does not occupy its thread any more.
     pub(crate) fn end_poll(&self, turn: TurnId) {
-        self.content().polled.retain(|&(polled, _)| polled != turn);
+        self.content().end_poll(turn);
     }
 
     /// The turns whose reactions occupy their threads, and for how long without a pause.
@@ -148,7 +150,7 @@ impl JobQueue {
         let mut content = self.content();
         content.answers.push((reply, answer));
         content.first_poll -= 1;
-        content.polled.retain(|&(polled, _)| polled != turn);
+        content.end_poll(turn);
     }
 
     /// Adds the answer of a slow job, and wakes the engine.
@@ -206,6 +208,11 @@ impl Drop for CloseOnDrop {
 }
 
 impl Content {
+    /// The reaction of a turn does not occupy its thread any more.
+    fn end_poll(&mut self, turn: TurnId) {
+        self.polled.retain(|&(polled, _)| polled != turn);
+    }
+
     /// Whether there are answers, or may be some before a worker wakes the engine.
     fn may_have_answers(&self, most_workers: usize) -> bool {
         let may_begin = !self.jobs.is_empty() && self.slow < most_workers;

@@ -59,8 +59,8 @@ pub(crate) fn serve(
 /// neither the other workers nor the end of the service.
 async fn work(service: Arc<str>, queue: Arc<JobQueue>) {
     let mut used = Duration::ZERO;
-    while let Some(job) = queue.take().await {
-        used += run(&service, job, &queue).await;
+    while let Some((job, begun)) = queue.take().await {
+        used += run(&service, (job, begun), &queue).await;
         if used > SLICE {
             used = Duration::ZERO;
             queue.wake_engine();
@@ -69,13 +69,9 @@ async fn work(service: Arc<str>, queue: Arc<JobQueue>) {
     }
 }
 
-/// Runs a job, and returns how long that took.
-async fn run(
-    service: &str,
-    Job { turn, river, packet, mut record, validity, mut reply }: Job,
-    queue: &JobQueue,
-) -> Duration {
-    let begun = Instant::now();
+/// Runs a job that begins at this time, and returns how long that took.
+async fn run(service: &str, (job, begun): (Job, Instant), queue: &JobQueue) -> Duration {
+    let Job { turn, river, packet, mut record, validity, mut reply } = job;
     let span = info_span!(
         "reaction",
         service,

@@ -13,12 +13,25 @@ use crate::jetstream::stream::StreamFacts;
 use crate::position::entries::ServiceEntries;
 use crate::position::entry::ServiceEntry;
 use crate::position::forget::{forget, memory_created};
-use crate::position::lease::found::{FoundRecord, HolderState, HolderWatch, LEASE};
+use crate::position::lease::holder_watch::{HolderState, HolderWatch, LEASE};
 use crate::position::record::{PositionRecord, deleted};
 use crate::position::seek::report::{SeekReport, not_moved};
 
 /// How often a record is renewed that is held meanwhile.
 const RENEWAL: Duration = Duration::from_secs(1);
+
+/// A record as it was found, or what is wrong with it.
+struct FoundRecord {
+    record: Result<PositionRecord, String>,
+    revision: u64,
+}
+
+impl FoundRecord {
+    /// The instance that may be active.
+    fn holder(&self) -> Option<&str> {
+        self.record.as_ref().ok()?.holder()
+    }
+}
 
 /// Moves the position of one service in exclusive delivery.
 pub(super) struct ExclusiveSeek<'a> {
@@ -86,7 +99,7 @@ impl ExclusiveSeek<'_> {
             if self.is_forced {
                 return Ok(found);
             }
-            match watch.look(&found) {
+            match watch.look(found.holder(), found.revision) {
                 HolderState::Absent => return Ok(found),
                 HolderState::Active => {
                     let reason = "an instance of it is active; stop all of them first, or move it by \

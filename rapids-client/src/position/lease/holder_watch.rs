@@ -1,28 +1,13 @@
-//! The record of a service as those find it who do not run it: whether an active instance holds it.
+//! Whether an active instance holds the record of a service.
 //!
 //! Pure. Reading the record again and again until that is known is left to those who ask.
 
 use std::time::{Duration, Instant};
 
 use crate::jetstream::revision_watch::RevisionWatch;
-use crate::position::record::PositionRecord;
 
 /// A record that was not renewed for so long can be taken over.
 pub(crate) const LEASE: Duration = Duration::from_secs(3);
-
-/// A record as it was found, or what is wrong with it.
-pub(crate) struct FoundRecord {
-    pub(crate) record: Result<PositionRecord, String>,
-    pub(crate) revision: u64,
-}
-
-impl FoundRecord {
-    /// The instance that may be active.
-    pub(crate) fn holder(&self) -> Option<&str> {
-        let record = self.record.as_ref().ok()?;
-        Some(record.instance.as_str()).filter(|instance| !instance.is_empty())
-    }
-}
 
 /// What is known of the holder of a record.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,14 +36,15 @@ impl HolderWatch {
         Self { watch: RevisionWatch::new(Self::LOOK * 4), patient_until, first: None }
     }
 
-    pub(crate) fn look(&mut self, found: &FoundRecord) -> HolderState {
-        self.look_at(found, Instant::now())
+    /// Takes note of who holds the record in this revision.
+    pub(crate) fn look(&mut self, holder: Option<&str>, revision: u64) -> HolderState {
+        self.look_at((holder, revision), Instant::now())
     }
 
-    fn look_at(&mut self, found: &FoundRecord, now: Instant) -> HolderState {
-        let stood = self.watch.look(found.revision, now);
-        let is_renewed = *self.first.get_or_insert(found.revision) != found.revision;
-        if found.holder().is_none() || stood >= LEASE {
+    fn look_at(&mut self, (holder, revision): (Option<&str>, u64), now: Instant) -> HolderState {
+        let stood = self.watch.look(revision, now);
+        let is_renewed = *self.first.get_or_insert(revision) != revision;
+        if holder.is_none() || stood >= LEASE {
             HolderState::Absent
         } else if is_renewed && now >= self.patient_until {
             HolderState::Active
@@ -72,12 +58,8 @@ impl HolderWatch {
 mod tests {
     use super::*;
 
-    fn found(instance: &str, revision: u64) -> FoundRecord {
-        let record = PositionRecord::at(String::new(), 0);
-        FoundRecord {
-            record: Ok(PositionRecord { instance: instance.to_owned(), ..record }),
-            revision,
-        }
+    fn found(instance: &str, revision: u64) -> (Option<&str>, u64) {
+        (Some(instance).filter(|instance| !instance.is_empty()), revision)
     }
 
     #[test]
@@ -85,17 +67,17 @@ mod tests {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
         let mut watch = HolderWatch::new(Duration::ZERO);
-        assert_eq!(watch.look_at(&found("i", 7), at(0)), HolderState::Unknown);
-        assert_eq!(watch.look_at(&found("", 8), at(500)), HolderState::Absent);
-        assert_eq!(watch.look_at(&found("i", 9), at(900)), HolderState::Active);
+        assert_eq!(watch.look_at(found("i", 7), at(0)), HolderState::Unknown);
+        assert_eq!(watch.look_at(found("", 8), at(500)), HolderState::Absent);
+        assert_eq!(watch.look_at(found("i", 9), at(900)), HolderState::Active);
         let mut watch = HolderWatch::new(LEASE);
-        let looks = (0..=6).map(|n| watch.look_at(&found("i", 7), at(n * 500)));
+        let looks = (0..=6).map(|n| watch.look_at(found("i", 7), at(n * 500)));
         assert!(
             looks.eq([(); 6]
                 .map(|()| HolderState::Unknown)
                 .into_iter()
                 .chain([HolderState::Absent]))
         );
-        assert_eq!(watch.look_at(&found("i", 8), at(2_900)), HolderState::Unknown);
+        assert_eq!(watch.look_at(found("i", 8), at(2_900)), HolderState::Unknown);
     }
 }
