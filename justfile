@@ -5,6 +5,8 @@ set positional-arguments
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
 data := "target/nats-data"
+# Crates outside of the workspace share what it has built.
+target := env("CARGO_TARGET_DIR", "target")
 nats_cli := "the nats CLI is missing, which shows the state of the server: go install github.com/nats-io/natscli/nats@v0.4.0, or a release from https://github.com/nats-io/natscli/releases; then put `nats` on PATH"
 
 [private]
@@ -133,10 +135,10 @@ test-exclusive:
 [group('checks')]
 check: fmt clippy test doc deny
 
-# Measure what the bus costs, compared with async-nats (--help for more)
+# Measure what the bus costs, beside async-nats and RustStream (--help for more)
 [group('checks')]
-bench *ARGS: (_build "--release" "-p" "demo")
-    cargo run -q --release -p demo -- bench "$@"
+bench *ARGS: (_build "--profile" "dist" "--manifest-path" "bench/Cargo.toml" "--target-dir" target)
+    cargo run -q --profile dist --manifest-path bench/Cargo.toml --target-dir "{{ target }}" -- "$@"
 
 # Feed the target `packet`, `expression` or `matching` with inputs for some seconds; needs a C++ compiler
 [group('checks')]
@@ -170,6 +172,7 @@ clean:
 [private]
 fmt:
     cargo fmt --all --check
+    cargo fmt --manifest-path bench/Cargo.toml --check
     cargo fmt --manifest-path fuzz/Cargo.toml --check
 
 [private]

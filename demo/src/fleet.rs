@@ -15,10 +15,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::rivers::Program;
-pub(crate) use guard::Guard;
+use guard::Guard;
 pub(crate) use supervisor::Ended;
 use supervisor::Supervisor;
-pub(crate) use supervisor::signal;
 
 /// How long a killed process stays away unless the caller says otherwise.
 const ABSENCE: Duration = Duration::from_secs(1);

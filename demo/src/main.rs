@@ -3,7 +3,6 @@
 //!
 //! Each subcommand has a module of its own; without one, the program runs `run`.
 
-mod bench;
 mod bundle;
 mod chaos;
 mod delivery;
@@ -38,13 +37,10 @@ use screen::Screen;
 fn main() -> ExitCode {
     let CommandLine { command, options } = CommandLine::parse();
     match command {
-        Some(Command::Bench(options)) => in_runtime(bench::run(&options)),
         Some(Command::Chaos(options)) => in_runtime(chaos::run(&options)),
         Some(Command::Bundled) => {
             in_runtime(async { bundle::run().await.map(|()| Exit::FactsHold) })
         }
-        // It creates a runtime of its own, which is part of what is measured.
-        Some(Command::Task { task }) => task.run(),
         Some(Command::Extra { service }) => {
             in_runtime(async { service.run().await.map(|()| Exit::FactsHold) })
         }

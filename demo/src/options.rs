@@ -3,7 +3,6 @@
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 
-use crate::bench::{self, Task};
 use crate::chaos::{self, Extra};
 use crate::delivery::DeliveryMode;
 use crate::rivers::{self, Program};
@@ -24,16 +23,10 @@ pub(crate) struct CommandLine {
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Command {
-    Bench(bench::Options),
     Chaos(chaos::Options),
     /// Runs every river in this process
     #[command(hide = true)]
     Bundled,
-    /// Does one task of the bench and prints what it measured
-    #[command(hide = true)]
-    Task {
-        task: Task,
-    },
     /// Runs one of the services that exist for chaos only
     #[command(hide = true)]
     Extra {

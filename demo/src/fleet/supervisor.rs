@@ -140,7 +140,7 @@ pub(super) async fn finish(process: &mut Child) -> Option<ExitStatus> {
 }
 
 /// Sends a signal, as `kill` names it. Does nothing if the process has ended.
-pub(crate) async fn signal(process: &Child, signal: &str) {
+pub(super) async fn signal(process: &Child, signal: &str) {
     if let Some(id) = process.id() {
         let mut kill = Command::new("kill");
         kill.args([signal, &id.to_string()]).stderr(Stdio::null());

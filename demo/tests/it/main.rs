@@ -1,7 +1,6 @@
 #![cfg(test)]
 //! The demo as a user runs it.
 
-mod bench;
 #[expect(dead_code, reason = "a program of its own, of which only the tests are run here")]
 #[path = "../../build.rs"]
 mod build;
