@@ -140,6 +140,24 @@ check: fmt clippy test doc deny
 bench *ARGS: (_build "--profile" "dist" "--manifest-path" "bench/Cargo.toml" "--target-dir" target)
     cargo run -q --profile dist --manifest-path bench/Cargo.toml --target-dir "{{ target }}" -- "$@"
 
+# Measure again all that docs/performance.md and docs/scaling.md show, or these cases of the bench only
+[group('checks')]
+figures *CASES: (_build "--profile" "dist" "--manifest-path" "bench/Cargo.toml" "--target-dir" target)
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cases=("$@")
+    if ((!$#)); then
+        cases=(publish drain skip catch-up react hop services rivers size process takeover)
+    fi
+    new=$(mktemp)
+    trap 'rm -f "$new"' EXIT
+    for case in "${cases[@]}"; do
+        {{ target }}/dist/bench --case "$case" -o json >"$new"
+        cp "$new" "docs/figures/$case.json"
+    done
+    {{ target }}/dist/bench plot docs/figures/*.json --out docs/figures \
+        --fill docs/performance.md --fill docs/scaling.md
+
 # Feed the target `packet`, `expression` or `matching` with inputs for some seconds; needs a C++ compiler
 [group('checks')]
 fuzz TARGET SECONDS='60':

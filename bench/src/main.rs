@@ -13,6 +13,7 @@ mod meter;
 mod options;
 mod outcome;
 mod packets;
+mod plot;
 mod report;
 mod samples;
 mod side;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
     let exit = match command {
         // It creates a runtime of its own, which is part of what is measured.
         Some(Command::Task { task }) => task.run(),
+        Some(Command::Plot(options)) => plot::run(&options).map(|()| ExitCode::SUCCESS),
         None => run(&options),
     };
     exit.unwrap_or_else(|error| {

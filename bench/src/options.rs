@@ -4,6 +4,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cases::Case;
+use crate::plot::PlotOptions;
 use crate::task::Task;
 
 /// Measure what the bus costs, beside async-nats as a careful user would write it (`tuned`) and as
@@ -24,6 +25,7 @@ pub(crate) struct CommandLine {
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Command {
+    Plot(PlotOptions),
     /// Does one task of a measurement and prints what it measured
     #[command(hide = true)]
     Task {

@@ -61,7 +61,7 @@ async fn side_by_side(bench: &Bench, rivers: usize) -> Result<Outcome> {
     let comparison = Comparison {
         case: "rivers",
         setting: format!(
-            "{} rivers, packets of 300 B: {}",
+            "{} of them, packets of 300 B: {}",
             grouped(rivers as u64),
             each.join(", ")
         ),
