@@ -38,6 +38,11 @@ demo *ARGS: (_build "-p" "demo")
 chaos *ARGS: (_build "-p" "demo")
     cargo run -q -p demo -- chaos "$@"
 
+# Build all programs as they are shipped, with link-time optimisation, into target/dist
+[group('rivers')]
+dist:
+    cargo build --profile dist --workspace --bins
+
 # Run one service; an unknown name lists all services
 [group('rivers')]
 river NAME: (_known NAME) _server (_build "-p" "rivers" "--bin" NAME)
@@ -134,6 +139,12 @@ test-exclusive:
 # Check format, lints, tests, documentation and licences, as CI does
 [group('checks')]
 check: fmt clippy test doc deny
+
+# Check the bench, which is a workspace of its own, and run a short one
+[group('checks')]
+test-bench:
+    cargo clippy --manifest-path bench/Cargo.toml --target-dir "{{ target }}" --all-targets -- -D warnings
+    cargo test --manifest-path bench/Cargo.toml --target-dir "{{ target }}"
 
 # Measure what the bus costs, beside async-nats and RustStream (--help for more)
 [group('checks')]
