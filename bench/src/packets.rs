@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use uuid::Uuid;
 
+use crate::task::Work;
+
 /// The event that the measured services want.
 pub(crate) const WANTED: &str = "order_placed";
 
@@ -54,6 +56,12 @@ impl Load {
     /// How many are wanted.
     pub(crate) fn wanted(&self) -> u64 {
         (0..self.count).filter(|number| self.is_wanted(*number)).count() as u64
+    }
+
+    /// Reading all of them with a single river.
+    pub(crate) fn reading(&self) -> Work {
+        let Self { count, size, .. } = *self;
+        Work::Read { count, size, wanted: self.wanted(), idle_rivers: 0 }
     }
 
     /// The ids and bodies.

@@ -40,6 +40,8 @@ pub(crate) enum Work {
     /// Read `count` packets, and react to those that are wanted.
     Read {
         count: u64,
+        /// Bytes of each packet.
+        size: usize,
         wanted: u64,
         /// The number of rivers beside the one that wants packets.
         idle_rivers: usize,
@@ -127,7 +129,7 @@ mod tests {
             url: "nats://127.0.0.1:1".to_owned(),
             server: 7,
             service: "bench-1".to_owned(),
-            work: Work::Read { count: 10, wanted: 2, idle_rivers: 0 },
+            work: Work::Read { count: 10, size: 300, wanted: 2, idle_rivers: 0 },
         };
         let text = serde_json::to_string(&task).unwrap();
         let read: Task = text.parse().unwrap();

@@ -13,7 +13,6 @@ use crate::packets::{Load, Wanted};
 use crate::report::Report;
 use crate::side::Side;
 use crate::table::grouped;
-use crate::task::Work;
 
 const SIZE: usize = 600;
 
@@ -64,7 +63,7 @@ pub(super) async fn read(
         targets,
         time: Duration::from_secs(30),
     };
-    let work = Work::Read { count: load.count, wanted: load.wanted(), idle_rivers: 0 };
+    let work = load.reading();
     let measure = async |side| {
         let measured = server.start_worker(side, work)?.measured().await?;
         Ok(per_packet(&measured, load.count))

@@ -12,7 +12,6 @@ use crate::packets::{Load, Wanted};
 use crate::report::Report;
 use crate::side::Side;
 use crate::table::grouped;
-use crate::task::Work;
 
 const SIZE: usize = 600;
 
@@ -36,7 +35,7 @@ pub(super) async fn run(bench: &Bench, report: &mut Report) -> Result<()> {
         ],
         time: Duration::from_secs(10),
     };
-    let work = Work::Read { count: load.count, wanted: load.wanted(), idle_rivers: 0 };
+    let work = load.reading();
     let measure = async |side| {
         let mut process = server.start_worker(side, work)?;
         let first = process.first().await?;

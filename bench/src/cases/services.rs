@@ -148,7 +148,7 @@ pub(super) async fn measure(
     count: u64,
 ) -> Result<Measured> {
     let load = Load { count, size: SIZE, wanted: Wanted::EndsOnly };
-    let work = Work::Read { count, wanted: load.wanted(), idle_rivers };
+    let work = Work::Read { count, size: SIZE, wanted: load.wanted(), idle_rivers };
     let server = bench.server(SyncInterval::Default).await?;
     let processes = (0..services / side.services()).map(|_| server.start_worker(side, work));
     let mut processes = processes.collect::<Result<Vec<_>>>()?;

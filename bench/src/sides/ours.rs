@@ -20,7 +20,7 @@ pub(crate) async fn run(task: &Task) -> Result<Measured> {
     telemetry::init();
     match task.work {
         Work::Publish { count, size } => publish(task, count, size).await,
-        Work::Read { count, wanted, idle_rivers } => {
+        Work::Read { count, wanted, idle_rivers, .. } => {
             let goal = Arc::new(Goal::new(task, wanted * task.side.services() as u64));
             let reached = goal.clone();
             let river = River::new("read").event(WANTED).react(move |_: Packet| {

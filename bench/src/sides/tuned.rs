@@ -22,6 +22,9 @@ use crate::task::{Measured, Task, Work};
 /// Larger batches are not faster.
 pub(super) const BATCH: usize = 10_000;
 
+/// Batches of large packets are smaller: the server closes a connection that has 64 MiB before it.
+const MOST_BYTES: usize = 16 << 20;
+
 /// More than the default of 1,000, which would slow reading down.
 const MAX_ACK_PENDING: i64 = 50_000;
 
@@ -37,7 +40,10 @@ pub(crate) async fn run(task: &Task) -> Result<Measured> {
     let jetstream = window::jetstream(client);
     match task.work {
         Work::Publish { count, size } => publish(task, &jetstream, count, size).await,
-        Work::Read { count, .. } => read(task, &jetstream, count).await,
+        Work::Read { count, size, .. } => {
+            let batch = (MOST_BYTES / size).clamp(1, BATCH);
+            read(task, &jetstream, count, batch).await
+        }
         Work::React { count } => react(task, &jetstream, count).await,
         Work::Hop { count, every_micros } => {
             hop(task, jetstream, count, Duration::from_micros(every_micros)).await
@@ -59,8 +65,8 @@ async fn publish(task: &Task, jetstream: &Context, count: u64, size: usize) -> R
 }
 
 /// Acknowledges every packet without reading its body.
-async fn read(task: &Task, jetstream: &Context, count: u64) -> Result<Measured> {
-    let mut messages = messages(task, jetstream).await?;
+async fn read(task: &Task, jetstream: &Context, count: u64, batch: usize) -> Result<Measured> {
+    let mut messages = messages(task, jetstream, batch).await?;
     let mut meter = None;
     for _ in 0..count {
         let message = next(&mut messages).await?;
@@ -77,7 +83,7 @@ async fn react(task: &Task, jetstream: &Context, count: u64) -> Result<Measured>
     struct Kind<'a> {
         event: &'a str,
     }
-    let mut messages = messages(task, jetstream).await?;
+    let mut messages = messages(task, jetstream, BATCH).await?;
     let note = note(ANSWER)?;
     let mut reacting = FuturesOrdered::new();
     let (mut meter, mut read) = (None, 0);
@@ -107,7 +113,7 @@ async fn react(task: &Task, jetstream: &Context, count: u64) -> Result<Measured>
 }
 
 async fn hop(task: &Task, jetstream: Context, count: u64, every: Duration) -> Result<Measured> {
-    let mut messages = messages(task, &jetstream).await?;
+    let mut messages = messages(task, &jetstream, BATCH).await?;
     let publisher = window::jetstream(async_nats::connect(&task.url).await?);
     let origin = Instant::now();
     let publishing = async {
@@ -134,7 +140,7 @@ async fn hop(task: &Task, jetstream: Context, count: u64, every: Duration) -> Re
     Ok(hops.measured())
 }
 
-async fn messages(task: &Task, jetstream: &Context) -> Result<Messages> {
+async fn messages(task: &Task, jetstream: &Context, batch: usize) -> Result<Messages> {
     let stream = jetstream.get_stream_no_info(STREAM).await?;
     let config = Config {
         durable_name: Some(task.service.clone()),
@@ -142,7 +148,7 @@ async fn messages(task: &Task, jetstream: &Context) -> Result<Messages> {
         ..Config::default()
     };
     let consumer = stream.create_consumer(config).await?;
-    Ok(consumer.stream().max_messages_per_batch(BATCH).messages().await?)
+    Ok(consumer.stream().max_messages_per_batch(batch).messages().await?)
 }
 
 pub(super) async fn next(messages: &mut Messages) -> Result<Message> {
