@@ -87,7 +87,7 @@ new-river NAME:
         echo "\`$name\` cannot name a river: 1 to 32 of a-z, 0-9, _ and -, a letter first" >&2
         exit 1
     fi
-    case $name in build | deps | examples | incremental | demo | find-nats-server)
+    case $name in build | deps | examples | incremental | bench | demo | find-nats-server)
         echo "\`$name\` cannot name a river: the directory of built programs uses this name" >&2
         exit 1
     esac
