@@ -186,18 +186,21 @@ impl Claims {
         claimed: &Claimed,
         running: impl Future<Output = T>,
     ) -> T {
-        renewed_during(RENEWAL, async || self.renew(claimed).await, running).await
+        let renew = async || {
+            let is_held = self.renew(claimed).await;
+            if !is_held {
+                warn!(claim = claimed.key, "a reaction is not claimed by it any more");
+            }
+            is_held
+        };
+        renewed_during(RENEWAL, renew, running).await
     }
 
-    /// Says that the reaction still runs; `false` if another instance has taken it over.
+    /// Says that the claim is still held; `false` if something else lies there by now.
     async fn renew(&self, claimed: &Claimed) -> bool {
         let renewed = self.write(claimed, &Entry::Claimed(claimed.by.clone())).await;
-        match &renewed {
-            Ok(true) => {}
-            Ok(false) => warn!(claim = claimed.key, "a reaction is not claimed by it any more"),
-            Err(error) => {
-                self.connection.warn("a claim is not renewed", error);
-            }
+        if let Err(error) = &renewed {
+            self.connection.warn("a claim is not renewed", error);
         }
         renewed.unwrap_or(true)
     }
@@ -218,7 +221,8 @@ impl Claims {
                 }
             }
         };
-        self.run_renewed(claimed, completing).await
+        // Without a warning: what lies there may be an attempt of this very call.
+        renewed_during(RENEWAL, async || self.renew(claimed).await, completing).await
     }
 
     async fn try_complete(&self, claimed: &Claimed, outputs: &[Packet]) -> Result<bool> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rapids_client::{Config, Delivery, Packet, River, Service};
 
-use crate::harness::{Bench, called, soon};
+use crate::harness::{Bench, called, until};
 
 /// Tells this test, run a second time, that it is the service, and where its server is.
 const STUCK: &str = "RAPIDS_TEST_STUCK_AT";
@@ -58,16 +58,13 @@ async fn the_memory_of_a_stuck_service_does_not_grow_with_its_backlog() {
         let position = bench.rapids.position("stuck").await.unwrap();
         position.map(|position| position.delivered)
     };
-    soon("it has its position", async { while delivered().await.is_none() {} }).await;
+    until("it has its position", async || delivered().await.is_some()).await;
     bench.rapids.publish_all((0..1_000).map(called)).await.unwrap();
     // As many as it asks for as long as it knows nothing of the reaction.
-    soon("it has what it takes", async { while delivered().await < Some(200) {} }).await;
+    until("it has what it takes", async || delivered().await >= Some(200)).await;
     let before = service.memory();
     bench.rapids.publish_all((1_000..BACKLOG).map(called)).await.unwrap();
-    soon("it still answers", async {
-        while bench.rapids.services(Duration::from_millis(100)).await.unwrap().is_empty() {}
-    })
-    .await;
+    bench.is_up("stuck").await;
     let after = service.memory();
     assert!(after < before + 8 * 1024, "{before} KiB before, {after} KiB after");
     assert!(delivered().await < Some(2_000), "what waits, waits on the server");

@@ -10,7 +10,7 @@ use rapids_client::{Config, Delivery, Kind, Note, Packet, River, Service, State,
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::harness::{Bench, soon};
+use crate::harness::{Bench, found, soon};
 use crate::process::{Diary, Process};
 
 pub(crate) const POISONED: &str = "poisoned";
@@ -240,7 +240,7 @@ async fn a_packet_waits_while_its_note_cannot_be_read() {
     service.stop().await;
     let notes = bench.jetstream().await.get_key_value("RAPIDS_HANDLING").await.unwrap();
     let key = format!("taster.{}.1", bench.stream_created().await);
-    soon("the note", async { while notes.get(&key).await.unwrap().is_none() {} }).await;
+    found("the note", async || notes.get(&key).await.unwrap()).await;
     notes.put(&key, "nonsense".into()).await.unwrap();
 
     let well = River::new("taste").event("came").react(move |packet: Packet| {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rapids_client::{Config, Delivery, Packet, Rapids, River, Service};
 use tokio::sync::Notify;
 
-use crate::harness::{Bench, Running, called, echo, soon};
+use crate::harness::{Bench, Running, called, echo, found, soon, until};
 use crate::process::{Diary, Process};
 
 #[tokio::test]
@@ -322,13 +322,7 @@ async fn an_outage_leaves_no_requests_behind() {
     let service = bench.run(bench.service("echo", [echo()])).await;
     bench.server.kill();
     // Longer than the silence after which requests are made anew.
-    let began = std::time::Instant::now();
-    soon("the outage", async {
-        while began.elapsed() < Duration::from_secs(6) {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
     bench.server.restart().unwrap();
     bench.rapids.publish(called(1)).await.unwrap();
     bench.tail().await.event("answered").await;
@@ -395,16 +389,10 @@ async fn a_service_waits_for_a_server_that_is_not_there_yet() {
     let service = Running::spawn(bench.service("echo", [echo()]));
     tokio::task::yield_now().await;
     bench.server.restart().unwrap();
-    let rapids = soon("a connection", async {
-        loop {
-            if let Ok(rapids) = Rapids::connect(&bench.config()).await {
-                return rapids;
-            }
-        }
-    })
-    .await;
-    soon("the service comes up", async {
-        while rapids.services(Duration::from_millis(100)).await.unwrap().is_empty() {}
+    let connect = async || Rapids::connect(&bench.config()).await.ok();
+    let rapids = found("a connection", connect).await;
+    until("the service comes up", async || {
+        !rapids.services(Duration::from_millis(100)).await.unwrap().is_empty()
     })
     .await;
     service.stop().await;

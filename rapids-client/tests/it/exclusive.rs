@@ -11,7 +11,7 @@ use rapids_client::{Config, Delivery, Packet, River, Service};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
-use crate::harness::{Bench, Running, called, echo, soon};
+use crate::harness::{Bench, Running, called, echo, soon, until};
 use crate::process::{Diary, Process};
 
 pub(crate) const COUNTING: &str = "counting";
@@ -63,14 +63,10 @@ async fn parts(bench: &Bench) -> Vec<String> {
 
 /// Waits until the service has so many instances, of which one is active.
 async fn stand_by(bench: &Bench, instances: usize) {
-    soon("the others stand by", async {
-        loop {
-            let parts = parts(bench).await;
-            let standing_by = parts.iter().filter(|part| *part == "standing by").count();
-            if parts.len() == instances && standing_by + 1 == instances {
-                return;
-            }
-        }
+    until("the others stand by", async || {
+        let parts = parts(bench).await;
+        let standing_by = parts.iter().filter(|part| *part == "standing by").count();
+        parts.len() == instances && standing_by + 1 == instances
     })
     .await;
 }
@@ -125,14 +121,10 @@ async fn one_that_finishes_a_long_reaction_at_its_stop_is_not_replaced_meanwhile
         position.and_then(|position| position.exclusive).unwrap()
     };
     let (before, stopping) = (holder().await, tokio::spawn(first.stop()));
-    soon("its lease would have run out twice", async {
-        loop {
-            let now = holder().await;
-            assert_eq!(now.instance, before.instance);
-            if now.written.duration_since(before.written) > SignedDuration::from_secs(6) {
-                return;
-            }
-        }
+    until("its lease would have run out twice", async || {
+        let now = holder().await;
+        assert_eq!(now.instance, before.instance);
+        now.written.duration_since(before.written) > SignedDuration::from_secs(6)
     })
     .await;
     gate.add_permits(1);
@@ -194,10 +186,8 @@ async fn one_that_stood_still_past_its_lease_does_nothing_more_and_stands_by() {
     diary.reaches(20).await;
     first.freeze();
     let second_id = second.id();
-    soon("the other one takes over", async {
-        while !diary.lines().iter().any(|line| line.starts_with(&format!("{second_id} "))) {
-            tokio::task::yield_now().await;
-        }
+    until("the other one takes over", async || {
+        diary.lines().iter().any(|line| line.starts_with(&format!("{second_id} ")))
     })
     .await;
     first.thaw();
@@ -312,8 +302,8 @@ async fn instances_that_race_for_the_lease_are_active_one_at_a_time() {
             .await,
         );
         // The first that writes is active: nobody else writes over it.
-        soon("one of them takes it", async {
-            while positions.entry("echo").await.unwrap().unwrap().revision == revision {}
+        until("one of them takes it", async || {
+            positions.entry("echo").await.unwrap().unwrap().revision != revision
         })
         .await;
     }
@@ -438,7 +428,7 @@ async fn one_that_is_replaced_while_it_catches_up_leaves_no_consumer() {
         let stream = bench.jetstream().await.get_stream("RAPIDS").await.unwrap();
         stream.consumer_names().filter_map(async |name| name.ok()).collect::<Vec<_>>().await
     };
-    soon("it catches up", async { while consumers().await.is_empty() {} }).await;
+    until("it catches up", async || !consumers().await.is_empty()).await;
     // Another one takes its place.
     let records = record(&bench).await;
     soon("it is replaced", async {
@@ -452,6 +442,6 @@ async fn one_that_is_replaced_while_it_catches_up_leaves_no_consumer() {
         }
     })
     .await;
-    soon("its consumer is gone", async { while !consumers().await.is_empty() {} }).await;
+    until("its consumer is gone", async || consumers().await.is_empty()).await;
     stuck.stop().await;
 }

@@ -8,7 +8,7 @@ use anyhow::bail;
 use rapids_client::{Delivery, Packet, RetryPolicy, River, Service, reject, retry_after};
 use tokio::sync::{Barrier, Notify};
 
-use crate::harness::{Bench, soon};
+use crate::harness::{Bench, until};
 
 fn placed(n: u64) -> Packet {
     Packet::event("placed").with("n", n)
@@ -57,8 +57,8 @@ async fn a_breaker_keeps_packets_from_using_up_their_attempts_while_a_dependency
         "{fact}"
     );
     assert_eq!(runs.load(Ordering::Relaxed), 3);
-    soon("the trial that fails", async {
-        while !bench.fact("payment", "charge.breaker").await.contains("after 4 failures") {}
+    until("the trial that fails", async || {
+        bench.fact("payment", "charge.breaker").await.contains("after 4 failures")
     })
     .await;
     assert_eq!(runs.load(Ordering::Relaxed), 5, "one is rejected, the next one fails");

@@ -10,7 +10,7 @@ use rapids_client::{Delivery, Packet, River, bundle};
 use tokio::sync::Semaphore;
 
 use crate::exclusive::{check, counting};
-use crate::harness::{Bench, Running, called, echo, soon};
+use crate::harness::{Bench, Running, called, echo, soon, until};
 use crate::process::Diary;
 
 /// Whether the service runs alone, or in a bundle beside another one.
@@ -39,7 +39,7 @@ async fn run(bench: &Bench, way: Way, river: River) -> Running {
 }
 
 async fn is_live(bench: &Bench) {
-    soon("it reads live", async { while bench.fact("echo", "delivery").await != "live" {} }).await;
+    until("it reads live", async || bench.fact("echo", "delivery").await == "live").await;
 }
 
 async fn last(bench: &Bench) -> u64 {
@@ -99,10 +99,7 @@ async fn forged_copies_beyond_the_end_hide_no_packet_and_end_no_service() {
         let bench = Bench::of(Delivery::Exclusive).await;
         let running = run(&bench, way, echo()).await;
         forge(&bench, last(&bench).await + 1, (0..5).map(|_| nothing())).await;
-        soon("it leaves the feed", async {
-            while bench.fact("echo", "delivery").await == "live" {}
-        })
-        .await;
+        until("it leaves the feed", async || bench.fact("echo", "delivery").await != "live").await;
         bench.rapids.publish_all((0..3).map(called)).await.unwrap();
         answered(&bench, 0..3).await;
         is_live(&bench).await;

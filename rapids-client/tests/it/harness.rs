@@ -17,9 +17,31 @@ use tokio::time::timeout;
 /// Longer than anything takes on a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
+/// Between two looks at whether something is so.
+const LOOK: Duration = Duration::from_millis(5);
+
 /// Waits for a future that must come.
 pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     timeout(DEADLINE, future).await.unwrap_or_else(|_| panic!("{what}: not within {DEADLINE:?}"))
+}
+
+/// Waits until this is so. Looks every few milliseconds: who looks without a break takes the time of the
+/// processor that everything else needs.
+pub(crate) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    found(what, async || is_so().await.then_some(())).await;
+}
+
+/// Waits until there is something, and returns it. Looks every few milliseconds.
+pub(crate) async fn found<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+    soon(what, async {
+        loop {
+            if let Some(thing) = look().await {
+                return thing;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    })
+    .await
 }
 
 pub(crate) fn called(n: u64) -> Packet {
@@ -121,64 +143,54 @@ impl Bench {
 
     /// Waits until the services have acknowledged everything that the stream holds.
     pub(crate) async fn quiet(&self, services: &[&str]) {
-        let client = async_nats::connect(self.server.url()).await.unwrap();
-        let jetstream = async_nats::jetstream::new(client);
+        let jetstream = self.jetstream().await;
         let last = async || {
             jetstream.get_stream("RAPIDS").await.unwrap().cached_info().state.last_sequence
         };
         let done = async |service: &str| {
             self.rapids.position(service).await.unwrap().unwrap().acknowledged
         };
-        soon("all is quiet", async {
-            'again: loop {
-                let end = last().await;
-                for service in services {
-                    if done(service).await < end {
-                        // Not so often that it is slow for being asked.
-                        tokio::time::sleep(Duration::from_millis(20)).await;
-                        continue 'again;
-                    }
-                }
-                if last().await == end {
-                    return;
+        until("all is quiet", async || {
+            let end = last().await;
+            for service in services {
+                if done(service).await < end {
+                    return false;
                 }
             }
+            last().await == end
         })
         .await;
     }
 
     /// What is true of the service at the moment, as its only instance shows it, once that is so.
     pub(crate) async fn fact(&self, service: &str, fact: &str) -> String {
-        soon(fact, async {
-            loop {
-                let up = self.rapids.services(Duration::from_millis(100)).await.unwrap();
-                let instance = up.into_iter().find(|instance| instance.name == service);
-                if let Some(value) = instance.and_then(|mut it| it.facts.remove(fact)) {
-                    return value;
-                }
-            }
+        found(fact, async || {
+            let up = self.rapids.services(Duration::from_millis(100)).await.unwrap();
+            let instance = up.into_iter().find(|instance| instance.name == service);
+            instance.and_then(|mut it| it.facts.remove(fact))
         })
         .await
     }
 
     /// Waits until an instance of the service has announced itself.
     pub(crate) async fn is_up(&self, service: &str) {
-        soon(service, async { while self.instances(service).await.is_empty() {} }).await;
+        until(service, async || !self.instances(service).await.is_empty()).await;
     }
 
     /// Waits until the service has been given so many packets, those that came again included.
     pub(crate) async fn is_delivered(&self, service: &str, deliveries: u64) {
-        let delivered = async {
-            while self.position(service).await.delivered.consumer_sequence < deliveries {}
-        };
-        soon("the deliveries", delivered).await;
+        let consumer = self.consumer(service).await;
+        let delivered = async || consumer.get_info().await.unwrap().delivered.consumer_sequence;
+        until("the deliveries", async || delivered().await >= deliveries).await;
     }
 
     /// How the service stands, as the server sees it.
     pub(crate) async fn position(&self, service: &str) -> Info {
-        let consumer: PullConsumer =
-            self.jetstream().await.get_consumer_from_stream(service, "RAPIDS").await.unwrap();
-        consumer.cached_info().clone()
+        self.consumer(service).await.cached_info().clone()
+    }
+
+    async fn consumer(&self, service: &str) -> PullConsumer {
+        self.jetstream().await.get_consumer_from_stream(service, "RAPIDS").await.unwrap()
     }
 
     /// When the rapids were created, in seconds.
@@ -206,26 +218,15 @@ impl Bench {
     /// The letter of this id, once it is stored.
     pub(crate) async fn letter(&self, id: &str) -> StoredLetter {
         let (letters, letter) = (self.dead_letters().await, id.parse().unwrap());
-        soon(id, async {
-            loop {
-                if let Some(stored) = letters.get(&letter).await.unwrap() {
-                    return stored;
-                }
-            }
-        })
-        .await
+        found(id, async || letters.get(&letter).await.unwrap()).await
     }
 
     /// Waits until the service, of one instance, does not show this any more.
     pub(crate) async fn no_fact(&self, service: &str, fact: &str) {
-        soon(fact, async {
-            loop {
-                let up = self.rapids.services(Duration::from_millis(100)).await.unwrap();
-                let instance = up.into_iter().find(|instance| instance.name == service);
-                if instance.is_some_and(|it| !it.facts.contains_key(fact)) {
-                    return;
-                }
-            }
+        until(fact, async || {
+            let up = self.rapids.services(Duration::from_millis(100)).await.unwrap();
+            let instance = up.into_iter().find(|instance| instance.name == service);
+            instance.is_some_and(|it| !it.facts.contains_key(fact))
         })
         .await;
     }
@@ -237,17 +238,12 @@ impl Bench {
 
     /// How many requests of the service wait on the server.
     pub(crate) async fn waiting_requests(&self, service: &str) -> usize {
-        let client = async_nats::connect(self.server.url()).await.unwrap();
-        let jetstream = async_nats::jetstream::new(client);
-        let consumer: PullConsumer =
-            jetstream.get_consumer_from_stream(service, "RAPIDS").await.unwrap();
-        consumer.cached_info().num_waiting
+        self.position(service).await.num_waiting
     }
 
     /// Publishes a body as `nats pub` does, without a `rapids` object.
     pub(crate) async fn publish_raw(&self, body: impl Into<Vec<u8>>) {
-        let client = async_nats::connect(self.server.url()).await.unwrap();
-        let jetstream = async_nats::jetstream::new(client);
+        let jetstream = self.jetstream().await;
         jetstream.publish("rapids", body.into().into()).await.unwrap().await.unwrap();
     }
 }

@@ -9,7 +9,7 @@ use async_nats::jetstream::consumer::{Consumer, FromConsumer};
 use rapids_client::{Delivery, Error, Seek, Service, Start};
 use serde_json::{Value, json};
 
-use crate::harness::{Bench, Running, called, config, soon};
+use crate::harness::{Bench, Running, called, config, until};
 use crate::positions::{Seen, bucket, count};
 use crate::{log, losses};
 
@@ -47,12 +47,7 @@ pub(crate) async fn put_entry(bench: &Bench, service: &str, entry: &Value) {
 
 pub(crate) async fn sees(seen: &Seen, calls: impl IntoIterator<Item = u64>) {
     let calls = BTreeSet::from_iter(calls);
-    soon("the calls", async {
-        while !calls.is_subset(&seen.all()) {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until("the calls", async || calls.is_subset(&seen.all())).await;
 }
 
 #[tokio::test]
@@ -80,9 +75,8 @@ async fn a_consumer_that_is_deleted_while_its_service_runs_is_made_again_and_not
     publish(&bench, 101..=110).await;
     sees(&seen, 4..=110).await;
     // It was made once for both, and answers for what came of it.
-    soon("all is acknowledged", async {
-        while bench.rapids.position("is-up").await.unwrap().is_none_or(|at| at.acknowledged < 110) {
-        }
+    until("all is acknowledged", async || {
+        bench.rapids.position("is-up").await.unwrap().is_some_and(|at| at.acknowledged >= 110)
     })
     .await;
     one.stop().await;
@@ -94,12 +88,7 @@ async fn the_floor_is_noted_while_a_service_runs() {
     let (bench, seen) = known("noting").await;
     let running = bench.run(bench.service("noting", [seen.river()])).await;
     publish(&bench, 4..=6).await;
-    soon("the floor", async {
-        while entry(&bench, "noting").await["floor"]["sequence"] != 6 {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    })
-    .await;
+    until("the floor", async || entry(&bench, "noting").await["floor"]["sequence"] == 6).await;
     running.stop().await;
 }
 
@@ -178,12 +167,7 @@ async fn a_service_that_may_not_write_its_entry_works_on_and_says_so_once() {
     publish(&bench, 1..=3).await;
     let warned =
         || log::of("unwritten").iter().any(|line| line.contains("cannot be saved for when"));
-    soon("it says so", async {
-        while !warned() {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until("it says so", async || warned()).await;
     publish(&bench, [4]).await;
     sees(&seen, 1..=4).await;
     running.stop().await;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use data_encoding::BASE64URL_NOPAD;
 use nkeys::KeyPair;
@@ -10,7 +10,7 @@ use rapids_client::{Config, Rapids};
 use rapids_test::NatsServer;
 use serde_json::{Value, json};
 
-use crate::harness::{Bench, called, config, echo, soon};
+use crate::harness::{Bench, called, config, echo, until};
 
 /// A server that knows this nkey; whoever shows none is an administrator.
 fn knows(key: &KeyPair) -> String {
@@ -65,7 +65,7 @@ async fn a_login_in_the_file_of_a_context_is_read_at_each_connect() {
     let rapids = Rapids::connect(&config.unwrap()).await.unwrap();
     write("new");
     server.reload(&token("new")).unwrap();
-    soon("it is in again", async { while rapids.publish(called(1)).await.is_err() {} }).await;
+    until("it is in again", async || rapids.publish(called(1)).await.is_ok()).await;
 }
 
 #[tokio::test]
@@ -171,12 +171,7 @@ async fn credentials_that_expire_are_read_again() {
     let service = bench.run(service).await;
     fs::write(file.path(), account.credentials(None)).unwrap();
     let mut tail = bench.tail().await;
-    soon("they expire", async {
-        while now() <= expires + 1 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    })
-    .await;
+    until("they expire", async || now() > expires + 1).await;
     bench.rapids.publish(called(1)).await.unwrap();
     tail.event("answered").await;
     service.stop().await;

@@ -9,7 +9,7 @@ use async_nats::jetstream::stream::Config as StreamConfig;
 use rapids_client::{Delivery, Packet, River};
 use tokio::sync::Semaphore;
 
-use crate::harness::{Bench, called, echo, soon};
+use crate::harness::{Bench, called, echo, found, until};
 
 /// From now on packets are kept this long.
 pub(crate) async fn keep(bench: &Bench, age: Duration) {
@@ -23,8 +23,8 @@ pub(crate) async fn keep(bench: &Bench, age: Duration) {
 /// Waits until all that was published has expired.
 pub(crate) async fn expired(bench: &Bench) {
     let jetstream = bench.jetstream().await;
-    soon("everything expires", async {
-        while jetstream.get_stream("RAPIDS").await.unwrap().cached_info().state.messages > 0 {}
+    until("everything expires", async || {
+        jetstream.get_stream("RAPIDS").await.unwrap().cached_info().state.messages == 0
     })
     .await;
 }
@@ -81,14 +81,10 @@ async fn what_expires_behind_a_stuck_reaction_is_lost_and_what_is_in_hand_is_not
     let (gate, runs) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicU32::new(0)));
     let service = bench.run(bench.service("slow", [gated(&gate, &runs)])).await;
     bench.rapids.publish_all((0..2_000).map(called)).await.unwrap();
-    let in_hand = soon("some are in hand", async {
-        loop {
-            let position = bench.rapids.position("slow").await.unwrap().unwrap();
-            // As many as it asks for as long as it knows nothing of the reaction.
-            if position.delivered == 200 {
-                return position.delivered;
-            }
-        }
+    let in_hand = found("some are in hand", async || {
+        let delivered = bench.rapids.position("slow").await.unwrap().unwrap().delivered;
+        // As many as it asks for as long as it knows nothing of the reaction.
+        (delivered == 200).then_some(delivered)
     })
     .await;
     keep(&bench, Duration::from_millis(200)).await;
@@ -98,12 +94,7 @@ async fn what_expires_behind_a_stuck_reaction_is_lost_and_what_is_in_hand_is_not
     keep(&bench, Duration::from_secs(3600)).await;
     bench.rapids.publish(called(2_000)).await.unwrap();
     gate.add_permits(10_000);
-    soon("the rest is handled", async {
-        while u64::from(runs.load(Ordering::Relaxed)) < in_hand + 1 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until("the rest is handled", async || u64::from(runs.load(Ordering::Relaxed)) > in_hand).await;
     assert_eq!(bench.fact("slow", "lost").await, lost, "the last one closes no gap");
     service.stop().await;
 }
@@ -114,8 +105,8 @@ async fn what_expired_while_the_server_was_away_is_lost() {
     let (gate, runs) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicU32::new(0)));
     let service = bench.run(bench.service("slow", [gated(&gate, &runs)])).await;
     bench.rapids.publish_all((0..600).map(called)).await.unwrap();
-    soon("some are in hand", async {
-        while bench.rapids.position("slow").await.unwrap().unwrap().delivered < 200 {}
+    until("some are in hand", async || {
+        bench.rapids.position("slow").await.unwrap().unwrap().delivered >= 200
     })
     .await;
     keep(&bench, Duration::from_millis(500)).await;
@@ -124,8 +115,8 @@ async fn what_expired_while_the_server_was_away_is_lost() {
     expired(&bench).await;
     gate.add_permits(10_000);
     // They may be missed in two lots, if some expire after the first look.
-    soon("all of them are missed", async {
-        while !bench.fact("slow", "lost").await.starts_with("400 packets expired unread, ") {}
+    until("all of them are missed", async || {
+        bench.fact("slow", "lost").await.starts_with("400 packets expired unread, ")
     })
     .await;
     service.stop().await;
@@ -161,16 +152,11 @@ async fn shared(behind: u64, work: Duration) -> (u64, Vec<Option<String>>) {
         bench.rapids.publish_all((n..n + 20).map(called)).await.unwrap();
         n += 20;
         let handled = || ran.lock().unwrap().last().map_or(0, |last| last + 1);
-        soon("it is handled", async {
-            while n - handled() > behind {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
+        until("it is handled", async || n - handled() <= behind).await;
     }
     expired(&bench).await;
-    soon("all that was in hand is handled", async {
-        while bench.rapids.position("shaky").await.unwrap().unwrap().unacknowledged > 0 {}
+    until("all that was in hand is handled", async || {
+        bench.rapids.position("shaky").await.unwrap().unwrap().unacknowledged == 0
     })
     .await;
     let up = bench.rapids.services(Duration::from_millis(300)).await.unwrap();

@@ -25,6 +25,7 @@ mod losses;
 mod lost_memories;
 mod memory;
 mod once;
+mod outage;
 mod outcomes;
 mod positions;
 mod process;

@@ -14,7 +14,7 @@ use rapids_client::{
 
 use tokio::sync::Notify;
 
-use crate::harness::{Bench, soon};
+use crate::harness::{Bench, found, soon, until};
 
 /// With digits and blanks that a reader could lose.
 const BODY: &str = "{ \"event\":\"placed\",  \"total\":9007199254740993, \"price\":1.10 }\n";
@@ -185,8 +185,7 @@ async fn a_long_wait_is_on_the_server_unless_the_packet_would_expire_there() {
         let note: serde_json::Value = serde_json::from_slice(&note).unwrap();
         note["charge"]["attempts"].as_u64()
     };
-    let noted = async { while attempts(1).await.is_none() {} };
-    soon("what waits on the server is written down", noted).await;
+    found("what waits on the server is written down", async || attempts(1).await).await;
     assert_eq!((attempts(1).await, attempts(2).await), (Some(1), None));
     service.stop().await;
     assert_eq!(attempts(2).await, Some(1), "what was held is written down at the end");
@@ -208,8 +207,8 @@ async fn a_loop_of_three_services_that_doubles_each_time_ends_and_names_them() {
     }
     bench.rapids.publish(Packet::event("to_a")).await.unwrap();
     let all = 2_u64.pow(LIMIT + 1) - 1;
-    soon("all of them are delivered", async {
-        while bench.rapids.position("a").await.unwrap().unwrap().delivered < all {}
+    until("all of them are delivered", async || {
+        bench.rapids.position("a").await.unwrap().unwrap().delivered >= all
     })
     .await;
     bench.quiet(&["a", "b", "c"]).await;

@@ -10,7 +10,7 @@ use rapids_client::{
 };
 use serde_json::{Value, json};
 
-use crate::harness::{Bench, Running, called, config, soon};
+use crate::harness::{Bench, Running, called, config, soon, until};
 
 const SERVICE: &str = "counter";
 
@@ -36,12 +36,7 @@ impl Seen {
     }
 
     async fn holds(&self, calls: &[u64]) {
-        soon("the calls", async {
-            while *self.0.lock().unwrap() != calls {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
+        until("the calls", async || *self.0.lock().unwrap() == calls).await;
     }
 }
 
@@ -156,12 +151,7 @@ async fn an_active_service_is_moved_by_force_alone_and_goes_on_from_there() {
     let back = moved(&bench.rapids, Start::Sequence(2), Seek::new().force()).await;
     assert_eq!((back.again, &back.replaced), (2, &active));
     let both = || [one.0.lock().unwrap().clone(), other.0.lock().unwrap().clone()].concat();
-    soon("either goes on from there", async {
-        while both() != [2, 3] {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until("either goes on from there", async || both() == [2, 3]).await;
     bench.rapids.publish(called(4)).await.unwrap();
     bench.quiet(&[SERVICE]).await;
     assert_eq!(both(), [2, 3, 4]);

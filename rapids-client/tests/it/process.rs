@@ -13,8 +13,8 @@ use rapids_client::{Config, Service};
 use tempfile::TempDir;
 use tokio::process::Child;
 
-use crate::harness::{self, Bench, config, soon};
-use crate::{crashes, delivery, exclusive, once, shutdown};
+use crate::harness::{self, Bench, config, soon, until};
+use crate::{crashes, delivery, exclusive, once, outage, shutdown};
 
 const PART: &str = "RAPIDS_TEST_PART";
 const SERVER: &str = "RAPIDS_TEST_SERVER";
@@ -41,12 +41,21 @@ impl Diary {
 
     /// Waits until it has so many lines.
     pub(crate) async fn reaches(&self, lines: usize) {
-        let reached = async {
-            while self.lines().len() < lines {
-                tokio::task::yield_now().await;
-            }
-        };
-        soon("the diary grows", reached).await;
+        until("the diary grows", async || self.lines().len() >= lines).await;
+    }
+
+    /// What processes with this diary log, line by line.
+    pub(crate) fn log(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.log_file()).unwrap_or_default();
+        // The last line may be on its way.
+        text.split_inclusive('\n')
+            .filter_map(|line| line.strip_suffix('\n'))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.0.with_extension("log")
     }
 
     pub(crate) fn count(&self, line: &str) -> usize {
@@ -55,12 +64,7 @@ impl Diary {
 
     /// Waits until a line stands there so often.
     pub(crate) async fn shows(&self, line: &str, times: usize) {
-        let shown = async {
-            while self.count(line) < times {
-                tokio::task::yield_now().await;
-            }
-        };
-        soon(line, shown).await;
+        until(line, async || self.count(line) >= times).await;
     }
 }
 
@@ -69,6 +73,7 @@ pub(crate) struct Process(Child);
 
 impl Process {
     pub(crate) fn spawn(bench: &Bench, part: &str, diary: &Diary) -> Self {
+        let log = OpenOptions::new().create(true).append(true).open(diary.log_file()).unwrap();
         let mut command = Command::new(env::current_exe().unwrap());
         command
             .args(["--exact", "process::plays_its_part", "--nocapture"])
@@ -76,9 +81,11 @@ impl Process {
             .env(SERVER, bench.server.url())
             .env(DIARY, &diary.0)
             .env("RAPIDS_DELIVERY", if bench.is_exclusive() { "exclusive" } else { "shared" })
+            .env("RAPIDS_LOG_FORMAT", "json")
+            .env("RUST_LOG", "info,rapids_client=debug,async_nats=warn,async_nats::connector=off")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null());
+            .stderr(log);
         let mut command = tokio::process::Command::from(command);
         Self(command.kill_on_drop(true).spawn().unwrap())
     }
@@ -136,6 +143,7 @@ fn play(part: &str, config: Config, diary: Diary) -> Service {
         crashes::POISONED_ONCE => crashes::poisoned_once(config, diary),
         delivery::BLOCKED => delivery::blocked(config, diary),
         exclusive::COUNTING => exclusive::counting(config, diary),
+        outage::BUSY => outage::busy(config, diary),
         once::SLOW => once::slow(config, diary),
         shutdown::ENDLESS => shutdown::endless(config, diary, Duration::from_secs(1)),
         shutdown::ENDLESS_PATIENTLY => shutdown::endless(config, diary, Duration::from_secs(600)),

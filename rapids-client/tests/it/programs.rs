@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rapids_client::{Delivery, Packet, River};
 
-use crate::harness::{Bench, soon};
+use crate::harness::{Bench, found, until};
 use crate::log;
 
 fn named(river: &str, event: &str) -> River {
@@ -17,14 +17,10 @@ async fn two_programs_of_one_name_with_different_rivers_are_told_by_both() {
     let bench = Bench::of(Delivery::Shared).await;
     let one = bench.run(bench.service("twofold", [named("charge", "x"), named("both", "x")])).await;
     let other = bench.run(bench.service("twofold", [named("ship", "x"), named("both", "x")])).await;
-    let told = soon("both tell", async {
-        loop {
-            let up = bench.rapids.services(Duration::from_millis(100)).await.unwrap();
-            let told: Vec<_> = up.iter().filter_map(|it| it.facts.get("rivers").cloned()).collect();
-            if told.len() == 2 {
-                return told.concat();
-            }
-        }
+    let told = found("both tell", async || {
+        let up = bench.rapids.services(Duration::from_millis(100)).await.unwrap();
+        let told: Vec<_> = up.iter().filter_map(|it| it.facts.get("rivers").cloned()).collect();
+        (told.len() == 2).then(|| told.concat())
     })
     .await;
     assert!(told.contains("`charge`") && told.contains("`ship`"), "{told}");
@@ -43,12 +39,7 @@ async fn an_update_that_changes_rules_alone_is_told_and_not_warned_of() {
     let bench = Bench::of(Delivery::Shared).await;
     let one = bench.run(bench.service("rolling", [named("charge", "x")])).await;
     let other = bench.run(bench.service("rolling", [named("charge", "y")])).await;
-    soon("it is told", async {
-        while !log::of("rolling").concat().contains("other rules") {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until("it is told", async || log::of("rolling").concat().contains("other rules")).await;
     let up = bench.rapids.services(Duration::from_millis(300)).await.unwrap();
     assert!(up.iter().all(|instance| instance.facts.is_empty()), "{up:?}");
     assert!(!log::of("rolling").concat().contains("WARN"));

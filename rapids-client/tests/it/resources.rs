@@ -11,7 +11,7 @@ use futures::TryStreamExt;
 use rapids_client::{Config, DeadLetters, Error, Packet, Rapids, River, Service};
 use rapids_test::NatsServer;
 
-use crate::harness::{Running, soon};
+use crate::harness::{Running, soon, until};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -59,15 +59,15 @@ fn service(config: Config) -> Service {
 async fn works(config: Config) {
     let rapids = Rapids::connect(&config).await.unwrap();
     let running = Running::spawn(service(config));
-    let up =
-        async { while rapids.services(Duration::from_millis(100)).await.unwrap().is_empty() {} };
-    soon("the service announces itself", up).await;
+    until("the service announces itself", async || {
+        !rapids.services(Duration::from_millis(100)).await.unwrap().is_empty()
+    })
+    .await;
     let published = rapids.publish(Packet::event("placed")).await.unwrap();
-    let done = async {
-        while rapids.position("payment").await.unwrap().unwrap().acknowledged < published.sequence {
-        }
-    };
-    soon("the packet is handled", done).await;
+    until("the packet is handled", async || {
+        rapids.position("payment").await.unwrap().unwrap().acknowledged >= published.sequence
+    })
+    .await;
     running.stop().await;
 }
 
@@ -97,12 +97,7 @@ async fn a_limit_of_the_server_that_no_account_shows_is_told_at_once() {
 async fn cluster() -> Vec<NatsServer> {
     let servers = NatsServer::cluster(3, "").unwrap();
     let config = Config::new(servers[0].url());
-    soon("the cluster has a leader", async {
-        while Rapids::open(&config).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    })
-    .await;
+    until("the cluster has a leader", async || Rapids::open(&config).await.is_ok()).await;
     servers
 }
 
@@ -262,11 +257,10 @@ async fn a_packet_whose_memory_finds_no_room_waits_until_there_is_some() {
     let running = Running::spawn(service(config.clone()));
     let published = rapids.publish(Packet::event("placed")).await.unwrap();
     let position = async || rapids.position("payment").await.unwrap().unwrap();
-    soon("it waits", async { while position().await.unacknowledged == 0 {} }).await;
+    until("it waits", async || position().await.unacknowledged > 0).await;
     assert!(position().await.acknowledged < published.sequence);
     limited(-1).await;
-    soon("it is handled", async { while position().await.acknowledged < published.sequence {} })
-        .await;
+    until("it is handled", async || position().await.acknowledged >= published.sequence).await;
     running.stop().await;
     let letters = jetstream.get_stream("DEAD_LETTERS").await.unwrap();
     assert_eq!(letters.cached_info().state.messages, 0);

@@ -8,7 +8,7 @@ use rapids_client::{
 };
 use rapids_test::NatsServer;
 
-use crate::harness::{Running, soon};
+use crate::harness::{Running, found, soon, until};
 
 /// The configuration in the document.
 fn documented() -> String {
@@ -76,8 +76,7 @@ async fn shipped(rapids: &Rapids, number: u64) {
 
 async fn letter(letters: &DeadLetters, id: &str) {
     let id = id.parse().unwrap();
-    let there = async { while letters.get(&id).await.unwrap().is_none() {} };
-    soon("there is a letter", there).await;
+    found("there is a letter", async || letters.get(&id).await.unwrap()).await;
 }
 
 async fn works(delivery: Delivery) {
@@ -150,7 +149,7 @@ async fn reaches_no_other(server: &NatsServer) {
     let within = connect("operator").await.unwrap();
     within.publish_with_reply("rapids", "replays.nobody", body.into()).await.unwrap();
     within.flush().await.unwrap();
-    soon("a forged replay", async { while last("REPLAYS").await == replays {} }).await;
+    until("a forged replay", async || last("REPLAYS").await != replays).await;
 }
 
 #[tokio::test]

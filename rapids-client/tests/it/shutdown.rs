@@ -7,7 +7,7 @@ use rapids_client::{Config, Delivery, Packet, River, Service};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
-use crate::harness::{Bench, Running, called, echo, soon};
+use crate::harness::{Bench, Running, called, echo, soon, until};
 use crate::process::{Diary, Process};
 
 /// What reactions began, in their order.
@@ -20,12 +20,7 @@ impl Begun {
     }
 
     async fn reaches(&self, count: usize) {
-        soon("reactions begin", async {
-            while self.0.lock().unwrap().len() < count {
-                sleep(Duration::from_millis(1)).await;
-            }
-        })
-        .await;
+        until("reactions begin", async || self.0.lock().unwrap().len() >= count).await;
     }
 
     /// A river that takes a moment for each packet.
@@ -154,8 +149,8 @@ async fn told_to_stop_a_second_time_a_process_exits_at_once() {
     bench.rapids.publish(called(0)).await.unwrap();
     diary.shows("begins", 1).await;
     process.stop();
-    let withdrawn = async { while !bench.rapids.services(SHORT).await.unwrap().is_empty() {} };
-    soon("it begins to stop", withdrawn).await;
+    until("it begins to stop", async || bench.rapids.services(SHORT).await.unwrap().is_empty())
+        .await;
     process.stop();
     assert_eq!(process.ended().await.code(), Some(128 + 15));
 }

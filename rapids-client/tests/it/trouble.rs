@@ -5,14 +5,14 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_nats::jetstream::stream::Config as StreamConfig;
 use rapids_client::{Config, Error, Packet, Rapids, River};
 use rapids_test::NatsServer;
 use tokio::sync::Notify;
 
-use crate::harness::{Bench, Running, called, echo, soon};
+use crate::harness::{Bench, Running, called, echo, soon, until};
 
 /// Deletes the stream, with all positions in it, and makes another of this many packets.
 async fn make_anew(bench: &Bench, packets: u64) {
@@ -118,12 +118,8 @@ async fn a_lame_duck_server_and_its_successor_lose_and_double_nothing() {
     });
     soon("half of them are published", half.notified()).await;
     signal(bench.server.pid().unwrap(), "USR2");
-    soon("the server goes by itself", async {
-        while !bench.server.log().ends_with("Server Exiting..") {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until("the server goes by itself", async || bench.server.log().ends_with("Server Exiting.."))
+        .await;
     bench.server.restart().unwrap();
     soon("all are published", publishing).await.unwrap();
     bench.quiet(&["echo"]).await;
@@ -170,14 +166,10 @@ async fn a_service_whose_outputs_find_no_room_waits_with_its_packet() {
     })
     .await;
     assert!(matches!(error, Error::Full { .. }), "{error}");
-    soon("it holds what it has", async {
-        loop {
-            let held = bench.rapids.position("large").await.unwrap().unwrap();
-            assert!(held.acknowledged < 3, "{held:?}");
-            if held.unacknowledged > 0 {
-                return;
-            }
-        }
+    until("it holds what it has", async || {
+        let held = bench.rapids.position("large").await.unwrap().unwrap();
+        assert!(held.acknowledged < 3, "{held:?}");
+        held.unacknowledged > 0
     })
     .await;
 
@@ -233,10 +225,7 @@ async fn outputs_that_a_lost_connection_took_along_are_published_again_together(
     go.notify_one();
     soon("the reaction ends", over.notified()).await;
     // Nobody but the connection knows when it has written them.
-    let written = Instant::now() + Duration::from_millis(500);
-    while Instant::now() < written {
-        tokio::task::yield_now().await;
-    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
     bench.server.kill();
     bench.server.restart().unwrap();
     let mut tail = bench.tail().await;

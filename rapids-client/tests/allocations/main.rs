@@ -3,7 +3,6 @@
 //!
 //! A binary of its own, because it counts what the allocator of the process is asked for.
 
-#[path = "../benches/matching/corpus.rs"]
 mod corpus;
 
 use allocation_counter::measure;

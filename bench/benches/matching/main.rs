@@ -2,6 +2,7 @@
 //!
 //! Each row is the time for one packet; the estimates are in `target/criterion/GROUP/PEER/CASE`.
 
+#[path = "../../../rapids-client/tests/allocations/corpus.rs"]
 mod corpus;
 
 use std::hint::black_box;
