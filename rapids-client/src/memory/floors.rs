@@ -15,9 +15,12 @@ impl Floors {
         *self == Self::default()
     }
 
-    pub(super) fn raise(&mut self, floors: Self) {
+    /// Takes over what is higher; `false` if nothing is.
+    pub(super) fn raise(&mut self, floors: Self) -> bool {
+        let before = *self;
         self.rapids = self.rapids.max(floors.rapids);
         self.replays = self.replays.max(floors.replays);
+        *self != before
     }
 
     /// Whether nothing up to this sequence, or of this replay, is delivered again.

@@ -5,7 +5,6 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use anyhow::Context;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -22,7 +21,7 @@ impl River {
     #[must_use]
     pub fn memory<T>(self, name: &str, key: &str) -> RememberingRiver<T>
     where
-        T: Default + serde::Serialize + serde::de::DeserializeOwned + 'static,
+        T: Default + Serialize + DeserializeOwned + Send + 'static,
     {
         let key = KeySource::parse(key);
         let river = match &key {
@@ -45,7 +44,7 @@ pub struct RememberingRiver<T> {
 
 impl<T> RememberingRiver<T>
 where
-    T: Default + Serialize + DeserializeOwned + 'static,
+    T: Default + Serialize + DeserializeOwned + Send + 'static,
 {
     fn new(river: River, name: &str, key: Result<KeySource, String>) -> Self {
         Self { river, name: name.to_owned(), key, memory: PhantomData }
@@ -75,17 +74,10 @@ where
         self,
         reaction: impl Fn(&mut T, &Packet) -> O + Send + Sync + 'static,
     ) -> River {
-        let fold: Arc<Fold> = Arc::new(move |stored, packet| {
-            let mut memory: T = match stored {
-                Some(json) => serde_json::from_str(json.get()).with_context(|| {
-                    format!("the memory does not parse as `{}`", type_name::<T>())
-                })?,
-                None => T::default(),
-            };
+        let fold: Arc<Fold> = Arc::new(move |memory, packet| {
+            let mut memory = memory.decoded::<T>()?;
             let packets = reaction(&mut memory, packet).into_packets()?;
-            let json = serde_json::value::to_raw_value(&memory)
-                .with_context(|| format!("the memory `{}` has no JSON", type_name::<T>()))?;
-            Ok((json, packets.0))
+            Ok((memory, packets.0))
         });
         let memory_use = self.key.and_then(|key| {
             if !crate::names::is_name(&self.name) {

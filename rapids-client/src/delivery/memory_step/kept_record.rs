@@ -1,0 +1,224 @@
+//! What an instance keeps of one key: the record, the value, and the steps that are not written.
+//!
+//! Pure bookkeeping. The value is that of the record with all steps in `waiting` after it. Reactions
+//! run in [`folding`](super::folding); records are saved by [`writing`](super::writing).
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use super::step::Step;
+use crate::memory::{Encoded, Memory, Record, Value};
+use crate::packet::Packet;
+
+/// More packets of one river than this make a record large. Those that cannot come again are forgotten.
+const MANY_IDS: usize = 256;
+
+#[derive(Default)]
+pub(super) struct KeptRecord {
+    /// The record as it was loaded or saved last, or as it is being saved; `None` if it has to be
+    /// loaded.
+    record: Option<Record>,
+    /// Its revision, as far as it is saved.
+    revision: u64,
+    /// Counts how often the record was replaced: what is being saved may be outdated meanwhile.
+    changes: u64,
+    /// The value, decoded.
+    value: Option<Box<dyn Value>>,
+    /// Its JSON, if that is known and differs from the record's.
+    encoded: Option<Encoded>,
+    /// Steps in the record that is being saved.
+    writing: Vec<Rc<Step>>,
+    /// Steps that have run since, in their order.
+    waiting: Vec<Rc<Step>>,
+    /// Steps behind those that have to run again before any other.
+    again: VecDeque<Rc<Step>>,
+}
+
+/// A record that is being saved.
+pub(super) struct Save {
+    /// The revision that it is to replace.
+    pub(super) revision: u64,
+    changes: u64,
+}
+
+impl KeptRecord {
+    pub(super) fn record(&self) -> Option<&Record> {
+        self.record.as_ref()
+    }
+
+    /// Takes over a record that was loaded. All steps that are not written have to run again on it.
+    pub(super) fn loaded(&mut self, record: Record, revision: u64) {
+        self.outdated();
+        self.record = Some(record);
+        self.revision = revision;
+    }
+
+    /// Learns that the record is not, or may not be, what is stored.
+    pub(super) fn outdated(&mut self) {
+        self.record = None;
+        self.changes += 1;
+        let mut steps = std::mem::take(&mut self.writing);
+        steps.append(&mut self.waiting);
+        self.have_run_again(steps);
+    }
+
+    /// Has all steps run again that are in no record.
+    pub(super) fn run_all_again(&mut self) {
+        let steps = std::mem::take(&mut self.waiting);
+        self.have_run_again(steps);
+    }
+
+    fn have_run_again(&mut self, steps: Vec<Rc<Step>>) {
+        self.value = None;
+        self.encoded = None;
+        steps.into_iter().rev().for_each(|step| self.again.push_front(step));
+    }
+
+    /// The next step to run again.
+    pub(super) fn next_again(&mut self) -> Option<Rc<Step>> {
+        self.again.pop_front()
+    }
+
+    /// Puts a step back that is to run again after the next save.
+    pub(super) fn again_later(&mut self, step: Rc<Step>) {
+        self.again.push_front(step);
+    }
+
+    /// Whether a step has to run again before any other may run.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.again.is_empty()
+    }
+
+    /// Whether the record takes a packet for done.
+    pub(super) fn knows(&self, river: &str, packet: &Packet) -> bool {
+        self.record.as_ref().is_some_and(|record| {
+            record.holds(river, packet) || record.floor_above(river, packet).is_some()
+        })
+    }
+
+    /// Makes sure that the record can take one more packet of a river.
+    pub(super) fn check_room(&self, river: &str) -> anyhow::Result<()> {
+        let more = self.waiting.iter().filter(|step| step.river.name() == river).count() + 1;
+        Ok(self.record.as_ref().map_or(Ok(()), |record| record.check_room(river, more))?)
+    }
+
+    /// Whether so many packets are in the record that it is worth asking which may be forgotten.
+    pub(super) fn has_many_ids(&self) -> bool {
+        self.record.as_ref().is_some_and(|record| record.held() > MANY_IDS)
+    }
+
+    /// Takes the value for the next reaction. Call [`ran`](Self::ran) or [`failed`](Self::failed).
+    pub(super) fn take_memory(&mut self) -> Memory {
+        match self.value.take() {
+            Some(value) => Memory::Decoded(value),
+            None => Memory::Encoded(self.json()),
+        }
+    }
+
+    /// The JSON of the value, if that is known.
+    fn json(&self) -> Option<Encoded> {
+        let stored = || self.record.as_ref().and_then(Record::memory);
+        self.encoded.clone().or_else(stored)
+    }
+
+    /// A reaction has left this value, of which this is the JSON if that was wanted.
+    pub(super) fn ran(
+        &mut self,
+        step: Rc<Step>,
+        value: Option<Box<dyn Value>>,
+        encoded: Option<Encoded>,
+    ) {
+        self.waiting.push(step);
+        self.value = value;
+        self.encoded = encoded;
+    }
+
+    /// A reaction has failed, and left nothing. If the value before it is not known as JSON, the steps
+    /// that led to it have to run again.
+    pub(super) fn failed(&mut self) {
+        self.value = None;
+        if self.encoded.is_none() {
+            self.run_all_again();
+        }
+    }
+
+    /// Takes the last step back, before which the value had this JSON.
+    pub(super) fn take_back(&mut self, before: Option<Encoded>) -> Option<Rc<Step>> {
+        self.value = None;
+        self.encoded = before;
+        self.waiting.pop()
+    }
+
+    /// The JSON of the value, if it was written out since the last save.
+    pub(super) fn encoded(&self) -> Option<Encoded> {
+        self.encoded.clone()
+    }
+
+    /// The steps whose reactions have led to the value.
+    pub(super) fn waiting(&self) -> &[Rc<Step>] {
+        &self.waiting
+    }
+
+    /// This record with the value and the steps that wait.
+    pub(super) fn with_waiting(&self, mut record: Record) -> Record {
+        if let Some(encoded) = self.encoded() {
+            record.set_memory(encoded);
+        }
+        self.waiting.iter().for_each(|step| step.fold_into(&mut record));
+        record
+    }
+
+    /// This next record without anything to publish but by its last step.
+    pub(super) fn with_last_alone(&self, next: &Record) -> Record {
+        let last = self.waiting.last();
+        next.publishing_only(last.map(|step| (step.river.name(), step.packet.id())))
+    }
+
+    /// The steps that are not written.
+    pub(super) fn unwritten(&self) -> impl Iterator<Item = &Rc<Step>> {
+        self.writing.iter().chain(&self.waiting).chain(&self.again)
+    }
+
+    /// Whether the reaction of a river to this packet is among the steps that are not written.
+    pub(super) fn has_unwritten(&self, river: &str, packet: &Packet) -> bool {
+        self.unwritten().any(|step| step.is_of(river, packet))
+    }
+
+    /// Takes the decoded value, to write it out; [`set_encoded`](Self::set_encoded) puts it back.
+    pub(super) fn take_value(&mut self) -> Option<Box<dyn Value>> {
+        self.value.take()
+    }
+
+    pub(super) fn set_encoded(&mut self, value: Option<Box<dyn Value>>, encoded: Option<Encoded>) {
+        self.value = value;
+        self.encoded = encoded;
+    }
+
+    /// Begins to save this record, which contains all steps that wait.
+    pub(super) fn begin_save(&mut self, record: Record) -> Save {
+        self.record = Some(record);
+        self.changes += 1;
+        self.writing = std::mem::take(&mut self.waiting);
+        self.encoded = None;
+        Save { revision: self.revision, changes: self.changes }
+    }
+
+    /// The record is saved, at this revision. Returns the steps that are written by that; `None` if the
+    /// record was replaced meanwhile. The value is dropped if nothing waits.
+    pub(super) fn saved(&mut self, save: &Save, revision: u64) -> Option<Vec<Rc<Step>>> {
+        if self.changes != save.changes {
+            return None;
+        }
+        self.revision = revision;
+        if self.waiting.is_empty() {
+            self.value = None;
+        }
+        Some(std::mem::take(&mut self.writing))
+    }
+
+    /// Forgets everything, and returns the steps that were not written.
+    pub(super) fn give_up(&mut self) -> VecDeque<Rc<Step>> {
+        self.outdated();
+        std::mem::take(&mut self.again)
+    }
+}
