@@ -4,6 +4,7 @@
 //! [`receive`](super::receive), what happens to a packet in [`turn`](super::turn), what follows from
 //! that in [`settle`](super::settle), and how it all ends in [`shutdown`](super::shutdown).
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -280,7 +281,8 @@ impl Engine {
         let slot = Slot::new(id, self.step_sender.clone());
         let publish_ticket =
             (self.service.concurrency_limit() == 1).then(|| self.publish_order.next());
-        let turn = Turn { id, river, packet, slot, publish_ticket, is_suspect };
+        let took = Cell::new(None);
+        let turn = Turn { id, river, packet, slot, publish_ticket, is_suspect, took };
         let running = turn.run(self.context.clone());
         self.turns.push(Box::pin(running.map(move |end| (id, end))));
     }

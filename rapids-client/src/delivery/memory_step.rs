@@ -11,6 +11,7 @@ mod records;
 mod saving;
 mod step;
 mod store;
+mod unwritten;
 
 use std::time::Duration;
 
@@ -31,8 +32,9 @@ const ATTEMPTS: u32 = 5;
 /// The longest wait after another instance was faster.
 const COLLISION: Duration = Duration::from_millis(10);
 
-/// Runs a reaction on its memory, and saves that. The slot of the turn is free in between, but not that
-/// of a suspect: no other reaction may run beside its mark, and none shares its save.
+/// Runs a reaction on its memory, and saves that. The slot of the turn is free in between, unless the
+/// reaction has failed. That of a suspect is not: no other reaction may run beside its mark, and none
+/// shares its save.
 pub(super) async fn react(
     turn: &Turn,
     context: &Context,
@@ -43,7 +45,7 @@ pub(super) async fn react(
         Reacted::Before(reaction) => return Ok(reaction),
         Reacted::Now(step) => step,
     };
-    if !turn.is_suspect {
+    if !turn.is_suspect && !step.has_failed() {
         turn.slot.free(Health::Success, step.took);
     }
     folding.ended(&step).await

@@ -84,17 +84,18 @@ impl Turn {
         // It publishes nothing, so the next one may.
         self.publish_ticket = None;
         let next = self.after_error(&context, error);
+        let took = self.took.get().unwrap_or_else(|| begun.elapsed());
         if self.is_suspect {
             // Before its slot is free: no other packet may run behind its mark.
             Box::pin(context.quarantine.save_and_release(&self)).await;
         }
         match next {
             AfterError::GiveUp(cause, health) => {
-                self.slot.free(health, begun.elapsed());
+                self.slot.free(health, took);
                 self.dead_letter(&context, cause).await
             }
             AfterError::Retry(wait) => {
-                self.slot.free(Health::Failure, begun.elapsed());
+                self.slot.free(Health::Failure, took);
                 TurnEnd::Retry(wait)
             }
             AfterError::Later(wait) => TurnEnd::Later(wait),
@@ -191,8 +192,8 @@ impl Turn {
             replay = self.packet.place.replay(),
             "to be tried again: {reason}"
         );
-        // The longer it waits, the less it is hurried by waiting less.
-        AfterError::Later((waited / 8).clamp(LATER, LONGEST_LATER))
+        // Ever more seldom, so that others get their turn however many packets are without room.
+        AfterError::Later(waited.clamp(LATER, LONGEST_LATER))
     }
 
     fn after_failure(&self, context: &Context, error: &anyhow::Error) -> AfterError {

@@ -15,12 +15,9 @@ impl Floors {
         *self == Self::default()
     }
 
-    /// Takes over what is higher; `false` if nothing is.
-    pub(super) fn raise(&mut self, floors: Self) -> bool {
-        let before = *self;
+    pub(super) fn raise(&mut self, floors: Self) {
         self.rapids = self.rapids.max(floors.rapids);
         self.replays = self.replays.max(floors.replays);
-        *self != before
     }
 
     /// Whether nothing up to this sequence, or of this replay, is delivered again.

@@ -130,7 +130,11 @@ impl Record {
     }
 
     /// What the packet led to, if it is done: nothing is to be published of one below a floor.
-    pub(crate) fn known(&self, river: &str, packet: &Packet) -> anyhow::Result<Option<Vec<Packet>>> {
+    pub(crate) fn known(
+        &self,
+        river: &str,
+        packet: &Packet,
+    ) -> anyhow::Result<Option<Vec<Packet>>> {
         if self.holds(river, packet) {
             return self.recorded(river, packet.id()).map(Some);
         }
@@ -195,21 +199,25 @@ impl Record {
     /// Forgets the ids of packets that no stream will deliver again, except for the newest 64. What
     /// an instance that died left unpublished under such an id is forgotten with it.
     pub(crate) fn forget_below(&mut self, floors: Floors) {
-        if !self.floors.raise(floors) {
-            return;
-        }
+        self.floors.raise(floors);
+        let mut has_forgotten = false;
         for folded in self.folded.values_mut() {
-            let newest = folded.len().saturating_sub(IDS_KEPT);
+            let held = folded.len();
+            let newest = held.saturating_sub(IDS_KEPT);
             let mut position = 0;
             folded.retain(|folded| {
                 position += 1;
                 position > newest || !floors.are_above(folded.1, folded.2)
             });
+            has_forgotten |= folded.len() < held;
         }
-        let folded = &self.folded;
-        self.unpublished.retain(|Unpublished { river, packet, .. }| {
-            folded.get(river).is_some_and(|folded| folded.iter().any(|Folded(id, ..)| id == packet))
-        });
+        if has_forgotten {
+            let folded = &self.folded;
+            self.unpublished.retain(|Unpublished { river, packet, .. }| {
+                let mut of_river = folded.get(river).into_iter().flatten();
+                of_river.any(|Folded(id, ..)| id == packet)
+            });
+        }
     }
 }
 

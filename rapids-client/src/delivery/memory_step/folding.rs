@@ -3,6 +3,7 @@
 use std::cell::RefMut;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::kept_keys::KeptKey;
 use super::kept_record::KeptRecord;
@@ -15,7 +16,7 @@ use crate::delivery::reaction::{LATER, Reaction, ReactionError};
 use crate::delivery::slot::Turn;
 use crate::delivery::turn_id::TurnId;
 use crate::jetstream::publisher::Outgoing;
-use crate::memory::MemoryKey;
+use crate::memory::{Encoded, MemoryKey};
 use crate::packet::Packet;
 use crate::river::River;
 
@@ -52,12 +53,9 @@ impl<'a> Folding<'a> {
         loop {
             let value = self.kept.value.lock().await;
             let is_fresh = self.make_current().await?;
-            let must_wait = {
-                let record = self.record();
-                // A publisher may repeat itself while its packet is being handled.
-                record.is_behind() || record.has_unwritten(river.name(), packet)
-            };
-            if must_wait {
+            // A publisher may repeat itself while its packet is being handled.
+            let is_twice = self.record().has_unwritten(river.name(), packet);
+            if is_twice || self.record().is_behind() {
                 drop(value);
                 self.save_all().await;
                 continue;
@@ -72,11 +70,30 @@ impl<'a> Folding<'a> {
             self.record().check_room(river.name())?;
             // In the same job if the save can begin right behind it.
             let encodes = self.kept.saving.try_lock().is_ok();
-            let (outputs, output) = self.run(turn.id, (river, packet), encodes).await?;
-            let step = Step::new(turn, outputs, output.took, self.memories.one_more_unwritten());
-            let step = Rc::new(step);
-            self.record().ran(Rc::clone(&step), output.value, output.encoded);
-            return Ok(Reacted::Now(step));
+            let begun = Instant::now();
+            let ran = self.run(turn.id, (river, packet), encodes).await;
+            let took = ran.as_ref().map_or_else(|_| begun.elapsed(), |(_, output)| output.took);
+            turn.took.set(Some(took));
+            let unwritten = self.memories.one_more_unwritten();
+            let step =
+                |outcome| Rc::new(Step::new((turn.id, river, packet), outcome, took, unwritten));
+            let mut record = self.record();
+            return match ran {
+                Ok((outputs, output)) => {
+                    let step = step(Ok(outputs));
+                    record.ran(Rc::clone(&step), output.value, output.encoded);
+                    Ok(Reacted::Now(step))
+                }
+                Err(error @ ReactionError::Failed(_)) if !is_fresh || record.folds() > 0 => {
+                    let step = step(Err(error));
+                    record.failed(Rc::clone(&step));
+                    Ok(Reacted::Now(step))
+                }
+                Err(error) => {
+                    record.lost_value();
+                    Err(error)
+                }
+            };
         }
     }
 
@@ -123,63 +140,73 @@ impl<'a> Folding<'a> {
                 continue;
             }
             let before = self.record().encoded();
-            match self.run_step_again(&step).await {
-                Ok(output) => {
-                    self.record().ran(Rc::clone(&step), output.value, output.encoded);
-                }
-                Err(error) => {
-                    step.end(Err(error));
-                    continue;
-                }
-            }
-            let room = {
-                let record = self.record();
-                let next = self.memories.next_record(&self.key, &record);
-                self.memories.room(&self.key, &record, &next)
-            };
-            match room {
-                Room::Enough => {}
-                Room::Later if self.record().waiting().len() == 1 => {}
-                Room::Later => {
-                    let mut record = self.record();
-                    record.take_back(before);
-                    record.again_later(step);
+            if let Some(output) = self.run_step_again(&step).await {
+                self.record().ran(Rc::clone(&step), output.value, output.encoded);
+                if !self.keeps_in_room(step, before) {
                     return true;
-                }
-                Room::Never(reason) => {
-                    self.record().take_back(before);
-                    step.end(Err(ReactionError::NoRoom(reason)));
                 }
             }
         }
     }
 
-    async fn run_step_again(&self, step: &Step) -> Result<JobOutput, ReactionError> {
-        self.record().check_room(step.river.name())?;
-        let (outputs, output) = self.run(step.turn, (&step.river, &step.packet), true).await?;
-        step.ran_again(outputs);
-        Ok(output)
+    /// Runs a step again; `None` if that fails.
+    async fn run_step_again(&self, step: &Rc<Step>) -> Option<JobOutput> {
+        let has_room = self.record().check_room(step.river.name());
+        let ran = match has_room {
+            Ok(()) => self.run(step.turn, (&step.river, &step.packet), true).await,
+            Err(error) => Err(error.into()),
+        };
+        match ran {
+            Ok((outputs, output)) => {
+                step.ran_again(Ok(outputs));
+                return Some(output);
+            }
+            Err(error @ ReactionError::Failed(_)) => {
+                step.ran_again(Err(error));
+                self.record().failed(Rc::clone(step));
+            }
+            Err(error) => {
+                self.record().lost_value();
+                step.end(Err(error));
+            }
+        }
+        None
+    }
+
+    /// Takes the step back that has run last if the record has no room for it; `false` if it is to run
+    /// again after the next save.
+    fn keeps_in_room(&self, step: Rc<Step>, before: Option<Encoded>) -> bool {
+        let mut record = self.record();
+        let next = self.memories.next_record(&self.key, &record);
+        match self.memories.room(&self.key, &record, &next) {
+            Room::Enough => true,
+            Room::Later if record.folds() == 1 => true,
+            Room::Later => {
+                record.take_back(before);
+                record.again_later(step);
+                false
+            }
+            Room::Never(reason) => {
+                record.take_back(before);
+                step.ran_again(Err(ReactionError::NoRoom(reason)));
+                record.failed(step);
+                true
+            }
+        }
     }
 
     /// Runs a reaction on the value, and makes sure that the stream takes what it returns. If it fails,
-    /// the value is lost, and is made again from what is left.
+    /// the value is lost.
     async fn run(
         &self,
         turn: TurnId,
         (river, packet): (&Arc<River>, &Packet),
         encodes: bool,
     ) -> Result<(Vec<Outgoing>, JobOutput), ReactionError> {
-        let running = async {
-            let work = Work::React { memory: self.record().take_memory(), encodes };
-            let output = self.context.executor.run(turn, (river, packet), work).await?;
-            let outgoing = self.context.outputs.prepare(&output.packets)?;
-            Ok((outgoing, output))
-        };
-        let ran = running.await;
-        if ran.is_err() {
-            self.record().failed();
-        }
-        ran
+        let work = Work::React { memory: self.record().take_memory(), encodes };
+        let output = self.context.executor.run(turn, (river, packet), work).await?;
+        let outgoing = self.context.outputs.prepare(&output.packets)?;
+        Ok((outgoing, output))
     }
 
     /// What a packet led to that the record takes for done.
@@ -194,8 +221,8 @@ impl<'a> Folding<'a> {
             reached.map_err(|error| self.failed(error))?;
         }
         let reaction = self.context.publish_again(known.unwrap_or_default())?;
-        let remembered = (!reaction.outgoing.is_empty())
-            .then(|| Remembered::new(&self.key, river, packet.id()));
+        let remembered =
+            (!reaction.outgoing.is_empty()).then(|| Remembered::new(&self.key, river, packet.id()));
         Ok(Reaction { remembered, ..reaction })
     }
 

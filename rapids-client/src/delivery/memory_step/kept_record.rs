@@ -133,11 +133,17 @@ impl KeptRecord {
         self.encoded = encoded;
     }
 
-    /// A reaction has failed, and left nothing. If the value before it is not known as JSON, the steps
-    /// that led to it have to run again.
-    pub(super) fn failed(&mut self) {
+    /// A reaction has failed, and left nothing. Its step waits like others: it counts if those in front
+    /// of it are written, or if nothing was.
+    pub(super) fn failed(&mut self, step: Rc<Step>) {
+        self.waiting.push(step);
+        self.lost_value();
+    }
+
+    /// The value is lost. If it is not known as JSON, the steps that led to it have to run again.
+    pub(super) fn lost_value(&mut self) {
         self.value = None;
-        if self.encoded.is_none() {
+        if self.encoded.is_none() && self.folds() > 0 {
             self.run_all_again();
         }
     }
@@ -147,6 +153,19 @@ impl KeptRecord {
         self.value = None;
         self.encoded = before;
         self.waiting.pop()
+    }
+
+    /// How many steps wait that have moved the value.
+    pub(super) fn folds(&self) -> usize {
+        self.waiting.iter().filter(|step| !step.has_failed()).count()
+    }
+
+    /// Takes all steps that wait, if they have all failed, so that there is nothing to save.
+    pub(super) fn take_failures(&mut self) -> Vec<Rc<Step>> {
+        if self.folds() > 0 {
+            return Vec::new();
+        }
+        std::mem::take(&mut self.waiting)
     }
 
     /// The JSON of the value, if it was written out since the last save.
@@ -168,9 +187,9 @@ impl KeptRecord {
         record
     }
 
-    /// This next record without anything to publish but by its last step.
+    /// This next record without anything to publish but by the last step in it.
     pub(super) fn with_last_alone(&self, next: &Record) -> Record {
-        let last = self.waiting.last();
+        let last = self.waiting.iter().rev().find(|step| !step.has_failed());
         next.publishing_only(last.map(|step| (step.river.name(), step.packet.id())))
     }
 
@@ -220,5 +239,152 @@ impl KeptRecord {
     pub(super) fn give_up(&mut self) -> VecDeque<Rc<Step>> {
         self.outdated();
         std::mem::take(&mut self.again)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::delivery::memory_step::unwritten::UnwrittenSteps;
+    use crate::delivery::reaction::ReactionError;
+    use crate::delivery::turn_id::TurnId;
+    use crate::jetstream::sequence::{StreamName, StreamPlace};
+    use crate::packet::Arrival;
+    use crate::river::River;
+
+    fn packet(sequence: u64) -> Packet {
+        let stored = "2026-11-21T09:30:00Z".parse().unwrap();
+        let arrival =
+            Arrival { sequence, replay: None, stored, stream_created: stored, message_id: None };
+        Packet::arrived(r#"{"event":"x"}"#, arrival).unwrap()
+    }
+
+    fn step(sequence: u64, succeeds: bool) -> Rc<Step> {
+        let river = Arc::new(River::new("count").event("x"));
+        let turn = TurnId { place: StreamPlace { stream: StreamName::Rapids, sequence }, river: 0 };
+        let failed = || ReactionError::Failed(anyhow::anyhow!("no"));
+        let outcome = if succeeds { Ok(Vec::new()) } else { Err(failed()) };
+        let unwritten = Rc::new(UnwrittenSteps::default()).one_more();
+        let (packet, took) = (packet(sequence), Duration::ZERO);
+        Rc::new(Step::new((turn, &river, &packet), outcome, took, unwritten))
+    }
+
+    fn boxed(value: u64) -> Option<Box<dyn Value>> {
+        Some(Box::new(value))
+    }
+
+    fn json(value: u64) -> Option<Encoded> {
+        Some(value.encoded().unwrap())
+    }
+
+    /// One that was loaded with this value.
+    fn loaded(value: u64) -> KeptRecord {
+        let mut kept = KeptRecord::default();
+        let mut record = Record::default();
+        record.set_memory(value.encoded().unwrap());
+        kept.loaded(record, 7);
+        kept
+    }
+
+    fn value(kept: &mut KeptRecord) -> u64 {
+        *kept.take_memory().decoded().unwrap()
+    }
+
+    fn save(kept: &mut KeptRecord) -> Save {
+        let record = kept.with_waiting(kept.record().cloned().unwrap());
+        kept.begin_save(record)
+    }
+
+    fn again(kept: &mut KeptRecord) -> Vec<u64> {
+        let steps = std::iter::from_fn(|| kept.next_again());
+        steps.map(|step| step.turn.place.sequence).collect()
+    }
+
+    #[test]
+    fn each_reaction_gets_what_the_one_before_left_and_nothing_is_kept_once_all_is_saved() {
+        let mut kept = loaded(1);
+        assert_eq!(value(&mut kept), 1);
+        kept.ran(step(1, true), boxed(2), json(2));
+        let first = save(&mut kept);
+        assert_eq!(value(&mut kept), 2);
+        kept.ran(step(2, true), boxed(3), None);
+        assert_eq!(kept.saved(&first, 8).unwrap().len(), 1);
+        assert_eq!(value(&mut kept), 3);
+        kept.set_encoded(boxed(3), json(3));
+        let second = save(&mut kept);
+        assert_eq!(second.revision, 8);
+        assert!(kept.record().unwrap().holds("count", &packet(2)));
+        assert_eq!(kept.saved(&second, 9).unwrap().len(), 1);
+        assert!(kept.value.is_none());
+        assert_eq!(value(&mut kept), 3, "from the record");
+    }
+
+    #[test]
+    fn a_failure_makes_those_in_front_of_it_run_again_from_what_is_being_saved() {
+        let mut kept = loaded(1);
+        kept.ran(step(1, true), boxed(2), json(2));
+        let first = save(&mut kept);
+        kept.ran(step(2, true), boxed(3), None);
+        kept.take_memory();
+        kept.failed(step(3, false));
+        assert_eq!(again(&mut kept), [2, 3]);
+        assert_eq!(value(&mut kept), 2);
+        assert!(kept.saved(&first, 8).is_some());
+    }
+
+    #[test]
+    fn a_failure_behind_a_value_that_is_known_as_json_costs_only_itself() {
+        let mut kept = loaded(1);
+        kept.ran(step(1, true), boxed(2), json(2));
+        kept.take_memory();
+        kept.failed(step(2, false));
+        assert!(!kept.is_behind());
+        assert_eq!((value(&mut kept), kept.folds(), kept.waiting().len()), (2, 1, 2));
+        let save = save(&mut kept);
+        assert!(!kept.record().unwrap().holds("count", &packet(2)));
+        assert_eq!(kept.saved(&save, 8).unwrap().len(), 2, "what it led to counts now");
+    }
+
+    #[test]
+    fn failures_alone_are_nothing_to_save() {
+        let mut kept = loaded(1);
+        kept.take_memory();
+        kept.failed(step(1, false));
+        assert!(!kept.is_behind());
+        assert_eq!(kept.take_failures().len(), 1);
+        assert_eq!(value(&mut kept), 1);
+    }
+
+    #[test]
+    fn after_a_conflict_all_run_again_in_their_order_on_what_is_loaded() {
+        let mut kept = loaded(1);
+        kept.ran(step(1, true), boxed(2), json(2));
+        let first = save(&mut kept);
+        kept.ran(step(2, true), boxed(3), None);
+        kept.outdated();
+        assert!(kept.record().is_none());
+        assert!(kept.saved(&first, 8).is_none(), "the answer comes too late");
+        let mut record = Record::default();
+        record.set_memory(5_u64.encoded().unwrap());
+        kept.loaded(record, 9);
+        assert_eq!(kept.unwritten().count(), 2);
+        assert_eq!(again(&mut kept), [1, 2]);
+        assert_eq!(value(&mut kept), 5);
+    }
+
+    #[test]
+    fn a_step_that_finds_no_room_is_taken_back() {
+        let mut kept = loaded(1);
+        kept.ran(step(1, true), boxed(2), json(2));
+        let before = kept.encoded();
+        kept.ran(step(2, true), boxed(3), json(3));
+        let last = kept.take_back(before).unwrap();
+        kept.again_later(last);
+        assert_eq!((value(&mut kept), kept.folds()), (2, 1));
+        assert!(kept.has_unwritten("count", &packet(2)));
+        assert_eq!(kept.give_up().len(), 2);
     }
 }

@@ -12,6 +12,7 @@ use tracing::{debug, warn};
 use super::kept_keys::{KeptKey, KeptKeys};
 use super::kept_record::{KeptRecord, Save};
 use super::store::MemoryStore;
+use super::unwritten::{Unwritten, UnwrittenSteps};
 use crate::connection::Connection;
 use crate::jetstream::ensure::info_of;
 use crate::memory::{Floors, MemoryKey, Record};
@@ -46,25 +47,6 @@ pub(crate) struct MemoryRecords {
     unwritten: Rc<UnwrittenSteps>,
     /// Whether anything was saved or published since the last clean-up.
     has_changed: Cell<bool>,
-}
-
-/// How many steps have run and are not written.
-#[derive(Default)]
-struct UnwrittenSteps {
-    count: Cell<usize>,
-    is_none: Notify,
-}
-
-/// Counts a step until it is written, or has ended in another way.
-pub(super) struct Unwritten(Rc<UnwrittenSteps>);
-
-impl Drop for Unwritten {
-    fn drop(&mut self) {
-        self.0.count.set(self.0.count.get() - 1);
-        if self.0.count.get() == 0 {
-            self.0.is_none.notify_one();
-        }
-    }
 }
 
 /// A step of a memory whose outputs are in its record until they are published.
@@ -126,15 +108,12 @@ impl MemoryRecords {
 
     /// Counts one step more that is not written.
     pub(super) fn one_more_unwritten(&self) -> Unwritten {
-        self.unwritten.count.set(self.unwritten.count.get() + 1);
-        Unwritten(Rc::clone(&self.unwritten))
+        self.unwritten.one_more()
     }
 
     /// Waits until every step that has run is written, or has ended in another way.
     pub(crate) async fn all_written(&self) {
-        while self.unwritten.count.get() > 0 {
-            self.unwritten.is_none.notified().await;
-        }
+        self.unwritten.none().await;
     }
 
     /// Makes sure that a stream has reached the floor of a memory, which takes a packet for done.
@@ -175,8 +154,8 @@ impl MemoryRecords {
         let settled = self.published.borrow().get(key).cloned().unwrap_or_default();
         let mut record = kept.record().cloned().unwrap_or_default();
         record.settle(&settled);
+        let mut record = kept.with_waiting(record);
         record.forget_below(self.floors.get());
-        record = kept.with_waiting(record);
         NextRecord { json: record.json(), record, settled }
     }
 

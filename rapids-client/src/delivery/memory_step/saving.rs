@@ -94,9 +94,19 @@ impl Folding<'_> {
     /// What to save next. Call it with the value locked.
     async fn next_save(&self) -> Result<Next, ReactionError> {
         loop {
-            self.make_current().await?;
+            let is_fresh = self.make_current().await?;
             if self.record().waiting().is_empty() {
                 return Ok(Next::Nothing);
+            }
+            if self.record().folds() == 0 {
+                // What failed counts if the record is what they ran on.
+                if is_fresh {
+                    let failures = self.record().take_failures();
+                    failures.iter().for_each(|step| step.written(&self.key));
+                } else {
+                    self.record().outdated();
+                }
+                continue;
             }
             if self.encode().await.is_err() {
                 // Whichever step it is that cannot be written out: it will fail by itself.
@@ -110,14 +120,15 @@ impl Folding<'_> {
                     let save = record.begin_save(next.record);
                     return Ok(Next::Save(next.json, next.settled, save));
                 }
-                // As many of them as there is room for.
-                _ if record.waiting().len() > 1 => record.run_all_again(),
-                Room::Later => return Ok(Next::AfterPublishing),
-                Room::Never(reason) => {
+                Room::Later if record.folds() == 1 => return Ok(Next::AfterPublishing),
+                Room::Never(reason) if record.waiting().len() == 1 => {
                     if let Some(step) = record.take_back(None) {
-                        step.end(Err(ReactionError::NoRoom(reason)));
+                        step.ran_again(Err(ReactionError::NoRoom(reason)));
+                        record.failed(step);
                     }
                 }
+                // As many of them as there is room for.
+                Room::Later | Room::Never(_) => record.run_all_again(),
             }
         }
     }
@@ -129,7 +140,8 @@ impl Folding<'_> {
             if record.encoded().is_some() {
                 return Ok(());
             }
-            (record.take_value(), record.waiting().first().cloned())
+            let step = record.waiting().iter().find(|step| !step.has_failed()).cloned();
+            (record.take_value(), step)
         };
         let (Some(value), Some(step)) = (value, step) else {
             return Err(ReactionError::Later(Duration::ZERO));
