@@ -75,8 +75,15 @@ async fn delivered(bench: &Bench, service: Service) -> Running {
 /// Has the server take nothing until all reactions have run, so that all but the first wait for one
 /// save.
 async fn folded(bench: &Bench, go: &Sender<()>, counting: &Counting, runs: usize) {
-    let server = bench.server.pid().unwrap();
-    signal(server, "-STOP");
+    hold(bench, go, counting, runs).await;
+    signal(bench.server.pid().unwrap(), "-CONT");
+}
+
+/// Has the server take nothing, and waits until so many reactions have run.
+async fn hold(bench: &Bench, go: &Sender<()>, counting: &Counting, runs: usize) {
+    // Nobody but the server knows when it has written what it has delivered.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    signal(bench.server.pid().unwrap(), "-STOP");
     go.send(()).unwrap();
     soon("the reactions run", async {
         while counting.ran.load(Ordering::SeqCst) < runs {
@@ -84,7 +91,6 @@ async fn folded(bench: &Bench, go: &Sender<()>, counting: &Counting, runs: usize
         }
     })
     .await;
-    signal(server, "-CONT");
 }
 
 fn signal(pid: u32, signal: &str) {
@@ -175,17 +181,9 @@ async fn what_is_not_saved_when_the_service_stops_is_handed_to_the_next_instance
     let config = bench.config().grace(Duration::from_millis(200));
     let service = Service::new("counter", config).river(counting.river());
     let service = delivered(&bench, service).await;
-    let server = bench.server.pid().unwrap();
-    signal(server, "-STOP");
-    go.send(()).unwrap();
-    soon("the reactions run", async {
-        while counting.ran.load(Ordering::SeqCst) < PACKETS {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
+    hold(&bench, &go, &counting, PACKETS).await;
     service.stop().await;
-    signal(server, "-CONT");
+    signal(bench.server.pid().unwrap(), "-CONT");
     drop(go);
     let service = bench.run(bench.service("counter", [counting.river()])).await;
     bench.quiet(&["counter"]).await;
