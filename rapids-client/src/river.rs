@@ -323,7 +323,7 @@ impl River {
         if let Some(packets) = record.known(&self.name, packet)? {
             return Ok(packets);
         }
-        record.check_room(&self.name, 1)?;
+        record.check_room(&self.name, packet, 1)?;
         let memory = Memory::Encoded(record.memory());
         let (packets, value) = self.run(service, packet, memory).await?;
         let bodies = packets.iter().map(Packet::to_raw).collect::<Result<Vec<_>, _>>()?;

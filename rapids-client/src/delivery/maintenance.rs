@@ -24,6 +24,9 @@ use crate::position::floor::Floor;
 use crate::position::replay_consumer;
 use crate::{Error, Result};
 
+/// For how long what is published may stay in the records of memories.
+const PUBLISHED: Duration = Duration::from_secs(5);
+
 /// The tasks of one service. Each kind of task runs at most once at a time.
 pub(crate) struct Maintenance {
     connection: Connection,
@@ -250,7 +253,7 @@ impl Maintenance {
                 && memories.take_changed()
             {
                 memories.read_floors().await;
-                memories.clean_up().await;
+                memories.clean_up(PUBLISHED).await;
             }
             Ok(Outcome::Nothing)
         });

@@ -7,6 +7,7 @@
 mod folding;
 mod kept_keys;
 mod kept_record;
+mod published;
 mod records;
 mod saving;
 mod step;

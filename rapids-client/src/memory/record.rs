@@ -141,10 +141,19 @@ impl Record {
         Ok(self.floor_above(river, packet).map(|_| Vec::new()))
     }
 
-    /// Makes sure that this many more packets of a river can be folded in.
-    pub(crate) fn check_room(&self, river: &str, more: usize) -> Result<(), Crowded> {
-        let held = self.folded.get(river).map_or(0, Vec::len);
-        if held + more > MOST_IDS { Err(Crowded) } else { Ok(()) }
+    /// Makes sure that this many packets of a river can be folded in, of which this is the last. One that
+    /// is older than what is held always can: nothing can be forgotten before it is done.
+    pub(crate) fn check_room(
+        &self,
+        river: &str,
+        packet: &Packet,
+        count: usize,
+    ) -> Result<(), Crowded> {
+        let Some(folded) = self.folded.get(river) else { return Ok(()) };
+        let Folded(_, sequence, is_replay) = Folded::new(packet);
+        let is_newer = |held: &Folded| held.2 == is_replay && held.1 > sequence;
+        let has_room = folded.len() + count <= MOST_IDS || folded.iter().any(is_newer);
+        if has_room { Ok(()) } else { Err(Crowded) }
     }
 
     /// The most packets that it holds of one river.
@@ -303,11 +312,13 @@ mod tests {
     async fn a_record_refuses_packets_rather_than_forget_one_that_may_come_again() {
         let mut record = Record::default();
         for sequence in 1..=2_048 {
-            record.check_room("count", 1).unwrap();
+            record.check_room("count", &visit(sequence), 1).unwrap();
             record.fold("count", &visit(sequence), Vec::new());
         }
         let error = river().handle("s", &visit(2_049), &mut record).await.unwrap_err();
         assert!(error.is::<Crowded>());
+        let late = Record { folded: record.folded.clone(), ..Record::default() };
+        assert!(late.check_room("count", &visit(2_000), 1).is_ok(), "one that holds up the floor");
         assert!(handle(&mut record, &visit(1)).await.is_empty(), "one that it holds");
         assert!(serde_json::to_string(&record).unwrap().len() < 120_000);
         record.forget_below(Floors { rapids: 1, replays: 9 });

@@ -3,7 +3,9 @@
 use std::cell::RefMut;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
 
 use super::kept_keys::KeptKey;
 use super::kept_record::KeptRecord;
@@ -19,6 +21,9 @@ use crate::jetstream::publisher::Outgoing;
 use crate::memory::{Encoded, MemoryKey};
 use crate::packet::Packet;
 use crate::river::River;
+
+/// After how long it is looked again whether a record that is full of packets has room.
+const DONE_SOON: Duration = Duration::from_millis(20);
 
 /// One key, as a turn uses it.
 pub(super) struct Folding<'a> {
@@ -50,6 +55,7 @@ impl<'a> Folding<'a> {
     /// of a record that is only kept.
     pub(super) async fn react(&self, turn: &Turn) -> Result<Reacted, ReactionError> {
         let (river, packet) = (&turn.river, &turn.packet.packet);
+        let asked = Instant::now();
         loop {
             let value = self.kept.value.lock().await;
             let is_fresh = self.make_current().await?;
@@ -67,7 +73,15 @@ impl<'a> Folding<'a> {
                 self.record().outdated();
                 continue;
             }
-            self.record().check_room(river.name())?;
+            let has_room = self.record().check_room(river.name(), packet);
+            if let Err(crowded) = has_room {
+                drop(value);
+                if asked.elapsed() >= LATER {
+                    return Err(crowded.into());
+                }
+                self.make_room().await;
+                continue;
+            }
             // In the same job if the save can begin right behind it.
             let encodes = self.kept.saving.try_lock().is_ok();
             let begun = Instant::now();
@@ -95,6 +109,14 @@ impl<'a> Folding<'a> {
                 }
             };
         }
+    }
+
+    /// Waits until packets in the record are done, which may then be forgotten.
+    async fn make_room(&self) {
+        self.save_all().await;
+        sleep(DONE_SOON).await;
+        let floors = self.memories.read_floors().await;
+        self.record().forget_below(floors);
     }
 
     /// Loads the record if that has to be, and runs steps again that have to. Returns whether it was
@@ -151,7 +173,7 @@ impl<'a> Folding<'a> {
 
     /// Runs a step again; `None` if that fails.
     async fn run_step_again(&self, step: &Rc<Step>) -> Option<JobOutput> {
-        let has_room = self.record().check_room(step.river.name());
+        let has_room = self.record().check_room(step.river.name(), &step.packet);
         let ran = match has_room {
             Ok(()) => self.run(step.turn, (&step.river, &step.packet), true).await,
             Err(error) => Err(error.into()),

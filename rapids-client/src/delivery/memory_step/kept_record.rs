@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::step::Step;
-use crate::memory::{Encoded, Memory, Record, Value};
+use crate::memory::{Encoded, Floors, Memory, Record, Value};
 use crate::packet::Packet;
 
 /// More packets of one river than this make a record large. Those that cannot come again are forgotten.
@@ -97,9 +97,17 @@ impl KeptRecord {
     }
 
     /// Makes sure that the record can take one more packet of a river.
-    pub(super) fn check_room(&self, river: &str) -> anyhow::Result<()> {
-        let more = self.waiting.iter().filter(|step| step.river.name() == river).count() + 1;
-        Ok(self.record.as_ref().map_or(Ok(()), |record| record.check_room(river, more))?)
+    pub(super) fn check_room(&self, river: &str, packet: &Packet) -> anyhow::Result<()> {
+        let count = self.waiting.iter().filter(|step| step.river.name() == river).count() + 1;
+        let check = |record: &Record| record.check_room(river, packet, count);
+        Ok(self.record.as_ref().map_or(Ok(()), check)?)
+    }
+
+    /// Forgets the packets that are done.
+    pub(super) fn forget_below(&mut self, floors: Floors) {
+        if let Some(record) = &mut self.record {
+            record.forget_below(floors);
+        }
     }
 
     /// Whether so many packets are in the record that it is worth asking which may be forgotten.

@@ -2,15 +2,17 @@
 //! contain packets that are published.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
+use futures::{StreamExt, stream};
+use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
 use super::kept_keys::{KeptKey, KeptKeys};
 use super::kept_record::{KeptRecord, Save};
+use super::published::Published;
 use super::store::MemoryStore;
 use super::unwritten::{Unwritten, UnwrittenSteps};
 use crate::connection::Connection;
@@ -23,7 +25,12 @@ use crate::position::replay_consumer;
 use crate::{Error, Result};
 
 /// How often it is asked, at most, up to where packets are done.
-const FLOORS_AGAIN: Duration = Duration::from_millis(100);
+const FLOORS_AGAIN: Duration = Duration::from_millis(50);
+
+/// How many records are loaded ahead at once. The server's memory grows with what it sends.
+const LOADED_AHEAD: usize = 16;
+/// How many records are cleaned up at once.
+const CLEANED_AT_ONCE: usize = 16;
 
 /// Loads and saves records.
 ///
@@ -36,10 +43,9 @@ pub(crate) struct MemoryRecords {
     service: String,
     floor: Floor,
     keys: RefCell<KeptKeys>,
-    /// For each key, the rivers and packet ids whose outputs are published and still in the record.
-    published: RefCell<HashMap<MemoryKey, Vec<(String, String)>>>,
-    /// Tells those who wait for it that something was published.
-    has_published: Notify,
+    published: Published,
+    /// Taken by those who load ahead.
+    loading: Semaphore,
     floors: Cell<Floors>,
     floors_read: Cell<Option<Instant>>,
     /// Keys whose records take more than half of what they may.
@@ -92,8 +98,8 @@ impl MemoryRecords {
             service: service.to_owned(),
             floor,
             keys: RefCell::default(),
-            published: RefCell::default(),
-            has_published: Notify::new(),
+            published: Published::default(),
+            loading: Semaphore::new(LOADED_AHEAD),
             floors: Cell::default(),
             floors_read: Cell::default(),
             large: RefCell::default(),
@@ -151,7 +157,7 @@ impl MemoryRecords {
 
     /// The record to save next, with the steps that wait and without what is published.
     pub(super) fn next_record(&self, key: &MemoryKey, kept: &KeptRecord) -> NextRecord {
-        let settled = self.published.borrow().get(key).cloned().unwrap_or_default();
+        let settled = self.published.of(key);
         let mut record = kept.record().cloned().unwrap_or_default();
         record.settle(&settled);
         let mut record = kept.with_waiting(record);
@@ -194,9 +200,7 @@ impl MemoryRecords {
         let Some(steps) = kept.record.borrow_mut().saved(save, revision) else {
             return Ok(false);
         };
-        if let Some(published) = self.published.borrow_mut().get_mut(key) {
-            published.drain(..settled.len());
-        }
+        self.published.remove(key, settled.len());
         self.keys.borrow_mut().set_bytes(key, size);
         self.warn_if_large(key, size);
         steps.iter().for_each(|step| step.written(key));
@@ -222,25 +226,25 @@ impl MemoryRecords {
     /// Learns that the outputs of a step are published.
     pub(crate) fn published(&self, step: Remembered) {
         let Remembered { key, river, packet } = step;
-        self.published.borrow_mut().entry(key).or_default().push((river, packet));
-        self.has_published.notify_waiters();
+        self.published.add(key, (river, packet));
         self.has_changed.set(true);
     }
 
     /// Waits until the outputs of some step are published.
     pub(super) async fn some_published(&self) {
-        self.has_published.notified().await;
+        self.published.one_more().await;
     }
 
     /// Whether anything has changed since this was called last.
     pub(crate) fn take_changed(&self) -> bool {
-        self.has_changed.take()
+        self.has_changed.take() || !self.published.is_empty()
     }
 
-    /// Asks up to where the packets of the service are done: records need no older ids.
-    pub(crate) async fn read_floors(&self) {
+    /// Asks up to where the packets of the service are done, unless that was asked just now: records
+    /// need no older ids.
+    pub(crate) async fn read_floors(&self) -> Floors {
         if self.floors_read.get().is_some_and(|read| read.elapsed() < FLOORS_AGAIN) {
-            return;
+            return self.floors.get();
         }
         self.floors_read.set(Some(Instant::now()));
         let (connection, service) = (&self.connection, &self.service);
@@ -251,17 +255,36 @@ impl MemoryRecords {
         if let Ok((rapids, replays)) = floors {
             self.floors.set(Floors { rapids, replays });
         }
+        self.floors.get()
     }
 
-    /// Removes published packets from the records that have not been saved since.
-    pub(crate) async fn clean_up(&self) {
-        self.published.borrow_mut().retain(|_, published| !published.is_empty());
-        let keys: Vec<_> = self.published.borrow().keys().cloned().collect();
-        for key in keys {
+    /// Removes packets that were published this long ago from the records that have not been saved since:
+    /// most are saved again soon, with their next step.
+    pub(crate) async fn clean_up(&self, after: Duration) {
+        let keys = self.published.older_than(after);
+        let cleaning = stream::iter(keys).for_each_concurrent(CLEANED_AT_ONCE, async |key| {
             let kept = self.enter(&key);
             if let Err(error) = self.clean_up_key(&key, &kept).await {
                 debug!(%error, %key, "published packets are not removed from a memory");
             }
+        });
+        cleaning.await;
+    }
+
+    /// Whether the record of a key is kept.
+    pub(crate) fn has(&self, key: &MemoryKey) -> bool {
+        self.enter(key).record.borrow().record().is_some()
+    }
+
+    /// Loads the record of a key whose turn is to come.
+    pub(crate) async fn load_ahead(&self, key: MemoryKey) {
+        let kept = self.enter(&key);
+        let Ok(_loading) = self.loading.acquire().await else { return };
+        // Its turn may have begun meanwhile.
+        let Ok(_value) = kept.value.try_lock() else { return };
+        let is_loaded = kept.record.borrow().record().is_some();
+        if !is_loaded && let Err(error) = self.load(&key, &kept).await {
+            debug!(%error, %key, "the record of a memory is loaded later");
         }
     }
 
@@ -280,7 +303,7 @@ impl MemoryRecords {
         let is_gone = kept.record.borrow().record().is_none_or(Record::is_empty);
         if is_gone {
             // It was deleted, and the packets with it.
-            self.published.borrow_mut().remove(key);
+            self.published.remove_all(key);
             return Ok(());
         }
         let (next, save) = {
