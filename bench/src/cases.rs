@@ -2,6 +2,7 @@
 
 mod drain;
 mod hop;
+mod memory;
 mod process;
 mod publish;
 mod react;
@@ -32,6 +33,8 @@ pub(crate) enum Case {
     React,
     /// The time from the publisher to the reaction, at low load
     Hop,
+    /// A service moves a memory one step for each packet: one key, a large one, many keys
+    Memory,
     /// 1, 4, 16, 64 and 256 services on one stream
     Services,
     /// 1 to 4,096 rivers in one service, and 64 in as many services
@@ -57,6 +60,7 @@ impl Case {
             Self::CatchUp => drain::catch_up(bench, report).await,
             Self::React => react::run(bench, report).await,
             Self::Hop => hop::run(bench, report).await,
+            Self::Memory => memory::run(bench, report).await,
             Self::Services => services::run(bench, report).await,
             Self::Rivers => rivers::run(bench, report).await,
             Self::Size => size::run(bench, report).await,

@@ -48,6 +48,13 @@ pub(crate) enum Work {
     },
     /// React to `count` packets by publishing one for each.
     React { count: u64 },
+    /// Move a memory of so many bytes one step for each of `count` packets, and publish one for each.
+    Remember {
+        count: u64,
+        /// Whether each order has a key of its own; otherwise there is one for all.
+        by_order: bool,
+        bytes: usize,
+    },
     /// Publish `count` packets at this interval, and react to each.
     Hop { count: u64, every_micros: u64 },
     /// React to every packet by publishing one for it, until SIGTERM.

@@ -6,9 +6,11 @@
 mod floors;
 mod key;
 mod record;
+mod value;
 
 pub(crate) use floors::Floors;
 pub use key::MemoryKey;
 pub(crate) use key::{KeySource, encoded};
 pub(crate) use record::Crowded;
 pub use record::Record;
+pub(crate) use value::{Encoded, Memory, Value};

@@ -28,7 +28,7 @@ pub use rules::Rules;
 pub use verdict::Verdict;
 
 use crate::condition::{Evaluation, Expression};
-use crate::memory::{MemoryKey, Record};
+use crate::memory::{Memory, MemoryKey, Record, Value};
 use crate::packet::Packet;
 use crate::{Error, Result};
 use clause::{Clause, Role};
@@ -317,16 +317,40 @@ impl River {
         packet: &Packet,
         record: &mut Record,
     ) -> anyhow::Result<Vec<Packet>> {
-        match &self.reaction {
-            None => Ok(Vec::new()),
-            Some(Reaction::Plain(react)) => {
-                placed(react(packet.clone()).await?, packet, service, &self.name)
-            }
-            Some(Reaction::Remembering(_, fold)) => record.fold(&self.name, packet, |memory| {
-                let (memory, packets) = fold(memory, packet)?;
-                Ok((memory, placed(packets, packet, service, &self.name)?))
-            }),
+        if self.memory_use().is_none() {
+            return Ok(self.run(service, packet, Memory::default()).await?.0);
         }
+        if let Some(packets) = record.known(&self.name, packet)? {
+            return Ok(packets);
+        }
+        record.check_room(&self.name, packet, 1)?;
+        let memory = Memory::Encoded(record.memory());
+        let (packets, value) = self.run(service, packet, memory).await?;
+        let bodies = packets.iter().map(Packet::to_raw).collect::<Result<Vec<_>, _>>()?;
+        if let Some(value) = value {
+            record.set_memory(value.encoded()?);
+        }
+        record.fold(&self.name, packet, bodies);
+        Ok(packets)
+    }
+
+    /// Runs the reaction on this memory, and returns what it publishes, and the value after it; no
+    /// value if it has no memory.
+    pub(crate) async fn run(
+        &self,
+        service: &str,
+        packet: &Packet,
+        memory: Memory,
+    ) -> anyhow::Result<(Vec<Packet>, Option<Box<dyn Value>>)> {
+        let (packets, value) = match &self.reaction {
+            None => (Vec::new(), None),
+            Some(Reaction::Plain(react)) => (react(packet.clone()).await?, None),
+            Some(Reaction::Remembering(_, fold)) => {
+                let (value, packets) = fold(memory, packet)?;
+                (packets, Some(value))
+            }
+        };
+        Ok((placed(packets, packet, service, &self.name)?, value))
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use rapids_client::{Config, Packet, Rapids, River, Service, bundle, shutdown_signal, telemetry};
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc};
 
 use super::{CHECKED, Placed, order_id};
@@ -41,6 +42,18 @@ pub(crate) async fn run(task: &Task) -> Result<Measured> {
             let services = services(task, |_| vec![river.clone()]);
             Box::pin(until_acknowledged(task, services, &goal, 2 * count)).await
         }
+        Work::Remember { count, by_order, bytes } => {
+            let goal = Arc::new(Goal::new(task, count));
+            let reached = goal.clone();
+            let key = if by_order { "@.order_id" } else { "'all'" };
+            let river = River::new("check").event(WANTED).memory("orders", key);
+            let river = river.react(move |orders: &mut Orders, packet: &Packet| {
+                reached.handled();
+                orders.check(packet, bytes)
+            });
+            let services = services(task, |_| vec![river.clone()]);
+            Box::pin(until_acknowledged(task, services, &goal, 2 * count)).await
+        }
         Work::Hop { count, every_micros } => {
             hop(task, count, Duration::from_micros(every_micros)).await
         }
@@ -65,6 +78,24 @@ fn placed(number: u64, note: &str) -> Packet {
 async fn on_placed(packet: Packet) -> Result<Packet> {
     let Placed { order_id, total } = packet.parse()?;
     Ok(Packet::event(CHECKED).with("order_id", order_id).with("total", total))
+}
+
+/// What a remembering river keeps: as many bytes as are wanted, so that a step is cheap but for them.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Orders {
+    count: u64,
+    pad: String,
+}
+
+impl Orders {
+    fn check(&mut self, packet: &Packet, bytes: usize) -> Result<Packet> {
+        let Placed { order_id, total } = packet.parse()?;
+        self.count += 1;
+        if self.pad.is_empty() {
+            self.pad = "-".repeat(bytes);
+        }
+        Ok(Packet::event(CHECKED).with("order_id", order_id).with("total", total))
+    }
 }
 
 /// A river that wants an event which never comes.

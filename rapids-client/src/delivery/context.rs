@@ -11,7 +11,7 @@ use super::counters::Counters;
 use super::dead_letter_writer::DeadLetterWriter;
 use super::executor::Executor;
 use super::in_flight::{Cause, InFlight};
-use super::memory_step::records::MemoryRecords;
+use super::memory_step::MemoryRecords;
 use super::quarantine::Quarantine;
 use super::reaction::{Reaction, ReactionError};
 use super::slot::Turn;
@@ -20,7 +20,6 @@ use crate::connection::Connection;
 use crate::error::with_causes;
 use crate::jetstream::claims::Claims;
 use crate::jetstream::outputs::Outputs;
-use crate::memory::Record;
 use crate::notices::Notices;
 use crate::packet::Packet;
 use crate::service::Service;
@@ -41,13 +40,21 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// Runs a reaction with this memory.
-    pub(super) async fn react(
-        &self,
-        turn: &Turn,
-        record: Record,
-    ) -> Result<Reaction, ReactionError> {
-        self.executor.react(turn, &self.outputs, record).await
+    /// Runs a reaction without memory.
+    pub(super) async fn react(&self, turn: &Turn) -> Result<Reaction, ReactionError> {
+        self.executor.react(turn, &self.outputs).await
+    }
+
+    /// Waits until no code of the user can run but this turn's; `false` if this turn is not to run any
+    /// more. Reactions whose memories are not written may have to run again.
+    pub(super) async fn wait_until_alone(&self, turn: &Turn) -> bool {
+        if !turn.slot.wait_until_alone().await {
+            return false;
+        }
+        if let Some(memories) = &self.memories {
+            memories.all_written().await;
+        }
+        true
     }
 
     /// The result of a reaction that ran before and returned these packets.
@@ -56,8 +63,7 @@ impl Context {
     /// `Refused` if the stream takes less than it did.
     pub(super) fn publish_again(&self, packets: Vec<Packet>) -> Result<Reaction> {
         let outgoing = self.outputs.prepare(&packets)?;
-        let (record, took) = (Record::default(), Duration::ZERO);
-        Ok(Reaction { packets, outgoing, record, took, remembered: None })
+        Ok(Reaction { packets, outgoing, took: Duration::ZERO, remembered: None })
     }
 
     /// Saves the progress of a packet, for the instance that gets it next.

@@ -4,6 +4,7 @@
 //! [`receive`](super::receive), what happens to a packet in [`turn`](super::turn), what follows from
 //! that in [`settle`](super::settle), and how it all ends in [`shutdown`](super::shutdown).
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -189,6 +190,8 @@ impl Engine {
             self.ask_for_more().await?;
             let wake = self.schedule.wake(Instant::now());
             let progress = self.source.progress();
+            // Turns whose slot is free may have jobs, too: their memories are written out.
+            let may_have_jobs = self.schedule.running() + self.schedule.finishing() > 0;
             tokio::select! {
                 incoming = self.source.next() => self.on_incoming(incoming).await?,
                 pulled = self.replays.next() => self.on_replay(pulled).await,
@@ -199,7 +202,7 @@ impl Engine {
                 Some(pending) = self.pending_admissions.next() => self.on_admission(pending).await,
                 Some((turn, end)) = self.turns.next() => self.on_turn_end(turn, end).await?,
                 Some(step) = self.steps.recv() => self.on_step(step),
-                () = self.context.executor.queue.answered(), if self.schedule.running() > 0 => {}
+                () = self.context.executor.queue.answered(), if may_have_jobs => {}
                 Some(()) = self.background.next() => {}
                 () = until(wake) => {}
                 finding = self.maintenance.next() => {
@@ -275,10 +278,11 @@ impl Engine {
         else {
             return;
         };
-        let slot = Slot { turn: id, steps: self.step_sender.clone() };
+        let slot = Slot::new(id, self.step_sender.clone());
         let publish_ticket =
             (self.service.concurrency_limit() == 1).then(|| self.publish_order.next());
-        let turn = Turn { id, river, packet, slot, publish_ticket, is_suspect };
+        let took = Cell::new(None);
+        let turn = Turn { id, river, packet, slot, publish_ticket, is_suspect, took };
         let running = turn.run(self.context.clone());
         self.turns.push(Box::pin(running.map(move |end| (id, end))));
     }

@@ -14,7 +14,7 @@ use crate::Result;
 use crate::delivery::turn_id::TurnId;
 use crate::jetstream::outputs::Outputs;
 use crate::jetstream::validity::LeaseValidity;
-use crate::memory::Record;
+use crate::memory::{Encoded, Memory, Value};
 use crate::packet::Packet;
 use crate::river::River;
 
@@ -25,27 +25,38 @@ pub(crate) use worker::serve;
 /// turn that ran again at once would keep it busy.
 const WITHOUT_WORKERS: Duration = Duration::from_secs(1);
 
-/// One reaction to run.
+/// A call of the user's code.
 #[derive(Debug)]
 pub(crate) struct Job {
     turn: TurnId,
     river: Arc<River>,
     packet: Packet,
-    record: Record,
-    /// The reaction begins only while this lease is valid.
+    work: Work,
+    /// It begins only while this lease is valid.
     validity: LeaseValidity,
     reply: oneshot::Sender<Answer>,
 }
 
+/// What of the user's code is called.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// The reaction, with its memory; and then, if that is wanted, what writes the memory as JSON.
+    React { memory: Memory, encodes: bool },
+    /// What writes a memory as JSON.
+    Encode(Box<dyn Value>),
+}
+
 type Answer = anyhow::Result<JobOutput>;
 
-/// What a reaction returned.
+/// What a job returned.
 #[derive(Debug)]
 pub(crate) struct JobOutput {
-    packets: Vec<Packet>,
-    /// The memory after it, which is saved before the packets are published.
-    record: Record,
-    took: Duration,
+    pub(super) packets: Vec<Packet>,
+    /// The memory after it, if the river has one.
+    pub(super) value: Option<Box<dyn Value>>,
+    /// Its JSON, if that was wanted.
+    pub(super) encoded: Option<Encoded>,
+    pub(super) took: Duration,
 }
 
 /// The error of a reaction that took too long.
@@ -61,29 +72,34 @@ pub(super) struct Executor {
 }
 
 impl Executor {
-    /// Runs one reaction, and makes sure that the stream can take all packets that it returns.
+    /// Runs a reaction without memory, and makes sure that the stream can take all packets that it
+    /// returns.
     pub(super) async fn react(
         &self,
         turn: &Turn,
         outputs: &Outputs,
-        record: Record,
     ) -> Result<Reaction, ReactionError> {
+        let work = Work::React { memory: Memory::default(), encodes: false };
+        let JobOutput { packets, took, .. } =
+            self.run(turn.id, (&turn.river, &turn.packet.packet), work).await?;
+        let outgoing = outputs.prepare(&packets)?;
+        Ok(Reaction { packets, outgoing, took, remembered: None })
+    }
+
+    /// Runs a job.
+    pub(super) async fn run(
+        &self,
+        turn: TurnId,
+        (river, packet): (&Arc<River>, &Packet),
+        work: Work,
+    ) -> Result<JobOutput, ReactionError> {
         let (reply, answer) = oneshot::channel();
-        let job = Job {
-            turn: turn.id,
-            river: Arc::clone(&turn.river),
-            packet: turn.packet.packet.clone(),
-            record,
-            validity: self.validity.clone(),
-            reply,
-        };
+        let (river, packet) = (Arc::clone(river), packet.clone());
+        let job = Job { turn, river, packet, work, validity: self.validity.clone(), reply };
         // A job is refused or dropped only when there are no workers any more.
         if !self.queue.put(job) {
             return Err(ReactionError::Later(WITHOUT_WORKERS));
         }
-        let JobOutput { packets, record, took } =
-            answer.await.map_err(|_| ReactionError::Later(WITHOUT_WORKERS))??;
-        let outgoing = outputs.prepare(&packets)?;
-        Ok(Reaction { packets, outgoing, record, took, remembered: None })
+        Ok(answer.await.map_err(|_| ReactionError::Later(WITHOUT_WORKERS))??)
     }
 }

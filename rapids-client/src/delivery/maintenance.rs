@@ -16,7 +16,6 @@ use crate::connection::Connection;
 use crate::error::with_causes;
 use crate::jetstream::message::RawPacket;
 use crate::jetstream::stream;
-use crate::memory::Floors;
 use crate::position::check::{PositionCheck, look};
 use crate::position::consumer::Consumer;
 use crate::position::entry_updater::{EntryNews, EntryUpdater};
@@ -24,6 +23,9 @@ use crate::position::expired::{ExpiredPackets, ExpiredRange, PositionState};
 use crate::position::floor::Floor;
 use crate::position::replay_consumer;
 use crate::{Error, Result};
+
+/// For how long what is published may stay in the records of memories.
+const PUBLISHED: Duration = Duration::from_secs(5);
 
 /// The tasks of one service. Each kind of task runs at most once at a time.
 pub(crate) struct Maintenance {
@@ -245,19 +247,13 @@ impl Maintenance {
 
     /// Removes published packets and old ids from the records of memories.
     pub(crate) fn clean_up_memories(&mut self) {
-        let (connection, service) = (self.connection.clone(), self.service.clone());
-        let (context, floor) = (self.context.clone(), self.floor.clone());
+        let context = self.context.clone();
         self.begin(Task::Memories, async move {
             if let Some(memories) = &context.memories
                 && memories.take_changed()
             {
-                if let (Ok(rapids), Ok(replays)) = (
-                    floor.read(&connection, &service).await,
-                    replay_consumer::floor(&connection, &service).await,
-                ) {
-                    memories.set_floors(Floors { rapids, replays });
-                }
-                memories.clean_up().await;
+                memories.read_floors().await;
+                memories.clean_up(PUBLISHED).await;
             }
             Ok(Outcome::Nothing)
         });

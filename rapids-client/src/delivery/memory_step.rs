@@ -1,63 +1,58 @@
-//! A reaction with memory: loads the record, runs the reaction, and saves the record with the outputs
-//! that are to be published. It does all of that again if another instance has changed the record
-//! meanwhile.
+//! A reaction with memory: it runs on the value that the steps before it have left, and its outputs go
+//! out once the record that contains them is saved.
+//!
+//! The steps of a key that have run while its record is being saved are saved together, next. So a key
+//! with many packets takes no longer for them than the reactions and the saves do side by side.
 
-pub(super) mod records;
+mod folding;
+mod kept_keys;
+mod kept_record;
+mod published;
+mod records;
+mod saving;
+mod step;
 mod store;
+mod unwritten;
 
-use std::time::{Duration, Instant};
-
-use tokio::time::sleep;
+use std::time::Duration;
 
 use super::context::Context;
 use super::reaction::{Reaction, ReactionError};
+use super::schedule::Health;
 use super::slot::Turn;
 use crate::connection::Retry;
 use crate::memory::MemoryKey;
-use records::{MemoryRecords, Step};
+use folding::{Folding, Reacted};
 
-/// How often it is tried to reach a memory before its packet waits and others run.
+pub(super) use records::{MemoryRecords, Remembered};
+pub(super) use store::MemoryStore;
+
+/// How often it is tried to reach a memory before its packets wait and others run.
 const ATTEMPTS: u32 = 5;
 
 /// The longest wait after another instance was faster.
 const COLLISION: Duration = Duration::from_millis(10);
 
-/// Runs a reaction on its memory. If the answer to a save is lost, the record that is loaded next shows
-/// whether it was saved.
+/// Runs a reaction on its memory, and saves that. The slot of the turn is free in between, unless the
+/// reaction has failed. That of a suspect is not: no other reaction may run beside its mark, and none
+/// shares its save.
 pub(super) async fn react(
     turn: &Turn,
     context: &Context,
     (memories, key): (&MemoryRecords, MemoryKey),
 ) -> Result<Reaction, ReactionError> {
-    let (river, packet) = (turn.river.name(), &turn.packet.packet);
-    let failed = |error| ReactionError::of_store(error, &context.connection, &context.notices);
-    let reaching = || Retry::new(&context.connection, "reach a memory").at_most(ATTEMPTS);
-    let mut retry = reaching();
-    let mut took = Duration::ZERO;
-    loop {
-        let begun = Instant::now();
-        let (record, loaded) = match memories.load_for(&key, (river, packet)).await {
-            Ok(loaded) => loaded,
-            Err(error) => {
-                retry.again_if_passing(error).await.map_err(failed)?;
-                continue;
-            }
-        };
-        let reaction = context.react(turn, record).await?;
-        let saved = memories.save(&key, &reaction.record, &loaded).await;
-        took += begun.elapsed();
-        match saved {
-            Ok(true) => {
-                let step = || Step { key, river: river.to_owned(), packet: packet.id().to_owned() };
-                let remembered = (!reaction.outgoing.is_empty()).then(step);
-                return Ok(Reaction { remembered, took, ..reaction });
-            }
-            // Another instance was faster.
-            Ok(false) => {
-                retry = reaching();
-                sleep(COLLISION.mul_f64(fastrand::f64())).await;
-            }
-            Err(error) => retry.again_if_passing(error).await.map_err(failed)?,
-        }
+    let folding = Folding::new(context, memories, key);
+    let step = match folding.react(turn).await? {
+        Reacted::Before(reaction) => return Ok(reaction),
+        Reacted::Now(step) => step,
+    };
+    if !turn.is_suspect && !step.has_failed() {
+        turn.slot.free(Health::Success, step.took);
     }
+    folding.ended(&step).await
+}
+
+/// The tries to load a record, or to save one.
+fn reaching(context: &Context) -> Retry {
+    Retry::new(&context.connection, "reach a memory").at_most(ATTEMPTS)
 }

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tracing::warn;
 
+use super::context::Context;
 use super::dead_letter_writer::DeadLetterWriter;
 use super::in_flight::{Cause, InFlight};
 use super::progress::{ProgressStore, SavedProgress};
@@ -89,7 +90,7 @@ impl Quarantine {
 
     /// Decides about a suspect. Marks one that may run, but only once nothing else runs: if another
     /// packet ended the process, the mark would blame this one.
-    pub(super) async fn decide(&self, turn: &Turn) -> Decision {
+    pub(super) async fn decide(&self, turn: &Turn, context: &Context) -> Decision {
         let packet = &turn.packet;
         let _deciding = self.deciding.lock().await;
         let starts = match self.check(turn).await {
@@ -100,7 +101,7 @@ impl Quarantine {
             }
             Check::Decided(decision) => return decision,
         };
-        if !turn.slot.wait_until_alone().await {
+        if !context.wait_until_alone(turn).await {
             return Decision::Later(UNANSWERED);
         }
         let marking = async {

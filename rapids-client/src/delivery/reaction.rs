@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::memory_step::records::Step;
+use super::memory_step::Remembered;
 use crate::Error;
 use crate::connection::Connection;
 use crate::jetstream::publisher::Outgoing;
-use crate::memory::{Crowded, Record};
+use crate::memory::Crowded;
 use crate::notices::Notices;
 use crate::packet::Packet;
 
@@ -21,11 +21,9 @@ pub(super) struct Reaction {
     pub(super) packets: Vec<Packet>,
     /// The same packets as they are sent to the server.
     pub(super) outgoing: Vec<Outgoing>,
-    /// Its memory after it.
-    pub(super) record: Record,
-    /// The step of the memory whose record contains the outputs until they are published.
-    pub(super) remembered: Option<Step>,
-    /// How long it took, without the time that a memory or claim waited for a server that is away.
+    /// The step of a memory whose record contains the outputs until they are published.
+    pub(super) remembered: Option<Remembered>,
+    /// How long it took: of one with a memory, without loading and saving.
     pub(super) took: Duration,
 }
 
@@ -36,6 +34,8 @@ pub(super) enum ReactionError {
     /// It did not run to its end, through no fault of its own or the packet's: it runs again after this
     /// time.
     Later(Duration),
+    /// Its memory would be larger than a record may be, for this reason.
+    NoRoom(String),
     /// The server does not permit an operation.
     NotPermitted(Error),
 }

@@ -245,6 +245,7 @@ impl Engine {
                 Some(cause) => causes.push((river, cause)),
             }
         }
+        self.load_ahead(&packet, &to_run);
         let key = self.service.order_key(&packet.packet);
         let finishing = causes.iter().map(|&(river, _)| river).collect();
         self.schedule.admit(place, key, (to_run, finishing), is_suspect);
@@ -259,6 +260,20 @@ impl Engine {
         }
         // All rivers may have been done before the redelivery.
         self.settle(place).await;
+    }
+
+    /// Has the memories loaded that these rivers are going to need.
+    fn load_ahead(&self, packet: &InFlight, rivers: &[usize]) {
+        let Some(memories) = &self.context.memories else { return };
+        let keys = rivers.iter().filter_map(|&river| self.rivers[river].memory_key(&packet.packet));
+        for key in keys.filter(|key| !memories.has(key)) {
+            let context = self.context.clone();
+            self.background.push(Box::pin(async move {
+                if let Some(memories) = &context.memories {
+                    memories.load_ahead(key).await;
+                }
+            }));
+        }
     }
 
     /// Why a river that the packet concerns cannot handle it; `None` if it can.

@@ -7,7 +7,7 @@ use super::context::Context;
 use super::reaction::{Reaction, ReactionError};
 use super::slot::Turn;
 use crate::jetstream::claims::{Claim, Claims, LOOK};
-use crate::memory::{Record, encoded};
+use crate::memory::encoded;
 
 /// Runs a reaction unless it has run before: then the packets that it returned are published again.
 pub(super) async fn react(
@@ -25,7 +25,7 @@ pub(super) async fn react(
         Claim::Taken => return Err(ReactionError::Later(LOOK)),
     };
     let begun = Instant::now();
-    let reacting = context.react(turn, Record::default());
+    let reacting = context.react(turn);
     let reaction = match claims.run_renewed(&claimed, reacting).await {
         Ok(reaction) => reaction,
         Err(error) => {

@@ -149,7 +149,7 @@ impl Engine {
         }
         if let Some(memories) = &self.context.memories {
             // Later nothing removes the published packets from their records: no redelivery comes.
-            let _ = timeout(LAST_WRITES, memories.clean_up()).await;
+            let _ = timeout(LAST_WRITES, memories.clean_up(Duration::ZERO)).await;
         }
     }
 

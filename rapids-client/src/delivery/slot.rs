@@ -1,6 +1,7 @@
 //! What a turn consists of, and the messages that it sends to the engine before it ends: that it is a
 //! suspect which may run, and that its slot is free. What it does is in [`turn`](super::turn).
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub(super) struct Turn {
     pub(super) publish_ticket: Option<PublishTicket>,
     /// Whether the packet is delivered again, so that handling it may have ended a process.
     pub(super) is_suspect: bool,
+    /// How long its reaction took, of one with a memory: without the waits for that.
+    pub(super) took: Cell<Option<Duration>>,
 }
 
 /// What a turn sends to the engine before it ends.
@@ -37,11 +40,16 @@ pub(super) enum Step {
 /// A turn's right to run its reaction.
 #[derive(Debug)]
 pub(super) struct Slot {
-    pub(super) turn: TurnId,
-    pub(super) steps: mpsc::UnboundedSender<Step>,
+    turn: TurnId,
+    steps: mpsc::UnboundedSender<Step>,
+    is_free: Cell<bool>,
 }
 
 impl Slot {
+    pub(super) fn new(turn: TurnId, steps: mpsc::UnboundedSender<Step>) -> Self {
+        Self { turn, steps, is_free: Cell::new(false) }
+    }
+
     /// Waits until nothing else runs; `false` if this turn is not to run any more.
     pub(super) async fn wait_until_alone(&self) -> bool {
         let (go, is_alone) = oneshot::channel();
@@ -49,9 +57,11 @@ impl Slot {
         is_alone.await.is_ok()
     }
 
-    /// Lets another reaction begin, while this turn goes on.
+    /// Lets another reaction begin, while this turn goes on. Only the first call counts.
     pub(super) fn free(&self, health: Health, took: Duration) {
-        self.send(Step::SlotFree(self.turn, health, took));
+        if !self.is_free.replace(true) {
+            self.send(Step::SlotFree(self.turn, health, took));
+        }
     }
 
     fn send(&self, step: Step) {

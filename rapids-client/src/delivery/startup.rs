@@ -13,7 +13,7 @@ use super::context::Context;
 use super::dead_letter_writer::DeadLetterWriter;
 use super::engine::Engine;
 use super::executor::{Executor, JobQueue};
-use super::memory_step::records::MemoryRecords;
+use super::memory_step::{MemoryRecords, MemoryStore};
 use super::progress::ProgressStore;
 use super::quarantine::Quarantine;
 use super::quarantine::mark::SuspectMark;
@@ -108,7 +108,9 @@ impl Startup {
             instance,
             outputs: Outputs::new(Arc::new(publisher.while_valid(validity.clone()))),
             executor: Executor { queue, validity },
-            memories,
+            memories: memories.map(|store| {
+                MemoryRecords::new(store, connection.clone(), service.name(), floor.clone())
+            }),
             claims,
             letters,
             counters: RefCell::default(),
@@ -172,13 +174,14 @@ async fn open_position(
     service: &Service,
     instance: &str,
     facts: &StreamFacts,
-) -> Result<((Position, Option<MemoryRecords>), EntryUpdater)> {
+) -> Result<((Position, Option<MemoryStore>), EntryUpdater)> {
     let entries = ServiceEntries::open(connection, service.name()).await?;
     let entry = entries.load().await?.unwrap_or_default();
-    let (position, (memories, memory_created)) = tokio::try_join!(
+    let (position, memories) = tokio::try_join!(
         Position::open(connection, service, instance, facts, (&entries, &entry)),
-        MemoryRecords::open_for(connection, service, &entry),
+        MemoryStore::open_for(connection, service, &entry),
     )?;
+    let memory_created = memories.as_ref().map(MemoryStore::created);
     let update = |entry: &mut ServiceEntry| {
         entry.note_rivers(entry_updater::own(service));
         if memory_created.is_some() {

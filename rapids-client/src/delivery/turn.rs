@@ -15,13 +15,12 @@ use super::context::Context;
 use super::executor::TimedOut;
 use super::in_flight::Cause;
 use super::quarantine::Decision;
-use super::reaction::{Reaction, ReactionError};
+use super::reaction::{LATER, Reaction, ReactionError};
 use super::schedule::Health;
 use super::slot::Turn;
 use super::{memory_step, run_once};
 use crate::dead_letters::Kind;
 use crate::error::{chain, with_causes};
-use crate::memory::Record;
 use crate::river::{Failure, failure};
 use crate::{Error, Result};
 
@@ -30,6 +29,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// When a turn runs again whose outputs the stream does not take any more.
 const OUTPUTS_REFUSED: Duration = Duration::from_secs(30);
+
+/// For how long a packet may wait for room in its memory, and the longest time between two tries.
+const WITHOUT_ROOM: Duration = Duration::from_secs(3600);
+const LONGEST_LATER: Duration = Duration::from_secs(60);
 
 /// How a turn ends.
 #[derive(Debug)]
@@ -63,7 +66,7 @@ impl Turn {
     pub(super) async fn run(mut self, context: Rc<Context>) -> TurnEnd {
         // A packet that may have ended a process runs alone, behind a mark that outlives this process.
         if self.is_suspect {
-            match Box::pin(context.quarantine.decide(&self)).await {
+            match Box::pin(context.quarantine.decide(&self, &context)).await {
                 Decision::Run => {}
                 Decision::Later(wait) => return TurnEnd::Later(wait),
                 Decision::HasDeadLetter => return TurnEnd::Done,
@@ -81,17 +84,18 @@ impl Turn {
         // It publishes nothing, so the next one may.
         self.publish_ticket = None;
         let next = self.after_error(&context, error);
+        let took = self.took.get().unwrap_or_else(|| begun.elapsed());
         if self.is_suspect {
             // Before its slot is free: no other packet may run behind its mark.
             Box::pin(context.quarantine.save_and_release(&self)).await;
         }
         match next {
             AfterError::GiveUp(cause, health) => {
-                self.slot.free(health, begun.elapsed());
+                self.slot.free(health, took);
                 self.dead_letter(&context, cause).await
             }
             AfterError::Retry(wait) => {
-                self.slot.free(Health::Failure, begun.elapsed());
+                self.slot.free(Health::Failure, took);
                 TurnEnd::Retry(wait)
             }
             AfterError::Later(wait) => TurnEnd::Later(wait),
@@ -118,7 +122,7 @@ impl Turn {
         {
             Box::pin(memory_step::react(self, context, (memories, key))).await
         } else {
-            context.react(self, Record::default()).await
+            context.react(self).await
         }
     }
 
@@ -164,8 +168,32 @@ impl Turn {
                 self.after_failure(context, &error)
             }
             ReactionError::Later(wait) => AfterError::Later(wait),
+            ReactionError::NoRoom(reason) => self.without_room(context, reason),
             ReactionError::NotPermitted(error) => AfterError::NotPermitted(error),
         }
+    }
+
+    /// Later packets of the memory may make room, so this is no attempt; unless they wait for this one.
+    fn without_room(&self, context: &Context, reason: String) -> AfterError {
+        let now = Timestamp::now();
+        let since = self.packet.update(self.id.river, |progress| {
+            progress.starts = 0;
+            *progress.first_failure.get_or_insert(now)
+        });
+        let waited = Duration::try_from(now.duration_since(since)).unwrap_or_default();
+        let holds_up_others = context.service.order_key(&self.packet.packet).is_some();
+        if holds_up_others || waited >= WITHOUT_ROOM {
+            return AfterError::GiveUp(Cause::new(Kind::Exhausted, reason), Health::Neutral);
+        }
+        warn!(
+            river = self.river.name(),
+            packet = self.packet.packet.id(),
+            sequence = self.packet.place.packet(),
+            replay = self.packet.place.replay(),
+            "to be tried again: {reason}"
+        );
+        // Ever more seldom, so that others get their turn however many packets are without room.
+        AfterError::Later(waited.clamp(LATER, LONGEST_LATER))
     }
 
     fn after_failure(&self, context: &Context, error: &anyhow::Error) -> AfterError {

@@ -1,12 +1,12 @@
 //! What is stored under a memory key: the memory, the packets folded into it, and what is still to
 //! be published.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::memory::{Floors, MemoryKey};
+use crate::memory::{Encoded, Floors, MemoryKey};
 use crate::packet::Packet;
 use crate::stored::Stored;
 
@@ -17,6 +17,9 @@ const IDS_KEPT: usize = 64;
 /// The most packet ids of each river. An id that the server may deliver again is never forgotten,
 /// so a memory with this many takes no further packet until the oldest are acknowledged.
 const MOST_IDS: usize = 2_048;
+
+/// About how many bytes an id takes.
+const ID_BYTES: usize = 64;
 
 /// A memory holds as many unacknowledged packets as it may.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +40,7 @@ pub struct Record {
     key: Option<String>,
     /// The user's value; absent until a packet was folded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    memory: Option<Box<RawValue>>,
+    memory: Option<Encoded>,
     /// Per river, the packets folded in, oldest first.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     folded: BTreeMap<String, Vec<Folded>>,
@@ -117,32 +120,74 @@ impl Record {
         (is_passed && !self.holds(river, packet)).then_some(floor)
     }
 
-    /// Folds a packet in. If that was done before, returns what was published the first time.
-    pub(crate) fn fold(
-        &mut self,
+    /// Its value; `None` if no packet was folded in.
+    pub(crate) fn memory(&self) -> Option<Encoded> {
+        self.memory.clone()
+    }
+
+    pub(crate) fn set_memory(&mut self, memory: Encoded) {
+        self.memory = Some(memory);
+    }
+
+    /// What the packet led to, if it is done: nothing is to be published of one below a floor.
+    pub(crate) fn known(
+        &self,
         river: &str,
         packet: &Packet,
-        step: impl FnOnce(Option<&RawValue>) -> anyhow::Result<(Box<RawValue>, Vec<Packet>)>,
-    ) -> anyhow::Result<Vec<Packet>> {
+    ) -> anyhow::Result<Option<Vec<Packet>>> {
         if self.holds(river, packet) {
-            return self.recorded(river, packet.id());
+            return self.recorded(river, packet.id()).map(Some);
         }
-        let delivery = Folded::new(packet);
-        if delivery.1 > 0 && self.floors.are_above(delivery.1, delivery.2) {
-            return Ok(Vec::new());
-        }
-        if self.folded.get(river).map_or(0, Vec::len) >= MOST_IDS {
-            return Err(Crowded.into());
-        }
-        let (memory, packets) = step(self.memory.as_deref())?;
-        let bodies = packets.iter().map(Packet::to_raw).collect::<Result<Vec<_>, _>>()?;
-        self.memory = Some(memory);
-        self.folded.entry(river.to_owned()).or_default().push(delivery);
+        Ok(self.floor_above(river, packet).map(|_| Vec::new()))
+    }
+
+    /// Makes sure that this many packets of a river can be folded in, of which this is the last. One that
+    /// is older than what is held always can: nothing can be forgotten before it is done.
+    pub(crate) fn check_room(
+        &self,
+        river: &str,
+        packet: &Packet,
+        count: usize,
+    ) -> Result<(), Crowded> {
+        let Some(folded) = self.folded.get(river) else { return Ok(()) };
+        let Folded(_, sequence, is_replay) = Folded::new(packet);
+        let is_newer = |held: &Folded| held.2 == is_replay && held.1 > sequence;
+        let has_room = folded.len() + count <= MOST_IDS || folded.iter().any(is_newer);
+        if has_room { Ok(()) } else { Err(Crowded) }
+    }
+
+    /// The most packets that it holds of one river.
+    pub(crate) fn held(&self) -> usize {
+        self.folded.values().map(Vec::len).max().unwrap_or_default()
+    }
+
+    /// Folds a packet in, with what it led to. Its value is [set](Self::set_memory) apart from that.
+    pub(crate) fn fold(&mut self, river: &str, packet: &Packet, bodies: Vec<Box<RawValue>>) {
+        self.folded.entry(river.to_owned()).or_default().push(Folded::new(packet));
         if !bodies.is_empty() {
             let (river, packet) = (river.to_owned(), packet.id().to_owned());
             self.unpublished.push(Unpublished { river, packet, bodies });
         }
-        Ok(packets)
+    }
+
+    /// This record with nothing to publish but by this packet of a river.
+    pub(crate) fn publishing_only(&self, kept: Option<(&str, &str)>) -> Self {
+        let mut only = self.clone();
+        only.unpublished.retain(|entry| kept == Some((&*entry.river, &*entry.packet)));
+        only
+    }
+
+    /// It as it is stored.
+    pub(crate) fn json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("texts, numbers and JSON can be written as JSON")
+    }
+
+    /// About how many bytes it has.
+    pub(crate) fn size(&self) -> usize {
+        let ids: usize = self.folded.values().map(Vec::len).sum();
+        let bodies = self.unpublished.iter().flat_map(|entry| &entry.bodies);
+        let bodies: usize = bodies.map(|body| body.get().len()).sum();
+        self.memory.as_ref().map_or(0, Encoded::size) + ids * ID_BYTES + bodies
     }
 
     fn recorded(&self, river: &str, packet_id: &str) -> anyhow::Result<Vec<Packet>> {
@@ -153,29 +198,35 @@ impl Record {
         bodies.iter().map(|body| read(body)).collect()
     }
 
-    /// Drops what was to be published for the packet; tells whether there was anything.
-    pub(crate) fn settle(&mut self, river: &str, packet_id: &str) -> bool {
-        let before = self.unpublished.len();
-        self.unpublished.retain(|entry| entry.river != river || entry.packet != packet_id);
-        self.unpublished.len() < before
+    /// Drops what was to be published for these packets, each with its river.
+    pub(crate) fn settle(&mut self, published: &[(String, String)]) {
+        let published: HashSet<(&str, &str)> =
+            published.iter().map(|(river, packet)| (river.as_str(), packet.as_str())).collect();
+        self.unpublished.retain(|entry| !published.contains(&(&*entry.river, &*entry.packet)));
     }
 
     /// Forgets the ids of packets that no stream will deliver again, except for the newest 64. What
     /// an instance that died left unpublished under such an id is forgotten with it.
     pub(crate) fn forget_below(&mut self, floors: Floors) {
         self.floors.raise(floors);
+        let mut has_forgotten = false;
         for folded in self.folded.values_mut() {
-            let newest = folded.len().saturating_sub(IDS_KEPT);
+            let held = folded.len();
+            let newest = held.saturating_sub(IDS_KEPT);
             let mut position = 0;
             folded.retain(|folded| {
                 position += 1;
                 position > newest || !floors.are_above(folded.1, folded.2)
             });
+            has_forgotten |= folded.len() < held;
         }
-        let folded = &self.folded;
-        self.unpublished.retain(|Unpublished { river, packet, .. }| {
-            folded.get(river).is_some_and(|folded| folded.iter().any(|Folded(id, ..)| id == packet))
-        });
+        if has_forgotten {
+            let folded = &self.folded;
+            self.unpublished.retain(|Unpublished { river, packet, .. }| {
+                let mut of_river = folded.get(river).into_iter().flatten();
+                of_river.any(|Folded(id, ..)| id == packet)
+            });
+        }
     }
 }
 
@@ -221,7 +272,7 @@ mod tests {
         let mut record = stored(&record);
         assert_eq!(handle(&mut record, &visit(2)).await, ["2"]);
         assert_eq!(handle(&mut record, &visit(1)).await, ["1"], "published again, not run again");
-        assert!(record.settle("count", visit(1).id()));
+        record.settle(&[("count".to_owned(), visit(1).id().to_owned())]);
         assert!(handle(&mut record, &visit(1)).await.is_empty(), "known to be published");
         assert_eq!(handle(&mut record, &visit(3)).await, ["3"]);
     }
@@ -260,19 +311,18 @@ mod tests {
     #[tokio::test]
     async fn a_record_refuses_packets_rather_than_forget_one_that_may_come_again() {
         let mut record = Record::default();
-        let fold = |record: &mut Record, sequence| {
-            let step =
-                |_: Option<&RawValue>| Ok((serde_json::value::to_raw_value(&0)?, Vec::new()));
-            record.fold("count", &visit(sequence), step)
-        };
         for sequence in 1..=2_048 {
-            fold(&mut record, sequence).unwrap();
+            record.check_room("count", &visit(sequence), 1).unwrap();
+            record.fold("count", &visit(sequence), Vec::new());
         }
-        assert!(fold(&mut record, 2_049).unwrap_err().is::<Crowded>());
-        assert!(record.holds("count", &visit(1)) && fold(&mut record, 1).is_ok());
+        let error = river().handle("s", &visit(2_049), &mut record).await.unwrap_err();
+        assert!(error.is::<Crowded>());
+        let late = Record { folded: record.folded.clone(), ..Record::default() };
+        assert!(late.check_room("count", &visit(2_000), 1).is_ok(), "one that holds up the floor");
+        assert!(handle(&mut record, &visit(1)).await.is_empty(), "one that it holds");
         assert!(serde_json::to_string(&record).unwrap().len() < 120_000);
         record.forget_below(Floors { rapids: 1, replays: 9 });
-        assert!(fold(&mut record, 2_049).is_ok());
+        assert_eq!(handle(&mut record, &visit(2_049)).await, ["1"]);
     }
 
     #[tokio::test]

@@ -5,20 +5,16 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use serde_json::value::RawValue;
-
 use super::Outcome;
 use crate::condition::Evaluation;
-use crate::memory::{KeySource, MemoryKey};
+use crate::memory::{KeySource, Memory, MemoryKey, Value};
 use crate::packet::Packet;
 
 type ReactionFuture = Pin<Box<dyn Future<Output = anyhow::Result<Vec<Packet>>> + Send>>;
 
-/// Takes the stored memory and the packet, and returns the memory to store and the packets to
-/// publish.
-pub(crate) type Fold = dyn Fn(Option<&RawValue>, &Packet) -> anyhow::Result<(Box<RawValue>, Vec<Packet>)>
-    + Send
-    + Sync;
+/// Takes the memory and the packet, and returns the memory after it and the packets to publish.
+pub(crate) type Fold =
+    dyn Fn(Memory, &Packet) -> anyhow::Result<(Box<dyn Value>, Vec<Packet>)> + Send + Sync;
 
 #[derive(Clone)]
 pub(crate) enum Reaction {

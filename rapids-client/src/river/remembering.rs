@@ -5,7 +5,6 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use anyhow::Context;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -19,10 +18,17 @@ impl River {
     /// Lets the reaction remember: per value of `key`, a path such as `@.order_id`. One memory for
     /// all packets has a text in quotes as its key: `'all'`. Rivers of one service that name the
     /// same memory share it. A packet whose key is missing or `null` is malformed.
+    ///
+    /// The reactions on one key run one after the other, and those to packets that wait are saved
+    /// together. What is kept under one key is saved as a whole, each time, and must fit into one
+    /// message of the server (1 MiB by default), with what is to be published: better a key for each
+    /// order than one for all. A service warns of a key that has used up half of that. A packet that
+    /// finds no room waits until others have made some, and is a dead letter after an hour; at once
+    /// where others wait for it ([`Service::ordered_by`](crate::Service::ordered_by)).
     #[must_use]
     pub fn memory<T>(self, name: &str, key: &str) -> RememberingRiver<T>
     where
-        T: Default + serde::Serialize + serde::de::DeserializeOwned + 'static,
+        T: Default + Serialize + DeserializeOwned + Send + 'static,
     {
         let key = KeySource::parse(key);
         let river = match &key {
@@ -45,7 +51,7 @@ pub struct RememberingRiver<T> {
 
 impl<T> RememberingRiver<T>
 where
-    T: Default + Serialize + DeserializeOwned + 'static,
+    T: Default + Serialize + DeserializeOwned + Send + 'static,
 {
     fn new(river: River, name: &str, key: Result<KeySource, String>) -> Self {
         Self { river, name: name.to_owned(), key, memory: PhantomData }
@@ -54,8 +60,8 @@ where
     /// Sets the reaction: a plain, synchronous function of the memory and the packet.
     ///
     /// It gets the default value for a key that is new. It is run again when another instance
-    /// changed the memory meanwhile, so no outside effect belongs in it. An `Err` discards what
-    /// it did to the memory. A packet that is delivered again does not run it again: what it
+    /// changed the memory meanwhile, and may be when a reaction behind or before it failed, so no
+    /// outside effect belongs in it. An `Err` discards what it did to the memory. A packet that is delivered again does not run it again: what it
     /// published the first time is published once more.
     ///
     /// ```
@@ -75,17 +81,10 @@ where
         self,
         reaction: impl Fn(&mut T, &Packet) -> O + Send + Sync + 'static,
     ) -> River {
-        let fold: Arc<Fold> = Arc::new(move |stored, packet| {
-            let mut memory: T = match stored {
-                Some(json) => serde_json::from_str(json.get()).with_context(|| {
-                    format!("the memory does not parse as `{}`", type_name::<T>())
-                })?,
-                None => T::default(),
-            };
+        let fold: Arc<Fold> = Arc::new(move |memory, packet| {
+            let mut memory = memory.decoded::<T>()?;
             let packets = reaction(&mut memory, packet).into_packets()?;
-            let json = serde_json::value::to_raw_value(&memory)
-                .with_context(|| format!("the memory `{}` has no JSON", type_name::<T>()))?;
-            Ok((json, packets.0))
+            Ok((memory, packets.0))
         });
         let memory_use = self.key.and_then(|key| {
             if !crate::names::is_name(&self.name) {

@@ -24,7 +24,10 @@ pub(crate) fn service() -> rapids_client::Result<Service> {
     Ok(Service::from_env("inventory")?.river(reserve()).river(release()).river(ship()))
 }
 
-/// All rivers here share this memory, so that all items of an order are reserved, or none.
+/// All rivers here share this memory, under one key: an order takes all of its items or none, and only
+/// what lies under one key is changed together. With a key for each sku, an order of several would have
+/// to be reserved piece by piece and undone again, while others see what is half reserved. What is kept
+/// grows with the skus and the open orders only, and packets that wait share a save.
 #[derive(Serialize, Deserialize)]
 struct Stock {
     levels: BTreeMap<String, Level>,

@@ -9,6 +9,7 @@ mod protocol;
 mod proxy;
 mod run;
 
+use std::collections::BTreeMap;
 use std::env;
 use std::fmt::Debug;
 use std::fs::OpenOptions;
@@ -95,13 +96,15 @@ fn a_stock_ends_the_same_wherever_its_service_is_killed() {
         ]),
         // The stock depends on the order of packets, which redelivery does not keep.
         one_by_one: true,
+        together: false,
     };
     holds_at_every_point(&scenario, &[], |outcome| outcome.end.clone());
 }
 
 fn shipping(bodies: &[&str]) -> Scenario {
     let command = |bench: &Bench| bench.command(env!("CARGO_BIN_EXE_shipping"));
-    Scenario { service: "shipping", command, packets: given(bodies), one_by_one: false }
+    let packets = given(bodies);
+    Scenario { service: "shipping", command, packets, one_by_one: false, together: false }
 }
 
 #[test]
@@ -155,6 +158,7 @@ fn an_effect_happens_once_unless_its_service_is_killed_right_after_it() {
         },
         packets: given(&[r#"{"event":"wanted"}"#; 3]),
         one_by_one: false,
+        together: false,
     };
     holds_at_every_point(&scenario, &[], |outcome| {
         let times = |packet: &str| {
@@ -169,4 +173,42 @@ fn an_effect_happens_once_unless_its_service_is_killed_right_after_it() {
         };
         (outcome.end.clone(), ["given-0", "given-1", "given-2"].map(times))
     });
+}
+
+/// Counts each packet by its number, and writes a line to a file, also when it runs again.
+fn on_counted(counts: &mut BTreeMap<u64, u64>, packet: &Packet) -> Result<Packet> {
+    let mut file = OpenOptions::new().create(true).append(true).open(env::var(EFFECTS)?)?;
+    let n: u64 = packet.get("n")?.unwrap_or_default();
+    *counts.entry(n).or_default() += 1;
+    // At once, since the lines of several processes must not mix.
+    file.write_all(format!("{n}\n").as_bytes())?;
+    Ok(Packet::event("done").with("n", n))
+}
+
+/// The first packet is saved by itself, and the ten behind it together. Runs itself a second time, as the
+/// service that is killed.
+#[test]
+fn ten_packets_of_one_save_count_once_wherever_their_service_is_killed() {
+    const NAME: &str =
+        "faults::ten_packets_of_one_save_count_once_wherever_their_service_is_killed";
+    if env::var_os(EFFECTS).is_some() {
+        telemetry::init();
+        let river = River::new("count").event("wanted").memory("counts", "'all'").react(on_counted);
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(Service::from_env("counter").unwrap().river(river).run()).unwrap();
+        return;
+    }
+    let bodies: Vec<_> = (0..11).map(|n| format!(r#"{{"event":"wanted","n":{n}}}"#)).collect();
+    let scenario = Scenario {
+        service: "counter",
+        command: |bench| {
+            let mut command = bench.command(env::current_exe().unwrap());
+            command.args(["--exact", NAME, "--nocapture"]);
+            command
+        },
+        packets: given(&bodies.iter().map(String::as_str).collect::<Vec<_>>()),
+        one_by_one: false,
+        together: true,
+    };
+    holds_at_every_point(&scenario, &[], |outcome| outcome.end.clone());
 }

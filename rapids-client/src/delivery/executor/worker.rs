@@ -18,7 +18,9 @@ use tokio::time::timeout;
 use tracing::{Instrument, info_span};
 
 use super::queue::{CloseOnDrop, JobQueue};
-use super::{Job, JobOutput, TimedOut};
+use super::{Job, JobOutput, TimedOut, Work};
+use crate::packet::Packet;
+use crate::river::River;
 
 /// After so long a worker wakes the engine, and lets other tasks of its runtime run.
 const SLICE: Duration = Duration::from_micros(200);
@@ -71,7 +73,7 @@ async fn work(service: Arc<str>, queue: Arc<JobQueue>) {
 
 /// Runs a job that begins at this time, and returns how long that took.
 async fn run(service: &str, (job, begun): (Job, Instant), queue: &JobQueue) -> Duration {
-    let Job { turn, river, packet, mut record, validity, mut reply } = job;
+    let Job { turn, river, packet, work, validity, mut reply } = job;
     let span = info_span!(
         "reaction",
         service,
@@ -80,9 +82,8 @@ async fn run(service: &str, (job, begun): (Job, Instant), queue: &JobQueue) -> D
         correlation = packet.correlation_id(),
     );
     let limit = river.limits().timeout;
-    let (packets, is_slow) = {
-        let reaction = river.handle(service, &packet, &mut record);
-        let reaction = run_within(limit, reaction).instrument(span);
+    let (answer, is_slow) = {
+        let reaction = run_within(limit, call(service, (&river, &packet), work)).instrument(span);
         let mut reaction = pin!(async {
             tokio::select! {
                 biased;
@@ -91,7 +92,7 @@ async fn run(service: &str, (job, begun): (Job, Instant), queue: &JobQueue) -> D
             }
         });
         match poll_fn(|context| Poll::Ready(reaction.as_mut().poll(context))).await {
-            Poll::Ready(packets) => (packets, false),
+            Poll::Ready(answer) => (answer, false),
             Poll::Pending => {
                 queue.set_slow(turn);
                 let ending = poll_fn(|context| {
@@ -105,13 +106,31 @@ async fn run(service: &str, (job, begun): (Job, Instant), queue: &JobQueue) -> D
         }
     };
     let took = begun.elapsed();
-    let answer = packets.map(|packets| JobOutput { packets, record, took });
+    let answer = answer.map(|output| JobOutput { took, ..output });
     if is_slow {
         queue.answer_slow(reply, answer);
     } else {
         queue.answer(turn, reply, answer);
     }
     took
+}
+
+/// Calls the user's code.
+async fn call(
+    service: &str,
+    (river, packet): (&River, &Packet),
+    work: Work,
+) -> anyhow::Result<JobOutput> {
+    let (packets, value, encodes) = match work {
+        Work::React { memory, encodes } => {
+            let (packets, value) = river.run(service, packet, memory).await?;
+            (packets, value, encodes)
+        }
+        Work::Encode(value) => (Vec::new(), Some(value), true),
+    };
+    let wanted = value.as_ref().filter(|_| encodes);
+    let encoded = wanted.map(|value| value.encoded()).transpose()?;
+    Ok(JobOutput { packets, value, encoded, took: Duration::ZERO })
 }
 
 /// Runs a reaction, for at most this time between two awaits: one that blocks its thread cannot be
@@ -150,9 +169,7 @@ mod tests {
     use crate::delivery::turn_id::TurnId;
     use crate::jetstream::sequence::{StreamName, StreamPlace};
     use crate::jetstream::validity::LeaseValidity;
-    use crate::memory::Record;
-    use crate::packet::Packet;
-    use crate::river::River;
+    use crate::memory::Memory;
     use std::future::{Ready, pending};
     use std::sync::mpsc;
     use tokio::sync::Barrier;
@@ -183,7 +200,7 @@ mod tests {
                 turn,
                 river,
                 packet,
-                record: Record::default(),
+                work: Work::React { memory: Memory::default(), encodes: false },
                 validity: LeaseValidity::endless(),
                 reply
             }));

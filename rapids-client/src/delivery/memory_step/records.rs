@@ -1,20 +1,36 @@
-//! The memories of a running service, and which of their records contain packets that are published.
+//! The memories of a running service: what is kept of them, what is saved, and which of their records
+//! contain packets that are published.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::HashSet;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-use tracing::debug;
+use futures::{StreamExt, stream};
+use tokio::sync::Semaphore;
+use tracing::{debug, warn};
 
+use super::kept_keys::{KeptKey, KeptKeys};
+use super::kept_record::{KeptRecord, Save};
+use super::published::Published;
+use super::store::MemoryStore;
+use super::unwritten::{Unwritten, UnwrittenSteps};
 use crate::connection::Connection;
-use crate::delivery::memory_step::store::MemoryStore;
 use crate::jetstream::ensure::info_of;
 use crate::memory::{Floors, MemoryKey, Record};
 use crate::names::{REPLAYS, STREAM, memory_bucket};
 use crate::packet::Packet;
-use crate::position::entry::ServiceEntry;
-use crate::service::Service;
+use crate::position::floor::Floor;
+use crate::position::replay_consumer;
 use crate::{Error, Result};
+
+/// How often it is asked, at most, up to where packets are done.
+const FLOORS_AGAIN: Duration = Duration::from_millis(50);
+
+/// How many records are loaded ahead at once. The server's memory grows with what it sends.
+const LOADED_AHEAD: usize = 16;
+/// How many records are cleaned up at once.
+const CLEANED_AT_ONCE: usize = 16;
 
 /// Loads and saves records.
 ///
@@ -25,90 +41,94 @@ pub(crate) struct MemoryRecords {
     store: MemoryStore,
     connection: Connection,
     service: String,
-    /// For each key, the rivers and packet ids whose outputs are published and still in the record.
-    published: RefCell<HashMap<MemoryKey, Vec<(String, String)>>>,
+    floor: Floor,
+    keys: RefCell<KeptKeys>,
+    published: Published,
+    /// Taken by those who load ahead.
+    loading: Semaphore,
     floors: Cell<Floors>,
+    floors_read: Cell<Option<Instant>>,
+    /// Keys whose records take more than half of what they may.
+    large: RefCell<HashSet<MemoryKey>>,
+    unwritten: Rc<UnwrittenSteps>,
     /// Whether anything was saved or published since the last clean-up.
     has_changed: Cell<bool>,
 }
 
-/// One step of a memory, whose outputs are in the record until they are published.
-pub(crate) struct Step {
-    pub(crate) key: MemoryKey,
-    pub(crate) river: String,
-    /// The id of the packet.
-    pub(crate) packet: String,
+/// A step of a memory whose outputs are in its record until they are published.
+pub(crate) struct Remembered {
+    key: MemoryKey,
+    river: String,
+    packet: String,
 }
 
-/// The state in which a record was loaded.
-pub(crate) struct Loaded {
-    revision: u64,
-    /// Whether there was no record.
-    is_new: bool,
-    /// What of `published` was removed from the record when it was loaded.
-    settled: Vec<(String, String)>,
+impl Remembered {
+    pub(super) fn new(key: &MemoryKey, river: &str, packet: &str) -> Self {
+        Self { key: key.clone(), river: river.to_owned(), packet: packet.to_owned() }
+    }
+}
+
+/// A record with the steps that wait.
+pub(super) struct NextRecord {
+    pub(super) record: Record,
+    pub(super) json: Vec<u8>,
+    /// What of `published` is removed from it.
+    pub(super) settled: Vec<(String, String)>,
+}
+
+/// Whether a record with the steps that wait can be saved.
+pub(super) enum Room {
+    Enough,
+    /// Once what is in it for other steps is published.
+    Later,
+    /// Not with the last step, for this reason.
+    Never(String),
 }
 
 impl MemoryRecords {
-    fn new(store: MemoryStore, connection: Connection, service: &str) -> Self {
+    pub(crate) fn new(
+        store: MemoryStore,
+        connection: Connection,
+        service: &str,
+        floor: Floor,
+    ) -> Self {
         Self {
             store,
             connection,
             service: service.to_owned(),
-            published: RefCell::default(),
+            floor,
+            keys: RefCell::default(),
+            published: Published::default(),
+            loading: Semaphore::new(LOADED_AHEAD),
             floors: Cell::default(),
+            floors_read: Cell::default(),
+            large: RefCell::default(),
+            unwritten: Rc::default(),
             has_changed: Cell::new(false),
         }
     }
 
-    /// The memories of a service, and when their bucket was created; `None` if it has none.
-    ///
-    /// # Errors
-    /// `Position` if the service's entry says that there was a bucket, and it is gone.
-    pub(crate) async fn open_for(
-        connection: &Connection,
-        service: &Service,
-        entry: &ServiceEntry,
-    ) -> Result<(Option<Self>, Option<Timestamp>)> {
-        if !service.remembers() {
-            return Ok((None, None));
-        }
-        let name = service.name();
-        let store = match entry.memory_created() {
-            None => MemoryStore::open(connection, name).await?,
-            Some(created) => match MemoryStore::existing(connection, name).await? {
-                Some(store) if store.created() == created => store,
-                Some(store) => {
-                    let fault = format!("was made anew at {}, after {created}", store.created());
-                    return Err(lost(name, &fault, entry));
-                }
-                None => return Err(lost(name, "was deleted", entry)),
-            },
-        };
-        let created = store.created();
-        Ok((Some(Self::new(store, connection.clone(), name)), Some(created)))
+    pub(super) fn enter(&self, key: &MemoryKey) -> Rc<KeptKey> {
+        self.keys.borrow_mut().enter(key)
     }
 
-    /// The record of a key, for a reaction to this packet.
-    ///
-    /// # Errors
-    /// `Record` if the record takes the packet for done, but is of another stream.
-    pub(crate) async fn load_for(
-        &self,
-        key: &MemoryKey,
-        (river, packet): (&str, &Packet),
-    ) -> Result<(Record, Loaded)> {
-        let (record, loaded) = self.load(key).await?;
-        if let Some(floor) = record.floor_above(river, packet) {
-            let is_replay = packet.arrival().is_some_and(|arrival| arrival.replay.is_some());
-            let stream = if is_replay { REPLAYS } else { STREAM };
-            Box::pin(self.reaches(key, stream, floor)).await?;
-        }
-        Ok((record, loaded))
+    /// Counts one step more that is not written.
+    pub(super) fn one_more_unwritten(&self) -> Unwritten {
+        self.unwritten.one_more()
     }
 
-    /// Makes sure that a stream has reached the floor of a memory.
-    async fn reaches(&self, key: &MemoryKey, stream: &str, floor: u64) -> Result<()> {
+    /// Waits until every step that has run is written, or has ended in another way.
+    pub(crate) async fn all_written(&self) {
+        self.unwritten.none().await;
+    }
+
+    /// Makes sure that a stream has reached the floor of a memory, which takes a packet for done.
+    ///
+    /// # Errors
+    /// `Record` if the record is of another stream.
+    pub(super) async fn reaches(&self, key: &MemoryKey, packet: &Packet, floor: u64) -> Result<()> {
+        let is_replay = packet.arrival().is_some_and(|arrival| arrival.replay.is_some());
+        let stream = if is_replay { REPLAYS } else { STREAM };
         let info = info_of(&self.connection, stream).await?;
         let last = info.map_or(0, |info| info.state.last_sequence);
         if floor <= last {
@@ -127,80 +147,177 @@ impl MemoryRecords {
         })
     }
 
-    async fn load(&self, key: &MemoryKey) -> Result<(Record, Loaded)> {
-        let (mut record, revision) = self.store.load(key).await?;
-        let is_new = record.is_empty();
-        let settled = self.published.borrow().get(key).cloned().unwrap_or_default();
-        for (river, packet) in &settled {
-            record.settle(river, packet);
-        }
-        record.forget_below(self.floors.get());
-        Ok((record, Loaded { revision, is_new, settled }))
+    /// Loads the record of a key. Call it with the value locked.
+    pub(super) async fn load(&self, key: &MemoryKey, kept: &KeptKey) -> Result<()> {
+        let (record, revision) = self.store.load(key).await?;
+        self.keys.borrow_mut().set_bytes(key, record.size());
+        kept.record.borrow_mut().loaded(record, revision);
+        Ok(())
     }
 
-    /// Saves a record unless it was changed since it was loaded: then `false`.
-    pub(crate) async fn save(
-        &self,
-        key: &MemoryKey,
-        record: &Record,
-        loaded: &Loaded,
-    ) -> Result<bool> {
-        let saved = self.store.save(key, record, loaded.revision).await?;
-        self.has_changed.set(true);
-        if saved && let Some(published) = self.published.borrow_mut().get_mut(key) {
-            published.retain(|step| !loaded.settled.contains(step));
+    /// The record to save next, with the steps that wait and without what is published.
+    pub(super) fn next_record(&self, key: &MemoryKey, kept: &KeptRecord) -> NextRecord {
+        let settled = self.published.of(key);
+        let mut record = kept.record().cloned().unwrap_or_default();
+        record.settle(&settled);
+        let mut record = kept.with_waiting(record);
+        record.forget_below(self.floors.get());
+        NextRecord { json: record.json(), record, settled }
+    }
+
+    /// Whether this record can be saved.
+    pub(super) fn room(&self, key: &MemoryKey, kept: &KeptRecord, next: &NextRecord) -> Room {
+        let limit = self.store.largest_record();
+        if next.json.len() <= limit {
+            return Room::Enough;
         }
-        Ok(saved)
+        let alone = kept.with_last_alone(&next.record);
+        let size = alone.json().len();
+        if size <= limit {
+            return Room::Later;
+        }
+        let bucket = memory_bucket(&self.service);
+        Room::Never(format!(
+            "the record of the memory `{key}` in `{bucket}` would have {size} bytes with what this \
+             packet adds, the limit is {limit}: keep less under one key, such as a key per order \
+             instead of one for all, or raise `max_payload` on the server"
+        ))
+    }
+
+    /// Saves a record unless it was changed since it was loaded: then `false`. The steps in it have
+    /// ended with that.
+    pub(super) async fn save(
+        &self,
+        (key, kept): (&MemoryKey, &KeptKey),
+        (json, settled): (Vec<u8>, &[(String, String)]),
+        save: &Save,
+    ) -> Result<bool> {
+        let size = json.len();
+        self.has_changed.set(true);
+        let Some(revision) = self.store.save(key, json, save.revision).await? else {
+            return Ok(false);
+        };
+        let Some(steps) = kept.record.borrow_mut().saved(save, revision) else {
+            return Ok(false);
+        };
+        self.published.remove(key, settled.len());
+        self.keys.borrow_mut().set_bytes(key, size);
+        self.warn_if_large(key, size);
+        steps.iter().for_each(|step| step.written(key));
+        Ok(true)
+    }
+
+    /// Warns of a record that takes more than half of what it may, once until it takes less.
+    fn warn_if_large(&self, key: &MemoryKey, size: usize) {
+        let limit = self.store.largest_record();
+        let mut large = self.large.borrow_mut();
+        if size <= limit / 2 {
+            large.remove(key);
+        } else if large.insert(key.clone()) {
+            warn!(
+                %key,
+                size,
+                limit,
+                "the record of a memory is large; beyond the limit its packets have to wait"
+            );
+        }
     }
 
     /// Learns that the outputs of a step are published.
-    pub(crate) fn published(&self, step: Step) {
-        let Step { key, river, packet } = step;
-        self.published.borrow_mut().entry(key).or_default().push((river, packet));
+    pub(crate) fn published(&self, step: Remembered) {
+        let Remembered { key, river, packet } = step;
+        self.published.add(key, (river, packet));
         self.has_changed.set(true);
+    }
+
+    /// Waits until the outputs of some step are published.
+    pub(super) async fn some_published(&self) {
+        self.published.one_more().await;
     }
 
     /// Whether anything has changed since this was called last.
     pub(crate) fn take_changed(&self) -> bool {
-        self.has_changed.take()
+        self.has_changed.take() || !self.published.is_empty()
     }
 
-    /// Learns up to where the packets of the service are done: records need no older ids.
-    pub(crate) fn set_floors(&self, floors: Floors) {
-        self.floors.set(floors);
+    /// Asks up to where the packets of the service are done, unless that was asked just now: records
+    /// need no older ids.
+    pub(crate) async fn read_floors(&self) -> Floors {
+        if self.floors_read.get().is_some_and(|read| read.elapsed() < FLOORS_AGAIN) {
+            return self.floors.get();
+        }
+        self.floors_read.set(Some(Instant::now()));
+        let (connection, service) = (&self.connection, &self.service);
+        let floors = tokio::try_join!(
+            self.floor.read(connection, service),
+            replay_consumer::floor(connection, service),
+        );
+        if let Ok((rapids, replays)) = floors {
+            self.floors.set(Floors { rapids, replays });
+        }
+        self.floors.get()
     }
 
-    /// Removes published packets from the records that have not been saved since.
-    pub(crate) async fn clean_up(&self) {
-        self.published.borrow_mut().retain(|_, published| !published.is_empty());
-        let keys: Vec<_> = self.published.borrow().keys().cloned().collect();
-        for key in keys {
-            let saved = async {
-                let (record, loaded) = self.load(&key).await?;
-                if loaded.is_new {
-                    // Its record was deleted, and the packets with it.
-                    self.published.borrow_mut().remove(&key);
-                    return Ok(true);
-                }
-                self.save(&key, &record, &loaded).await
-            };
-            if let Err(error) = saved.await {
+    /// Removes packets that were published this long ago from the records that have not been saved since:
+    /// most are saved again soon, with their next step.
+    pub(crate) async fn clean_up(&self, after: Duration) {
+        let keys = self.published.older_than(after);
+        let cleaning = stream::iter(keys).for_each_concurrent(CLEANED_AT_ONCE, async |key| {
+            let kept = self.enter(&key);
+            if let Err(error) = self.clean_up_key(&key, &kept).await {
                 debug!(%error, %key, "published packets are not removed from a memory");
             }
+        });
+        cleaning.await;
+    }
+
+    /// Whether the record of a key is kept.
+    pub(crate) fn has(&self, key: &MemoryKey) -> bool {
+        self.enter(key).record.borrow().record().is_some()
+    }
+
+    /// Loads the record of a key whose turn is to come.
+    pub(crate) async fn load_ahead(&self, key: MemoryKey) {
+        let kept = self.enter(&key);
+        let Ok(_loading) = self.loading.acquire().await else { return };
+        // Its turn may have begun meanwhile.
+        let Ok(_value) = kept.value.try_lock() else { return };
+        let is_loaded = kept.record.borrow().record().is_some();
+        if !is_loaded && let Err(error) = self.load(&key, &kept).await {
+            debug!(%error, %key, "the record of a memory is loaded later");
         }
     }
-}
 
-/// The error of a service whose memories are gone, although its position is not.
-fn lost(service: &str, fault: &str, entry: &ServiceEntry) -> Error {
-    let next = entry.floor().filter(|_| !entry.is_exclusive());
-    let next = next.map_or("SEQUENCE".to_owned(), |floor| (floor.sequence + 1).to_string());
-    let reason = format!(
-        "the bucket {} of what it remembers {fault}, and with empty memories it would do again what \
-         it has done; restore it from a backup; or run `rapids position {service} --to-beginning \
-         --forget` to have its memories made anew from the past, or `rapids position {service} --set \
-         {next} --forget` to go on with empty ones",
-        memory_bucket(service)
-    );
-    Error::Position { service: service.to_owned(), reason }
+    async fn clean_up_key(&self, key: &MemoryKey, kept: &KeptKey) -> Result<()> {
+        // Whoever has locked either saves the record next.
+        let (Ok(_saving), Ok(value)) = (kept.saving.try_lock(), kept.value.try_lock()) else {
+            return Ok(());
+        };
+        if kept.record.borrow().unwritten().next().is_some() {
+            return Ok(());
+        }
+        let must_load = kept.record.borrow().record().is_none();
+        if must_load {
+            self.load(key, kept).await?;
+        }
+        let is_gone = kept.record.borrow().record().is_none_or(Record::is_empty);
+        if is_gone {
+            // It was deleted, and the packets with it.
+            self.published.remove_all(key);
+            return Ok(());
+        }
+        let (next, save) = {
+            let mut record = kept.record.borrow_mut();
+            let mut next = self.next_record(key, &record);
+            let save = record.begin_save(std::mem::take(&mut next.record));
+            (next, save)
+        };
+        drop(value);
+        let saved = self.save((key, kept), (next.json, &next.settled), &save).await;
+        if !matches!(saved, Ok(true)) {
+            let _value = kept.value.lock().await;
+            kept.record.borrow_mut().outdated();
+        }
+        saved.map(drop)
+    }
 }

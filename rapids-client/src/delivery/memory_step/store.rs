@@ -7,6 +7,8 @@ use crate::jetstream::bucket::Bucket;
 use crate::jetstream::resource::Resource;
 use crate::memory::{MemoryKey, Record};
 use crate::names::memory_bucket;
+use crate::position::entry::ServiceEntry;
+use crate::service::Service;
 use crate::{Error, Result};
 
 /// The memories of one service.
@@ -14,14 +16,31 @@ use crate::{Error, Result};
 pub(crate) struct MemoryStore(Bucket);
 
 impl MemoryStore {
-    /// Opens the bucket, and makes it if there is none.
-    pub(crate) async fn open(connection: &Connection, service: &str) -> Result<Self> {
-        Ok(Self(Bucket::open(connection, &Resource::memory(service)).await?))
-    }
-
-    /// Opens the bucket; `None` if there is none.
-    pub(crate) async fn existing(connection: &Connection, service: &str) -> Result<Option<Self>> {
-        Ok(Bucket::existing(connection, &memory_bucket(service)).await?.map(Self))
+    /// The memories of a service; `None` if it has none.
+    ///
+    /// # Errors
+    /// `Position` if the service's entry says that there was a bucket, and it is gone.
+    pub(crate) async fn open_for(
+        connection: &Connection,
+        service: &Service,
+        entry: &ServiceEntry,
+    ) -> Result<Option<Self>> {
+        if !service.remembers() {
+            return Ok(None);
+        }
+        let name = service.name();
+        let Some(created) = entry.memory_created() else {
+            let bucket = Bucket::open(connection, &Resource::memory(name)).await?;
+            return Ok(Some(Self(bucket)));
+        };
+        match Bucket::existing(connection, &memory_bucket(name)).await?.map(Self) {
+            Some(store) if store.created() == created => Ok(Some(store)),
+            Some(store) => {
+                let fault = format!("was made anew at {}, after {created}", store.created());
+                Err(lost(name, &fault, entry))
+            }
+            None => Err(lost(name, "was deleted", entry)),
+        }
     }
 
     /// When the bucket was created, which tells it from other buckets of the same name.
@@ -38,17 +57,33 @@ impl MemoryStore {
         Ok((found.unwrap_or_default().of_key(key), revision))
     }
 
-    /// Saves a record; `false` if another instance saved it since it was loaded.
+    /// Saves the JSON of a record, and returns its revision; `None` if another instance saved it since it
+    /// was loaded.
     pub(crate) async fn save(
         &self,
         key: &MemoryKey,
-        record: &Record,
+        json: Vec<u8>,
         revision: u64,
-    ) -> Result<bool> {
-        let json = serde_json::to_vec(record).map_err(|error| Error::Server {
-            action: format!("write out the memory `{key}`"),
-            source: error.into(),
-        })?;
-        Ok(self.0.save(key.as_ref(), json.into(), revision).await?.is_some())
+    ) -> Result<Option<u64>> {
+        self.0.save(key.as_ref(), json.into(), revision).await
     }
+
+    /// The size of the largest record that the server takes, in bytes.
+    pub(crate) fn largest_record(&self) -> usize {
+        self.0.largest_value()
+    }
+}
+
+/// The error of a service whose memories are gone, although its position is not.
+fn lost(service: &str, fault: &str, entry: &ServiceEntry) -> Error {
+    let next = entry.floor().filter(|_| !entry.is_exclusive());
+    let next = next.map_or("SEQUENCE".to_owned(), |floor| (floor.sequence + 1).to_string());
+    let reason = format!(
+        "the bucket {} of what it remembers {fault}, and with empty memories it would do again what \
+         it has done; restore it from a backup; or run `rapids position {service} --to-beginning \
+         --forget` to have its memories made anew from the past, or `rapids position {service} --set \
+         {next} --forget` to go on with empty ones",
+        memory_bucket(service)
+    );
+    Error::Position { service: service.to_owned(), reason }
 }

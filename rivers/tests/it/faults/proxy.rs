@@ -3,11 +3,14 @@
 //! It counts the messages that the client publishes, which include all its requests. From the fault
 //! on, nothing passes in either direction.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use super::protocol::{Published, Stream};
 
@@ -43,9 +46,19 @@ pub(super) struct Proxy {
     thread: JoinHandle<()>,
 }
 
+/// Holds the first record of a memory back, until reactions have written so many lines to a file.
+pub(super) struct Hold {
+    pub(super) file: PathBuf,
+    pub(super) lines: usize,
+}
+
+/// Longer than the reactions take on a busy machine.
+const LONGEST_HOLD: Duration = Duration::from_secs(20);
+
 #[derive(Default)]
 struct State {
     fault: Option<Fault>,
+    hold: Option<Hold>,
     /// The subjects of the messages published since the fault was set.
     subjects: Vec<String>,
     /// Nothing passes any more.
@@ -86,8 +99,10 @@ impl Proxy {
     }
 
     /// Sets the fault, and starts counting messages.
-    pub(super) fn set(&self, fault: Fault) {
-        lock(&self.state).fault = Some(fault);
+    pub(super) fn set(&self, fault: Fault, hold: Option<Hold>) {
+        let mut state = lock(&self.state);
+        state.fault = Some(fault);
+        state.hold = hold;
     }
 
     /// Whether the fault has happened.
@@ -119,6 +134,12 @@ fn forward(mut client: TcpStream, mut server: &TcpStream, state: &Mutex<State>) 
         };
         stream.push(&chunk[..count]);
         while let Some(Published { bytes, subject }) = stream.next() {
+            let is_record = subject.as_ref().is_some_and(|it| it.starts_with("$KV.RAPIDS_MEMORY_"));
+            // Not under the lock: answers are forwarded meanwhile.
+            let hold = lock(state).hold.take_if(|_| is_record);
+            if let Some(hold) = hold {
+                hold.wait();
+            }
             let fatal = subject.and_then(|subject| fault(&mut lock(state), subject));
             if let Some(Fault { side: Side::Before, process, .. }) = fatal {
                 kill(process);
@@ -131,6 +152,16 @@ fn forward(mut client: TcpStream, mut server: &TcpStream, state: &Mutex<State>) 
                 kill(process);
                 return true;
             }
+        }
+    }
+}
+
+impl Hold {
+    fn wait(&self) {
+        let begun = Instant::now();
+        let lines = || fs::read_to_string(&self.file).unwrap_or_default().lines().count();
+        while lines() < self.lines && begun.elapsed() < LONGEST_HOLD {
+            thread::sleep(Duration::from_millis(1));
         }
     }
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use rapids_client::{Config, Packet, Rapids};
 
 use super::end::{End, connect, quiet};
-use super::proxy::{Fault, Message, Proxy, Side};
+use super::proxy::{Fault, Hold, Message, Proxy, Side};
 use crate::bench::Bench;
 
 /// The message at which an instance is killed.
@@ -19,6 +19,9 @@ pub(super) struct Scenario {
     pub(super) packets: Vec<String>,
     /// Whether each packet waits until the ones before it are handled.
     pub(super) one_by_one: bool,
+    /// Whether the first record of a memory is saved only once the reactions to all packets have run, so
+    /// that all others are saved together.
+    pub(super) together: bool,
 }
 
 /// The outcome of a run.
@@ -48,7 +51,9 @@ impl Scenario {
         for &(message, side) in points {
             let proxy = Proxy::before(bench.port());
             let instance = start(&proxy.url());
-            proxy.set(Fault { message, side, process: instance.id() });
+            let lines = self.packets.len();
+            let hold = self.together.then(|| Hold { file: effects.clone(), lines });
+            proxy.set(Fault { message, side, process: instance.id() }, hold);
             self.publish(&mut packets, &rapids, &jetstream, || proxy.has_hit()).await;
             // What it publishes while it stops counts too.
             instance.stop();
