@@ -129,7 +129,7 @@ test *ARGS:
 # Run the tests that need the nats CLI and just, and the one that kills every service in turn
 [group('checks')]
 test-tools: _nats-cli
-    cargo test --workspace -- --ignored
+    cargo test -p rivers -p demo --test it -- --ignored
 
 # Run the tests of packets' outcomes again, with services in exclusive delivery
 [group('checks')]
@@ -139,6 +139,13 @@ test-exclusive:
 # Check format, lints, tests, documentation and licences, as CI does
 [group('checks')]
 check: fmt clippy test doc deny
+
+# Run for half an hour or more: many generated inputs, and long chaos in both ways of delivery
+[group('checks')]
+soak SEED='1':
+    PROPTEST_CASES=20000 cargo test -p rapids-client --lib --test it -- properties:: laws:: costs::
+    just chaos --orders 10000 --kills 100 --seed "$1"
+    just chaos --orders 10000 --kills 100 --seed "$1" --delivery exclusive
 
 # Check the bench, which is a workspace of its own, and run a short one
 [group('checks')]
@@ -158,7 +165,7 @@ figures *CASES: (_build "--profile" "dist" "--manifest-path" "bench/Cargo.toml" 
     set -euo pipefail
     cases=("$@")
     if ((!$#)); then
-        cases=(publish drain skip catch-up react hop services rivers size process takeover)
+        cases=(publish drain skip catch-up react hop memory services rivers size process takeover)
     fi
     new=$(mktemp)
     trap 'rm -f "$new"' EXIT

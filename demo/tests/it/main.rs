@@ -82,9 +82,9 @@ fn facts_hold_when_the_one_process_of_the_whole_shop_is_killed() {
 }
 
 #[test]
-#[ignore = "takes a minute: run by .ci/run"]
+#[ignore = "takes half a minute: run by .ci/run"]
 fn facts_hold_when_each_service_is_killed_in_turn() {
-    holds(&["--kill", "any"], 1_000);
+    holds(&["--kill", "any"], 400);
 }
 
 #[test]

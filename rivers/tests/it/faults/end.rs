@@ -12,6 +12,9 @@ use tokio::time::{Instant, interval};
 /// Longer than any step takes on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// Between two looks at the position: ten runs wait at the same time, mostly for a redelivery.
+const LOOK: Duration = Duration::from_millis(50);
+
 /// The part of the server's state that must not depend on when a service was killed.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct End {
@@ -27,14 +30,13 @@ pub(super) async fn connect(url: &str) -> Context {
 
 /// Waits until the service has acknowledged everything in the stream, or has been killed.
 pub(super) async fn quiet(jetstream: &Context, service: &str, killed: impl Fn() -> bool) {
-    let (begun, mut pause) = (Instant::now(), interval(Duration::from_millis(10)));
-    let last =
-        async || jetstream.get_stream("RAPIDS").await.unwrap().cached_info().state.last_sequence;
+    let (begun, mut pause) = (Instant::now(), interval(LOOK));
+    let stream = jetstream.get_stream("RAPIDS").await.unwrap();
+    let position: PullConsumer = stream.get_consumer(service).await.unwrap();
+    let last = async || stream.get_info().await.unwrap().state.last_sequence;
     while !killed() {
         let end = last().await;
-        let position: PullConsumer =
-            jetstream.get_consumer_from_stream(service, "RAPIDS").await.unwrap();
-        let done = position.cached_info().ack_floor.stream_sequence;
+        let done = position.get_info().await.unwrap().ack_floor.stream_sequence;
         if done == end && last().await == end {
             return;
         }
