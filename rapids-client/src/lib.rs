@@ -7,6 +7,7 @@ mod config;
 mod connection;
 mod dead_letters;
 mod delivery;
+mod derived_uuid;
 mod error;
 mod jetstream;
 mod json;

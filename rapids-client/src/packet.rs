@@ -7,6 +7,7 @@ mod arrival;
 mod id;
 pub(crate) mod names;
 mod provenance;
+mod rapids_object;
 
 use std::fmt;
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::DeadLetter;
+use crate::derived_uuid::derived_uuid;
 use crate::letter_action::ActionKind;
 
 /// The name space of these ids.
@@ -12,5 +13,5 @@ const REPLACEMENT_IDS: Uuid = Uuid::from_u128(0x2c1f_90a7_4be3_5d02_a6f4_31c8_77
 /// is derived, so an action that is begun again sends the same id.
 pub(super) fn id(letter: &DeadLetter, kind: ActionKind, number: usize) -> String {
     let name = format!("{}\u{1f}{}\u{1f}{kind}\u{1f}{number}", letter.packet_id, letter.id);
-    Uuid::new_v5(&REPLACEMENT_IDS, name.as_bytes()).to_string()
+    derived_uuid(&REPLACEMENT_IDS, &[&name]).to_string()
 }

@@ -3,8 +3,6 @@
 //! serde_json writes NaN and the infinities as `null`, which would turn a fault into a fact that
 //! nobody stated. A dry run over the value finds them before it is written.
 
-use std::io;
-
 use serde::ser::{self, Serialize};
 
 /// Writes a value as JSON.
@@ -17,21 +15,10 @@ pub(super) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<String, String
 /// Appends a value as JSON. Where the value has none, a part of it may be appended.
 pub(super) fn write<T: Serialize + ?Sized>(json: &mut String, value: &T) -> Result<(), String> {
     value.serialize(Finite).map_err(|refused| refused.0)?;
-    serde_json::to_writer(Behind(json), value).map_err(|error| format!("has no JSON: {error}"))
-}
-
-/// Appends bytes to a text. serde_json writes whole characters at a time.
-struct Behind<'a>(&'a mut String);
-
-impl io::Write for Behind<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.push_str(std::str::from_utf8(bytes).map_err(io::Error::other)?);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    let mut bytes = std::mem::take(json).into_bytes();
+    let written = serde_json::to_writer(&mut bytes, value);
+    *json = String::from_utf8(bytes).expect("a text, and JSON behind it, are UTF-8");
+    written.map_err(|error| format!("has no JSON: {error}"))
 }
 
 /// A serializer that writes nothing and accepts everything but non-finite numbers.

@@ -3,6 +3,8 @@
 use bytestring::ByteString;
 use uuid::Uuid;
 
+use crate::derived_uuid::derived_uuid;
+
 /// The longest id that counts as one: the rest of a subject or of a header needs room, too.
 pub(super) const MAX_ID_BYTES: usize = 256;
 
@@ -11,7 +13,10 @@ const DERIVED_IDS: Uuid = Uuid::from_u128(0x7f0a_53d1_8b64_5c1e_9d0e_6f1d_9b5f_3
 
 /// Whether a text can be an id: it must fit into a header and a log line.
 pub(super) fn is_id(id: &str) -> bool {
-    !id.is_empty() && id.len() <= MAX_ID_BYTES && !id.contains(char::is_control)
+    let is_plain = |plain, byte: u8| plain & (byte.wrapping_sub(b' ') < 0x7f - b' ');
+    // Nearly all ids are of such characters only, which many bytes at once are seen to be.
+    let has_control = || !id.bytes().fold(true, is_plain) && id.contains(char::is_control);
+    !id.is_empty() && id.len() <= MAX_ID_BYTES && !has_control()
 }
 
 /// An id that no other packet has.
@@ -19,9 +24,9 @@ pub(super) fn new_id() -> ByteString {
     written(Uuid::now_v7())
 }
 
-/// An id that is the same for the same name.
-pub(super) fn derived_id(name: &str) -> ByteString {
-    written(Uuid::new_v5(&DERIVED_IDS, name.as_bytes()))
+/// An id that is the same for the same name, which is given in parts.
+pub(super) fn derived_id(name: &[&str]) -> ByteString {
+    written(derived_uuid(&DERIVED_IDS, name))
 }
 
 fn written(id: Uuid) -> ByteString {

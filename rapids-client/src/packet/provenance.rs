@@ -1,8 +1,7 @@
 //! The `rapids` object: where a packet comes from, and which services it passed.
 //!
-//! Reads and writes it. What a publisher leaves out, or writes in the wrong type, has a fall-back.
+//! Completes and writes it; [`rapids_object`](super::rapids_object) reads it.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 
@@ -11,11 +10,10 @@ use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
 
 use super::arrival::Arrival;
-use super::id::{derived_id, is_id, new_id};
-use crate::json::{Fields, Text, each_member, write_key, write_member, write_string};
-use crate::keys::{
-    BREADCRUMBS, CAUSATION_ID, CORRELATION_ID, CREATED, EDITED, ID, RAPIDS, READ_COUNT,
-};
+use super::id::{derived_id, new_id};
+use super::rapids_object::RapidsObject;
+use crate::json::{Fields, Text, write_key, write_member, write_string};
+use crate::keys::{BREADCRUMBS, CAUSATION_ID, CORRELATION_ID, CREATED, EDITED, ID, READ_COUNT};
 
 /// How many services the breadcrumbs hold; older ones fall off.
 const MAX_BREADCRUMBS: usize = 16;
@@ -70,34 +68,22 @@ impl Provenance {
 
     /// What a body says, completed by what the stream knows of a stored packet.
     pub(crate) fn read(fields: &Fields, arrival: Option<&Arrival>) -> Self {
-        let object = fields.get(RAPIDS);
-        let said = object.and_then(RapidsMembers::read).unwrap_or_default();
-        let mistyped = usize::from(object.is_some_and(|text| !text.starts_with('{')));
-        let mut reader = Reader { body: fields.read(), mistyped };
-        let id = reader.id(said.id);
-        let created = reader.read(said.created, |json| {
-            serde_json::from_str::<Cow<'_, str>>(json).ok()?.parse::<Timestamp>().ok()
-        });
-        let correlation_id = reader.id(said.correlation_id);
-        let causation_id = reader.id(said.causation_id);
-        let read_count = reader.read(said.read_count, |json| serde_json::from_str(json).ok());
-        let breadcrumbs = reader.read(said.breadcrumbs, |json| serde_json::from_str(json).ok());
-
+        let said = RapidsObject::read(fields);
         // The stream tells repeated messages apart by their own ids, so those count.
-        let (id, claimed_id) = match (arrival.and_then(Arrival::own_id), id) {
+        let (id, claimed_id) = match (arrival.and_then(Arrival::own_id), said.id) {
             (Some(own), Some(said)) if *own == *said => (Some(said), None),
             (Some(own), said) => (Some(own.into()), said),
             (None, said) => (said.or_else(|| Some(arrival?.derived_id().into())), None),
         };
-        let created = created.or(arrival.map(|arrival| arrival.stored));
+        let created = said.created.or(arrival.map(|arrival| arrival.stored));
         Self {
             claimed_id,
-            correlation_id,
-            causation_id,
-            read_count: read_count.unwrap_or(0),
-            breadcrumbs: newest(breadcrumbs.unwrap_or_default()),
+            correlation_id: said.correlation_id,
+            causation_id: said.causation_id,
+            read_count: said.read_count.unwrap_or(0),
+            breadcrumbs: newest(said.breadcrumbs.unwrap_or_default()),
             others: said.others,
-            mistyped: reader.mistyped,
+            mistyped: said.mistyped,
             ..Self::of(id.unwrap_or_else(new_id), created.unwrap_or_else(Timestamp::now))
         }
     }
@@ -106,7 +92,8 @@ impl Provenance {
     /// when it handles this one. The id is derived, so a packet that is handled twice has the same
     /// id.
     pub(crate) fn effect(&self, service: &str, river: &str, position: usize) -> Self {
-        let name = format!("{}\u{1f}{service}\u{1f}{river}\u{1f}{position}", self.id);
+        let position = position.to_string();
+        let name = [&*self.id, "\u{1f}", service, "\u{1f}", river, "\u{1f}", &position];
         let mut breadcrumbs = Vec::with_capacity(self.breadcrumbs.len() + 1);
         breadcrumbs.extend_from_slice(&self.breadcrumbs);
         breadcrumbs.push(service.to_owned());
@@ -197,64 +184,6 @@ impl AsRef<str> for Provenance {
 fn newest(mut breadcrumbs: Vec<String>) -> Vec<String> {
     breadcrumbs.drain(..breadcrumbs.len().saturating_sub(MAX_BREADCRUMBS));
     breadcrumbs
-}
-
-/// The members of the object as JSON. Of those that the bus knows, the first of each name counts.
-#[derive(Default)]
-struct RapidsMembers<'a> {
-    id: Option<&'a str>,
-    created: Option<&'a str>,
-    correlation_id: Option<&'a str>,
-    causation_id: Option<&'a str>,
-    read_count: Option<&'a str>,
-    breadcrumbs: Option<&'a str>,
-    others: Vec<(Box<str>, Box<str>)>,
-}
-
-impl<'a> RapidsMembers<'a> {
-    fn read(object: &'a str) -> Option<Self> {
-        let mut said = Self::default();
-        let shown = each_member(object, |member| {
-            let known = match member.name.shown().as_ref() {
-                ID => &mut said.id,
-                CREATED => &mut said.created,
-                CORRELATION_ID => &mut said.correlation_id,
-                CAUSATION_ID => &mut said.causation_id,
-                READ_COUNT => &mut said.read_count,
-                BREADCRUMBS => &mut said.breadcrumbs,
-                _ => return said.others.push((member.key.into(), member.value.into())),
-            };
-            known.get_or_insert(member.value);
-        });
-        shown.is_ok().then_some(said)
-    }
-}
-
-/// Reads members one by one and counts those of the wrong type.
-struct Reader<'a> {
-    body: &'a ByteString,
-    mistyped: usize,
-}
-
-impl Reader<'_> {
-    fn read<T>(&mut self, said: Option<&str>, read: impl Fn(&str) -> Option<T>) -> Option<T> {
-        let value = read(said?);
-        self.mistyped += usize::from(value.is_none());
-        value
-    }
-
-    fn id(&mut self, said: Option<&str>) -> Option<ByteString> {
-        let body = self.body;
-        self.read(said, |json| {
-            let inner = json.strip_prefix('"')?.strip_suffix('"')?;
-            let id = if inner.contains('\\') {
-                serde_json::from_str::<String>(json).ok()?.into()
-            } else {
-                body.slice_ref(inner)
-            };
-            is_id(&id).then_some(id)
-        })
-    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::derived_uuid::derived_uuid;
 use crate::river::Rules;
 use crate::stored::Stored;
 
@@ -153,8 +154,8 @@ impl ServiceEntry {
 /// The fingerprint of these rules.
 pub(crate) fn fingerprint<'a>(rules: impl IntoIterator<Item = &'a Rules>) -> Fingerprint {
     let hash = |rules: &Rules| {
-        let json = serde_json::to_vec(rules).expect("texts can be written as JSON");
-        Uuid::new_v5(&FINGERPRINTS, &json).simple().to_string()
+        let json = serde_json::to_string(rules).expect("texts can be written as JSON");
+        derived_uuid(&FINGERPRINTS, &[&json]).simple().to_string()
     };
     rules.into_iter().map(|rules| (rules.name.clone(), hash(rules))).collect()
 }

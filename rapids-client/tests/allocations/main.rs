@@ -1,5 +1,5 @@
 #![cfg(test)]
-//! A packet that nobody wants costs no allocation.
+//! A packet that nobody wants costs no allocation, and one that is answered a known number.
 //!
 //! A binary of its own, because it counts what the allocator of the process is asked for.
 
@@ -7,7 +7,8 @@ mod corpus;
 
 use allocation_counter::measure;
 use corpus::{EventPosition, WANTED, mixed, of_event, packets};
-use rapids_client::{Matcher, River};
+use futures::FutureExt;
+use rapids_client::{Arrival, Matcher, Packet, Record, River};
 
 fn matcher(conditions: impl IntoIterator<Item = String>) -> Matcher {
     let rivers: Vec<River> =
@@ -68,4 +69,38 @@ fn escapes_lists_and_damage_allocate_nothing_either() {
         }
     });
     assert_eq!(counted.count_total, 0);
+}
+
+/// What reading, judging, reacting to and answering one packet asks the allocator for, without what
+/// goes to the server and comes from it. A reaction that reads two fields and sets two has its share.
+const ANSWER: u64 = 40;
+
+#[test]
+fn answering_a_packet_allocates_a_known_number_of_times() {
+    let river = River::new("check").event("order_placed").react(|packet: Packet| async move {
+        let order: String = packet.get("order_id")?.unwrap_or_default();
+        let total: u64 = packet.get("total")?.unwrap_or_default();
+        Ok(Packet::event("order_checked").with("order_id", order).with("total", total))
+    });
+    let placed = Packet::event("order_placed").with("order_id", "o-1").with("total", 7550);
+    let stored = placed.created();
+    let (id, body) = (placed.id().to_owned(), placed.body());
+    let answer = || {
+        let arrival = Arrival {
+            sequence: 1,
+            replay: None,
+            stored,
+            stream_created: stored,
+            message_id: Some(id.clone()),
+        };
+        let packet = Packet::arrived(body.clone(), arrival).expect("it is a packet");
+        assert_eq!(river.judge(&packet), rapids_client::Verdict::Matches);
+        let mut record = Record::default();
+        let handling = river.handle("service", &packet, &mut record).now_or_never();
+        let answers = handling.expect("it waits for nothing").expect("it succeeds");
+        assert!(answers[0].body().len() > 200);
+    };
+    answer();
+    let counted = measure(answer);
+    assert!(counted.count_total <= ANSWER, "{} allocations", counted.count_total);
 }
