@@ -5,6 +5,7 @@
 
 mod human;
 mod json;
+mod json_fields;
 mod panics;
 
 use std::io::IsTerminal;
@@ -15,6 +16,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use human::Human;
 use json::Json;
+use json_fields::JsonFields;
 
 const FILTER: &str = "RUST_LOG";
 /// The NATS client logs each attempt to connect; [`connection`](crate::connection) does so in fewer
@@ -54,7 +56,7 @@ pub fn init() {
             let has_colours = terminal && variable("NO_COLOR").is_none();
             builder.with_ansi(false).event_format(Human::new(has_colours)).finish().try_init()
         }
-        Format::Json => builder.json().event_format(Json).finish().try_init(),
+        Format::Json => builder.fmt_fields(JsonFields).event_format(Json).finish().try_init(),
     };
     if installed.is_ok() {
         panics::log_all();
@@ -192,7 +194,10 @@ mod tests {
                 let builder = builder.with_ansi(false).event_format(Human::new(false));
                 with_default(builder.finish(), log);
             }
-            Format::Json => with_default(builder.json().event_format(Json).finish(), log),
+            Format::Json => {
+                let builder = builder.fmt_fields(JsonFields).event_format(Json);
+                with_default(builder.finish(), log);
+            }
         }
         let line = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
         let line = line.strip_suffix('\n').expect("a line").to_owned();
