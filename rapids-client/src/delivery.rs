@@ -13,6 +13,7 @@ mod acks;
 mod acquire;
 mod blocked;
 mod bundle;
+mod clock;
 mod context;
 mod counters;
 mod dead_letter_writer;

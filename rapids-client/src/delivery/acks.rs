@@ -10,6 +10,7 @@ use std::time::Duration;
 use async_nats::jetstream::AckKind;
 use async_nats::subject::Subject;
 use bytes::Bytes;
+use futures::FutureExt;
 use tracing::warn;
 
 use crate::connection::Connection;
@@ -122,7 +123,14 @@ impl Acks {
     }
 
     async fn send(&self, answer: Subject, body: Bytes) {
-        if let Err(error) = self.connection.client.publish(answer, body).await {
+        let publish = || self.connection.client.publish(answer.clone(), body.clone());
+        // The connection nearly always takes it, and a future for what seldom happens would make every
+        // caller's large.
+        let sent = match publish().now_or_never() {
+            Some(sent) => sent,
+            None => Box::pin(publish()).await,
+        };
+        if let Err(error) = sent {
             warn!(%error, "an acknowledgement was not sent; the packet will be redelivered");
         }
     }

@@ -5,22 +5,25 @@
 //! that in [`settle`](super::settle), and how it all ends in [`shutdown`](super::shutdown).
 
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures::future::LocalBoxFuture;
 use futures::stream::{FuturesOrdered, FuturesUnordered};
 use futures::{FutureExt, StreamExt};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
 use tracing::{info, warn};
 
 use super::acks::Acks;
 use super::acquire::Acquired;
 use super::blocked::Blocked;
+use super::clock::{Clock, Due};
 use super::context::Context;
 use super::demand::Demand;
+use super::executor::Executor;
 use super::in_flight::Row;
 use super::maintenance::{Finding, Maintenance};
 use super::packet_source::PacketSource;
@@ -42,16 +45,6 @@ use crate::rapids::Rapids;
 use crate::river::River;
 use crate::service::Service;
 
-/// How often it is checked whether requests were lost, and whether reactions block their thread.
-const WATCH: Duration = Duration::from_millis(250);
-/// How often it is checked whether packets expired before the service read them.
-const EXPIRED: Duration = Duration::from_secs(5);
-/// How often the service's entry is updated, with how far it is.
-const ENTRY: Duration = Duration::from_secs(5);
-/// How often memories are cleaned up.
-const CLEAN_UP: Duration = Duration::from_secs(2);
-/// How often the limits of stream and position are checked.
-const LIMITS: Duration = Duration::from_secs(60);
 /// The longest time between two keep-alives for the packets in flight: another instance may have
 /// shortened the acknowledgement wait.
 const KEEP_ALIVE: Duration = Duration::from_secs(3);
@@ -68,6 +61,9 @@ pub(super) enum EngineEnd {
     /// Its position in shared delivery was deleted or moved, and has to be acquired again.
     PositionGone,
 }
+
+/// Turns that have begun and not ended.
+pub(super) type Turns = FuturesUnordered<LocalBoxFuture<'static, (TurnId, TurnEnd)>>;
 
 /// The state of a running service.
 pub(super) struct Engine {
@@ -88,8 +84,7 @@ pub(super) struct Engine {
     /// Packets to be admitted, in the order of their delivery. A redelivered one comes out when its
     /// saved progress is loaded, and those behind it wait.
     pub(super) pending_admissions: FuturesOrdered<LocalBoxFuture<'static, PendingAdmission>>,
-    /// The turns that have begun and not ended.
-    pub(super) turns: FuturesUnordered<LocalBoxFuture<'static, (TurnId, TurnEnd)>>,
+    pub(super) turns: Turns,
     /// What those turns send before they end.
     pub(super) steps: mpsc::UnboundedReceiver<Step>,
     step_sender: mpsc::UnboundedSender<Step>,
@@ -179,10 +174,7 @@ impl Engine {
     }
 
     async fn work(&mut self) -> Result<EngineEnd> {
-        let mut keep_alive = self.keep_alive();
-        let (mut watch, mut clean_up, mut limits) =
-            (ticker(WATCH), ticker(CLEAN_UP), ticker(LIMITS));
-        let (mut expired, mut entry) = (ticker(EXPIRED), ticker(ENTRY));
+        let mut clock = Clock::new(self.keep_alive());
         loop {
             self.context.executor.queue.deliver_answers();
             self.begin_turns();
@@ -193,31 +185,41 @@ impl Engine {
             // Turns whose slot is free may have jobs, too: their memories are written out.
             let may_have_jobs = self.schedule.running() + self.schedule.finishing() > 0;
             tokio::select! {
-                incoming = self.source.next() => self.on_incoming(incoming).await?,
-                pulled = self.replays.next() => self.on_replay(pulled).await,
+                // What ends work comes before what brings more of it.
+                biased;
+                due = clock.next(wake) => self.on_due(due).await,
                 renewed = renewed(&mut self.active, progress) => match renewed? {
                     Renewed::To(sequence) => self.source.allow_to(sequence),
                     Renewed::Replaced => return Ok(EngineEnd::Replaced),
                 },
-                Some(pending) = self.pending_admissions.next() => self.on_admission(pending).await,
-                Some((turn, end)) = self.turns.next() => self.on_turn_end(turn, end).await?,
-                Some(step) = self.steps.recv() => self.on_step(step),
-                () = self.context.executor.queue.answered(), if may_have_jobs => {}
-                Some(()) = self.background.next() => {}
-                () = until(wake) => {}
                 finding = self.maintenance.next() => {
                     if let Some(ended) = self.on_finding(finding?) {
                         return Ok(ended);
                     }
                 }
                 () = self.announcement.answer_next() => {}
-                _ = keep_alive.tick() => self.keep_packets_alive().await,
-                _ = watch.tick() => self.check_requests_and_reactions(),
-                _ = expired.tick() => self.maintenance.check_expired(),
-                _ = entry.tick() => self.maintenance.update_entry(),
-                _ = clean_up.tick() => self.maintenance.clean_up_memories(),
-                _ = limits.tick() => self.maintenance.check_limits(),
+                (turn, end) = next_end(&mut self.turns, &self.context.executor) => {
+                    self.on_turn_end(turn, end).await?;
+                }
+                Some(step) = self.steps.recv() => self.on_steps(step),
+                () = self.context.executor.queue.answered(), if may_have_jobs => {}
+                Some(()) = self.background.next() => {}
+                Some(pending) = self.pending_admissions.next() => self.on_admission(pending).await,
+                pulled = self.replays.next() => self.on_replay(pulled).await,
+                incoming = self.source.next() => self.on_incoming(incoming).await?,
             }
+        }
+    }
+
+    async fn on_due(&mut self, due: Due) {
+        match due {
+            Due::Wake => {}
+            Due::KeepAlive => self.keep_packets_alive().await,
+            Due::Watch => self.check_requests_and_reactions(),
+            Due::Expired => self.maintenance.check_expired(),
+            Due::Entry => self.maintenance.update_entry(),
+            Due::CleanUp => self.maintenance.clean_up_memories(),
+            Due::Limits => self.maintenance.check_limits(),
         }
     }
 
@@ -336,20 +338,21 @@ impl Engine {
         self.acks.keep_alive(answers).await;
     }
 
-    pub(super) fn keep_alive(&self) -> Interval {
-        ticker(KEEP_ALIVE.min(self.ack_wait / 3))
+    /// The time between two keep-alives for the packets in flight.
+    pub(super) fn keep_alive(&self) -> Duration {
+        KEEP_ALIVE.min(self.ack_wait / 3)
     }
 }
 
-async fn until(wake: Option<Instant>) {
-    match wake {
-        Some(wake) => sleep_until(wake.into()).await,
-        None => std::future::pending().await,
-    }
-}
-
-fn ticker(period: Duration) -> Interval {
-    let mut ticker = interval(period);
-    ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticker
+/// The turn that ends next. Hands the jobs of those that begin to the workers, all at once.
+pub(super) async fn next_end(turns: &mut Turns, executor: &Executor) -> (TurnId, TurnEnd) {
+    poll_fn(|context| {
+        let end = turns.poll_next_unpin(context);
+        executor.hand_over();
+        match end {
+            Poll::Ready(Some(end)) => Poll::Ready(end),
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
 }

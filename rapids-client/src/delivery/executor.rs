@@ -3,6 +3,7 @@
 mod queue;
 mod worker;
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,11 +68,22 @@ pub(crate) struct TimedOut(Duration);
 /// The engine's side of the queue.
 pub(super) struct Executor {
     pub(super) queue: Arc<JobQueue>,
+    /// Jobs that are put into the queue together.
+    jobs: RefCell<Vec<Job>>,
     /// Reactions begin only while this lease is valid.
-    pub(super) validity: LeaseValidity,
+    validity: LeaseValidity,
 }
 
 impl Executor {
+    pub(super) fn new(queue: Arc<JobQueue>, validity: LeaseValidity) -> Self {
+        Self { queue, jobs: RefCell::default(), validity }
+    }
+
+    /// Hands the jobs to the workers that turns have made since the last call.
+    pub(super) fn hand_over(&self) {
+        self.queue.put(&mut self.jobs.borrow_mut());
+    }
+
     /// Runs a reaction without memory, and makes sure that the stream can take all packets that it
     /// returns.
     pub(super) async fn react(
@@ -96,10 +108,8 @@ impl Executor {
         let (reply, answer) = oneshot::channel();
         let (river, packet) = (Arc::clone(river), packet.clone());
         let job = Job { turn, river, packet, work, validity: self.validity.clone(), reply };
-        // A job is refused or dropped only when there are no workers any more.
-        if !self.queue.put(job) {
-            return Err(ReactionError::Later(WITHOUT_WORKERS));
-        }
+        self.jobs.borrow_mut().push(job);
+        // A job is dropped only when there are no workers any more.
         Ok(answer.await.map_err(|_| ReactionError::Later(WITHOUT_WORKERS))??)
     }
 }

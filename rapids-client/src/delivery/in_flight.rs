@@ -4,7 +4,6 @@
 //! [`InFlight`] from its admission on, which its turns share.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use async_nats::subject::Subject;
@@ -56,9 +55,9 @@ pub(super) struct InFlight {
     pub(super) packet: Packet,
     /// To which river a replay is addressed; `None` if it is none.
     pub(super) addressed: Option<Addressed>,
-    /// How far the rivers are that it concerns, by their position in the service's declaration. A
+    /// How far the rivers are that it concerns, with their positions in the service's declaration. A
     /// replay for a river that the service has no more has the position behind the last one.
-    rivers: RefCell<BTreeMap<usize, RiverProgress>>,
+    rivers: RefCell<Vec<(usize, RiverProgress)>>,
     saved: RefCell<SavedProgress>,
 }
 
@@ -107,7 +106,7 @@ impl InFlight {
 
     /// How many rivers are still to handle it.
     pub(super) fn open_rivers(&self) -> usize {
-        self.rivers.borrow().values().filter(|progress| !progress.is_done).count()
+        self.rivers.borrow().iter().filter(|(_, progress)| !progress.is_done).count()
     }
 
     /// The name of a river that it concerns. A replay may be for one that the service has no more.
@@ -117,7 +116,9 @@ impl InFlight {
 
     /// How far a river has come with it.
     pub(super) fn progress(&self, river: usize) -> RiverProgress {
-        self.rivers.borrow().get(&river).cloned().unwrap_or_default()
+        let rivers = self.rivers.borrow();
+        let found = rivers.iter().find(|(position, _)| *position == river);
+        found.map(|(_, progress)| progress.clone()).unwrap_or_default()
     }
 
     /// Changes how far a river has come with it.
@@ -126,13 +127,19 @@ impl InFlight {
         river: usize,
         change: impl FnOnce(&mut RiverProgress) -> T,
     ) -> T {
-        change(self.rivers.borrow_mut().entry(river).or_default())
+        let mut rivers = self.rivers.borrow_mut();
+        let found = rivers.iter().position(|(position, _)| *position == river);
+        let found = found.unwrap_or_else(|| {
+            rivers.push((river, RiverProgress::default()));
+            rivers.len() - 1
+        });
+        change(&mut rivers[found].1)
     }
 
     /// Takes over what is saved by now, with how often all instances have begun each river alone.
     pub(super) fn reload(&self, service: &Service, saved: SavedProgress) {
-        for (&river, progress) in self.rivers.borrow_mut().iter_mut() {
-            let known = service.rivers().get(river).and_then(|it| saved.progress.0.get(it.name()));
+        for (river, progress) in self.rivers.borrow_mut().iter_mut() {
+            let known = service.rivers().get(*river).and_then(|it| saved.progress.0.get(it.name()));
             progress.starts = known.map_or(0, |known| known.starts);
         }
         self.saved.replace(saved);
@@ -145,7 +152,7 @@ impl InFlight {
     /// Whether anything has happened that the instance that gets it next has to know.
     pub(super) fn has_begun(&self) -> bool {
         let new = RiverProgress::default();
-        self.has_saved() || self.rivers.borrow().values().any(|progress| *progress != new)
+        self.has_saved() || self.rivers.borrow().iter().any(|(_, progress)| *progress != new)
     }
 
     /// Whether its progress is saved, or was.
@@ -155,8 +162,8 @@ impl InFlight {
 
     /// The progress to save for the instance that gets it next; `None` if it is saved already.
     pub(super) fn unsaved(&self, service: &Service) -> Option<SavedProgress> {
-        let named = |(&river, progress): (&usize, &RiverProgress)| {
-            let river = service.rivers().get(river)?;
+        let named = |(river, progress): &(usize, RiverProgress)| {
+            let river = service.rivers().get(*river)?;
             let has_begun = *progress != RiverProgress::default();
             has_begun.then(|| (river.name().to_owned(), progress.clone()))
         };

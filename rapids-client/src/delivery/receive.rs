@@ -19,8 +19,10 @@ use crate::error::with_causes;
 use crate::jetstream::message::RawPacket;
 use crate::jetstream::pull::Pulled;
 use crate::jetstream::sequence::{StreamName, StreamPlace};
+use crate::jetstream::stream::StreamFacts;
 use crate::packet::{Arrival, Packet};
 use crate::river::Verdict;
+use crate::service::Service;
 use crate::{Error, Result};
 
 /// Why a replay cannot be handled.
@@ -83,11 +85,11 @@ impl Engine {
                     return;
                 }
                 self.maintenance.delivered(&raw);
-                let candidates = self.matcher.candidates(&raw.body).to_vec();
+                let candidates = self.matcher.candidates(&raw.body);
                 if candidates.is_empty() {
                     return self.skip(raw).await;
                 }
-                self.judge(&raw, &candidates)
+                judge(&self.service, self.rapids.facts(), &raw, candidates)
             }
             StreamName::Replays => self.judge_replay(&raw),
         };
@@ -118,21 +120,6 @@ impl Engine {
         }
     }
 
-    /// Judges a packet for the rivers that the matcher has found.
-    fn judge(&self, raw: &RawPacket, candidates: &[usize]) -> Result<Judged> {
-        let arrival = Arrival {
-            sequence: raw.place.sequence,
-            replay: None,
-            stored: raw.stored(),
-            stream_created: self.rapids.facts().created,
-            message_id: raw.message_id(),
-        };
-        let packet = self.read_packet(raw, arrival)?;
-        let mut verdicts = self.service.verdicts(candidates, &packet);
-        verdicts.retain(|(_, verdict)| *verdict != Verdict::NotForMe);
-        Ok(Judged { packet, addressed: None, verdicts })
-    }
-
     /// Judges a replay. It concerns the one river that it is addressed to, even if that does not take
     /// the packet any more, or does not exist any more.
     fn judge_replay(&self, raw: &RawPacket) -> Result<Judged> {
@@ -147,7 +134,7 @@ impl Engine {
             stream_created: self.rapids.facts().created,
             message_id: Some(addressed.packet_id.clone()),
         };
-        let packet = self.read_packet(raw, arrival)?;
+        let packet = read_packet(&self.service, raw, arrival)?;
         let rivers = self.service.rivers();
         let position = rivers.iter().position(|river| river.name() == addressed.river);
         let verdicts = match position {
@@ -155,12 +142,6 @@ impl Engine {
             None => vec![(rivers.len(), Verdict::NotForMe)],
         };
         Ok(Judged { packet, addressed: Some(addressed), verdicts })
-    }
-
-    fn read_packet(&self, raw: &RawPacket, arrival: Arrival) -> Result<Packet> {
-        // JSON beyond the limits becomes a packet all the same, which the rivers judge to be invalid.
-        let packet = Packet::arrived_unjudged(raw.body.clone(), arrival)?;
-        Ok(packet.with_values_shown(self.service.config().show_values))
     }
 
     /// Adds the row of a delivered packet; `false` if it is in flight already, from an earlier delivery.
@@ -232,10 +213,10 @@ impl Engine {
         is_suspect: bool,
     ) {
         let Judged { packet, addressed, verdicts } = judged;
-        let rivers: Vec<_> = verdicts.iter().map(|&(river, _)| river).collect();
+        let rivers = verdicts.iter().map(|&(river, _)| river);
         let packet =
             Rc::new(InFlight::new((place, packet, addressed), &self.service, rivers, saved));
-        let (mut to_run, mut causes) = (Vec::new(), Vec::new());
+        let (mut to_run, mut causes) = (Vec::with_capacity(verdicts.len()), Vec::new());
         for (river, verdict) in verdicts {
             if packet.progress(river).is_done {
                 continue;
@@ -247,8 +228,8 @@ impl Engine {
         }
         self.load_ahead(&packet, &to_run);
         let key = self.service.order_key(&packet.packet);
-        let finishing = causes.iter().map(|&(river, _)| river).collect();
-        self.schedule.admit(place, key, (to_run, finishing), is_suspect);
+        let finishing: Vec<_> = causes.iter().map(|&(river, _)| river).collect();
+        self.schedule.admit(place, key, (&to_run, &finishing), is_suspect);
         if let Some(row) = self.schedule.row_mut(place) {
             row.packet = Some(packet.clone());
         }
@@ -356,4 +337,30 @@ impl Engine {
             );
         }
     }
+}
+
+/// Judges a packet for the rivers that the matcher has found.
+fn judge(
+    service: &Service,
+    facts: &StreamFacts,
+    raw: &RawPacket,
+    candidates: &[usize],
+) -> Result<Judged> {
+    let arrival = Arrival {
+        sequence: raw.place.sequence,
+        replay: None,
+        stored: raw.stored(),
+        stream_created: facts.created,
+        message_id: raw.message_id(),
+    };
+    let packet = read_packet(service, raw, arrival)?;
+    let mut verdicts = service.verdicts(candidates, &packet);
+    verdicts.retain(|(_, verdict)| *verdict != Verdict::NotForMe);
+    Ok(Judged { packet, addressed: None, verdicts })
+}
+
+fn read_packet(service: &Service, raw: &RawPacket, arrival: Arrival) -> Result<Packet> {
+    // JSON beyond the limits becomes a packet all the same, which the rivers judge to be invalid.
+    let packet = Packet::arrived_unjudged(raw.body.clone(), arrival)?;
+    Ok(packet.with_values_shown(service.config().show_values))
 }

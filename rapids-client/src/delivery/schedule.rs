@@ -12,6 +12,7 @@ mod simulation;
 mod tests;
 mod throttle;
 mod turns;
+mod waiting;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -105,22 +106,20 @@ impl<R> Schedule<R> {
         &mut self,
         place: StreamPlace,
         key: Option<String>,
-        (to_run, finishing): (Vec<usize>, Vec<usize>),
+        (to_run, finishing): (&[usize], &[usize]),
         suspect: bool,
     ) {
         let known = 0..self.queues.len();
-        let to_run: BTreeSet<_> =
-            to_run.into_iter().filter(|river| known.contains(river)).collect();
-        let count = finishing.len();
-        let runs = !to_run.is_empty();
+        let to_run = to_run.iter().filter(|river| known.contains(river));
+        let runs = to_run.clone().next().is_some();
         let key = key.filter(|_| runs);
-        let behind = |river| ScheduledTurn { river, suspect, state: State::BehindKey(None) };
-        let over = |river| ScheduledTurn { river, suspect: false, state: State::Finishing };
-        let turns = to_run.into_iter().map(behind).chain(finishing.into_iter().map(over));
+        let behind = |&river| ScheduledTurn { river, suspect, state: State::BehindKey(None) };
+        let over = |&river| ScheduledTurn { river, suspect: false, state: State::Finishing };
+        let turns = to_run.map(behind).chain(finishing.iter().map(over));
         if !self.turns.admit(place, key.clone(), turns) {
             return;
         }
-        self.finishing += count;
+        self.finishing += finishing.len();
         if runs && key.is_none_or(|key| self.key_order.enter(&key, place)) {
             self.enter_queues(place);
         }
@@ -266,7 +265,7 @@ impl<R> Schedule<R> {
 
     /// Removes a packet in whatever state its turns are.
     pub(crate) fn remove(&mut self, place: StreamPlace) -> Option<R> {
-        for turn in self.turns.of(place) {
+        while let Some((turn, _)) = self.turns.nth(place, 0) {
             self.detach(turn);
             self.turns.remove_turn(turn);
         }
@@ -333,12 +332,14 @@ impl<R> Schedule<R> {
 
     /// Lets the turns of a packet run that is the first of its key, or has no key.
     fn enter_queues(&mut self, place: StreamPlace) {
-        for turn in self.turns.of(place) {
-            match self.turns.state(turn) {
-                Some(State::BehindKey(Some(at))) => self.run_later(turn, at),
-                Some(State::BehindKey(None)) => self.make_ready(turn),
+        let mut position = 0;
+        while let Some((turn, state)) = self.turns.nth(place, position) {
+            match state {
+                State::BehindKey(Some(at)) => self.run_later(turn, at),
+                State::BehindKey(None) => self.make_ready(turn),
                 _ => {}
             }
+            position += 1;
         }
     }
 

@@ -3,12 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use futures::{FutureExt, StreamExt};
+use futures::FutureExt;
 use jiff::Timestamp;
 use tracing::{debug, info, warn};
 
 use super::acks::AckAction;
-use super::engine::Engine;
+use super::engine::{Engine, next_end};
 use super::in_flight::InFlight;
 use super::schedule::{BreakerNews, Health};
 use super::slot::Step;
@@ -22,7 +22,15 @@ use crate::jetstream::sequence::StreamPlace;
 const LONGEST_LOCAL_WAIT: Duration = Duration::from_secs(60);
 
 impl Engine {
-    pub(super) fn on_step(&mut self, step: Step) {
+    /// Acts on a step, and on those that have come behind it.
+    pub(super) fn on_steps(&mut self, first: Step) {
+        self.on_step(first);
+        while let Ok(step) = self.steps.try_recv() {
+            self.on_step(step);
+        }
+    }
+
+    fn on_step(&mut self, step: Step) {
         match step {
             Step::MayRun(turn, go) => {
                 self.schedule.may_run(turn);
@@ -63,7 +71,9 @@ impl Engine {
     /// `NotPermitted`.
     pub(super) async fn on_turn_end(&mut self, turn: TurnId, end: TurnEnd) -> Result<()> {
         self.end_turn(turn, end).await?;
-        while let Some(Some((turn, end))) = self.turns.next().now_or_never() {
+        while let Some((turn, end)) =
+            next_end(&mut self.turns, &self.context.executor).now_or_never()
+        {
             self.end_turn(turn, end).await?;
         }
         Ok(())
@@ -71,8 +81,8 @@ impl Engine {
 
     async fn end_turn(&mut self, turn: TurnId, end: TurnEnd) -> Result<()> {
         // What it has sent before its end.
-        while let Ok(step) = self.steps.try_recv() {
-            self.on_step(step);
+        if let Ok(step) = self.steps.try_recv() {
+            self.on_steps(step);
         }
         let place = turn.place;
         match end {

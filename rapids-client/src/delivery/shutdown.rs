@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::future::join_all;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{interval, sleep_until, timeout};
 use tracing::{error, warn};
 
 use super::acks::AckAction;
-use super::engine::Engine;
+use super::engine::{Engine, next_end};
 use super::in_flight::{InFlight, Row};
 use crate::error::with_causes;
 use crate::jetstream::sequence::{StreamName, StreamPlace};
@@ -56,7 +56,7 @@ impl Engine {
     async fn finish_turns(&mut self) {
         let begun = Instant::now();
         let deadline = begun + self.service.config().grace;
-        let mut keep_alive = self.keep_alive();
+        let mut keep_alive = interval(self.keep_alive());
         let progress = self.source.progress();
         let mut waits_in_order = true;
         self.hand_back(waits_in_order).await;
@@ -65,13 +65,13 @@ impl Engine {
             self.context.executor.queue.deliver_answers();
             tokio::select! {
                 () = self.context.executor.queue.answered() => {}
-                Some((turn, end)) = self.turns.next() => {
+                (turn, end) = next_end(&mut self.turns, &self.context.executor) => {
                     if let Err(error) = self.on_turn_end(turn, end).await {
                         error!("{}", with_causes(&error));
                     }
                     self.hand_back(waits_in_order).await;
                 }
-                Some(step) = self.steps.recv() => self.on_step(step),
+                Some(step) = self.steps.recv() => self.on_steps(step),
                 Some(()) = self.background.next() => {}
                 renewed = renewed(&mut self.active, progress) => match renewed {
                     Ok(Renewed::To(_)) => {}

@@ -107,7 +107,7 @@ impl Startup {
             service: service.clone(),
             instance,
             outputs: Outputs::new(Arc::new(publisher.while_valid(validity.clone()))),
-            executor: Executor { queue, validity },
+            executor: Executor::new(queue, validity),
             memories: memories.map(|store| {
                 MemoryRecords::new(store, connection.clone(), service.name(), floor.clone())
             }),

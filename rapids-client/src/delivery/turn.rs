@@ -127,21 +127,22 @@ impl Turn {
     }
 
     /// Publishes what the reaction returned. The slot is free while the server stores it.
-    async fn publish(mut self, context: &Context, reaction: Reaction) -> TurnEnd {
-        if let Some(ticket) = &mut self.publish_ticket {
+    async fn publish(&mut self, context: &Context, reaction: Reaction) -> TurnEnd {
+        let Reaction { outgoing, took, remembered, .. } = reaction;
+        if let Some(ticket) = &self.publish_ticket {
             ticket.wait().await;
         }
-        let sent = context.outputs.send(reaction.outgoing).await;
+        let sent = context.outputs.send(outgoing).await;
         self.publish_ticket = None;
         if self.is_suspect {
             // Its mark stays until the next suspect's replaces it, or the engine releases it.
             self.packet.update(self.id.river, |progress| progress.starts = 0);
         }
         context.counters.borrow_mut().handled += 1;
-        self.slot.free(Health::Success, reaction.took);
+        self.slot.free(Health::Success, took);
         match sent.stored().await {
             Ok(()) => {
-                if let (Some(memories), Some(step)) = (&context.memories, reaction.remembered) {
+                if let (Some(memories), Some(step)) = (&context.memories, remembered) {
                     memories.published(step);
                 }
                 TurnEnd::Done
@@ -155,7 +156,7 @@ impl Turn {
         }
     }
 
-    async fn dead_letter(self, context: &Context, cause: Cause) -> TurnEnd {
+    async fn dead_letter(&self, context: &Context, cause: Cause) -> TurnEnd {
         Box::pin(context.dead_letter(&self.packet, self.id.river, cause)).await.into()
     }
 

@@ -1,8 +1,8 @@
 //! Where jobs wait for a worker on the caller's runtime, and their answers for the engine.
 //!
 //! Jobs begin in the order in which they were put. To wake a thread takes longer than most reactions,
-//! so a worker does not wake the engine for each answer, but once before it waits for a job, and after
-//! each time slice. A worker whose next job blocks its thread wakes nobody until that ends, so the
+//! so jobs come as many together as there are, and a worker does not wake the engine for each answer,
+//! but once before it waits for a job, and after each time slice. A worker whose next job blocks its thread wakes nobody until that ends, so the
 //! engine also looks for answers by itself.
 
 use std::collections::VecDeque;
@@ -11,7 +11,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 
 use super::{Answer, Job};
@@ -27,8 +27,7 @@ pub(crate) struct JobQueue {
     most_workers: usize,
     // Threads of two runtimes lock it, and only to add or remove something.
     content: Mutex<Content>,
-    /// One permit for each job that no worker has reserved; closed when there will be no more jobs.
-    available: Semaphore,
+    has_jobs: Notify,
     needs_worker: Notify,
     has_answers: Notify,
 }
@@ -36,7 +35,11 @@ pub(crate) struct JobQueue {
 #[derive(Debug, Default)]
 struct Content {
     jobs: VecDeque<Job>,
-    answers: Vec<(oneshot::Sender<Answer>, Answer)>,
+    answers: Vec<EndedJob>,
+    /// There will be no more jobs.
+    is_closed: bool,
+    /// Workers that wait for a job.
+    idle: usize,
     /// Jobs that run and have not returned `Pending`: their worker may have to wait for them before it
     /// can wake the engine.
     first_poll: usize,
@@ -46,36 +49,47 @@ struct Content {
     polled: Vec<(TurnId, Instant)>,
 }
 
+/// A job that has ended.
+#[derive(Debug)]
+pub(crate) struct EndedJob {
+    pub(super) turn: TurnId,
+    pub(super) reply: oneshot::Sender<Answer>,
+    pub(super) answer: Answer,
+}
+
 impl JobQueue {
     pub(crate) fn new(most_workers: usize) -> Self {
         Self {
             most_workers,
             content: Mutex::default(),
-            available: Semaphore::new(0),
+            has_jobs: Notify::new(),
             needs_worker: Notify::new(),
             has_answers: Notify::new(),
         }
     }
 
-    /// Puts a job behind the others; `false` if there are no workers any more.
-    pub(crate) fn put(&self, job: Job) -> bool {
-        {
-            let mut content = self.content();
-            if self.available.is_closed() {
-                return false;
-            }
-            content.jobs.push_back(job);
+    /// Puts jobs behind the others. Drops them if there are no workers any more.
+    pub(crate) fn put(&self, jobs: &mut Vec<Job>) {
+        if jobs.is_empty() {
+            return;
         }
-        self.available.add_permits(1);
-        self.call_worker();
-        true
+        let mut content = self.content();
+        if content.is_closed {
+            jobs.clear();
+            return;
+        }
+        content.jobs.extend(jobs.drain(..));
+        self.call_worker(content);
     }
 
-    /// Calls for one worker more if there is a job for which none waits: a worker that waits has its
-    /// permit already.
-    fn call_worker(&self) {
-        if self.available.available_permits() > 0 {
-            self.needs_worker.notify_one();
+    /// Calls for one worker more if there is a job for it.
+    fn call_worker(&self, content: MutexGuard<'_, Content>) {
+        let (has_jobs, idle) = (!content.jobs.is_empty(), content.idle);
+        drop(content);
+        match idle {
+            _ if !has_jobs => {}
+            0 => self.needs_worker.notify_one(),
+            _ => self.has_jobs.notify_one(),
         }
     }
 
@@ -92,31 +106,48 @@ impl JobQueue {
     /// Delivers the answers to the turns that wait for them.
     pub(crate) fn deliver_answers(&self) {
         let answers = mem::take(&mut self.content().answers);
-        for (reply, answer) in answers {
+        for EndedJob { reply, answer, .. } in answers {
             // The turn is dropped when the service stops without waiting for it.
             let _ = reply.send(answer);
         }
     }
 
-    /// Waits for the next job, and returns it with the time at which it begins; `None` if there will be
-    /// no more. Wakes the engine before it waits.
-    pub(crate) async fn take(&self) -> Option<(Job, Instant)> {
-        let permit = match self.available.try_acquire() {
-            Ok(permit) => permit,
-            Err(_) => {
-                self.wake_engine();
-                self.available.acquire().await.ok()?
-            }
-        };
-        permit.forget();
-        // Again, since several calls at once start only one worker.
-        self.call_worker();
+    /// Answers the job that has ended, if one has, and takes the next one, which begins now; `None` if
+    /// there is none. The engine is woken later.
+    pub(crate) fn next(&self, ended: Option<EndedJob>, now: Instant) -> Option<Job> {
         let mut content = self.content();
+        content.end(ended);
         let job = content.jobs.pop_front()?;
         content.first_poll += 1;
-        let begun = Instant::now();
-        content.polled.push((job.turn, begun));
-        Some((job, begun))
+        content.polled.push((job.turn, now));
+        if self.most_workers > 1 {
+            self.call_worker(content);
+        }
+        Some(job)
+    }
+
+    /// Answers the job that has ended, if one has, and wakes the engine.
+    pub(crate) fn answer(&self, ended: Option<EndedJob>) {
+        self.content().end(ended);
+        self.wake_engine();
+    }
+
+    /// Wakes the engine, and waits until there is a job; `false` if there will be no more.
+    pub(crate) async fn wait(&self) -> bool {
+        self.wake_engine();
+        loop {
+            let mut woken = pin!(self.has_jobs.notified());
+            woken.as_mut().enable();
+            {
+                let mut content = self.content();
+                if content.is_closed || !content.jobs.is_empty() {
+                    return !content.is_closed;
+                }
+                content.idle += 1;
+            }
+            woken.await;
+            self.content().idle -= 1;
+        }
     }
 
     /// A job has returned `Pending`. Wakes the engine for the answers so far, since the worker waits.
@@ -145,19 +176,11 @@ impl JobQueue {
         content.polled.iter().map(|&(turn, since)| (turn, since.elapsed())).collect()
     }
 
-    /// Adds the answer of a job. The worker wakes the engine later.
-    pub(crate) fn answer(&self, turn: TurnId, reply: oneshot::Sender<Answer>, answer: Answer) {
+    /// Answers a slow job, and wakes the engine.
+    pub(crate) fn answer_slow(&self, ended: EndedJob) {
         let mut content = self.content();
-        content.answers.push((reply, answer));
-        content.first_poll -= 1;
-        content.end_poll(turn);
-    }
-
-    /// Adds the answer of a slow job, and wakes the engine.
-    pub(crate) fn answer_slow(&self, reply: oneshot::Sender<Answer>, answer: Answer) {
-        let mut content = self.content();
-        content.answers.push((reply, answer));
         content.slow -= 1;
+        content.answers.push(ended);
         drop(content);
         self.wake_engine();
     }
@@ -176,21 +199,21 @@ impl JobQueue {
 
     /// Drops the jobs that have not begun.
     pub(crate) fn clear(&self) {
-        let mut content = self.content();
-        // A worker that has a permit already finds no job, and ends.
-        self.available.forget_permits(content.jobs.len());
-        content.jobs.clear();
+        self.content().jobs.clear();
     }
 
     /// Takes no more jobs, and drops those that have not begun.
     pub(crate) fn close(&self) {
-        self.available.close();
-        self.content().jobs.clear();
+        let mut content = self.content();
+        content.is_closed = true;
+        content.jobs.clear();
+        drop(content);
+        self.has_jobs.notify_waiters();
         self.needs_worker.notify_one();
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.available.is_closed()
+        self.content().is_closed
     }
 
     fn content(&self) -> MutexGuard<'_, Content> {
@@ -208,6 +231,15 @@ impl Drop for CloseOnDrop {
 }
 
 impl Content {
+    /// Takes note that a job has ended without a pause.
+    fn end(&mut self, ended: Option<EndedJob>) {
+        if let Some(ended) = ended {
+            self.first_poll -= 1;
+            self.end_poll(ended.turn);
+            self.answers.push(ended);
+        }
+    }
+
     /// The reaction of a turn does not occupy its thread any more.
     fn end_poll(&mut self, turn: TurnId) {
         self.polled.retain(|&(polled, _)| polled != turn);

@@ -17,7 +17,7 @@ use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
 use tracing::{Instrument, info_span};
 
-use super::queue::{CloseOnDrop, JobQueue};
+use super::queue::{CloseOnDrop, EndedJob, JobQueue};
 use super::{Job, JobOutput, TimedOut, Work};
 use crate::packet::Packet;
 use crate::river::River;
@@ -60,19 +60,33 @@ pub(crate) fn serve(
 /// Runs one job after the other. A task of its own, so that a reaction that blocks its thread delays
 /// neither the other workers nor the end of the service.
 async fn work(service: Arc<str>, queue: Arc<JobQueue>) {
-    let mut used = Duration::ZERO;
-    while let Some((job, begun)) = queue.take().await {
-        used += run(&service, (job, begun), &queue).await;
-        if used > SLICE {
-            used = Duration::ZERO;
-            queue.wake_engine();
+    let mut ended = None;
+    let mut slice = Instant::now();
+    let mut now = slice;
+    loop {
+        let Some(job) = queue.next(ended.take(), now) else {
+            if !queue.wait().await {
+                return;
+            }
+            now = Instant::now();
+            slice = now;
+            continue;
+        };
+        (ended, now) = run(&service, (job, now), &queue).await;
+        if now - slice > SLICE {
+            queue.answer(ended.take());
             yield_now().await;
+            slice = now;
         }
     }
 }
 
-/// Runs a job that begins at this time, and returns how long that took.
-async fn run(service: &str, (job, begun): (Job, Instant), queue: &JobQueue) -> Duration {
+/// Runs a job that begins at this time. Returns it if it has ended without a pause, and the time.
+async fn run(
+    service: &str,
+    (job, begun): (Job, Instant),
+    queue: &JobQueue,
+) -> (Option<EndedJob>, Instant) {
     let Job { turn, river, packet, work, validity, mut reply } = job;
     let span = info_span!(
         "reaction",
@@ -105,14 +119,14 @@ async fn run(service: &str, (job, begun): (Job, Instant), queue: &JobQueue) -> D
             }
         }
     };
-    let took = begun.elapsed();
-    let answer = answer.map(|output| JobOutput { took, ..output });
+    let now = Instant::now();
+    let answer = answer.map(|output| JobOutput { took: now - begun, ..output });
+    let ended = EndedJob { turn, reply, answer };
     if is_slow {
-        queue.answer_slow(reply, answer);
-    } else {
-        queue.answer(turn, reply, answer);
+        queue.answer_slow(ended);
+        return (None, now);
     }
-    took
+    (Some(ended), now)
 }
 
 /// Calls the user's code.
@@ -196,14 +210,14 @@ mod tests {
             let (river, packet) = (Arc::clone(river), Packet::event("x"));
             let place = StreamPlace { stream: StreamName::Rapids, sequence: fastrand::u64(..) };
             let turn = TurnId { place, river: 0 };
-            assert!(self.queue.put(Job {
+            self.queue.put(&mut vec![Job {
                 turn,
                 river,
                 packet,
                 work: Work::React { memory: Memory::default(), encodes: false },
                 validity: LeaseValidity::endless(),
-                reply
-            }));
+                reply,
+            }]);
             answer
         }
 

@@ -6,11 +6,11 @@
 //! turns behind an open breaker cost no more than one.
 
 use std::collections::BTreeSet;
-use std::ops::Bound::{Excluded, Unbounded};
 use std::time::Instant;
 
 use crate::delivery::schedule::breaker::Breaker;
 use crate::delivery::schedule::throttle::Throttle;
+use crate::delivery::schedule::waiting::WaitingTurns;
 use crate::delivery::schedule::{BreakerNews, Health};
 use crate::delivery::turn_id::TurnId;
 
@@ -27,8 +27,8 @@ pub(crate) struct Queues {
 
 #[derive(Debug)]
 struct Queue {
-    ordinary: BTreeSet<TurnId>,
-    suspects: BTreeSet<TurnId>,
+    ordinary: WaitingTurns,
+    suspects: WaitingTurns,
     rate: Option<Throttle>,
     breaker: Breaker,
     /// The turn that runs as the breaker's trial.
@@ -44,8 +44,8 @@ struct Queue {
 impl Queues {
     pub(crate) fn new(rivers: &[(Option<f64>, u32)]) -> Self {
         let queue = |&(rate, breaker): &(Option<f64>, u32)| Queue {
-            ordinary: BTreeSet::new(),
-            suspects: BTreeSet::new(),
+            ordinary: WaitingTurns::default(),
+            suspects: WaitingTurns::default(),
             rate: rate.map(Throttle::new),
             breaker: Breaker::new(breaker),
             trial: None,
@@ -67,7 +67,7 @@ impl Queues {
     }
 
     pub(crate) fn leave(&mut self, turn: TurnId, suspect: bool) {
-        self.change(turn.river, |queue| queue.waiting(suspect).remove(&turn));
+        self.change(turn.river, |queue| queue.waiting(suspect).remove(turn));
     }
 
     /// Begins the first turn that its throttle and breaker permit, and returns whether it is a suspect.
@@ -78,13 +78,13 @@ impl Queues {
         let ordinary = ordinary.chain(self.heads.first().copied()).min();
         let suspected = self.suspected.iter().filter(|_| with_suspects).filter(permitting);
         let suspect = suspected.filter_map(|&river| self.queues[river].suspects.first()).min();
-        let (turn, suspect) = match (ordinary, suspect.copied()) {
+        let (turn, suspect) = match (ordinary, suspect) {
             (Some(ordinary), Some(suspect)) if ordinary < suspect => (ordinary, false),
             (_, Some(suspect)) => (suspect, true),
             (ordinary, None) => (ordinary?, false),
         };
         self.change(turn.river, |queue| {
-            queue.waiting(suspect).remove(&turn);
+            queue.waiting(suspect).remove(turn);
             queue.begin(turn, now);
         });
         Some((turn, suspect))
@@ -134,7 +134,7 @@ impl Queues {
         let result = change(queue);
         let gated = queue.is_gated();
         let (head, counted) =
-            if gated { (None, 0) } else { (queue.ordinary.first().copied(), queue.ordinary.len()) };
+            if gated { (None, 0) } else { (queue.ordinary.first(), queue.ordinary.len()) };
         if head != queue.head {
             if let Some(old) = queue.head {
                 self.heads.remove(&old);
@@ -160,7 +160,7 @@ fn set(rivers: &mut BTreeSet<usize>, river: usize, wanted: bool) {
 }
 
 impl Queue {
-    fn waiting(&mut self, suspect: bool) -> &mut BTreeSet<TurnId> {
+    fn waiting(&mut self, suspect: bool) -> &mut WaitingTurns {
         if suspect { &mut self.suspects } else { &mut self.ordinary }
     }
 
@@ -183,8 +183,8 @@ impl Queue {
 
     /// The ordinary turn that is next here: the first one, or the one behind the last trial.
     fn candidate(&self) -> Option<TurnId> {
-        let after = |tried| self.ordinary.range((Excluded(tried), Unbounded)).next();
-        self.tried.and_then(after).or_else(|| self.ordinary.first()).copied()
+        let after = |tried| self.ordinary.after(tried);
+        self.tried.and_then(after).or_else(|| self.ordinary.first())
     }
 
     fn begin(&mut self, turn: TurnId, now: Instant) {

@@ -30,7 +30,8 @@ impl Schedule<()> {
         if self.row(place).is_none() {
             self.insert(place, ());
         }
-        self.admit(place, key, (rivers.into_iter().collect(), Vec::new()), suspect);
+        let rivers: Vec<_> = rivers.into_iter().collect();
+        self.admit(place, key, (&rivers, &[]), suspect);
         // Without a turn it is done at once.
         self.remove_done(place);
     }

@@ -96,10 +96,10 @@ impl<R> Turns<R> {
         self.len
     }
 
-    /// The turns of one packet; none if it is not in flight.
-    pub(crate) fn of(&self, place: StreamPlace) -> Vec<TurnId> {
-        let turns = self.packets.get(&place).into_iter().flat_map(|packet| &packet.turns);
-        turns.map(|turn| TurnId { place, river: turn.river }).collect()
+    /// The turn of a packet at this position; `None` behind the last one.
+    pub(crate) fn nth(&self, place: StreamPlace, position: usize) -> Option<(TurnId, State)> {
+        let turn = self.packets.get(&place)?.turns.get(position)?;
+        Some((TurnId { place, river: turn.river }, turn.state))
     }
 
     /// Whether a turn of a packet is in such a state.
