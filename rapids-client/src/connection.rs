@@ -186,29 +186,28 @@ impl Connection {
     {
         // The futures of the client library are large, and would make every caller's as large.
         let operation = Box::pin(operation.into_future());
-        self.attempt_since(Instant::now(), action, subject, operation)
+        async move {
+            let since = Instant::now();
+            tokio::select! {
+                biased;
+                outcome = operation => match outcome {
+                    Ok(value) => Ok(value),
+                    Err(source) => Err(self.explain(action, subject, since, source).await),
+                },
+                violation = self.violations.of(subject, since) => Err(not_permitted(violation)),
+            }
+        }
     }
 
-    /// As [`attempt`](Self::attempt), for an operation that was begun at an earlier time: refusals
-    /// from that time on count.
-    pub(crate) async fn attempt_since<T, E>(
-        &self,
-        since: Instant,
-        action: &str,
-        subject: &str,
-        operation: impl IntoFuture<Output = Result<T, E>>,
-    ) -> Result<T>
-    where
-        E: Into<Box<dyn StdError + Send + Sync>>,
-    {
-        tokio::select! {
-            biased;
-            outcome = operation.into_future() => match outcome {
-                Ok(value) => Ok(value),
-                Err(source) => Err(self.explain(action, subject, since, source).await),
-            },
-            violation = self.violations.of(subject, since) => Err(not_permitted(violation)),
-        }
+    /// Waits until an operation on `subject` is refused that was begun since then; returns what the
+    /// server does not permit.
+    pub(crate) async fn refused(&self, subject: &str, since: Instant) -> String {
+        self.violations.of(subject, since).await.description
+    }
+
+    /// Waits until the connection is made again after this call.
+    pub(crate) fn reconnected(&self) -> impl Future<Output = ()> + use<> {
+        self.outages.next_end()
     }
 
     /// The refusal of an operation on `subject` since then, if it has arrived.

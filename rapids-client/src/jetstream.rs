@@ -14,6 +14,7 @@ pub(crate) mod lease;
 pub(crate) mod message;
 pub(crate) mod outputs;
 mod pace;
+mod publish_acks;
 pub(crate) mod publish_fault;
 pub(crate) mod publisher;
 pub(crate) mod pull;

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::connection::Connection;
 use crate::jetstream::publisher::{Published, Publisher, Sent};
 use crate::jetstream::stream::StreamFacts;
+use crate::jetstream::validity::LeaseValidity;
 use crate::jetstream::{bulk, stream};
 use crate::packet::Packet;
 use crate::position::retire::{self, Retired, Retiring};
@@ -76,17 +77,25 @@ impl Rapids {
     pub async fn open(config: &Config) -> Result<Option<Self>> {
         let connection = Box::pin(Connection::open(config, "rapids")).await?;
         let info = Box::pin(stream::info(&connection)).await?;
-        Ok(info.map(|info| Self::with_facts(connection, StreamFacts::from(&info))))
+        match info {
+            Some(info) => Ok(Some(Self::with_facts(connection, StreamFacts::from(&info)).await?)),
+            None => Ok(None),
+        }
     }
 
     pub(crate) async fn over(connection: Connection) -> Result<Self> {
         let facts = Box::pin(stream::ensure(&connection)).await?;
-        Ok(Self::with_facts(connection, facts))
+        Self::with_facts(connection, facts).await
     }
 
-    fn with_facts(connection: Connection, facts: StreamFacts) -> Self {
-        let publisher = Arc::new(Publisher::new(connection.clone(), &facts));
-        Self { connection, facts, publisher }
+    async fn with_facts(connection: Connection, facts: StreamFacts) -> Result<Self> {
+        let publisher = Arc::new(Publisher::open(connection.clone(), &facts).await?);
+        Ok(Self { connection, facts, publisher })
+    }
+
+    /// A publisher over the same connection that publishes only while a lease is valid.
+    pub(crate) fn publisher_while_valid(&self, validity: LeaseValidity) -> Publisher {
+        self.publisher.while_valid(validity)
     }
 
     /// Publishes a packet, and returns once the server has stored it.

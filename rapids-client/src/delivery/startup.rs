@@ -23,7 +23,6 @@ use crate::connection::Connection;
 use crate::dead_letters::LetterStore;
 use crate::jetstream::claims::Claims;
 use crate::jetstream::outputs::Outputs;
-use crate::jetstream::publisher::Publisher;
 use crate::jetstream::pull::Pull;
 use crate::jetstream::sequence::StreamName;
 use crate::jetstream::stream::StreamFacts;
@@ -97,7 +96,7 @@ impl Startup {
         let (validity, floor) = (position.validity(), position.floor());
         let (letters, replays_wait) = letters;
         let ack_wait = position.ack_wait().map_or(replays_wait, |wait| wait.min(replays_wait));
-        let publisher = Publisher::new(connection.clone(), rapids.facts());
+        let publisher = rapids.publisher_while_valid(validity.clone());
         let letters = Rc::new(DeadLetterWriter::new(connection.clone(), letters));
         let service = Arc::new(service);
         let stored = (progress, letters.clone());
@@ -106,7 +105,7 @@ impl Startup {
             quarantine: quarantine(&connection, &service, &instance, &position, stored),
             service: service.clone(),
             instance,
-            outputs: Outputs::new(Arc::new(publisher.while_valid(validity.clone()))),
+            outputs: Outputs::new(Arc::new(publisher)),
             executor: Executor::new(queue, validity),
             memories: memories.map(|store| {
                 MemoryRecords::new(store, connection.clone(), service.name(), floor.clone())

@@ -7,22 +7,19 @@
 
 use std::iter::repeat_with;
 use std::sync::Arc;
-use std::time::Instant;
 
 use async_nats::HeaderMap;
-use async_nats::client::{PublishError as SendError, PublishErrorKind as SendErrorKind};
 use async_nats::header::{
-    NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL, NATS_BATCH_ID, NATS_BATCH_SEQUENCE, NATS_MESSAGE_ID,
+    NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL, NATS_BATCH_ID, NATS_BATCH_SEQUENCE,
 };
-use async_nats::jetstream::context::{PublishError, PublishErrorKind};
-use async_nats::jetstream::message::PublishMessage;
 use futures::future::join_all;
 use tracing::debug;
 
 use crate::Result;
 use crate::error::with_causes;
+use crate::jetstream::publish_acks::{Handed, not_handed_over};
 use crate::jetstream::publish_fault::{Fault, Patience};
-use crate::jetstream::publisher::{Handed, Outgoing, Published, Publisher};
+use crate::jetstream::publisher::{Outgoing, Published, Publisher};
 use crate::jetstream::stream::info;
 use crate::names::SUBJECT;
 
@@ -78,31 +75,32 @@ impl Publisher {
     pub(crate) async fn hand_over_batch(&self, batch: &Batch) -> Handed {
         self.validity.wait().await;
         if batch.others.is_empty() {
-            return self.hand_over(batch.last.message()).await;
+            return self.hand_over(|| batch.last.message()).await;
         }
-        let at = Instant::now();
         let id: String = repeat_with(fastrand::alphanumeric).take(ID_LENGTH).collect();
         for (n, packet) in (1..).zip(&batch.others) {
             let headers = headers(&id, n, packet);
             let body = packet.body.clone();
             let publishing = self.connection.client.publish_with_headers(SUBJECT, headers, body);
             if let Err(error) = publishing.await {
-                return Handed { at, answer: Err(unsent(error)) };
+                return Handed::failed(not_handed_over(error));
             }
         }
-        let mut headers = headers(&id, batch.len(), &batch.last);
-        headers.insert(NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL);
-        let commit = PublishMessage::build().payload(batch.last.body.clone()).headers(headers);
-        Handed { at, ..self.hand_over(commit).await }
+        let commit = || {
+            let mut headers = headers(&id, batch.len(), &batch.last);
+            headers.insert(NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL);
+            (headers, batch.last.body.clone())
+        };
+        self.hand_over(commit).await
     }
 
     /// Waits for the answer about a batch.
     pub(crate) async fn answer_to_batch(
         &self,
         batch: &Batch,
-        handed: Handed,
+        mut handed: Handed,
     ) -> Result<Vec<Published>, Fault> {
-        let ack = match self.answer(&batch.last.id, handed).await {
+        let ack = match self.answer(&batch.last.id, &mut handed).await {
             Ok(ack) => ack,
             Err(Fault::Incomplete(error)) => {
                 return Err(self.too_large(batch).await.unwrap_or(Fault::Incomplete(error)));
@@ -130,20 +128,10 @@ impl Publisher {
 }
 
 fn headers(batch: &str, n: usize, packet: &Outgoing) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert(NATS_MESSAGE_ID, packet.id.as_str());
+    let mut headers = packet.headers();
     headers.insert(NATS_BATCH_ID, batch);
     headers.insert(NATS_BATCH_SEQUENCE, n.to_string());
     headers
-}
-
-/// The error of a packet that could not be handed to the connection.
-fn unsent(error: SendError) -> PublishError {
-    let kind = match error.kind() {
-        SendErrorKind::MaxPayloadExceeded => PublishErrorKind::MaxPayloadExceeded,
-        SendErrorKind::InvalidSubject | SendErrorKind::Send => PublishErrorKind::Other,
-    };
-    PublishError::with_source(kind, error)
 }
 
 /// Packets on their way to the stream, which stores all of them or none.

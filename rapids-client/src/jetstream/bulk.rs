@@ -186,7 +186,7 @@ impl Bulk {
 
     /// Sends a packet again that is not stored. The whole window waits at once; after a lost connection
     /// its packets would otherwise wait for their time-outs one after the other.
-    async fn recover(&mut self, unstored: Unstored) {
+    async fn recover(&mut self, unstored: Box<Unstored>) {
         let patience = self.patience;
         let rest = std::mem::take(&mut self.window);
         self.in_flight = 0;

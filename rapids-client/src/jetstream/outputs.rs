@@ -35,7 +35,7 @@ struct Share {
     reply: oneshot::Sender<ShareResult>,
 }
 
-enum ShareResult {
+pub(crate) enum ShareResult {
     Stored,
     /// Handed to the connection; the answers are still to come.
     Sent(Vec<SentBatch>),
@@ -44,20 +44,15 @@ enum ShareResult {
 }
 
 /// The packets of one reaction on their way to the stream.
-pub(crate) struct SentOutputs {
-    publisher: Arc<Publisher>,
-    sent: OutputsSent,
-}
-
-enum OutputsSent {
+pub(crate) enum SentOutputs {
     Nothing,
-    Single(Box<Sent>),
+    Single(Sent),
     Several(Several),
 }
 
-enum Several {
+pub(crate) enum Several {
     Sent(Vec<SentBatch>),
-    Queued(oneshot::Receiver<ShareResult>),
+    Queued(Arc<Publisher>, oneshot::Receiver<ShareResult>),
 }
 
 impl Outputs {
@@ -78,19 +73,17 @@ impl Outputs {
     /// Sends the outputs of one reaction, behind those that were sent before. A single packet needs no
     /// batch, and waits only behind others that do.
     pub(crate) async fn send(&self, mut packets: Vec<Outgoing>) -> SentOutputs {
-        let publisher = Arc::clone(&self.publisher);
         let is_single = packets.len() == 1;
-        let sent = match packets.pop() {
-            None => OutputsSent::Nothing,
+        match packets.pop() {
+            None => SentOutputs::Nothing,
             Some(packet) if is_single && self.queued.load(Ordering::Relaxed) == 0 => {
-                OutputsSent::Single(Box::new(publisher.send(packet).await))
+                SentOutputs::Single(self.publisher.send(packet).await)
             }
             Some(last) => {
                 packets.push(last);
-                OutputsSent::Several(Box::pin(self.send_several(packets)).await)
+                SentOutputs::Several(Box::pin(self.send_several(packets)).await)
             }
-        };
-        SentOutputs { publisher, sent }
+        }
     }
 
     async fn send_several(&self, packets: Vec<Outgoing>) -> Several {
@@ -101,7 +94,7 @@ impl Outputs {
         let (reply, result) = oneshot::channel();
         // The task ends only with its runtime; then the dropped channel ends the wait.
         let _ = self.queue.send(Share { packets, reply });
-        Several::Queued(result)
+        Several::Queued(Arc::clone(&self.publisher), result)
     }
 }
 
@@ -118,22 +111,22 @@ impl SentOutputs {
     /// What cannot be stored, or is not permitted.
     pub(crate) async fn stored(self) -> Result<()> {
         // Boxed, since the future of the rare case is large, and would make every caller's as large.
-        match self.sent {
-            OutputsSent::Nothing => Ok(()),
-            OutputsSent::Single(sent) => match sent.answered().await {
+        match self {
+            Self::Nothing => Ok(()),
+            Self::Single(sent) => match sent.answered().await {
                 Ok(_) => Ok(()),
                 Err(unstored) => Box::pin(unstored.sent_again(Patience::Endless)).await.map(drop),
             },
-            OutputsSent::Several(several) => Box::pin(several.stored(&self.publisher)).await,
+            Self::Several(several) => Box::pin(several.stored()).await,
         }
     }
 }
 
 impl Several {
-    async fn stored(self, publisher: &Arc<Publisher>) -> Result<()> {
+    async fn stored(self) -> Result<()> {
         let sent = match self {
             Self::Sent(sent) => sent,
-            Self::Queued(result) => match result.await {
+            Self::Queued(publisher, result) => match result.await {
                 Ok(ShareResult::Stored) => return Ok(()),
                 Ok(ShareResult::Sent(sent)) => sent,
                 Ok(ShareResult::Unstored(packets)) => publisher.send_together(packets).await,

@@ -5,19 +5,17 @@
 //! [`outputs`](super::outputs); packets that belong together are sent by [`batch`](super::batch).
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use async_nats::jetstream::context::{PublishAckFuture, PublishError};
-use async_nats::jetstream::message::PublishMessage;
-use async_nats::jetstream::publish::PublishAck;
+use async_nats::HeaderMap;
+use async_nats::header::NATS_MESSAGE_ID;
 use bytes::Bytes;
 
 use crate::connection::Connection;
+use crate::jetstream::publish_acks::{Handed, PublishAck, PublishAcks};
 use crate::jetstream::publish_fault::{Fault, Patience};
 use crate::jetstream::resource::largest_message;
 use crate::jetstream::stream::StreamFacts;
 use crate::jetstream::validity::LeaseValidity;
-use crate::names::SUBJECT;
 use crate::packet::Packet;
 use crate::{Error, Result};
 
@@ -40,6 +38,7 @@ pub struct Published {
 #[derive(Debug)]
 pub(crate) struct Publisher {
     pub(crate) connection: Connection,
+    acks: Arc<PublishAcks>,
     /// The stream's largest message in bytes, as it was at the start.
     stream_limit: usize,
     /// Whether the stream takes batches.
@@ -49,18 +48,27 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    pub(crate) fn new(connection: Connection, facts: &StreamFacts) -> Self {
-        Self {
+    /// # Errors
+    /// `Server` if the connection is closed.
+    pub(crate) async fn open(connection: Connection, facts: &StreamFacts) -> Result<Self> {
+        Ok(Self {
+            acks: Arc::new(PublishAcks::open(&connection).await?),
             connection,
             stream_limit: facts.max_message_size,
             is_atomic: facts.is_atomic,
             validity: LeaseValidity::endless(),
-        }
+        })
     }
 
-    /// Publishes only while this lease is valid, and waits otherwise.
-    pub(crate) fn while_valid(self, validity: LeaseValidity) -> Self {
-        Self { validity, ..self }
+    /// One over the same connection that publishes only while this lease is valid, and waits otherwise.
+    pub(crate) fn while_valid(&self, validity: LeaseValidity) -> Self {
+        Self {
+            connection: self.connection.clone(),
+            acks: Arc::clone(&self.acks),
+            stream_limit: self.stream_limit,
+            is_atomic: self.is_atomic,
+            validity,
+        }
     }
 
     /// The largest packet in bytes that the stream takes and that fits into a dead letter on the present
@@ -84,35 +92,19 @@ impl Publisher {
     /// Hands a packet to the connection. Packets are stored in the order of these calls, as long
     /// as the server answers.
     pub(crate) async fn send(self: &Arc<Self>, packet: Outgoing) -> Sent {
-        let handed = self.hand_over(packet.message()).await;
+        let handed = self.hand_over(|| packet.message()).await;
         Sent { publisher: Arc::clone(self), packet, handed }
     }
 
     /// Hands a message to the connection, once the lease is valid.
-    pub(crate) async fn hand_over(&self, message: PublishMessage) -> Handed {
+    pub(crate) async fn hand_over(&self, message: impl Fn() -> (HeaderMap, Bytes)) -> Handed {
         self.validity.wait().await;
-        let at = Instant::now();
-        Handed { at, answer: self.connection.jetstream.send_publish(SUBJECT, message).await }
+        self.acks.publish(message).await
     }
 
-    /// Waits for the answer about the packet of this id, or for the refusal by permission, which comes
-    /// on the connection instead.
-    pub(crate) async fn answer(
-        &self,
-        id: &str,
-        Handed { at, answer }: Handed,
-    ) -> Result<PublishAck, Fault> {
-        let answering = async {
-            let answer = match answer {
-                Ok(answer) => answer.await,
-                Err(error) => Err(error),
-            };
-            Ok::<_, PublishError>(answer)
-        };
-        match self.connection.attempt_since(at, "publish", SUBJECT, answering).await {
-            Ok(answer) => answer.map_err(|error| Fault::of(id, self.limit(), error)),
-            Err(error) => Err(Fault::Final(error)),
-        }
+    /// Waits for the answer about the packet of this id.
+    pub(crate) async fn answer(&self, id: &str, handed: &mut Handed) -> Result<PublishAck, Fault> {
+        handed.answer(id, self.limit()).await
     }
 }
 
@@ -129,8 +121,15 @@ impl Outgoing {
         self.body.len() + self.id.len() + HEADERS
     }
 
-    pub(crate) fn message(&self) -> PublishMessage {
-        PublishMessage::build().payload(self.body.clone()).message_id(&self.id)
+    /// Its headers and its body.
+    pub(super) fn message(&self) -> (HeaderMap, Bytes) {
+        (self.headers(), self.body.clone())
+    }
+
+    pub(crate) fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(NATS_MESSAGE_ID, self.id.as_str());
+        headers
     }
 }
 
@@ -140,13 +139,6 @@ pub(crate) struct Sent {
     publisher: Arc<Publisher>,
     packet: Outgoing,
     handed: Handed,
-}
-
-/// When a message was handed to the connection, and the answer to come.
-#[derive(Debug)]
-pub(crate) struct Handed {
-    pub(crate) at: Instant,
-    pub(crate) answer: Result<PublishAckFuture, PublishError>,
 }
 
 impl Sent {
@@ -164,14 +156,15 @@ impl Sent {
     }
 
     /// Waits for the answer to the first attempt.
-    pub(crate) async fn answered(self) -> Result<Published, Unstored> {
-        let Self { publisher, packet, handed } = self;
-        match publisher.answer(&packet.id, handed).await {
-            Ok(ack) => {
-                let (sequence, duplicate) = (ack.sequence, ack.duplicate);
-                Ok(Published { id: packet.id, sequence, duplicate })
+    pub(crate) async fn answered(mut self) -> Result<Published, Box<Unstored>> {
+        match self.publisher.answer(&self.packet.id, &mut self.handed).await {
+            Ok(PublishAck { sequence, duplicate }) => {
+                Ok(Published { id: self.packet.id, sequence, duplicate })
             }
-            Err(fault) => Err(Unstored { publisher, packet, fault }),
+            Err(fault) => {
+                let Self { publisher, packet, .. } = self;
+                Err(Box::new(Unstored { publisher, packet, fault }))
+            }
         }
     }
 }
@@ -193,7 +186,7 @@ impl Unstored {
             let sent = publisher.send(packet).await;
             match sent.answered().await {
                 Ok(published) => return Ok(published),
-                Err(unstored) => Unstored { packet, fault, .. } = unstored,
+                Err(unstored) => Unstored { packet, fault, .. } = *unstored,
             }
         }
     }
