@@ -200,19 +200,15 @@ async fn what_is_not_saved_when_the_service_stops_is_handed_to_the_next_instance
 async fn the_waits_of_a_memory_are_no_handling_time() {
     let bench = Bench::of(Delivery::Shared).await;
     let (go, counting) = Counting::new();
-    let service = bench.run(bench.service("counter", [counting.river()])).await;
-    let server = bench.server.pid().unwrap();
-    for round in 0..5 {
-        signal(server, "-STOP");
-        // Nobody but the server knows that it is silent.
-        tokio::time::sleep(Duration::from_millis(if round == 0 { 10 } else { 500 })).await;
-        signal(server, "-CONT");
-        bench.rapids.publish(came(7)).await.unwrap();
-    }
+    let service = delivered(&bench, bench.service("counter", [counting.river()])).await;
+    hold(&bench, &go, &counting, PACKETS).await;
+    // All of them have run, and wait for the server.
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    signal(bench.server.pid().unwrap(), "-CONT");
     bench.quiet(&["counter"]).await;
-    // If the waits counted, so many would not be asked for ahead.
+    // If the waits counted, no more than two would be asked for ahead.
     bench.rapids.publish_all((0..100).map(came)).await.unwrap();
-    bench.is_delivered("counter", 5 + 60).await;
+    bench.is_delivered("counter", PACKETS as u64 + 60).await;
     go.send(()).unwrap();
     bench.quiet(&["counter"]).await;
     service.stop().await;

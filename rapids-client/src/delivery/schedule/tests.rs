@@ -30,7 +30,7 @@ impl Schedule<()> {
         if self.row(place).is_none() {
             self.insert(place, ());
         }
-        let rivers: Vec<_> = rivers.into_iter().collect();
+        let rivers = BTreeSet::from_iter(rivers).into_iter().collect::<Vec<_>>();
         self.admit(place, key, (&rivers, &[]), suspect);
         // Without a turn it is done at once.
         self.remove_done(place);
