@@ -31,6 +31,7 @@ mod pull_window;
 mod quarantine;
 mod reaction;
 mod receive;
+mod replays;
 mod run;
 mod run_once;
 mod schedule;

@@ -4,22 +4,12 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
 
+#[cfg(target_os = "linux")]
+use rapids_test::processes_with;
 use serde_json::Value;
 
 fn bench(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_bench")).args(arguments).stdin(Stdio::null()).output().unwrap()
-}
-
-/// The processes whose environment holds this text.
-#[cfg(target_os = "linux")]
-fn processes_with(needle: &str) -> Vec<String> {
-    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let holds = |path: &std::path::Path| {
-        let environment = std::fs::read(path.join("environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|variable| variable == needle.as_bytes())
-    };
-    let found = processes.map(|entry| entry.path()).filter(|path| holds(path));
-    found.map(|path| path.display().to_string()).collect()
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod disaster;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use rapids_test::processes_with;
 use serde_json::Value;
 
 fn demo(arguments: &[&str]) -> Output {
@@ -43,17 +44,6 @@ fn assert_nothing_remains(errors: &str) {
     assert!(std::net::TcpStream::connect(address).is_err(), "{address} is still served");
     let needle = format!("NATS_URL=nats://{address}");
     assert_eq!(processes_with(&needle), [""; 0]);
-}
-
-/// The processes whose environment holds this text.
-fn processes_with(needle: &str) -> Vec<String> {
-    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let holds = |path: &std::path::Path| {
-        let environment = std::fs::read(path.join("environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|variable| variable == needle.as_bytes())
-    };
-    let found = processes.map(|entry| entry.path()).filter(|path| holds(path));
-    found.map(|path| path.display().to_string()).collect()
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! A packet is judged: which rivers does it concern? Then it gets a row, and is admitted: it gets its
 //! turns. A redelivered packet is admitted once its saved progress is loaded, and packets that are
-//! delivered meanwhile wait behind it, so that they do not overtake it.
+//! delivered meanwhile wait behind it, so that they do not overtake it. What differs for replays is in
+//! [`replays`](super::replays).
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -17,7 +18,6 @@ use crate::dead_letters::{Addressed, Kind};
 use crate::delivery::turn_id::TurnId;
 use crate::error::with_causes;
 use crate::jetstream::message::RawPacket;
-use crate::jetstream::pull::Pulled;
 use crate::jetstream::sequence::{StreamName, StreamPlace};
 use crate::jetstream::stream::StreamFacts;
 use crate::packet::{Arrival, Packet};
@@ -25,25 +25,18 @@ use crate::river::Verdict;
 use crate::service::Service;
 use crate::{Error, Result};
 
-/// Why a replay cannot be handled.
-const NOT_TAKEN: &str = "the river does not take the packet any more";
-const NO_RIVER: &str = "the service has no such river any more";
-
 /// When a packet is redelivered whose saved progress could not be loaded.
 const LOAD_AGAIN: Duration = Duration::from_secs(1);
-
-/// When a replay is redelivered that a newer version wrote.
-const NEWER_AGAIN: Duration = Duration::from_secs(10);
 
 /// What a packet is to each river that it concerns, by the river's position in the declaration.
 type Verdicts = Vec<(usize, Verdict)>;
 
 /// A packet that some river is to handle.
-struct Judged {
-    packet: Packet,
+pub(super) struct Judged {
+    pub(super) packet: Packet,
     /// To which river a replay is addressed; `None` if it is none.
-    addressed: Option<Addressed>,
-    verdicts: Verdicts,
+    pub(super) addressed: Option<Addressed>,
+    pub(super) verdicts: Verdicts,
 }
 
 /// A packet that is next to be admitted. With its saved progress, if it was redelivered.
@@ -54,22 +47,6 @@ pub(super) struct PendingAdmission {
 }
 
 impl Engine {
-    /// Receives what has come from the stream of replays.
-    pub(super) async fn on_replay(&mut self, first: Pulled) {
-        let mut next = Some(first);
-        while let Some(pulled) = next {
-            match pulled {
-                Pulled::Packet(raw) => self.receive(raw).await,
-                Pulled::Doubtful(reason) => {
-                    warn!("the server delivers no replays: {reason}");
-                    self.maintenance.ensure_replay_consumer(self.service.config().ack_wait);
-                }
-                Pulled::RequestEnded => {}
-            }
-            next = self.replays.ready();
-        }
-    }
-
     /// Receives a packet: acknowledges one that is for no river, and admits any other.
     pub(super) async fn receive(&mut self, raw: RawPacket) {
         self.context.counters.borrow_mut().received += 1;
@@ -118,30 +95,6 @@ impl Engine {
             let pending = PendingAdmission { place, judged, saved: None };
             self.pending_admissions.push_back(Box::pin(std::future::ready(pending)));
         }
-    }
-
-    /// Judges a replay. It concerns the one river that it is addressed to, even if that does not take
-    /// the packet any more, or does not exist any more.
-    fn judge_replay(&self, raw: &RawPacket) -> Result<Judged> {
-        let headers = raw.headers.as_ref().ok_or_else(|| Error::Malformed {
-            reason: "a replay without headers names no river".to_owned(),
-        })?;
-        let addressed = Addressed::read(headers, raw.place.sequence)?;
-        let arrival = Arrival {
-            sequence: addressed.sequence,
-            replay: Some(raw.place.sequence),
-            stored: addressed.stored,
-            stream_created: self.rapids.facts().created,
-            message_id: Some(addressed.packet_id.clone()),
-        };
-        let packet = read_packet(&self.service, raw, arrival)?;
-        let rivers = self.service.rivers();
-        let position = rivers.iter().position(|river| river.name() == addressed.river);
-        let verdicts = match position {
-            Some(river) => self.service.verdicts(&[river], &packet),
-            None => vec![(rivers.len(), Verdict::NotForMe)],
-        };
-        Ok(Judged { packet, addressed: Some(addressed), verdicts })
     }
 
     /// Adds the row of a delivered packet; `false` if it is in flight already, from an earlier delivery.
@@ -272,11 +225,7 @@ impl Engine {
                 Cause::new(Kind::Looped, format!("looped, by way of {way}"))
             }
             Verdict::TooCostly(problem) => Cause::new(Kind::TooCostly, problem),
-            Verdict::NotForMe => {
-                let has_river = river < self.service.rivers().len();
-                let reason = if has_river { NOT_TAKEN } else { NO_RIVER };
-                Cause::new(Kind::Rejected, reason.to_owned())
-            }
+            Verdict::NotForMe => self.not_taken(river),
         })
     }
 
@@ -308,14 +257,6 @@ impl Engine {
         let (sequence, replay) = (raw.place.packet(), raw.place.replay());
         warn!(sequence, replay, malformed, "{}", with_causes(error));
         self.acks.answer(raw.place, raw.answer, AckAction::Acknowledge).await;
-    }
-
-    /// Hands back a replay that a newer version wrote: a newer instance may be able to read it.
-    async fn hand_back_newer(&mut self, raw: RawPacket, error: &Error) {
-        if self.context.notices.is_new("newer replays") {
-            warn!(place = %raw.place, "a replay waits: {error}");
-        }
-        self.acks.answer(raw.place, raw.answer, AckAction::RedeliverAfter(NEWER_AGAIN)).await;
     }
 
     /// Counts members of `rapids` of the wrong type. Warns if the body claims another id than the
@@ -359,7 +300,7 @@ fn judge(
     Ok(Judged { packet, addressed: None, verdicts })
 }
 
-fn read_packet(service: &Service, raw: &RawPacket, arrival: Arrival) -> Result<Packet> {
+pub(super) fn read_packet(service: &Service, raw: &RawPacket, arrival: Arrival) -> Result<Packet> {
     // JSON beyond the limits becomes a packet all the same, which the rivers judge to be invalid.
     let packet = Packet::arrived_unjudged(raw.body.clone(), arrival)?;
     Ok(packet.with_values_shown(service.config().show_values))

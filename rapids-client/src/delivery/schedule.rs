@@ -100,8 +100,8 @@ impl<R> Schedule<R> {
     }
 
     /// Adds the turns of a packet: of the rivers that are to handle it, and of those for which only a
-    /// dead letter is being written, each once. Suspects are decided about first, and run alone. A packet that is
-    /// admitted keeps the turns that it has.
+    /// dead letter is being written, each once. Suspects are decided about first, and run alone. A
+    /// packet that is admitted keeps the turns that it has.
     pub(crate) fn admit(
         &mut self,
         place: StreamPlace,

@@ -2,8 +2,8 @@
 //!
 //! Jobs begin in the order in which they were put. To wake a thread takes longer than most reactions,
 //! so jobs come as many together as there are, and a worker does not wake the engine for each answer,
-//! but once before it waits for a job, and after each time slice. A worker whose next job blocks its thread wakes nobody until that ends, so the
-//! engine also looks for answers by itself.
+//! but once before it waits for a job, and after each time slice. A worker whose next job blocks its
+//! thread wakes nobody until that ends, so the engine also looks for answers by itself.
 
 use std::collections::VecDeque;
 use std::mem;

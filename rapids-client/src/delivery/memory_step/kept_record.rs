@@ -1,7 +1,7 @@
 //! What an instance keeps of one key: the record, the value, and the steps that are not written.
 //!
 //! Pure bookkeeping. The value is that of the record with all steps in `waiting` after it. Reactions
-//! run in [`folding`](super::folding); records are saved by [`writing`](super::writing).
+//! run in [`folding`](super::folding); records are saved by [`saving`](super::saving).
 
 use std::collections::VecDeque;
 use std::rc::Rc;

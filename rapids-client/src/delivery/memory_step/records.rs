@@ -271,7 +271,7 @@ impl MemoryRecords {
         cleaning.await;
     }
 
-    /// Whether the record of a key is kept.
+    /// Whether the record of a key is kept. It counts as used by that, and stays for a while.
     pub(crate) fn has(&self, key: &MemoryKey) -> bool {
         self.enter(key).record.borrow().record().is_some()
     }
