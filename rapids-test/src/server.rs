@@ -87,8 +87,10 @@ impl NatsServer {
     /// added.
     ///
     /// The lines override the defaults: `port: 4222` gives a fixed port instead of a free one, and a
-    /// `jetstream { .. }` block replaces the whole default one (8 GB of files, 256 MB of memory).
-    /// They must not contain `store_dir`: see [`with_store`](Self::with_store). The address is always
+    /// `jetstream { .. }` block replaces the whole default one (8 GB of files, 256 MB of memory). Such
+    /// a block should name its `max_file_store`: without one the server takes three quarters of the
+    /// free disk, and on a disk that is nearly full it refuses to create the streams. They must not
+    /// contain `store_dir`: see [`with_store`](Self::with_store). The address is always
     /// 127.0.0.1.
     ///
     /// # Errors

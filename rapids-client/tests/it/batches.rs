@@ -384,7 +384,7 @@ async fn a_stream_that_takes_no_batches_takes_packets_one_by_one() {
 
 #[tokio::test]
 async fn a_server_that_takes_smaller_batches_or_none_any_more_takes_packets_one_by_one() {
-    let limits = "jetstream { limits { batch { max_msgs: 2 } } }";
+    let limits = "jetstream { max_file_store: 8GB, limits { batch { max_msgs: 2 } } }";
     let bench = Bench::with_config(limits).await;
     let service = bench.run(bench.service("split", [three()])).await;
     bench.rapids.publish(called(0)).await.unwrap();
@@ -400,7 +400,8 @@ async fn a_server_that_takes_smaller_batches_or_none_any_more_takes_packets_one_
 #[tokio::test]
 async fn batches_that_others_have_abandoned_hold_outputs_up_until_they_are_forgotten() {
     const OPEN: usize = 3;
-    let limits = "jetstream { limits { batch { max_inflight_per_stream: 3, timeout: \"1s\" } } }";
+    let limits = "jetstream { max_file_store: 8GB, \
+        limits { batch { max_inflight_per_stream: 3, timeout: \"1s\" } } }";
     let bench = Bench::with_config(limits).await;
     let service = bench.run(bench.service("split", [three()])).await;
     let client = async_nats::connect(bench.server.url()).await.unwrap();

@@ -84,7 +84,8 @@ async fn a_service_for_which_the_account_has_no_consumer_left_is_told_so_at_once
 
 #[tokio::test]
 async fn a_limit_of_the_server_that_no_account_shows_is_told_at_once() {
-    let server = NatsServer::with_config("jetstream {limits {max_ack_pending: 777}}").unwrap();
+    let limits = "jetstream { max_file_store: 8GB, limits { max_ack_pending: 777 } }";
+    let server = NatsServer::with_config(limits).unwrap();
     let error = Running::spawn(service(with(&server, &[]))).ended().await;
     assert!(matches!(error, Error::Limit { .. }), "{error}");
     for words in ["50000", "limit of 777", "set RAPIDS_MAX_ACK_PENDING"] {
