@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use futures::StreamExt;
 use futures::future::LocalBoxFuture;
 use futures::stream::{FuturesOrdered, FuturesUnordered};
-use futures::{FutureExt, StreamExt};
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
@@ -284,9 +284,12 @@ impl Engine {
         let publish_ticket =
             (self.service.concurrency_limit() == 1).then(|| self.publish_order.next());
         let took = Cell::new(None);
-        let turn = Turn { id, river, packet, slot, publish_ticket, is_suspect, took };
-        let running = turn.run(self.context.clone());
-        self.turns.push(Box::pin(running.map(move |end| (id, end))));
+        let mut turn = Turn { id, river, packet, slot, publish_ticket, is_suspect, took };
+        let context = self.context.clone();
+        self.turns.push(Box::pin(async move {
+            let end = turn.run(&context).await;
+            (turn.id, end)
+        }));
     }
 
     /// Releases the mark of the last suspect when no other one follows.

@@ -5,7 +5,7 @@
 //! around the reaction, each in a file of its own: [`quarantine`](super::quarantine),
 //! [`memory_step`], [`run_once`].
 
-use std::rc::Rc;
+use std::mem;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -63,36 +63,46 @@ enum AfterError {
 }
 
 impl Turn {
-    pub(super) async fn run(mut self, context: Rc<Context>) -> TurnEnd {
+    pub(super) async fn run(&mut self, context: &Context) -> TurnEnd {
         // A packet that may have ended a process runs alone, behind a mark that outlives this process.
         if self.is_suspect {
-            match Box::pin(context.quarantine.decide(&self, &context)).await {
+            match Box::pin(context.quarantine.decide(self, context)).await {
                 Decision::Run => {}
                 Decision::Later(wait) => return TurnEnd::Later(wait),
                 Decision::HasDeadLetter => return TurnEnd::Done,
                 Decision::GiveUp(cause) => {
                     self.slot.free(Health::Neutral, Duration::ZERO);
-                    return self.dead_letter(&context, cause).await;
+                    return self.dead_letter(context, cause).await;
                 }
             }
         }
         let begun = Instant::now();
-        let error = match self.react(&context).await {
-            Ok(reaction) => return self.publish(&context, reaction).await,
-            Err(error) => error,
-        };
+        // Boxed, as are the other futures of what is rare: they would make every turn's as large.
+        match self.react(context).await {
+            Ok(mut reaction) => self.publish(context, &mut reaction).await,
+            Err(error) => Box::pin(self.end_without_result(context, error, begun)).await,
+        }
+    }
+
+    /// Acts on what follows from a reaction without a result.
+    async fn end_without_result(
+        &mut self,
+        context: &Context,
+        error: ReactionError,
+        begun: Instant,
+    ) -> TurnEnd {
         // It publishes nothing, so the next one may.
         self.publish_ticket = None;
-        let next = self.after_error(&context, error);
+        let next = self.after_error(context, error);
         let took = self.took.get().unwrap_or_else(|| begun.elapsed());
         if self.is_suspect {
             // Before its slot is free: no other packet may run behind its mark.
-            Box::pin(context.quarantine.save_and_release(&self)).await;
+            context.quarantine.save_and_release(self).await;
         }
         match next {
             AfterError::GiveUp(cause, health) => {
                 self.slot.free(health, took);
-                self.dead_letter(&context, cause).await
+                self.dead_letter(context, cause).await
             }
             AfterError::Retry(wait) => {
                 self.slot.free(Health::Failure, took);
@@ -105,7 +115,6 @@ impl Turn {
 
     /// Runs the reaction; renews the mark of a suspect meanwhile.
     async fn react(&self, context: &Context) -> Result<Reaction, ReactionError> {
-        // Boxed, since what few reactions need makes large futures, and would make all as large.
         if self.is_suspect {
             Box::pin(context.quarantine.mark.run_renewed(self.react_in_layers(context))).await
         } else {
@@ -127,22 +136,23 @@ impl Turn {
     }
 
     /// Publishes what the reaction returned. The slot is free while the server stores it.
-    async fn publish(&mut self, context: &Context, reaction: Reaction) -> TurnEnd {
-        let Reaction { outgoing, took, remembered, .. } = reaction;
+    async fn publish(&mut self, context: &Context, reaction: &mut Reaction) -> TurnEnd {
         if let Some(ticket) = &self.publish_ticket {
             ticket.wait().await;
         }
-        let sent = context.outputs.send(outgoing).await;
+        let mut sent = context.outputs.send(mem::take(&mut reaction.outgoing)).await;
         self.publish_ticket = None;
         if self.is_suspect {
             // Its mark stays until the next suspect's replaces it, or the engine releases it.
             self.packet.update(self.id.river, |progress| progress.starts = 0);
         }
         context.counters.borrow_mut().handled += 1;
-        self.slot.free(Health::Success, took);
+        self.slot.free(Health::Success, reaction.took);
         match sent.stored().await {
             Ok(()) => {
-                if let (Some(memories), Some(step)) = (&context.memories, remembered) {
+                if let (Some(memories), Some(step)) =
+                    (&context.memories, reaction.remembered.take())
+                {
                     memories.published(step);
                 }
                 TurnEnd::Done

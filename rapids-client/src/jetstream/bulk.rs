@@ -20,7 +20,7 @@ use crate::error::with_causes;
 use crate::jetstream::batch::{Batch, LARGEST_BATCH};
 use crate::jetstream::pace::Pace;
 use crate::jetstream::publish_fault::{Fault, Patience};
-use crate::jetstream::publisher::{Outgoing, Published, Publisher, Sent, Unstored};
+use crate::jetstream::publisher::{Outgoing, Published, Publisher, Sent};
 use crate::packet::Packet;
 use crate::{Error, Result};
 
@@ -172,26 +172,30 @@ impl Bulk {
 
     /// Waits for the answer to the oldest packet in the window, and returns the packet's bytes.
     async fn next_answer(&mut self) -> usize {
-        let Some(oldest) = self.window.pop_front() else {
+        let Some(mut oldest) = self.window.pop_front() else {
             return 0;
         };
         let bytes = oldest.size();
         self.in_flight -= bytes;
-        match oldest.answered().await {
-            Ok(published) => self.published.push(published),
-            Err(unstored) => self.recover(unstored).await,
+        match oldest.answer().await {
+            Ok(ack) => self.published.push(oldest.published(ack)),
+            Err(fault) => self.recover(oldest, fault).await,
         }
         bytes
     }
 
     /// Sends a packet again that is not stored. The whole window waits at once; after a lost connection
     /// its packets would otherwise wait for their time-outs one after the other.
-    async fn recover(&mut self, unstored: Box<Unstored>) {
+    async fn recover(&mut self, mut unstored: Sent, fault: Fault) {
         let patience = self.patience;
         let rest = std::mem::take(&mut self.window);
         self.in_flight = 0;
         let others = join_all(rest.into_iter().map(|sent| sent.acknowledged(patience)));
-        let (first, others) = join(unstored.sent_again(patience), others).await;
+        let first = async move {
+            let ack = unstored.send_again(fault, patience).await?;
+            Ok(unstored.published(ack))
+        };
+        let (first, others) = join(first, others).await;
         for answer in iter::once(first).chain(others) {
             match answer {
                 Ok(published) => self.published.push(published),

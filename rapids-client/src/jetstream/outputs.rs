@@ -4,6 +4,7 @@
 //! A batch costs the server milliseconds, however small it is, and holds up the whole stream. So one
 //! batch is under way at a time, and the outputs that come meanwhile go into the next one together.
 
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -109,13 +110,13 @@ impl SentOutputs {
     ///
     /// # Errors
     /// What cannot be stored, or is not permitted.
-    pub(crate) async fn stored(self) -> Result<()> {
+    pub(crate) async fn stored(&mut self) -> Result<()> {
         // Boxed, since the future of the rare case is large, and would make every caller's as large.
         match self {
             Self::Nothing => Ok(()),
-            Self::Single(sent) => match sent.answered().await {
+            Self::Single(sent) => match sent.answer().await {
                 Ok(_) => Ok(()),
-                Err(unstored) => Box::pin(unstored.sent_again(Patience::Endless)).await.map(drop),
+                Err(fault) => Box::pin(sent.send_again(fault, Patience::Endless)).await.map(drop),
             },
             Self::Several(several) => Box::pin(several.stored()).await,
         }
@@ -123,9 +124,9 @@ impl SentOutputs {
 }
 
 impl Several {
-    async fn stored(self) -> Result<()> {
+    async fn stored(&mut self) -> Result<()> {
         let sent = match self {
-            Self::Sent(sent) => sent,
+            Self::Sent(sent) => mem::take(sent),
             Self::Queued(publisher, result) => match result.await {
                 Ok(ShareResult::Stored) => return Ok(()),
                 Ok(ShareResult::Sent(sent)) => sent,

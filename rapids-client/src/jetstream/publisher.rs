@@ -148,46 +148,38 @@ impl Sent {
     }
 
     /// Waits until the packet is stored, and sends it again as long as that is not certain.
-    pub(crate) async fn acknowledged(self, patience: Patience) -> Result<Published> {
-        match self.answered().await {
-            Ok(published) => Ok(published),
-            Err(unstored) => unstored.sent_again(patience).await,
-        }
+    pub(crate) async fn acknowledged(mut self, patience: Patience) -> Result<Published> {
+        let ack = match self.answer().await {
+            Ok(ack) => ack,
+            Err(fault) => self.send_again(fault, patience).await?,
+        };
+        Ok(self.published(ack))
     }
 
     /// Waits for the answer to the first attempt.
-    pub(crate) async fn answered(mut self) -> Result<Published, Box<Unstored>> {
-        match self.publisher.answer(&self.packet.id, &mut self.handed).await {
-            Ok(PublishAck { sequence, duplicate }) => {
-                Ok(Published { id: self.packet.id, sequence, duplicate })
-            }
-            Err(fault) => {
-                let Self { publisher, packet, .. } = self;
-                Err(Box::new(Unstored { publisher, packet, fault }))
+    pub(crate) async fn answer(&mut self) -> Result<PublishAck, Fault> {
+        self.publisher.answer(&self.packet.id, &mut self.handed).await
+    }
+
+    /// Sends the packet again, after this fault, until it is stored.
+    pub(crate) async fn send_again(
+        &mut self,
+        mut fault: Fault,
+        patience: Patience,
+    ) -> Result<PublishAck> {
+        let mut retry = patience.retry(&self.publisher.connection);
+        loop {
+            fault.again(patience, &mut retry).await?;
+            self.handed = self.publisher.hand_over(|| self.packet.message()).await;
+            match self.answer().await {
+                Ok(ack) => return Ok(ack),
+                Err(next) => fault = next,
             }
         }
     }
-}
 
-/// A packet of which it is not certain that it is stored, and why.
-pub(crate) struct Unstored {
-    publisher: Arc<Publisher>,
-    packet: Outgoing,
-    fault: Fault,
-}
-
-impl Unstored {
-    /// Sends the packet again until it is stored.
-    pub(crate) async fn sent_again(self, patience: Patience) -> Result<Published> {
-        let Self { publisher, mut packet, mut fault } = self;
-        let mut retry = patience.retry(&publisher.connection);
-        loop {
-            fault.again(patience, &mut retry).await?;
-            let sent = publisher.send(packet).await;
-            match sent.answered().await {
-                Ok(published) => return Ok(published),
-                Err(unstored) => Unstored { packet, fault, .. } = *unstored,
-            }
-        }
+    /// What is known of the packet, once it is acknowledged.
+    pub(crate) fn published(self, PublishAck { sequence, duplicate }: PublishAck) -> Published {
+        Published { id: self.packet.id, sequence, duplicate }
     }
 }

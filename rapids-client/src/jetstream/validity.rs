@@ -32,14 +32,19 @@ impl LeaseValidity {
         if *told.borrow() > Instant::now() {
             return;
         }
-        let mut told = told.clone();
-        while told.changed().await.is_ok() {
-            if *told.borrow() > Instant::now() {
-                return;
-            }
-        }
-        std::future::pending().await
+        // Boxed: it would make every caller's future as large as it is.
+        Box::pin(renewed(told.clone())).await;
     }
+}
+
+/// Waits until a time is told that is not over.
+async fn renewed(mut told: watch::Receiver<Instant>) {
+    while told.changed().await.is_ok() {
+        if *told.borrow() > Instant::now() {
+            return;
+        }
+    }
+    std::future::pending().await
 }
 
 #[cfg(test)]
