@@ -164,9 +164,9 @@ async fn a_standby_takes_over_from_one_that_was_killed_and_nothing_is_lost_or_do
         let standby = Process::spawn(&bench, COUNTING, &diary);
         stand_by(&bench, 2).await;
         let seen = diary.lines().len();
-        bench.rapids.publish_all((calls..calls + 500).map(called)).await.unwrap();
-        calls += 500;
-        diary.reaches(seen + 100).await;
+        bench.rapids.publish_all((calls..calls + 200).map(called)).await.unwrap();
+        calls += 200;
+        diary.reaches(seen + 50).await;
         active.kill().await;
         active = standby;
     }

@@ -1,6 +1,7 @@
 //! Packets of one memory that wait for one save: their order, failures among them, and what becomes of
 //! them when the server or the instance is gone.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -8,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use rapids_client::{Config, Delivery, Packet, River, Service};
+use rapids_client::{Config, Delivery, Packet, RetryPolicy, River, Service};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::harness::{Bench, Running, soon};
@@ -99,13 +101,15 @@ fn signal(pid: u32, signal: &str) {
 
 /// How often records were saved, and the memory.
 async fn saves(bench: &Bench) -> (u64, Vec<usize>) {
-    let jetstream = bench.jetstream().await;
-    let stream = jetstream.get_stream("KV_RAPIDS_MEMORY_counter").await.unwrap();
-    let record = jetstream.get_key_value("RAPIDS_MEMORY_counter").await.unwrap();
-    let record = record.get("counts.all").await.unwrap().unwrap();
+    let stream = bench.jetstream().await.get_stream("KV_RAPIDS_MEMORY_counter").await.unwrap();
+    (stream.cached_info().state.last_sequence, memory(bench).await)
+}
+
+async fn memory<T: DeserializeOwned>(bench: &Bench) -> T {
+    let records = bench.jetstream().await.get_key_value("RAPIDS_MEMORY_counter").await.unwrap();
+    let record = records.get("counts.all").await.unwrap().unwrap();
     let record: Value = serde_json::from_slice(&record).unwrap();
-    let memory = serde_json::from_value(record["memory"].clone()).unwrap();
-    (stream.cached_info().state.last_sequence, memory)
+    serde_json::from_value(record["memory"].clone()).unwrap()
 }
 
 /// The numbers that were answered, and each one's place in the memory.
@@ -153,6 +157,65 @@ async fn a_failure_among_packets_that_wait_costs_itself_and_no_other() {
         assert!(bench.letters().await.is_empty());
         service.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn steps_that_wait_run_again_on_what_another_instance_has_saved() {
+    let bench = Bench::of(Delivery::Shared).await;
+    let (go, counting) = Counting::new();
+    let one = delivered(&bench, bench.service("counter", [counting.river()])).await;
+    let (others_go, others) = Counting::new();
+    drop(others_go);
+    let two = bench.run(bench.service("counter", [others.river()])).await;
+    // The server shares packets out as it likes.
+    let mut count = PACKETS;
+    while others.ran.load(Ordering::SeqCst) == 0 {
+        bench.rapids.publish(came(count)).await.unwrap();
+        count += 1;
+    }
+    bench.tail().await.event("counted").await;
+    folded(&bench, &go, &counting, PACKETS).await;
+    // The first packet runs again, too.
+    drop(go);
+    bench.quiet(&["counter"]).await;
+    let answers = answers(&bench).await;
+    let memory: Vec<usize> = memory(&bench).await;
+    assert_eq!(memory.len(), count);
+    let answered: BTreeSet<_> = answers.iter().map(|&(n, _)| n).collect();
+    assert_eq!((answered, answers.len()), ((0..count).collect(), count));
+    assert!(answers.iter().all(|&(n, place)| memory[place - 1] == n), "{answers:?} {memory:?}");
+    assert!(counting.ran.load(Ordering::SeqCst) >= 2 * PACKETS);
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_memory_full_of_packets_that_may_come_again_takes_an_older_one() {
+    /// As many as a record holds of one river.
+    const HELD: usize = 2_048;
+    let bench = Bench::of(Delivery::Shared).await;
+    let ran = Arc::new(AtomicUsize::new(0));
+    let others = Arc::clone(&ran);
+    let react = move |sum: &mut usize, packet: &Packet| {
+        if packet.get::<usize>("n")? == Some(0) {
+            // It is not done before, and keeps the others from being forgotten.
+            ensure!(others.load(Ordering::SeqCst) >= HELD, "not yet");
+        } else {
+            others.fetch_add(1, Ordering::SeqCst);
+        }
+        *sum += 1;
+        Ok(Packet::event("counted"))
+    };
+    let retry = RetryPolicy::new().attempts(u32::MAX).cap(Duration::from_millis(100));
+    let count = River::new("count").event("came").breaker(0).retry(retry);
+    let count = count.memory("counts", "'all'").react(react);
+    bench.rapids.publish_all((0..HELD + 100).map(came)).await.unwrap();
+    let service = bench.service("counter", [count]).concurrency(4).from_beginning();
+    let service = bench.run(service).await;
+    bench.quiet(&["counter"]).await;
+    assert_eq!(memory::<usize>(&bench).await, HELD + 100);
+    assert!(bench.letters().await.is_empty());
+    service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
