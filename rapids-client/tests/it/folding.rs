@@ -194,15 +194,12 @@ async fn a_memory_full_of_packets_that_may_come_again_takes_an_older_one() {
     /// As many as a record holds of one river.
     const HELD: usize = 2_048;
     let bench = Bench::of(Delivery::Shared).await;
-    let ran = Arc::new(AtomicUsize::new(0));
-    let others = Arc::clone(&ran);
+    let latest = AtomicUsize::new(0);
     let react = move |sum: &mut usize, packet: &Packet| {
-        if packet.get::<usize>("n")? == Some(0) {
-            // It is not done before, and keeps the others from being forgotten.
-            ensure!(others.load(Ordering::SeqCst) >= HELD, "not yet");
-        } else {
-            others.fetch_add(1, Ordering::SeqCst);
-        }
+        let n: usize = packet.get("n")?.unwrap_or_default();
+        // As long as the first one is not done, none of the others is forgotten.
+        let latest = latest.fetch_max(n, Ordering::SeqCst);
+        ensure!(n > 0 || latest >= HELD, "not yet");
         *sum += 1;
         Ok(Packet::event("counted"))
     };
