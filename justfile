@@ -222,7 +222,15 @@ doc:
 # Without advisories, because their database is not in the package registry.
 [private]
 deny:
-    @if command -v cargo-deny >/dev/null; then set -x; cargo deny check --hide-inclusion-graph bans licenses sources; else echo "licences are not checked: cargo install --locked cargo-deny"; fi
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if ! command -v cargo-deny >/dev/null; then
+        echo "licences are not checked: cargo install --locked cargo-deny"
+        exit
+    fi
+    set -x
+    cargo deny check --hide-inclusion-graph bans licenses sources
+    cargo deny --manifest-path bench/Cargo.toml check --config deny.toml --hide-inclusion-graph licenses sources
 
 [private]
 _known NAME:
