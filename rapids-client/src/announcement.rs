@@ -2,10 +2,12 @@
 //!
 //! Receives requests and sends answers. The content of answers is left to [`profile`].
 
+mod endpoints;
 pub(crate) mod instances;
 pub(crate) mod profile;
 
 use std::future::pending;
+use std::sync::Arc;
 use std::time::Instant;
 
 use async_nats::{Subject, Subscriber};
@@ -16,6 +18,7 @@ use futures::stream::{SelectAll, select_all};
 use crate::Result;
 use crate::connection::Connection;
 use crate::jetstream::stream;
+use crate::metrics::ServiceMetrics;
 use crate::service::Service;
 
 use crate::announcement::profile::{Profile, Verb};
@@ -37,10 +40,9 @@ impl Announcement {
     /// Announces name, version, and each river with its rules; returns when requests arrive.
     pub(crate) async fn publish(
         connection: &Connection,
-        service: &Service,
-        instance: &str,
+        (service, instance, metrics): (&Service, &str, Arc<ServiceMetrics>),
     ) -> Result<Self> {
-        let profile = Profile::of(service, instance);
+        let profile = Profile::of(service, instance, metrics);
         let since = Instant::now();
         let mut subscribers = Vec::new();
         for subject in profile.subjects() {

@@ -15,7 +15,6 @@ mod blocked;
 mod bundle;
 mod clock;
 mod context;
-mod counters;
 mod dead_letter_writer;
 mod demand;
 mod engine;

@@ -16,6 +16,7 @@ mod letter_action;
 mod live;
 mod matcher;
 mod memory;
+mod metrics;
 mod names;
 mod notices;
 mod packet;

@@ -3,11 +3,14 @@
 //! Pure: receiving requests is left to [`announcement`](super).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::endpoints::{self, Endpoint};
+use crate::metrics::ServiceMetrics;
 use crate::names::{ON_RAPIDS, RULES, STATE, STREAM};
 use crate::river::Rules;
 use crate::service::Service;
@@ -53,6 +56,7 @@ pub(super) struct Profile {
     name: String,
     version: String,
     started: Timestamp,
+    metrics: Arc<ServiceMetrics>,
     metadata: BTreeMap<String, String>,
 }
 
@@ -71,12 +75,13 @@ struct Answer<'a> {
     started: Option<String>,
     /// Always empty: a service takes packets, and no requests.
     #[serde(skip_serializing_if = "Option::is_none")]
-    endpoints: Option<[(); 0]>,
+    endpoints: Option<Vec<Endpoint<'a>>>,
 }
 
 impl Profile {
-    pub(super) fn of(service: &Service, instance: &str) -> Self {
+    pub(super) fn of(service: &Service, instance: &str, metrics: Arc<ServiceMetrics>) -> Self {
         Self {
+            metrics,
             id: instance.to_owned(),
             name: service.name().to_owned(),
             version: service.announced_version().to_owned(),
@@ -103,7 +108,11 @@ impl Profile {
             metadata: &self.metadata,
             description: (verb == Verb::Info).then(|| format!("{} on the rapids", self.name)),
             started: (verb == Verb::Stats).then(|| self.started.to_string()),
-            endpoints: (verb != Verb::Ping).then_some([]),
+            endpoints: match verb {
+                Verb::Ping => None,
+                Verb::Info => Some(endpoints::listed(&self.metrics)),
+                Verb::Stats => Some(endpoints::counted(&self.metrics)),
+            },
         };
         serde_json::to_vec(&answer).expect("texts can be written as JSON").into()
     }
@@ -143,7 +152,9 @@ mod tests {
 
     fn profile() -> Profile {
         let river = River::new("charge").event("order_placed").require_that("@.total > 0");
-        Profile::of(&Service::new("payment", Config::new("nats://127.0.0.1")).river(river), "i1")
+        let service = Service::new("payment", Config::new("nats://127.0.0.1")).river(river);
+        let metrics = Arc::new(ServiceMetrics::of(service.rivers()));
+        Profile::of(&service, "i1", metrics)
     }
 
     fn answer(profile: &Profile, verb: Verb) -> Value {
@@ -154,13 +165,17 @@ mod tests {
     fn each_question_gets_the_answer_of_its_kind() {
         let profile = profile();
         let mut info = answer(&profile, Verb::Info);
-        let metadata = info["metadata"].take();
+        let (metadata, endpoints) = (info["metadata"].take(), info["endpoints"].take());
+        assert_eq!(
+            (&endpoints[0]["name"], &endpoints[1]["name"]),
+            (&json!("charge"), &json!("delivery"))
+        );
         assert_eq!(
             info,
             json!({
                 "type": "io.nats.micro.v1.info_response", "name": "payment", "id": "i1",
                 "version": env!("CARGO_PKG_VERSION"), "description": "payment on the rapids",
-                "metadata": null, "endpoints": [],
+                "metadata": null, "endpoints": null,
             })
         );
         assert_eq!(metadata["rapids.stream"], "RAPIDS");
@@ -172,7 +187,7 @@ mod tests {
         let stats = answer(&profile, Verb::Stats);
         assert_eq!(stats["type"], "io.nats.micro.v1.stats_response");
         assert!(stats["started"].as_str().unwrap().ends_with('Z'), "{stats}");
-        assert_eq!(stats["endpoints"], json!([]));
+        assert_eq!(stats["endpoints"][0]["num_requests"], 0);
     }
 
     #[test]

@@ -1,13 +1,11 @@
 //! What all turns of a service share.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{error, warn};
 
-use super::counters::Counters;
 use super::dead_letter_writer::DeadLetterWriter;
 use super::executor::Executor;
 use super::in_flight::{Cause, InFlight};
@@ -17,9 +15,11 @@ use super::reaction::{Reaction, ReactionError};
 use super::slot::Turn;
 use crate::Result;
 use crate::connection::Connection;
+use crate::dead_letters::Kind;
 use crate::error::with_causes;
 use crate::jetstream::claims::Claims;
 use crate::jetstream::outputs::Outputs;
+use crate::metrics::ServiceMetrics;
 use crate::notices::Notices;
 use crate::packet::Packet;
 use crate::service::Service;
@@ -35,7 +35,7 @@ pub(super) struct Context {
     pub(super) claims: Option<Claims>,
     pub(super) quarantine: Quarantine,
     pub(super) letters: Rc<DeadLetterWriter>,
-    pub(super) counters: RefCell<Counters>,
+    pub(super) metrics: Arc<ServiceMetrics>,
     pub(super) notices: Notices,
 }
 
@@ -97,7 +97,13 @@ impl Context {
             "{kind}: {}",
             cause.in_one_line()
         );
-        self.counters.borrow_mut().dead_letter(kind);
+        if let Some(metrics) = self.metrics.river(river) {
+            // A reaction's own failures are counted as they come.
+            if !matches!(kind, Kind::Rejected | Kind::Exhausted | Kind::TimedOut) {
+                metrics.error(&cause.reason);
+            }
+            metrics.dead_letter(kind.as_str());
+        }
         let writer = (self.instance.as_str(), self.letters.epoch());
         let letter = packet.letter(&self.service, writer, river, cause);
         self.letters.store(&letter).await

@@ -169,7 +169,7 @@ impl Engine {
             _ => {}
         }
         self.shut_down().await;
-        info!("{} stopped: {}", self.service.name(), self.context.counters.borrow());
+        info!("{} stopped: {}", self.service.name(), self.context.metrics);
         ended
     }
 
@@ -329,6 +329,8 @@ impl Engine {
         if self.replays.reset_if_lost().is_some() {
             self.maintenance.ensure_replay_consumer(self.service.config().ack_wait);
         }
+        self.context.metrics.in_flight.set(self.schedule.rows().count());
+        self.context.metrics.waiting.set(self.schedule.waiting());
         self.announcement.show("delivery", self.source.mode());
         let polled = self.context.executor.queue.polled();
         self.announcement

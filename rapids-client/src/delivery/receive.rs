@@ -49,7 +49,7 @@ pub(super) struct PendingAdmission {
 impl Engine {
     /// Receives a packet: acknowledges one that is for no river, and admits any other.
     pub(super) async fn receive(&mut self, raw: RawPacket) {
-        self.context.counters.borrow_mut().received += 1;
+        self.context.metrics.received.increment();
         let place = raw.place;
         let judged = match place.stream {
             StreamName::Rapids => {
@@ -175,7 +175,12 @@ impl Engine {
                 continue;
             }
             match self.dead_letter_cause(&packet, river, verdict) {
-                None => to_run.push(river),
+                None => {
+                    to_run.push(river);
+                    if let Some(metrics) = self.context.metrics.river(river) {
+                        metrics.taken.increment();
+                    }
+                }
                 Some(cause) => causes.push((river, cause)),
             }
         }
@@ -231,7 +236,7 @@ impl Engine {
 
     /// Acknowledges a packet that is for none of the rivers.
     async fn skip(&mut self, raw: RawPacket) {
-        self.context.counters.borrow_mut().skipped += 1;
+        self.context.metrics.skipped.increment();
         self.demand.window.delivered(false);
         self.acks.answer(raw.place, raw.answer, AckAction::Acknowledge).await;
     }
@@ -239,21 +244,15 @@ impl Engine {
     /// Marks packets as done of which the live feed knows that they are for none of the rivers.
     pub(super) fn skip_range(&mut self, from: u64, to: u64) {
         let packets = to - from + 1;
-        {
-            let mut counters = self.context.counters.borrow_mut();
-            counters.received += packets;
-            counters.skipped += packets;
-        }
+        self.context.metrics.received.add(packets);
+        self.context.metrics.skipped.add(packets);
         self.acks.mark_done(from, to);
     }
 
     /// Acknowledges what is no packet.
     async fn skip_malformed(&mut self, raw: RawPacket, error: &Error) {
-        let malformed = {
-            let mut counters = self.context.counters.borrow_mut();
-            counters.malformed += 1;
-            counters.malformed
-        };
+        self.context.metrics.malformed.increment();
+        let malformed = self.context.metrics.malformed.get();
         let (sequence, replay) = (raw.place.packet(), raw.place.replay());
         warn!(sequence, replay, malformed, "{}", with_causes(error));
         self.acks.answer(raw.place, raw.answer, AckAction::Acknowledge).await;
@@ -263,7 +262,7 @@ impl Engine {
     /// message has, once for each service that publishes such packets.
     fn report_oddities(&self, packet: &Packet) {
         let mistyped = u64::try_from(packet.mistyped()).unwrap_or_default();
-        self.context.counters.borrow_mut().mistyped += mistyped;
+        self.context.metrics.mistyped.add(mistyped);
         let Some(claimed) = packet.claimed_id() else {
             return;
         };

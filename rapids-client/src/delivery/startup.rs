@@ -1,6 +1,5 @@
 //! What a service opens on the server before it reads packets, and how it acquires its position.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +26,7 @@ use crate::jetstream::pull::Pull;
 use crate::jetstream::sequence::StreamName;
 use crate::jetstream::stream::StreamFacts;
 use crate::live::shared_feed::FeedSubscriber;
+use crate::metrics::ServiceMetrics;
 use crate::names::REPLAYS;
 use crate::notices::Notices;
 use crate::position::entries::ServiceEntries;
@@ -88,7 +88,9 @@ impl Startup {
             )
         })
         .await?;
-        let mut announcement = Announcement::publish(&connection, &service, &instance).await?;
+        let metrics = Arc::new(ServiceMetrics::of(service.rivers()));
+        let announced = (&service, instance.as_str(), metrics.clone());
+        let mut announcement = Announcement::publish(&connection, announced).await?;
         announcement.show("rivers", entry.compare_at_start().await);
         let replays =
             Pull::open(&connection, (StreamName::Replays, REPLAYS), name, REPLAYS_HEARTBEAT)
@@ -112,7 +114,7 @@ impl Startup {
             }),
             claims,
             letters,
-            counters: RefCell::default(),
+            metrics,
             notices: Notices::default(),
         };
         let started = Started {

@@ -5,7 +5,6 @@
 //! around the reaction, each in a file of its own: [`quarantine`](super::quarantine),
 //! [`memory_step`], [`run_once`].
 
-use std::mem;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -21,6 +20,7 @@ use super::slot::Turn;
 use super::{memory_step, run_once};
 use crate::dead_letters::Kind;
 use crate::error::{chain, with_causes};
+use crate::jetstream::publisher::Outgoing;
 use crate::river::{Failure, failure};
 use crate::{Error, Result};
 
@@ -95,6 +95,9 @@ impl Turn {
         self.publish_ticket = None;
         let next = self.after_error(context, error);
         let took = self.took.get().unwrap_or_else(|| begun.elapsed());
+        if matches!(next, AfterError::Retry(_) | AfterError::GiveUp(..)) {
+            context.metrics.reacted(self.id.river, took);
+        }
         if self.is_suspect {
             // Before its slot is free: no other packet may run behind its mark.
             context.quarantine.save_and_release(self).await;
@@ -140,16 +143,20 @@ impl Turn {
         if let Some(ticket) = &self.publish_ticket {
             ticket.wait().await;
         }
-        let mut sent = context.outputs.send(mem::take(&mut reaction.outgoing)).await;
+        let sizes: Vec<_> = reaction.outgoing.iter().map(Outgoing::size).collect();
+        let begun = Instant::now();
+        let mut sent = context.outputs.send(&mut reaction.outgoing).await;
         self.publish_ticket = None;
         if self.is_suspect {
             // Its mark stays until the next suspect's replaces it, or the engine releases it.
             self.packet.update(self.id.river, |progress| progress.starts = 0);
         }
-        context.counters.borrow_mut().handled += 1;
         self.slot.free(Health::Success, reaction.took);
+        context.metrics.reacted(self.id.river, reaction.took);
         match sent.stored().await {
             Ok(()) => {
+                let outputs = reaction.packets.iter().zip(sizes);
+                context.metrics.handled(self.id.river, outputs, begun.elapsed());
                 if let (Some(memories), Some(step)) =
                     (&context.memories, reaction.remembered.take())
                 {
@@ -213,10 +220,15 @@ impl Turn {
             progress.first_failure.get_or_insert_with(Timestamp::now);
             progress.attempts
         });
+        if let Some(metrics) = context.metrics.river(self.id.river) {
+            metrics.error(&error.to_string());
+        }
         let Failure::Retry(asked) = failure(error) else {
             return AfterError::GiveUp(Cause::of_error(Kind::Rejected, error), Health::Neutral);
         };
-        context.counters.borrow_mut().failed += 1;
+        if let Some(metrics) = context.metrics.river(self.id.river) {
+            metrics.failed.increment();
+        }
         let policy = self.river.retry_policy();
         if policy.is_exhausted(attempt) {
             let kind = if error.is::<TimedOut>() { Kind::TimedOut } else { Kind::Exhausted };
@@ -235,5 +247,21 @@ impl Turn {
             chain(error.chain()).join(": ")
         );
         AfterError::Retry(wait)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<'a, F: Future>(_: impl FnOnce(&'a mut Turn, &'a Context) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// There is one for each packet, and glibc keeps no more than this at hand for each thread.
+    #[test]
+    fn what_a_turn_takes_is_freed_and_taken_again_without_a_search() {
+        let bytes = size(Turn::run) + size_of::<Turn>() + 2 * size_of::<usize>();
+        assert!(bytes <= 1_032, "{bytes} bytes: what is rare is to be boxed");
     }
 }

@@ -73,7 +73,7 @@ impl Outputs {
 
     /// Sends the outputs of one reaction, behind those that were sent before. A single packet needs no
     /// batch, and waits only behind others that do.
-    pub(crate) async fn send(&self, mut packets: Vec<Outgoing>) -> SentOutputs {
+    pub(crate) async fn send(&self, packets: &mut Vec<Outgoing>) -> SentOutputs {
         let is_single = packets.len() == 1;
         match packets.pop() {
             None => SentOutputs::Nothing,
@@ -82,7 +82,7 @@ impl Outputs {
             }
             Some(last) => {
                 packets.push(last);
-                SentOutputs::Several(Box::pin(self.send_several(packets)).await)
+                SentOutputs::Several(Box::pin(self.send_several(mem::take(packets))).await)
             }
         }
     }

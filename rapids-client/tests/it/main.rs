@@ -26,6 +26,7 @@ mod login;
 mod losses;
 mod lost_memories;
 mod memory;
+mod metrics;
 mod once;
 mod outage;
 mod outcomes;

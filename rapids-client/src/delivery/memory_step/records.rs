@@ -184,27 +184,27 @@ impl MemoryRecords {
         ))
     }
 
-    /// Saves a record unless it was changed since it was loaded: then `false`. The steps in it have
-    /// ended with that.
+    /// Saves a record unless it was changed since it was loaded: then `None`. The steps in it have ended
+    /// with that; returns how many.
     pub(super) async fn save(
         &self,
         (key, kept): (&MemoryKey, &KeptKey),
         (json, settled): (Vec<u8>, &[(String, String)]),
         save: &Save,
-    ) -> Result<bool> {
+    ) -> Result<Option<usize>> {
         let size = json.len();
         self.has_changed.set(true);
         let Some(revision) = self.store.save(key, json, save.revision).await? else {
-            return Ok(false);
+            return Ok(None);
         };
         let Some(steps) = kept.record.borrow_mut().saved(save, revision) else {
-            return Ok(false);
+            return Ok(None);
         };
         self.published.remove(key, settled.len());
         self.keys.borrow_mut().set_bytes(key, size);
         self.warn_if_large(key, size);
         steps.iter().for_each(|step| step.written(key));
-        Ok(true)
+        Ok(Some(steps.len()))
     }
 
     /// Warns of a record that takes more than half of what it may, once until it takes less.
@@ -314,7 +314,7 @@ impl MemoryRecords {
         };
         drop(value);
         let saved = self.save((key, kept), (next.json, &next.settled), &save).await;
-        if !matches!(saved, Ok(true)) {
+        if !matches!(saved, Ok(Some(_))) {
             let _value = kept.value.lock().await;
             kept.record.borrow_mut().outdated();
         }

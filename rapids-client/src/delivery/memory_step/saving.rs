@@ -72,10 +72,15 @@ impl Folding<'_> {
                 }
                 Next::Save(json, settled, save) => {
                     let (key, kept) = (&self.key, &self.kept);
+                    let metrics = &self.context.metrics;
                     match self.memories.save((key, kept), (json, &settled), &save).await {
-                        Ok(true) => return,
+                        Ok(Some(steps)) => {
+                            metrics.memory_saves.increment();
+                            return metrics.memory_steps.add(steps as u64);
+                        }
                         // Another instance was faster.
-                        Ok(false) => {
+                        Ok(None) => {
+                            metrics.memory_conflicts.increment();
                             retry = reaching(self.context);
                             sleep(COLLISION.mul_f64(fastrand::f64())).await;
                         }

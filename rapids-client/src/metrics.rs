@@ -1,0 +1,165 @@
+//! What a service counts since it started, for those who watch it: one registry of facts.
+//!
+//! The service's own thread counts, and any thread may read. How it is shown is left to
+//! [`announcement`](crate::announcement), and what happened to a single packet to the logs.
+
+mod counter;
+mod event_counts;
+mod histogram;
+mod river_metrics;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::packet::Packet;
+use crate::river::River;
+pub(crate) use counter::Counter;
+use event_counts::EventCounts;
+use histogram::Histogram;
+pub(crate) use river_metrics::RiverMetrics;
+
+/// The facts of one instance of a service.
+#[derive(Debug, Default)]
+pub(crate) struct ServiceMetrics {
+    /// Packets delivered, redeliveries included.
+    pub(crate) received: Counter,
+    /// Of these, for no river of the service.
+    pub(crate) skipped: Counter,
+    /// Not packets at all.
+    pub(crate) malformed: Counter,
+    /// Members of `rapids` of the wrong type.
+    pub(crate) mistyped: Counter,
+    /// What its reactions published, by the names of events.
+    pub(crate) published: EventCounts,
+    /// How long the server took to store the outputs of a reaction.
+    pub(crate) publish_time: Histogram,
+    /// Steps of memories that were saved.
+    pub(crate) memory_steps: Counter,
+    /// Saves of their records: steps that wait share one.
+    pub(crate) memory_saves: Counter,
+    /// Saves that were refused, because another instance had saved.
+    pub(crate) memory_conflicts: Counter,
+    /// Packets that are delivered and not acknowledged.
+    pub(crate) in_flight: Counter,
+    /// Turns that wait: for a slot, for their key, or to be tried again.
+    pub(crate) waiting: Counter,
+    /// By the position of the river in the declaration.
+    rivers: Vec<RiverMetrics>,
+}
+
+impl ServiceMetrics {
+    pub(crate) fn of(rivers: &[River]) -> Self {
+        let rivers = rivers.iter().map(|river| RiverMetrics::new(river.name())).collect();
+        Self { rivers, ..Self::default() }
+    }
+
+    /// `None` for a replay to a river that the service has no more.
+    pub(crate) fn river(&self, river: usize) -> Option<&RiverMetrics> {
+        self.rivers.get(river)
+    }
+
+    pub(crate) fn rivers(&self) -> &[RiverMetrics] {
+        &self.rivers
+    }
+
+    /// What concerns the whole service.
+    pub(crate) fn data(&self) -> Value {
+        json!({
+            "received": self.received.get(),
+            "skipped": self.skipped.get(),
+            "malformed": self.malformed.get(),
+            "mistyped": self.mistyped.get(),
+            "in_flight": self.in_flight.get(),
+            "waiting": self.waiting.get(),
+            "published": self.published.data(),
+            "publish_seconds": self.publish_time.data(),
+            "memory": {
+                "steps": self.memory_steps.get(),
+                "saves": self.memory_saves.get(),
+                "conflicts": self.memory_conflicts.get(),
+            },
+        })
+    }
+
+    /// Takes note of a reaction that has ended, well or not. One that did not run again took no time.
+    pub(crate) fn reacted(&self, river: usize, took: Duration) {
+        if let Some(river) = self.river(river).filter(|_| !took.is_zero()) {
+            river.reaction_time.record(took);
+        }
+    }
+
+    /// Takes note of a packet that a river has handled: its outputs, with their bytes, are stored after
+    /// this time.
+    pub(crate) fn handled<'a>(
+        &self,
+        river: usize,
+        outputs: impl Iterator<Item = (&'a Packet, usize)>,
+        took: Duration,
+    ) {
+        if let Some(river) = self.river(river) {
+            river.handled.increment();
+        }
+        let mut has_published = false;
+        for (packet, bytes) in outputs {
+            self.published.add(packet, bytes);
+            has_published = true;
+        }
+        if has_published {
+            self.publish_time.record(took);
+        }
+    }
+
+    fn sum(&self, of: impl Fn(&RiverMetrics) -> u64) -> u64 {
+        self.rivers.iter().map(of).sum()
+    }
+}
+
+/// As a service says it when it stops.
+impl fmt::Display for ServiceMetrics {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let handled = self.sum(|river| river.handled.get());
+        let (received, skipped) = (self.received.get(), self.skipped.get());
+        write!(formatter, "received {received}, skipped {skipped}, handled {handled}")?;
+        let failed = self.sum(|river| river.failed.get());
+        let exceptions = [
+            ("malformed", self.malformed.get()),
+            ("failed attempts", failed),
+            ("mistyped keys", self.mistyped.get()),
+        ];
+        let mut letters = BTreeMap::<String, u64>::new();
+        for (kind, count) in self.rivers.iter().flat_map(RiverMetrics::letters) {
+            *letters.entry(kind).or_default() += count;
+        }
+        let letters = letters.iter().map(|(kind, count)| (kind.as_str(), *count));
+        for (name, count) in exceptions.into_iter().chain(letters).filter(|(_, count)| *count > 0) {
+            write!(formatter, ", {name} {count}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_says_what_it_did_and_what_went_wrong() {
+        let metrics = ServiceMetrics::of(&[River::new("charge"), River::new("refund")]);
+        metrics.received.add(9);
+        metrics.skipped.add(3);
+        assert_eq!(metrics.to_string(), "received 9, skipped 3, handled 0");
+        for river in metrics.rivers() {
+            river.handled.add(2);
+            river.dead_letter("rejected");
+        }
+        metrics.malformed.add(1);
+        assert_eq!(
+            metrics.to_string(),
+            "received 9, skipped 3, handled 4, malformed 1, rejected 2"
+        );
+        assert!(metrics.river(2).is_none());
+    }
+}

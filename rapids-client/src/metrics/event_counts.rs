@@ -1,0 +1,82 @@
+//! How many packets of each event, and their bytes.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::{Value, json};
+
+use crate::packet::Packet;
+
+/// So many names are told apart; a name that comes later counts as [`OTHER`]. Names come from publishers,
+/// who might make up a new one for each packet.
+const MOST: usize = 200;
+const OTHER: &str = "other";
+
+#[derive(Debug, Default)]
+pub(crate) struct EventCounts {
+    // A lock, since others read; held for a moment.
+    counts: Mutex<BTreeMap<Box<str>, Counts>>,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Counts {
+    packets: u64,
+    bytes: u64,
+}
+
+impl EventCounts {
+    /// Counts a packet of so many bytes by the name of its event, command or first need; one of no kind by
+    /// an empty name.
+    pub(crate) fn add(&self, packet: &Packet, bytes: usize) {
+        let name = packet.event_name().or_else(|| packet.command_name());
+        let name = name.or_else(|| packet.need_names().into_iter().next()).unwrap_or_default();
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_known = counts.contains_key(&*name) || counts.len() < MOST;
+        let name = if is_known { &name } else { OTHER };
+        if !counts.contains_key(name) {
+            counts.insert(name.into(), Counts::default());
+        }
+        if let Some(counts) = counts.get_mut(name) {
+            counts.packets += 1;
+            counts.bytes += bytes as u64;
+        }
+    }
+
+    /// By their names: how many packets, and how many bytes.
+    pub(crate) fn data(&self) -> Value {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = counts.iter().map(|(name, Counts { packets, bytes })| {
+            (name.to_string(), json!({"packets": packets, "bytes": bytes}))
+        });
+        Value::Object(counts.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_beyond_the_first_two_hundred_count_as_other() {
+        let counts = EventCounts::default();
+        for n in 0..300 {
+            counts.add(&Packet::event(format!("event_{n}")), 10);
+        }
+        counts.add(&Packet::event("event_7"), 5);
+        let data = counts.data();
+        assert_eq!(data.as_object().unwrap().len(), MOST + 1);
+        assert_eq!(data["event_7"], json!({"packets": 2, "bytes": 15}));
+        assert_eq!(data[OTHER], json!({"packets": 100, "bytes": 1_000}));
+    }
+
+    #[test]
+    fn packets_of_each_kind_count_by_their_name() {
+        let counts = EventCounts::default();
+        for packet in [Packet::event("paid"), Packet::command("pay"), Packet::need("offer")] {
+            counts.add(&packet, 1);
+        }
+        counts.add(&Packet::from_bytes("{}").unwrap(), 2);
+        let names: Vec<_> = counts.data().as_object().unwrap().keys().cloned().collect();
+        assert_eq!(names, ["", "offer", "paid", "pay"]);
+    }
+}

@@ -1,0 +1,112 @@
+//! What one river of a service counts.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Value, json};
+
+use super::counter::Counter;
+use super::histogram::Histogram;
+
+/// An error that is longer is cut off here: it goes into each answer.
+const ERROR_CHARS: usize = 200;
+
+#[derive(Debug)]
+pub(crate) struct RiverMetrics {
+    name: Box<str>,
+    /// Packets that met its conditions and requirements, once more for each delivery.
+    pub(crate) taken: Counter,
+    /// Reactions that succeeded, and what they returned is stored.
+    pub(crate) handled: Counter,
+    /// Attempts that failed, and were tried again unless they were too many.
+    pub(crate) failed: Counter,
+    /// How long its reactions took, with those that failed.
+    pub(crate) reaction_time: Histogram,
+    // A lock, since others read; held for a moment, and taken only when something goes wrong.
+    errors: Mutex<Errors>,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Errors {
+    /// Attempts that failed, and packets that were given up without one.
+    count: u64,
+    last: String,
+    /// Dead letters by their kind.
+    letters: BTreeMap<String, u64>,
+}
+
+impl RiverMetrics {
+    pub(super) fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            taken: Counter::default(),
+            handled: Counter::default(),
+            failed: Counter::default(),
+            reaction_time: Histogram::default(),
+            errors: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Counts something that went wrong, and keeps its first words.
+    pub(crate) fn error(&self, error: &str) {
+        let end = error.char_indices().nth(ERROR_CHARS).map_or(error.len(), |(end, _)| end);
+        let mut errors = self.errors();
+        errors.count += 1;
+        error[..end].clone_into(&mut errors.last);
+    }
+
+    /// How often something went wrong, and what did last; empty if nothing has.
+    pub(crate) fn last_error(&self) -> (u64, String) {
+        let errors = self.errors();
+        (errors.count, errors.last.clone())
+    }
+
+    pub(crate) fn dead_letter(&self, kind: &str) {
+        *self.errors().letters.entry(kind.to_owned()).or_default() += 1;
+    }
+
+    /// Dead letters by their kind.
+    pub(crate) fn letters(&self) -> BTreeMap<String, u64> {
+        self.errors().letters.clone()
+    }
+
+    pub(crate) fn data(&self) -> Value {
+        json!({
+            "taken": self.taken.get(),
+            "handled": self.handled.get(),
+            "failed": self.failed.get(),
+            "letters": self.letters(),
+            "reaction_seconds": self.reaction_time.data(),
+        })
+    }
+
+    fn errors(&self) -> MutexGuard<'_, Errors> {
+        self.errors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_count_by_their_kind() {
+        let river = RiverMetrics::new("charge");
+        for kind in ["invalid", "exhausted", "invalid"] {
+            river.dead_letter(kind);
+        }
+        assert_eq!(river.data()["letters"], json!({"exhausted": 1, "invalid": 2}));
+    }
+
+    #[test]
+    fn a_long_error_is_cut_between_characters() {
+        let river = RiverMetrics::new("charge");
+        assert_eq!(river.last_error(), (0, String::new()));
+        river.error(&"\u{fc}".repeat(300));
+        assert_eq!(river.last_error(), (1, "\u{fc}".repeat(ERROR_CHARS)));
+    }
+}
