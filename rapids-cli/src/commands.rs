@@ -4,6 +4,7 @@ mod completions;
 mod dead_letters;
 mod explain;
 mod man;
+mod metrics;
 mod position;
 mod publish;
 mod retire;
@@ -23,6 +24,7 @@ pub(crate) enum Command {
     Publish(publish::Publish),
     Explain(explain::Explain),
     Services(services::Services),
+    Metrics(metrics::Metrics),
     Position(position::Position),
     Retire(retire::Retire),
     DeadLetters(dead_letters::DeadLetters),
@@ -38,7 +40,7 @@ impl Command {
             Self::Publish(_) | Self::Retire(_) => true,
             Self::Position(position) => position.changes(),
             Self::DeadLetters(letters) => letters.changes(),
-            Self::Tail(_) | Self::Explain(_) | Self::Services(_) => false,
+            Self::Tail(_) | Self::Explain(_) | Self::Services(_) | Self::Metrics(_) => false,
             Self::Completions(_) | Self::Man(_) => false,
         }
     }
@@ -56,6 +58,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<Answer> {
         Command::Publish(publish) => publish.run(session).await,
         Command::Explain(explain) => interrupt.unless(explain.run(session)).await,
         Command::Services(services) => interrupt.unless(services.run(session)).await,
+        Command::Metrics(metrics) => interrupt.unless(metrics.run(session)).await,
         Command::Position(position) => position.run(session).await,
         Command::Retire(retire) => retire.run(session).await,
         Command::DeadLetters(letters) => letters.run(session).await,

@@ -15,6 +15,7 @@ mod line;
 mod logging;
 mod packet_line;
 mod palette;
+mod prometheus;
 mod screen;
 mod service_status;
 mod session;

@@ -35,12 +35,15 @@ pub use error::{Error, Result};
 pub use jiff::Timestamp;
 // Within reach of benchmarks and fuzz targets; no part of the interface.
 pub use announcement::instances::ServiceInfo;
+pub use announcement::stats::ServiceStats;
 pub use delivery::signal::shutdown_signal;
 pub use jetstream::publisher::Published;
+pub use jetstream::stream::StreamContents;
 pub use letter_action::{Action, ActionKind, Note, Refusal, State};
 #[doc(hidden)]
 pub use matcher::Matcher;
 pub use memory::{MemoryKey, Record};
+pub use metrics::figures::{Durations, EventFigures, MemoryFigures, RiverFigures, ServiceFigures};
 pub use packet::{Arrival, Names, Packet};
 pub use position::retire::{Retired, Retiring};
 pub use position::seek::Seek;

@@ -5,6 +5,7 @@
 
 mod counter;
 mod event_counts;
+pub(crate) mod figures;
 mod histogram;
 mod river_metrics;
 
@@ -12,12 +13,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use crate::packet::Packet;
 use crate::river::River;
 pub(crate) use counter::Counter;
 use event_counts::EventCounts;
+use figures::{MemoryFigures, ServiceFigures};
 use histogram::Histogram;
 pub(crate) use river_metrics::RiverMetrics;
 
@@ -66,22 +66,22 @@ impl ServiceMetrics {
     }
 
     /// What concerns the whole service.
-    pub(crate) fn data(&self) -> Value {
-        json!({
-            "received": self.received.get(),
-            "skipped": self.skipped.get(),
-            "malformed": self.malformed.get(),
-            "mistyped": self.mistyped.get(),
-            "in_flight": self.in_flight.get(),
-            "waiting": self.waiting.get(),
-            "published": self.published.data(),
-            "publish_seconds": self.publish_time.data(),
-            "memory": {
-                "steps": self.memory_steps.get(),
-                "saves": self.memory_saves.get(),
-                "conflicts": self.memory_conflicts.get(),
+    pub(crate) fn figures(&self) -> ServiceFigures {
+        ServiceFigures {
+            received: self.received.get(),
+            skipped: self.skipped.get(),
+            malformed: self.malformed.get(),
+            mistyped: self.mistyped.get(),
+            in_flight: self.in_flight.get(),
+            waiting: self.waiting.get(),
+            published: self.published.figures(),
+            publish_seconds: self.publish_time.figures(),
+            memory: MemoryFigures {
+                steps: self.memory_steps.get(),
+                saves: self.memory_saves.get(),
+                conflicts: self.memory_conflicts.get(),
             },
-        })
+        }
     }
 
     /// Takes note of a reaction that has ended, well or not. One that did not run again took no time.

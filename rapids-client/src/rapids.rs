@@ -12,10 +12,11 @@ pub use tail::Tail;
 
 use crate::Result;
 use crate::announcement::instances::{self, ServiceInfo};
+use crate::announcement::stats::{self, ServiceStats};
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::jetstream::publisher::{Published, Publisher, Sent};
-use crate::jetstream::stream::StreamFacts;
+use crate::jetstream::stream::{StreamContents, StreamFacts};
 use crate::jetstream::validity::LeaseValidity;
 use crate::jetstream::{bulk, stream};
 use crate::packet::Packet;
@@ -161,6 +162,22 @@ impl Rapids {
     /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn services(&self, wait: Duration) -> Result<Vec<ServiceInfo>> {
         instances::ask(&self.connection, wait).await
+    }
+
+    /// What every instance that answers within this time has counted since it started.
+    ///
+    /// # Errors
+    /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
+    pub async fn stats(&self, wait: Duration) -> Result<Vec<ServiceStats>> {
+        stats::ask(&self.connection, wait).await
+    }
+
+    /// How full the stream is; `None` if there is none any more.
+    ///
+    /// # Errors
+    /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
+    pub async fn contents(&self) -> Result<Option<StreamContents>> {
+        Ok(stream::info(&self.connection).await?.as_ref().map(StreamContents::from))
     }
 
     /// How far each service is, by name: also those that are down at present. Empty if there is no

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::Value;
 
+use crate::metrics::figures::{RiverFigures, ServiceFigures};
 use crate::metrics::{RiverMetrics, ServiceMetrics};
 use crate::names::SUBJECT;
 
-const DELIVERY: &str = "delivery";
+pub(super) const DELIVERY: &str = "delivery";
 /// What stands in front of the words of an error: as in HTTP, for readers that split it off.
 const ERROR_CODE: &str = "500:";
 
@@ -33,7 +33,14 @@ struct Stats {
     /// In nanoseconds, as is the average.
     processing_time: u128,
     average_processing_time: u128,
-    data: Value,
+    data: Figures,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Figures {
+    River(RiverFigures),
+    Service(Box<ServiceFigures>),
 }
 
 /// As they are listed in the answer to `$SRV.INFO`.
@@ -77,7 +84,7 @@ fn of_river(river: &RiverMetrics) -> Stats {
         },
         processing_time: time.as_nanos(),
         average_processing_time: average(time, reactions),
-        data: river.data(),
+        data: Figures::River(river.figures()),
     }
 }
 
@@ -89,7 +96,7 @@ fn of_service(metrics: &ServiceMetrics) -> Stats {
         last_error: String::new(),
         processing_time: 0,
         average_processing_time: 0,
-        data: metrics.data(),
+        data: Figures::Service(Box::new(metrics.figures())),
     }
 }
 

@@ -77,7 +77,7 @@ impl ServiceInfo {
 
 /// Asks all instances, and waits this long for answers.
 pub(crate) async fn ask(connection: &Connection, wait: Duration) -> Result<Vec<ServiceInfo>> {
-    ask_on(connection, "$SRV.INFO", wait).await
+    infos(connection, "$SRV.INFO", wait).await
 }
 
 /// As [`ask`], for the instances of one service.
@@ -86,14 +86,29 @@ pub(crate) async fn instances_of(
     service: &str,
     wait: Duration,
 ) -> Result<Vec<ServiceInfo>> {
-    ask_on(connection, &format!("$SRV.INFO.{service}"), wait).await
+    infos(connection, &format!("$SRV.INFO.{service}"), wait).await
 }
 
-async fn ask_on(
+async fn infos(connection: &Connection, subject: &str, wait: Duration) -> Result<Vec<ServiceInfo>> {
+    let answers = answers(connection, subject, wait).await?;
+    let mut infos: Vec<_> = answers
+        .iter()
+        .filter_map(|answer| ServiceInfo::read(serde_json::from_slice(answer).ok()?))
+        .collect();
+    infos.sort_by(|one, two| (&one.name, &one.id).cmp(&(&two.name, &two.id)));
+    Ok(infos)
+}
+
+/// All that is answered within this time. Other programs answer too, and so does the server if nobody is
+/// there.
+///
+/// # Errors
+/// `Server`, `NotPermitted`.
+pub(super) async fn answers(
     connection: &Connection,
     subject: &str,
     wait: Duration,
-) -> Result<Vec<ServiceInfo>> {
+) -> Result<Vec<Bytes>> {
     let deadline = Instant::now() + wait;
     let client = &connection.client;
     let inbox = client.new_inbox();
@@ -102,16 +117,13 @@ async fn ask_on(
     let since = Instant::now().into_std();
     let asking = client.publish_with_reply(subject.to_owned(), inbox.clone(), Bytes::new());
     connection.attempt(action, subject, asking).await?;
-    let mut announced = Vec::new();
+    let mut answered = Vec::new();
     while let Ok(Some(answer)) = timeout_at(deadline, answers.next()).await {
-        // Other programs answer here too, and so does the server if nobody is there.
-        let info = serde_json::from_slice(&answer.payload).ok();
-        announced.extend(info.and_then(ServiceInfo::read));
+        answered.push(answer.payload);
     }
     // A refusal comes on the connection, instead of answers.
-    if let Some(refusal) = connection.refusal(subject, since) {
-        return Err(refusal);
+    match connection.refusal(subject, since) {
+        Some(refusal) => Err(refusal),
+        None => Ok(answered),
     }
-    announced.sort_by(|one, two| (&one.name, &one.id).cmp(&(&two.name, &two.id)));
-    Ok(announced)
 }

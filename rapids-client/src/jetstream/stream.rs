@@ -52,6 +52,35 @@ impl From<&Info> for StreamFacts {
     }
 }
 
+/// What the stream of all packets holds at a moment, and how much it may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StreamContents {
+    /// How many packets.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// How many bytes it may hold; `None` for no limit.
+    pub max_bytes: Option<u64>,
+    /// The sequence of the last packet that was stored; 0 if there was none.
+    pub last_sequence: u64,
+    /// When the oldest of them was stored; `None` if it is empty.
+    pub oldest: Option<Timestamp>,
+}
+
+impl From<&Info> for StreamContents {
+    fn from(info: &Info) -> Self {
+        let state = &info.state;
+        Self {
+            packets: state.messages,
+            bytes: state.bytes,
+            max_bytes: u64::try_from(info.config.max_bytes).ok().filter(|bytes| *bytes > 0),
+            last_sequence: state.last_sequence,
+            oldest: (state.messages > 0).then(|| timestamp(state.first_timestamp)),
+        }
+    }
+}
+
 /// Creates the stream, or checks the one that exists.
 pub(crate) async fn ensure(connection: &Connection) -> Result<StreamFacts> {
     let (_, info) = ensure::ensure(connection, &resource(connection)).await?;

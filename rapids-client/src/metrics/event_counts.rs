@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use serde_json::{Value, json};
-
+use super::figures::EventFigures;
 use crate::packet::Packet;
 
 /// So many names are told apart; a name that comes later counts as [`OTHER`]. Names come from publishers,
@@ -15,13 +14,7 @@ const OTHER: &str = "other";
 #[derive(Debug, Default)]
 pub(crate) struct EventCounts {
     // A lock, since others read; held for a moment.
-    counts: Mutex<BTreeMap<Box<str>, Counts>>,
-}
-
-#[derive(Debug, Default, Clone, Copy)]
-struct Counts {
-    packets: u64,
-    bytes: u64,
+    counts: Mutex<BTreeMap<String, EventFigures>>,
 }
 
 impl EventCounts {
@@ -31,24 +24,15 @@ impl EventCounts {
         let name = packet.event_name().or_else(|| packet.command_name());
         let name = name.or_else(|| packet.need_names().into_iter().next()).unwrap_or_default();
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_known = counts.contains_key(&*name) || counts.len() < MOST;
-        let name = if is_known { &name } else { OTHER };
-        if !counts.contains_key(name) {
-            counts.insert(name.into(), Counts::default());
-        }
-        if let Some(counts) = counts.get_mut(name) {
-            counts.packets += 1;
-            counts.bytes += bytes as u64;
-        }
+        let is_known = counts.contains_key(&name) || counts.len() < MOST;
+        let figures = counts.entry(if is_known { name } else { OTHER.to_owned() }).or_default();
+        figures.packets += 1;
+        figures.bytes += bytes as u64;
     }
 
-    /// By their names: how many packets, and how many bytes.
-    pub(crate) fn data(&self) -> Value {
-        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let counts = counts.iter().map(|(name, Counts { packets, bytes })| {
-            (name.to_string(), json!({"packets": packets, "bytes": bytes}))
-        });
-        Value::Object(counts.collect())
+    /// By their names.
+    pub(crate) fn figures(&self) -> BTreeMap<String, EventFigures> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -63,10 +47,10 @@ mod tests {
             counts.add(&Packet::event(format!("event_{n}")), 10);
         }
         counts.add(&Packet::event("event_7"), 5);
-        let data = counts.data();
-        assert_eq!(data.as_object().unwrap().len(), MOST + 1);
-        assert_eq!(data["event_7"], json!({"packets": 2, "bytes": 15}));
-        assert_eq!(data[OTHER], json!({"packets": 100, "bytes": 1_000}));
+        let figures = counts.figures();
+        assert_eq!(figures.len(), MOST + 1);
+        assert_eq!(figures["event_7"], EventFigures { packets: 2, bytes: 15 });
+        assert_eq!(figures[OTHER], EventFigures { packets: 100, bytes: 1_000 });
     }
 
     #[test]
@@ -76,7 +60,7 @@ mod tests {
             counts.add(&packet, 1);
         }
         counts.add(&Packet::from_bytes("{}").unwrap(), 2);
-        let names: Vec<_> = counts.data().as_object().unwrap().keys().cloned().collect();
+        let names: Vec<_> = counts.figures().into_keys().collect();
         assert_eq!(names, ["", "offer", "paid", "pay"]);
     }
 }

@@ -3,9 +3,8 @@
 use std::array;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use super::counter::Counter;
+use super::figures::Durations;
 
 /// Upper bounds in seconds: those of OpenTelemetry's conventions for messaging, and two below them, since
 /// most reactions take less than five milliseconds.
@@ -43,13 +42,12 @@ impl Histogram {
         Duration::from_nanos(self.nanoseconds.get())
     }
 
-    /// Bounds in seconds with how many were at most as long and longer than the bound before; `null` is
-    /// the bound of the longest.
-    pub(crate) fn data(&self) -> Value {
+    pub(crate) fn figures(&self) -> Durations {
         let bounds = BOUNDS.map(Some).into_iter().chain([None]);
-        let buckets: Vec<_> =
-            bounds.zip(&self.buckets).map(|(bound, count)| json!([bound, count.get()])).collect();
-        json!({"sum": self.total().as_secs_f64(), "buckets": buckets})
+        Durations {
+            sum: self.total().as_secs_f64(),
+            buckets: bounds.zip(self.buckets.iter().map(Counter::get)).collect(),
+        }
     }
 }
 
@@ -67,11 +65,9 @@ mod tests {
         for micros in [0, 500, 501, 1_000, 10_000_000, 10_000_001] {
             histogram.record(Duration::from_micros(micros));
         }
-        let data = histogram.data();
-        assert_eq!(data["buckets"][0], json!([0.0005, 2]));
-        assert_eq!(data["buckets"][1], json!([0.001, 2]));
-        assert_eq!(data["buckets"][15], json!([10.0, 1]));
-        assert_eq!(data["buckets"][16], json!([null, 1]));
+        let buckets = histogram.figures().buckets;
+        assert_eq!(buckets[..2], [(Some(0.0005), 2), (Some(0.001), 2)]);
+        assert_eq!(buckets[15..], [(Some(10.0), 1), (None, 1)]);
         assert_eq!((histogram.count(), histogram.total().as_micros()), (6, 20_002_002));
     }
 }

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde_json::{Value, json};
-
 use super::counter::Counter;
+use super::figures::RiverFigures;
 use super::histogram::Histogram;
 
 /// An error that is longer is cut off here: it goes into each answer.
@@ -74,14 +73,14 @@ impl RiverMetrics {
         self.errors().letters.clone()
     }
 
-    pub(crate) fn data(&self) -> Value {
-        json!({
-            "taken": self.taken.get(),
-            "handled": self.handled.get(),
-            "failed": self.failed.get(),
-            "letters": self.letters(),
-            "reaction_seconds": self.reaction_time.data(),
-        })
+    pub(crate) fn figures(&self) -> RiverFigures {
+        RiverFigures {
+            taken: self.taken.get(),
+            handled: self.handled.get(),
+            failed: self.failed.get(),
+            letters: self.letters(),
+            reaction_seconds: self.reaction_time.figures(),
+        }
     }
 
     fn errors(&self) -> MutexGuard<'_, Errors> {
@@ -99,7 +98,8 @@ mod tests {
         for kind in ["invalid", "exhausted", "invalid"] {
             river.dead_letter(kind);
         }
-        assert_eq!(river.data()["letters"], json!({"exhausted": 1, "invalid": 2}));
+        let expected = BTreeMap::from([("exhausted".to_owned(), 1), ("invalid".to_owned(), 2)]);
+        assert_eq!(river.figures().letters, expected);
     }
 
     #[test]

@@ -1,0 +1,101 @@
+//! `rapids metrics`.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use rapids_client::{Packet, River, reject};
+use tokio::time::timeout;
+
+use crate::bench::{Bench, DEADLINE, Running};
+
+/// A server with one service that has handled two packets and rejected one, and one that is down.
+async fn busy() -> (Bench, Running) {
+    let bench = Bench::start().await;
+    let nothing = River::new("look").event("moon_rose").react(|_: Packet| async { Ok(()) });
+    bench.run("watcher", "1.0.0", nothing).await.stop().await;
+    let charge = River::new("charge").event("placed").react(|packet: Packet| async move {
+        match packet.get::<u64>("total")? {
+            Some(0) => Err(reject("nothing to pay")),
+            _ => Ok(Packet::event("paid")),
+        }
+    });
+    let payment = bench.run("payment", "1.0.0", charge).await;
+    for total in [5, 0, 7] {
+        bench.publish(&format!(r#"{{"event":"placed","total":{total}}}"#)).await;
+    }
+    let handled = async {
+        while bench.rapids.position("payment").await.unwrap().unwrap().acknowledged < 5 {}
+    };
+    timeout(DEADLINE, handled).await.unwrap();
+    (bench, payment)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_services_count_and_the_server_holds_is_printed_for_prometheus() {
+    let (bench, payment) = busy().await;
+    let printed = bench.said(&["metrics"]).well(0);
+    let common = |operation: &str| {
+        format!(
+            "messaging_system=\"nats\",messaging_destination_name=\"rapids\",\
+             messaging_operation_name=\"{operation}\",messaging_consumer_group_name=\"payment\""
+        )
+    };
+    let value = |name: &str, labels: &[&str]| {
+        let is_it = |line: &&&str| {
+            line.starts_with(name) && labels.iter().all(|label| line.contains(label))
+        };
+        let lines = printed.lines();
+        let found: Vec<_> = lines.iter().filter(is_it).collect();
+        let [line] = found[..] else { panic!("{name} {labels:?}: {found:?}") };
+        line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
+    };
+    let (receive, publish, process) = (common("receive"), common("publish"), common("process"));
+    assert_eq!(value("messaging_client_consumed_messages_total{", &[&receive]), 5.0);
+    assert_eq!(value("rapids_skipped_total{", &[&receive]), 2.0);
+    let paid = "rapids_event=\"paid\"";
+    assert_eq!(value("messaging_client_sent_messages_total{", &[&publish, paid]), 2.0);
+    assert!(value("rapids_published_bytes_total{", &[&publish, paid]) > 400.0);
+    let charge = "rapids_river=\"charge\"";
+    assert_eq!(value("messaging_process_duration_seconds_count{", &[&process, charge]), 3.0);
+    assert_eq!(value("messaging_client_operation_duration_seconds_count{", &[&publish]), 2.0);
+    for (outcome, count) in [("handled", 2.0), ("failed", 0.0), ("rejected", 1.0)] {
+        let outcome = format!("rapids_outcome=\"{outcome}\"");
+        assert_eq!(value("rapids_outcomes_total{", &[&process, charge, &outcome]), count);
+    }
+    let group = |name: &str| format!("messaging_consumer_group_name=\"{name}\"");
+    assert_eq!(value("rapids_instances{", &[&group("payment")]), 1.0);
+    assert_eq!(value("rapids_instances{", &[&group("watcher")]), 0.0);
+    assert_eq!(value("rapids_lag{", &[&group("watcher")]), 5.0);
+    assert_eq!(
+        value("rapids_dead_letters{", &[&group("payment"), "rapids_kind=\"rejected\""]),
+        1.0
+    );
+    assert_eq!(value("rapids_stream_packets ", &[]), 5.0);
+    assert_eq!(value("rapids_stream_limit_bytes ", &[]), f64::from(1 << 30));
+    payment.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_without_anything_has_metrics_of_its_stream_only() {
+    let bench = Bench::start().await;
+    let printed = bench.said(&["metrics", "--wait", "50ms"]).well(0);
+    let values: Vec<_> =
+        printed.lines().into_iter().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(values[0], "rapids_stream_packets 0");
+    assert!(values.iter().all(|line| line.starts_with("rapids_stream_")), "{values:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs promtool"]
+async fn promtool_finds_nothing_wrong() {
+    let (bench, payment) = busy().await;
+    let printed = bench.said(&["metrics"]).well(0);
+    let mut promtool = Command::new("promtool");
+    promtool.args(["check", "metrics"]).stdin(Stdio::piped());
+    let mut promtool = promtool.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    promtool.stdin.take().unwrap().write_all(printed.out.as_bytes()).unwrap();
+    let checked = promtool.wait_with_output().unwrap();
+    let words = String::from_utf8_lossy(&checked.stderr);
+    assert!(checked.status.success() && words.is_empty(), "{words}");
+    payment.stop().await;
+}

@@ -1,0 +1,84 @@
+//! What was counted, as it is told to others and read by them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What one river of an instance has counted since the instance started.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+#[serde(default)]
+pub struct RiverFigures {
+    /// Packets that met its conditions and requirements, once more for each delivery.
+    pub taken: u64,
+    /// Packets that it has handled: what its reaction returned is stored.
+    pub handled: u64,
+    /// Attempts that failed, without those that were rejected.
+    pub failed: u64,
+    /// Dead letters by their kind, such as `rejected`.
+    pub letters: BTreeMap<String, u64>,
+    /// How long its reactions took, with those that failed.
+    pub reaction_seconds: Durations,
+}
+
+/// What an instance of a service has counted since it started, beside its rivers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+#[serde(default)]
+pub struct ServiceFigures {
+    /// Packets delivered, redeliveries included.
+    pub received: u64,
+    /// Of these, for no river of the service.
+    pub skipped: u64,
+    /// What was no packet at all.
+    pub malformed: u64,
+    /// Members of `rapids` of the wrong type.
+    pub mistyped: u64,
+    /// Packets that are delivered and not acknowledged: at most a second old.
+    pub in_flight: u64,
+    /// Reactions that wait for another attempt, or for one of an earlier packet: at most a second old.
+    pub waiting: u64,
+    /// What its reactions published, by the name of the event, need or command. The first 200 names are
+    /// told apart; the others count as `other`.
+    pub published: BTreeMap<String, EventFigures>,
+    /// How long the server took to store what a reaction returned.
+    pub publish_seconds: Durations,
+    /// Its memories.
+    pub memory: MemoryFigures,
+}
+
+/// Packets of one name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+#[serde(default)]
+pub struct EventFigures {
+    /// How many.
+    pub packets: u64,
+    /// Their bytes, as the server counts them.
+    pub bytes: u64,
+}
+
+/// The memories of an instance.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+#[serde(default)]
+pub struct MemoryFigures {
+    /// Steps that are saved.
+    pub steps: u64,
+    /// Saves of their records: steps that wait share one.
+    pub saves: u64,
+    /// Saves that were refused, because another instance had saved.
+    pub conflicts: u64,
+}
+
+/// How often something took how long.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+#[serde(default)]
+pub struct Durations {
+    /// All of it, in seconds.
+    pub sum: f64,
+    /// Upper bounds in seconds, each with how many took no longer, and longer than the bound before it.
+    /// `None` is the bound of the longest.
+    pub buckets: Vec<(Option<f64>, u64)>,
+}
