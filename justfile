@@ -126,10 +126,10 @@ rapids *ARGS: (_build "-p" "rapids-cli")
 test *ARGS:
     cargo test --workspace "$@"
 
-# Run the tests that need the nats CLI and just, and the one that kills every service in turn
+# Run the tests that need the nats CLI, just and promtool, and the one that kills every service in turn
 [group('checks')]
 test-tools: _nats-cli
-    cargo test -p rivers -p demo --test it -- --ignored
+    cargo test -p rapids-cli -p rivers -p demo --test it -- --ignored
 
 # Run the tests of packets' outcomes again, with services in exclusive delivery
 [group('checks')]

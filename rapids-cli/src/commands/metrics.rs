@@ -1,13 +1,19 @@
 //! `rapids metrics`: what all instances count, and how the stream and its positions stand, for Prometheus.
 
 mod families;
+mod serve;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
-use rapids_client::{Error, Filter, Position, Rapids, ServiceStats, State, StreamContents};
+use rapids_client::{
+    DeadLetters, Error, Filter, Position, Rapids, ServiceStats, State, StreamContents,
+};
+use tokio::net::TcpListener;
+use tokio::sync::OnceCell;
 
 use crate::exit::{Answer, Fault};
 use crate::session::Session;
@@ -27,6 +33,19 @@ pub(crate) struct Metrics {
     /// How long to wait for answers
     #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = duration)]
     wait: Duration,
+
+    /// Serve them at http://ADDRESS/metrics, such as 127.0.0.1:9464, and ask anew for each scrape
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+}
+
+/// What is asked.
+#[derive(Debug)]
+struct Source<'a> {
+    session: &'a Session,
+    rapids: Rapids,
+    letters: OnceCell<DeadLetters>,
+    wait: Duration,
 }
 
 /// Everything that is asked for, at one time.
@@ -42,46 +61,52 @@ struct Snapshot {
 impl Metrics {
     pub(crate) async fn run(self, session: &Session) -> Result<Answer> {
         let rapids = session.rapids().await?;
-        let snapshot = Snapshot::take(session, &rapids, self.wait).await?;
-        session.screen.bytes(families::text(&snapshot).as_bytes())?;
-        Ok(Answer::Yes)
+        let source = Source { session, rapids, letters: OnceCell::new(), wait: self.wait };
+        let Some(address) = self.listen else {
+            session.screen.bytes(families::text(&source.ask().await?).as_bytes())?;
+            return Ok(Answer::Yes);
+        };
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.with_context(|| format!("cannot listen on `{address}`"))?;
+        session.screen.note(format!("metrics are at http://{}/metrics", listener.local_addr()?));
+        serve::serve(&source, &listener).await
     }
 }
 
-impl Snapshot {
-    async fn take(session: &Session, rapids: &Rapids, wait: Duration) -> Result<Self> {
+impl Source<'_> {
+    async fn ask(&self) -> Result<Snapshot> {
         let (stats, positions, contents, waiting) = tokio::try_join!(
-            async { Ok(rapids.stats(wait).await?) },
-            session.positions(rapids),
-            async { Ok(rapids.contents().await?) },
-            letters(session),
+            async { Ok(self.rapids.stats(self.wait).await?) },
+            self.session.positions(&self.rapids),
+            async { Ok(self.rapids.contents().await?) },
+            self.waiting_letters(),
         )?;
-        Ok(Self { stats, positions, contents, waiting })
+        Ok(Snapshot { stats, positions, contents, waiting })
     }
-}
 
-/// The dead letters that wait. What is no letter is left out here; `rapids dead-letters list` warns of it.
-async fn letters(session: &Session) -> Result<BTreeMap<[String; 3], u64>> {
-    let mut waiting = BTreeMap::new();
-    let letters = match session.dead_letters().await {
-        Err(error) if matches!(error.downcast_ref(), Some(Fault::NotFound(_))) => {
-            return Ok(waiting);
-        }
-        letters => letters?,
-    };
-    let mut listing = letters.list(&Filter::new().state(State::Waiting)).await?;
-    loop {
-        match listing.next().await {
-            Ok(Some(stored)) => {
-                let id = &stored.letter.id;
-                let kind = stored.letter.kind.to_string();
-                *waiting
-                    .entry([id.service().to_owned(), id.river().to_owned(), kind])
-                    .or_default() += 1;
+    /// The dead letters that wait. What is no letter is left out here; `rapids dead-letters list` warns
+    /// of it.
+    async fn waiting_letters(&self) -> Result<BTreeMap<[String; 3], u64>> {
+        let mut waiting = BTreeMap::new();
+        let letters = match self.letters.get_or_try_init(|| self.session.dead_letters()).await {
+            Err(error) if matches!(error.downcast_ref(), Some(Fault::NotFound(_))) => {
+                return Ok(waiting);
             }
-            Ok(None) => return Ok(waiting),
-            Err(Error::Stream { .. }) => {}
-            Err(error) => return Err(error.into()),
+            letters => letters?,
+        };
+        let mut listing = letters.list(&Filter::new().state(State::Waiting)).await?;
+        loop {
+            match listing.next().await {
+                Ok(Some(stored)) => {
+                    let id = &stored.letter.id;
+                    let kind = stored.letter.kind.to_string();
+                    let key = [id.service().to_owned(), id.river().to_owned(), kind];
+                    *waiting.entry(key).or_default() += 1;
+                }
+                Ok(None) => return Ok(waiting),
+                Err(Error::Stream { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
     }
 }

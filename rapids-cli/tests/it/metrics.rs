@@ -1,12 +1,13 @@
 //! `rapids metrics`.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 
 use rapids_client::{Packet, River, reject};
 use tokio::time::timeout;
 
-use crate::bench::{Bench, DEADLINE, Running};
+use crate::bench::{Bench, DEADLINE, Running, interrupt, start};
 
 /// A server with one service that has handled two packets and rejected one, and one that is down.
 async fn busy() -> (Bench, Running) {
@@ -83,6 +84,53 @@ async fn a_server_without_anything_has_metrics_of_its_stream_only() {
         printed.lines().into_iter().filter(|line| !line.starts_with('#')).collect();
     assert_eq!(values[0], "rapids_stream_packets 0");
     assert!(values.iter().all(|line| line.starts_with("rapids_stream_")), "{values:?}");
+}
+
+/// The status, and the body, that is answered to a request.
+fn http(address: &str, request: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    write!(stream, "{request} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.lines().next().unwrap().trim_start_matches("HTTP/1.1 ");
+    (status.to_owned(), body.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_scrape_asks_anew_and_fails_while_the_server_is_away() {
+    let (mut bench, payment) = busy().await;
+    let mut serving = start(&mut bench.command(&["metrics", "--listen", "127.0.0.1:0"]));
+    let mut words = BufReader::new(serving.stderr.take().unwrap()).lines();
+    let said = words.next().unwrap().unwrap();
+    let address = said.trim_start_matches("metrics are at http://").trim_end_matches("/metrics");
+    let packets = || {
+        let (status, body) = http(address, "GET /metrics");
+        let line = body.lines().find(|line| line.starts_with("rapids_stream_packets"));
+        (status, line.map(ToOwned::to_owned))
+    };
+    assert_eq!(packets(), ("200 OK".into(), Some("rapids_stream_packets 5".into())));
+    bench.publish(r#"{"event":"sun_rose"}"#).await;
+    assert_eq!(packets(), ("200 OK".into(), Some("rapids_stream_packets 6".into())));
+    assert_eq!(http(address, "GET /").0, "404 Not Found");
+    assert_eq!(http(address, "POST /metrics").0, "405 Method Not Allowed");
+    bench.server.kill();
+    assert_eq!(http(address, "GET /metrics").0, "503 Service Unavailable");
+    bench.server.restart().unwrap();
+    let back = async { while packets().0 != "200 OK" {} };
+    timeout(DEADLINE, back).await.unwrap();
+    interrupt(&serving);
+    assert_eq!(serving.wait().unwrap().code(), Some(130));
+    payment.stop().await;
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_named() {
+    let bench = Bench::start().await;
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    bench.said(&["metrics", "--listen", &address]).badly(1, &["cannot listen on", &address]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -75,6 +75,20 @@ fn the_cli_tells_where_a_service_stands_and_what_it_listens_for() {
         assert!(info.contains(part), "{part} in:\n{info}");
     }
     assert!(bench.nats(&["micro", "ls"]).contains("payment"));
+
+    let stats = bench.nats(&["micro", "stats", "payment"]);
+    for part in ["charge", "refund", "delivery"] {
+        assert!(stats.contains(part), "{part} in:\n{stats}");
+    }
+    let stats: Value =
+        serde_json::from_str(&bench.nats(&["micro", "stats", "payment", "--json"])).unwrap();
+    let charge = &stats[0]["endpoints"][0];
+    assert_eq!(
+        (&charge["name"], &charge["num_requests"]),
+        (&"charge".into(), &1.into()),
+        "{stats}"
+    );
+    assert!(charge["average_processing_time"].as_u64() > Some(0), "{stats}");
 }
 
 #[test]
