@@ -69,13 +69,14 @@ pub(super) fn counted(metrics: &ServiceMetrics) -> Vec<Endpoint<'_>> {
     rivers.chain([(DELIVERY, of_service(metrics))]).map(endpoint).collect()
 }
 
-/// Its requests are the reactions that have ended, and the packets that were given up without one.
+/// Its requests are the reactions that have ended, and the packets that were given up without one; the
+/// average is that of the reactions.
 fn of_river(river: &RiverMetrics) -> Stats {
     let (errors, last_error) = river.last_error();
     let reactions = river.reaction_time.count();
     let time = river.reaction_time.total();
     Stats {
-        num_requests: reactions,
+        num_requests: reactions + river.unreacted(),
         num_errors: errors,
         last_error: if last_error.is_empty() {
             last_error

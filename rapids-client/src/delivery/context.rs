@@ -100,7 +100,7 @@ impl Context {
         if let Some(metrics) = self.metrics.river(river) {
             // A reaction's own failures are counted as they come.
             if !matches!(kind, Kind::Rejected | Kind::Exhausted | Kind::TimedOut) {
-                metrics.error(&cause.reason);
+                metrics.given_up(&cause.reason);
             }
             metrics.dead_letter(kind.as_str());
         }

@@ -29,9 +29,19 @@ pub(crate) struct RiverMetrics {
 struct Errors {
     /// Attempts that failed, and packets that were given up without one.
     count: u64,
+    /// The latter.
+    unreacted: u64,
     last: String,
     /// Dead letters by their kind.
     letters: BTreeMap<String, u64>,
+}
+
+impl Errors {
+    fn add(&mut self, words: &str) {
+        let end = words.char_indices().nth(ERROR_CHARS).map_or(words.len(), |(end, _)| end);
+        self.count += 1;
+        words[..end].clone_into(&mut self.last);
+    }
 }
 
 impl RiverMetrics {
@@ -50,12 +60,21 @@ impl RiverMetrics {
         &self.name
     }
 
-    /// Counts something that went wrong, and keeps its first words.
+    /// Counts a reaction that failed, and keeps the first words of its error.
     pub(crate) fn error(&self, error: &str) {
-        let end = error.char_indices().nth(ERROR_CHARS).map_or(error.len(), |(end, _)| end);
+        self.errors().add(error);
+    }
+
+    /// Counts a packet that is given up without a reaction, and keeps the first words of the reason.
+    pub(crate) fn given_up(&self, reason: &str) {
         let mut errors = self.errors();
-        errors.count += 1;
-        error[..end].clone_into(&mut errors.last);
+        errors.unreacted += 1;
+        errors.add(reason);
+    }
+
+    /// Packets given up without a reaction.
+    pub(crate) fn unreacted(&self) -> u64 {
+        self.errors().unreacted
     }
 
     /// How often something went wrong, and what did last; empty if nothing has.

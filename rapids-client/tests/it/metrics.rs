@@ -73,7 +73,7 @@ async fn everything_that_becomes_of_packets_is_counted_by_river() {
         let names: Vec<_> = listed.iter().map(|endpoint| endpoint["name"].clone()).collect();
         assert_eq!(names, ["charge", "count", "delivery"]);
         let [charge, count, all] = endpoints(&bench, "STATS").await.try_into().unwrap();
-        assert_eq!((&charge["num_requests"], &charge["num_errors"]), (&json!(6), &json!(4)));
+        assert_eq!((&charge["num_requests"], &charge["num_errors"]), (&json!(7), &json!(4)));
         assert!(charge["last_error"].as_str().unwrap().starts_with("500:"), "{charge}");
         let average = charge["average_processing_time"].as_u64().unwrap();
         assert_eq!(average, charge["processing_time"].as_u64().unwrap() / 6);
