@@ -34,6 +34,10 @@ impl Exposition {
 
     /// Adds how long something took to the histogram that was begun last.
     pub(crate) fn durations(&mut self, labels: &[Label<'_>], durations: &Durations) {
+        // An instance of another version may tell none, and there is no histogram without.
+        if durations.buckets.is_empty() {
+            return;
+        }
         let mut count = 0;
         for (bound, more) in &durations.buckets {
             count += more;

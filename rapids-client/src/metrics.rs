@@ -33,21 +33,24 @@ pub(crate) struct ServiceMetrics {
     /// Members of `rapids` of the wrong type.
     pub(crate) mistyped: Counter,
     /// What its reactions published, by the names of events.
-    pub(crate) published: EventCounts,
+    published_events: EventCounts,
     /// How long the server took to store the outputs of a reaction.
-    pub(crate) publish_time: Histogram,
+    publish_time: Histogram,
     /// Steps of memories that were saved.
     pub(crate) memory_steps: Counter,
     /// Saves of their records: steps that wait share one.
     pub(crate) memory_saves: Counter,
-    /// Saves that were refused, because another instance had saved.
+    /// Saves that did not count: another instance had saved, or the record was loaded anew meanwhile.
     pub(crate) memory_conflicts: Counter,
     /// Packets that are delivered and not acknowledged.
     pub(crate) in_flight: Counter,
-    /// Turns that wait: for a slot, for their key, or to be tried again.
+    /// Turns that wait for more than a free slot: for a time, a breaker, a throttle, a decision about a
+    /// suspect, or an earlier packet of their key.
     pub(crate) waiting: Counter,
     /// By the position of the river in the declaration.
     rivers: Vec<RiverMetrics>,
+    /// What becomes of replays to rivers that the service has no more.
+    gone: RiverMetrics,
 }
 
 impl ServiceMetrics {
@@ -56,9 +59,8 @@ impl ServiceMetrics {
         Self { rivers, ..Self::default() }
     }
 
-    /// `None` for a replay to a river that the service has no more.
-    pub(crate) fn river(&self, river: usize) -> Option<&RiverMetrics> {
-        self.rivers.get(river)
+    pub(crate) fn river(&self, river: usize) -> &RiverMetrics {
+        self.rivers.get(river).unwrap_or(&self.gone)
     }
 
     pub(crate) fn rivers(&self) -> &[RiverMetrics] {
@@ -74,7 +76,7 @@ impl ServiceMetrics {
             mistyped: self.mistyped.get(),
             in_flight: self.in_flight.get(),
             waiting: self.waiting.get(),
-            published: self.published.figures(),
+            published: self.published_events.figures(),
             publish_seconds: self.publish_time.figures(),
             memory: MemoryFigures {
                 steps: self.memory_steps.get(),
@@ -86,30 +88,21 @@ impl ServiceMetrics {
 
     /// Takes note of a reaction that has ended, well or not. One that did not run again took no time.
     pub(crate) fn reacted(&self, river: usize, took: Duration) {
-        if let Some(river) = self.river(river).filter(|_| !took.is_zero()) {
-            river.reaction_time.record(took);
+        if !took.is_zero() {
+            self.river(river).reaction_time.record(took);
         }
     }
 
-    /// Takes note of a packet that a river has handled: its outputs, with their bytes, are stored after
-    /// this time.
-    pub(crate) fn handled<'a>(
+    /// Takes note of the outputs of a reaction, with their bytes, which are stored after this time.
+    pub(crate) fn published<'a>(
         &self,
-        river: usize,
-        outputs: impl Iterator<Item = (&'a Packet, usize)>,
+        outputs: impl ExactSizeIterator<Item = (&'a Packet, usize)>,
         took: Duration,
     ) {
-        if let Some(river) = self.river(river) {
-            river.handled.increment();
-        }
-        let mut has_published = false;
-        for (packet, bytes) in outputs {
-            self.published.add(packet, bytes);
-            has_published = true;
-        }
-        if has_published {
+        if outputs.len() > 0 {
             self.publish_time.record(took);
         }
+        outputs.for_each(|(packet, bytes)| self.published_events.add(packet, bytes));
     }
 
     fn sum(&self, of: impl Fn(&RiverMetrics) -> u64) -> u64 {
@@ -130,7 +123,8 @@ impl fmt::Display for ServiceMetrics {
             ("mistyped keys", self.mistyped.get()),
         ];
         let mut letters = BTreeMap::<String, u64>::new();
-        for (kind, count) in self.rivers.iter().flat_map(RiverMetrics::letters) {
+        for (kind, count) in self.rivers.iter().chain([&self.gone]).flat_map(RiverMetrics::letters)
+        {
             *letters.entry(kind).or_default() += count;
         }
         let letters = letters.iter().map(|(kind, count)| (kind.as_str(), *count));
@@ -160,6 +154,7 @@ mod tests {
             metrics.to_string(),
             "received 9, skipped 3, handled 4, malformed 1, rejected 2"
         );
-        assert!(metrics.river(2).is_none());
+        metrics.river(2).dead_letter("rejected");
+        assert!(metrics.to_string().ends_with("rejected 3"), "{metrics}");
     }
 }

@@ -14,6 +14,7 @@ use rapids_client::{
 };
 use tokio::net::TcpListener;
 use tokio::sync::OnceCell;
+use tokio::time::timeout;
 
 use crate::exit::{Answer, Fault};
 use crate::session::Session;
@@ -63,9 +64,12 @@ impl Metrics {
         let rapids = session.rapids().await?;
         let source = Source { session, rapids, letters: OnceCell::new(), wait: self.wait };
         let Some(address) = self.listen else {
-            session.screen.bytes(families::text(&source.ask().await?).as_bytes())?;
+            let snapshot = source.ask(source.waiting_letters()).await?;
+            session.screen.bytes(families::text(&snapshot).as_bytes())?;
             return Ok(Answer::Yes);
         };
+        // Not within the time of a scrape; where there are no letters yet, each scrape looks again.
+        source.waiting_letters().await?;
         let listener = TcpListener::bind(address).await;
         let listener = listener.with_context(|| format!("cannot listen on `{address}`"))?;
         session.screen.note(format!("metrics are at http://{}/metrics", listener.local_addr()?));
@@ -74,14 +78,29 @@ impl Metrics {
 }
 
 impl Source<'_> {
-    async fn ask(&self) -> Result<Snapshot> {
+    async fn ask(
+        &self,
+        letters: impl Future<Output = Result<BTreeMap<[String; 3], u64>>>,
+    ) -> Result<Snapshot> {
         let (stats, positions, contents, waiting) = tokio::try_join!(
             async { Ok(self.rapids.stats(self.wait).await?) },
             self.session.positions(&self.rapids),
             async { Ok(self.rapids.contents().await?) },
-            self.waiting_letters(),
+            letters,
         )?;
         Ok(Snapshot { stats, positions, contents, waiting })
+    }
+
+    /// As [`waiting_letters`](Self::waiting_letters), or none with a warning, if there are too many to
+    /// read within the time of a scrape.
+    async fn waiting_letters_in_time(&self) -> Result<BTreeMap<[String; 3], u64>> {
+        let words = match timeout(self.wait, self.waiting_letters()).await {
+            Ok(Ok(waiting)) => return Ok(waiting),
+            Ok(Err(error)) => format!("{error:#}"),
+            Err(_) => format!("not within {:?}", self.wait),
+        };
+        self.session.screen.warning(format_args!("dead letters are not counted: {words}"));
+        Ok(BTreeMap::new())
     }
 
     /// The dead letters that wait. What is no letter is left out here; `rapids dead-letters list` warns

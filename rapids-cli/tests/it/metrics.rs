@@ -35,12 +35,8 @@ async fn busy() -> (Bench, Running) {
 async fn what_services_count_and_the_server_holds_is_printed_for_prometheus() {
     let (bench, payment) = busy().await;
     let printed = bench.said(&["metrics"]).well(0);
-    let common = |operation: &str| {
-        format!(
-            "messaging_system=\"nats\",messaging_destination_name=\"rapids\",\
-             messaging_operation_name=\"{operation}\",messaging_consumer_group_name=\"payment\""
-        )
-    };
+    let operation = |name: &str| format!("messaging_operation_name=\"{name}\"");
+    let group = |name: &str| format!("messaging_consumer_group_name=\"{name}\"");
     let value = |name: &str, labels: &[&str]| {
         let is_it = |line: &&&str| {
             line.starts_with(name) && labels.iter().all(|label| line.contains(label))
@@ -50,20 +46,22 @@ async fn what_services_count_and_the_server_holds_is_printed_for_prometheus() {
         let [line] = found[..] else { panic!("{name} {labels:?}: {found:?}") };
         line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
     };
-    let (receive, publish, process) = (common("receive"), common("publish"), common("process"));
+    let (receive, publish, process) =
+        (operation("receive"), operation("publish"), operation("process"));
+    let payments = group("payment");
     assert_eq!(value("messaging_client_consumed_messages_total{", &[&receive]), 5.0);
-    assert_eq!(value("rapids_skipped_total{", &[&receive]), 2.0);
+    assert_eq!(value("rapids_skipped_total{", &[&payments]), 2.0);
     let paid = "rapids_event=\"paid\"";
     assert_eq!(value("messaging_client_sent_messages_total{", &[&publish, paid]), 2.0);
-    assert!(value("rapids_published_bytes_total{", &[&publish, paid]) > 400.0);
+    assert!(value("rapids_published_bytes_total{", &[&payments, paid]) > 400.0);
     let charge = "rapids_river=\"charge\"";
     assert_eq!(value("messaging_process_duration_seconds_count{", &[&process, charge]), 3.0);
     assert_eq!(value("messaging_client_operation_duration_seconds_count{", &[&publish]), 2.0);
-    for (outcome, count) in [("handled", 2.0), ("failed", 0.0), ("rejected", 1.0)] {
+    assert_eq!(value("rapids_failed_attempts_total{", &[&payments, charge]), 0.0);
+    for (outcome, count) in [("handled", 2.0), ("rejected", 1.0), ("exhausted", 0.0)] {
         let outcome = format!("rapids_outcome=\"{outcome}\"");
-        assert_eq!(value("rapids_outcomes_total{", &[&process, charge, &outcome]), count);
+        assert_eq!(value("rapids_outcomes_total{", &[&payments, charge, &outcome]), count);
     }
-    let group = |name: &str| format!("messaging_consumer_group_name=\"{name}\"");
     assert_eq!(value("rapids_instances{", &[&group("payment")]), 1.0);
     assert_eq!(value("rapids_instances{", &[&group("watcher")]), 0.0);
     assert_eq!(value("rapids_lag{", &[&group("watcher")]), 5.0);

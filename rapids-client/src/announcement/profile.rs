@@ -73,7 +73,7 @@ struct Answer<'a> {
     description: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     started: Option<String>,
-    /// Always empty: a service takes packets, and no requests.
+    /// One for each river, and the last for the whole service.
     #[serde(skip_serializing_if = "Option::is_none")]
     endpoints: Option<Vec<Endpoint<'a>>>,
 }

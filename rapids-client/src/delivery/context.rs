@@ -15,7 +15,6 @@ use super::reaction::{Reaction, ReactionError};
 use super::slot::Turn;
 use crate::Result;
 use crate::connection::Connection;
-use crate::dead_letters::Kind;
 use crate::error::with_causes;
 use crate::jetstream::claims::Claims;
 use crate::jetstream::outputs::Outputs;
@@ -97,13 +96,7 @@ impl Context {
             "{kind}: {}",
             cause.in_one_line()
         );
-        if let Some(metrics) = self.metrics.river(river) {
-            // A reaction's own failures are counted as they come.
-            if !matches!(kind, Kind::Rejected | Kind::Exhausted | Kind::TimedOut) {
-                metrics.given_up(&cause.reason);
-            }
-            metrics.dead_letter(kind.as_str());
-        }
+        self.metrics.river(river).dead_letter(kind.as_str());
         let writer = (self.instance.as_str(), self.letters.epoch());
         let letter = packet.letter(&self.service, writer, river, cause);
         self.letters.store(&letter).await

@@ -177,11 +177,12 @@ impl Engine {
             match self.dead_letter_cause(&packet, river, verdict) {
                 None => {
                     to_run.push(river);
-                    if let Some(metrics) = self.context.metrics.river(river) {
-                        metrics.taken.increment();
-                    }
+                    self.context.metrics.river(river).taken.increment();
                 }
-                Some(cause) => causes.push((river, cause)),
+                Some(cause) => {
+                    self.context.metrics.river(river).given_up(&cause.reason);
+                    causes.push((river, cause));
+                }
             }
         }
         self.load_ahead(&packet, &to_run);

@@ -71,6 +71,7 @@ impl Turn {
                 Decision::Later(wait) => return TurnEnd::Later(wait),
                 Decision::HasDeadLetter => return TurnEnd::Done,
                 Decision::GiveUp(cause) => {
+                    context.metrics.river(self.id.river).given_up(&cause.reason);
                     self.slot.free(Health::Neutral, Duration::ZERO);
                     return self.dead_letter(context, cause).await;
                 }
@@ -155,8 +156,11 @@ impl Turn {
         context.metrics.reacted(self.id.river, reaction.took);
         match sent.stored().await {
             Ok(()) => {
-                let outputs = reaction.packets.iter().zip(sizes);
-                context.metrics.handled(self.id.river, outputs, begun.elapsed());
+                context.metrics.river(self.id.river).handled.increment();
+                // What did not run again was published before.
+                if !reaction.took.is_zero() {
+                    context.metrics.published(reaction.packets.iter().zip(sizes), begun.elapsed());
+                }
                 if let (Some(memories), Some(step)) =
                     (&context.memories, reaction.remembered.take())
                 {
@@ -201,6 +205,7 @@ impl Turn {
         let waited = Duration::try_from(now.duration_since(since)).unwrap_or_default();
         let holds_up_others = context.service.order_key(&self.packet.packet).is_some();
         if holds_up_others || waited >= WITHOUT_ROOM {
+            context.metrics.river(self.id.river).error(&reason);
             return AfterError::GiveUp(Cause::new(Kind::Exhausted, reason), Health::Neutral);
         }
         warn!(
@@ -220,15 +225,11 @@ impl Turn {
             progress.first_failure.get_or_insert_with(Timestamp::now);
             progress.attempts
         });
-        if let Some(metrics) = context.metrics.river(self.id.river) {
-            metrics.error(&error.to_string());
-        }
+        context.metrics.river(self.id.river).error(&error.to_string());
         let Failure::Retry(asked) = failure(error) else {
             return AfterError::GiveUp(Cause::of_error(Kind::Rejected, error), Health::Neutral);
         };
-        if let Some(metrics) = context.metrics.river(self.id.river) {
-            metrics.failed.increment();
-        }
+        context.metrics.river(self.id.river).failed.increment();
         let policy = self.river.retry_policy();
         if policy.is_exhausted(attempt) {
             let kind = if error.is::<TimedOut>() { Kind::TimedOut } else { Kind::Exhausted };

@@ -14,6 +14,7 @@ impl Counter {
         self.add(1);
     }
 
+    /// For a number of the moment, such as packets in flight.
     pub(crate) fn set(&self, value: usize) {
         self.0.store(value as u64, Ordering::Relaxed);
     }

@@ -11,6 +11,9 @@ use crate::packet::Packet;
 const MOST: usize = 200;
 const OTHER: &str = "other";
 
+/// A name that is longer counts as [`OTHER`], too: all of them go into one answer.
+const LONGEST: usize = 64;
+
 #[derive(Debug, Default)]
 pub(crate) struct EventCounts {
     // A lock, since others read; held for a moment.
@@ -24,8 +27,9 @@ impl EventCounts {
         let name = packet.event_name().or_else(|| packet.command_name());
         let name = name.or_else(|| packet.need_names().into_iter().next()).unwrap_or_default();
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_known = counts.contains_key(&name) || counts.len() < MOST;
-        let figures = counts.entry(if is_known { name } else { OTHER.to_owned() }).or_default();
+        let has_room = counts.len() < MOST && name.len() <= LONGEST;
+        let is_told = has_room || counts.contains_key(&name);
+        let figures = counts.entry(if is_told { name } else { OTHER.to_owned() }).or_default();
         figures.packets += 1;
         figures.bytes += bytes as u64;
     }
@@ -51,6 +55,14 @@ mod tests {
         assert_eq!(figures.len(), MOST + 1);
         assert_eq!(figures["event_7"], EventFigures { packets: 2, bytes: 15 });
         assert_eq!(figures[OTHER], EventFigures { packets: 100, bytes: 1_000 });
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_counts_as_other() {
+        let counts = EventCounts::default();
+        counts.add(&Packet::event("e".repeat(LONGEST)), 1);
+        counts.add(&Packet::event("e".repeat(LONGEST + 1)), 1);
+        assert_eq!(counts.figures().into_keys().last().unwrap(), OTHER);
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub struct RiverFigures {
     pub failed: u64,
     /// Dead letters by their kind, such as `rejected`.
     pub letters: BTreeMap<String, u64>,
-    /// How long its reactions took, with those that failed.
+    /// How long its reactions took; those that failed with the time in which they were queued.
     pub reaction_seconds: Durations,
 }
 
@@ -36,10 +36,11 @@ pub struct ServiceFigures {
     pub mistyped: u64,
     /// Packets that are delivered and not acknowledged: at most a second old.
     pub in_flight: u64,
-    /// Reactions that wait for another attempt, or for one of an earlier packet: at most a second old.
+    /// Reactions that wait for more than a free slot: for a time, a breaker, a throttle, a decision about
+    /// a suspect, or an earlier packet of their key; at most a second old.
     pub waiting: u64,
-    /// What its reactions published, by the name of the event, need or command. The first 200 names are
-    /// told apart; the others count as `other`.
+    /// What its reactions published, by the name of the event, need or command. The first 200 names of at
+    /// most 64 bytes are told apart; the others count as `other`.
     pub published: BTreeMap<String, EventFigures>,
     /// How long the server took to store what a reaction returned.
     pub publish_seconds: Durations,
@@ -65,9 +66,9 @@ pub struct EventFigures {
 pub struct MemoryFigures {
     /// Steps that are saved.
     pub steps: u64,
-    /// Saves of their records: steps that wait share one.
+    /// Saves of their records with steps: those that wait share one.
     pub saves: u64,
-    /// Saves that were refused, because another instance had saved.
+    /// Saves that did not count: another instance had saved, or the record was loaded anew meanwhile.
     pub conflicts: u64,
 }
 

@@ -10,7 +10,7 @@ use super::histogram::Histogram;
 /// An error that is longer is cut off here: it goes into each answer.
 const ERROR_CHARS: usize = 200;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct RiverMetrics {
     name: Box<str>,
     /// Packets that met its conditions and requirements, once more for each delivery.
@@ -46,14 +46,7 @@ impl Errors {
 
 impl RiverMetrics {
     pub(super) fn new(name: &str) -> Self {
-        Self {
-            name: name.into(),
-            taken: Counter::default(),
-            handled: Counter::default(),
-            failed: Counter::default(),
-            reaction_time: Histogram::default(),
-            errors: Mutex::default(),
-        }
+        Self { name: name.into(), ..Self::default() }
     }
 
     pub(crate) fn name(&self) -> &str {

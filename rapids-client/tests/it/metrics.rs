@@ -37,7 +37,7 @@ fn count() -> River {
     River::new("count").event("paid").memory("counts", "'all'").react(
         |count: &mut u64, _: &Packet| {
             *count += 1;
-            anyhow::Ok(())
+            anyhow::Ok(Packet::event("counted").with("n", *count))
         },
     )
 }
@@ -86,16 +86,16 @@ async fn everything_that_becomes_of_packets_is_counted_by_river() {
         assert_eq!((&count["data"]["handled"], &count["num_errors"]), (&json!(3), &json!(0)));
 
         let data = &all["data"];
-        assert_eq!(data["received"], 7 + 6, "{data}");
-        assert_eq!((&data["skipped"], &data["malformed"]), (&json!(1 + 3), &json!(1)));
-        for event in ["paid", "booked"] {
+        assert_eq!(data["received"], 7 + 9, "{data}");
+        assert_eq!((&data["skipped"], &data["malformed"]), (&json!(1 + 6), &json!(1)));
+        for event in ["paid", "booked", "counted"] {
             assert_eq!(data["published"][event]["packets"], 3);
             assert!(data["published"][event]["bytes"].as_u64() > Some(600), "{data}");
         }
         let memory = &data["memory"];
         assert_eq!((&memory["steps"], &memory["conflicts"]), (&json!(3), &json!(0)));
         let stored = data["publish_seconds"]["buckets"].as_array().unwrap();
-        assert_eq!(stored.iter().map(|bucket| bucket[1].as_u64().unwrap()).sum::<u64>(), 3);
+        assert_eq!(stored.iter().map(|bucket| bucket[1].as_u64().unwrap()).sum::<u64>(), 6);
         service.stop().await;
     }
 }

@@ -2,33 +2,31 @@
 
 use std::collections::BTreeMap;
 
-use rapids_client::{RiverFigures, ServiceFigures, ServiceStats, Timestamp};
+use rapids_client::{Kind, Position, ServiceFigures, ServiceStats, Timestamp};
 
 use super::Snapshot;
 use crate::prometheus::{Exposition, Label};
 
+/// The label with the name of a service.
+const SERVICE: &str = "messaging_consumer_group_name";
+
 /// A counter of a service, or a gauge: its name, what it is, and where it stands.
 type OfService = (&'static str, &'static str, fn(&ServiceFigures) -> u64);
 
-const COUNTERS: [OfService; 7] = [
-    ("messaging_client_consumed_messages_total", "Packets delivered.", |it| it.received),
+const COUNTERS: [OfService; 6] = [
     ("rapids_skipped_total", "Packets delivered that no river of the service wants.", |it| {
         it.skipped
     }),
     ("rapids_malformed_total", "Bodies delivered that are no packet.", |it| it.malformed),
     ("rapids_mistyped_total", "Members of `rapids` of the wrong type.", |it| it.mistyped),
     ("rapids_memory_steps_total", "Steps of memories saved.", |it| it.memory.steps),
-    ("rapids_memory_saves_total", "Saves of memories' records.", |it| it.memory.saves),
-    ("rapids_memory_conflicts_total", "Saves refused after another instance's.", |it| {
-        it.memory.conflicts
-    }),
+    ("rapids_memory_saves_total", "Saves of memories' records with steps.", |it| it.memory.saves),
+    ("rapids_memory_conflicts_total", "Saves that did not count.", |it| it.memory.conflicts),
 ];
 
 const GAUGES: [OfService; 2] = [
     ("rapids_in_flight", "Packets delivered and not acknowledged.", |it| it.in_flight),
-    ("rapids_waiting", "Reactions that wait for an earlier one or another attempt.", |it| {
-        it.waiting
-    }),
+    ("rapids_waiting", "Reactions that wait for more than a free slot.", |it| it.waiting),
 ];
 
 /// The text for Prometheus.
@@ -45,86 +43,96 @@ pub(super) fn text(snapshot: &Snapshot) -> String {
 }
 
 /// The labels of everything that an instance counts.
-fn labels<'a>(of: &'a ServiceStats, operation: &'static str) -> Vec<Label<'a>> {
-    vec![
+fn labels(of: &ServiceStats) -> Vec<Label<'_>> {
+    vec![(SERVICE, &of.name), ("instance", &of.id)]
+}
+
+/// Those, and what OpenTelemetry's conventions ask for.
+fn messaging<'a>(of: &'a ServiceStats, operation: &'static str) -> Vec<Label<'a>> {
+    let mut labels = labels(of);
+    labels.extend([
         ("messaging_system", "nats"),
         ("messaging_destination_name", "rapids"),
         ("messaging_operation_name", operation),
-        ("messaging_consumer_group_name", &of.name),
-        ("instance", &of.id),
-    ]
+    ]);
+    labels
 }
 
 fn services(out: &mut Exposition, stats: &[ServiceStats]) {
+    out.counter("messaging_client_consumed_messages_total", "Packets delivered.");
+    for of in stats {
+        out.value(&messaging(of, "receive"), of.all.received);
+    }
     for (name, help, count) in COUNTERS {
         out.counter(name, help);
         for of in stats {
-            out.value(&labels(of, "receive"), count(&of.all));
+            out.value(&labels(of), count(&of.all));
         }
     }
     for (name, help, count) in GAUGES {
         out.gauge(name, help);
         for of in stats {
-            out.value(&labels(of, "receive"), count(&of.all));
+            out.value(&labels(of), count(&of.all));
         }
     }
     out.gauge("rapids_start_timestamp_seconds", "When the instance started, in Unix time.");
     for of in stats {
-        out.value(&labels(of, "receive"), of.started.as_second());
+        out.value(&labels(of), of.started.as_second());
     }
 }
 
 fn published(out: &mut Exposition, stats: &[ServiceStats]) {
-    let by_event = |out: &mut Exposition, bytes: bool| {
-        for of in stats {
-            for (event, figures) in &of.all.published {
-                let mut labels = labels(of, "publish");
-                labels.push(("rapids_event", event));
-                out.value(&labels, if bytes { figures.bytes } else { figures.packets });
-            }
+    let help = "Packets published by reactions.";
+    out.counter("messaging_client_sent_messages_total", help);
+    for of in stats {
+        for (event, figures) in &of.all.published {
+            let labels = [&messaging(of, "publish")[..], &[("rapids_event", event)]].concat();
+            out.value(&labels, figures.packets);
         }
-    };
-    out.counter("messaging_client_sent_messages_total", "Packets published by reactions.");
-    by_event(out, false);
+    }
     out.counter("rapids_published_bytes_total", "Bytes of the packets published by reactions.");
-    by_event(out, true);
+    for of in stats {
+        for (event, figures) in &of.all.published {
+            out.value(&[&labels(of)[..], &[("rapids_event", event)]].concat(), figures.bytes);
+        }
+    }
     let help = "Time until what a reaction returned was stored.";
     out.histogram("messaging_client_operation_duration_seconds", help);
     for of in stats {
-        out.durations(&labels(of, "publish"), &of.all.publish_seconds);
+        out.durations(&messaging(of, "publish"), &of.all.publish_seconds);
     }
 }
 
 fn rivers(out: &mut Exposition, stats: &[ServiceStats]) {
-    let each = |out: &mut Exposition,
-                add: fn(&mut Exposition, &mut Vec<Label<'_>>, &RiverFigures)| {
-        for of in stats {
-            for (river, figures) in &of.rivers {
-                let mut labels = labels(of, "process");
-                labels.push(("rapids_river", river));
-                add(out, &mut labels, figures);
-            }
-        }
+    let rivers = || {
+        stats
+            .iter()
+            .flat_map(|of| of.rivers.iter().map(move |(river, figures)| (of, river, figures)))
     };
+    let of_river = |of, river| [&labels(of)[..], &[("rapids_river", river)]].concat();
     out.histogram("messaging_process_duration_seconds", "Time that reactions took.");
-    each(out, |out, labels, river| out.durations(labels, &river.reaction_seconds));
+    for (of, river, figures) in rivers() {
+        let labels = [&messaging(of, "process")[..], &[("rapids_river", river)]].concat();
+        out.durations(&labels, &figures.reaction_seconds);
+    }
     out.counter("rapids_taken_total", "Packets that met a river's conditions and requirements.");
-    each(out, |out, labels, river| out.value(labels, river.taken));
-    out.counter(
-        "rapids_outcomes_total",
-        "Packets handled, attempts that failed, and dead letters by their kind.",
-    );
-    for of in stats {
-        for (river, figures) in &of.rivers {
-            let letters = figures.letters.iter().map(|(kind, count)| (kind.as_str(), *count));
-            for (outcome, count) in [("handled", figures.handled), ("failed", figures.failed)]
-                .into_iter()
-                .chain(letters)
-            {
-                let mut labels = labels(of, "process");
-                labels.extend([("rapids_river", river.as_str()), ("rapids_outcome", outcome)]);
-                out.value(&labels, count);
-            }
+    for (of, river, figures) in rivers() {
+        out.value(&of_river(of, river), figures.taken);
+    }
+    out.counter("rapids_failed_attempts_total", "Reactions that failed and were not rejections.");
+    for (of, river, figures) in rivers() {
+        out.value(&of_river(of, river), figures.failed);
+    }
+    out.counter("rapids_outcomes_total", "Packets handled, and dead letters by their kind.");
+    for (of, river, figures) in rivers() {
+        // All kinds, also those that have not occurred: a first one is to be seen as an increase.
+        let known = Kind::ALL.iter().map(|kind| (kind.as_str(), 0));
+        let letters = figures.letters.iter().map(|(kind, count)| (kind.as_str(), *count));
+        let outcomes: BTreeMap<_, _> =
+            known.chain(letters).chain([("handled", figures.handled)]).collect();
+        for (outcome, count) in outcomes {
+            let outcome = [("rapids_outcome", outcome)];
+            out.value(&[&of_river(of, river)[..], &outcome].concat(), count);
         }
     }
 }
@@ -137,16 +145,16 @@ fn instances(out: &mut Exposition, snapshot: &Snapshot) {
     }
     out.gauge("rapids_instances", "Instances that answer.");
     for (service, count) in instances {
-        out.value(&[("messaging_consumer_group_name", service)], count);
+        out.value(&[(SERVICE, service)], count);
     }
 }
 
 fn positions(out: &mut Exposition, snapshot: &Snapshot) {
     let positions = &snapshot.positions;
-    let mut each = |name, help, read: fn(&rapids_client::Position) -> u64| {
+    let mut each = |name, help, read: fn(&Position) -> u64| {
         out.gauge(name, help);
         for position in positions {
-            out.value(&[("messaging_consumer_group_name", &position.service)], read(position));
+            out.value(&[(SERVICE, &position.service)], read(position));
         }
     };
     each("rapids_lag", "Packets that no instance was given yet.", |it| it.pending);
@@ -179,11 +187,7 @@ fn stream(out: &mut Exposition, snapshot: &Snapshot) {
 fn letters(out: &mut Exposition, snapshot: &Snapshot) {
     out.gauge("rapids_dead_letters", "Dead letters that wait for an operator.");
     for ([service, river, kind], count) in &snapshot.waiting {
-        let labels = [
-            ("messaging_consumer_group_name", service.as_str()),
-            ("rapids_river", river),
-            ("rapids_kind", kind),
-        ];
+        let labels = [(SERVICE, service.as_str()), ("rapids_river", river), ("rapids_kind", kind)];
         out.value(&labels, count);
     }
 }

@@ -64,7 +64,8 @@ async fn answer(source: &Source<'_>, request: &Request<Incoming>) -> Response<Fu
     if request.method() != Method::GET {
         return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered\n");
     }
-    let words = match timeout(source.wait + BESIDES, source.ask()).await {
+    let asking = source.ask(source.waiting_letters_in_time());
+    let words = match timeout(source.wait + BESIDES, asking).await {
         Ok(Ok(snapshot)) => return text(StatusCode::OK, families::text(&snapshot)),
         Ok(Err(error)) => format!("{error:#}"),
         Err(_) => format!("no answer within {:?}", source.wait + BESIDES),

@@ -1,6 +1,7 @@
 //! Runs the reactions of one key, one after the other, on the value that each leaves to the next.
 
 use std::cell::RefMut;
+use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,14 +11,13 @@ use tokio::time::sleep;
 use super::kept_keys::KeptKey;
 use super::kept_record::KeptRecord;
 use super::records::{MemoryRecords, Remembered, Room};
-use super::step::Step;
+use super::step::{Step, StepOutputs};
 use crate::Result;
 use crate::delivery::context::Context;
 use crate::delivery::executor::{JobOutput, Work};
 use crate::delivery::reaction::{LATER, Reaction, ReactionError};
 use crate::delivery::slot::Turn;
 use crate::delivery::turn_id::TurnId;
-use crate::jetstream::publisher::Outgoing;
 use crate::memory::{Encoded, MemoryKey};
 use crate::packet::Packet;
 use crate::river::River;
@@ -224,11 +224,12 @@ impl<'a> Folding<'a> {
         turn: TurnId,
         (river, packet): (&Arc<River>, &Packet),
         encodes: bool,
-    ) -> Result<(Vec<Outgoing>, JobOutput), ReactionError> {
+    ) -> Result<(StepOutputs, JobOutput), ReactionError> {
         let work = Work::React { memory: self.record().take_memory(), encodes };
-        let output = self.context.executor.run(turn, (river, packet), work).await?;
-        let outgoing = self.context.outputs.prepare(&output.packets)?;
-        Ok((outgoing, output))
+        let mut output = self.context.executor.run(turn, (river, packet), work).await?;
+        let packets = mem::take(&mut output.packets);
+        let outgoing = self.context.outputs.prepare(&packets)?;
+        Ok(((packets, outgoing), output))
     }
 
     /// What a packet led to that the record takes for done.

@@ -256,6 +256,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::delivery::memory_step::step::StepOutputs;
     use crate::delivery::memory_step::unwritten::UnwrittenSteps;
     use crate::delivery::reaction::ReactionError;
     use crate::delivery::turn_id::TurnId;
@@ -274,7 +275,7 @@ mod tests {
         let river = Arc::new(River::new("count").event("x"));
         let turn = TurnId { place: StreamPlace { stream: StreamName::Rapids, sequence }, river: 0 };
         let failed = || ReactionError::Failed(anyhow::anyhow!("no"));
-        let outcome = if succeeds { Ok(Vec::new()) } else { Err(failed()) };
+        let outcome = if succeeds { Ok(StepOutputs::default()) } else { Err(failed()) };
         let unwritten = Rc::new(UnwrittenSteps::default()).one_more();
         let (packet, took) = (packet(sequence), Duration::ZERO);
         Rc::new(Step::new((turn, &river, &packet), outcome, took, unwritten))

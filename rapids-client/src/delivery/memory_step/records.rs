@@ -185,7 +185,7 @@ impl MemoryRecords {
     }
 
     /// Saves a record unless it was changed since it was loaded: then `None`. The steps in it have ended
-    /// with that; returns how many.
+    /// with that; returns how many have moved the memory.
     pub(super) async fn save(
         &self,
         (key, kept): (&MemoryKey, &KeptKey),
@@ -203,8 +203,9 @@ impl MemoryRecords {
         self.published.remove(key, settled.len());
         self.keys.borrow_mut().set_bytes(key, size);
         self.warn_if_large(key, size);
+        let moved = steps.iter().filter(|step| !step.has_failed()).count();
         steps.iter().for_each(|step| step.written(key));
-        Ok(Some(steps.len()))
+        Ok(Some(moved))
     }
 
     /// Warns of a record that takes more than half of what it may, once until it takes less.

@@ -16,13 +16,16 @@ use crate::memory::{MemoryKey, Record};
 use crate::packet::Packet;
 use crate::river::River;
 
+/// The packets that a reaction returned, and the same as they are published.
+pub(super) type StepOutputs = (Vec<Packet>, Vec<Outgoing>);
+
 /// A step of a memory. Its turn waits for its end, and goes on with that.
 pub(super) struct Step {
     pub(super) turn: TurnId,
     pub(super) river: Arc<River>,
     pub(super) packet: Packet,
     /// What came of the reaction when it ran last.
-    outcome: RefCell<Result<Vec<Outgoing>, ReactionError>>,
+    outcome: RefCell<Result<StepOutputs, ReactionError>>,
     /// How long the reaction took when it ran first.
     pub(super) took: Duration,
     end: RefCell<Option<Result<Reaction, ReactionError>>>,
@@ -33,7 +36,7 @@ impl Step {
     /// The step of a turn, of whose reaction this came.
     pub(super) fn new(
         (turn, river, packet): (TurnId, &Arc<River>, &Packet),
-        outcome: Result<Vec<Outgoing>, ReactionError>,
+        outcome: Result<StepOutputs, ReactionError>,
         took: Duration,
         unwritten: Unwritten,
     ) -> Self {
@@ -49,7 +52,7 @@ impl Step {
     }
 
     /// Learns what came of the reaction when it ran again.
-    pub(super) fn ran_again(&self, outcome: Result<Vec<Outgoing>, ReactionError>) {
+    pub(super) fn ran_again(&self, outcome: Result<StepOutputs, ReactionError>) {
         *self.outcome.borrow_mut() = outcome;
     }
 
@@ -65,7 +68,7 @@ impl Step {
     /// Folds its packet into a record, with what is to be published, unless it has failed.
     pub(super) fn fold_into(&self, record: &mut Record) {
         let outcome = self.outcome.borrow();
-        let Ok(outputs) = outcome.as_ref() else { return };
+        let Ok((_, outputs)) = outcome.as_ref() else { return };
         let body = |output: &Outgoing| {
             let json = String::from_utf8_lossy(&output.body).into_owned();
             RawValue::from_string(json).expect("a packet is written as JSON")
@@ -76,11 +79,11 @@ impl Step {
 
     /// The record is written that it ran on, and that contains it: what came of it counts.
     pub(super) fn written(&self, key: &MemoryKey) {
-        let outcome = self.outcome.replace(Ok(Vec::new()));
-        self.end(outcome.map(|outgoing| {
+        let outcome = self.outcome.replace(Ok(StepOutputs::default()));
+        self.end(outcome.map(|(packets, outgoing)| {
             let remembered = (!outgoing.is_empty())
                 .then(|| Remembered::new(key, self.river.name(), self.packet.id()));
-            Reaction { packets: Vec::new(), outgoing, took: self.took, remembered }
+            Reaction { packets, outgoing, took: self.took, remembered }
         }));
     }
 
