@@ -58,7 +58,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<Answer> {
         Command::Publish(publish) => publish.run(session).await,
         Command::Explain(explain) => interrupt.unless(explain.run(session)).await,
         Command::Services(services) => interrupt.unless(services.run(session)).await,
-        Command::Metrics(metrics) => interrupt.unless(metrics.run(session)).await,
+        Command::Metrics(metrics) => interrupt.unless(Box::pin(metrics.run(session))).await,
         Command::Position(position) => position.run(session).await,
         Command::Retire(retire) => retire.run(session).await,
         Command::DeadLetters(letters) => letters.run(session).await,
