@@ -22,6 +22,8 @@ fn of_rapids(rapids: &Rapids, config: &Config, packets: Vec<Packet>) {
     is_send(rapids.publish_all(packets));
     is_send(rapids.tail(Start::Now));
     is_send(rapids.services(Duration::ZERO));
+    is_send(rapids.stats(Duration::ZERO));
+    is_send(rapids.contents());
     is_send(rapids.positions());
     is_send(rapids.position("payment"));
     is_send(rapids.move_position("payment", Start::Now, Seek::new()));
