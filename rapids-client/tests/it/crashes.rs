@@ -9,6 +9,7 @@ use std::time::Duration;
 use rapids_client::{Config, Delivery, Kind, Note, Packet, River, Service, State, retry_after};
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::time::{Instant, timeout_at};
 
 use crate::harness::{Bench, found, soon};
 use crate::process::{Diary, Process};
@@ -277,10 +278,11 @@ async fn a_suspect_that_another_instance_runs_is_neither_run_beside_it_nor_put_a
         // It is silent for long enough that its packet goes to another instance, at the latest the
         // second time; not for so long that it is taken for gone.
         second.freeze();
+        let until = Instant::now() + LENGTHY_WAIT * 2;
         let before = bench.position("taster").await.delivered.consumer_sequence;
         let third = bench.run(lengthy(bench.config(), diary.clone())).await;
         let twice = bench.is_delivered("taster", before + 2);
-        let _ = tokio::time::timeout(LENGTHY_WAIT * 2, twice).await;
+        let _ = timeout_at(until, twice).await;
         second.thaw();
         diary.shows("ends", 1).await;
         assert_eq!(diary.lines(), ["begins", "begins", "ends"], "{starts} starts before");
