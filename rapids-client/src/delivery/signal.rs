@@ -1,8 +1,14 @@
 //! The signals that stop a process.
 
 use std::process;
+use std::time::Duration;
 
+use tokio::time::sleep;
 use tracing::error;
+
+/// What starts a program may pass on a signal that the program has got by itself, too: one that comes so
+/// soon is the same.
+const SAME: Duration = Duration::from_millis(250);
 
 /// Waits until the process gets SIGTERM or Ctrl-C.
 ///
@@ -12,9 +18,10 @@ pub async fn shutdown_signal() {
     next_signal().await;
 }
 
-/// Exits the process at the next signal, with the exit code that shells use for a process that a signal
-/// ended.
+/// Exits the process at the next signal that is not the one just received, with the exit code that shells
+/// use for a process that a signal ended.
 pub(super) async fn exit_at_next_signal() -> ! {
+    sleep(SAME).await;
     let number = next_signal().await;
     error!("a second signal to stop: exits at once; unacknowledged packets will be redelivered");
     process::exit(128 + number)

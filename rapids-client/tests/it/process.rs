@@ -95,6 +95,10 @@ impl Process {
         soon("the process ends", self.0.wait()).await.unwrap()
     }
 
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_none()
+    }
+
     pub(crate) async fn kill(mut self) {
         self.0.kill().await.unwrap();
     }
