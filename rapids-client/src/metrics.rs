@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::packet::Packet;
 use crate::river::River;
-pub(crate) use counter::Counter;
+use counter::Counter;
 use event_counts::EventCounts;
 use figures::{MemoryFigures, ServiceFigures};
 use histogram::Histogram;

@@ -43,29 +43,23 @@ enum Figures {
     Service(Box<ServiceFigures>),
 }
 
+impl<'a> Endpoint<'a> {
+    fn new(name: &'a str) -> Self {
+        Self { name, subject: SUBJECT, queue_group: "", metadata: None, stats: None }
+    }
+}
+
 /// As they are listed in the answer to `$SRV.INFO`.
 pub(super) fn listed(metrics: &ServiceMetrics) -> Vec<Endpoint<'_>> {
     let rivers = metrics.rivers().iter().map(RiverMetrics::name);
-    let endpoint = |name| Endpoint {
-        name,
-        subject: SUBJECT,
-        queue_group: "",
-        metadata: Some(BTreeMap::new()),
-        stats: None,
-    };
+    let endpoint = |name| Endpoint { metadata: Some(BTreeMap::new()), ..Endpoint::new(name) };
     rivers.chain([DELIVERY]).map(endpoint).collect()
 }
 
 /// With their figures, for the answer to `$SRV.STATS`.
 pub(super) fn counted(metrics: &ServiceMetrics) -> Vec<Endpoint<'_>> {
     let rivers = metrics.rivers().iter().map(|river| (river.name(), of_river(river)));
-    let endpoint = |(name, stats)| Endpoint {
-        name,
-        subject: SUBJECT,
-        queue_group: "",
-        metadata: None,
-        stats: Some(stats),
-    };
+    let endpoint = |(name, stats)| Endpoint { stats: Some(stats), ..Endpoint::new(name) };
     rivers.chain([(DELIVERY, of_service(metrics))]).map(endpoint).collect()
 }
 
