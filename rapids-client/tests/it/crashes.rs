@@ -285,7 +285,8 @@ async fn a_suspect_that_another_instance_runs_is_neither_run_beside_it_nor_put_a
         let _ = timeout_at(until, twice).await;
         second.thaw();
         diary.shows("ends", 1).await;
-        assert_eq!(diary.lines(), ["begins", "begins", "ends"], "{starts} starts before");
+        // The third was given it too, and may run it once more from here on.
+        assert_eq!(diary.lines()[..3], ["begins", "begins", "ends"], "{starts} starts before");
         assert!(bench.letters().await.is_empty(), "{starts} starts before");
         bench.quiet(&["taster"]).await;
         third.stop().await;
