@@ -15,7 +15,6 @@ mod line;
 mod logging;
 mod packet_line;
 mod palette;
-mod prometheus;
 mod screen;
 mod service_status;
 mod session;

@@ -15,6 +15,7 @@ use async_nats::{Subject, Subscriber};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{SelectAll, select_all};
+use jiff::Timestamp;
 
 use crate::Result;
 use crate::connection::Connection;
@@ -63,6 +64,10 @@ impl Announcement {
     /// The id of this instance.
     pub(crate) fn id(&self) -> &str {
         &self.profile.id
+    }
+
+    pub(crate) fn started(&self) -> Timestamp {
+        self.profile.started
     }
 
     /// Waits for a request and answers it. Dropping the future loses nothing.

@@ -15,6 +15,7 @@ mod secret;
 mod server_url;
 mod variable;
 
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -73,6 +74,7 @@ pub struct Config {
     pub(crate) max_held: usize,
     pub(crate) delivery: Delivery,
     pub(crate) show_values: bool,
+    pub(crate) http: Option<SocketAddr>,
 }
 
 impl Config {
@@ -109,6 +111,7 @@ impl Config {
             max_held: DEFAULT_MAX_HELD,
             delivery: Delivery::default(),
             show_values: true,
+            http: None,
         }
     }
 
@@ -229,6 +232,15 @@ impl Config {
     #[must_use]
     pub fn show_values(mut self, shown: bool) -> Self {
         self.show_values = shown;
+        self
+    }
+
+    /// Serves the metrics of the process at this address under `/metrics`, and answers probes under
+    /// `/livez` and `/readyz`. With port 0 the system chooses one, which the log names. A bundle does so
+    /// once, by the setting of its first service. Default: nothing is served.
+    #[must_use]
+    pub fn http(mut self, address: SocketAddr) -> Self {
+        self.http = Some(address);
         self
     }
 

@@ -3,6 +3,7 @@
 mod unreachable;
 
 use std::fmt;
+use std::net::SocketAddr;
 
 pub(crate) use unreachable::Unreachable;
 
@@ -37,6 +38,16 @@ pub enum Error {
         url: String,
         /// What the client library says.
         source: Source,
+    },
+    /// Metrics and probes cannot be served at the address that was set.
+    #[error(
+        "metrics and probes cannot be served at `{address}`: choose another address for RAPIDS_HTTP"
+    )]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
     },
     /// The server refuses an operation to this user.
     #[error("the server does not permit {violation}; grant it to this user")]

@@ -17,6 +17,7 @@ mod live;
 mod matcher;
 mod memory;
 mod metrics;
+pub mod monitoring;
 mod names;
 mod notices;
 mod packet;

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::packet::Packet;
 use crate::river::River;
-use counter::Counter;
+use counter::{Counter, Flag};
 use event_counts::EventCounts;
 use figures::{MemoryFigures, ServiceFigures};
 use histogram::Histogram;
@@ -47,6 +47,17 @@ pub(crate) struct ServiceMetrics {
     /// Turns that wait for more than a free slot: for a time, a breaker, a throttle, a decision about a
     /// suspect, or an earlier packet of their key.
     pub(crate) waiting: Counter,
+    /// Packets that expired before the service read them.
+    pub(crate) lost: Counter,
+    pub(crate) is_paused: Flag,
+    /// Whether it reads packets, and does not stand by.
+    pub(crate) is_active: Flag,
+    /// The highest sequence that was given to an instance.
+    pub(crate) position: Counter,
+    /// Packets that no instance was given yet.
+    pub(crate) lag: Counter,
+    /// How often the connection was made again.
+    pub(crate) reconnects: Counter,
     /// By the position of the river in the declaration.
     rivers: Vec<RiverMetrics>,
     /// What becomes of replays to rivers that the service has no more.
@@ -76,6 +87,12 @@ impl ServiceMetrics {
             mistyped: self.mistyped.get(),
             in_flight: self.in_flight.get(),
             waiting: self.waiting.get(),
+            lost: self.lost.get(),
+            paused: self.is_paused.get(),
+            active: self.is_active.get(),
+            position: self.position.get(),
+            lag: self.lag.get(),
+            reconnects: self.reconnects.get(),
             published: self.published_events.figures(),
             publish_seconds: self.publish_time.figures(),
             memory: MemoryFigures {

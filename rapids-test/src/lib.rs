@@ -5,11 +5,13 @@
 //! - [`TestRapids`] runs rivers without a server: it passes what they publish back to them until no
 //!   packet is left.
 
+mod http;
 mod processes;
 mod rapids;
 mod server;
 mod trail;
 
+pub use http::http;
 pub use processes::processes_with;
 pub use rapids::{Problem, TestRapids};
 pub use server::{NatsServer, find_or_install};

@@ -73,7 +73,8 @@ impl Metrics {
         let listener = TcpListener::bind(address).await;
         let listener = listener.with_context(|| format!("cannot listen on `{address}`"))?;
         session.screen.note(format!("metrics are at http://{}/metrics", listener.local_addr()?));
-        serve::serve(&source, &listener).await
+        serve::serve(&source, &listener).await;
+        Ok(Answer::Yes)
     }
 }
 

@@ -1,10 +1,11 @@
 //! `rapids metrics`.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
 use rapids_client::{Packet, River, reject};
+use rapids_test::http;
 use tokio::time::timeout;
 
 use crate::bench::{Bench, DEADLINE, Running, interrupt, start};
@@ -84,18 +85,6 @@ async fn a_server_without_anything_has_metrics_of_its_stream_only() {
     assert!(values.iter().all(|line| line.starts_with("rapids_stream_")), "{values:?}");
 }
 
-/// The status, and the body, that is answered to a request.
-fn http(address: &str, request: &str) -> (String, String) {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    write!(stream, "{request} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let status = head.lines().next().unwrap().trim_start_matches("HTTP/1.1 ");
-    (status.to_owned(), body.to_owned())
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_scrape_asks_anew_and_fails_while_the_server_is_away() {
     let (mut bench, payment) = busy().await;
@@ -104,17 +93,17 @@ async fn each_scrape_asks_anew_and_fails_while_the_server_is_away() {
     let said = words.next().unwrap().unwrap();
     let address = said.trim_start_matches("metrics are at http://").trim_end_matches("/metrics");
     let packets = || {
-        let (status, body) = http(address, "GET /metrics");
+        let (status, body) = http(address, "GET /metrics").unwrap();
         let line = body.lines().find(|line| line.starts_with("rapids_stream_packets"));
         (status, line.map(ToOwned::to_owned))
     };
     assert_eq!(packets(), ("200 OK".into(), Some("rapids_stream_packets 5".into())));
     bench.publish(r#"{"event":"sun_rose"}"#).await;
     assert_eq!(packets(), ("200 OK".into(), Some("rapids_stream_packets 6".into())));
-    assert_eq!(http(address, "GET /").0, "404 Not Found");
-    assert_eq!(http(address, "POST /metrics").0, "405 Method Not Allowed");
+    assert_eq!(http(address, "GET /").unwrap().0, "404 Not Found");
+    assert_eq!(http(address, "POST /metrics").unwrap().0, "405 Method Not Allowed");
     bench.server.kill();
-    assert_eq!(http(address, "GET /metrics").0, "503 Service Unavailable");
+    assert_eq!(http(address, "GET /metrics").unwrap().0, "503 Service Unavailable");
     bench.server.restart().unwrap();
     let back = async { while packets().0 != "200 OK" {} };
     timeout(DEADLINE, back).await.unwrap();

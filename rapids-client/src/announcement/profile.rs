@@ -55,7 +55,7 @@ pub(super) struct Profile {
     pub(super) id: String,
     name: String,
     version: String,
-    started: Timestamp,
+    pub(super) started: Timestamp,
     metrics: Arc<ServiceMetrics>,
     metadata: BTreeMap<String, String>,
 }

@@ -99,6 +99,11 @@ impl Config {
                 "1" => Some(true),
                 _ => None,
             })?;
+        self.http = variables.parse(
+            "RAPIDS_HTTP",
+            "an IP address and a port, such as `127.0.0.1:9465`",
+            |text| text.parse().ok(),
+        )?;
         self.show_values = show_values.unwrap_or(self.show_values);
         self.delivery = delivery.unwrap_or(self.delivery);
         self.grace = grace.unwrap_or(self.grace);
@@ -140,8 +145,10 @@ mod tests {
             ("RAPIDS_MAX_HELD", "40000"),
             ("RAPIDS_DELIVERY", "exclusive"),
             ("RAPIDS_SHOW_VALUES", "0"),
+            ("RAPIDS_HTTP", "[::1]:0"),
         ])
         .unwrap();
+        assert_eq!(config.http.unwrap().to_string(), "[::1]:0");
         assert_eq!(config.ack_wait, Some(Duration::from_secs(60)));
         assert_eq!(config.grace, Duration::ZERO);
         assert_eq!(config.read_limit, 1000);

@@ -3,7 +3,7 @@
 use std::sync::Once;
 
 /// `RAPIDS_*`, in the order of the documentation.
-const RAPIDS: [&str; 14] = [
+const RAPIDS: [&str; 15] = [
     "RAPIDS_MAX_AGE",
     "RAPIDS_MAX_BYTES",
     "RAPIDS_DEAD_LETTERS_MAX_BYTES",
@@ -17,6 +17,7 @@ const RAPIDS: [&str; 14] = [
     "RAPIDS_DELIVERY",
     "RAPIDS_MAX_HELD",
     "RAPIDS_SHOW_VALUES",
+    "RAPIDS_HTTP",
     "RAPIDS_LOG_FORMAT",
 ];
 

@@ -18,9 +18,12 @@ use tracing::error;
 
 use super::blocked::exit_if_blocked;
 use super::executor::{self, JobQueue};
+use super::health::Health;
+use super::probes::Probes;
 use super::run::{Common, Process, connect, failed_thread, runtime, work};
 use super::signal::{exit_at_next_signal, shutdown_signal};
 use crate::Result;
+use crate::config::Config;
 use crate::error::with_causes;
 use crate::live::shared_feed::{FeedSubscriber, SharedFeed};
 use crate::service::{Bundle, Service};
@@ -93,33 +96,19 @@ fn react_on_a_thread(service: &Service) -> Result<Arc<JobQueue>> {
 }
 
 /// The library's side of all services, on one thread.
-fn deliver(
-    services: &[Service],
-    mut stopped: watch::Receiver<bool>,
-    process: Process,
-) -> Result<()> {
+fn deliver(services: &[Service], stopped: watch::Receiver<bool>, process: Process) -> Result<()> {
     let Some(first) = services.first() else {
         return Ok(());
     };
     let queues = RefCell::default();
+    let health = |service| Rc::new(Health::new(service, stopped.clone()));
+    let healths: Vec<_> = services.iter().map(health).collect();
     let delivering = async {
-        let connection = tokio::select! {
-            connection = connect(first.config(), "bundle") => connection?,
-            _ = stopped.wait_for(|stop| *stop) => return Ok(()),
-        };
-        let feed = Rc::new(SharedFeed::new(services));
-        let feeding = tokio::task::spawn_local(feed.clone().run(connection.clone()));
-        let working = services.iter().enumerate().map(|(number, service)| {
-            let subscriber = FeedSubscriber { feed: feed.clone(), number };
-            let common = Common { connection: connection.clone(), subscriber };
-            keep(service, common, stopped.clone(), &queues)
-        });
-        let ended = tokio::select! {
-            ended = join_all(working) => ended,
-            error = connection.given_up() => vec![Err(error)],
-        };
-        feeding.abort();
-        ended.into_iter().collect()
+        let probes = Probes::open(first.config(), healths.clone()).await?;
+        tokio::select! {
+            ended = work_together(first.config(), (services, &healths), stopped, &queues) => ended,
+            () = probes.answer() => Ok(()),
+        }
     };
     let local = LocalSet::new();
     let ended = local.block_on(&runtime()?, delivering);
@@ -129,19 +118,46 @@ fn deliver(
     ended
 }
 
+/// Runs services over one connection and one feed, until all have ended.
+async fn work_together<'a>(
+    config: &Config,
+    (services, healths): (&'a [Service], &[Rc<Health>]),
+    mut stopped: watch::Receiver<bool>,
+    queues: &Stopped<'a>,
+) -> Result<()> {
+    let connection = tokio::select! {
+        connection = connect(config, "bundle") => connection?,
+        _ = stopped.wait_for(|stop| *stop) => return Ok(()),
+    };
+    let feed = Rc::new(SharedFeed::new(services));
+    let feeding = tokio::task::spawn_local(feed.clone().run(connection.clone()));
+    let working = services.iter().zip(healths).enumerate().map(|(number, (service, health))| {
+        let subscriber = FeedSubscriber { feed: feed.clone(), number };
+        let common = Common { connection: connection.clone(), subscriber };
+        keep((service, health.clone()), common, stopped.clone(), queues)
+    });
+    let ended = tokio::select! {
+        ended = join_all(working) => ended,
+        error = connection.given_up() => vec![Err(error)],
+    };
+    feeding.abort();
+    ended.into_iter().collect()
+}
+
 /// The queues of services that have stopped.
 type Stopped<'a> = RefCell<Vec<(&'a Service, Arc<JobQueue>)>>;
 
 /// Runs a service until it is asked to stop, and starts it again after an error.
 async fn keep<'a>(
-    service: &'a Service,
+    (service, health): (&'a Service, Rc<Health>),
     common: Common,
     mut stopped: watch::Receiver<bool>,
     queues: &Stopped<'a>,
 ) -> Result<()> {
     loop {
         let queue = react_on_a_thread(service)?;
-        let working = work(service.clone(), queue.clone(), stopped.clone(), Some(common.clone()));
+        let of = (service.clone(), queue.clone(), health.clone());
+        let working = work(of, stopped.clone(), Some(common.clone()));
         // A task of its own, so that a panic ends no other service.
         let ended = tokio::task::spawn_local(working).await;
         let Err(error) = ended.unwrap_or_else(|panic| Err(failed_thread(panic.into()))) else {

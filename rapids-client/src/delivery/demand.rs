@@ -72,6 +72,7 @@ impl Engine {
             return;
         }
         self.demand.is_paused = is_paused;
+        self.context.metrics.is_paused.set(is_paused);
         let name = self.service.name();
         if is_paused {
             warn!(waiting, limit, "{name} pauses: too many of its packets wait");

@@ -113,6 +113,7 @@ impl Engine {
             .map(|river| (river.limits().rate, river.limits().breaker))
             .collect();
         let created = rapids.facts().created;
+        context.metrics.is_active.set(true);
         let (step_sender, steps) = mpsc::unbounded_channel();
         Self {
             source,
@@ -159,6 +160,7 @@ impl Engine {
             // Here rather than in the loop, which may wait for a server that takes nothing.
             _ = stop.wait_for(|stop| *stop) => Ok(EngineEnd::Stopped),
         };
+        self.context.metrics.is_active.set(false);
         let name = self.service.name();
         match ended {
             Ok(EngineEnd::Replaced) => {
@@ -329,12 +331,26 @@ impl Engine {
         if self.replays.reset_if_lost().is_some() {
             self.maintenance.ensure_replay_consumer(self.service.config().ack_wait);
         }
-        self.context.metrics.in_flight.set(self.schedule.rows().count());
-        self.context.metrics.waiting.set(self.schedule.waiting());
         self.announcement.show("delivery", self.source.mode());
         let polled = self.context.executor.queue.polled();
         self.announcement
             .show("blocked", self.blocked.check(&polled, (&self.service, &self.schedule)));
+        self.update_figures();
+    }
+
+    /// Tells how things stand, beside what is counted when it happens.
+    fn update_figures(&self) {
+        let metrics = &self.context.metrics;
+        metrics.in_flight.set(self.schedule.rows().count() as u64);
+        metrics.waiting.set(self.schedule.waiting() as u64);
+        metrics.reconnects.set(self.context.connection.connects().saturating_sub(1));
+        for (river, seconds) in self.blocked.seconds(self.rivers.len()) {
+            metrics.river(river).blocked_seconds.set(seconds);
+        }
+        if let Some((position, lag)) = self.source.position() {
+            metrics.position.set(position);
+            metrics.lag.set(lag);
+        }
     }
 
     pub(super) async fn keep_packets_alive(&self) {

@@ -47,7 +47,8 @@ pub(crate) enum Work {
     Encode(Box<dyn Value>),
 }
 
-type Answer = anyhow::Result<JobOutput>;
+/// How long a job took, and what came of it.
+type Answer = (Duration, anyhow::Result<JobOutput>);
 
 /// What a job returned.
 #[derive(Debug)]
@@ -57,7 +58,6 @@ pub(crate) struct JobOutput {
     pub(super) value: Option<Box<dyn Value>>,
     /// Its JSON, if that was wanted.
     pub(super) encoded: Option<Encoded>,
-    pub(super) took: Duration,
 }
 
 /// The error of a reaction that took too long.
@@ -92,24 +92,28 @@ impl Executor {
         outputs: &Outputs,
     ) -> Result<Reaction, ReactionError> {
         let work = Work::React { memory: Memory::default(), encodes: false };
-        let JobOutput { packets, took, .. } =
-            self.run(turn.id, (&turn.river, &turn.packet.packet), work).await?;
+        let (took, ran) = self.run(turn.id, (&turn.river, &turn.packet.packet), work).await;
+        turn.took.set(Some(took));
+        let packets = ran?.packets;
         let outgoing = outputs.prepare(&packets)?;
         Ok(Reaction { packets, outgoing, took, remembered: None })
     }
 
-    /// Runs a job.
+    /// Runs a job; also tells how long it took.
     pub(super) async fn run(
         &self,
         turn: TurnId,
         (river, packet): (&Arc<River>, &Packet),
         work: Work,
-    ) -> Result<JobOutput, ReactionError> {
+    ) -> (Duration, Result<JobOutput, ReactionError>) {
         let (reply, answer) = oneshot::channel();
         let (river, packet) = (Arc::clone(river), packet.clone());
         let job = Job { turn, river, packet, work, validity: self.validity.clone(), reply };
         self.jobs.borrow_mut().push(job);
-        // A job is dropped only when there are no workers any more.
-        Ok(answer.await.map_err(|_| ReactionError::Later(WITHOUT_WORKERS))??)
+        match answer.await {
+            Ok((took, output)) => (took, output.map_err(ReactionError::from)),
+            // A job is dropped only when there are no workers any more.
+            Err(_) => (Duration::ZERO, Err(ReactionError::Later(WITHOUT_WORKERS))),
+        }
     }
 }

@@ -116,7 +116,9 @@ impl Maintenance {
         }
         Ok(match outcome {
             Outcome::Nothing => Finding::Nothing,
-            Outcome::Checked(PositionCheck::Exists(state)) => {
+            Outcome::Checked(PositionCheck::Exists(state, pending)) => {
+                self.context.metrics.position.set(state.delivered);
+                self.context.metrics.lag.set(pending);
                 let expired = self.expired.learn_state(state);
                 self.report(expired);
                 Finding::Nothing
@@ -178,6 +180,7 @@ impl Maintenance {
     fn report(&self, expired: Option<ExpiredRange>) {
         if let Some(expired) = expired {
             let (name, lost) = (&self.service, expired.count);
+            self.context.metrics.lost.add(lost);
             error!(lost, "{expired} expired before {name} read them: keep packets for longer");
         }
     }

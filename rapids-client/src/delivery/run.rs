@@ -1,6 +1,7 @@
 //! Starts a service: the engine on a thread of the library, the reactions on the caller's runtime.
 
 use std::future::{Future, pending};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -12,6 +13,8 @@ use tracing::{Instrument, info_span, warn};
 use super::blocked::exit_if_blocked;
 use super::engine::EngineEnd;
 use super::executor::{self, CloseOnDrop, JobQueue};
+use super::health::Health;
+use super::probes::Probes;
 use super::signal::{exit_at_next_signal, shutdown_signal};
 use super::startup::Startup;
 use crate::config::Config;
@@ -118,6 +121,7 @@ fn deliver(
     process: Process,
 ) -> Result<()> {
     let (stop, must_stop) = watch::channel(false);
+    let health = Rc::new(Health::new(service, must_stop.clone()));
     let is_owned = process == Process::Owned;
     let stopping = async {
         tokio::select! {
@@ -132,9 +136,11 @@ fn deliver(
         pending().await
     };
     runtime()?.block_on(async {
+        let probes = Probes::open(service.config(), vec![health.clone()]).await?;
         tokio::select! {
-            ended = work(service.clone(), jobs.clone(), must_stop, None) => ended,
+            ended = work((service.clone(), jobs.clone(), health), must_stop, None) => ended,
             never = stopping => never,
+            () = probes.answer() => Ok(()),
         }
     })
 }
@@ -154,13 +160,13 @@ pub(crate) struct Common {
 
 /// Runs a service until it is asked to stop. If it is replaced by another instance, it stands by.
 pub(crate) async fn work(
-    service: Service,
-    jobs: Arc<JobQueue>,
+    (service, jobs, health): (Service, Arc<JobQueue>, Rc<Health>),
     mut stopped: watch::Receiver<bool>,
     common: Option<Common>,
 ) -> Result<()> {
     let span = info_span!("service", service = service.name());
     let _attended = CloseOnDrop(jobs.clone());
+    health.set_jobs(&jobs);
     let working = async {
         let (connection, subscriber) = match common {
             Some(Common { connection, subscriber }) => (connection, Some(subscriber)),
@@ -172,11 +178,14 @@ pub(crate) async fn work(
         loop {
             let opening = open(&service, &jobs, (&connection, &subscriber));
             let serving = Box::pin(async {
-                let opening = tokio::select! {
+                let mut opening = tokio::select! {
                     opened = opening => opened?,
                     _ = stopped.wait_for(|stop| *stop) => return Ok(EngineEnd::Stopped),
                 };
-                serve(opening, &mut stopped).await
+                health.set_opened(Some(opening.opened(health.url())));
+                let ended = serve(opening, &mut stopped).await;
+                health.set_opened(None);
+                ended
             });
             let ended = tokio::select! {
                 ended = serving => ended?,

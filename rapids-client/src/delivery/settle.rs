@@ -51,6 +51,8 @@ impl Engine {
         };
         let river = self.service.rivers()[turn.river].name();
         let fact = format!("{river}.breaker");
+        let is_open = matches!(news, BreakerNews::Opened(..));
+        self.context.metrics.river(turn.river).is_breaker_open.set(is_open);
         match news {
             BreakerNews::Opened(wait, failures) => {
                 warn!(river, failures, ?wait, "the breaker opens: packets wait");

@@ -24,7 +24,8 @@ pub(super) struct Turn {
     pub(super) publish_ticket: Option<PublishTicket>,
     /// Whether the packet is delivered again, so that handling it may have ended a process.
     pub(super) is_suspect: bool,
-    /// How long its reaction took, of one with a memory: without the waits for that.
+    /// How long its reaction took, without the waits for a worker and for its memory; `None` if it did
+    /// not run.
     pub(super) took: Cell<Option<Duration>>,
 }
 

@@ -12,6 +12,7 @@ use super::context::Context;
 use super::dead_letter_writer::DeadLetterWriter;
 use super::engine::Engine;
 use super::executor::{Executor, JobQueue};
+use super::health::Opened;
 use super::memory_step::{MemoryRecords, MemoryStore};
 use super::progress::ProgressStore;
 use super::quarantine::Quarantine;
@@ -129,6 +130,19 @@ impl Startup {
             ack_wait,
         };
         Ok(Self { started, position, subscriber })
+    }
+
+    /// What others learn over HTTP of a service that has come so far, and who reads the announcement
+    /// where that is.
+    pub(super) fn opened(&mut self, http: Option<String>) -> Opened {
+        let Started { announcement, connection, context, .. } = &mut self.started;
+        announcement.show("http", http);
+        Opened {
+            connection: connection.clone(),
+            instance: context.instance.clone(),
+            started: announcement.started(),
+            metrics: context.metrics.clone(),
+        }
     }
 
     /// Acquires the position, in exclusive delivery once no other instance is active. `None` if the

@@ -77,25 +77,19 @@ impl Turn {
                 }
             }
         }
-        let begun = Instant::now();
         // Boxed, as are the other futures of what is rare: they would make every turn's as large.
         match self.react(context).await {
             Ok(mut reaction) => self.publish(context, &mut reaction).await,
-            Err(error) => Box::pin(self.end_without_result(context, error, begun)).await,
+            Err(error) => Box::pin(self.end_without_result(context, error)).await,
         }
     }
 
     /// Acts on what follows from a reaction without a result.
-    async fn end_without_result(
-        &mut self,
-        context: &Context,
-        error: ReactionError,
-        begun: Instant,
-    ) -> TurnEnd {
+    async fn end_without_result(&mut self, context: &Context, error: ReactionError) -> TurnEnd {
         // It publishes nothing, so the next one may.
         self.publish_ticket = None;
         let next = self.after_error(context, error);
-        let took = self.took.get().unwrap_or_else(|| begun.elapsed());
+        let took = self.took.get().unwrap_or_default();
         if matches!(next, AfterError::Retry(_) | AfterError::GiveUp(..)) {
             context.metrics.reacted(self.id.river, took);
         }

@@ -17,8 +17,13 @@ pub struct RiverFigures {
     pub failed: u64,
     /// Dead letters by their kind, such as `rejected`.
     pub letters: BTreeMap<String, u64>,
-    /// How long its reactions took; those that failed with the time in which they were queued.
+    /// How long its reactions took, with those that failed.
     pub reaction_seconds: Durations,
+    /// Whether its breaker is open, so that its packets wait.
+    pub breaker_open: bool,
+    /// For how long one of its reactions has blocked its thread by now, in seconds: the longest; 0 if none
+    /// has for five seconds.
+    pub blocked_seconds: u64,
 }
 
 /// What an instance of a service has counted since it started, beside its rivers.
@@ -39,8 +44,21 @@ pub struct ServiceFigures {
     /// Reactions that wait for more than a free slot: for a time, a breaker, a throttle, a decision about
     /// a suspect, or an earlier packet of their key; at most a second old.
     pub waiting: u64,
-    /// What its reactions published, by the name of the event, need or command. The first 200 names of at
-    /// most 64 bytes are told apart; the others count as `other`.
+    /// Packets that expired before the service read them, as far as this instance knows.
+    pub lost: u64,
+    /// Whether it asks for no packets, since too many wait.
+    pub paused: bool,
+    /// Whether it reads packets. In exclusive delivery the other instances stand by.
+    pub active: bool,
+    /// The highest sequence that an instance of the service was given; at most five seconds old, as is the
+    /// next.
+    pub position: u64,
+    /// How many packets no instance was given yet.
+    pub lag: u64,
+    /// How often its connection was made again.
+    pub reconnects: u64,
+    /// What its reactions published, by the name of the event, need or command. The first 200 names of a
+    /// process, of at most 64 bytes, are told apart; the others count as `other`.
     pub published: BTreeMap<String, EventFigures>,
     /// How long the server took to store what a reaction returned.
     pub publish_seconds: Durations,

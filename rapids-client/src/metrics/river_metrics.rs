@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::counter::Counter;
+use super::counter::{Counter, Flag};
 use super::figures::RiverFigures;
 use super::histogram::Histogram;
 
@@ -21,6 +21,9 @@ pub(crate) struct RiverMetrics {
     pub(crate) failed: Counter,
     /// How long its reactions took, with those that failed.
     pub(crate) reaction_time: Histogram,
+    pub(crate) is_breaker_open: Flag,
+    /// For how many seconds one of its reactions has blocked its thread by now.
+    pub(crate) blocked_seconds: Counter,
     // A lock, since others read; held for a moment, and taken only when something goes wrong.
     errors: Mutex<Errors>,
 }
@@ -92,6 +95,8 @@ impl RiverMetrics {
             failed: self.failed.get(),
             letters: self.letters(),
             reaction_seconds: self.reaction_time.figures(),
+            breaker_open: self.is_breaker_open.get(),
+            blocked_seconds: self.blocked_seconds.get(),
         }
     }
 

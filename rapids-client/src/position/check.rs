@@ -9,7 +9,8 @@ use crate::position::consumer::Consumer;
 use crate::position::expired::PositionState;
 
 pub(crate) enum PositionCheck {
-    Exists(PositionState),
+    /// It is there; so many packets no instance was given yet.
+    Exists(PositionState, u64),
     /// The position was deleted, or is another one: in which of these ways.
     Gone(&'static str),
 }
@@ -66,9 +67,6 @@ pub(crate) async fn look(
             )));
         }
     }
-    Ok(PositionCheck::Exists(PositionState {
-        first: stream.state.first_sequence,
-        deliveries,
-        delivered,
-    }))
+    let state = PositionState { first: stream.state.first_sequence, deliveries, delivered };
+    Ok(PositionCheck::Exists(state, position.num_pending))
 }

@@ -38,6 +38,8 @@ pub struct Position {
     /// How many packets were given to an instance and not acknowledged: in hand, or waiting to be
     /// tried again.
     pub unacknowledged: u64,
+    /// Of these, how many were delivered more than once.
+    pub redelivered: u64,
     /// Whether an instance is there for certain, though it may not answer: one waits for packets or,
     /// in exclusive delivery, wrote the position down within the last three seconds. One that has its
     /// hands full does not wait.
@@ -72,6 +74,7 @@ impl Position {
             acknowledged: info.ack_floor.stream_sequence,
             pending: info.num_pending,
             unacknowledged: u64::try_from(info.num_ack_pending).unwrap_or(u64::MAX),
+            redelivered: u64::try_from(info.num_redelivered).unwrap_or(u64::MAX),
             is_read: info.num_waiting > 0,
             exclusive: None,
         })
@@ -90,6 +93,7 @@ impl Position {
             acknowledged: done.floor(),
             pending: last.saturating_sub(delivered),
             unacknowledged: (delivered - done.floor()).saturating_sub(ended),
+            redelivered: 0,
             is_read: is_held && age < LEASE,
             exclusive: Some(Holder {
                 is_catching_up: record.is_catching_up,
@@ -182,6 +186,7 @@ async fn deleted_position(connection: &Connection, service: &str) -> Result<Opti
         acknowledged: floor.sequence,
         pending: facts.last_sequence.saturating_sub(floor.sequence),
         unacknowledged: 0,
+        redelivered: 0,
         is_read: false,
         exclusive: None,
     }))

@@ -31,6 +31,7 @@ mod once;
 mod outage;
 mod outcomes;
 mod positions;
+mod probes;
 mod process;
 mod programs;
 mod publishing;

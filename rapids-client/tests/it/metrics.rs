@@ -8,7 +8,7 @@ use anyhow::ensure;
 use rapids_client::{Delivery, Packet, RetryPolicy, River, reject};
 use serde_json::{Value, json};
 
-use crate::harness::{Bench, soon};
+use crate::harness::{Bench, soon, until};
 
 /// Pays each order, at the third attempt if it says so, unless it has a wrong card.
 fn charge() -> River {
@@ -92,10 +92,19 @@ async fn everything_that_becomes_of_packets_is_counted_by_river() {
             assert_eq!(data["published"][event]["packets"], 3);
             assert!(data["published"][event]["bytes"].as_u64() > Some(600), "{data}");
         }
+        assert_eq!(
+            (&data["active"], &data["paused"], &data["lost"]),
+            (&json!(true), &json!(false), &json!(0))
+        );
         let memory = &data["memory"];
         assert_eq!((&memory["steps"], &memory["conflicts"]), (&json!(3), &json!(0)));
         let stored = data["publish_seconds"]["buckets"].as_array().unwrap();
         assert_eq!(stored.iter().map(|bucket| bucket[1].as_u64().unwrap()).sum::<u64>(), 6);
+        until("the position", async || {
+            let all = endpoints(&bench, "STATS").await.pop().unwrap();
+            (&all["data"]["position"], &all["data"]["lag"]) == (&json!(7 + 9), &json!(0))
+        })
+        .await;
         service.stop().await;
     }
 }

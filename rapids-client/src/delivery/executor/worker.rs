@@ -120,8 +120,7 @@ async fn run(
         }
     };
     let now = Instant::now();
-    let answer = answer.map(|output| JobOutput { took: now - begun, ..output });
-    let ended = EndedJob { turn, reply, answer };
+    let ended = EndedJob { turn, reply, answer: (now - begun, answer) };
     if is_slow {
         queue.answer_slow(ended);
         return (None, now);
@@ -144,7 +143,7 @@ async fn call(
     };
     let wanted = value.as_ref().filter(|_| encodes);
     let encoded = wanted.map(|value| value.encoded()).transpose()?;
-    Ok(JobOutput { packets, value, encoded, took: Duration::ZERO })
+    Ok(JobOutput { packets, value, encoded })
 }
 
 /// Runs a reaction, for at most this time between two awaits: one that blocks its thread cannot be
@@ -235,7 +234,7 @@ mod tests {
         }
 
         async fn error(&self, answer: oneshot::Receiver<Answer>) -> anyhow::Error {
-            self.answer(answer).await.unwrap().unwrap_err()
+            self.answer(answer).await.unwrap().1.unwrap_err()
         }
     }
 
@@ -258,7 +257,7 @@ mod tests {
         let third = side.put(&river(|_| async { Ok(()) }));
         assert_eq!(side.error(first).await.to_string(), "panicked: at once");
         assert_eq!(side.error(second).await.to_string(), "panicked: later");
-        assert!(side.answer(third).await.unwrap().is_ok());
+        assert!(side.answer(third).await.unwrap().1.is_ok());
     }
 
     #[tokio::test]
@@ -293,9 +292,9 @@ mod tests {
             async { Ok(()) }
         });
         let (quick, slow) = (side.put(&river(|_| async { Ok(()) })), side.put(&blocking));
-        assert!(side.answer(quick).await.unwrap().is_ok());
+        assert!(side.answer(quick).await.unwrap().1.is_ok());
         drop(go);
-        assert!(side.answer(slow).await.unwrap().is_ok());
+        assert!(side.answer(slow).await.unwrap().1.is_ok());
     }
 
     #[tokio::test]
@@ -310,7 +309,7 @@ mod tests {
             }
         });
         for answer in [(); 8].map(|()| side.put(&together)) {
-            assert!(side.answer(answer).await.unwrap().is_ok());
+            assert!(side.answer(answer).await.unwrap().1.is_ok());
         }
     }
 
@@ -332,7 +331,7 @@ mod tests {
         side.queue.close();
         assert!(side.answer(second).await.is_none());
         go.wait().await;
-        assert!(side.answer(first).await.unwrap().is_ok());
+        assert!(side.answer(first).await.unwrap().1.is_ok());
         timeout(DEADLINE, side.serving).await.unwrap().unwrap();
     }
 
@@ -341,7 +340,7 @@ mod tests {
         for jobs in [0, 1] {
             let side = Side::start(2);
             for answer in (0..jobs).map(|_| side.put(&river(|_| async { Ok(()) }))) {
-                assert!(side.answer(answer).await.unwrap().is_ok());
+                assert!(side.answer(answer).await.unwrap().1.is_ok());
             }
             drop(CloseOnDrop(Arc::clone(&side.queue)));
             timeout(DEADLINE, side.serving).await.unwrap().unwrap();

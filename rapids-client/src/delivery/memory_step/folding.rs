@@ -84,9 +84,7 @@ impl<'a> Folding<'a> {
             }
             // In the same job if the save can begin right behind it.
             let encodes = self.kept.saving.try_lock().is_ok();
-            let begun = Instant::now();
-            let ran = self.run(turn.id, (river, packet), encodes).await;
-            let took = ran.as_ref().map_or_else(|_| begun.elapsed(), |(_, output)| output.took);
+            let (took, ran) = self.run(turn.id, (river, packet), encodes).await;
             turn.took.set(Some(took));
             let unwritten = self.memories.one_more_unwritten();
             let step =
@@ -175,7 +173,7 @@ impl<'a> Folding<'a> {
     async fn run_step_again(&self, step: &Rc<Step>) -> Option<JobOutput> {
         let has_room = self.record().check_room(step.river.name(), &step.packet);
         let ran = match has_room {
-            Ok(()) => self.run(step.turn, (&step.river, &step.packet), true).await,
+            Ok(()) => self.run(step.turn, (&step.river, &step.packet), true).await.1,
             Err(error) => Err(error.into()),
         };
         match ran {
@@ -217,19 +215,22 @@ impl<'a> Folding<'a> {
         }
     }
 
-    /// Runs a reaction on the value, and makes sure that the stream takes what it returns. If it fails,
-    /// the value is lost.
+    /// Runs a reaction on the value, and makes sure that the stream takes what it returns; also tells
+    /// how long it took. If it fails, the value is lost.
     async fn run(
         &self,
         turn: TurnId,
         (river, packet): (&Arc<River>, &Packet),
         encodes: bool,
-    ) -> Result<(StepOutputs, JobOutput), ReactionError> {
+    ) -> (Duration, Result<(StepOutputs, JobOutput), ReactionError>) {
         let work = Work::React { memory: self.record().take_memory(), encodes };
-        let mut output = self.context.executor.run(turn, (river, packet), work).await?;
-        let packets = mem::take(&mut output.packets);
-        let outgoing = self.context.outputs.prepare(&packets)?;
-        Ok(((packets, outgoing), output))
+        let (took, ran) = self.context.executor.run(turn, (river, packet), work).await;
+        let prepared = ran.and_then(|mut output| {
+            let packets = mem::take(&mut output.packets);
+            let outgoing = self.context.outputs.prepare(&packets)?;
+            Ok(((packets, outgoing), output))
+        });
+        (took, prepared)
     }
 
     /// What a packet led to that the record takes for done.

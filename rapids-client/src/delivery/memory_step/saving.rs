@@ -11,7 +11,7 @@ use super::records::Room;
 use super::step::Step;
 use super::{COLLISION, reaching};
 use crate::Result;
-use crate::delivery::executor::Work;
+use crate::delivery::executor::{JobOutput, Work};
 use crate::delivery::reaction::{LATER, Reaction, ReactionError};
 
 /// What to do about the steps that wait.
@@ -152,8 +152,9 @@ impl Folding<'_> {
             return Err(ReactionError::Later(Duration::ZERO));
         };
         let of = (&step.river, &step.packet);
-        let output = self.context.executor.run(step.turn, of, Work::Encode(value)).await?;
-        self.record().set_encoded(output.value, output.encoded);
+        let (_, ran) = self.context.executor.run(step.turn, of, Work::Encode(value)).await;
+        let JobOutput { value, encoded, .. } = ran?;
+        self.record().set_encoded(value, encoded);
         Ok(())
     }
 

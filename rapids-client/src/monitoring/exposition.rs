@@ -2,38 +2,50 @@
 
 use std::fmt::{Display, Write};
 
-use rapids_client::Durations;
+use crate::Durations;
 
 /// A label and its value.
-pub(crate) type Label<'a> = (&'a str, &'a str);
+pub type Label<'a> = (&'a str, &'a str);
 
-/// Families of metrics, one after the other.
+/// Families of metrics, one after the other, as the text that Prometheus reads.
+///
+/// ```
+/// use rapids_client::monitoring::Exposition;
+///
+/// let mut out = Exposition::default();
+/// out.gauge("rapids_lag", "Packets that no instance was given yet.");
+/// out.value(&[("service", "payment")], 7);
+/// assert!(out.into_text().ends_with("rapids_lag{service=\"payment\"} 7\n"));
+/// ```
 #[derive(Debug, Default)]
-pub(crate) struct Exposition {
+pub struct Exposition {
     text: String,
     family: &'static str,
 }
 
 impl Exposition {
-    pub(crate) fn counter(&mut self, name: &'static str, help: &str) {
+    /// Begins a family of numbers that only grow while a process lives; its name ends in `_total`.
+    pub fn counter(&mut self, name: &'static str, help: &str) {
         self.begin(name, "counter", help);
     }
 
-    pub(crate) fn gauge(&mut self, name: &'static str, help: &str) {
+    /// Begins a family of numbers that rise and fall.
+    pub fn gauge(&mut self, name: &'static str, help: &str) {
         self.begin(name, "gauge", help);
     }
 
-    pub(crate) fn histogram(&mut self, name: &'static str, help: &str) {
+    /// Begins a family of histograms.
+    pub fn histogram(&mut self, name: &'static str, help: &str) {
         self.begin(name, "histogram", help);
     }
 
     /// Adds a value to the family that was begun last.
-    pub(crate) fn value(&mut self, labels: &[Label<'_>], value: impl Display) {
+    pub fn value(&mut self, labels: &[Label<'_>], value: impl Display) {
         self.sample("", labels, value);
     }
 
     /// Adds how long something took to the histogram that was begun last.
-    pub(crate) fn durations(&mut self, labels: &[Label<'_>], durations: &Durations) {
+    pub fn durations(&mut self, labels: &[Label<'_>], durations: &Durations) {
         // An instance of another version may tell none, and there is no histogram without.
         if durations.buckets.is_empty() {
             return;
@@ -48,7 +60,9 @@ impl Exposition {
         self.sample("_count", labels, count);
     }
 
-    pub(crate) fn into_text(self) -> String {
+    /// All of it.
+    #[must_use]
+    pub fn into_text(self) -> String {
         self.text
     }
 

@@ -1,0 +1,107 @@
+//! How one service of the process stands, for those who probe it and scrape it over HTTP.
+//!
+//! The library's thread keeps it and answers, so that there is an answer while a reaction blocks its
+//! thread.
+
+use std::cell::{OnceCell, RefCell};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::executor::JobQueue;
+use crate::announcement::stats::ServiceStats;
+use crate::connection::Connection;
+use crate::metrics::ServiceMetrics;
+use crate::service::Service;
+
+pub(crate) struct Health {
+    service: Service,
+    must_stop: watch::Receiver<bool>,
+    jobs: RefCell<Option<Arc<JobQueue>>>,
+    opened: RefCell<Option<Opened>>,
+    /// Where it is served, if it is.
+    url: OnceCell<String>,
+}
+
+/// A service whose stream and position are there and were checked.
+pub(crate) struct Opened {
+    pub(crate) connection: Connection,
+    pub(crate) instance: String,
+    pub(crate) started: Timestamp,
+    pub(crate) metrics: Arc<ServiceMetrics>,
+}
+
+impl Health {
+    pub(crate) fn new(service: &Service, must_stop: watch::Receiver<bool>) -> Self {
+        Self {
+            service: service.clone(),
+            must_stop,
+            jobs: RefCell::default(),
+            opened: RefCell::default(),
+            url: OnceCell::new(),
+        }
+    }
+
+    /// The service runs its reactions through this queue from now on.
+    pub(crate) fn set_jobs(&self, jobs: &Arc<JobQueue>) {
+        self.jobs.replace(Some(jobs.clone()));
+    }
+
+    /// Learns that the service has opened what it needs, or that it has ended.
+    pub(crate) fn set_opened(&self, opened: Option<Opened>) {
+        self.opened.replace(opened);
+    }
+
+    /// Learns where it is served.
+    pub(crate) fn set_url(&self, url: &str) {
+        self.url.get_or_init(|| url.to_owned());
+    }
+
+    pub(crate) fn url(&self) -> Option<String> {
+        self.url.get().cloned()
+    }
+
+    /// The reactions that have blocked their threads for longer than they may take.
+    pub(crate) fn blocked(&self) -> Vec<String> {
+        let polled = self.jobs.borrow().as_ref().map(|jobs| jobs.polled()).unwrap_or_default();
+        let described = polled.into_iter().filter_map(|(turn, time)| {
+            let river = self.service.rivers().get(turn.river)?;
+            let limit = river.limits().timeout;
+            (time > limit).then(|| {
+                let (service, river, place) = (self.service.name(), river.name(), turn.place);
+                let (seconds, limit) = (time.as_secs(), limit.as_secs_f64());
+                format!(
+                    "{service}: river {river} has blocked its thread on packet {place} for \
+                     {seconds} s, its time-out is {limit} s"
+                )
+            })
+        });
+        described.collect()
+    }
+
+    /// Why the service takes no packets at present, if it does not. One that stands by is ready to.
+    pub(crate) fn unready(&self) -> Option<String> {
+        let why = match &*self.opened.borrow() {
+            _ if *self.must_stop.borrow() => "it is stopping",
+            None => "its stream and its position are not checked yet",
+            Some(opened) if !opened.connection.is_connected() => "it is not connected",
+            Some(_) => return None,
+        };
+        Some(format!("{}: {why}", self.service.name()))
+    }
+
+    /// What it has counted; `None` before it has opened what it needs.
+    pub(crate) fn stats(&self) -> Option<ServiceStats> {
+        let opened = self.opened.borrow();
+        let Opened { instance, started, metrics, .. } = opened.as_ref()?;
+        let rivers = metrics.rivers().iter();
+        Some(ServiceStats {
+            name: self.service.name().to_owned(),
+            id: instance.clone(),
+            started: *started,
+            rivers: rivers.map(|river| (river.name().to_owned(), river.figures())).collect(),
+            all: metrics.figures(),
+        })
+    }
+}
