@@ -50,8 +50,12 @@ impl Probes {
         let services = self.services.iter();
         match path {
             "/metrics" => Page::Ok(self.metrics()),
-            "/livez" => well_unless(services.flat_map(|health| health.blocked()).collect()),
-            "/readyz" => well_unless(services.filter_map(|health| health.unready()).collect()),
+            "/livez" => {
+                well_unless(&services.flat_map(|health| health.blocked()).collect::<Vec<_>>())
+            }
+            "/readyz" => {
+                well_unless(&services.filter_map(|health| health.unready()).collect::<Vec<_>>())
+            }
             _ => Page::NotFound("there are /metrics, /livez and /readyz\n".to_owned()),
         }
     }
@@ -65,7 +69,7 @@ impl Probes {
 }
 
 /// One line for each fault.
-fn well_unless(faults: Vec<String>) -> Page {
+fn well_unless(faults: &[String]) -> Page {
     if faults.is_empty() {
         return Page::Ok("ok\n".to_owned());
     }

@@ -115,9 +115,8 @@ mod tests {
 
     #[test]
     fn buckets_count_everything_up_to_their_bound() {
-        let mut durations = Durations::default();
-        durations.buckets = vec![(Some(0.5), 2), (Some(1.0), 0), (None, 3)];
-        durations.sum = 7.25;
+        let buckets = vec![(Some(0.5), 2), (Some(1.0), 0), (None, 3)];
+        let durations = Durations { sum: 7.25, buckets };
         let mut exposition = Exposition::default();
         exposition.histogram("t_seconds", "Time.");
         exposition.durations(&[("a", "b")], &durations);
