@@ -11,6 +11,7 @@ mod history;
 mod id;
 mod kind;
 mod letter;
+mod letter_tail;
 mod listing;
 mod lookup;
 mod outgoing;
@@ -25,7 +26,6 @@ mod stored;
 mod testing;
 mod text;
 
-use async_nats::jetstream::message::StreamMessage;
 use bytes::Bytes;
 use tracing::warn;
 
@@ -33,6 +33,7 @@ pub use filter::Filter;
 pub use id::LetterId;
 pub use kind::Kind;
 pub use letter::DeadLetter;
+pub use letter_tail::LetterTail;
 pub use listing::Listing;
 pub(crate) use replay::Addressed;
 pub(crate) use store::LetterStore;
@@ -43,7 +44,6 @@ use crate::config::Config;
 use crate::connection::Connection;
 use crate::jetstream::ensure::{adjust, follow, info_of};
 use crate::jetstream::resource::Resource;
-use crate::jetstream::timestamp;
 use crate::letter_action::{Action, ActionKind, Note, Refusal, State};
 use crate::packet::Packet;
 use crate::position::replay_consumer;
@@ -102,8 +102,37 @@ impl DeadLetters {
         {
             warn!("letters that were decided on will wait again, as {reason}");
         }
+        Ok(Some(Self::over(connection)))
+    }
+
+    fn over(connection: Connection) -> Self {
         let states = StateStore::new(connection.clone());
-        Ok(Some(Self { connection, states }))
+        Self { connection, states }
+    }
+
+    /// Follows the letters that a filter means, as services write them: from the next one on, or
+    /// with [`Filter::since`] from the first one stored since then. For alerts; to go through the
+    /// letters that are there, take [`list`](Self::list). It waits for the first letter also where no
+    /// service has started yet, and creates nothing.
+    ///
+    /// ```no_run
+    /// use rapids_client::{Config, DeadLetters, Filter};
+    ///
+    /// # async fn example() -> rapids_client::Result<()> {
+    /// let mut letters = DeadLetters::follow(&Config::from_env()?, &Filter::new()).await?;
+    /// while let Some(stored) = letters.next().await? {
+    ///     println!("{}: {}", stored.letter.id, stored.letter.reason);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config) for a service or river that can be none;
+    /// [`Error::Connect`](crate::Error::Connect), [`Error::Server`](crate::Error::Server),
+    /// [`Error::NotPermitted`](crate::Error::NotPermitted).
+    pub async fn follow(config: &Config, filter: &Filter) -> Result<LetterTail> {
+        Box::pin(LetterTail::open(config, filter)).await
     }
 
     /// Goes through the letters that a filter means, oldest first, without their bodies.
@@ -126,8 +155,9 @@ impl DeadLetters {
         let Some(message) = lookup::letter(&self.connection, id).await? else {
             return Ok(None);
         };
-        let (record, _) = self.states.load(id).await?;
-        self.read(&message, record.as_ref()).await.map(Some)
+        let mut stored = StoredLetter::read(&Message::from(&message))?;
+        self.settle(&mut stored).await?;
+        Ok(Some(stored))
     }
 
     /// Sends a waiting letter's packet again, as it is and under its own id, to the river that
@@ -217,30 +247,19 @@ impl DeadLetters {
         self.get(id).await?.ok_or_else(|| id.refused(Refusal::Unknown))
     }
 
-    async fn read(
-        &self,
-        message: &StreamMessage,
-        record: Option<&StateRecord>,
-    ) -> Result<StoredLetter> {
-        let read = |again: Option<LetterId>| {
-            let message = Message {
-                subject: &message.subject,
-                headers: &message.headers,
-                body: message.payload.clone(),
-                sequence: message.sequence,
-                written: timestamp(message.time),
-            };
-            StoredLetter::read(message, record, |_| again)
-        };
-        let stored = read(None)?;
-        let Some((id, packet_id)) = stored.replayed_as() else {
-            return Ok(stored);
-        };
-        // The letter about a replay was stored after the letter that was replayed.
-        match find(&self.connection, &id, (&packet_id, 0), stored.written).await? {
-            Edition::Stored(id) => read(Some(id)),
-            Edition::Free { .. } => Ok(stored),
+    /// Adds what has become of a letter.
+    async fn settle(&self, stored: &mut StoredLetter) -> Result<()> {
+        if let (Some(record), _) = self.states.load(&stored.letter.id).await? {
+            stored.settle(&record);
         }
+        // The letter about a replay was stored after the letter that was replayed.
+        if let Some((id, packet_id)) = stored.replayed_as()
+            && let Edition::Stored(again) =
+                find(&self.connection, &id, (&packet_id, 0), stored.written).await?
+        {
+            stored.fail_again(again);
+        }
+        Ok(())
     }
 }
 

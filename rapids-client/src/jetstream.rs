@@ -10,6 +10,7 @@ pub(crate) mod claims;
 mod differences;
 pub(crate) mod ensure;
 mod fitness;
+pub(crate) mod follower;
 pub(crate) mod lease;
 pub(crate) mod message;
 pub(crate) mod outputs;

@@ -31,7 +31,9 @@ mod stored;
 pub mod telemetry;
 
 pub use config::{Config, Delivery, parse_duration};
-pub use dead_letters::{DeadLetter, DeadLetters, Filter, Kind, LetterId, Listing, StoredLetter};
+pub use dead_letters::{
+    DeadLetter, DeadLetters, Filter, Kind, LetterId, LetterTail, Listing, StoredLetter,
+};
 pub use error::{Error, Result};
 pub use jiff::Timestamp;
 // Within reach of benchmarks and fuzz targets; no part of the interface.

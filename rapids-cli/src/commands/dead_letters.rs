@@ -9,6 +9,7 @@ mod confirm;
 mod discard;
 mod edit;
 mod editor;
+mod follow;
 mod groups;
 mod indented;
 mod letter_json;
@@ -37,6 +38,7 @@ use crate::session::Session;
 #[command(after_help = "\
 Examples:
   rapids dead-letters list --group
+  rapids dead-letters follow -o json
   rapids dead-letters show payment.charge.17
   rapids dead-letters edit payment.charge.17 --set total=10 --reason 'typing error'
   rapids dead-letters replay --service payment --kind exhausted --reason 'the bank is back'
@@ -50,6 +52,7 @@ pub(crate) struct DeadLetters {
 #[derive(Debug, Subcommand)]
 enum Command {
     List(list::List),
+    Follow(follow::Follow),
     Show(show::Show),
     Replay(replay::Replay),
     Edit(edit::Edit),
@@ -60,7 +63,7 @@ enum Command {
 impl DeadLetters {
     pub(crate) fn changes(&self) -> bool {
         match self.command {
-            Command::List(_) | Command::Show(_) => false,
+            Command::List(_) | Command::Follow(_) | Command::Show(_) => false,
             Command::Replay(_) | Command::Edit(_) | Command::Discard(_) | Command::Resume(_) => {
                 true
             }
@@ -71,6 +74,7 @@ impl DeadLetters {
         let interrupt = &session.interrupt;
         match self.command {
             Command::List(list) => interrupt.unless(list.run(session)).await,
+            Command::Follow(follow) => interrupt.unless(follow.run(session)).await,
             Command::Show(show) => interrupt.unless(show.run(session)).await,
             Command::Replay(replay) => replay.run(session).await,
             Command::Edit(edit) => edit.run(session).await,

@@ -1,6 +1,7 @@
 //! `rapids dead-letters`.
 
 mod edit;
+mod follow;
 mod list;
 mod replay;
 

@@ -6,8 +6,9 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{Config, DiscardPolicy};
+use tokio::time::timeout;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, DEADLINE};
 
 /// A packet with numbers that do not survive being read as floats.
 pub(crate) const BODY: &str =
@@ -22,8 +23,7 @@ pub(crate) struct Letters {
 impl Letters {
     pub(crate) async fn start() -> Self {
         let bench = Bench::start().await;
-        let client = async_nats::connect(bench.server.url()).await.unwrap();
-        let jetstream = async_nats::jetstream::new(client);
+        let jetstream = jetstream(&bench).await;
         let common =
             Config { discard: DiscardPolicy::New, allow_direct: true, ..Config::default() };
         let letters = Config {
@@ -40,6 +40,13 @@ impl Letters {
         jetstream.create_stream(letters).await.unwrap();
         jetstream.create_stream(replays).await.unwrap();
         Self { bench, jetstream }
+    }
+
+    /// Kills the server, and starts it again.
+    pub(crate) async fn restart(&mut self) {
+        self.bench.server.kill();
+        self.bench.server.restart().unwrap();
+        self.jetstream = jetstream(&self.bench).await;
     }
 
     /// Stores a letter, with these headers in place of the usual ones.
@@ -78,6 +85,15 @@ impl Letters {
         }
     }
 
+    /// Waits until somebody reads the letters.
+    pub(crate) async fn are_read(&self) {
+        let readers = async || {
+            let stream = self.jetstream.get_stream("DEAD_LETTERS").await.unwrap();
+            stream.cached_info().state.consumer_count
+        };
+        timeout(DEADLINE, async { while readers().await == 0 {} }).await.unwrap();
+    }
+
     /// The newest replay.
     pub(crate) async fn replay(&self) -> StreamMessage {
         let stream = self.jetstream.get_stream("REPLAYS").await.unwrap();
@@ -98,4 +114,8 @@ impl Letters {
         record["action"].as_object_mut().unwrap().remove("replay");
         store.put(id, record.to_string().into()).await.unwrap();
     }
+}
+
+async fn jetstream(bench: &Bench) -> Context {
+    async_nats::jetstream::new(async_nats::connect(bench.server.url()).await.unwrap())
 }

@@ -93,6 +93,15 @@ impl Filter {
         Ok((part("the service", &self.service)?, part("the river", &self.river)?))
     }
 
+    /// Whether what lies under a subject is of the right service and river.
+    pub(super) fn takes_subject(&self, subject: &str) -> bool {
+        let mut names = subject.split('.').skip(1);
+        [&self.service, &self.river].into_iter().all(|wanted| {
+            let name = names.next();
+            wanted.is_none() || wanted.as_deref() == name
+        })
+    }
+
     /// Whether a letter of the right service and river is meant, by everything but the limit.
     pub(super) fn takes(&self, stored: &StoredLetter) -> bool {
         let is_named = |name: &String| {

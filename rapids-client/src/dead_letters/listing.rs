@@ -2,8 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use async_nats::HeaderMap;
-use bytes::Bytes;
 use futures::StreamExt;
 
 use crate::connection::Connection;
@@ -11,7 +9,7 @@ use crate::dead_letters::scan::{Scan, Selection};
 use crate::dead_letters::state_record::StateRecord;
 use crate::dead_letters::state_store::StateStore;
 use crate::dead_letters::stored::Message;
-use crate::dead_letters::{Filter, LetterId, StoredLetter};
+use crate::dead_letters::{Filter, StoredLetter};
 use crate::jetstream::timestamp;
 use crate::names::{DEAD_LETTER_PREFIX, DEAD_LETTERS};
 use crate::{Error, Result};
@@ -69,18 +67,17 @@ impl Listing {
             action: "read the dead letters".to_owned(),
             source,
         })?;
-        let subject = message.subject.as_str();
-        let record = subject.strip_prefix(DEAD_LETTER_PREFIX).and_then(|id| self.records.get(id));
-        let none = HeaderMap::new();
-        let message = Message {
-            subject,
-            headers: message.headers.as_ref().unwrap_or(&none),
-            body: Bytes::new(),
-            sequence: info.stream_sequence,
-            written: timestamp(info.published),
-        };
-        let is_letter = |id: &LetterId| self.replays.contains(&id.to_string());
-        StoredLetter::read(message, record, |id| Some(id).filter(is_letter))
+        let (sequence, written) = (info.stream_sequence, timestamp(info.published));
+        let mut stored = StoredLetter::read(&Message::delivered(message, sequence, written))?;
+        if let Some(record) = self.records.get(&stored.letter.id.to_string()) {
+            stored.settle(record);
+        }
+        if let Some((again, _)) = stored.replayed_as()
+            && self.replays.contains(&again.to_string())
+        {
+            stored.fail_again(again);
+        }
+        Ok(stored)
     }
 }
 

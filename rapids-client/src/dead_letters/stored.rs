@@ -1,11 +1,13 @@
 //! A dead letter as it lies in the stream, with what has become of it.
 
 use async_nats::HeaderMap;
+use async_nats::jetstream::message::StreamMessage;
 use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::state_record::StateRecord;
 use super::{DeadLetter, LetterId};
+use crate::jetstream::timestamp;
 use crate::letter_action::{Action, State};
 use crate::names::{DEAD_LETTER_PREFIX, DEAD_LETTERS};
 use crate::packet::{Arrival, Packet};
@@ -35,22 +37,41 @@ pub struct StoredLetter {
 
 /// A message of the stream of dead letters.
 pub(super) struct Message<'a> {
-    pub(super) subject: &'a str,
-    pub(super) headers: &'a HeaderMap,
-    pub(super) body: Bytes,
-    pub(super) sequence: u64,
-    pub(super) written: Timestamp,
+    subject: &'a str,
+    headers: Option<&'a HeaderMap>,
+    body: &'a Bytes,
+    sequence: u64,
+    written: Timestamp,
+}
+
+impl<'a> Message<'a> {
+    /// One that a consumer delivered, with the facts of the stream.
+    pub(super) fn delivered(
+        message: &'a async_nats::Message,
+        sequence: u64,
+        written: Timestamp,
+    ) -> Self {
+        let headers = message.headers.as_ref();
+        Self { subject: &message.subject, headers, body: &message.payload, sequence, written }
+    }
+}
+
+impl<'a> From<&'a StreamMessage> for Message<'a> {
+    fn from(message: &'a StreamMessage) -> Self {
+        Self {
+            subject: &message.subject,
+            headers: Some(&message.headers),
+            body: &message.payload,
+            sequence: message.sequence,
+            written: timestamp(message.time),
+        }
+    }
 }
 
 impl StoredLetter {
-    /// Reads a message. `failed_again` takes the id that a letter about its replay would have, and
-    /// returns the letter's id if there is one.
-    pub(super) fn read(
-        message: Message<'_>,
-        record: Option<&StateRecord>,
-        failed_again: impl FnOnce(LetterId) -> Option<LetterId>,
-    ) -> Result<Self> {
-        let Message { subject, headers, body, sequence, written } = message;
+    /// Reads a letter as it was written: it waits.
+    pub(super) fn read(message: &Message<'_>) -> Result<Self> {
+        let Message { subject, headers, body, sequence, written } = *message;
         let no_letter = |fault: String| Error::Stream {
             stream: DEAD_LETTERS.to_owned(),
             differences: vec![format!(
@@ -60,35 +81,28 @@ impl StoredLetter {
         };
         let id = subject.strip_prefix(DEAD_LETTER_PREFIX).unwrap_or(subject);
         let id: LetterId = id.parse().map_err(|error: Error| no_letter(error.to_string()))?;
+        let none = HeaderMap::new();
+        let headers = headers.unwrap_or(&none);
         let size = headers.get(SIZE).and_then(|size| size.as_str().parse().ok());
         let size = size.unwrap_or(body.len());
-        let letter = DeadLetter::read(id, headers, body).map_err(no_letter)?;
-        let mut stored = Self {
-            letter,
-            written,
-            sequence,
-            size,
-            state: State::Waiting,
-            actions: Vec::new(),
-            again: None,
-        };
-        if let Some(record) = record.filter(|record| record.is_about(written)) {
-            stored.settle(record, failed_again);
-        }
-        Ok(stored)
+        let letter = DeadLetter::read(id, headers, body.clone()).map_err(no_letter)?;
+        let (state, actions) = (State::Waiting, Vec::new());
+        Ok(Self { letter, written, sequence, size, state, actions, again: None })
     }
 
-    fn settle(
-        &mut self,
-        record: &StateRecord,
-        failed_again: impl FnOnce(LetterId) -> Option<LetterId>,
-    ) {
-        self.state = record.state;
-        self.actions = std::iter::once(&record.action).chain(&record.resumed).cloned().collect();
-        self.again = self.replayed_as().and_then(|(id, _)| failed_again(id));
-        if self.again.is_some() {
-            self.state = State::FailedAgain;
+    /// Adds what was done with it, if the record is about it.
+    pub(super) fn settle(&mut self, record: &StateRecord) {
+        if record.is_about(self.written) {
+            self.state = record.state;
+            self.actions =
+                std::iter::once(&record.action).chain(&record.resumed).cloned().collect();
         }
+    }
+
+    /// Adds the letter that tells how its replay failed again.
+    pub(super) fn fail_again(&mut self, again: LetterId) {
+        self.state = State::FailedAgain;
+        self.again = Some(again);
     }
 
     /// The id that the letter of its replay would have, and the packet that it would be about.

@@ -1,5 +1,7 @@
 //! Dead letters as an operator finds them, and what becomes of each.
 
+mod letter_tail;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -34,19 +36,20 @@ impl Office {
 
     async fn over(bench: Bench, client: async_nats::Client) -> Self {
         let office = Self { bench, jetstream: async_nats::jetstream::new(client) };
-        let common = StreamConfig {
+        office.create_letters().await;
+        office.create_replays().await;
+        office
+    }
+
+    async fn create_letters(&self) {
+        let letters = StreamConfig {
+            name: "DEAD_LETTERS".to_owned(),
+            subjects: vec!["dead_letters.*.*.*".to_owned()],
             discard: DiscardPolicy::New,
             allow_direct: true,
             ..StreamConfig::default()
         };
-        let letters = StreamConfig {
-            name: "DEAD_LETTERS".to_owned(),
-            subjects: vec!["dead_letters.*.*.*".to_owned()],
-            ..common.clone()
-        };
-        office.jetstream.create_stream(letters).await.unwrap();
-        office.create_replays().await;
-        office
+        self.jetstream.create_stream(letters).await.unwrap();
     }
 
     async fn create_replays(&self) {

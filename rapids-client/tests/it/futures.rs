@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use rapids_client::{
-    Bundle, Config, DeadLetters, Filter, LetterId, Listing, Note, Packet, Rapids, Record, Retiring,
-    River, Seek, Sending, Service, Start, Tail, shutdown_signal,
+    Bundle, Config, DeadLetters, Filter, LetterId, LetterTail, Listing, Note, Packet, Rapids,
+    Record, Retiring, River, Seek, Sending, Service, Start, Tail, shutdown_signal,
 };
 
 fn is_send<F: Future + Send>(_: F) {}
@@ -38,6 +38,7 @@ fn of_what_rapids_give(sending: Sending, tail: &mut Tail) {
 
 fn of_letters(letters: &DeadLetters, config: &Config, id: &LetterId, note: &Note) {
     is_send(DeadLetters::open(config));
+    is_send(DeadLetters::follow(config, &Filter::new()));
     is_send(letters.list(&Filter::new()));
     is_send(letters.get(id));
     is_send(letters.history(id));
@@ -49,8 +50,9 @@ fn of_letters(letters: &DeadLetters, config: &Config, id: &LetterId, note: &Note
     is_send(letters.is_done(id, 1));
 }
 
-fn of_listing(listing: &mut Listing) {
+fn of_listing(listing: &mut Listing, tail: &mut LetterTail) {
     is_send(listing.next());
+    is_send(tail.next());
 }
 
 fn of_services(

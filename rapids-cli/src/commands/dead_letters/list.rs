@@ -114,7 +114,8 @@ impl List {
     }
 }
 
-fn table() -> Table {
+/// The columns of letters.
+pub(super) fn table() -> Table {
     Table::new([
         Column::words("STORED"),
         Column::words("ID"),
@@ -126,7 +127,8 @@ fn table() -> Table {
     ])
 }
 
-fn row(stored: &StoredLetter, palette: Palette) -> [Cell; 7] {
+/// A letter as a row of [`table`].
+pub(super) fn row(stored: &StoredLetter, palette: Palette) -> [Cell; 7] {
     let letter = &stored.letter;
     let state = match stored.state {
         State::Waiting | State::Unfinished | State::FailedAgain => palette.warning,

@@ -1,0 +1,240 @@
+//! Follows a stream in its order, from a point on, without end and without a position on the server.
+//!
+//! What the messages mean is left to its users.
+
+use std::error::Error as StdError;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use async_nats::jetstream::Message;
+use async_nats::jetstream::consumer::pull::{Ordered, OrderedConfig};
+use async_nats::jetstream::stream::Info;
+use futures::StreamExt;
+use jiff::Timestamp;
+use tokio::time::sleep;
+
+use crate::connection::{Connection, Retry};
+use crate::jetstream::ensure::info_of;
+use crate::jetstream::timestamp;
+use crate::start::Start;
+use crate::{Error, Result};
+
+/// How long nothing may come until the stream itself is looked at.
+pub(crate) const LOOK: Duration = Duration::from_secs(2);
+
+/// The stream that is followed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Followed {
+    pub(crate) stream: &'static str,
+    /// Names the following in errors and in the log, such as `watch the rapids`.
+    pub(crate) action: &'static str,
+    /// Whether bodies stay on the server.
+    pub(crate) headers_only: bool,
+}
+
+/// A message, with the facts of the stream.
+pub(crate) struct Delivered {
+    pub(crate) message: Message,
+    pub(crate) sequence: u64,
+    pub(crate) stored: Timestamp,
+}
+
+/// The messages of a stream in order.
+///
+/// While the server is away it waits, and goes on behind the last message that it gave.
+pub(crate) struct Follower {
+    connection: Connection,
+    followed: Followed,
+    created: Timestamp,
+    messages: Ordered,
+    /// Where to read on.
+    from: Start,
+    /// The last sequence that was stored when it was opened; 0 if nothing of it is to come.
+    end: u64,
+}
+
+impl Follower {
+    /// Begins to follow a stream; `None` if there is none.
+    ///
+    /// # Errors
+    /// `NotPermitted`, `Server`.
+    pub(crate) async fn open(
+        connection: &Connection,
+        followed: Followed,
+        from: Start,
+    ) -> Result<Option<Self>> {
+        let Some(info) = info_of(connection, followed.stream).await? else {
+            return Ok(None);
+        };
+        let state = &info.state;
+        let is_past = match from {
+            Start::Time(from) => from > timestamp(state.last_timestamp),
+            Start::Now | Start::Beginning | Start::Sequence(_) => false,
+        };
+        let end = if is_past || state.messages == 0 { 0 } else { state.last_sequence };
+        // A new subscription must read on here, whatever is stored until then.
+        let from = match from {
+            Start::Now => Start::Sequence(state.last_sequence + 1),
+            from => from,
+        };
+        Ok(Some(Self {
+            messages: subscribe(connection, followed, from).await?,
+            connection: connection.clone(),
+            followed,
+            created: timestamp(info.created),
+            from,
+            end,
+        }))
+    }
+
+    /// When the stream was created.
+    pub(crate) fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    /// Waits for the next message. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// `Stream` if the stream was deleted or made anew, and `NotPermitted`: it ends there.
+    pub(crate) async fn next(&mut self) -> Result<Delivered> {
+        loop {
+            if let Some(delivered) = self.receive(None).await? {
+                return Ok(delivered);
+            }
+        }
+    }
+
+    /// Waits for the next of the messages that were stored when this was opened; `None` once all of
+    /// them have come. Where the last of them is gone meanwhile, one stored later may come instead.
+    /// Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// As for [`next`](Self::next).
+    pub(crate) async fn next_stored(&mut self) -> Result<Option<Delivered>> {
+        self.receive(Some(self.end)).await
+    }
+
+    /// Waits for the next message, as long as one up to this sequence can come.
+    async fn receive(&mut self, end: Option<u64>) -> Result<Option<Delivered>> {
+        let (mut retry, mut last_seen) = (None, 0);
+        let Followed { action, .. } = self.followed;
+        loop {
+            if end.is_some_and(|end| self.is_behind(end)) {
+                return Ok(None);
+            }
+            let problem: Box<dyn StdError + Send + Sync> = tokio::select! {
+                message = self.messages.next() => match message {
+                    Some(Ok(message)) => match self.take(message) {
+                        Ok(Some(delivered)) => return Ok(Some(delivered)),
+                        Ok(None) => continue,
+                        Err(error) => error,
+                    },
+                    Some(Err(error)) => error.into(),
+                    None => "the server ended the subscription".into(),
+                },
+                // The subscription reports nothing when its stream is gone, and takes long to
+                // report that the server was away.
+                () = sleep(LOOK) => match look(&self.connection, self.followed, self.created).await? {
+                    Some(held) if end.is_some_and(|end| *held.start() > end) => return Ok(None),
+                    // It was stored before the last look, so it should have come by now.
+                    Some(held) if self.is_missing(*held.start(), last_seen) => {
+                        "nothing comes, though the stream holds more".into()
+                    }
+                    Some(held) => {
+                        last_seen = *held.end();
+                        continue;
+                    }
+                    None => continue,
+                },
+            };
+            let retry = retry.get_or_insert_with(|| Retry::new(&self.connection, action));
+            let error = Error::Server { action: action.to_owned(), source: problem };
+            self.subscribe_again(retry, error).await?;
+        }
+    }
+
+    /// Goes on with a new subscription, after this error of the present one.
+    async fn subscribe_again(&mut self, retry: &mut Retry, mut error: Error) -> Result<()> {
+        loop {
+            retry.again(error).await?;
+            look(&self.connection, self.followed, self.created).await?;
+            match Box::pin(subscribe(&self.connection, self.followed, self.from)).await {
+                Ok(messages) => {
+                    self.messages = messages;
+                    return Ok(());
+                }
+                Err(failed @ (Error::Server { .. } | Error::Limit { .. })) => error = failed,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Whether nothing up to this sequence can come any more.
+    fn is_behind(&self, end: u64) -> bool {
+        end == 0 || matches!(self.from, Start::Sequence(next) if next > end)
+    }
+
+    /// Whether a message up to the sequence `last` should have come, in a stream that begins with
+    /// `first`.
+    fn is_missing(&self, first: u64, last: u64) -> bool {
+        matches!(self.from, Start::Sequence(next) if next.max(first) <= last)
+    }
+
+    /// Takes a message; `None` if it lies before the place to begin at, which async-nats forgets when
+    /// it renews a subscription that has given nothing yet.
+    fn take(
+        &mut self,
+        message: Message,
+    ) -> Result<Option<Delivered>, Box<dyn StdError + Send + Sync>> {
+        let info = message.info()?;
+        let (sequence, stored) = (info.stream_sequence, timestamp(info.published));
+        let is_before = match self.from {
+            Start::Now | Start::Beginning => false,
+            Start::Sequence(from) => sequence < from,
+            Start::Time(from) => stored < from,
+        };
+        if is_before {
+            return Ok(None);
+        }
+        self.from = Start::Sequence(sequence + 1);
+        Ok(Some(Delivered { message, sequence, stored }))
+    }
+}
+
+/// Makes sure that the stream is still the one created then, and returns its first and its last
+/// sequence; `None` if the server is away. It does not borrow the follower, which is not `Sync`, so
+/// that the future is `Send`.
+async fn look(
+    connection: &Connection,
+    followed: Followed,
+    created: Timestamp,
+) -> Result<Option<RangeInclusive<u64>>> {
+    match Box::pin(info_of(connection, followed.stream)).await {
+        Ok(Some(Info { created: found, state, .. })) if timestamp(found) == created => {
+            Ok(Some(state.first_sequence..=state.last_sequence))
+        }
+        Ok(Some(_)) => Err(lost(followed.stream, "it was made anew")),
+        Ok(None) => Err(lost(followed.stream, "it does not exist")),
+        // A server that is away says nothing about the stream.
+        Err(Error::Server { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The error for a stream that is not there any more.
+pub(crate) fn lost(stream: &str, what: &str) -> Error {
+    let difference = format!("{what}; connect again to begin anew");
+    Error::Stream { stream: stream.to_owned(), differences: vec![difference] }
+}
+
+async fn subscribe(connection: &Connection, followed: Followed, from: Start) -> Result<Ordered> {
+    let Followed { stream, action, headers_only } = followed;
+    let deliver_policy = from.deliver_policy();
+    let config = OrderedConfig { deliver_policy, headers_only, ..OrderedConfig::default() };
+    let subject = connection.api("CONSUMER.CREATE.>");
+    let opening = async {
+        let consumer = connection.jetstream.create_consumer_on_stream(config, stream).await?;
+        consumer.messages().await.map_err(Into::into)
+    };
+    connection.attempt::<_, Box<dyn StdError + Send + Sync>>(action, &subject, opening).await
+}
