@@ -29,6 +29,7 @@ mod service;
 mod start;
 mod stored;
 pub mod telemetry;
+pub mod trace;
 
 pub use config::{Config, Delivery, parse_duration};
 pub use dead_letters::{

@@ -25,6 +25,7 @@ pub use names::Names;
 use crate::condition::Field;
 use crate::json::{Fields, Member, Node, Step, Top, unquoted, write_key, write_member};
 use crate::keys::{COMMAND, EVENT, NEED, RAPIDS};
+use crate::trace::TraceContext;
 use crate::{Error, Result};
 use provenance::Provenance;
 
@@ -53,6 +54,8 @@ pub struct Packet {
     /// Whether nothing was changed since the packet was read.
     is_as_read: bool,
     arrival: Option<Arc<Arrival>>,
+    /// Which trace it belongs to.
+    trace: Option<Arc<TraceContext>>,
     /// Whether reasons and problems may quote its values.
     shows_values: bool,
     /// The first field that could not be set, and why.
@@ -85,6 +88,7 @@ impl Packet {
             provenance: Arc::new(Provenance::fresh()),
             is_as_read: false,
             arrival: None,
+            trace: None,
             shows_values: true,
             fault: None,
         }
@@ -128,6 +132,7 @@ impl Packet {
             fields: Arc::new(fields),
             is_as_read: true,
             arrival: arrival.map(Arc::new),
+            trace: None,
             shows_values: true,
             fault: None,
         })
@@ -350,6 +355,29 @@ impl Packet {
         RawValue::from_string(String::from_utf8_lossy(&self.written()).into_owned())
     }
 
+    /// Which trace it belongs to: of a packet that arrived, what its headers say; `None` if it belongs to
+    /// none.
+    #[must_use]
+    pub fn trace(&self) -> Option<&TraceContext> {
+        self.trace.as_deref()
+    }
+
+    /// Makes it part of a trace. What a reaction returns becomes part of that of the packet handled anyway.
+    #[must_use]
+    pub fn with_trace(self, trace: Option<TraceContext>) -> Self {
+        self.in_trace(trace.map(Arc::new))
+    }
+
+    /// Which trace it belongs to, to be shared by others.
+    pub(crate) fn shared_trace(&self) -> Option<Arc<TraceContext>> {
+        self.trace.clone()
+    }
+
+    /// As [`with_trace`](Self::with_trace), of one that others share.
+    pub(crate) fn in_trace(self, trace: Option<Arc<TraceContext>>) -> Self {
+        Self { trace, ..self }
+    }
+
     /// This packet as the one at `position` that `river` of `service` publishes when it handles
     /// `cause`.
     #[must_use]
@@ -364,6 +392,7 @@ impl Packet {
             provenance: Arc::new(cause.provenance.effect(service, river, position)),
             is_as_read: false,
             arrival: None,
+            trace: cause.trace.clone(),
             ..self
         }
     }

@@ -10,13 +10,16 @@ mod panics;
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use human::Human;
 use json::Json;
 use json_fields::JsonFields;
+
+use crate::trace;
 
 const FILTER: &str = "RUST_LOG";
 /// The NATS client logs each attempt to connect; [`connection`](crate::connection) does so in fewer
@@ -46,23 +49,65 @@ const FORMAT: &str = "RAPIDS_LOG_FORMAT";
 /// tracing::info!("ready");
 /// ```
 pub fn init() {
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let terminal = std::io::stderr().is_terminal();
-    let (format, format_warning) = format(variable(FORMAT).as_deref(), terminal);
-    let (filter, filter_warning) = filter(variable(FILTER).as_deref());
+    let Settings { format, filter, has_colours, warnings } = Settings::read();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let installed = match format {
         Format::Human => {
-            let has_colours = terminal && variable("NO_COLOR").is_none();
             builder.with_ansi(false).event_format(Human::new(has_colours)).finish().try_init()
         }
         Format::Json => builder.fmt_fields(JsonFields).event_format(Json).finish().try_init(),
     };
     if installed.is_ok() {
-        panics::log_all();
-        for warning in format_warning.into_iter().chain(filter_warning) {
-            tracing::warn!("{warning}");
-        }
+        begin(warnings);
+    }
+}
+
+/// As [`init`], with a layer that gets spans and events as well, whatever `RUST_LOG` says: for traces.
+/// `false` if a subscriber is installed already.
+pub fn init_with<L>(layer: L) -> bool
+where
+    L: Layer<Registry> + Send + Sync,
+{
+    let Settings { format, filter, has_colours, warnings } = Settings::read();
+    let filter = without_spans_of_traces(filter);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    let lines = match format {
+        Format::Human => lines.event_format(Human::new(has_colours)).boxed(),
+        Format::Json => lines.fmt_fields(JsonFields).event_format(Json).boxed(),
+    };
+    let subscriber = tracing_subscriber::registry().with(layer).with(lines.with_filter(filter));
+    let is_installed = subscriber.try_init().is_ok();
+    if is_installed {
+        begin(warnings);
+    }
+    is_installed
+}
+
+fn begin(warnings: Vec<String>) {
+    panics::log_all();
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+}
+
+/// What the environment asks for.
+struct Settings {
+    format: Format,
+    filter: EnvFilter,
+    has_colours: bool,
+    /// What is wrong with it.
+    warnings: Vec<String>,
+}
+
+impl Settings {
+    fn read() -> Self {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let terminal = std::io::stderr().is_terminal();
+        let (format, of_format) = format(variable(FORMAT).as_deref(), terminal);
+        let (filter, of_filter) = filter(variable(FILTER).as_deref());
+        let has_colours = terminal && variable("NO_COLOR").is_none();
+        let warnings = of_format.into_iter().chain(of_filter).collect();
+        Self { format, filter, has_colours, warnings }
     }
 }
 
@@ -102,6 +147,11 @@ fn filter(setting: Option<&str>) -> (EnvFilter, Option<String>) {
     // No filter hides the warnings about these settings, and panics.
     let here = concat!(module_path!(), "=warn").parse().expect("a target and a level");
     (filter.add_directive(here), warning)
+}
+
+fn without_spans_of_traces(filter: EnvFilter) -> EnvFilter {
+    let off = format!("{}=off", trace::TARGET).parse().expect("a target and a level");
+    filter.add_directive(off)
 }
 
 /// The warning about a filter that lets little through by mistake.

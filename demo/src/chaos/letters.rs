@@ -113,6 +113,7 @@ mod tests {
             first: None,
             epoch: 0,
             former: None,
+            trace: None,
             body: [].as_slice().into(),
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Once;
 
 /// `RAPIDS_*`, in the order of the documentation.
-const RAPIDS: [&str; 15] = [
+const RAPIDS: [&str; 16] = [
     "RAPIDS_MAX_AGE",
     "RAPIDS_MAX_BYTES",
     "RAPIDS_DEAD_LETTERS_MAX_BYTES",
@@ -19,6 +19,7 @@ const RAPIDS: [&str; 15] = [
     "RAPIDS_SHOW_VALUES",
     "RAPIDS_HTTP",
     "RAPIDS_LOG_FORMAT",
+    "RAPIDS_TRACE_GAP",
 ];
 
 /// `NATS_*`. The nats CLI reads others too, so that an unknown name is no mistake.
@@ -102,7 +103,7 @@ mod tests {
     #[test]
     fn each_variable_that_is_named_in_the_source_is_known() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let folders = ["src", "../rapids-cli/src"];
+        let folders = ["src", "../rapids-cli/src", "../rapids-otel/src"];
         let sources = folders.map(|folder| sources(&root.join(folder))).concat();
         let on_the_server = fs::read_to_string(root.join("src/names.rs")).unwrap();
         let name = regex::Regex::new("\"(RAPIDS_[A-Z_]*[A-Z])\"").unwrap();

@@ -13,6 +13,7 @@ use super::headers::{
 };
 use super::text::{escape, shortened};
 use super::{Kind, LetterId};
+use crate::trace::TraceContext;
 
 /// How many bytes all headers of a letter take together at most: 16 KiB with the first line and
 /// with the one that lets the stream store it once.
@@ -65,6 +66,8 @@ pub struct DeadLetter {
     pub epoch: u64,
     /// Of a packet that failed before the position was moved, too: the last letter about it.
     pub former: Option<LetterId>,
+    /// Which trace the packet belongs to.
+    pub trace: Option<TraceContext>,
     /// The packet's bytes, verbatim. A listing leaves them on the server.
     pub body: Bytes,
 }
@@ -96,6 +99,10 @@ impl DeadLetter {
         }
         if let Some(former) = &self.former {
             headers.put(FORMER, former.to_string());
+        }
+        if let Some(trace) = &self.trace {
+            headers.room = headers.room.saturating_sub(trace.size());
+            trace.write(&mut headers.headers);
         }
         let older = self.breadcrumbs.len().saturating_sub(MOST_BREADCRUMBS);
         for breadcrumb in &self.breadcrumbs[older..] {
@@ -143,6 +150,7 @@ impl DeadLetter {
             first: linked(FIRST)?,
             epoch: epoch.unwrap_or_default(),
             former: linked(FORMER)?,
+            trace: TraceContext::read(headers),
             body,
         })
     }

@@ -13,6 +13,7 @@ use super::scan::{Scan, Selection};
 use crate::connection::{Connection, Retry};
 use crate::jetstream::refusal::of_publish;
 use crate::names::{REPLAYS, STREAM, SUBJECT, replay_subject};
+use crate::trace::TraceContext;
 use crate::{Error, Result};
 
 /// How long to keep trying while the server does not answer.
@@ -49,9 +50,12 @@ impl Outgoing {
         Self { stream: REPLAYS, subject, headers, body, message_id, packet_id }
     }
 
-    /// A packet of this id, for everybody.
-    pub(super) fn to_all(packet_id: String, body: Bytes) -> Self {
+    /// A packet of this id, and of this trace, for everybody.
+    pub(super) fn to_all(packet_id: String, trace: Option<&TraceContext>, body: Bytes) -> Self {
         let mut headers = HeaderMap::new();
+        if let Some(trace) = trace {
+            trace.write(&mut headers);
+        }
         headers.insert(NATS_MESSAGE_ID, packet_id.as_str());
         let (subject, message_id) = (SUBJECT.to_owned(), packet_id.clone());
         Self { stream: STREAM, subject, headers, body, message_id, packet_id }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::{DeadLetter, Kind, LetterId};
+use crate::trace::TraceContext;
 
 /// A letter that has every field.
 pub(super) fn letter() -> DeadLetter {
@@ -26,6 +27,10 @@ pub(super) fn letter() -> DeadLetter {
         first: Some(LetterId::of_packet("payment", "charge", 17)),
         epoch: 2,
         former: Some("payment.charge.17-2".parse().unwrap()),
+        trace: TraceContext::new(
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            Some("a=1"),
+        ),
         body: Bytes::from_static(b"{}"),
     }
 }

@@ -56,11 +56,13 @@ impl Context {
         true
     }
 
-    /// The result of a reaction that ran before and returned these packets.
+    /// The result of a reaction that ran on this packet before and returned those.
     ///
     /// # Errors
     /// `Refused` if the stream takes less than it did.
-    pub(super) fn publish_again(&self, packets: Vec<Packet>) -> Result<Reaction> {
+    pub(super) fn publish_again(&self, cause: &Packet, packets: Vec<Packet>) -> Result<Reaction> {
+        let trace = || cause.shared_trace();
+        let packets: Vec<_> = packets.into_iter().map(|it| it.in_trace(trace())).collect();
         let outgoing = self.outputs.prepare(&packets)?;
         Ok(Reaction { packets, outgoing, took: Duration::ZERO, remembered: None })
     }

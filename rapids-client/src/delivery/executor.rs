@@ -1,6 +1,7 @@
 //! Runs reactions: the engine puts jobs into a queue, and workers on the caller's runtime run them.
 
 mod queue;
+mod traced;
 mod worker;
 
 use std::cell::RefCell;

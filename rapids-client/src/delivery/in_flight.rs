@@ -205,6 +205,7 @@ impl InFlight {
             first: self.addressed.as_ref().map(|addressed| addressed.first.clone()),
             epoch,
             former: None,
+            trace: packet.trace().cloned(),
             body: packet.body(),
         }
     }

@@ -23,6 +23,7 @@ use crate::jetstream::stream::StreamFacts;
 use crate::packet::{Arrival, Packet};
 use crate::river::Verdict;
 use crate::service::Service;
+use crate::trace::TraceContext;
 use crate::{Error, Result};
 
 /// When a packet is redelivered whose saved progress could not be loaded.
@@ -303,5 +304,6 @@ fn judge(
 pub(super) fn read_packet(service: &Service, raw: &RawPacket, arrival: Arrival) -> Result<Packet> {
     // JSON beyond the limits becomes a packet all the same, which the rivers judge to be invalid.
     let packet = Packet::arrived_unjudged(raw.body.clone(), arrival)?;
-    Ok(packet.with_values_shown(service.config().show_values))
+    let trace = raw.headers.as_ref().and_then(TraceContext::read);
+    Ok(packet.with_values_shown(service.config().show_values).with_trace(trace))
 }

@@ -21,7 +21,7 @@ pub(super) async fn react(
     let claim = claims.claim(key).await.map_err(failed)?;
     let claimed = match claim {
         Claim::Mine(claimed) => claimed,
-        Claim::Done(packets) => return Ok(context.publish_again(packets)?),
+        Claim::Done(packets) => return Ok(context.publish_again(&turn.packet.packet, packets)?),
         Claim::Taken => return Err(ReactionError::Later(LOOK)),
     };
     let begun = Instant::now();

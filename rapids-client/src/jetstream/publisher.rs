@@ -9,6 +9,7 @@ use std::sync::Arc;
 use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
 use bytes::Bytes;
+use tracing::Span;
 
 use crate::connection::Connection;
 use crate::jetstream::publish_acks::{Handed, PublishAck, PublishAcks};
@@ -17,6 +18,7 @@ use crate::jetstream::resource::largest_message;
 use crate::jetstream::stream::StreamFacts;
 use crate::jetstream::validity::LeaseValidity;
 use crate::packet::Packet;
+use crate::trace::{TraceContext, tracer};
 use crate::{Error, Result};
 
 /// The bytes that the server counts of a message beside its body and its id: names of headers, line
@@ -80,7 +82,8 @@ impl Publisher {
     /// Writes a packet out and makes sure that the stream can take it.
     pub(crate) fn prepare(&self, packet: &Packet) -> Result<Outgoing> {
         packet.check()?;
-        let outgoing = Outgoing { id: packet.id().to_owned(), body: packet.written() };
+        let (id, body) = (packet.id().to_owned(), packet.written());
+        let outgoing = Outgoing { id, body, trace: OutgoingTrace::of(packet) };
         let (size, limit) = (outgoing.size(), self.limit());
         if size > limit {
             let reason = format!("it has {size} bytes, the limit is {limit}");
@@ -113,12 +116,35 @@ impl Publisher {
 pub(crate) struct Outgoing {
     pub(crate) id: String,
     pub(crate) body: Bytes,
+    /// Boxed, since most have none.
+    trace: Option<Box<OutgoingTrace>>,
+}
+
+/// What travels with a packet about its trace.
+#[derive(Debug)]
+struct OutgoingTrace {
+    context: Arc<TraceContext>,
+    /// It ends with this value, once the packet is stored.
+    _span: Option<Span>,
+}
+
+impl OutgoingTrace {
+    fn of(packet: &Packet) -> Option<Box<Self>> {
+        let Some(tracer) = tracer() else {
+            let context = packet.shared_trace()?;
+            return Some(Box::new(Self { context, _span: None }));
+        };
+        let span = tracer.publish(packet);
+        let context = tracer.context(&span).map(Arc::new).or_else(|| packet.shared_trace())?;
+        Some(Box::new(Self { context, _span: Some(span) }))
+    }
 }
 
 impl Outgoing {
     /// How many bytes the server counts.
     pub(crate) fn size(&self) -> usize {
-        self.body.len() + self.id.len() + HEADERS
+        let trace = self.trace.as_ref().map_or(0, |trace| trace.context.size());
+        self.body.len() + self.id.len() + HEADERS + trace
     }
 
     /// Its headers and its body.
@@ -129,6 +155,9 @@ impl Outgoing {
     pub(crate) fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(NATS_MESSAGE_ID, self.id.as_str());
+        if let Some(trace) = &self.trace {
+            trace.context.write(&mut headers);
+        }
         headers
     }
 }

@@ -8,6 +8,7 @@ use crate::jetstream::message::message_id;
 use crate::names::STREAM;
 use crate::packet::{Arrival, Packet};
 use crate::start::Start;
+use crate::trace::TraceContext;
 use crate::{Error, Result};
 
 const PACKETS: Followed =
@@ -60,12 +61,14 @@ impl Tail {
             stream_created: self.follower.created(),
             message_id: message_id(message.headers.as_ref()),
         };
-        Packet::arrived(message.payload, arrival).map_err(|error| match error {
+        let trace = message.headers.as_ref().and_then(TraceContext::read);
+        let packet = Packet::arrived(message.payload, arrival).map_err(|error| match error {
             Error::Malformed { reason } => {
                 Error::Malformed { reason: format!("sequence {sequence}: {reason}") }
             }
             other => other,
-        })
+        })?;
+        Ok(packet.with_trace(trace))
     }
 }
 

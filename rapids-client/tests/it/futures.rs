@@ -5,10 +5,12 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use rapids_client::monitoring::{Page, serve};
 use rapids_client::{
     Bundle, Config, DeadLetters, Filter, LetterId, LetterTail, Listing, Note, Packet, Rapids,
     Record, Retiring, River, Seek, Sending, Service, Start, Tail, shutdown_signal,
 };
+use tokio::net::TcpListener;
 
 fn is_send<F: Future + Send>(_: F) {}
 
@@ -50,6 +52,10 @@ fn of_letters(letters: &DeadLetters, config: &Config, id: &LetterId, note: &Note
     is_send(letters.is_done(id, 1));
 }
 
+fn of_monitoring(listener: &TcpListener) {
+    is_send(serve(listener, async |_: &str| Page::Ok(String::new())));
+}
+
 fn of_listing(listing: &mut Listing, tail: &mut LetterTail) {
     is_send(listing.next());
     is_send(tail.next());
@@ -71,7 +77,7 @@ fn of_services(
 
 #[test]
 fn public_futures_are_send_and_none_is_forgotten_here() {
-    let _ = (of_rapids, of_what_rapids_give, of_letters, of_listing, of_services);
+    let _ = (of_rapids, of_what_rapids_give, of_letters, of_listing, of_monitoring, of_services);
     let mut names = BTreeSet::new();
     public_futures(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut names);
     assert!(names.len() > 20, "{names:?}");

@@ -40,5 +40,6 @@ mod security;
 mod shared_moves;
 mod shutdown;
 mod telemetry;
+mod traces;
 mod trouble;
 mod values;

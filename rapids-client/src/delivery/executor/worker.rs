@@ -18,12 +18,18 @@ use tokio::time::timeout;
 use tracing::{Instrument, info_span};
 
 use super::queue::{CloseOnDrop, EndedJob, JobQueue};
+use super::traced::Traced;
 use super::{Job, JobOutput, TimedOut, Work};
 use crate::packet::Packet;
 use crate::river::River;
 
 /// After so long a worker wakes the engine, and lets other tasks of its runtime run.
 const SLICE: Duration = Duration::from_micros(200);
+
+/// The error of a reaction that panicked.
+#[derive(Debug, thiserror::Error)]
+#[error("panicked: {0}")]
+pub(super) struct Panicked(String);
 
 /// Runs jobs, at most so many at once, until the queue is closed and those that have begun are done. If
 /// this future is dropped, the jobs end with it.
@@ -96,8 +102,10 @@ async fn run(
         correlation = packet.correlation_id(),
     );
     let limit = river.limits().timeout;
+    let traced = Traced::of(service, (&river, &packet), &work);
     let (answer, is_slow) = {
-        let reaction = run_within(limit, call(service, (&river, &packet), work)).instrument(span);
+        let calling = call(service, (&river, &packet), (work, &traced));
+        let reaction = run_within(limit, calling).instrument(span).instrument(traced.span());
         let mut reaction = pin!(async {
             tokio::select! {
                 biased;
@@ -120,6 +128,10 @@ async fn run(
         }
     };
     let now = Instant::now();
+    if let Err(error) = &answer {
+        traced.failed(error);
+    }
+    drop(traced);
     let ended = EndedJob { turn, reply, answer: (now - begun, answer) };
     if is_slow {
         queue.answer_slow(ended);
@@ -132,12 +144,12 @@ async fn run(
 async fn call(
     service: &str,
     (river, packet): (&River, &Packet),
-    work: Work,
+    (work, traced): (Work, &Traced),
 ) -> anyhow::Result<JobOutput> {
     let (packets, value, encodes) = match work {
         Work::React { memory, encodes } => {
             let (packets, value) = river.run(service, packet, memory).await?;
-            (packets, value, encodes)
+            (traced.outputs(packets), value, encodes)
         }
         Work::Encode(value) => (Vec::new(), Some(value), true),
     };
@@ -172,7 +184,7 @@ fn panicked(payload: &(dyn Any + Send)) -> anyhow::Error {
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message");
-    anyhow::anyhow!("panicked: {message}")
+    Panicked(message.to_owned()).into()
 }
 
 #[cfg(test)]

@@ -244,7 +244,7 @@ impl<'a> Folding<'a> {
             let reached = Box::pin(self.memories.reaches(&self.key, packet, floor)).await;
             reached.map_err(|error| self.failed(error))?;
         }
-        let reaction = self.context.publish_again(known.unwrap_or_default())?;
+        let reaction = self.context.publish_again(packet, known.unwrap_or_default())?;
         let remembered =
             (!reaction.outgoing.is_empty()).then(|| Remembered::new(&self.key, river, packet.id()));
         Ok(Reaction { remembered, ..reaction })

@@ -1,0 +1,45 @@
+//! A reaction in the span of the program's [`Tracer`], if it has one.
+
+use std::sync::Arc;
+
+use anyhow::Error;
+use tracing::Span;
+
+use super::worker::Panicked;
+use super::{TimedOut, Work};
+use crate::packet::Packet;
+use crate::river::{River, is_final};
+use crate::trace::{Attempt, Tracer, tracer};
+
+/// Ends the span when it is dropped.
+pub(super) struct Traced(Option<(&'static dyn Tracer, Span)>);
+
+impl Traced {
+    pub(super) fn of(service: &str, (river, packet): (&River, &Packet), work: &Work) -> Self {
+        let tracer = tracer().filter(|_| matches!(work, Work::React { .. }));
+        let attempt = Attempt { service, river: river.name(), packet };
+        Self(tracer.map(|tracer| (tracer, tracer.process(attempt))))
+    }
+
+    pub(super) fn span(&self) -> Span {
+        self.0.as_ref().map_or_else(Span::none, |(_, span)| span.clone())
+    }
+
+    /// What the reaction returned, as part of the span's trace.
+    pub(super) fn outputs(&self, packets: Vec<Packet>) -> Vec<Packet> {
+        let context = self.0.as_ref().and_then(|(tracer, span)| tracer.context(span));
+        let Some(context) = context.map(Arc::new) else { return packets };
+        packets.into_iter().map(|packet| packet.in_trace(Some(context.clone()))).collect()
+    }
+
+    pub(super) fn failed(&self, error: &Error) {
+        let Some((tracer, span)) = &self.0 else { return };
+        let kind = match error {
+            error if error.is::<TimedOut>() => "timed_out",
+            error if error.is::<Panicked>() => "panicked",
+            error if is_final(error) => "rejected",
+            _ => "failed",
+        };
+        tracer.failed(span, kind, error);
+    }
+}

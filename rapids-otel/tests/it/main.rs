@@ -1,0 +1,7 @@
+#![cfg(test)]
+//! Traces of services against a real server and a receiver of OTLP.
+
+mod attempts;
+mod process;
+mod receiver;
+mod shop;
