@@ -29,6 +29,7 @@ use fastrand::Rng;
 use rapids_client::{Config, DeadLetter, Rapids, Start, shutdown_signal};
 use tokio::sync::mpsc;
 
+use crate::counters::Counters;
 use crate::delivery::DeliveryMode;
 use crate::exit::Exit;
 use crate::fleet::{Fleet, RestartPolicy};
@@ -95,6 +96,7 @@ struct Observed<'a> {
     observer: Observer<'a>,
     positions: Positions,
     letters: Vec<DeadLetter>,
+    told: Counters,
 }
 
 impl Run<'_> {
@@ -184,8 +186,9 @@ impl Run<'_> {
         let (observer, positions) = observing.await?;
         let letters = Box::pin(letters::read(&server.url)).await;
         let letters = letters.context("cannot read the dead letters")?;
+        let told = Counters::told(&discovery::stats(rapids).await?);
 
-        let mut observed = Observed { observer, positions, letters };
+        let mut observed = Observed { observer, positions, letters, told };
         let facts = self.verify(&mut observed, &published, &processes)?;
         if facts.iter().all(Fact::holds) {
             return Ok(Exit::FactsHold);
@@ -201,7 +204,7 @@ impl Run<'_> {
         published: &Published,
         processes: &[Program],
     ) -> Result<Vec<Fact>> {
-        let Observed { observer, positions, letters } = observed;
+        let Observed { observer, positions, letters, told } = observed;
         let Observer { tracker, packet_counts, event_log, .. } = observer;
         let sorted = letters::sort(letters, published, event_log, processes);
         tracker.excuse(&sorted.excused);
@@ -215,6 +218,7 @@ impl Run<'_> {
         };
         let mut facts = verify::facts(tracker);
         facts.extend(findings.facts());
+        facts.push(tracker.published.fact(told, true));
         self.report.finish(&Outcome {
             seed: self.seed,
             tracker,
@@ -236,7 +240,7 @@ impl Run<'_> {
         observed: &Observed<'_>,
         rapids: &Rapids,
     ) -> Result<()> {
-        let Observed { observer, positions, letters } = observed;
+        let Observed { observer, positions, letters, .. } = observed;
         self.folder.write("monkey.log", observer.event_log.lines())?;
         self.folder.write("facts.txt", facts.iter().flat_map(lines))?;
         let ids = FaultIds::of(facts);

@@ -4,11 +4,14 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use rapids_client::Rapids;
+use rapids_client::{Rapids, ServiceStats};
 use tokio::time::Instant;
 
 /// Services usually start within a second, but may take far longer on a loaded machine.
 const DEADLINE: Duration = Duration::from_secs(60);
+
+/// How long to wait for what instances have counted: each has to answer.
+const STATS: Duration = Duration::from_secs(1);
 
 /// How long each round waits for answers.
 const ROUND: Duration = Duration::from_millis(150);
@@ -20,6 +23,14 @@ const ROUND: Duration = Duration::from_millis(150);
 pub(crate) async fn instances(rapids: &Rapids) -> Result<HashSet<String>> {
     let services = rapids.services(ROUND).await?;
     Ok(services.into_iter().map(|service| service.id).collect())
+}
+
+/// What all running instances have counted.
+///
+/// # Errors
+/// If the server cannot be asked.
+pub(crate) async fn stats(rapids: &Rapids) -> Result<Vec<ServiceStats>> {
+    Ok(rapids.stats(STATS).await?)
 }
 
 /// Waits until each of these services has an instance that is not in `before`.

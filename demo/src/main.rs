@@ -5,6 +5,7 @@
 
 mod bundle;
 mod chaos;
+mod counters;
 mod delivery;
 mod discovery;
 mod exit;

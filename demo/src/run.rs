@@ -1,12 +1,14 @@
 //! One run of the demo: starts the server and the rivers, places orders, verifies the facts, and
 //! stops everything again.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result, anyhow};
 use rapids_client::{Rapids, shutdown_signal};
 use tempfile::TempDir;
 
+use crate::counters::Counters;
 use crate::delivery::DeliveryMode;
 use crate::discovery;
 use crate::exit::Exit;
@@ -76,7 +78,7 @@ async fn run_services(
             names.len(),
             names.join(" ")
         ))?;
-        run_and_verify(scenario, &rapids, handle, screen).await
+        run_and_verify(scenario, &rapids, (handle, &before), screen).await
     };
     let mut exit = tokio::select! {
         () = shutdown_signal() => Ok(Exit::Interrupted),
@@ -106,11 +108,15 @@ fn early_end(ended: Result<Ended>) -> Error {
 async fn run_and_verify(
     scenario: Scenario,
     rapids: &Rapids,
-    handle: FleetHandle,
+    (handle, before): (FleetHandle, &HashSet<String>),
     screen: &mut Screen,
 ) -> Result<Exit> {
+    let kills = !scenario.victims.is_empty();
     let tracker = scenario.run(rapids, handle, screen).await?;
-    let facts = verify::facts(&tracker);
+    let mut facts = verify::facts(&tracker);
+    let stats = discovery::stats(rapids).await?;
+    let told = Counters::told(stats.iter().filter(|instance| !before.contains(&instance.id)));
+    facts.push(tracker.published.fact(&told, kills));
     screen.finish(&tracker, &facts)?;
     Ok(if facts.iter().all(Fact::holds) { Exit::FactsHold } else { Exit::FactsBroken })
 }

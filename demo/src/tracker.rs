@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use rapids_client::{Packet, Timestamp};
 
+use crate::counters::Counters;
 use crate::offers::Offer;
 use crate::order_status::{End, OrderStatus};
 use crate::orders::Order;
@@ -18,6 +19,7 @@ pub(crate) struct Tracker {
     pub(crate) offers: Vec<Offer>,
     pub(crate) stock: Stock,
     pub(crate) packets: u64,
+    pub(crate) published: Counters,
     /// The index of each order, by its id.
     positions: HashMap<String, usize>,
     /// When the first and the last packet were stored.
@@ -40,6 +42,7 @@ impl Tracker {
             offers,
             stock: Stock::default(),
             packets: 0,
+            published: Counters::default(),
             times: None,
         }
     }
@@ -47,6 +50,7 @@ impl Tracker {
     /// Adds a packet. Returns the index of its order, if that belongs to this run.
     pub(crate) fn take(&mut self, packet: &Packet) -> Option<usize> {
         self.packets += 1;
+        self.published.take(packet);
         if let Some(arrival) = packet.arrival() {
             let first = self.times.map_or(arrival.stored, |(first, _)| first);
             self.times = Some((first, arrival.stored));

@@ -110,16 +110,22 @@ impl ServiceMetrics {
         }
     }
 
-    /// Takes note of the outputs of a reaction, with their bytes, which are stored after this time.
+    /// Takes note of the outputs of a reaction, with their bytes, which are stored after this time. The
+    /// stream had some already, at these positions.
     pub(crate) fn published<'a>(
         &self,
         outputs: impl ExactSizeIterator<Item = (&'a Packet, usize)>,
+        repeated: &[usize],
         took: Duration,
     ) {
         if outputs.len() > 0 {
             self.publish_time.record(took);
         }
-        outputs.for_each(|(packet, bytes)| self.published_events.add(packet, bytes));
+        for (position, (packet, bytes)) in outputs.enumerate() {
+            if !repeated.contains(&position) {
+                self.published_events.add(packet, bytes);
+            }
+        }
     }
 
     fn sum(&self, of: impl Fn(&RiverMetrics) -> u64) -> u64 {

@@ -149,12 +149,10 @@ impl Turn {
         self.slot.free(Health::Success, reaction.took);
         context.metrics.reacted(self.id.river, reaction.took);
         match sent.stored().await {
-            Ok(()) => {
+            Ok(repeated) => {
                 context.metrics.river(self.id.river).handled.increment();
-                // What did not run again was published before.
-                if !reaction.took.is_zero() {
-                    context.metrics.published(reaction.packets.iter().zip(sizes), begun.elapsed());
-                }
+                let outputs = reaction.packets.iter().zip(sizes);
+                context.metrics.published(outputs, &repeated, begun.elapsed());
                 if let (Some(memories), Some(step)) =
                     (&context.memories, reaction.remembered.take())
                 {

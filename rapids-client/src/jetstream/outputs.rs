@@ -106,29 +106,33 @@ impl Drop for Outputs {
 }
 
 impl SentOutputs {
-    /// Waits until all is stored, for as long as that takes.
+    /// Waits until all is stored, for as long as that takes. Returns the positions of the packets that
+    /// the stream had already.
     ///
     /// # Errors
     /// What cannot be stored, or is not permitted.
-    pub(crate) async fn stored(&mut self) -> Result<()> {
+    pub(crate) async fn stored(&mut self) -> Result<Vec<usize>> {
         // Boxed, since the future of the rare case is large, and would make every caller's as large.
         match self {
-            Self::Nothing => Ok(()),
-            Self::Single(sent) => match sent.answer().await {
-                Ok(_) => Ok(()),
-                Err(fault) => Box::pin(sent.send_again(fault, Patience::Endless)).await.map(drop),
-            },
+            Self::Nothing => Ok(Vec::new()),
+            Self::Single(sent) => {
+                let ack = match sent.answer().await {
+                    Ok(ack) => ack,
+                    Err(fault) => Box::pin(sent.send_again(fault, Patience::Endless)).await?,
+                };
+                Ok(if ack.duplicate { vec![0] } else { Vec::new() })
+            }
             Self::Several(several) => Box::pin(several.stored()).await,
         }
     }
 }
 
 impl Several {
-    async fn stored(&mut self) -> Result<()> {
+    async fn stored(&mut self) -> Result<Vec<usize>> {
         let sent = match self {
             Self::Sent(sent) => mem::take(sent),
             Self::Queued(publisher, result) => match result.await {
-                Ok(ShareResult::Stored) => return Ok(()),
+                Ok(ShareResult::Stored) => return Ok(Vec::new()),
                 Ok(ShareResult::Sent(sent)) => sent,
                 Ok(ShareResult::Unstored(packets)) => publisher.send_together(packets).await,
                 Err(error) => {
@@ -141,7 +145,9 @@ impl Several {
         };
         // All wait at once; after a lost connection their time-outs would otherwise add up.
         let answers = sent.into_iter().map(|sent| sent.acknowledged(Patience::Endless));
-        join_all(answers).await.into_iter().try_for_each(|answer| answer.map(drop))
+        let stored: Result<Vec<_>> = join_all(answers).await.into_iter().collect();
+        let stored = stored?.into_iter().flatten().enumerate();
+        Ok(stored.filter_map(|(position, it)| it.duplicate.then_some(position)).collect())
     }
 }
 

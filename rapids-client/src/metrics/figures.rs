@@ -57,7 +57,7 @@ pub struct ServiceFigures {
     pub lag: u64,
     /// How often its connection was made again.
     pub reconnects: u64,
-    /// What its reactions published, by the name of the event, need or command. The first 200 names of a
+    /// What its reactions published and the stream did not have already, by the name of the event, need or command. The first 200 names of a
     /// process, of at most 64 bytes, are told apart; the others count as `other`.
     pub published: BTreeMap<String, EventFigures>,
     /// How long the server took to store what a reaction returned.

@@ -52,7 +52,7 @@ impl Receiver {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let received = Arc::default();
         let receiving = Arc::clone(&received);
-        thread::spawn(move || receive(listener, receiving));
+        thread::spawn(move || receive(listener, &receiving));
         Self { url, received }
     }
 
@@ -70,13 +70,13 @@ impl Receiver {
     }
 }
 
-fn receive(listener: TcpListener, received: Arc<Mutex<Vec<Recorded>>>) {
+fn receive(listener: TcpListener, received: &Arc<Mutex<Vec<Recorded>>>) {
     Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
         listener.set_nonblocking(true).unwrap();
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            let received = Arc::clone(&received);
+            let received = Arc::clone(received);
             tokio::spawn(async move {
                 let answer = service_fn(|request| take(request, &received));
                 // An exporter that ends closes its connection as it likes.
