@@ -1,5 +1,6 @@
 //! What a user of the real nats CLI publishes, sees and asks for.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -170,4 +171,26 @@ fn instances_share_the_work_and_a_service_that_was_away_makes_up_for_it() {
     eventually(charged, |count| *count == 21);
     let log = back.stop();
     assert!(log.iter().any(|line| line.contains(r#""behind":1"#)), "{log:#?}");
+}
+
+#[test]
+#[ignore = "needs the nats CLI and curl"]
+fn curl_probes_a_service_where_it_says_that_it_can_be() {
+    let bench = Bench::start();
+    let _payment = bench.started(bench.command(PAYMENT).env("RAPIDS_HTTP", "127.0.0.1:0"));
+    let info = bench.nats(&["micro", "info", "payment", "--json"]);
+    let info: Value = serde_json::from_str(&info).unwrap();
+    let url = info["info"]["metadata"]["state:http"].as_str().unwrap();
+    let curl = |path: &str| {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--show-error", "--fail", &format!("{url}{path}")]);
+        let output = curl.output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    for probe in ["/livez", "/readyz"] {
+        assert_eq!(curl(probe), (true, "ok\n".to_owned()));
+    }
+    let (well, metrics) = curl("/metrics");
+    assert!(well && metrics.contains("rapids_river=\"refund\""), "{metrics}");
+    assert!(!curl("/").0);
 }

@@ -1,5 +1,6 @@
 //! Dead letters and actions on them as JSON.
 
+use rapids_client::trace::TraceContext;
 use rapids_client::{Action, LetterId, StoredLetter};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -20,6 +21,7 @@ pub(super) struct LetterJson<'a> {
     name: Option<&'a str>,
     correlation_id: &'a str,
     breadcrumbs: &'a [String],
+    traceparent: Option<&'a str>,
     sequence: u64,
     stored: String,
     first_failure: String,
@@ -66,6 +68,7 @@ impl<'a> LetterJson<'a> {
             name: letter.name.as_deref(),
             correlation_id: &letter.correlation_id,
             breadcrumbs: &letter.breadcrumbs,
+            traceparent: letter.trace.as_ref().map(TraceContext::parent),
             sequence: letter.sequence,
             stored: letter.stored.to_string(),
             first_failure: letter.first_failure.to_string(),

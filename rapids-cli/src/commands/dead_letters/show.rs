@@ -82,6 +82,9 @@ fn lines(stored: &StoredLetter, history: &[StoredLetter], palette: Palette) -> V
     if !letter.breadcrumbs.is_empty() {
         page.fact("way", &letter.breadcrumbs.join(" > "));
     }
+    if let Some(trace) = &letter.trace {
+        page.fact("trace", trace.parent());
+    }
     let written = to_the_second(stored.written);
     page.fact("letter", &format!("message {}, stored {written}", stored.sequence));
     if let Some(former) = &letter.former {
