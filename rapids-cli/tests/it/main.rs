@@ -9,6 +9,7 @@ mod foreign;
 mod letters;
 mod manual;
 mod metrics;
+mod monitoring;
 mod position;
 mod publish;
 mod retire;

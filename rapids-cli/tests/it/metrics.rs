@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::bench::{Bench, DEADLINE, Running, interrupt, start};
 
 /// A server with one service that has handled two packets and rejected one, and one that is down.
-async fn busy() -> (Bench, Running) {
+pub(crate) async fn busy() -> (Bench, Running) {
     let bench = Bench::start().await;
     let nothing = River::new("look").event("moon_rose").react(|_: Packet| async { Ok(()) });
     bench.run("watcher", "1.0.0", nothing).await.stop().await;
