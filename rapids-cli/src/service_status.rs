@@ -11,6 +11,8 @@ use crate::session::Session;
 
 /// The fact in which an instance in exclusive delivery announces what it does.
 const DELIVERY: &str = "delivery";
+/// The fact that tells where an instance is probed.
+const HTTP: &str = "http";
 /// What it announces while another one is active.
 const STANDING_BY: &str = "standing by";
 
@@ -104,7 +106,7 @@ impl ServiceStatus {
     /// The facts of an instance that call for attention, such as a paused river.
     pub(crate) fn problems(instance: &ServiceInfo) -> impl Iterator<Item = (&str, &str)> {
         let facts = instance.facts.iter().map(|(fact, value)| (fact.as_str(), value.as_str()));
-        facts.filter(|(fact, _)| *fact != DELIVERY)
+        facts.filter(|(fact, _)| ![DELIVERY, HTTP].contains(fact))
     }
 
     /// The status as a line.
@@ -169,6 +171,7 @@ struct PositionJson {
     acknowledged: u64,
     pending: u64,
     unacknowledged: u64,
+    redelivered: u64,
     is_read: bool,
     catching_up: Option<bool>,
     written: Option<String>,
@@ -187,6 +190,7 @@ impl<'a> ServiceJson<'a> {
             acknowledged: position.acknowledged,
             pending: position.pending,
             unacknowledged: position.unacknowledged,
+            redelivered: position.redelivered,
             is_read: position.is_read,
             catching_up: position.exclusive.as_ref().map(|holder| holder.is_catching_up),
             written: position.exclusive.as_ref().map(|holder| holder.written.to_string()),

@@ -4,6 +4,7 @@
 //! [`announcement`](crate::announcement), and what happened to a single packet to the logs.
 
 mod counter;
+mod error_type;
 mod event_counts;
 pub(crate) mod figures;
 mod histogram;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use crate::packet::Packet;
 use crate::river::River;
 use counter::{Counter, Flag};
+pub(crate) use error_type::ErrorType;
 use event_counts::EventCounts;
 use figures::{MemoryFigures, ServiceFigures};
 use histogram::Histogram;
@@ -103,10 +105,10 @@ impl ServiceMetrics {
         }
     }
 
-    /// Takes note of a reaction that has ended, well or not. One that did not run again took no time.
-    pub(crate) fn reacted(&self, river: usize, took: Duration) {
+    /// Takes note of a reaction that has ended, well or with an error. One that did not run took no time.
+    pub(crate) fn reacted(&self, river: usize, took: Duration, error: Option<ErrorType>) {
         if !took.is_zero() {
-            self.river(river).reaction_time.record(took);
+            self.river(river).time(error).record(took);
         }
     }
 

@@ -49,14 +49,17 @@ struct Source<'a> {
     wait: Duration,
 }
 
+/// Counts by service, river and kind.
+type Waiting = BTreeMap<[String; 3], u64>;
+
 /// Everything that is asked for, at one time.
 #[derive(Debug, Default)]
 struct Snapshot {
     stats: Vec<ServiceStats>,
     positions: Vec<Position>,
     contents: Option<StreamContents>,
-    /// How many dead letters wait, by service, river and kind.
-    waiting: BTreeMap<[String; 3], u64>,
+    /// How many dead letters wait, by service, river and kind; `None` if there are too many to count in time.
+    waiting: Option<Waiting>,
 }
 
 impl Metrics {
@@ -64,7 +67,8 @@ impl Metrics {
         let rapids = session.rapids().await?;
         let source = Source { session, rapids, letters: OnceCell::new(), wait: self.wait };
         let Some(address) = self.listen else {
-            let snapshot = source.ask(source.waiting_letters()).await?;
+            let counting = async { source.waiting_letters().await.map(Some) };
+            let snapshot = source.ask(counting).await?;
             session.screen.bytes(families::text(&snapshot).as_bytes())?;
             return Ok(Answer::Yes);
         };
@@ -81,7 +85,7 @@ impl Metrics {
 impl Source<'_> {
     async fn ask(
         &self,
-        letters: impl Future<Output = Result<BTreeMap<[String; 3], u64>>>,
+        letters: impl Future<Output = Result<Option<Waiting>>>,
     ) -> Result<Snapshot> {
         let (stats, positions, contents, waiting) = tokio::try_join!(
             async { Ok(self.rapids.stats(self.wait).await?) },
@@ -92,21 +96,21 @@ impl Source<'_> {
         Ok(Snapshot { stats, positions, contents, waiting })
     }
 
-    /// As [`waiting_letters`](Self::waiting_letters), or none with a warning, if there are too many to
+    /// As [`waiting_letters`](Self::waiting_letters), or `None` with a warning, if there are too many to
     /// read within the time of a scrape.
-    async fn waiting_letters_in_time(&self) -> Result<BTreeMap<[String; 3], u64>> {
+    async fn waiting_letters_in_time(&self) -> Result<Option<Waiting>> {
         let words = match timeout(self.wait, self.waiting_letters()).await {
-            Ok(Ok(waiting)) => return Ok(waiting),
+            Ok(Ok(waiting)) => return Ok(Some(waiting)),
             Ok(Err(error)) => format!("{error:#}"),
             Err(_) => format!("not within {:?}", self.wait),
         };
         self.session.screen.warning(format_args!("dead letters are not counted: {words}"));
-        Ok(BTreeMap::new())
+        Ok(None)
     }
 
     /// The dead letters that wait. What is no letter is left out here; `rapids dead-letters list` warns
     /// of it.
-    async fn waiting_letters(&self) -> Result<BTreeMap<[String; 3], u64>> {
+    async fn waiting_letters(&self) -> Result<Waiting> {
         let mut waiting = BTreeMap::new();
         let letters = match self.letters.get_or_try_init(|| self.session.dead_letters()).await {
             Err(error) if matches!(error.downcast_ref(), Some(Fault::NotFound(_))) => {

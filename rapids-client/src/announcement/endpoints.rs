@@ -67,8 +67,7 @@ pub(super) fn counted(metrics: &ServiceMetrics) -> Vec<Endpoint<'_>> {
 /// average is that of the reactions.
 fn of_river(river: &RiverMetrics) -> Stats {
     let (errors, last_error) = river.last_error();
-    let reactions = river.reaction_time.count();
-    let time = river.reaction_time.total();
+    let (reactions, time) = river.reactions();
     Stats {
         num_requests: reactions + river.unreacted(),
         num_errors: errors,
@@ -102,14 +101,15 @@ fn average(total: Duration, count: u64) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::ErrorType;
     use crate::river::River;
     use serde_json::{json, to_value};
 
     #[test]
     fn each_river_has_an_endpoint_with_its_figures_and_the_service_the_last() {
         let metrics = ServiceMetrics::of(&[River::new("charge"), River::new("refund")]);
-        metrics.reacted(0, Duration::from_micros(300));
-        metrics.reacted(0, Duration::from_micros(100));
+        metrics.reacted(0, Duration::from_micros(300), None);
+        metrics.reacted(0, Duration::from_micros(100), Some(ErrorType::Failed));
         metrics.river(0).error("no such card: 17");
         metrics.received.add(5);
         let endpoints = to_value(counted(&metrics)).unwrap();

@@ -20,7 +20,7 @@ const WARNINGS: [Duration; 3] =
     [Duration::from_secs(5), Duration::from_secs(30), Duration::from_secs(300)];
 
 /// A reaction that has occupied its thread for as long keeps the process from ending.
-const ENDLESS: Duration = Duration::from_secs(1);
+pub(super) const ENDLESS: Duration = Duration::from_secs(1);
 /// How often that is checked, once the services have ended.
 const CHECK_EVERY: Duration = Duration::from_millis(20);
 /// The exit code of a process that a reaction keeps from ending: an internal fault, by the convention of

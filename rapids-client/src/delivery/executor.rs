@@ -17,8 +17,9 @@ use crate::delivery::turn_id::TurnId;
 use crate::jetstream::outputs::Outputs;
 use crate::jetstream::validity::LeaseValidity;
 use crate::memory::{Encoded, Memory, Value};
+use crate::metrics::ErrorType;
 use crate::packet::Packet;
-use crate::river::River;
+use crate::river::{River, is_final};
 
 pub(crate) use queue::{CloseOnDrop, JobQueue};
 pub(crate) use worker::serve;
@@ -65,6 +66,21 @@ pub(crate) struct JobOutput {
 #[derive(Debug, thiserror::Error)]
 #[error("no end within {0:?}")]
 pub(crate) struct TimedOut(Duration);
+
+/// The error of a reaction that panicked.
+#[derive(Debug, thiserror::Error)]
+#[error("panicked: {0}")]
+struct Panicked(String);
+
+/// What kind of failure a reaction's error is.
+pub(super) fn error_type(error: &anyhow::Error) -> ErrorType {
+    match error {
+        error if error.is::<TimedOut>() => ErrorType::TimedOut,
+        error if error.is::<Panicked>() => ErrorType::Panicked,
+        error if is_final(error) => ErrorType::Rejected,
+        _ => ErrorType::Failed,
+    }
+}
 
 /// The engine's side of the queue.
 pub(super) struct Executor {

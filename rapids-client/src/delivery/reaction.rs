@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use tracing::warn;
 
+use super::executor::error_type;
 use super::memory_step::Remembered;
 use crate::Error;
 use crate::connection::Connection;
 use crate::jetstream::publisher::Outgoing;
 use crate::memory::Crowded;
+use crate::metrics::ErrorType;
 use crate::notices::Notices;
 use crate::packet::Packet;
 
@@ -57,6 +59,14 @@ impl ReactionError {
                 Self::Later(LATER)
             }
             error => Self::Failed(error.into()),
+        }
+    }
+
+    /// What kind of failure it is; `None` if it is none of the reaction.
+    pub(super) fn error_type(&self) -> Option<ErrorType> {
+        match self {
+            Self::Failed(error) => Some(error_type(error)),
+            Self::Later(_) | Self::NoRoom(_) | Self::NotPermitted(_) => None,
         }
     }
 

@@ -10,6 +10,7 @@ use tokio::time::{interval, sleep_until, timeout};
 use tracing::{error, warn};
 
 use super::acks::AckAction;
+use super::blocked::ENDLESS;
 use super::engine::{Engine, next_end};
 use super::in_flight::{InFlight, Row};
 use crate::error::with_causes;
@@ -126,8 +127,9 @@ impl Engine {
     }
 
     /// Hands back what is left: packets that still run, or whose letters are not stored. Releases the
-    /// mark of a suspect among them, which has not ended the process.
+    /// mark of a suspect among them.
     async fn give_up_rest(&mut self, saved_to: u64) {
+        self.count_endless();
         self.turns.clear();
         // Behind these, nothing was begun that has not ended.
         let begun = self.last_in_flight(|_| true).max(saved_to);
@@ -150,6 +152,18 @@ impl Engine {
         if let Some(memories) = &self.context.memories {
             // Later nothing removes the published packets from their records: no redelivery comes.
             let _ = timeout(LAST_WRITES, memories.clean_up(Duration::ZERO)).await;
+        }
+    }
+
+    /// Counts each reaction that keeps the process from ending as one that has ended it: else its packet
+    /// would do so again and again.
+    fn count_endless(&self) {
+        let polled = self.context.executor.queue.polled().into_iter();
+        for (turn, _) in polled.filter(|(_, time)| *time >= ENDLESS) {
+            if let Some(packet) = self.schedule.row(turn.place).and_then(|row| row.packet.as_ref())
+            {
+                packet.update(turn.river, |progress| progress.starts += 1);
+            }
         }
     }
 

@@ -86,12 +86,13 @@ impl Turn {
 
     /// Acts on what follows from a reaction without a result.
     async fn end_without_result(&mut self, context: &Context, error: ReactionError) -> TurnEnd {
+        let error_type = error.error_type();
         // It publishes nothing, so the next one may.
         self.publish_ticket = None;
         let next = self.after_error(context, error);
         let took = self.took.get().unwrap_or_default();
         if matches!(next, AfterError::Retry(_) | AfterError::GiveUp(..)) {
-            context.metrics.reacted(self.id.river, took);
+            context.metrics.reacted(self.id.river, took, error_type);
         }
         if self.is_suspect {
             // Before its slot is free: no other packet may run behind its mark.
@@ -147,7 +148,7 @@ impl Turn {
             self.packet.update(self.id.river, |progress| progress.starts = 0);
         }
         self.slot.free(Health::Success, reaction.took);
-        context.metrics.reacted(self.id.river, reaction.took);
+        context.metrics.reacted(self.id.river, reaction.took, None);
         match sent.stored().await {
             Ok(repeated) => {
                 context.metrics.river(self.id.river).handled.increment();

@@ -17,8 +17,11 @@ pub struct RiverFigures {
     pub failed: u64,
     /// Dead letters by their kind, such as `rejected`.
     pub letters: BTreeMap<String, u64>,
-    /// How long its reactions took, with those that failed.
+    /// How long its reactions took that succeeded.
     pub reaction_seconds: Durations,
+    /// How long those took that failed, by the type of the error: `rejected`, `timed_out`, `panicked` or
+    /// `failed`.
+    pub failed_seconds: BTreeMap<String, Durations>,
     /// Whether its breaker is open, so that its packets wait.
     pub breaker_open: bool,
     /// For how long one of its reactions has blocked its thread by now, in seconds: the longest; 0 if none

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::counter::{Counter, Flag};
-use super::figures::RiverFigures;
+use super::error_type::ErrorType;
+use super::figures::{Durations, RiverFigures};
 use super::histogram::Histogram;
 
 /// An error that is longer is cut off here: it goes into each answer.
@@ -19,8 +21,9 @@ pub(crate) struct RiverMetrics {
     pub(crate) handled: Counter,
     /// Attempts that failed, and were tried again unless they were too many.
     pub(crate) failed: Counter,
-    /// How long its reactions took, with those that failed.
-    pub(crate) reaction_time: Histogram,
+    /// How long its reactions took that succeeded, and those that did not.
+    reaction_time: Histogram,
+    failed_times: [Histogram; ErrorType::ALL.len()],
     pub(crate) is_breaker_open: Flag,
     /// For how many seconds one of its reactions has blocked its thread by now.
     pub(crate) blocked_seconds: Counter,
@@ -54,6 +57,20 @@ impl RiverMetrics {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The times of reactions that succeeded, or failed like this.
+    pub(super) fn time(&self, error: Option<ErrorType>) -> &Histogram {
+        match error {
+            None => &self.reaction_time,
+            Some(error) => &self.failed_times[error as usize],
+        }
+    }
+
+    /// How many reactions have ended, and how long they took together.
+    pub(crate) fn reactions(&self) -> (u64, Duration) {
+        let times = || self.failed_times.iter().chain([&self.reaction_time]);
+        (times().map(Histogram::count).sum(), times().map(Histogram::total).sum())
     }
 
     /// Counts a reaction that failed, and keeps the first words of its error.
@@ -95,9 +112,17 @@ impl RiverMetrics {
             failed: self.failed.get(),
             letters: self.letters(),
             reaction_seconds: self.reaction_time.figures(),
+            failed_seconds: self.failed_seconds(),
             breaker_open: self.is_breaker_open.get(),
             blocked_seconds: self.blocked_seconds.get(),
         }
+    }
+
+    fn failed_seconds(&self) -> BTreeMap<String, Durations> {
+        let failed =
+            ErrorType::ALL.map(|error| (error.as_str().to_owned(), self.time(Some(error))));
+        let failed = failed.into_iter().filter(|(_, time)| time.count() > 0);
+        failed.map(|(error, time)| (error, time.figures())).collect()
     }
 
     fn errors(&self) -> MutexGuard<'_, Errors> {

@@ -129,6 +129,9 @@ fn rivers(out: &mut Exposition, stats: &[ServiceStats]) {
     for (of, river, figures) in rivers() {
         let labels = [&messaging(of, "process")[..], &[("rapids_river", river)]].concat();
         out.durations(&labels, &figures.reaction_seconds);
+        for (error, durations) in &figures.failed_seconds {
+            out.durations(&[&labels[..], &[("error_type", error)]].concat(), durations);
+        }
     }
     out.counter("rapids_taken_total", "Packets that met a river's conditions and requirements.");
     for (of, river, figures) in rivers() {

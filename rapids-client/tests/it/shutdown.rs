@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rapids_client::{Config, Delivery, Packet, River, Service};
+use rapids_client::{Config, Delivery, Kind, Packet, River, Service};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
@@ -137,6 +137,30 @@ async fn a_reaction_without_end_is_shown_and_does_not_keep_the_process_from_endi
         assert_eq!(tail.event("answered").await.get::<u64>("n").unwrap(), Some(n));
     }
     second.stop().await;
+}
+
+#[tokio::test]
+async fn a_packet_whose_reaction_never_ends_is_given_up_after_three_stops() {
+    for delivery in [Delivery::Shared, Delivery::Exclusive] {
+        let bench = Bench::of(delivery).await;
+        let folder = tempfile::tempdir().unwrap();
+        let diary = Diary::new(&folder);
+        bench.run(bench.service("echo", [echo()])).await.stop().await;
+        bench.rapids.publish(called(0)).await.unwrap();
+        for runs in 1..=3 {
+            let mut process = Process::spawn(&bench, ENDLESS, &diary);
+            diary.shows("begins", runs).await;
+            // From then on it counts as one that keeps the process from ending.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            process.stop();
+            assert_eq!(process.ended().await.code(), Some(70));
+        }
+        let process = Process::spawn(&bench, ENDLESS, &diary);
+        let letter = bench.letter("echo.spin.1").await;
+        assert_eq!(letter.letter.kind, Kind::Crashed);
+        assert_eq!(diary.count("begins"), 3);
+        process.kill().await;
+    }
 }
 
 #[tokio::test]

@@ -67,8 +67,10 @@ fn stream(out: &mut Exposition, snapshot: &Snapshot) {
 }
 
 fn letters(out: &mut Exposition, snapshot: &Snapshot) {
+    out.gauge("rapids_dead_letters_counted", "1 if there was time to count all dead letters.");
+    out.value(&[], u8::from(snapshot.waiting.is_some()));
     out.gauge("rapids_dead_letters", "Dead letters that wait for an operator.");
-    for ([service, river, kind], count) in &snapshot.waiting {
+    for ([service, river, kind], count) in snapshot.waiting.iter().flatten() {
         let labels = [(SERVICE, service.as_str()), ("rapids_river", river), ("rapids_kind", kind)];
         out.value(&labels, count);
     }

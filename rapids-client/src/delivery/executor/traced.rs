@@ -5,10 +5,9 @@ use std::sync::Arc;
 use anyhow::Error;
 use tracing::Span;
 
-use super::worker::Panicked;
-use super::{TimedOut, Work};
+use super::{Work, error_type};
 use crate::packet::Packet;
-use crate::river::{River, is_final};
+use crate::river::River;
 use crate::trace::{Attempt, Tracer, tracer};
 
 /// Ends the span when it is dropped.
@@ -34,12 +33,6 @@ impl Traced {
 
     pub(super) fn failed(&self, error: &Error) {
         let Some((tracer, span)) = &self.0 else { return };
-        let kind = match error {
-            error if error.is::<TimedOut>() => "timed_out",
-            error if error.is::<Panicked>() => "panicked",
-            error if is_final(error) => "rejected",
-            _ => "failed",
-        };
-        tracer.failed(span, kind, error);
+        tracer.failed(span, error_type(error).as_str(), error);
     }
 }

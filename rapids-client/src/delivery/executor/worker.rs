@@ -19,17 +19,12 @@ use tracing::{Instrument, info_span};
 
 use super::queue::{CloseOnDrop, EndedJob, JobQueue};
 use super::traced::Traced;
-use super::{Job, JobOutput, TimedOut, Work};
+use super::{Job, JobOutput, Panicked, TimedOut, Work};
 use crate::packet::Packet;
 use crate::river::River;
 
 /// After so long a worker wakes the engine, and lets other tasks of its runtime run.
 const SLICE: Duration = Duration::from_micros(200);
-
-/// The error of a reaction that panicked.
-#[derive(Debug, thiserror::Error)]
-#[error("panicked: {0}")]
-pub(super) struct Panicked(String);
 
 /// Runs jobs, at most so many at once, until the queue is closed and those that have begun are done. If
 /// this future is dropped, the jobs end with it.
