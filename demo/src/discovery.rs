@@ -10,9 +10,6 @@ use tokio::time::Instant;
 /// Services usually start within a second, but may take far longer on a loaded machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// How long to wait for what instances have counted: each has to answer.
-const STATS: Duration = Duration::from_secs(1);
-
 /// How long each round waits for answers.
 const ROUND: Duration = Duration::from_millis(150);
 
@@ -25,12 +22,23 @@ pub(crate) async fn instances(rapids: &Rapids) -> Result<HashSet<String>> {
     Ok(services.into_iter().map(|service| service.id).collect())
 }
 
-/// What all running instances have counted.
+/// What all running instances have counted, once each has answered that is there.
 ///
 /// # Errors
-/// If the server cannot be asked.
+/// If the server cannot be asked, or some do not answer for a minute.
 pub(crate) async fn stats(rapids: &Rapids) -> Result<Vec<ServiceStats>> {
-    Ok(rapids.stats(STATS).await?)
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let running = instances(rapids).await?;
+        let stats = rapids.stats(ROUND).await?;
+        let told: HashSet<_> = stats.iter().map(|instance| instance.id.clone()).collect();
+        if running.is_subset(&told) {
+            return Ok(stats);
+        }
+        if Instant::now() > deadline {
+            bail!("instances do not tell what they have counted");
+        }
+    }
 }
 
 /// Waits until each of these services has an instance that is not in `before`.

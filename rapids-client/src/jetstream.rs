@@ -26,6 +26,7 @@ pub(crate) mod revision_watch;
 pub(crate) mod sequence;
 pub(crate) mod stream;
 mod timestamp;
+pub(crate) mod trace_headers;
 pub(crate) mod validity;
 
 pub(crate) use timestamp::timestamp;

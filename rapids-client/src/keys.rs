@@ -15,5 +15,6 @@ pub(crate) const CORRELATION_ID: &str = "correlation_id";
 pub(crate) const CAUSATION_ID: &str = "causation_id";
 pub(crate) const READ_COUNT: &str = "read_count";
 pub(crate) const BREADCRUMBS: &str = "breadcrumbs";
-/// Set by whoever edits a dead letter's packet; the bus itself does not read it.
+/// Set on a packet that somebody publishes in place of a dead letter's: as it is, or edited.
+pub(crate) const REPLAYED: &str = "replayed";
 pub(crate) const EDITED: &str = "edited";

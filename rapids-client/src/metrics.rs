@@ -12,6 +12,7 @@ mod river_metrics;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::packet::Packet;
@@ -54,10 +55,9 @@ pub(crate) struct ServiceMetrics {
     pub(crate) is_paused: Flag,
     /// Whether it reads packets, and does not stand by.
     pub(crate) is_active: Flag,
-    /// The highest sequence that was given to an instance.
-    pub(crate) position: Counter,
-    /// Packets that no instance was given yet.
-    pub(crate) lag: Counter,
+    /// The highest sequence that was given to an instance, and how many packets none was given yet; `None`
+    /// until this is known. A lock, since others read; held for a moment.
+    place: Mutex<Option<(u64, u64)>>,
     /// How often the connection was made again.
     pub(crate) reconnects: Counter,
     /// By the position of the river in the declaration.
@@ -80,8 +80,14 @@ impl ServiceMetrics {
         &self.rivers
     }
 
+    /// Learns the highest sequence that was given to an instance, and how many packets none was given yet.
+    pub(crate) fn set_place(&self, position: u64, lag: u64) {
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = Some((position, lag));
+    }
+
     /// What concerns the whole service.
     pub(crate) fn figures(&self) -> ServiceFigures {
+        let place = *self.place.lock().unwrap_or_else(PoisonError::into_inner);
         ServiceFigures {
             received: self.received.get(),
             skipped: self.skipped.get(),
@@ -92,8 +98,8 @@ impl ServiceMetrics {
             lost: self.lost.get(),
             paused: self.is_paused.get(),
             active: self.is_active.get(),
-            position: self.position.get(),
-            lag: self.lag.get(),
+            position: place.map(|(position, _)| position),
+            lag: place.map(|(_, lag)| lag),
             reconnects: self.reconnects.get(),
             published: self.published_events.figures(),
             publish_seconds: self.publish_time.figures(),

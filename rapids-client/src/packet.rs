@@ -362,6 +362,14 @@ impl Packet {
         self.trace.as_deref()
     }
 
+    /// Whether somebody has sent it again: it is a replay, or was published in place of a dead letter's
+    /// packet.
+    #[must_use]
+    pub fn is_sent_again(&self) -> bool {
+        let is_replay = self.arrival.as_ref().is_some_and(|arrival| arrival.replay.is_some());
+        is_replay || self.provenance.is_replacement()
+    }
+
     /// Makes it part of a trace. What a reaction returns becomes part of that of the packet handled anyway.
     #[must_use]
     pub fn with_trace(self, trace: Option<TraceContext>) -> Self {

@@ -5,7 +5,7 @@
 //! replays. The library does not read them otherwise. A program that records traces installs a
 //! [`Tracer`], as the crate `rapids-otel` does for OpenTelemetry.
 
-mod context;
+pub(crate) mod context;
 
 use std::fmt::{Debug, Display};
 use std::sync::OnceLock;

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::HttpConnector;
 use opentelemetry_http::hyper::HyperClient;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
@@ -16,19 +16,23 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(crate) struct Client {
-    runtime: Runtime,
-    client: HyperClient<HttpsConnector<HttpConnector>>,
+    /// Taken when this is dropped, which may happen within another runtime.
+    runtime: Option<Runtime>,
+    client: Box<dyn HttpClient>,
 }
 
 impl Client {
     pub(crate) fn new() -> io::Result<Self> {
-        let connector = HttpsConnectorBuilder::new()
-            .with_native_roots()?
-            .https_or_http()
-            .enable_http1()
-            .build();
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { runtime, client: HyperClient::new(connector, timeout(), None) })
+        let client: Box<dyn HttpClient> = match HttpsConnectorBuilder::new().with_native_roots() {
+            Ok(builder) => {
+                let connector = builder.https_or_http().enable_http1().build();
+                Box::new(HyperClient::new(connector, timeout(), None))
+            }
+            // The system trusts nobody, as in a container without certificates: without TLS it works.
+            Err(_) => Box::new(HyperClient::new(HttpConnector::new(), timeout(), None)),
+        };
+        Ok(Self { runtime: Some(runtime), client })
     }
 }
 
@@ -41,6 +45,17 @@ fn timeout() -> Duration {
 #[async_trait]
 impl HttpClient for Client {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        self.runtime.block_on(self.client.send_bytes(request))
+        match &self.runtime {
+            Some(runtime) => runtime.block_on(self.client.send_bytes(request)),
+            None => Err("the client is dropped".into()),
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }

@@ -60,10 +60,10 @@ pub enum Error {
     #[error("{GAP} is `{0}`, expected a duration such as `1h`")]
     Gap(String),
     /// The exporter cannot be made from the `OTEL_*` variables.
-    #[error("traces cannot be exported")]
+    #[error("traces cannot be exported: look at OTEL_EXPORTER_OTLP_ENDPOINT and its like")]
     Exporter(#[from] ExporterBuildError),
-    /// There is no thread or socket for the exporter.
-    #[error("traces cannot be exported")]
+    /// The system gives the exporter no means to wait for its connection.
+    #[error("traces cannot be exported: the system refuses a runtime for it")]
     Client(#[from] std::io::Error),
     /// A log subscriber or a tracer was installed before.
     #[error("logs or traces are set up already: call `rapids_otel::init` once, and nothing else")]
@@ -111,7 +111,7 @@ pub fn init(service: &str) -> Result<Traces, Error> {
     }
     let exporter = SpanExporter::builder().with_http().with_http_client(Client::new()?).build()?;
     let mut resource = Resource::builder();
-    if variable("OTEL_SERVICE_NAME").is_none() {
+    if !is_named() {
         resource = resource.with_service_name(service.to_owned());
     }
     let provider = SdkTracerProvider::builder()
@@ -139,6 +139,13 @@ pub fn init(service: &str) -> Result<Traces, Error> {
 
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Whether the environment gives the process a name.
+fn is_named() -> bool {
+    let attributes = variable("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default();
+    let mut keys = attributes.split(',').filter_map(|pair| pair.split('=').next());
+    variable("OTEL_SERVICE_NAME").is_some() || keys.any(|key| key.trim() == "service.name")
 }
 
 fn gap(stated: Option<String>) -> Result<Duration, Error> {

@@ -34,10 +34,9 @@ impl OtelTracer {
     }
 
     /// Whether what comes of a packet is a trace of its own.
-    fn begins_anew(&self, packet: &Packet, context: &TraceContext) -> bool {
+    fn begins_anew(&self, packet: &Packet) -> bool {
         let waited = |stored| Timestamp::now().duration_since(stored).unsigned_abs();
-        let arrival = packet.arrival();
-        context.is_sent_again() || arrival.is_some_and(|it| waited(it.stored) > self.gap)
+        packet.is_sent_again() || packet.arrival().is_some_and(|it| waited(it.stored) > self.gap)
     }
 }
 
@@ -61,7 +60,7 @@ impl Tracer for OtelTracer {
         );
         if let Some(context) = packet.trace() {
             let parent = self.extract(context);
-            if self.begins_anew(packet, context) {
+            if self.begins_anew(packet) {
                 span.add_link(parent.span().span_context().clone());
             } else {
                 // It fails only where nothing is recorded.

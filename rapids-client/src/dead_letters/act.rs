@@ -15,9 +15,9 @@ use super::replay::{Addressed, message_id};
 use super::state_record::StateRecord;
 use super::{DeadLetters, StoredLetter, replacement};
 use crate::jetstream::resource::largest_message;
+use crate::jetstream::trace_headers;
 use crate::letter_action::{Action, ActionKind, Refusal, State};
 use crate::packet::Packet;
-use crate::trace::TraceContext;
 use crate::{Error, Result};
 
 /// A stream surely recognises what it stored less than this ago.
@@ -141,10 +141,9 @@ fn outgoing(stored: &StoredLetter, record: &StateRecord) -> Outgoing {
         Some(packet) => Bytes::from(packet.get().to_owned()),
         None => letter.body.clone(),
     };
-    let trace = letter.trace.clone().map(TraceContext::sent_again);
     let packet_id = record.action.packet_id.clone().unwrap_or_else(|| letter.packet_id.clone());
     if record.action.kind == ActionKind::ReplayToAll {
-        return Outgoing::to_all(packet_id, trace.as_ref(), body);
+        return Outgoing::to_all(packet_id, letter.trace.as_ref(), body);
     }
     let addressed = Addressed {
         river: letter.id.river().to_owned(),
@@ -158,8 +157,8 @@ fn outgoing(stored: &StoredLetter, record: &StateRecord) -> Outgoing {
     if record.action.kind == ActionKind::Edit {
         headers.insert(EDITED, "true");
     }
-    if let Some(trace) = &trace {
-        trace.write(&mut headers);
+    if let Some(trace) = &letter.trace {
+        trace_headers::write(trace, &mut headers);
     }
     let message_id = message_id(&letter.id, record.number);
     Outgoing::to_service(letter.id.service(), headers, message_id, packet_id, body)

@@ -13,6 +13,7 @@ use super::headers::{
 };
 use super::text::{escape, shortened};
 use super::{Kind, LetterId};
+use crate::jetstream::trace_headers;
 use crate::trace::TraceContext;
 
 /// How many bytes all headers of a letter take together at most: 16 KiB with the first line and
@@ -102,7 +103,7 @@ impl DeadLetter {
         }
         if let Some(trace) = &self.trace {
             headers.room = headers.room.saturating_sub(trace.size());
-            trace.write(&mut headers.headers);
+            trace_headers::write(trace, &mut headers.headers);
         }
         let older = self.breadcrumbs.len().saturating_sub(MOST_BREADCRUMBS);
         for breadcrumb in &self.breadcrumbs[older..] {
@@ -150,7 +151,7 @@ impl DeadLetter {
             first: linked(FIRST)?,
             epoch: epoch.unwrap_or_default(),
             former: linked(FORMER)?,
-            trace: TraceContext::read(headers),
+            trace: trace_headers::read(headers),
             body,
         })
     }

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::scan::{Scan, Selection};
 use crate::connection::{Connection, Retry};
 use crate::jetstream::refusal::of_publish;
+use crate::jetstream::trace_headers;
 use crate::names::{REPLAYS, STREAM, SUBJECT, replay_subject};
 use crate::trace::TraceContext;
 use crate::{Error, Result};
@@ -54,7 +55,7 @@ impl Outgoing {
     pub(super) fn to_all(packet_id: String, trace: Option<&TraceContext>, body: Bytes) -> Self {
         let mut headers = HeaderMap::new();
         if let Some(trace) = trace {
-            trace.write(&mut headers);
+            trace_headers::write(trace, &mut headers);
         }
         headers.insert(NATS_MESSAGE_ID, packet_id.as_str());
         let (subject, message_id) = (SUBJECT.to_owned(), packet_id.clone());

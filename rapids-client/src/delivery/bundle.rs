@@ -46,11 +46,12 @@ impl Bundle {
     /// later, as whoever supervises a process would; the others go on.
     ///
     /// # Errors
-    /// [`Error::Definition`] before anything is touched; [`Error::Connect`] if the server turns the
-    /// bundle away; else the fault of a service that was not at work any more when it was stopped.
+    /// [`Error::Definition`] before anything is touched; [`Error::Listen`] if metrics and probes cannot be
+    /// served where they should; [`Error::Connect`] if the server turns the bundle away; else the fault of a service that was not at work any more when it was stopped.
     ///
     /// [`Error::Definition`]: crate::Error::Definition
     /// [`Error::Connect`]: crate::Error::Connect
+    /// [`Error::Listen`]: crate::Error::Listen
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<()> {
         self.run_in(shutdown, Process::Shared).await
     }

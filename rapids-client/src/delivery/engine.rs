@@ -348,8 +348,7 @@ impl Engine {
             metrics.river(river).blocked_seconds.set(seconds);
         }
         if let Some((position, lag)) = self.source.position() {
-            metrics.position.set(position);
-            metrics.lag.set(lag);
+            metrics.set_place(position, lag);
         }
     }
 

@@ -18,7 +18,8 @@ use crate::service::Service;
 pub(crate) struct Health {
     service: Service,
     must_stop: watch::Receiver<bool>,
-    jobs: RefCell<Option<Arc<JobQueue>>>,
+    /// The queue of its reactions, and those before it in which some may still block.
+    jobs: RefCell<Vec<Arc<JobQueue>>>,
     opened: RefCell<Option<Opened>>,
     /// Where it is served, if it is.
     url: OnceCell<String>,
@@ -45,12 +46,15 @@ impl Health {
 
     /// The service runs its reactions through this queue from now on.
     pub(crate) fn set_jobs(&self, jobs: &Arc<JobQueue>) {
-        self.jobs.replace(Some(jobs.clone()));
+        let mut queues = self.jobs.borrow_mut();
+        queues.retain(|queue| !queue.polled().is_empty());
+        queues.push(jobs.clone());
     }
 
-    /// Learns that the service has opened what it needs, or that it has ended.
-    pub(crate) fn set_opened(&self, opened: Option<Opened>) {
-        self.opened.replace(opened);
+    /// Learns that the service has opened what it needs, until the value is dropped.
+    pub(crate) fn opened(&self, opened: Opened) -> OpenedUntilDropped<'_> {
+        self.opened.replace(Some(opened));
+        OpenedUntilDropped(self)
     }
 
     /// Learns where it is served.
@@ -64,7 +68,7 @@ impl Health {
 
     /// The reactions that have blocked their threads for longer than they may take.
     pub(crate) fn blocked(&self) -> Vec<String> {
-        let polled = self.jobs.borrow().as_ref().map(|jobs| jobs.polled()).unwrap_or_default();
+        let polled: Vec<_> = self.jobs.borrow().iter().flat_map(|jobs| jobs.polled()).collect();
         let described = polled.into_iter().filter_map(|(turn, time)| {
             let river = self.service.rivers().get(turn.river)?;
             let limit = river.limits().timeout;
@@ -103,5 +107,14 @@ impl Health {
             rivers: rivers.map(|river| (river.name().to_owned(), river.figures())).collect(),
             all: metrics.figures(),
         })
+    }
+}
+
+/// While it lives, the service has what it needs. It may end by a panic.
+pub(crate) struct OpenedUntilDropped<'a>(&'a Health);
+
+impl Drop for OpenedUntilDropped<'_> {
+    fn drop(&mut self) {
+        self.0.opened.take();
     }
 }

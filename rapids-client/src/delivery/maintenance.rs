@@ -117,8 +117,7 @@ impl Maintenance {
         Ok(match outcome {
             Outcome::Nothing => Finding::Nothing,
             Outcome::Checked(PositionCheck::Exists(state, pending)) => {
-                self.context.metrics.position.set(state.delivered);
-                self.context.metrics.lag.set(pending);
+                self.context.metrics.set_place(state.delivered, pending);
                 let expired = self.expired.learn_state(state);
                 self.report(expired);
                 Finding::Nothing

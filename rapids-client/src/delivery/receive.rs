@@ -20,10 +20,10 @@ use crate::error::with_causes;
 use crate::jetstream::message::RawPacket;
 use crate::jetstream::sequence::{StreamName, StreamPlace};
 use crate::jetstream::stream::StreamFacts;
+use crate::jetstream::trace_headers;
 use crate::packet::{Arrival, Packet};
 use crate::river::Verdict;
 use crate::service::Service;
-use crate::trace::TraceContext;
 use crate::{Error, Result};
 
 /// When a packet is redelivered whose saved progress could not be loaded.
@@ -304,6 +304,6 @@ fn judge(
 pub(super) fn read_packet(service: &Service, raw: &RawPacket, arrival: Arrival) -> Result<Packet> {
     // JSON beyond the limits becomes a packet all the same, which the rivers judge to be invalid.
     let packet = Packet::arrived_unjudged(raw.body.clone(), arrival)?;
-    let trace = raw.headers.as_ref().and_then(TraceContext::read);
+    let trace = raw.headers.as_ref().and_then(trace_headers::read);
     Ok(packet.with_values_shown(service.config().show_values).with_trace(trace))
 }

@@ -53,7 +53,8 @@ impl Service {
     /// reactions that block or compute run at the same time.
     ///
     /// # Errors
-    /// [`Error::Definition`] before anything is touched; [`Error::Connect`] if the server turns
+    /// [`Error::Definition`] before anything is touched; [`Error::Listen`] if metrics and probes cannot be
+    /// served where they should; [`Error::Connect`] if the server turns
     /// the service away, or does so for five minutes after a connection was lost;
     /// [`Error::Stream`], [`Error::Position`], [`Error::NotPermitted`], [`Error::Server`].
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<()> {
@@ -182,10 +183,8 @@ pub(crate) async fn work(
                     opened = opening => opened?,
                     _ = stopped.wait_for(|stop| *stop) => return Ok(EngineEnd::Stopped),
                 };
-                health.set_opened(Some(opening.opened(health.url())));
-                let ended = serve(opening, &mut stopped).await;
-                health.set_opened(None);
-                ended
+                let _opened = health.opened(opening.opened(health.url()));
+                serve(opening, &mut stopped).await
             });
             let ended = tokio::select! {
                 ended = serving => ended?,

@@ -1,7 +1,7 @@
 //! A reaction that runs once: it is claimed before it runs, and the packets that it returns are saved
 //! with the claim. If it has run before, these are published again.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::context::Context;
 use super::reaction::{Reaction, ReactionError};
@@ -24,7 +24,6 @@ pub(super) async fn react(
         Claim::Done(packets) => return Ok(context.publish_again(&turn.packet.packet, packets)?),
         Claim::Taken => return Err(ReactionError::Later(LOOK)),
     };
-    let begun = Instant::now();
     let reacting = context.react(turn);
     let reaction = match claims.run_renewed(&claimed, reacting).await {
         Ok(reaction) => reaction,
@@ -33,9 +32,8 @@ pub(super) async fn react(
             return Err(error.after_effect());
         }
     };
-    let took = begun.elapsed();
     match claims.complete(&claimed, &reaction.packets).await.map_err(failed)? {
-        true => Ok(Reaction { took, ..reaction }),
+        true => Ok(reaction),
         // Another instance has taken the claim over, which contains its packets.
         false => Err(ReactionError::Later(Duration::ZERO)),
     }

@@ -62,7 +62,7 @@ impl Publisher {
     pub(crate) async fn send_together(self: &Arc<Self>, packets: Vec<Outgoing>) -> Vec<SentBatch> {
         let size = if self.is_atomic { LARGEST_BATCH } else { 1 };
         let mut sent = Vec::with_capacity(packets.len().div_ceil(size));
-        let mut rest = packets.into_iter();
+        let mut rest = packets.into_iter().map(Outgoing::begun);
         while let Some(batch) = Batch::new(rest.by_ref().take(size).collect()) {
             let handed = self.hand_over_batch(&batch).await;
             sent.push(SentBatch { publisher: Arc::clone(self), batch, handed });

@@ -11,7 +11,7 @@ use async_nats::jetstream::consumer::pull::{Ordered, OrderedConfig};
 use async_nats::jetstream::stream::Info;
 use futures::StreamExt;
 use jiff::Timestamp;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 
 use crate::connection::{Connection, Retry};
 use crate::jetstream::ensure::info_of;
@@ -51,6 +51,10 @@ pub(crate) struct Follower {
     from: Start,
     /// The last sequence that was stored when it was opened; 0 if nothing of it is to come.
     end: u64,
+    /// When something came last, or the stream was looked at.
+    looked: Instant,
+    /// The last sequence that the stream had then.
+    last_seen: u64,
 }
 
 impl Follower {
@@ -84,6 +88,8 @@ impl Follower {
             created: timestamp(info.created),
             from,
             end,
+            looked: Instant::now(),
+            last_seen: 0,
         }))
     }
 
@@ -116,7 +122,7 @@ impl Follower {
 
     /// Waits for the next message, as long as one up to this sequence can come.
     async fn receive(&mut self, end: Option<u64>) -> Result<Option<Delivered>> {
-        let (mut retry, mut last_seen) = (None, 0);
+        let mut retry = None;
         let Followed { action, .. } = self.followed;
         loop {
             if end.is_some_and(|end| self.is_behind(end)) {
@@ -134,18 +140,22 @@ impl Follower {
                 },
                 // The subscription reports nothing when its stream is gone, and takes long to
                 // report that the server was away.
-                () = sleep(LOOK) => match look(&self.connection, self.followed, self.created).await? {
-                    Some(held) if end.is_some_and(|end| *held.start() > end) => return Ok(None),
-                    // It was stored before the last look, so it should have come by now.
-                    Some(held) if self.is_missing(*held.start(), last_seen) => {
-                        "nothing comes, though the stream holds more".into()
+                () = sleep_until(self.looked + LOOK) => {
+                    let held = look(&self.connection, self.followed, self.created).await;
+                    self.looked = Instant::now();
+                    match held? {
+                        Some(held) if end.is_some_and(|end| *held.start() > end) => return Ok(None),
+                        // It was stored before the last look, so it should have come by now.
+                        Some(held) if self.is_missing(*held.start()) => {
+                            "nothing comes, though the stream holds more".into()
+                        }
+                        Some(held) => {
+                            self.last_seen = *held.end();
+                            continue;
+                        }
+                        None => continue,
                     }
-                    Some(held) => {
-                        last_seen = *held.end();
-                        continue;
-                    }
-                    None => continue,
-                },
+                }
             };
             let retry = retry.get_or_insert_with(|| Retry::new(&self.connection, action));
             let error = Error::Server { action: action.to_owned(), source: problem };
@@ -161,6 +171,7 @@ impl Follower {
             match Box::pin(subscribe(&self.connection, self.followed, self.from)).await {
                 Ok(messages) => {
                     self.messages = messages;
+                    (self.looked, self.last_seen) = (Instant::now(), 0);
                     return Ok(());
                 }
                 Err(failed @ (Error::Server { .. } | Error::Limit { .. })) => error = failed,
@@ -174,10 +185,10 @@ impl Follower {
         end == 0 || matches!(self.from, Start::Sequence(next) if next > end)
     }
 
-    /// Whether a message up to the sequence `last` should have come, in a stream that begins with
-    /// `first`.
-    fn is_missing(&self, first: u64, last: u64) -> bool {
-        matches!(self.from, Start::Sequence(next) if next.max(first) <= last)
+    /// Whether a message should have come that the stream had at the last look, if it begins with `first`
+    /// now.
+    fn is_missing(&self, first: u64) -> bool {
+        matches!(self.from, Start::Sequence(next) if next.max(first) <= self.last_seen)
     }
 
     /// Takes a message; `None` if it lies before the place to begin at, which async-nats forgets when
@@ -186,6 +197,7 @@ impl Follower {
         &mut self,
         message: Message,
     ) -> Result<Option<Delivered>, Box<dyn StdError + Send + Sync>> {
+        self.looked = Instant::now();
         let info = message.info()?;
         let (sequence, stored) = (info.stream_sequence, timestamp(info.published));
         let is_before = match self.from {

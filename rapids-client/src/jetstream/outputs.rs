@@ -92,6 +92,7 @@ impl Outputs {
             return Several::Sent(self.publisher.send_together(packets).await);
         }
         self.queued.fetch_add(1, Ordering::Relaxed);
+        let packets = packets.into_iter().map(Outgoing::begun).collect();
         let (reply, result) = oneshot::channel();
         // The task ends only with its runtime; then the dropped channel ends the wait.
         let _ = self.queue.send(Share { packets, reply });

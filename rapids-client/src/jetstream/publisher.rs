@@ -16,14 +16,17 @@ use crate::jetstream::publish_acks::{Handed, PublishAck, PublishAcks};
 use crate::jetstream::publish_fault::{Fault, Patience};
 use crate::jetstream::resource::largest_message;
 use crate::jetstream::stream::StreamFacts;
+use crate::jetstream::trace_headers;
 use crate::jetstream::validity::LeaseValidity;
 use crate::packet::Packet;
-use crate::trace::{TraceContext, tracer};
+use crate::trace::{TraceContext, Tracer, tracer};
 use crate::{Error, Result};
 
 /// The bytes that the server counts of a message beside its body and its id: names of headers, line
 /// ends, and the headers of a batch, so that every packet fits into one.
 const HEADERS: usize = 128;
+/// The bytes of the header of a trace without state.
+const LONGEST_PARENT: usize = "traceparent: ".len() + 55 + "\r\n".len();
 
 /// The server's answer about a stored packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +98,7 @@ impl Publisher {
     /// Hands a packet to the connection. Packets are stored in the order of these calls, as long
     /// as the server answers.
     pub(crate) async fn send(self: &Arc<Self>, packet: Outgoing) -> Sent {
+        let packet = packet.begun();
         let handed = self.hand_over(|| packet.message()).await;
         Sent { publisher: Arc::clone(self), packet, handed }
     }
@@ -122,29 +126,53 @@ pub(crate) struct Outgoing {
 
 /// What travels with a packet about its trace.
 #[derive(Debug)]
-struct OutgoingTrace {
-    context: Arc<TraceContext>,
-    /// It ends with this value, once the packet is stored.
-    _span: Option<Span>,
+enum OutgoingTrace {
+    /// It is not sent yet; with a tracer, this is to get a span then.
+    Prepared(Packet),
+    /// It is on its way, or there is no tracer. The span ends with this value, once the packet is stored.
+    Sent { context: Arc<TraceContext>, _span: Option<Span> },
 }
 
 impl OutgoingTrace {
     fn of(packet: &Packet) -> Option<Box<Self>> {
-        let Some(tracer) = tracer() else {
-            let context = packet.shared_trace()?;
-            return Some(Box::new(Self { context, _span: None }));
+        let trace = match tracer() {
+            Some(_) => Self::Prepared(packet.clone()),
+            None => Self::Sent { context: packet.shared_trace()?, _span: None },
         };
+        Some(Box::new(trace))
+    }
+
+    fn begun(packet: &Packet, tracer: &dyn Tracer) -> Option<Box<Self>> {
         let span = tracer.publish(packet);
         let context = tracer.context(&span).map(Arc::new).or_else(|| packet.shared_trace())?;
-        Some(Box::new(Self { context, _span: Some(span) }))
+        Some(Box::new(Self::Sent { context, _span: Some(span) }))
+    }
+
+    /// How many bytes the server counts.
+    fn size(&self) -> usize {
+        match self {
+            // The span's context has the state of the packet's.
+            Self::Prepared(packet) => packet.trace().map_or(LONGEST_PARENT, TraceContext::size),
+            Self::Sent { context, .. } => context.size(),
+        }
     }
 }
 
 impl Outgoing {
     /// How many bytes the server counts.
     pub(crate) fn size(&self) -> usize {
-        let trace = self.trace.as_ref().map_or(0, |trace| trace.context.size());
+        let trace = self.trace.as_ref().map_or(0, |trace| trace.size());
         self.body.len() + self.id.len() + HEADERS + trace
+    }
+
+    /// It is about to be sent: with a tracer, its span begins.
+    pub(super) fn begun(self) -> Self {
+        match (self.trace.as_deref(), tracer()) {
+            (Some(OutgoingTrace::Prepared(packet)), Some(tracer)) => {
+                Self { trace: OutgoingTrace::begun(packet, tracer), ..self }
+            }
+            _ => self,
+        }
     }
 
     /// Its headers and its body.
@@ -155,8 +183,8 @@ impl Outgoing {
     pub(crate) fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(NATS_MESSAGE_ID, self.id.as_str());
-        if let Some(trace) = &self.trace {
-            trace.context.write(&mut headers);
+        if let Some(OutgoingTrace::Sent { context, .. }) = self.trace.as_deref() {
+            trace_headers::write(context, &mut headers);
         }
         headers
     }

@@ -24,16 +24,17 @@ impl LeaseValidity {
     }
 
     /// Waits until it is certain that this instance may act, which is nearly always now; for ever if
-    /// the sender is gone and the time is over.
-    pub(crate) async fn wait(&self) {
+    /// the sender is gone and the time is over. Returns whether it had to wait.
+    pub(crate) async fn wait(&self) -> bool {
         let Some(told) = &self.0 else {
-            return;
+            return false;
         };
         if *told.borrow() > Instant::now() {
-            return;
+            return false;
         }
         // Boxed: it would make every caller's future as large as it is.
         Box::pin(renewed(told.clone())).await;
+        true
     }
 }
 

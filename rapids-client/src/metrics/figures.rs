@@ -54,10 +54,10 @@ pub struct ServiceFigures {
     /// Whether it reads packets. In exclusive delivery the other instances stand by.
     pub active: bool,
     /// The highest sequence that an instance of the service was given; at most five seconds old, as is the
-    /// next.
-    pub position: u64,
+    /// next. `None` until it is known, as for an instance that stands by.
+    pub position: Option<u64>,
     /// How many packets no instance was given yet.
-    pub lag: u64,
+    pub lag: Option<u64>,
     /// How often its connection was made again.
     pub reconnects: u64,
     /// What its reactions published and the stream did not have already, by the name of the event, need or command. The first 200 names of a

@@ -24,7 +24,7 @@ const COUNTERS: [Single<ServiceFigures>; 8] = [
     ("rapids_reconnects_total", "How often the connection was made again.", |it| it.reconnects),
 ];
 
-const GAUGES: [Single<ServiceFigures>; 6] = [
+const GAUGES: [Single<ServiceFigures>; 4] = [
     ("rapids_in_flight", "Packets delivered and not acknowledged.", |it| it.in_flight),
     ("rapids_waiting", "Reactions that wait for more than a free slot.", |it| it.waiting),
     ("rapids_paused", "1 while it asks for no packets, since too many wait.", |it| {
@@ -33,6 +33,12 @@ const GAUGES: [Single<ServiceFigures>; 6] = [
     ("rapids_active", "1 if the instance reads packets, 0 while it stands by.", |it| {
         it.active.into()
     }),
+];
+
+/// What not every instance knows.
+type Place = (&'static str, &'static str, fn(&ServiceFigures) -> Option<u64>);
+
+const PLACES: [Place; 2] = [
     (
         "rapids_instance_position",
         "The highest sequence given to an instance of the service.",
@@ -88,6 +94,12 @@ fn delivery(out: &mut Exposition, stats: &[ServiceStats]) {
         out.gauge(name, help);
         for of in stats {
             out.value(&labels(of), count(&of.all));
+        }
+    }
+    for (name, help, read) in PLACES {
+        out.gauge(name, help);
+        for of in stats {
+            read(&of.all).into_iter().for_each(|value| out.value(&labels(of), value));
         }
     }
     out.gauge("rapids_start_timestamp_seconds", "When the instance started, in Unix time.");

@@ -13,7 +13,9 @@ use super::arrival::Arrival;
 use super::id::{derived_id, new_id};
 use super::rapids_object::RapidsObject;
 use crate::json::{Fields, Text, write_key, write_member, write_string};
-use crate::keys::{BREADCRUMBS, CAUSATION_ID, CORRELATION_ID, CREATED, EDITED, ID, READ_COUNT};
+use crate::keys::{
+    BREADCRUMBS, CAUSATION_ID, CORRELATION_ID, CREATED, EDITED, ID, READ_COUNT, REPLAYED,
+};
 
 /// How many services the breadcrumbs hold; older ones fall off.
 const MAX_BREADCRUMBS: usize = 16;
@@ -109,12 +111,10 @@ impl Provenance {
     /// The provenance of a packet that an operator publishes in place of this one: of the same
     /// conversation, with the same breadcrumbs, and caused by this one.
     pub(crate) fn replacement(&self, id: String, is_edited: bool) -> Self {
+        let mark = if is_edited { EDITED } else { REPLAYED };
         let mut others = self.others.clone();
-        if is_edited {
-            let is_edited = |key: &str| Text::read(key).is_ok_and(|name| name == EDITED);
-            others.retain(|(key, _)| !is_edited(key));
-            others.push((format!("\"{EDITED}\"").into(), "true".into()));
-        }
+        others.retain(|(key, _)| !is_named(key, mark));
+        others.push((format!("\"{mark}\"").into(), "true".into()));
         Self {
             correlation_id: Some(self.correlation_id().clone()),
             causation_id: Some(self.id.clone()),
@@ -123,6 +123,12 @@ impl Provenance {
             others,
             ..Self::of(id.into(), Timestamp::now())
         }
+    }
+
+    /// Whether somebody has published the packet in place of another one.
+    pub(crate) fn is_replacement(&self) -> bool {
+        let is_mark = |key: &str| is_named(key, EDITED) || is_named(key, REPLAYED);
+        self.others.iter().any(|(key, value)| is_mark(key) && &**value == "true")
     }
 
     pub(crate) fn correlation_id(&self) -> &ByteString {
@@ -179,6 +185,11 @@ impl AsRef<str> for Provenance {
             text.into()
         })
     }
+}
+
+/// Whether a key, as it is written, has this name.
+fn is_named(key: &str, name: &str) -> bool {
+    Text::read(key).is_ok_and(|read| read == name)
 }
 
 fn newest(mut breadcrumbs: Vec<String>) -> Vec<String> {
@@ -270,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replacement_keeps_conversation_and_way_and_says_that_it_was_edited() {
+    fn a_replacement_keeps_conversation_and_way_and_says_whether_it_was_edited() {
         let original = read(
             r#"{"id":"a","correlation_id":"c","causation_id":"z","read_count":2,
                 "breadcrumbs":["x","y"],"edited":"by whom?","tenant":7}"#,
@@ -282,8 +293,10 @@ mod tests {
         let json = edited.as_ref();
         assert!(json.ends_with(r#","tenant":7,"edited":true}"#), "{json}");
         let sent_on = original.replacement("b".into(), false);
-        let sent_on = sent_on.as_ref();
-        assert!(sent_on.ends_with(r#","edited":"by whom?","tenant":7}"#), "{sent_on}");
+        let json = sent_on.as_ref();
+        assert!(json.ends_with(r#","edited":"by whom?","tenant":7,"replayed":true}"#), "{json}");
+        let is_one = [&original, &edited, &sent_on].map(Provenance::is_replacement);
+        assert_eq!(is_one, [false, true, true]);
     }
 
     #[test]

@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use crate::connection::Connection;
 use crate::jetstream::follower::{Delivered, Followed, Follower, lost};
 use crate::jetstream::message::message_id;
+use crate::jetstream::trace_headers;
 use crate::names::STREAM;
 use crate::packet::{Arrival, Packet};
 use crate::start::Start;
-use crate::trace::TraceContext;
 use crate::{Error, Result};
 
 const PACKETS: Followed =
@@ -61,7 +61,7 @@ impl Tail {
             stream_created: self.follower.created(),
             message_id: message_id(message.headers.as_ref()),
         };
-        let trace = message.headers.as_ref().and_then(TraceContext::read);
+        let trace = message.headers.as_ref().and_then(trace_headers::read);
         let packet = Packet::arrived(message.payload, arrival).map_err(|error| match error {
             Error::Malformed { reason } => {
                 Error::Malformed { reason: format!("sequence {sequence}: {reason}") }

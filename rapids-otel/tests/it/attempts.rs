@@ -9,10 +9,10 @@ use rapids_client::{
     Config, DeadLetters, Note, Packet, Rapids, RetryPolicy, River, Service, Start, reject,
 };
 use rapids_test::NatsServer;
-use tokio::time::{sleep, timeout};
-use tracing::{Instrument, info_span};
+use tokio::time::timeout;
+use tracing::{Instrument, Span, info_span};
 
-use crate::process::Process;
+use crate::process::{Process, fault};
 use crate::receiver::{Receiver, Recorded};
 
 pub(crate) const PAYMENT: &str = "payment-of-attempts";
@@ -26,14 +26,17 @@ pub(crate) fn service(config: Config) -> Service {
     let retry = RetryPolicy::new().first(Duration::from_millis(1));
     let charge = River::new("charge").event("placed").retry(retry).react(move |packet: Packet| {
         let is_first = runs.fetch_add(1, Ordering::SeqCst) == 0;
+        let present = Span::current();
         async move {
-            let is_again = packet.trace().is_some_and(|trace| trace.is_sent_again());
+            let is_again = packet.is_sent_again();
             if is_first {
                 return Err(anyhow!("the bank is closed"));
             }
             if packet.get::<u64>("total")?.is_none() && !is_again {
                 return Err(reject("no total"));
             }
+            let noting = async { info_span!("take note").in_scope(|| ()) };
+            tokio::spawn(noting.instrument(present)).await?;
             Ok(Packet::event("paid"))
         }
         .instrument(info_span!("ask the bank"))
@@ -62,7 +65,7 @@ async fn each_attempt_is_a_span_and_what_is_sent_again_is_a_trace_of_its_own() {
     let _rapids = Rapids::connect(&config).await.unwrap();
     place(&server, r#"{"event":"placed","total":1}"#).await;
     let process = Process::spawn(PAYMENT, &server.url(), &receiver, &[]);
-    let spans = receiver.once(|spans| attempts(spans).len() == 2 && spans.len() == 5);
+    let spans = receiver.once(|spans| attempts(spans).len() == 2 && spans.len() == 6);
     let [failed, well] = attempts(&spans)[..] else { panic!("{spans:#?}") };
     for attempt in [failed, well] {
         assert_eq!((attempt.trace.as_str(), attempt.parent.as_str()), (TRACE, GATEWAY));
@@ -76,6 +79,8 @@ async fn each_attempt_is_a_span_and_what_is_sent_again_is_a_trace_of_its_own() {
     let of_reaction = spans.iter().filter(|span| span.name == "ask the bank");
     let parents: Vec<_> = of_reaction.map(|span| span.parent.as_str()).collect();
     assert_eq!(parents, [failed.id.as_str(), well.id.as_str()]);
+    let noted = spans.iter().find(|span| span.name == "take note").unwrap();
+    assert_eq!(noted.parent, well.id, "of a task that the reaction began");
 
     place(&server, r#"{"event":"placed"}"#).await;
     let spans = receiver.once(|spans| attempts(spans).len() == 3);
@@ -85,14 +90,14 @@ async fn each_attempt_is_a_span_and_what_is_sent_again_is_a_trace_of_its_own() {
     let id = format!("{PAYMENT}.charge.3").parse().unwrap();
     let replaying = async { while letters.replay(&id, &Note::new("ada")).await.is_err() {} };
     timeout(DEADLINE, replaying).await.unwrap();
-    let spans = receiver.once(|spans| attempts(spans).len() == 4 && spans.len() == 10);
+    let spans = receiver.once(|spans| attempts(spans).len() == 4 && spans.len() == 12);
     let again = attempts(&spans)[3];
     assert_ne!(again.trace, TRACE);
     assert_eq!(again.parent, "");
     assert_eq!(again.links, [(TRACE.to_owned(), GATEWAY.to_owned())]);
     let within: Vec<_> = spans.iter().filter(|span| span.parent == again.id).collect();
     assert!(
-        within.len() == 2 && within.iter().all(|span| span.trace == again.trace),
+        within.len() == 3 && within.iter().all(|span| span.trace == again.trace),
         "{within:#?}"
     );
     process.stop();
@@ -103,8 +108,8 @@ async fn a_packet_that_waited_for_long_begins_a_trace_that_is_linked_to_its_own(
     let (server, receiver) = (NatsServer::start().unwrap(), Receiver::start());
     let _rapids = Rapids::connect(&Config::new(server.url())).await.unwrap();
     place(&server, r#"{"event":"placed","total":1}"#).await;
-    sleep(Duration::from_millis(60)).await;
-    let gap = [("RAPIDS_TRACE_GAP", "50ms")];
+    // Its process takes longer to begin.
+    let gap = [("RAPIDS_TRACE_GAP", "1ms")];
     let process = Process::spawn(PAYMENT, &server.url(), &receiver, &gap);
     let spans = receiver.once(|spans| attempts(spans).len() == 2);
     for attempt in attempts(&spans) {
@@ -127,4 +132,15 @@ async fn without_a_receiver_services_work_and_end_as_ever() {
     let paid = timeout(DEADLINE, tail.next()).await.unwrap().unwrap();
     assert_eq!(paid.event_name().as_deref(), Some("paid"));
     process.stop();
+}
+
+#[tokio::test]
+async fn an_address_that_is_none_is_an_error() {
+    let (server, receiver) = (NatsServer::start().unwrap(), Receiver::start());
+    let wrong = [("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318")];
+    let words = fault(PAYMENT, &server.url(), &receiver, &wrong);
+    assert!(
+        words.contains("traces cannot be exported: look at OTEL_EXPORTER_OTLP_ENDPOINT"),
+        "{words}"
+    );
 }

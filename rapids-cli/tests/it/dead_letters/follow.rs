@@ -1,6 +1,6 @@
 //! Following letters.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command};
 use std::thread;
 
@@ -12,19 +12,35 @@ use super::{fail_on_thirteen, json};
 use crate::bench::{Bench, DEADLINE, end, interrupt, start};
 use crate::letters::Letters;
 
-/// The running command.
+/// The running command, which ends with this value.
 struct Following {
-    child: Child,
+    child: Option<Child>,
     lines: UnboundedReceiver<String>,
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// The lines of an output as they come.
+fn lines(output: impl Read + Send + 'static) -> UnboundedReceiver<String> {
+    let output = BufReader::new(output).lines();
+    let (sender, lines) = unbounded_channel();
+    thread::spawn(move || output.map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    lines
 }
 
 impl Following {
     fn start(command: &mut Command) -> Self {
         let mut child = start(command);
-        let output = BufReader::new(child.stdout.take().unwrap()).lines();
-        let (sender, lines) = unbounded_channel();
-        thread::spawn(move || output.map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        Self { child, lines }
+        let lines = lines(child.stdout.take().unwrap());
+        Self { child: Some(child), lines }
     }
 
     async fn line(&mut self) -> String {
@@ -38,9 +54,10 @@ impl Following {
 
     /// Interrupts it, and returns its messages. It must have printed nothing more.
     async fn interrupted(mut self) -> String {
-        interrupt(&self.child);
+        let child = self.child.take().unwrap();
+        interrupt(&child);
         assert_eq!(timeout(DEADLINE, self.lines.recv()).await.unwrap(), None);
-        let (code, messages) = end(self.child);
+        let (code, messages) = end(child);
         assert_eq!(code, Some(130));
         messages
     }
@@ -108,8 +125,8 @@ async fn the_first_letter_of_all_is_waited_for() {
     let bench = Bench::start().await;
     let follow = ["dead-letters", "follow", "-o", "json"];
     let mut following = Following::start(&mut bench.command(&follow));
-    let mut messages = BufReader::new(following.child.stderr.take().unwrap()).lines();
-    let waits = messages.next().unwrap().unwrap();
+    let mut messages = lines(following.child.as_mut().unwrap().stderr.take().unwrap());
+    let waits = timeout(DEADLINE, messages.recv()).await.unwrap().unwrap();
     assert!(waits.contains("there is no stream DEAD_LETTERS at nats://"), "{waits}");
 
     let river = River::new("charge").event("order_placed").react(fail_on_thirteen);
@@ -121,8 +138,6 @@ async fn the_first_letter_of_all_is_waited_for() {
     assert_eq!((&first["kind"], &first["state"]), (&"rejected".into(), &"waiting".into()));
     assert_eq!(first["id"], "payment.charge.1");
     assert!(following.id().await.starts_with("payment.charge."));
-    following.child.kill().unwrap();
-    assert_eq!(following.lines.recv().await, None);
 }
 
 #[tokio::test]

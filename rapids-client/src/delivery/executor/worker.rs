@@ -96,20 +96,22 @@ async fn run(
         packet = packet.id(),
         correlation = packet.correlation_id(),
     );
-    let limit = river.limits().timeout;
-    let traced = Traced::of(service, (&river, &packet), &work);
-    let (answer, is_slow) = {
-        let calling = call(service, (&river, &packet), (work, &traced));
-        let reaction = run_within(limit, calling).instrument(span).instrument(traced.span());
-        let mut reaction = pin!(async {
-            tokio::select! {
-                biased;
-                () = validity.wait() => reaction.await,
-                () = reply.closed() => Err(anyhow::anyhow!("nobody waits for it any more")),
+    let ((begun, answer), is_slow) = {
+        let mut reaction = pin!(
+            async {
+                let begun = tokio::select! {
+                    biased;
+                    has_waited = validity.wait() => if has_waited { Instant::now() } else { begun },
+                    () = reply.closed() => {
+                        return (begun, Err(anyhow::anyhow!("nobody waits for it any more")));
+                    }
+                };
+                (begun, react(service, (&river, &packet), work).await)
             }
-        });
+            .instrument(span)
+        );
         match poll_fn(|context| Poll::Ready(reaction.as_mut().poll(context))).await {
-            Poll::Ready(answer) => (answer, false),
+            Poll::Ready(ended) => (ended, false),
             Poll::Pending => {
                 queue.set_slow(turn);
                 let ending = poll_fn(|context| {
@@ -123,16 +125,29 @@ async fn run(
         }
     };
     let now = Instant::now();
-    if let Err(error) = &answer {
-        traced.failed(error);
-    }
-    drop(traced);
     let ended = EndedJob { turn, reply, answer: (now - begun, answer) };
     if is_slow {
         queue.answer_slow(ended);
         return (None, now);
     }
     (Some(ended), now)
+}
+
+/// Calls the user's code, within its time and in the span of the program's tracer.
+async fn react(
+    service: &str,
+    (river, packet): (&River, &Packet),
+    work: Work,
+) -> anyhow::Result<JobOutput> {
+    let traced = Traced::of(service, (river, packet), &work);
+    let calling = call(service, (river, packet), (work, &traced));
+    // Within the span that is logged, so that this is the present one: tasks that the reaction begins may
+    // go on in it.
+    let ended = run_within(river.limits().timeout, calling).instrument(traced.span()).await;
+    if let Err(error) = &ended {
+        traced.failed(error);
+    }
+    ended
 }
 
 /// Calls the user's code.

@@ -47,12 +47,15 @@ async fn who_gives_up_waiting_loses_no_letter() {
     }
     let mut found = Vec::new();
     let mut patience = Duration::ZERO;
-    while found.len() < ids.len() {
-        patience += Duration::from_micros(50);
-        if let Ok(next) = timeout(patience, tail.next()).await {
-            found.push(next.unwrap().unwrap().letter.id.to_string());
+    soon("all letters", async {
+        while found.len() < ids.len() {
+            patience += Duration::from_micros(50);
+            if let Ok(next) = timeout(patience, tail.next()).await {
+                found.push(next.unwrap().unwrap().letter.id.to_string());
+            }
         }
-    }
+    })
+    .await;
     assert_eq!(found, ids);
 }
 
