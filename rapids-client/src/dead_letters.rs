@@ -173,8 +173,8 @@ impl DeadLetters {
         self.begin(&stored, Action::new(ActionKind::Replay, note), |_| Ok(None)).await
     }
 
-    /// Sends a waiting letter's packet to every service, as a new one that the original caused:
-    /// whoever handled the original handles this one too.
+    /// Sends a waiting letter's packet to every service, as a new one that the original caused, with
+    /// `replayed` in its `rapids` object: whoever handled the original handles this one too.
     ///
     /// # Errors
     /// As for [`replay`](Self::replay), and [`Error::Malformed`](crate::Error::Malformed) if the
