@@ -189,7 +189,7 @@ async fn a_failing_and_a_panicking_reaction_are_tried_again_and_hinder_nobody() 
     service.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_reaction_that_blocks_its_thread_keeps_its_packet() {
     let bench = Bench::start().await;
     let runs = Arc::new(AtomicU32::new(0));

@@ -52,16 +52,15 @@ async fn a_breaker_keeps_packets_from_using_up_their_attempts_while_a_dependency
         tail.event("noted").await;
     }
     let fact = bench.fact("payment", "charge.breaker").await;
-    assert!(
-        fact.starts_with("open until ") && fact.ends_with(", after 3 failures in a row"),
-        "{fact}"
-    );
-    assert_eq!(runs.load(Ordering::Relaxed), 3);
+    assert!(fact.starts_with("open until ") && fact.ends_with(" failures in a row"), "{fact}");
+    // Three of ten, and on a busy machine the trial that came meanwhile.
+    assert!((3..=5).contains(&runs.load(Ordering::Relaxed)), "{runs:?}");
     until("the trial that fails", async || {
         bench.fact("payment", "charge.breaker").await.contains("after 4 failures")
     })
     .await;
-    assert_eq!(runs.load(Ordering::Relaxed), 5, "one is rejected, the next one fails");
+    // One is rejected, the next one fails, and the one after that may have been tried by now.
+    assert!((5..=6).contains(&runs.load(Ordering::Relaxed)), "{runs:?}");
     is_up.store(true, Ordering::Relaxed);
     for _ in 0..9 {
         tail.event("charged").await;
@@ -69,7 +68,7 @@ async fn a_breaker_keeps_packets_from_using_up_their_attempts_while_a_dependency
     bench.no_fact("payment", "charge.breaker").await;
     bench.quiet(&["payment"]).await;
     service.stop().await;
-    assert_eq!(runs.load(Ordering::Relaxed), 5 + 9);
+    assert!((5 + 9..=6 + 9).contains(&runs.load(Ordering::Relaxed)), "{runs:?}");
     assert_eq!(bench.letters().await, ["payment.charge.4"]);
 }
 

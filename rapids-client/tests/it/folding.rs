@@ -120,7 +120,7 @@ async fn answers(bench: &Bench) -> Vec<(usize, usize)> {
     answers.map(|it| (it.get("n").unwrap().unwrap(), it.get("place").unwrap().unwrap())).collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn packets_that_wait_share_a_save_and_keep_their_order() {
     let bench = Bench::of(Delivery::Shared).await;
     let (go, counting) = Counting::new();
@@ -137,7 +137,7 @@ async fn packets_that_wait_share_a_save_and_keep_their_order() {
     service.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_failure_among_packets_that_wait_costs_itself_and_no_other() {
     for concurrency in [1, 4] {
         let bench = Bench::of(Delivery::Shared).await;
@@ -159,7 +159,7 @@ async fn a_failure_among_packets_that_wait_costs_itself_and_no_other() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn steps_that_wait_run_again_on_what_another_instance_has_saved() {
     let bench = Bench::of(Delivery::Shared).await;
     let (go, counting) = Counting::new();
@@ -189,7 +189,7 @@ async fn steps_that_wait_run_again_on_what_another_instance_has_saved() {
     two.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_memory_full_of_packets_that_may_come_again_takes_an_older_one() {
     /// As many as a record holds of one river.
     const HELD: usize = 2_048;
@@ -215,7 +215,7 @@ async fn a_memory_full_of_packets_that_may_come_again_takes_an_older_one() {
     service.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_packet_that_is_published_twice_moves_its_memory_once() {
     let bench = Bench::of(Delivery::Shared).await;
     let (go, counting) = Counting::new();
@@ -234,7 +234,7 @@ async fn a_packet_that_is_published_twice_moves_its_memory_once() {
     service.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn what_is_not_saved_when_the_service_stops_is_handed_to_the_next_instance() {
     let bench = Bench::of(Delivery::Shared).await;
     let (go, counting) = Counting::new();
@@ -256,7 +256,7 @@ async fn what_is_not_saved_when_the_service_stops_is_handed_to_the_next_instance
     service.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn the_waits_of_a_memory_are_no_handling_time() {
     let bench = Bench::of(Delivery::Shared).await;
     let (go, counting) = Counting::new();
@@ -286,7 +286,7 @@ pub(crate) fn held(config: Config, diary: Diary) -> Service {
     Service::new("counter", config).river(count).from_beginning()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn packets_that_come_again_after_a_crash_share_no_save() {
     let bench = Bench::of(Delivery::Shared).await;
     let folder = tempfile::tempdir().unwrap();

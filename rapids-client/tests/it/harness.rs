@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{Info, PullConsumer};
@@ -10,8 +11,8 @@ use rapids_client::{
     StoredLetter, Tail,
 };
 use rapids_test::NatsServer;
+use tokio::runtime::Builder;
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// Longer than anything takes on a busy machine.
@@ -253,26 +254,38 @@ pub(crate) fn config(url: &str) -> Config {
     Config::new(url).ack_wait(Duration::from_secs(1))
 }
 
-/// A service at work, until it is told to stop.
+/// A service at work, until it is told to stop. It runs on a thread of its own: a reaction that blocks its
+/// thread may keep a runtime from looking at its timers, and tests from failing in time.
 pub(crate) struct Running {
     stop: oneshot::Sender<()>,
-    task: JoinHandle<rapids_client::Result<()>>,
+    task: oneshot::Receiver<rapids_client::Result<()>>,
 }
 
 impl Running {
     pub(crate) fn spawn(service: Service) -> Self {
-        let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(service.run_until(async {
-            let _ = stopped.await;
-        }));
-        Self { stop, task }
+        Self::begin(|stop| service.run_until(stop))
     }
 
     pub(crate) fn spawn_bundle(bundle: Bundle) -> Self {
+        Self::begin(|stop| bundle.run_until(stop))
+    }
+
+    fn begin<F>(
+        run: impl FnOnce(Pin<Box<dyn Future<Output = ()> + Send>>) -> F + Send + 'static,
+    ) -> Self
+    where
+        F: Future<Output = rapids_client::Result<()>>,
+    {
         let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(bundle.run_until(async {
-            let _ = stopped.await;
-        }));
+        let (done, task) = oneshot::channel();
+        std::thread::spawn(move || {
+            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+            let stopped = Box::pin(async {
+                let _ = stopped.await;
+            });
+            // Nobody waits for it where the test has failed.
+            let _ = done.send(runtime.block_on(run(stopped)));
+        });
         Self { stop, task }
     }
 

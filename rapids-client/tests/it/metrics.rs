@@ -109,7 +109,7 @@ async fn everything_that_becomes_of_packets_is_counted_by_river() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn figures_are_told_while_a_reaction_blocks_its_thread() {
     let bench = Bench::of(Delivery::Shared).await;
     let (begun, has_begun) = tokio::sync::oneshot::channel();

@@ -88,7 +88,7 @@ async fn a_standby_is_ready_but_not_active() {
     second.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_reaction_that_blocks_its_thread_for_too_long_fails_the_probe_that_names_it() {
     let bench = Bench::of(Delivery::Shared).await;
     let (begun, has_begun) = oneshot::channel();
