@@ -5,7 +5,6 @@
 //! file of its own in `commands`.
 
 mod arguments;
-mod clauses;
 mod commands;
 mod connection_options;
 mod exit;

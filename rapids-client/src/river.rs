@@ -4,6 +4,7 @@
 //! [`Service`](crate::Service).
 
 mod clause;
+mod conjunction;
 mod explanation;
 mod limits;
 mod outcome;

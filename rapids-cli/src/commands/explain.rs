@@ -12,7 +12,6 @@ use anyhow::{Context, Result};
 use clap::Args;
 use rapids_client::{Packet, Rapids, River, Rules, ServiceInfo, Start, Verdict};
 
-use crate::clauses::split_rules;
 use crate::exit::{Answer, Fault};
 use crate::filter::Filter;
 use crate::screen::Format;
@@ -119,8 +118,7 @@ impl Explain {
         }
         let mut matches = true;
         for subject in &subjects {
-            let (river, explained) =
-                (River::from_rules(split_rules(subject.rules())), packet.clone());
+            let (river, explained) = (River::from_rules(subject.rules().split()), packet.clone());
             // Runs on another thread, so that an interrupt is handled meanwhile.
             let explaining = tokio::task::spawn_blocking(move || river.explain(&explained));
             let explanation = explaining.await?;
