@@ -14,6 +14,7 @@ mod json;
 mod keys;
 mod letter_action;
 mod live;
+pub mod map;
 mod matcher;
 mod memory;
 mod metrics;
