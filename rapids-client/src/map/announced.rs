@@ -37,7 +37,8 @@ impl AnnouncedRiver {
         rivers
     }
 
-    fn new(service: &str, rules: &Rules) -> Self {
+    /// A river of these rules.
+    pub fn new(service: &str, rules: &Rules) -> Self {
         let river = River::from_rules(rules.split());
         let admits = admitted(&river);
         Self { service: service.to_owned(), rules: rules.clone(), river, admits }
