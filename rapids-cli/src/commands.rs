@@ -1,5 +1,6 @@
 //! The commands, each in a file of its own.
 
+mod asyncapi;
 mod completions;
 mod dead_letters;
 mod explain;
@@ -9,6 +10,7 @@ mod metrics;
 mod position;
 mod publish;
 mod retire;
+mod schema;
 mod services;
 mod tail;
 mod what_if;
@@ -27,6 +29,8 @@ pub(crate) enum Command {
     Explain(explain::Explain),
     WhatIf(what_if::WhatIf),
     Map(map::Map),
+    Schema(schema::Schema),
+    Asyncapi(asyncapi::Asyncapi),
     Services(services::Services),
     Metrics(metrics::Metrics),
     Position(position::Position),
@@ -45,7 +49,7 @@ impl Command {
             Self::Position(position) => position.changes(),
             Self::DeadLetters(letters) => letters.changes(),
             Self::Tail(_) | Self::Explain(_) | Self::Services(_) | Self::Metrics(_) => false,
-            Self::Map(_) | Self::WhatIf(_) => false,
+            Self::Map(_) | Self::WhatIf(_) | Self::Schema(_) | Self::Asyncapi(_) => false,
             Self::Completions(_) | Self::Man(_) => false,
         }
     }
@@ -64,6 +68,8 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<Answer> {
         Command::Explain(explain) => interrupt.unless(explain.run(session)).await,
         Command::WhatIf(what_if) => interrupt.unless(Box::pin(what_if.run(session))).await,
         Command::Map(map) => interrupt.unless(Box::pin(map.run(session))).await,
+        Command::Schema(schema) => interrupt.unless(schema.run(session)).await,
+        Command::Asyncapi(asyncapi) => interrupt.unless(Box::pin(asyncapi.run(session))).await,
         Command::Services(services) => interrupt.unless(services.run(session)).await,
         Command::Metrics(metrics) => interrupt.unless(Box::pin(metrics.run(session))).await,
         Command::Position(position) => position.run(session).await,

@@ -1,12 +1,12 @@
-//! Reads a window of the rapids, for the map of it.
+//! Reads a window of the rapids, for the map of it and for schemas.
 
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use rapids_client::map::{Observation, RapidsMap, Window};
+use rapids_client::map::{Observation, RapidsMap, Shapes, Window};
 use rapids_client::{
-    DeadLetters, Error, Filter, Packet, Rapids, ServiceInfo, Start, Tail, Timestamp,
+    DeadLetters, Error, Filter, Packet, PacketName, Rapids, ServiceInfo, Start, Tail, Timestamp,
 };
 use tokio::task::spawn_blocking;
 
@@ -38,43 +38,97 @@ impl WindowArgument {
         rapids: &Rapids,
         wait: Duration,
     ) -> Result<(Vec<ServiceInfo>, RapidsMap)> {
-        let up = session.services(rapids, wait).await?;
-        let tail = rapids.tail(Start::Time(self.since)).await?;
-        let last_sequence = rapids.contents().await?.map_or(0, |contents| contents.last_sequence);
-        let window = Window { from: self.since, to: Timestamp::now(), last_sequence };
-        let observation = Observation::new(&up, window);
-        let mut observation = Box::pin(packets(observation, tail)).await?;
+        let (up, observation, tail) = self.begin(session, rapids, wait).await?;
+        let mut observation = Box::pin(each_packet(tail, observation, observe)).await?;
         Box::pin(letters(&mut observation, session, self.since)).await?;
         let map = observation.map();
         tell_what_is_missing(session, &map);
         Ok((up, map))
     }
+
+    /// As [`map`](Self::map), without dead letters, and with what packets look like.
+    ///
+    /// # Errors
+    /// As for [`map`](Self::map).
+    pub(crate) async fn map_and_shapes(
+        &self,
+        session: &Session,
+        rapids: &Rapids,
+        wait: Duration,
+    ) -> Result<(Vec<ServiceInfo>, RapidsMap, Shapes)> {
+        let (up, observation, tail) = self.begin(session, rapids, wait).await?;
+        let feed = |(observation, shapes): &mut (Observation, Shapes), packet: Option<&Packet>| {
+            observe(observation, packet);
+            packet.into_iter().for_each(|packet| shapes.packet(packet));
+        };
+        let state = (observation, Shapes::new());
+        let (observation, shapes) = Box::pin(each_packet(tail, state, feed)).await?;
+        let map = observation.map();
+        tell_what_is_missing(session, &map);
+        Ok((up, map, shapes))
+    }
+
+    /// What the packets of this name look like.
+    ///
+    /// # Errors
+    /// The errors of the library.
+    pub(crate) async fn shapes(&self, rapids: &Rapids, name: &PacketName) -> Result<Shapes> {
+        let tail = rapids.tail(Start::Time(self.since)).await?;
+        let feed = |(shapes, name): &mut (Shapes, PacketName), packet: Option<&Packet>| {
+            let packet = packet.filter(|packet| packet.names().contains(name));
+            packet.into_iter().for_each(|packet| shapes.packet(packet));
+        };
+        let state = (Shapes::new(), name.clone());
+        Ok(Box::pin(each_packet(tail, state, feed)).await?.0)
+    }
+
+    async fn begin(
+        &self,
+        session: &Session,
+        rapids: &Rapids,
+        wait: Duration,
+    ) -> Result<(Vec<ServiceInfo>, Observation, Tail)> {
+        let up = session.services(rapids, wait).await?;
+        let tail = rapids.tail(Start::Time(self.since)).await?;
+        let last_sequence = rapids.contents().await?.map_or(0, |contents| contents.last_sequence);
+        let window = Window { from: self.since, to: Timestamp::now(), last_sequence };
+        let observation = Observation::new(&up, window);
+        Ok((up, observation, tail))
+    }
 }
 
-/// Feeds all packets that were stored when the tail was opened.
-async fn packets(mut observation: Observation, mut tail: Tail) -> Result<Observation> {
-    let mut read: Vec<Packet> = Vec::with_capacity(AT_A_TIME);
+/// Feeds all packets that were stored when the tail was opened, and `None` for a body that is no packet.
+async fn each_packet<S: Send + 'static>(
+    mut tail: Tail,
+    mut state: S,
+    feed: fn(&mut S, Option<&Packet>),
+) -> Result<S> {
+    let mut read: Vec<Option<Packet>> = Vec::with_capacity(AT_A_TIME);
     loop {
         let next = match Box::pin(tail.next_stored()).await {
-            Err(Error::Malformed { .. }) => {
-                observation.malformed();
-                continue;
-            }
-            next => next?,
+            Err(Error::Malformed { .. }) => Some(None),
+            next => next?.map(Some),
         };
         let is_end = next.is_none();
         read.extend(next);
         if read.len() == AT_A_TIME || is_end {
             let packets = std::mem::replace(&mut read, Vec::with_capacity(AT_A_TIME));
             let feeding = spawn_blocking(move || {
-                packets.iter().for_each(|packet| observation.packet(packet));
-                observation
+                packets.iter().for_each(|packet| feed(&mut state, packet.as_ref()));
+                state
             });
-            observation = feeding.await?;
+            state = feeding.await?;
         }
         if is_end {
-            return Ok(observation);
+            return Ok(state);
         }
+    }
+}
+
+fn observe(observation: &mut Observation, packet: Option<&Packet>) {
+    match packet {
+        Some(packet) => observation.packet(packet),
+        None => observation.malformed(),
     }
 }
 

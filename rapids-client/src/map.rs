@@ -30,6 +30,7 @@
 //! a hash of its id. [`LeftOut`] tells what was beyond the limits.
 
 mod announced;
+mod asyncapi;
 mod halves;
 mod known_ids;
 mod labels;
@@ -38,10 +39,14 @@ mod observation;
 mod oddities;
 mod oddity;
 mod rapids_map;
+mod shape;
+mod shapes;
 #[cfg(test)]
 mod tests;
 
 pub use announced::AnnouncedRiver;
+pub use asyncapi::asyncapi;
 pub use observation::{Observation, Window};
 pub use oddity::{Change, Oddity};
 pub use rapids_map::{Flow, LeftOut, LetterCount, MappedRiver, PublishedName, RapidsMap};
+pub use shapes::Shapes;

@@ -32,6 +32,8 @@ fn the_manual_has_a_page_for_each_command() {
         "explain",
         "what-if",
         "map",
+        "schema",
+        "asyncapi",
         "services",
         "position",
         "completions",

@@ -212,3 +212,28 @@ fn each_line(said: &Said, pattern: &str) {
 fn a_window_that_begins_in_the_future_is_refused() {
     said(&mut crate::bench::rapids(&["map", "--since", "2300-01-01"])).badly(2, &["--since"]);
 }
+
+#[tokio::test]
+async fn what_packets_look_like_is_told_as_a_schema_and_as_an_asyncapi_document() {
+    let bench = Bench::start().await;
+    let _order = bench.run("order", "1.0.0", place()).await;
+    bench.publish(r#"{"command":"place_order","customer":"ada","items":[1]}"#).await;
+    bench.publish(r#"{"command":"place_order","customer":7}"#).await;
+    handled(&bench, "order", 4).await;
+    let schema = map(&bench.said(&["schema", "place_order", "--kind", "command"]).well(0));
+    assert_eq!((&schema["type"], &schema["title"]), (&json!("object"), &json!("place_order")));
+    assert_eq!(schema["required"], json!(["command", "customer"]));
+    assert_eq!(schema["properties"]["customer"]["type"], json!(["string", "integer"]));
+    assert_eq!(schema["properties"]["items"]["items"]["type"], "integer");
+    bench.said(&["schema", "place_order"]).badly(5, &["no packet `place_order` was stored"]);
+
+    let document = map(&bench.said(&["asyncapi"]).well(0));
+    let messages = document["components"]["messages"].as_object().unwrap();
+    let keys: Vec<_> = messages.keys().map(String::as_str).collect();
+    assert_eq!(keys, ["command.place_order", "order_placed"]);
+    let operations = &document["operations"];
+    assert_eq!(operations["order.receive"]["x-rapids-rivers"][0]["name"], "place");
+    let sent = &operations["order.send"]["messages"][0]["$ref"];
+    assert_eq!(sent, "#/channels/rapids/messages/order_placed");
+    assert!(!document.to_string().contains("ada"), "no value is told");
+}

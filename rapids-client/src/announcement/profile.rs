@@ -200,6 +200,16 @@ mod tests {
     }
 
     #[test]
+    fn what_a_river_publishes_stands_beside_the_rules_where_older_readers_pass_it_by() {
+        let river = River::new("charge").event("order_placed").publishes(["paid", "declined"]);
+        let service = Service::new("payment", Config::new("nats://127.0.0.1"));
+        let metadata = metadata(&service.river(river).river(River::new("show")));
+        assert_eq!(metadata["charge.publishes"], r#"{"events":["paid","declined"]}"#);
+        assert!(!metadata[RULES].contains("publishes"), "{}", metadata[RULES]);
+        assert!(!metadata.contains_key("show.publishes"));
+    }
+
+    #[test]
     fn a_fact_is_shown_until_it_is_cleared() {
         let mut profile = profile();
         let shown =

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde_json::json;
 
-use super::{Observation, Oddity, RapidsMap, Window};
+use super::{Observation, Oddity, RapidsMap, Shapes, Window, asyncapi};
 use crate::ServiceInfo;
 use crate::packet::{Arrival, Packet, PacketKind, PacketName};
 use crate::river::River;
@@ -141,7 +142,7 @@ fn a_declaration_is_enough_to_find_a_name_that_nobody_reads() {
 fn a_monitor_reads_nothing_and_a_river_without_a_name_what_it_takes() {
     let show = service("monitor", [river("show")]);
     let large = service("audit", [river("large").when("@.total > 100")]);
-    let mut seen = Seen::by(&[show.clone()], 1);
+    let mut seen = Seen::by(std::slice::from_ref(&show), 1);
     seen.publish(&Packet::event("paid"));
     assert_eq!(seen.odd(), ["nobody reacts to `paid`, of outside: 1 packet"]);
     let mut seen = Seen::by(&[show.clone(), large.clone()], 2);
@@ -245,4 +246,39 @@ fn a_packet_that_follows_from_one_before_the_window_is_counted_as_such() {
     let map = seen.map();
     assert_eq!((map.flows.len(), map.left_out.causes), (0, 1));
     assert!(!map.left_out.is_limited());
+}
+
+#[test]
+fn the_document_names_messages_operations_and_rules() {
+    let place = river("place").command("place_order").publishes("order_placed");
+    let charge = river("charge").event("order_placed").require_that("@.total > 0");
+    let services = [
+        service("order", [place]),
+        service("payment", [charge]),
+        service("monitor", [river("show")]),
+    ];
+    let (mut seen, mut shapes) = (Seen::by(&services, 2), Shapes::new());
+    let placed = Packet::event("order_placed").with("total", 7).with("rapids_note", "x");
+    let command = seen.publish(&Packet::command("place_order"));
+    let placed = seen.publish(&placed.caused_by(&command, "order", "place", 0));
+    shapes.packet(&placed);
+    let document = asyncapi(&services, &seen.map(), &shapes);
+    assert_eq!(document["asyncapi"], "3.0.0");
+    let messages = document["channels"]["rapids"]["messages"].as_object().unwrap();
+    let keys: Vec<_> = messages.keys().map(String::as_str).collect();
+    assert_eq!(keys, ["command.place_order", "order_placed"]);
+    assert_eq!(messages["order_placed"]["$ref"], "#/components/messages/order_placed");
+    let payload = &document["components"]["messages"]["order_placed"]["payload"];
+    assert_eq!(payload["required"], json!(["event", "rapids_note", "total"]));
+    assert_eq!(payload["properties"]["event"], json!({"const": "order_placed"}));
+    assert_eq!(payload["properties"].get("rapids"), None);
+    let operations = &document["operations"];
+    let names: Vec<_> = operations.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(names, ["monitor.receive", "order.receive", "order.send", "payment.receive"]);
+    assert_eq!(operations["monitor.receive"].get("messages"), None, "all of them");
+    let of_payment = &operations["payment.receive"];
+    let message = json!([{"$ref": "#/channels/rapids/messages/order_placed"}]);
+    assert_eq!((&of_payment["action"], &of_payment["messages"]), (&json!("receive"), &message));
+    assert_eq!(of_payment["x-rapids-rivers"][0]["requirements"], json!(["@.total > 0"]));
+    assert_eq!(operations["order.send"]["messages"], message);
 }
