@@ -23,6 +23,7 @@ fn greet() -> River {
         .event("greeter_wanted")
         .require("name")
         .require_that("length(@.name) > 0")
+        .publishes("greeter_done")
         .react(on_wanted)
 }
 

@@ -1,15 +1,19 @@
 //! The commands, each in a file of its own.
 
+mod asyncapi;
 mod completions;
 mod dead_letters;
 mod explain;
 mod man;
+mod map;
 mod metrics;
 mod position;
 mod publish;
 mod retire;
+mod schema;
 mod services;
 mod tail;
+mod what_if;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -23,6 +27,10 @@ pub(crate) enum Command {
     Tail(tail::Tail),
     Publish(publish::Publish),
     Explain(explain::Explain),
+    WhatIf(what_if::WhatIf),
+    Map(map::Map),
+    Schema(schema::Schema),
+    Asyncapi(asyncapi::Asyncapi),
     Services(services::Services),
     Metrics(metrics::Metrics),
     Position(position::Position),
@@ -41,6 +49,7 @@ impl Command {
             Self::Position(position) => position.changes(),
             Self::DeadLetters(letters) => letters.changes(),
             Self::Tail(_) | Self::Explain(_) | Self::Services(_) | Self::Metrics(_) => false,
+            Self::Map(_) | Self::WhatIf(_) | Self::Schema(_) | Self::Asyncapi(_) => false,
             Self::Completions(_) | Self::Man(_) => false,
         }
     }
@@ -57,6 +66,10 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<Answer> {
         Command::Tail(tail) => interrupt.unless(tail.run(session)).await,
         Command::Publish(publish) => publish.run(session).await,
         Command::Explain(explain) => interrupt.unless(explain.run(session)).await,
+        Command::WhatIf(what_if) => interrupt.unless(Box::pin(what_if.run(session))).await,
+        Command::Map(map) => interrupt.unless(Box::pin(map.run(session))).await,
+        Command::Schema(schema) => interrupt.unless(schema.run(session)).await,
+        Command::Asyncapi(asyncapi) => interrupt.unless(Box::pin(asyncapi.run(session))).await,
         Command::Services(services) => interrupt.unless(services.run(session)).await,
         Command::Metrics(metrics) => interrupt.unless(Box::pin(metrics.run(session))).await,
         Command::Position(position) => position.run(session).await,

@@ -5,14 +5,16 @@
 //! file of its own in `commands`.
 
 mod arguments;
-mod clauses;
 mod commands;
 mod connection_options;
 mod exit;
+mod explanation;
 mod filter;
 mod interrupt;
 mod line;
 mod logging;
+mod observing;
+mod packet_argument;
 mod packet_line;
 mod palette;
 mod screen;

@@ -65,6 +65,10 @@ impl Table {
         self.rows.push(cells.into_iter().collect());
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// The lines: the titles in this style, then the rows.
     pub(crate) fn lines(&self, headings: Style) -> Vec<Line> {
         let titles = self.columns.iter().map(|column| Cell::new(column.title).style(headings));

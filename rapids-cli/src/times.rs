@@ -48,6 +48,11 @@ pub(crate) fn shown(duration: Duration) -> String {
     format!("{signed:#}")
 }
 
+/// Writes a time for people, in UTC.
+pub(crate) fn to_the_second(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

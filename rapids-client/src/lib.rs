@@ -14,6 +14,7 @@ mod json;
 mod keys;
 mod letter_action;
 mod live;
+pub mod map;
 mod matcher;
 mod memory;
 mod metrics;
@@ -48,7 +49,7 @@ pub use letter_action::{Action, ActionKind, Note, Refusal, State};
 pub use matcher::Matcher;
 pub use memory::{MemoryKey, Record};
 pub use metrics::figures::{Durations, EventFigures, MemoryFigures, RiverFigures, ServiceFigures};
-pub use packet::{Arrival, Names, Packet};
+pub use packet::{Arrival, Names, Packet, PacketKind, PacketName};
 pub use position::retire::{Retired, Retiring};
 pub use position::seek::Seek;
 pub use position::seek::SeekReport;
@@ -56,8 +57,8 @@ pub use position::status::{Holder, Position};
 pub use printable::{Printable, printable};
 pub use rapids::{Rapids, Sending, Tail};
 pub use river::{
-    ClauseReport, Explanation, Outcome, Packets, RememberingRiver, RetryPolicy, River, Rules,
-    Verdict, is_final, reject, retry_after,
+    ClauseReport, Explanation, Outcome, Packets, Publishes, RememberingRiver, RetryPolicy, River,
+    Rules, Verdict, is_final, reject, retry_after,
 };
 pub use service::{Bundle, Service, bundle};
 pub use start::Start;

@@ -18,9 +18,11 @@
 //! On the way of a body: [`scan`] finds the values at the places that conditions name ([`paths`]), by
 //! means of [`skip`], [`block`], [`value`] and [`text`]; [`index`] finds the rivers that need one of
 //! these values; the [`test`] of each of them decides, in the logic of [`truth`]. [`compile`] makes
-//! the tests; [`access`] tells which values a test needs, and [`index_builder`] lists them.
+//! the tests; [`access`] tells which values a test needs, and [`index_builder`] lists them. [`admitted`]
+//! tells people which names of packets that are.
 
 mod access;
+mod admitted;
 mod block;
 mod compare;
 mod compile;
@@ -39,6 +41,8 @@ mod text;
 mod truth;
 mod unreadable;
 mod value;
+
+pub(crate) use admitted::admitted;
 
 use crate::River;
 use crate::json::BYTE_ORDER_MARK;

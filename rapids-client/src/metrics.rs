@@ -35,6 +35,8 @@ pub(crate) struct ServiceMetrics {
     pub(crate) malformed: Counter,
     /// Members of `rapids` of the wrong type.
     pub(crate) mistyped: Counter,
+    /// Packets that rivers published without having declared them.
+    pub(crate) undeclared: Counter,
     /// What its reactions published, by the names of events.
     published_events: EventCounts,
     /// How long the server took to store the outputs of a reaction.
@@ -93,6 +95,7 @@ impl ServiceMetrics {
             skipped: self.skipped.get(),
             malformed: self.malformed.get(),
             mistyped: self.mistyped.get(),
+            undeclared: self.undeclared.get(),
             in_flight: self.in_flight.get(),
             waiting: self.waiting.get(),
             lost: self.lost.get(),
@@ -152,6 +155,7 @@ impl fmt::Display for ServiceMetrics {
             ("malformed", self.malformed.get()),
             ("failed attempts", failed),
             ("mistyped keys", self.mistyped.get()),
+            ("undeclared", self.undeclared.get()),
         ];
         let mut letters = BTreeMap::<String, u64>::new();
         for (kind, count) in self.rivers.iter().chain([&self.gone]).flat_map(RiverMetrics::letters)

@@ -36,6 +36,8 @@ pub(crate) const LETTERS_BUCKET: &str = "RAPIDS_LETTERS";
 pub(crate) const ON_RAPIDS: &str = "rapids.stream";
 /// Beside it, the rules of all rivers as JSON.
 pub(crate) const RULES: &str = "rapids.rules";
+/// What ends the key of what a river declares to publish, as JSON, behind its name.
+pub(crate) const PUBLISHES: &str = ".publishes";
 /// Beside it, begins what is said of the moment, such as `state:paused`.
 pub(crate) const STATE: &str = "state:";
 

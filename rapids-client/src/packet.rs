@@ -6,6 +6,7 @@
 mod arrival;
 mod id;
 pub(crate) mod names;
+mod packet_name;
 mod provenance;
 mod rapids_object;
 
@@ -21,6 +22,7 @@ use serde_json::value::RawValue;
 pub use arrival::Arrival;
 use names::NOTHING;
 pub use names::Names;
+pub use packet_name::{PacketKind, PacketName};
 
 use crate::condition::Field;
 use crate::json::{Fields, Member, Node, Step, Top, unquoted, write_key, write_member};

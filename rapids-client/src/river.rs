@@ -4,9 +4,11 @@
 //! [`Service`](crate::Service).
 
 mod clause;
+mod conjunction;
 mod explanation;
 mod limits;
 mod outcome;
+mod publishes;
 mod reaction;
 mod remembering;
 mod retry;
@@ -21,6 +23,7 @@ pub use explanation::{ClauseReport, Explanation};
 pub(crate) use limits::Limits;
 pub(crate) use outcome::{Failure, failure};
 pub use outcome::{Outcome, Packets, is_final, reject, retry_after};
+pub use publishes::Publishes;
 pub(crate) use reaction::{MemoryUse, Reaction};
 pub use remembering::RememberingRiver;
 pub use retry::RetryPolicy;
@@ -70,6 +73,8 @@ pub struct River {
     /// The names of its event and its command.
     stated: Vec<(&'static str, Vec<String>)>,
     reports_invalid: bool,
+    /// What it declares to publish; `None` if it declares nothing.
+    publishes: Option<Box<Publishes>>,
     reaction: Option<Reaction>,
     limits: Limits,
     once: bool,
@@ -86,6 +91,7 @@ impl River {
             clauses: Vec::new(),
             stated: Vec::new(),
             reports_invalid: true,
+            publishes: None,
             reaction: None,
             limits: Limits::default(),
             once: false,

@@ -12,6 +12,9 @@ use rapids_client::{
 
 use crate::Trail;
 
+/// The kind of the problem that a river publishes what it does not declare.
+const UNDECLARED: &str = "undeclared";
+
 /// Rivers on rapids without a server.
 ///
 /// ```
@@ -40,7 +43,8 @@ pub struct TestRapids {
     problems: Vec<Problem>,
 }
 
-/// A packet that a river could not handle: on a server, a dead letter.
+/// A packet that a river could not handle: on a server, a dead letter. Or one on which it published
+/// what it does not declare ([`River::publishes`]): a server would store that, and the service warn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The service.
@@ -49,9 +53,9 @@ pub struct Problem {
     pub river: String,
     /// The packet's id.
     pub packet_id: String,
-    /// The kind that the dead letter would have.
+    /// The kind that the dead letter would have; `undeclared` for what no dead letter would be.
     pub kind: Kind,
-    /// The reason: malformed, a loop, or the error of the reaction.
+    /// The reason: malformed, a loop, the error of the reaction, or what is not declared.
     pub reason: String,
 }
 
@@ -85,7 +89,9 @@ impl TestRapids {
         self
     }
 
-    /// Publishes a packet, and lets the rivers react until no packet is left.
+    /// Publishes a packet, and lets the rivers react until no packet is left. A reaction that returns
+    /// a packet which its river does not [declare](River::publishes) is a [problem](Self::problems),
+    /// and nothing that it returned is stored.
     pub async fn publish(&mut self, packet: Packet) {
         self.publish_bytes(packet.body()).await;
     }
@@ -143,10 +149,14 @@ impl TestRapids {
             let (kind, reason) = match verdict {
                 Verdict::NotForMe => continue,
                 Verdict::Matches => match self.run(service, river, packet).await {
-                    Ok(packets) => {
-                        published.extend(packets);
-                        continue;
-                    }
+                    Ok(packets) => match undeclared(river, &packets) {
+                        // As after any other problem, nothing of it is stored.
+                        Some(reason) => (Kind::Other(UNDECLARED.into()), reason),
+                        None => {
+                            published.extend(packets);
+                            continue;
+                        }
+                    },
                     Err(error) if is_final(&error) => (Kind::Rejected, format!("{error:#}")),
                     Err(error) => (Kind::Exhausted, format!("{error:#}")),
                 },
@@ -247,6 +257,12 @@ impl TestRapids {
     }
 }
 
+/// What of these packets the river does not declare to publish.
+fn undeclared(river: &River, packets: &[Packet]) -> Option<String> {
+    let undeclared = packets.iter().find_map(|packet| river.undeclared(packet))?;
+    Some(format!("published {undeclared}, which the river does not declare"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,6 +320,25 @@ mod tests {
         rapids.publish(packet.clone()).await;
         rapids.redeliver(packet.id()).await;
         assert_eq!((runs.load(Ordering::Relaxed), rapids.events("y").len()), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn a_packet_that_is_not_declared_is_a_problem_and_is_not_stored() {
+        let charge = |event: &'static str| {
+            let river = River::new("charge").event("placed").publishes(["paid", "declined"]);
+            let packets = move || vec![Packet::event("paid"), Packet::event(event)];
+            let river = river.react(move |_| async move { Ok(packets()) });
+            TestRapids::new().service("payment", [river])
+        };
+        let mut rapids = charge("declined");
+        rapids.publish(Packet::event("placed")).await;
+        assert_eq!((rapids.packets().len(), rapids.problems()), (3, &[][..]));
+        let mut rapids = charge("payed");
+        rapids.publish(Packet::event("placed")).await;
+        rapids.none("paid");
+        let [problem] = rapids.problems() else { panic!("{}", rapids.trail()) };
+        assert_eq!(problem.kind.as_str(), "undeclared");
+        assert_eq!(problem.reason, "published event `payed`, which the river does not declare");
     }
 
     #[tokio::test]

@@ -1,24 +1,22 @@
 //! `rapids explain`: explains how a river or an expression judges a packet.
 //!
-//! Printing the explanation is left to `explain/report`.
+//! Printing the explanation is left to [`explanation`](crate::explanation).
 
-mod report;
-
-use std::io::{self, IsTerminal, Read};
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
-use rapids_client::{Packet, Rapids, River, Rules, ServiceInfo, Start, Verdict};
+use rapids_client::map::AnnouncedRiver;
+use rapids_client::{ServiceInfo, Verdict};
 
-use crate::clauses::split_rules;
 use crate::exit::{Answer, Fault};
+use crate::explanation::{Subject, json, lines};
 use crate::filter::Filter;
+use crate::packet_argument::{PacketArgument, open};
 use crate::screen::Format;
 use crate::session::Session;
 use crate::times::duration;
-use report::{Subject, json, lines};
 
 /// Explain clause by clause how a river or an expression judges a packet
 ///
@@ -44,7 +42,7 @@ pub(crate) struct Explain {
     judge: Judge,
 
     #[command(flatten)]
-    packet: Source,
+    packet: PacketArgument,
 
     /// How to print the explanation
     #[arg(short, long, value_name = "FORMAT", default_value = "line")]
@@ -66,20 +64,6 @@ struct Judge {
     /// An RFC 9535 filter expression, with the packet as `@`
     #[arg(long = "where", value_name = "EXPRESSION")]
     filter: Option<Filter>,
-}
-
-/// Where the packet comes from.
-#[derive(Debug, Args)]
-#[group(multiple = false)]
-struct Source {
-    /// The packet, a JSON object; `-` for standard input, which is also the default if it is not a
-    /// terminal
-    #[arg(value_name = "PACKET")]
-    packet: Option<String>,
-
-    /// The packet with this sequence
-    #[arg(long, value_name = "N")]
-    sequence: Option<u64>,
 }
 
 /// A river and its service.
@@ -119,11 +103,7 @@ impl Explain {
         }
         let mut matches = true;
         for subject in &subjects {
-            let (river, explained) =
-                (River::from_rules(split_rules(subject.rules())), packet.clone());
-            // Runs on another thread, so that an interrupt is handled meanwhile.
-            let explaining = tokio::task::spawn_blocking(move || river.explain(&explained));
-            let explanation = explaining.await?;
+            let explanation = subject.explain(&packet).await?;
             matches &= explanation.verdict == Verdict::Matches;
             match self.output {
                 Format::Json => session.screen.json(&json(subject, &explanation)?)?,
@@ -135,13 +115,6 @@ impl Explain {
             }
         }
         Ok(Answer::from(matches))
-    }
-}
-
-async fn open<'a>(session: &Session, opened: &'a mut Option<Rapids>) -> Result<&'a Rapids> {
-    match opened {
-        Some(rapids) => Ok(rapids),
-        None => Ok(opened.insert(session.rapids().await?)),
     }
 }
 
@@ -162,19 +135,15 @@ fn announced_rules(up: &[ServiceInfo], name: &RiverName) -> Result<Vec<Subject>>
         let words = format!("service `{service}` announces no rules that this program can read");
         return Err(Fault::NotFound(words).into());
     }
-    let mut found: Vec<&Rules> = Vec::new();
-    for rules in rules().filter(|rules| rules.name == *river) {
-        if !found.contains(&rules) {
-            found.push(rules);
-        }
-    }
+    let found = AnnouncedRiver::all(up).into_iter();
+    let found = found.filter(|found| found.service() == service && found.name() == river);
+    let found: Vec<_> = found.map(Subject::from).collect();
     if found.is_empty() {
         let names = listed(rules().map(|rules| &rules.name));
         let words = format!("service `{service}` has no river `{river}`; it has {names}");
         return Err(Fault::NotFound(words).into());
     }
-    let subject = |rules: &Rules| Subject::River { service: service.clone(), rules: rules.clone() };
-    Ok(found.into_iter().map(subject).collect())
+    Ok(found)
 }
 
 fn listed<'a>(names: impl Iterator<Item = &'a String>) -> String {
@@ -182,40 +151,4 @@ fn listed<'a>(names: impl Iterator<Item = &'a String>) -> String {
     names.sort_unstable();
     names.dedup();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-}
-
-impl Source {
-    async fn read(&self, session: &Session, opened: &mut Option<Rapids>) -> Result<Packet> {
-        match (self.packet.as_deref(), self.sequence) {
-            (_, Some(sequence)) => stored(open(session, opened).await?, sequence).await,
-            (Some("-"), _) => from_input().await,
-            (Some(text), _) => Ok(Packet::from_bytes(text.to_owned())?),
-            (None, None) if io::stdin().is_terminal() => {
-                let words = "there is no packet to explain: give one, `-` for standard input, or \
-                             `--sequence`";
-                Err(Fault::Usage(words.to_owned()).into())
-            }
-            (None, None) => from_input().await,
-        }
-    }
-}
-
-/// Reads one packet up to the end of standard input.
-async fn from_input() -> Result<Packet> {
-    let reading = tokio::task::spawn_blocking(|| {
-        let mut body = Vec::new();
-        io::stdin().lock().read_to_end(&mut body).map(|_| body)
-    });
-    Ok(Packet::from_bytes(reading.await?.context("cannot read standard input")?)?)
-}
-
-async fn stored(rapids: &Rapids, sequence: u64) -> Result<Packet> {
-    let mut tail = rapids.tail(Start::Sequence(sequence)).await?;
-    let found = Box::pin(tail.next_stored()).await?;
-    let is_it =
-        |packet: &Packet| packet.arrival().is_some_and(|arrival| arrival.sequence == sequence);
-    found.filter(is_it).ok_or_else(|| {
-        let words = format!("there is no packet with sequence {sequence}, or it has expired");
-        Fault::NotFound(words).into()
-    })
 }

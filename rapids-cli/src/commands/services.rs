@@ -32,8 +32,9 @@ another attempt. In exclusive delivery the figures are at most a second old.
 
 With -o json an object per service: `service`; `delivery`, `shared` or `exclusive`; in exclusive
 delivery `active`, the id of an instance, and `standing_by`, how many others wait; `instances`, each
-with `id`, `version`, `rivers` (each with `name`, `conditions`, `requirements` and `ignore_invalid`)
-and `facts`; `position`, with `delivered`, `acknowledged`, `pending`, `unacknowledged`,
+with `id`, `version`, `rivers` (each with `name`, `conditions`, `requirements`, `ignore_invalid` and, if
+it declares what it publishes, `publishes` with `events`, `commands` and `needs`) and `facts`;
+`position`, with `delivered`, `acknowledged`, `pending`, `unacknowledged`,
 `redelivered`, how many of these were delivered more than once, `is_read`,
 whether an instance certainly reads packets, even if none answers, and, in exclusive delivery,
 `catching_up` and `written`, the time of these figures. What is unknown or does not apply is null.")]

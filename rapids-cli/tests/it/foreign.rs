@@ -7,13 +7,13 @@ use crate::bench::{Bench, Said, said};
 use crate::letters::Letters;
 
 /// A text that moves the cursor, begins another line, and reverses the order of what follows.
-const EVIL: &str = "a\u{1b}[2Jb\n! forged: line\u{9b}31m\u{202e}c\u{200b}\u{7f}\td";
+pub(crate) const EVIL: &str = "a\u{1b}[2Jb\n! forged: line\u{9b}31m\u{202e}c\u{200b}\u{7f}\td";
 /// The same text as it is to be printed.
 const SHOWN: &str = r"a\u{1b}[2Jb\n! forged: line\u{9b}31m\u{202e}c\u{200b}\u{7f}\td";
 
 /// Asserts that the output has no control characters and no forged line.
 #[track_caller]
-fn harmless(said: &Said) {
+pub(crate) fn harmless(said: &Said) {
     for text in [&said.out, &said.err] {
         let bad = |it: char| {
             (it.is_control() && it != '\n') || ['\u{202e}', '\u{200b}', '\u{feff}'].contains(&it)

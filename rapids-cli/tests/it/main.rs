@@ -8,6 +8,7 @@ mod explain;
 mod foreign;
 mod letters;
 mod manual;
+mod map;
 mod metrics;
 mod monitoring;
 mod position;

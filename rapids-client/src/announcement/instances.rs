@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::Result;
 use crate::connection::Connection;
-use crate::names::{ON_RAPIDS, RULES, STATE};
+use crate::names::{ON_RAPIDS, PUBLISHES, RULES, STATE};
 use crate::river::{River, Rules};
 
 /// One running instance of a service.
@@ -62,6 +62,13 @@ impl ServiceInfo {
         let Info { name, id, version, mut metadata, .. } = info;
         metadata.remove(ON_RAPIDS)?;
         let rules = metadata.remove(RULES);
+        // A service of another version may have rules that this one cannot read.
+        let rules = rules.and_then(|rules| serde_json::from_str(&rules).ok());
+        let mut rules: Vec<Rules> = rules.unwrap_or_default();
+        for rules in &mut rules {
+            let publishes = metadata.remove(&format!("{}{PUBLISHES}", rules.name));
+            rules.publishes = publishes.and_then(|text| serde_json::from_str(&text).ok());
+        }
         let (mut rivers, mut facts) = (BTreeMap::new(), BTreeMap::new());
         for (key, value) in metadata {
             match key.strip_prefix(STATE) {
@@ -69,8 +76,6 @@ impl ServiceInfo {
                 None => rivers.insert(key, value),
             };
         }
-        // A service of another version may have rules that this one cannot read.
-        let rules = rules.and_then(|rules| serde_json::from_str(&rules).ok()).unwrap_or_default();
         Some(Self { name, id, version, rivers, rules, facts })
     }
 }

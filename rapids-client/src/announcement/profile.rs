@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::endpoints::{self, Endpoint};
 use crate::metrics::ServiceMetrics;
-use crate::names::{ON_RAPIDS, RULES, STATE, STREAM};
+use crate::names::{ON_RAPIDS, PUBLISHES, RULES, STATE, STREAM};
 use crate::river::Rules;
 use crate::service::Service;
 
@@ -127,9 +127,11 @@ impl Profile {
 }
 
 /// `charge` -> conditions, `charge.requires` -> requirements, for people; all the rules, as JSON,
-/// for tools.
+/// for tools. What a river declares to publish is beside them, `charge.publishes`: older tools refuse
+/// rules with a key that they do not know.
 fn metadata(service: &Service) -> BTreeMap<String, String> {
-    let rules: Vec<Rules> = service.rivers().iter().map(|river| river.rules()).collect();
+    let mut rules: Vec<Rules> = service.rivers().iter().map(|river| river.rules()).collect();
+    let publishes: Vec<_> = rules.iter_mut().map(|rules| rules.publishes.take()).collect();
     let mut metadata = BTreeMap::from([
         (ON_RAPIDS.to_owned(), STREAM.to_owned()),
         (RULES.to_owned(), serde_json::to_string(&rules).expect("texts can be written as JSON")),
@@ -138,6 +140,13 @@ fn metadata(service: &Service) -> BTreeMap<String, String> {
         metadata.insert(river.name().to_owned(), river.to_string());
         if let Some(requirement) = rules.requirement() {
             metadata.insert(format!("{}.requires", river.name()), requirement);
+        }
+    }
+    for (river, publishes) in service.rivers().iter().zip(publishes) {
+        if let Some(publishes) = publishes {
+            let publishes =
+                serde_json::to_string(&publishes).expect("texts can be written as JSON");
+            metadata.insert(format!("{}{PUBLISHES}", river.name()), publishes);
         }
     }
     metadata
@@ -188,6 +197,16 @@ mod tests {
         assert_eq!(stats["type"], "io.nats.micro.v1.stats_response");
         assert!(stats["started"].as_str().unwrap().ends_with('Z'), "{stats}");
         assert_eq!(stats["endpoints"][0]["num_requests"], 0);
+    }
+
+    #[test]
+    fn what_a_river_publishes_stands_beside_the_rules_where_older_readers_pass_it_by() {
+        let river = River::new("charge").event("order_placed").publishes(["paid", "declined"]);
+        let service = Service::new("payment", Config::new("nats://127.0.0.1"));
+        let metadata = metadata(&service.river(river).river(River::new("show")));
+        assert_eq!(metadata["charge.publishes"], r#"{"events":["paid","declined"]}"#);
+        assert!(!metadata[RULES].contains("publishes"), "{}", metadata[RULES]);
+        assert!(!metadata.contains_key("show.publishes"));
     }
 
     #[test]

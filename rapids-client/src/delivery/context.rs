@@ -21,6 +21,8 @@ use crate::jetstream::outputs::Outputs;
 use crate::metrics::ServiceMetrics;
 use crate::notices::Notices;
 use crate::packet::Packet;
+use crate::printable::printable;
+use crate::river::River;
 use crate::service::Service;
 
 pub(super) struct Context {
@@ -36,6 +38,8 @@ pub(super) struct Context {
     pub(super) letters: Rc<DeadLetterWriter>,
     pub(super) metrics: Arc<ServiceMetrics>,
     pub(super) notices: Notices,
+    /// What rivers published without having declared it.
+    pub(super) undeclared: Notices,
 }
 
 impl Context {
@@ -65,6 +69,25 @@ impl Context {
         let packets: Vec<_> = packets.into_iter().map(|it| it.in_trace(trace())).collect();
         let outgoing = self.outputs.prepare(&packets)?;
         Ok(Reaction { packets, outgoing, took: Duration::ZERO, remembered: None })
+    }
+
+    /// Counts what a river has published without having declared it, and warns of each name once. What
+    /// the stream had already, at these positions, was counted before.
+    pub(super) fn check_declared(&self, river: &River, packets: &[Packet], repeated: &[usize]) {
+        for (position, packet) in packets.iter().enumerate() {
+            if repeated.contains(&position) {
+                continue;
+            }
+            let Some(undeclared) = river.undeclared(packet) else {
+                continue;
+            };
+            self.metrics.undeclared.increment();
+            if self.undeclared.is_new(&format!("{}: {undeclared}", river.name())) {
+                let (undeclared, packet) = (printable(&undeclared), packet.id());
+                let river = river.name();
+                warn!(river, packet, "published {undeclared}, which the river does not declare");
+            }
+        }
     }
 
     /// Saves the progress of a packet, for the instance that gets it next.

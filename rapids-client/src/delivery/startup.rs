@@ -117,6 +117,7 @@ impl Startup {
             letters,
             metrics,
             notices: Notices::default(),
+            undeclared: Notices::default(),
         };
         let started = Started {
             service,

@@ -154,6 +154,9 @@ impl Turn {
                 context.metrics.river(self.id.river).handled.increment();
                 let outputs = reaction.packets.iter().zip(sizes);
                 context.metrics.published(outputs, &repeated, begun.elapsed());
+                if self.river.declares_outputs() {
+                    context.check_declared(&self.river, &reaction.packets, &repeated);
+                }
                 if let (Some(memories), Some(step)) =
                     (&context.memories, reaction.remembered.take())
                 {

@@ -42,6 +42,8 @@ pub struct ServiceFigures {
     pub malformed: u64,
     /// Members of `rapids` of the wrong type.
     pub mistyped: u64,
+    /// Packets that its rivers published without having declared them; 0 for rivers that declare nothing.
+    pub undeclared: u64,
     /// Packets that are delivered and not acknowledged: at most a second old.
     pub in_flight: u64,
     /// Reactions that wait for more than a free slot: for a time, a breaker, a throttle, a decision about

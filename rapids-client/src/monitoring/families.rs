@@ -11,12 +11,15 @@ pub const SERVICE: &str = "messaging_consumer_group_name";
 /// A counter or a gauge: its name, what it is, and where it stands.
 type Single<T> = (&'static str, &'static str, fn(&T) -> u64);
 
-const COUNTERS: [Single<ServiceFigures>; 8] = [
+const COUNTERS: [Single<ServiceFigures>; 9] = [
     ("rapids_skipped_total", "Packets delivered that no river of the service wants.", |it| {
         it.skipped
     }),
     ("rapids_malformed_total", "Bodies delivered that are no packet.", |it| it.malformed),
     ("rapids_mistyped_total", "Members of `rapids` of the wrong type.", |it| it.mistyped),
+    ("rapids_undeclared_total", "Packets published that their river does not declare.", |it| {
+        it.undeclared
+    }),
     ("rapids_memory_steps_total", "Steps of memories saved.", |it| it.memory.steps),
     ("rapids_memory_saves_total", "Saves of memories' records with steps.", |it| it.memory.saves),
     ("rapids_memory_conflicts_total", "Saves that did not count.", |it| it.memory.conflicts),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::clause::Role;
-use super::{Clause, River};
+use super::{Clause, Publishes, River};
 
 /// The rules of a river, to be written out and read back.
 ///
@@ -30,6 +30,9 @@ pub struct Rules {
     /// Whether packets that do not meet the requirements pass by silently. Default: no.
     #[serde(default)]
     pub ignore_invalid: bool,
+    /// What the river declares to publish. Default: nothing is declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publishes: Option<Publishes>,
 }
 
 impl Rules {
@@ -51,6 +54,7 @@ impl River {
             conditions: of(Role::Condition),
             requirements: of(Role::Requirement),
             ignore_invalid: !self.reports_invalid,
+            publishes: self.publishes.as_deref().cloned(),
         }
     }
 
@@ -59,7 +63,8 @@ impl River {
         let river = Self::new(rules.name);
         let river = rules.conditions.iter().fold(river, |river, rule| river.when(rule));
         let river = rules.requirements.iter().fold(river, |river, rule| river.require_that(rule));
-        Self { reports_invalid: !rules.ignore_invalid, ..river }
+        let publishes = rules.publishes.map(Box::new);
+        Self { reports_invalid: !rules.ignore_invalid, publishes, ..river }
     }
 }
 

@@ -9,6 +9,7 @@ use rapids_client::{Delivery, Packet, RetryPolicy, River, reject};
 use serde_json::{Value, json};
 
 use crate::harness::{Bench, soon, until};
+use crate::log;
 
 /// Pays each order, at the third attempt if it says so, unless it has a wrong card.
 fn charge() -> River {
@@ -129,4 +130,35 @@ async fn figures_are_told_while_a_reaction_blocks_its_thread() {
     assert_eq!((&charge["data"]["taken"], &charge["data"]["handled"]), (&json!(1), &json!(0)));
     drop(go);
     service.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_river_does_not_declare_is_published_counted_and_warned_of_once() {
+    log::keep();
+    let bench = Bench::of(Delivery::Shared).await;
+    let river = |name: &str| {
+        let river = River::new(name).event("placed");
+        river.react(|_: Packet| async { Ok(vec![Packet::event("paid"), Packet::event("payed")]) })
+    };
+    let rivers = [river("undeclared_payed").publishes("paid"), river("says_nothing")];
+    let service = bench.run(bench.service("payment", rivers)).await;
+    for _ in 0..3 {
+        bench.rapids.publish(Packet::event("placed")).await.unwrap();
+    }
+    bench.quiet(&["payment"]).await;
+    let stats = bench.rapids.stats(Duration::from_millis(200)).await.unwrap();
+    let [stats] = stats.as_slice() else { panic!("{stats:?}") };
+    assert_eq!(stats.all.undeclared, 3);
+    assert_eq!(stats.all.published["payed"].packets, 6);
+    let [told] =
+        bench.rapids.services(Duration::from_millis(200)).await.unwrap().try_into().unwrap();
+    let declared: Vec<_> = told.rules.iter().map(|rules| rules.publishes.clone()).collect();
+    assert_eq!(declared[0].as_ref().unwrap().events, ["paid"]);
+    assert_eq!(declared[1], None);
+    service.stop().await;
+    let lines = log::of("undeclared_payed");
+    let [line] = lines.as_slice() else { panic!("{lines:?}") };
+    assert!(line.contains("WARN"), "{line}");
+    assert!(line.contains("published event `payed`, which the river does not declare"), "{line}");
+    assert!(log::of("says_nothing").is_empty());
 }

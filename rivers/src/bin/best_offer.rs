@@ -24,6 +24,7 @@ fn select() -> River {
         .need("car_rental_offer")
         .when(&format!("{offer} && {offer} != null"))
         .require("user_id")
+        .publishes("best_offer_selected")
         .memory("best", "@.rapids.correlation_id")
         .react(on_solution)
 }

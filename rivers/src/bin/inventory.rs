@@ -92,6 +92,7 @@ impl Stock {
 
 fn reserve() -> River {
     let river = River::new("reserve").event("order_placed").require(["order_id", "items"]);
+    let river = river.publishes(["stock_reserved", "out_of_stock"]);
     river.memory("stock", "'stock'").react(on_order_placed)
 }
 
@@ -116,7 +117,7 @@ fn on_order_placed(stock: &mut Stock, packet: &Packet) -> Result<Option<Packet>>
 
 fn release() -> River {
     let river = River::new("release").event("payment_declined").require("order_id");
-    river.memory("stock", "'stock'").react(on_payment_declined)
+    river.publishes("stock_released").memory("stock", "'stock'").react(on_payment_declined)
 }
 
 fn on_payment_declined(stock: &mut Stock, packet: &Packet) -> Result<Option<Packet>> {
@@ -135,7 +136,7 @@ fn on_payment_declined(stock: &mut Stock, packet: &Packet) -> Result<Option<Pack
 
 fn ship() -> River {
     let river = River::new("ship").event("order_packaged").require("order_id");
-    river.memory("stock", "'stock'").react(on_order_packaged)
+    river.publishes("stock_updated").memory("stock", "'stock'").react(on_order_packaged)
 }
 
 fn on_order_packaged(stock: &mut Stock, packet: &Packet) -> Result<Option<Packet>> {

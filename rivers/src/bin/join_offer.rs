@@ -23,6 +23,7 @@ fn invite() -> River {
         .need("car_rental_offer")
         .when("@.level == 'none'")
         .forbid("solutions")
+        .publishes_needs("car_rental_offer")
         .react(on_need)
 }
 

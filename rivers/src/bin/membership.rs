@@ -19,7 +19,12 @@ pub(crate) fn service() -> rapids_client::Result<Service> {
 }
 
 fn look_up() -> River {
-    River::new("look_up").need("car_rental_offer").forbid("level").require("user_id").react(on_need)
+    River::new("look_up")
+        .need("car_rental_offer")
+        .forbid("level")
+        .require("user_id")
+        .publishes_needs("car_rental_offer")
+        .react(on_need)
 }
 
 #[derive(Deserialize)]

@@ -22,6 +22,7 @@ fn notify() -> River {
     River::new("notify")
         .event(["order_packaged", "order_cancelled"])
         .require("order_id")
+        .publishes("customer_notified")
         .react(on_news)
 }
 

@@ -21,7 +21,10 @@ pub(crate) fn service() -> rapids_client::Result<Service> {
 }
 
 fn place() -> River {
-    River::new("place").command("place_order").react(on_place_order)
+    River::new("place")
+        .command("place_order")
+        .publishes(["order_placed", "order_refused"])
+        .react(on_place_order)
 }
 
 /// Fields may be missing, so that the order is refused to the customer instead of becoming a dead
@@ -88,6 +91,7 @@ fn complete() -> River {
     River::new("complete")
         .event("order_packaged")
         .require("order_id")
+        .publishes("order_completed")
         .memory("orders", "@.order_id")
         .react(on_order_packaged)
 }
@@ -96,6 +100,7 @@ fn cancel() -> River {
     River::new("cancel")
         .event(["payment_declined", "out_of_stock"])
         .require("order_id")
+        .publishes("order_cancelled")
         .memory("orders", "@.order_id")
         .react(on_failure)
 }

@@ -35,6 +35,7 @@ fn charge() -> River {
         .event("order_placed")
         .require(["order_id", "total"])
         .require_that("@.total >= 0")
+        .publishes(["payment_received", "payment_declined"])
         .memory("payments", "@.order_id")
         .react(on_order_placed)
 }
@@ -77,6 +78,7 @@ fn refund() -> River {
     River::new("refund")
         .event("out_of_stock")
         .require("order_id")
+        .publishes("payment_refunded")
         .memory("payments", "@.order_id")
         .react(on_out_of_stock)
 }

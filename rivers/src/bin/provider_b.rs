@@ -24,6 +24,7 @@ fn offer() -> River {
         .need("car_rental_offer")
         .when("@.level && @.level != null")
         .forbid("solutions")
+        .publishes_needs("car_rental_offer")
         .react(on_need)
 }
 

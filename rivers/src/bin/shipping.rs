@@ -22,6 +22,7 @@ fn join() -> River {
     River::new("join")
         .event(["payment_received", "stock_reserved"])
         .require("order_id")
+        .publishes("shipment_scheduled")
         .memory("shipments", "@.order_id")
         .react(on_half)
 }

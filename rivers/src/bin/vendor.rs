@@ -24,6 +24,7 @@ fn notify() -> River {
     River::new("notify")
         .event("payment_received")
         .require(["order_id", "items"])
+        .publishes("vendor_notified")
         .react(on_payment_received)
 }
 

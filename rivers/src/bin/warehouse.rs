@@ -22,6 +22,7 @@ fn package() -> River {
     River::new("package")
         .event("shipment_scheduled")
         .require("order_id")
+        .publishes("order_packaged")
         .react(on_shipment_scheduled)
 }
 

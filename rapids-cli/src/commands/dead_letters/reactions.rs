@@ -1,10 +1,11 @@
 //! Which rivers would react to packets, by the rules that services announce.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Result;
-use rapids_client::{DeadLetters, LetterId, River, Verdict};
+use rapids_client::map::AnnouncedRiver;
+use rapids_client::{DeadLetters, LetterId, Verdict};
 
 use super::bulk::counted;
 use crate::session::Session;
@@ -22,26 +23,24 @@ pub(super) async fn report(
     ids: &[LetterId],
 ) -> Result<()> {
     let up = session.services(&session.rapids().await?, WAIT).await?;
-    let mut rivers: BTreeMap<String, River> = BTreeMap::new();
-    for service in &up {
-        for rules in &service.rules {
-            let name = format!("{}.{}", service.name, rules.name);
-            rivers.entry(name).or_insert_with(|| River::from_rules(rules.clone()));
-        }
-    }
-    let mut takes: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let rivers = AnnouncedRiver::all(&up);
+    let mut takes: BTreeMap<(String, &str), usize> = BTreeMap::new();
     for id in ids {
         // A packet that cannot be read is reported when it is to be sent.
         let Some(packet) = letters.get(id).await?.and_then(|stored| stored.packet().ok()) else {
             continue;
         };
-        for (name, river) in &rivers {
+        let reactions = rivers.iter().filter_map(|river| {
             let verdict = match river.judge(&packet) {
                 Verdict::Matches => "would take",
                 Verdict::Invalid(_) | Verdict::TooCostly(_) => "would refuse",
-                Verdict::NotForMe | Verdict::Looped => continue,
+                Verdict::NotForMe | Verdict::Looped => return None,
             };
-            *takes.entry((name, verdict)).or_default() += 1;
+            Some((format!("{}.{}", river.service(), river.name()), verdict))
+        });
+        // Instances that differ in their rules may make the same of it.
+        for reaction in reactions.collect::<BTreeSet<_>>() {
+            *takes.entry(reaction).or_default() += 1;
         }
     }
     let screen = &session.screen;

@@ -1,16 +1,27 @@
 //! Splits an expression at its outermost `&&`, so that each part can be explained by itself.
 //!
-//! The expression must be valid, which the library checks.
+//! The expression must be valid: what is not, is a fault of the river that is made of it.
 
-use rapids_client::Rules;
+use super::Rules;
 
-/// The same rules, split into as many clauses as possible.
-pub(crate) fn split_rules(rules: &Rules) -> Rules {
-    let split = |rules: &[String]| rules.iter().flat_map(|rule| parts(rule)).collect();
-    Rules {
-        conditions: split(&rules.conditions),
-        requirements: split(&rules.requirements),
-        ..rules.clone()
+impl Rules {
+    /// The same rules, each split at its outermost `&&`, so that an
+    /// [`Explanation`](crate::Explanation) tells of each part whether it held.
+    ///
+    /// ```
+    /// use rapids_client::River;
+    ///
+    /// let split = River::new("large").when("@.total > 100 && @.customer").rules().split();
+    /// assert_eq!(split.conditions, ["@.total > 100", "@.customer"]);
+    /// ```
+    #[must_use]
+    pub fn split(&self) -> Self {
+        let split = |rules: &[String]| rules.iter().flat_map(|rule| parts(rule)).collect();
+        Self {
+            conditions: split(&self.conditions),
+            requirements: split(&self.requirements),
+            ..self.clone()
+        }
     }
 }
 

@@ -1,23 +1,42 @@
-//! An explanation as lines and as JSON.
+//! What a river or an expression makes of a packet, and why: as lines and as JSON.
 
 use anyhow::Result;
-use rapids_client::{ClauseReport, Explanation, Rules, Verdict, printable};
+use rapids_client::map::AnnouncedRiver;
+use rapids_client::{ClauseReport, Explanation, Packet, River, Rules, Verdict, printable};
 use serde::Serialize;
 
 use crate::line::Line;
 use crate::palette::Palette;
 
-/// What judged the packet.
-#[derive(Debug)]
-pub(super) enum Subject {
+/// What judges a packet.
+#[derive(Debug, Clone)]
+pub(crate) enum Subject {
     Expression(Rules),
-    River { service: String, rules: Rules },
+    River(Box<AnnouncedRiver>),
+}
+
+impl From<AnnouncedRiver> for Subject {
+    fn from(river: AnnouncedRiver) -> Self {
+        Self::River(Box::new(river))
+    }
 }
 
 impl Subject {
-    pub(super) fn rules(&self) -> &Rules {
+    /// Judges the packet, and tells of each clause why.
+    ///
+    /// Runs on another thread, so that an interrupt is handled meanwhile.
+    ///
+    /// # Errors
+    /// None, unless the other thread fails.
+    pub(crate) async fn explain(&self, packet: &Packet) -> Result<Explanation> {
+        let (subject, packet) = (self.clone(), packet.clone());
+        Ok(tokio::task::spawn_blocking(move || subject.judged(&packet)).await?)
+    }
+
+    fn judged(&self, packet: &Packet) -> Explanation {
         match self {
-            Self::Expression(rules) | Self::River { rules, .. } => rules,
+            Self::Expression(rules) => River::from_rules(rules.split()).explain(packet),
+            Self::River(river) => river.explain(packet),
         }
     }
 
@@ -25,13 +44,13 @@ impl Subject {
     fn river(&self) -> Option<String> {
         match self {
             Self::Expression(_) => None,
-            Self::River { service, rules } => Some(format!("{service}/{}", rules.name)),
+            Self::River(river) => Some(river.to_string()),
         }
     }
 }
 
 /// A line for the verdict, for each clause, and for each problem that no clause shows.
-pub(super) fn lines(subject: &Subject, explanation: &Explanation, palette: Palette) -> Vec<Line> {
+pub(crate) fn lines(subject: &Subject, explanation: &Explanation, palette: Palette) -> Vec<Line> {
     let packet = &explanation.packet_id;
     let words = match (subject.river(), &explanation.verdict) {
         (Some(river), Verdict::Matches) => format!("river `{river}` takes packet `{packet}`"),
@@ -87,6 +106,26 @@ fn clause_line(clause: &ClauseReport, is_river: bool, width: usize, palette: Pal
     if found.is_empty() { line.trimmed() } else { line.styled(palette.faint, found) }
 }
 
+/// Why a packet is not taken, in words; `None` if it is.
+pub(crate) fn reason(explanation: &Explanation) -> Option<String> {
+    let of_clauses = |required: bool| {
+        let clauses = explanation.clauses.iter();
+        let failed = clauses.filter(move |clause| !clause.held && clause.required == required);
+        failed.map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let reasons = match &explanation.verdict {
+        Verdict::Matches | Verdict::Looped => Vec::new(),
+        Verdict::Invalid(problems) => problems.clone(),
+        Verdict::TooCostly(problem) => vec![problem.clone()],
+        // One that refuses nothing ignores also what its requirements do not hold of.
+        Verdict::NotForMe => match of_clauses(false) {
+            none if none.is_empty() => of_clauses(true),
+            conditions => conditions,
+        },
+    };
+    (!reasons.is_empty()).then(|| reasons.join("; "))
+}
+
 /// The problems that no clause shows, such as a repeated key.
 fn beside_clauses(explanation: &Explanation) -> Vec<String> {
     let problems = match &explanation.verdict {
@@ -102,7 +141,7 @@ fn beside_clauses(explanation: &Explanation) -> Vec<String> {
 ///
 /// # Errors
 /// None: everything in it can be written as JSON.
-pub(super) fn json(subject: &Subject, explanation: &Explanation) -> Result<String> {
+pub(crate) fn json(subject: &Subject, explanation: &Explanation) -> Result<String> {
     let (verdict, problems) = match &explanation.verdict {
         Verdict::Matches => ("matches", Vec::new()),
         Verdict::NotForMe => ("not_for_me", Vec::new()),
@@ -112,7 +151,7 @@ pub(super) fn json(subject: &Subject, explanation: &Explanation) -> Result<Strin
     };
     let expression = match subject {
         Subject::Expression(rules) => Some(rules.conditions.join(" && ")),
-        Subject::River { .. } => None,
+        Subject::River(_) => None,
     };
     let clauses = explanation.clauses.iter().map(|clause| ClauseJson {
         expression: &clause.expression,
@@ -188,18 +227,16 @@ struct FindingJson<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clauses::split_rules;
-    use rapids_client::{Packet, River};
 
     fn charge() -> Subject {
         let river =
             River::new("charge").event("order_placed").require_that("@.total > 0 && @.customer");
-        Subject::River { service: "payment".to_owned(), rules: river.rules() }
+        Subject::from(AnnouncedRiver::new("payment", &river.rules()))
     }
 
     fn explained(subject: &Subject, body: &str) -> Explanation {
         let packet = Packet::from_bytes(body.to_owned()).unwrap();
-        River::from_rules(split_rules(subject.rules())).explain(&packet)
+        subject.judged(&packet)
     }
 
     #[test]
