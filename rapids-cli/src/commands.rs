@@ -10,6 +10,7 @@ mod publish;
 mod retire;
 mod services;
 mod tail;
+mod trace;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -21,6 +22,7 @@ use crate::session::Session;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Tail(tail::Tail),
+    Trace(trace::Trace),
     Publish(publish::Publish),
     Explain(explain::Explain),
     Services(services::Services),
@@ -40,7 +42,8 @@ impl Command {
             Self::Publish(_) | Self::Retire(_) => true,
             Self::Position(position) => position.changes(),
             Self::DeadLetters(letters) => letters.changes(),
-            Self::Tail(_) | Self::Explain(_) | Self::Services(_) | Self::Metrics(_) => false,
+            Self::Tail(_) | Self::Trace(_) | Self::Explain(_) => false,
+            Self::Services(_) | Self::Metrics(_) => false,
             Self::Completions(_) | Self::Man(_) => false,
         }
     }
@@ -55,6 +58,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<Answer> {
     let interrupt = &session.interrupt;
     match command {
         Command::Tail(tail) => interrupt.unless(tail.run(session)).await,
+        Command::Trace(trace) => interrupt.unless(Box::pin(trace.run(session))).await,
         Command::Publish(publish) => publish.run(session).await,
         Command::Explain(explain) => interrupt.unless(explain.run(session)).await,
         Command::Services(services) => interrupt.unless(services.run(session)).await,

@@ -14,3 +14,4 @@ mod publish;
 mod retire;
 mod services;
 mod tail;
+mod trace;
