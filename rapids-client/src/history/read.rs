@@ -32,7 +32,7 @@ struct Reading {
     /// Rules packets out; `None` for several conversations, where reading a packet is quicker than looking
     /// for each.
     mention: Option<Mention>,
-    /// The last packet of any of them: its sequence, and when it was stored.
+    /// The last packet that is known of any of them: its sequence, and when it was stored.
     last: (u64, Timestamp),
     /// Up to where the stream was read.
     read_to: (u64, Timestamp),
@@ -159,6 +159,9 @@ impl Reading {
             [one] => Some(Mention::of(&one.conversation, created)),
             _ => None,
         };
+        let firsts = found.iter().map(|found| (sequence(&found.first), stored(&found.first)));
+        let never = (0, Timestamp::MIN);
+        let last = firsts.max().unwrap_or(never);
         let ids = found.into_iter().map(|found| found.conversation);
         let (mut conversations, mut places) = (Vec::new(), HashMap::new());
         for id in ids {
@@ -170,8 +173,7 @@ impl Reading {
             let end = ReadingEnd::Stream;
             conversations.push(Conversation { id, packets, letters, read_to: 0, end, has_expired });
         }
-        let never = (0, Timestamp::MIN);
-        Self { conversations, places, mention, last: never, read_to: never }
+        Self { conversations, places, mention, last, read_to: never }
     }
 
     /// Whether none of their packets was stored for this long before the one that was read last.
@@ -187,7 +189,7 @@ impl Reading {
     /// Keeps a packet if it is of one of the conversations.
     fn take(&mut self, packet: Packet) {
         if let Some(place) = self.places.get(packet.correlation_id()) {
-            self.last = (sequence(&packet), stored(&packet));
+            self.last = self.last.max((sequence(&packet), stored(&packet)));
             self.conversations[*place].packets.push(packet);
         }
     }

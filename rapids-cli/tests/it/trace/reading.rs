@@ -64,6 +64,12 @@ async fn reading_ends_when_the_conversation_is_quiet_and_handled() {
     let shown = bench.said(&["trace", "a", "--quiet", "0s"]).well(0);
     assert!(shown.out.ends_with("1 packet; quiet, read up to sequence 2\n"), "{shown:?}");
 
+    // Of several, none ends before all have begun.
+    bench.publish(&body("begun", "z", "z", None)).await;
+    let both = ["trace", "--where", "@.event == 'begun'", "--quiet", "0s", "-o", "json"];
+    assert_eq!(bench.said(&both).well(0).lines().len(), 2);
+    let (last, stream) = (5, ("stream".to_owned(), 5));
+
     // One that is tried again is not handled yet.
     let later = River::new("charge")
         .event("begun")
@@ -75,6 +81,6 @@ async fn reading_ends_when_the_conversation_is_quiet_and_handled() {
     failing.stop().await;
     let charge = River::new("charge").event("begun").react(async |_: Packet| anyhow::Ok(()));
     let payment = bench.run_exclusive("payment", charge).await;
-    bench.stop_after("payment", 4, payment).await;
+    bench.stop_after("payment", last, payment).await;
     assert_eq!(end_of("0s"), quiet);
 }
