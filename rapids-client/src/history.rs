@@ -30,7 +30,7 @@ const QUIET: Duration = Duration::from_secs(600);
 /// Finds and reads conversations in the stream, without a position on the server.
 ///
 /// ```no_run
-/// use rapids_client::{Config, DeadLetters, History, Rapids, Subject};
+/// use rapids_client::{Config, DeadLetters, History, Rapids, Reference, Subject};
 ///
 /// # async fn example() -> rapids_client::Result<()> {
 /// let config = Config::from_env()?;
@@ -38,7 +38,7 @@ const QUIET: Duration = Duration::from_secs(600);
 ///     return Ok(());
 /// };
 /// let history = History::new(rapids, DeadLetters::open(&config).await?);
-/// if let Some(found) = history.find(&"17".parse()?).await? {
+/// if let Some(found) = history.find(&Reference::Sequence(17)).await? {
 ///     for conversation in history.read(vec![found]).await? {
 ///         for node in conversation.tree() {
 ///             if let Subject::Packet(packet) = node.subject {

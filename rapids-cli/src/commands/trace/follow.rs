@@ -21,9 +21,12 @@ pub(super) struct Following {
     begun: HashMap<String, Timestamp>,
     /// The sequence of each packet, and when it was stored.
     places: HashMap<String, (u64, Timestamp)>,
+    /// Letters that were printed, or wait for that.
     letters: HashSet<LetterId>,
-    /// The sequence to go on with.
-    next: u64,
+    /// Letters about packets that have not come yet: two streams are read, and either may be ahead.
+    early: Vec<StoredLetter>,
+    /// The sequence up to which packets have come.
+    read_to: u64,
 }
 
 impl Following {
@@ -33,10 +36,11 @@ impl Following {
             begun: HashMap::new(),
             places: HashMap::new(),
             letters: HashSet::new(),
-            next: 1,
+            early: Vec::new(),
+            read_to: 0,
         };
         for conversation in conversations {
-            following.next = following.next.max(conversation.read_to + 1);
+            following.read_to = following.read_to.max(conversation.read_to);
             for packet in &conversation.packets {
                 following.note(packet);
             }
@@ -57,18 +61,20 @@ impl Following {
         session: &Session,
     ) -> Result<()> {
         let screen = &session.screen;
-        let mut tail = rapids.tail(Start::Sequence(self.next)).await?;
+        let mut tail = rapids.tail(Start::Sequence(self.read_to + 1)).await?;
         let mut letters = self.follow_letters(config, screen).await?;
         loop {
             tokio::select! {
                 packet = next_packet(&mut tail) => {
                     if let Some(packet) = packet? {
                         self.packet(&packet, screen)?;
+                        self.early_letters(screen)?;
                     }
                 }
                 letter = next_letter(&mut letters, screen) => {
-                    if let Some(letter) = letter? {
-                        self.letter(&letter, screen)?;
+                    if let Some(letter) = letter?.filter(|letter| self.is_new(letter)) {
+                        self.early.push(letter);
+                        self.early_letters(screen)?;
                     }
                 }
             }
@@ -89,6 +95,7 @@ impl Following {
     }
 
     fn packet(&mut self, packet: &Packet, screen: &Screen) -> Result<()> {
+        self.read_to = packet.arrival().map_or(self.read_to, |arrival| arrival.sequence);
         let Some(begun) = self.begun.get(packet.correlation_id()) else {
             return Ok(());
         };
@@ -113,14 +120,24 @@ impl Following {
         Ok(())
     }
 
-    fn letter(&mut self, stored: &StoredLetter, screen: &Screen) -> Result<()> {
+    /// Whether a letter is about one of the conversations, and was not printed.
+    fn is_new(&mut self, StoredLetter { letter, .. }: &StoredLetter) -> bool {
+        self.begun.contains_key(&letter.correlation_id) && self.letters.insert(letter.id.clone())
+    }
+
+    /// Prints the letters whose packets have come.
+    fn early_letters(&mut self, screen: &Screen) -> Result<()> {
+        let read_to = self.read_to;
+        let has_come = |stored: &mut StoredLetter| stored.letter.sequence <= read_to;
+        let come: Vec<_> = self.early.extract_if(.., has_come).collect();
+        come.iter().try_for_each(|letter| self.letter(letter, screen))
+    }
+
+    fn letter(&self, stored: &StoredLetter, screen: &Screen) -> Result<()> {
         let letter = &stored.letter;
         let Some(begun) = self.begun.get(&letter.correlation_id) else {
             return Ok(());
         };
-        if !self.letters.insert(letter.id.clone()) {
-            return Ok(());
-        }
         if self.is_json {
             return screen.json(&json::added_letter(stored)?);
         }
