@@ -13,6 +13,7 @@ mod retire;
 mod schema;
 mod services;
 mod tail;
+mod trace;
 mod what_if;
 
 use anyhow::Result;
@@ -25,6 +26,7 @@ use crate::session::Session;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Tail(tail::Tail),
+    Trace(trace::Trace),
     Publish(publish::Publish),
     Explain(explain::Explain),
     WhatIf(what_if::WhatIf),
@@ -48,7 +50,8 @@ impl Command {
             Self::Publish(_) | Self::Retire(_) => true,
             Self::Position(position) => position.changes(),
             Self::DeadLetters(letters) => letters.changes(),
-            Self::Tail(_) | Self::Explain(_) | Self::Services(_) | Self::Metrics(_) => false,
+            Self::Tail(_) | Self::Trace(_) | Self::Explain(_) => false,
+            Self::Services(_) | Self::Metrics(_) => false,
             Self::Map(_) | Self::WhatIf(_) | Self::Schema(_) | Self::Asyncapi(_) => false,
             Self::Completions(_) | Self::Man(_) => false,
         }
@@ -64,6 +67,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<Answer> {
     let interrupt = &session.interrupt;
     match command {
         Command::Tail(tail) => interrupt.unless(tail.run(session)).await,
+        Command::Trace(trace) => interrupt.unless(Box::pin(trace.run(session))).await,
         Command::Publish(publish) => publish.run(session).await,
         Command::Explain(explain) => interrupt.unless(explain.run(session)).await,
         Command::WhatIf(what_if) => interrupt.unless(Box::pin(what_if.run(session))).await,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rapids_client::Packet;
+use rapids_client::{Packet, printable};
 use serde_json::value::RawValue;
 
 use crate::line::Line;
@@ -21,8 +21,11 @@ const VALUE: usize = 40;
 /// Longest list of facts in characters.
 const FACTS: usize = 160;
 
-/// When it was stored (UTC), its sequence, kind and name, the service that published it, and its
-/// facts.
+/// How many characters of a correlation id are shown.
+const ID: usize = 6;
+
+/// When it was stored (UTC), its sequence, kind and name, the service that published it, its conversation,
+/// and its facts.
 pub(crate) fn line(packet: &Packet, palette: Palette) -> Line {
     let arrival = packet.arrival();
     let time = arrival.map_or(packet.created(), |arrival| arrival.stored);
@@ -32,7 +35,7 @@ pub(crate) fn line(packet: &Packet, palette: Palette) -> Line {
     let name = shortened(&name, NAME);
     let service = packet.breadcrumbs().last().map_or("-", String::as_str);
     let service = shortened(service, SERVICE);
-    let mut facts = shortened(&facts(packet), FACTS);
+    let mut facts = facts(packet);
     if let Some(claimed) = packet.claimed_id() {
         facts.push_str(&format!(" (its id is {}, though its body says {claimed})", packet.id()));
     }
@@ -40,11 +43,21 @@ pub(crate) fn line(packet: &Packet, palette: Palette) -> Line {
         .styled(palette.faint, time)
         .text(format_args!(" {sequence:>8}  {kind:7} "))
         .styled(palette.name, format_args!("{name:NAME$}"))
-        .text(format_args!(" {service:SERVICE$} {facts}"))
+        .text(format_args!(" {service:SERVICE$} "))
+        .styled(palette.faint, format_args!("{:7}", conversation(packet)))
+        .text(format_args!(" {facts}"))
         .trimmed()
 }
 
-fn kind_and_name(packet: &Packet) -> (&'static str, String) {
+/// The conversation of a packet in short: the end of its correlation id, as `~3f2a9c`.
+fn conversation(packet: &Packet) -> String {
+    let id = packet.correlation_id();
+    let begin = id.char_indices().rev().nth(ID - 1).map_or(0, |(begin, _)| begin);
+    format!("~{}", printable(&id[begin..]))
+}
+
+/// What a packet is, and its event, need or command.
+pub(crate) fn kind_and_name(packet: &Packet) -> (&'static str, String) {
     if let Some(name) = packet.event_name() {
         return ("event", name);
     }
@@ -57,9 +70,13 @@ fn kind_and_name(packet: &Packet) -> (&'static str, String) {
     }
 }
 
-/// The facts as `key=value`, with every digit. Ids come first, because they show which lines belong
-/// together.
-fn facts(packet: &Packet) -> String {
+/// The facts as `key=value`, with every digit, up to a length. Ids come first, because they show which
+/// lines belong together.
+pub(crate) fn facts(packet: &Packet) -> String {
+    shortened(&all_facts(packet), FACTS)
+}
+
+fn all_facts(packet: &Packet) -> String {
     let Ok(fields) = packet.parse::<BTreeMap<String, Box<RawValue>>>() else {
         return packet.to_string();
     };
@@ -109,16 +126,28 @@ mod tests {
     fn a_line_holds_time_sequence_kind_name_service_and_facts() {
         let body = r#"{"event":"payment_received","amount":9007199254740993,"items":[1,2],
             "levels":{"a":1},"order_id":"o-1","price":1.10,
-            "rapids":{"breadcrumbs":["order","payment"]}}"#;
+            "rapids":{"breadcrumbs":["order","payment"],"correlation_id":"0193-3f2a9c"}}"#;
         assert_eq!(
             shown(body),
             "2026-11-21T09:30:00.123Z       17  event   payment_received         payment        \
-             order_id=o-1 amount=9007199254740993 items[2] levels{1} price=1.10"
+             ~3f2a9c order_id=o-1 amount=9007199254740993 items[2] levels{1} price=1.10"
         );
         assert_eq!(
             shown(r#"{"need":["a","b"]}"#),
-            "2026-11-21T09:30:00.123Z       17  need    a + b                    -"
+            "2026-11-21T09:30:00.123Z       17  need    a + b                    -              \
+             ~400-17"
         );
+    }
+
+    #[test]
+    fn a_conversation_is_shown_by_the_end_of_its_id() {
+        let shown = |id: &str| {
+            let body = serde_json::json!({"event": "x", "rapids": {"correlation_id": id}});
+            conversation(&stored(&body.to_string()))
+        };
+        assert_eq!(shown("0193a5c2-7d1e-7b4a-9c55-51e7d03f2a9c"), "~3f2a9c");
+        assert_eq!((&*shown("o-1"), &*shown("ééééééé")), ("~o-1", "~éééééé"));
+        assert_eq!(shown("x\u{202e}\u{200b}abcd"), r"~\u{202e}\u{200b}abcd");
     }
 
     #[test]
@@ -138,7 +167,7 @@ mod tests {
         let long = "x".repeat(10_000);
         let keys: String = (0..500).map(|n| format!(",\"k{n}\":{n}")).collect();
         let body = format!(r#"{{"event":"{long}","text":"{long}"{keys}}}"#);
-        assert!(shown(&body).chars().count() <= 250);
+        assert!(shown(&body).chars().count() <= 260);
     }
 
     #[test]

@@ -23,7 +23,7 @@ mod state_store;
 mod store;
 mod stored;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod text;
 
 use bytes::Bytes;

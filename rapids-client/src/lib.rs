@@ -9,6 +9,7 @@ mod dead_letters;
 mod delivery;
 mod derived_uuid;
 mod error;
+mod history;
 mod jetstream;
 mod json;
 mod keys;
@@ -37,6 +38,7 @@ pub use dead_letters::{
     DeadLetter, DeadLetters, Filter, Kind, LetterId, LetterTail, Listing, StoredLetter,
 };
 pub use error::{Error, Result};
+pub use history::{Conversation, Found, History, Node, Progress, ReadingEnd, Reference, Subject};
 pub use jiff::Timestamp;
 // Within reach of benchmarks and fuzz targets; no part of the interface.
 pub use announcement::instances::ServiceInfo;

@@ -4,7 +4,7 @@
 //! which of them a river takes to [`River`](crate::River).
 
 mod arrival;
-mod id;
+pub(crate) mod id;
 pub(crate) mod names;
 mod packet_name;
 mod provenance;

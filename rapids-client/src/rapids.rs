@@ -247,6 +247,10 @@ impl Rapids {
         self.connection.max_ack_pending()
     }
 
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     pub(crate) fn facts(&self) -> &StreamFacts {
         &self.facts
     }

@@ -12,7 +12,7 @@ mod editor;
 mod follow;
 mod groups;
 mod indented;
-mod letter_json;
+pub(super) mod letter_json;
 mod list;
 mod mask;
 mod reactions;

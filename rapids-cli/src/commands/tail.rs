@@ -26,7 +26,8 @@ const POLL: Duration = Duration::from_secs(5);
 /// Print the packets of the rapids
 ///
 /// Prints the packets that are stored, from the oldest to the last; with --follow, prints packets as
-/// they come, from the next one on. A body that is no packet, and a packet on which the expression is
+/// they come, from the next one on. Each line has the end of its conversation's correlation id, as in
+/// `~3f2a9c`. A body that is no packet, and a packet on which the expression is
 /// too costly to evaluate, is skipped with a warning.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -38,6 +39,10 @@ pub(crate) struct Tail {
     /// Print only packets that match this RFC 9535 filter expression, with the packet as `@`
     #[arg(long = "where", value_name = "EXPRESSION")]
     filter: Option<Filter>,
+
+    /// Print only packets of the conversation with this correlation id; `rapids trace` prints it as a tree
+    #[arg(long, value_name = "ID")]
+    conversation: Option<String>,
 
     #[command(flatten)]
     from: From,
@@ -130,9 +135,13 @@ impl Tail {
         }
     }
 
-    /// Prints a packet if it matches the filter; returns whether it does.
+    /// Prints a packet if it is wanted; returns whether it does.
     async fn show(&self, packet: &Packet, session: &Session) -> Result<bool> {
         let screen = &session.screen;
+        let wanted = self.conversation.as_deref();
+        if wanted.is_some_and(|wanted| wanted != packet.correlation_id()) {
+            return Ok(false);
+        }
         if let Some(filter) = &self.filter {
             match filter.takes(packet).await {
                 Ok(true) => {}

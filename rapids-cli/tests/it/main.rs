@@ -16,3 +16,4 @@ mod publish;
 mod retire;
 mod services;
 mod tail;
+mod trace;

@@ -28,6 +28,7 @@ fn the_manual_has_a_page_for_each_command() {
     said(&mut rapids(&["man", pages.to_str().unwrap()])).well(0);
     for command in [
         "tail",
+        "trace",
         "publish",
         "explain",
         "what-if",

@@ -7,7 +7,7 @@ use super::{DeadLetter, Kind, LetterId};
 use crate::trace::TraceContext;
 
 /// A letter that has every field.
-pub(super) fn letter() -> DeadLetter {
+pub(crate) fn letter() -> DeadLetter {
     let at = |text: &str| text.parse::<Timestamp>().unwrap();
     DeadLetter {
         id: LetterId::of_replay("payment", "charge", 3),

@@ -98,6 +98,11 @@ impl Follower {
         self.created
     }
 
+    /// The last sequence that was stored when it was opened; 0 if nothing of it is to come.
+    pub(crate) fn end(&self) -> u64 {
+        self.end
+    }
+
     /// Waits for the next message. Dropping the future loses nothing.
     ///
     /// # Errors

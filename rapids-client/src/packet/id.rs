@@ -24,9 +24,12 @@ pub(super) fn new_id() -> ByteString {
     written(Uuid::now_v7())
 }
 
-/// An id that is the same for the same name, which is given in parts.
-pub(super) fn derived_id(name: &[&str]) -> ByteString {
-    written(derived_uuid(&DERIVED_IDS, name))
+/// The id of the packet at `position` among those that `river` of `service` publishes when it handles the
+/// packet `cause`.
+pub(crate) fn effect_id(cause: &str, service: &str, river: &str, position: usize) -> ByteString {
+    let position = position.to_string();
+    let name = [cause, "\u{1f}", service, "\u{1f}", river, "\u{1f}", &position];
+    written(derived_uuid(&DERIVED_IDS, &name))
 }
 
 fn written(id: Uuid) -> ByteString {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
 
 use super::arrival::Arrival;
-use super::id::{derived_id, new_id};
+use super::id::{effect_id, new_id};
 use super::rapids_object::RapidsObject;
 use crate::json::{Fields, Text, write_key, write_member, write_string};
 use crate::keys::{
@@ -94,8 +94,6 @@ impl Provenance {
     /// when it handles this one. The id is derived, so a packet that is handled twice has the same
     /// id.
     pub(crate) fn effect(&self, service: &str, river: &str, position: usize) -> Self {
-        let position = position.to_string();
-        let name = [&*self.id, "\u{1f}", service, "\u{1f}", river, "\u{1f}", &position];
         let mut breadcrumbs = Vec::with_capacity(self.breadcrumbs.len() + 1);
         breadcrumbs.extend_from_slice(&self.breadcrumbs);
         breadcrumbs.push(service.to_owned());
@@ -104,7 +102,7 @@ impl Provenance {
             causation_id: Some(self.id.clone()),
             read_count: self.read_count.saturating_add(1),
             breadcrumbs: newest(breadcrumbs),
-            ..Self::of(derived_id(&name), Timestamp::now())
+            ..Self::of(effect_id(&self.id, service, river, position), Timestamp::now())
         }
     }
 

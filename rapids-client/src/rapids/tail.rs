@@ -38,7 +38,7 @@ impl Tail {
     /// it ends there.
     pub async fn next(&mut self) -> Result<Packet> {
         let delivered = self.follower.next().await?;
-        self.read(delivered)
+        self.packet(delivered)
     }
 
     /// Waits for the next of the packets that were stored when the tail was opened; `None` once
@@ -49,10 +49,28 @@ impl Tail {
     /// As for [`next`](Self::next).
     pub async fn next_stored(&mut self) -> Result<Option<Packet>> {
         let delivered = self.follower.next_stored().await?;
-        delivered.map(|delivered| self.read(delivered)).transpose()
+        delivered.map(|delivered| self.packet(delivered)).transpose()
     }
 
-    fn read(&self, Delivered { message, sequence, stored }: Delivered) -> Result<Packet> {
+    /// As [`next_stored`](Self::next_stored), for who can tell from the bytes of most packets that they
+    /// need not be read.
+    pub(crate) async fn next_stored_message(&mut self) -> Result<Option<Delivered>> {
+        self.follower.next_stored().await
+    }
+
+    /// The last sequence that was stored when the tail was opened; 0 if nothing is to come.
+    pub(crate) fn end(&self) -> u64 {
+        self.follower.end()
+    }
+
+    /// Reads a message of this tail.
+    ///
+    /// # Errors
+    /// `Malformed` if it is no packet.
+    pub(crate) fn packet(
+        &self,
+        Delivered { message, sequence, stored }: Delivered,
+    ) -> Result<Packet> {
         let message = message.message;
         let arrival = Arrival {
             sequence,

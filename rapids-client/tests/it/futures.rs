@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use rapids_client::monitoring::{Page, serve};
 use rapids_client::{
-    Bundle, Config, DeadLetters, Filter, LetterId, LetterTail, Listing, Note, Packet, Rapids,
-    Record, Retiring, River, Seek, Sending, Service, Start, Tail, shutdown_signal,
+    Bundle, Config, DeadLetters, Filter, Found, History, LetterId, LetterTail, Listing, Note,
+    Packet, Rapids, Record, Reference, Retiring, River, Seek, Sending, Service, Start, Tail,
+    shutdown_signal,
 };
 use tokio::net::TcpListener;
 
@@ -61,6 +62,12 @@ fn of_listing(listing: &mut Listing, tail: &mut LetterTail) {
     is_send(tail.next());
 }
 
+fn of_history(history: &History, reference: &Reference, found: Vec<Found>) {
+    is_send(history.find(reference));
+    is_send(history.find_all(|packet| packet.has_kind()));
+    is_send(history.read(found));
+}
+
 fn of_services(
     service: [Service; 2],
     bundle: [Bundle; 2],
@@ -77,7 +84,8 @@ fn of_services(
 
 #[test]
 fn public_futures_are_send_and_none_is_forgotten_here() {
-    let _ = (of_rapids, of_what_rapids_give, of_letters, of_listing, of_monitoring, of_services);
+    let _ = (of_rapids, of_what_rapids_give, of_letters, of_listing, of_monitoring);
+    let _ = (of_history, of_services);
     let mut names = BTreeSet::new();
     public_futures(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut names);
     assert!(names.len() > 20, "{names:?}");

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 /// A letter as JSON.
 #[derive(Serialize)]
-pub(super) struct LetterJson<'a> {
+pub(in crate::commands) struct LetterJson<'a> {
     id: String,
     service: &'a str,
     river: &'a str,
@@ -52,7 +52,7 @@ struct Step<'a> {
 }
 
 impl<'a> LetterJson<'a> {
-    pub(super) fn of(stored: &'a StoredLetter) -> Self {
+    pub(in crate::commands) fn of(stored: &'a StoredLetter) -> Self {
         let letter = &stored.letter;
         Self {
             id: letter.id.to_string(),

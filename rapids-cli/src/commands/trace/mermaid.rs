@@ -1,0 +1,118 @@
+//! Conversations as a flowchart in [Mermaid](https://mermaid.js.org)'s language.
+
+use std::fmt::Write;
+
+use rapids_client::{Conversation, Node, Packet, Subject, printable};
+
+use super::lines::publisher;
+use crate::packet_line::{facts, kind_and_name};
+use crate::shorten::shortened;
+
+/// Longest text in characters.
+const TEXT: usize = 60;
+
+/// The flowchart, and how many edges it has.
+pub(super) fn flowchart(conversations: &[Conversation]) -> (String, usize) {
+    let mut chart = Chart { text: String::from("flowchart TD\n"), nodes: 0, edges: 0 };
+    for (place, conversation) in conversations.iter().enumerate() {
+        chart.conversation(place, conversation);
+    }
+    let styles = [
+        "letter fill:#fdecea,stroke:#b3261e,color:#b3261e",
+        "missing stroke-dasharray:4 4,color:#777777",
+    ];
+    for style in styles {
+        chart.line(format_args!("  classDef {style}"));
+    }
+    (chart.text, chart.edges)
+}
+
+struct Chart {
+    text: String,
+    nodes: usize,
+    edges: usize,
+}
+
+impl Chart {
+    fn conversation(&mut self, place: usize, conversation: &Conversation) {
+        let title = escaped(&format!("conversation {}", conversation.id));
+        self.line(format_args!("  subgraph c{place}[\"{title}\"]"));
+        let first = self.nodes;
+        for node in &conversation.tree() {
+            let (texts, class) = texts(node);
+            let label = texts.iter().map(|text| escaped(text)).collect::<Vec<_>>().join("<br/>");
+            let name = self.nodes;
+            self.line(format_args!("    n{name}[\"{label}\"]{class}"));
+            if let Some(parent) = node.parent {
+                self.line(format_args!("    n{} --> n{name}", first + parent));
+                self.edges += 1;
+            }
+            self.nodes += 1;
+        }
+        self.line(format_args!("  end"));
+    }
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        writeln!(self.text, "{line}").expect("writing to a string cannot fail");
+    }
+}
+
+/// The lines of a node, and its class.
+fn texts(node: &Node<'_>) -> (Vec<String>, &'static str) {
+    match node.subject {
+        Subject::Packet(packet) => (packet_texts(packet), ""),
+        Subject::Letter(stored) => {
+            let letter = &stored.letter;
+            let texts = [
+                format!("✗ {} {}", letter.id, letter.kind),
+                stored.state.to_string(),
+                shortened(&letter.reason, TEXT),
+            ];
+            (texts.into(), ":::letter")
+        }
+        Subject::Missing(id) => (vec![format!("… {id} is missing")], ":::missing"),
+    }
+}
+
+fn packet_texts(packet: &Packet) -> Vec<String> {
+    let (kind, name) = kind_and_name(packet);
+    let sequence = packet.arrival().map_or(0, |arrival| arrival.sequence);
+    let mut texts = vec![
+        format!("{kind} {}", shortened(&name, TEXT)),
+        format!("{sequence}, {}", shortened(publisher(packet), TEXT)),
+    ];
+    let facts = shortened(&facts(packet), TEXT);
+    if !facts.is_empty() {
+        texts.push(facts);
+    }
+    texts
+}
+
+/// A text within quotes, in which only letters, digits and blanks stand for themselves: whatever has a
+/// meaning in the language, in Markdown or in HTML becomes the number of the character.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in printable(text).to_string().chars() {
+        match character {
+            _ if character.is_alphanumeric() => escaped.push(character),
+            ' ' | '-' | '_' | '.' | ',' | '…' | '✗' => escaped.push(character),
+            other => escaped.push_str(&format!("#{};", u32::from(other))),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_a_meaning_becomes_a_number() {
+        assert_eq!(escaped("order o-1, für Ада_1.5"), "order o-1, für Ада_1.5");
+        assert_eq!(escaped(r#""]--> x[""#), "#34;#93;--#62; x#91;#34;");
+        assert_eq!(escaped("<b>&amp;`*#;%%{"), "#60;b#62;#38;amp#59;#96;#42;#35;#59;#37;#37;#123;");
+        // First the escapes of a terminal, of which nothing is left that has a meaning.
+        assert_eq!(escaped("end\nend\u{1b}[2J"), "end#92;nend#92;u#123;1b#125;#91;2J");
+        assert_eq!(escaped("a\u{202e}b"), "a#92;u#123;202e#125;b");
+    }
+}

@@ -1,0 +1,56 @@
+//! One conversation, as it was read.
+
+use crate::dead_letters::StoredLetter;
+use crate::packet::Packet;
+
+use super::tree::{Node, tree};
+
+/// All packets that the stream holds of one conversation, and the dead letters about them.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Conversation {
+    /// The correlation id.
+    pub id: String,
+    /// Its packets, in the order of the stream.
+    pub packets: Vec<Packet>,
+    /// The dead letters about its packets, oldest first, without their bodies.
+    pub letters: Vec<StoredLetter>,
+    /// The sequence up to which the stream was read.
+    pub read_to: u64,
+    /// Why it was read no further.
+    pub end: ReadingEnd,
+    /// Whether packets have expired in this stream, so that this conversation may have had some that
+    /// are not here.
+    pub has_expired: bool,
+}
+
+/// Why the stream was read no further.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadingEnd {
+    /// The conversation was quiet, and every service had handled what there is of it.
+    Quiet,
+    /// There was no more in the stream.
+    Stream,
+}
+
+impl ReadingEnd {
+    /// The word for it: `quiet` or `stream`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Quiet => "quiet",
+            Self::Stream => "stream",
+        }
+    }
+}
+
+impl Conversation {
+    /// What caused what: packets and letters, each behind what caused it and before what is told of
+    /// later, as the lines of a tree.
+    ///
+    /// A packet stands below the one that its causation id names, or below the letter by which it came to
+    /// be. A letter stands below its packet or, if that was a replay, below the letter that was replayed.
+    /// Whatever packets claim, each of them and each letter is there once.
+    pub fn tree(&self) -> Vec<Node<'_>> {
+        tree(&self.packets, &self.letters)
+    }
+}
