@@ -1,5 +1,8 @@
 //! `rapids map` and `rapids what-if`.
 
+use std::io::Write;
+use std::process::{Command, Stdio};
+
 use async_nats::service::ServiceExt;
 use rapids_client::{Packet, River};
 use serde_json::{Value, json};
@@ -236,4 +239,20 @@ async fn what_packets_look_like_is_told_as_a_schema_and_as_an_asyncapi_document(
     let sent = &operations["order.send"]["messages"][0]["$ref"];
     assert_eq!(sent, "#/channels/rapids/messages/order_placed");
     assert!(!document.to_string().contains("ada"), "no value is told");
+}
+
+#[tokio::test]
+#[ignore = "needs npm and Python"]
+async fn the_asyncapi_document_is_valid_by_the_official_schema() {
+    let bench = Bench::start().await;
+    let _order = bench.run("order", "1.0.0", place()).await;
+    bench.publish(r#"{"command":"place_order","customer":"ada","items":[1,{"a":null}]}"#).await;
+    bench.publish(r#"{"event":"a/b~c#\"\n$ref","x":{"y":[true]}}"#).await;
+    bench.publish(r#"{"need":["car","hotel"],"user":1.5}"#).await;
+    handled(&bench, "order", 4).await;
+    let document = bench.said(&["asyncapi"]).well(0).out;
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../.ci/validate-asyncapi");
+    let mut validating = Command::new(script).stdin(Stdio::piped()).spawn().unwrap();
+    validating.stdin.take().unwrap().write_all(document.as_bytes()).unwrap();
+    assert!(validating.wait().unwrap().success(), "{document}");
 }
