@@ -112,7 +112,10 @@ impl SharedFeed {
                     return self.set(FeedState::Refused { violation: error.to_string() });
                 }
                 Err(error) => {
-                    connection.warn("the live feed waits for the server", &error);
+                    // There is no stream yet on a new server: the services create it.
+                    if !matches!(error, Error::Stream { .. }) {
+                        connection.warn("the live feed waits for the server", &error);
+                    }
                     sleep(PAUSE).await;
                     continue;
                 }
