@@ -7,6 +7,7 @@ mod man;
 mod metrics;
 mod position;
 mod publish;
+mod replay;
 mod retire;
 mod services;
 mod tail;
@@ -23,6 +24,7 @@ pub(crate) enum Command {
     Tail(tail::Tail),
     Publish(publish::Publish),
     Explain(explain::Explain),
+    Replay(replay::Replay),
     Services(services::Services),
     Metrics(metrics::Metrics),
     Position(position::Position),
@@ -40,6 +42,7 @@ impl Command {
             Self::Publish(_) | Self::Retire(_) => true,
             Self::Position(position) => position.changes(),
             Self::DeadLetters(letters) => letters.changes(),
+            Self::Replay(replay) => replay.changes(),
             Self::Tail(_) | Self::Explain(_) | Self::Services(_) | Self::Metrics(_) => false,
             Self::Completions(_) | Self::Man(_) => false,
         }
@@ -57,6 +60,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<Answer> {
         Command::Tail(tail) => interrupt.unless(tail.run(session)).await,
         Command::Publish(publish) => publish.run(session).await,
         Command::Explain(explain) => interrupt.unless(explain.run(session)).await,
+        Command::Replay(replay) => Box::pin(replay.run(session)).await,
         Command::Services(services) => interrupt.unless(services.run(session)).await,
         Command::Metrics(metrics) => interrupt.unless(Box::pin(metrics.run(session))).await,
         Command::Position(position) => position.run(session).await,

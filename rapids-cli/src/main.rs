@@ -5,8 +5,10 @@
 //! file of its own in `commands`.
 
 mod arguments;
+mod author;
 mod clauses;
 mod commands;
+mod confirm;
 mod connection_options;
 mod exit;
 mod filter;
@@ -14,7 +16,9 @@ mod interrupt;
 mod line;
 mod logging;
 mod packet_line;
+mod pace;
 mod palette;
+mod river_name;
 mod screen;
 mod service_status;
 mod session;

@@ -36,7 +36,11 @@ pub(crate) const LETTERS_BUCKET: &str = "RAPIDS_LETTERS";
 pub(crate) const ON_RAPIDS: &str = "rapids.stream";
 /// Beside it, the rules of all rivers as JSON.
 pub(crate) const RULES: &str = "rapids.rules";
-/// Beside it, begins what is said of the moment, such as `state:paused`.
+/// In the metadata of a river's endpoint, whether its reaction runs once: `true` or `false`.
+pub(crate) const RUNS_ONCE: &str = "rapids.once";
+/// Beside it, the name of the river's memory, if it has one.
+pub(crate) const REMEMBERS: &str = "rapids.memory";
+/// Beside the rules, begins what is said of the moment, such as `state:paused`.
 pub(crate) const STATE: &str = "state:";
 
 /// In the metadata of a service's consumer, the epoch of its position.

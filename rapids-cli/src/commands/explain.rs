@@ -5,16 +5,16 @@
 mod report;
 
 use std::io::{self, IsTerminal, Read};
-use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use rapids_client::{Packet, Rapids, River, Rules, ServiceInfo, Start, Verdict};
+use rapids_client::{Packet, Rapids, River, Rules, Start, Verdict};
 
 use crate::clauses::split_rules;
 use crate::exit::{Answer, Fault};
 use crate::filter::Filter;
+use crate::river_name::RiverName;
 use crate::screen::Format;
 use crate::session::Session;
 use crate::times::duration;
@@ -82,23 +82,6 @@ struct Source {
     sequence: Option<u64>,
 }
 
-/// A river and its service.
-#[derive(Debug, Clone)]
-struct RiverName {
-    service: String,
-    river: String,
-}
-
-impl FromStr for RiverName {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (service, river) =
-            text.split_once('/').ok_or("expected a service and a river, as `payment/charge`")?;
-        Ok(Self { service: service.to_owned(), river: river.to_owned() })
-    }
-}
-
 impl Explain {
     pub(crate) async fn run(self, session: &Session) -> Result<Answer> {
         // Opened by the first step that needs it.
@@ -108,7 +91,12 @@ impl Explain {
             (Some(filter), _) => vec![Subject::Expression(filter.rules())],
             (None, Some(name)) => {
                 let rapids = open(session, &mut opened).await?;
-                announced_rules(&rapids.services(self.wait).await?, name)?
+                let up = rapids.services(self.wait).await?;
+                let subject = |rules: &Rules| Subject::River {
+                    service: name.service.clone(),
+                    rules: rules.clone(),
+                };
+                name.announced_rules(&up)?.into_iter().map(subject).collect()
             }
             (None, None) => Vec::new(),
         };
@@ -143,45 +131,6 @@ async fn open<'a>(session: &Session, opened: &'a mut Option<Rapids>) -> Result<&
         Some(rapids) => Ok(rapids),
         None => Ok(opened.insert(session.rapids().await?)),
     }
-}
-
-/// The rules of a river that its instances announce; several if the instances differ.
-///
-/// # Errors
-/// [`Fault::NotFound`] names the services that run, or the rivers of the service.
-fn announced_rules(up: &[ServiceInfo], name: &RiverName) -> Result<Vec<Subject>> {
-    let RiverName { service, river } = name;
-    let instances: Vec<_> = up.iter().filter(|instance| instance.name == *service).collect();
-    if instances.is_empty() {
-        let names = listed(up.iter().map(|instance| &instance.name));
-        let words = format!("service `{service}` does not run; running services: {names}");
-        return Err(Fault::NotFound(words).into());
-    }
-    let rules = || instances.iter().flat_map(|instance| &instance.rules);
-    if rules().next().is_none() {
-        let words = format!("service `{service}` announces no rules that this program can read");
-        return Err(Fault::NotFound(words).into());
-    }
-    let mut found: Vec<&Rules> = Vec::new();
-    for rules in rules().filter(|rules| rules.name == *river) {
-        if !found.contains(&rules) {
-            found.push(rules);
-        }
-    }
-    if found.is_empty() {
-        let names = listed(rules().map(|rules| &rules.name));
-        let words = format!("service `{service}` has no river `{river}`; it has {names}");
-        return Err(Fault::NotFound(words).into());
-    }
-    let subject = |rules: &Rules| Subject::River { service: service.clone(), rules: rules.clone() };
-    Ok(found.into_iter().map(subject).collect())
-}
-
-fn listed<'a>(names: impl Iterator<Item = &'a String>) -> String {
-    let mut names: Vec<&str> = names.map(String::as_str).collect();
-    names.sort_unstable();
-    names.dedup();
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 impl Source {

@@ -12,6 +12,7 @@ mod metrics;
 mod monitoring;
 mod position;
 mod publish;
+mod replay;
 mod retire;
 mod services;
 mod tail;
