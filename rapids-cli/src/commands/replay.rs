@@ -7,11 +7,14 @@ mod picked;
 mod plan;
 mod sending;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use rapids_client::{Error, Rapids, Replays, River, StreamContents};
+use rapids_client::{
+    DeadLetters, Error, Filter, Rapids, Replays, River, ServiceInfo, State, StreamContents,
+};
 
 use crate::author::Author;
 use crate::confirm::confirm;
@@ -31,7 +34,8 @@ const WAIT: Duration = Duration::from_millis(500);
 /// For packets that a river has handled wrongly, or did not take, once its program is mended. Packets
 /// are sent that the river takes by the rules that it announces, unchanged, under their own ids. Prints
 /// first how many they are and what the river will make of them, and asks. A packet that fails becomes
-/// a dead letter. For packets that lie in dead letters already, use `rapids dead-letters replay`.
+/// a dead letter. Packets that lie in dead letters already are left out: `rapids dead-letters replay`
+/// sends those.
 ///
 /// What is sent under one name is one run, which sends each packet once: after an interruption, the
 /// same command goes on.
@@ -46,10 +50,11 @@ Examples:
 Output: a line per packet; with -o json an object with `sequence`, `packet_id`, and `replay`, the
 sequence of the replay. The plan goes to standard error; with --dry-run it is the output, and with
 -o json an object with `river`, `run`, `count`, `first` and `last`, each with `sequence` and `stored`,
-or null; how many packets are left out: `sent_before` by this run, `refused` by the river, `unread` by
-the service; and `repetitions`, a list of `runs`, `once`, `memory` and `unknown`.")]
+or null; `rules_known`, whether an instance has answered; how many packets are left out: `sent_before` by this run, `refused` by the river, `in_letters`
+that wait, `unread` by the service; and `repetitions`, a list of `runs`, `once`, `memory` and `unknown`.")]
 pub(crate) struct Replay {
-    /// The river, such as `payment/charge`; its service must run
+    /// The river, such as `payment/charge`. If no instance of its service answers, its rules are not
+    /// known, and --where must say which packets are meant
     #[arg(long, value_name = "SERVICE/RIVER")]
     river: RiverName,
 
@@ -116,25 +121,73 @@ impl Replay {
     /// What would be sent, and the run to send it in.
     async fn plan(&self, session: &Session, rapids: &Rapids) -> Result<(Plan, Replays)> {
         let up = rapids.services(WAIT).await?;
-        let rules = self.river.announced_rules(&up);
-        let rules = rules.with_context(|| format!("it is not known what {} takes", self.river))?;
+        let done = done(session, rapids, &self.river.service).await?;
+        let rivers = self.rivers(session, &up, done.is_some())?;
+        let run = self.name.clone().unwrap_or_else(|| self.range.name());
+        let replays = self.replays(session, &run).await?;
+        let contents = rapids.contents().await?;
+        let window = contents.map_or(Duration::ZERO, |it: StreamContents| it.duplicate_window);
+        let done = done.unwrap_or_default();
+        let failed = self.failed(session).await?;
+        let picking = Picking { rapids, rivers: &rivers, range: &self.range, done, failed };
+        let picked = Picked::of(session, picking, &replays).await?;
+        let repetitions = plan::repetitions(&self.river, &up);
+        let river = self.river.clone();
+        let are_rules_known = !rivers.is_empty();
+        Ok((Plan { river, run, picked, are_rules_known, repetitions, window }, replays))
+    }
+
+    /// The river in each version that runs; none if no instance answers and an expression says which
+    /// packets are meant.
+    ///
+    /// # Errors
+    /// As for [`RiverName::announced_rules`].
+    fn rivers(
+        &self,
+        session: &Session,
+        up: &[ServiceInfo],
+        has_position: bool,
+    ) -> Result<Vec<River>> {
+        let is_silent = has_position && self.river.instances(up).is_empty();
+        if is_silent && self.range.has_expression() {
+            return Ok(Vec::new());
+        }
+        let rules = self.river.announced_rules(up).with_context(|| {
+            let remedy = if is_silent { " (`--where` can say instead what is meant)" } else { "" };
+            format!("it is not known what {} takes{remedy}", self.river)
+        })?;
         if rules.len() > 1 {
             session.screen.warning(
                 "instances of the service differ in their rules; only packets are sent that each \
                  version takes",
             );
         }
-        let rivers: Vec<River> = rules.into_iter().cloned().map(River::from_rules).collect();
-        let run = self.name.clone().unwrap_or_else(|| self.range.name());
-        let replays = self.replays(session, &run).await?;
-        let contents = rapids.contents().await?;
-        let window = contents.map_or(Duration::ZERO, |it: StreamContents| it.duplicate_window);
-        let done = done(session, rapids, &self.river.service).await?;
-        let picking = Picking { rapids, rivers: &rivers, range: &self.range, done };
-        let picked = Picked::of(session, picking, &replays).await?;
-        let repetitions = plan::repetitions(&self.river, &up);
-        let river = self.river.clone();
-        Ok((Plan { river, run, picked, repetitions, window }, replays))
+        Ok(rules.into_iter().cloned().map(River::from_rules).collect())
+    }
+
+    /// The ids of the packets on which the river has failed, and which wait for a decision.
+    ///
+    /// # Errors
+    /// The errors of listing letters.
+    async fn failed(&self, session: &Session) -> Result<HashSet<String>> {
+        let mut failed = HashSet::new();
+        let Some(letters) = Box::pin(DeadLetters::open(&session.config()?)).await? else {
+            return Ok(failed);
+        };
+        let RiverName { service, river } = &self.river;
+        let mut listing = letters.list(&Filter::new().service(service).river(river)).await?;
+        loop {
+            match listing.next().await {
+                Ok(None) => return Ok(failed),
+                Ok(Some(stored)) => {
+                    if matches!(stored.state, State::Waiting | State::Unfinished) {
+                        failed.insert(stored.letter.packet_id);
+                    }
+                }
+                Err(error @ Error::Stream { .. }) => session.screen.warning(error),
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     async fn replays(&self, session: &Session, run: &str) -> Result<Replays> {
@@ -151,19 +204,20 @@ impl Replay {
     }
 }
 
-/// Up to which sequence the service is done with everything, as far as this user may know.
+/// Up to which sequence the service is done with everything, as far as this user may know; `None` if it
+/// has no position.
 ///
 /// # Errors
 /// The other errors of [`Rapids::position`].
-async fn done(session: &Session, rapids: &Rapids, service: &str) -> Result<u64> {
+async fn done(session: &Session, rapids: &Rapids, service: &str) -> Result<Option<u64>> {
     match rapids.position(service).await {
         Err(error @ Error::NotPermitted { .. }) => {
             session.screen.warning(format_args!(
                 "packets may be among them that the service has still to handle: {error}"
             ));
-            Ok(u64::MAX)
+            Ok(Some(u64::MAX))
         }
-        position => Ok(position?.map_or(0, |position| position.acknowledged)),
+        position => Ok(position?.map(|position| position.acknowledged)),
     }
 }
 

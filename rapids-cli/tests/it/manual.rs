@@ -26,7 +26,9 @@ fn the_manual_has_a_page_for_each_command() {
     let directory = tempfile::tempdir().unwrap();
     let pages = directory.path().join("man1");
     said(&mut rapids(&["man", pages.to_str().unwrap()])).well(0);
-    for command in ["tail", "publish", "explain", "replay", "services", "position", "completions", "man"] {
+    for command in
+        ["tail", "publish", "explain", "replay", "services", "position", "completions", "man"]
+    {
         let page = fs::read_to_string(pages.join(format!("rapids-{command}.1"))).unwrap();
         assert!(page.contains(".SH NAME"), "{page}");
     }

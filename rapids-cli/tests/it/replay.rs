@@ -193,7 +193,8 @@ async fn an_interrupted_run_is_gone_on_with_at_a_rate() {
     let mut words = String::new();
     child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    let interrupted = format!("interrupted: {done} of 6 packets replayed; the same command goes on");
+    let interrupted =
+        format!("interrupted: {done} of 6 packets replayed; the same command goes on");
     assert!(words.contains(&interrupted), "{words}");
 
     let rest = shop.said(&["--yes", "--name", "mended"]);
@@ -202,6 +203,34 @@ async fn an_interrupted_run_is_gone_on_with_at_a_rate() {
     assert_eq!(shop.count().await, 6);
     shop.has_run(6 + 6).await;
     shop.payment.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_does_not_answer_gets_what_an_expression_says() {
+    let Shop { bench, payment, .. } = Shop::start(&[5, 2_000]).await;
+    payment.stop().await;
+    let said = |more: &[&str]| bench.said(&[&CHARGE[..], more].concat());
+    let unknown =
+        "it is not known what payment/charge takes (`--where` can say instead what is meant)";
+    said(&["--yes"]).badly(5, &[unknown, "service `payment` does not run"]);
+    let expensive = ["--where", "@.total > 1000"];
+    let plan = said(&[&expensive[..], &["--dry-run"]].concat()).well(0).out;
+    assert!(plan.starts_with("1 packet to replay"), "{plan}");
+    assert!(
+        plan.contains("  no instance of payment answers, so the rules of the river are not known")
+    );
+    assert!(plan.contains("  no instance says what the reaction makes of packets"), "{plan}");
+    assert_eq!(said(&[&expensive[..], &["--yes"]].concat()).lines().len(), 1);
+
+    let (seen, mut handled) = tokio::sync::mpsc::unbounded_channel();
+    let river = River::new("charge").event("order_placed").react(move |packet: Packet| {
+        seen.send(packet).unwrap();
+        async { Ok(()) }
+    });
+    let payment = bench.run("payment", "1.0.1", river).await;
+    let packet = timeout(DEADLINE, handled.recv()).await.unwrap().unwrap();
+    assert_eq!((packet.get("total").unwrap(), packet.is_sent_again()), (Some(2_000), true));
+    payment.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -219,6 +248,9 @@ async fn a_packet_that_fails_again_is_a_dead_letter() {
     };
     let letter = timeout(DEADLINE, listed).await.unwrap();
     assert_eq!((&letter["id"], &letter["kind"]), (&"payment.charge.r1".into(), &"rejected".into()));
+    // Whoever decides on the letter sends it, and nobody beside.
+    let second = shop.said(&["--yes", "--name", "second"]);
+    second.badly_done("  1 packet left out, which wait in dead letters");
     shop.payment.stop().await;
 }
 

@@ -73,16 +73,15 @@ impl Addressed {
         }
         let read = || {
             let read = Reader(headers);
-            let letters = match read.optional(LETTER) {
-                None if version > OLDEST => None,
-                _ => Some(Letters { letter: read.parsed(LETTER)?, first: read.parsed(FIRST)? }),
-            };
             Ok(Self {
                 river: read.text(RIVER)?,
                 packet_id: read.text(PACKET_ID)?,
                 sequence: read.parsed(SEQUENCE)?,
                 stored: read.parsed(STORED)?,
-                letters,
+                letters: match read.optional(LETTER) {
+                    None if version > OLDEST => None,
+                    _ => Some(Letters { letter: read.parsed(LETTER)?, first: read.parsed(FIRST)? }),
+                },
             })
         };
         read().map_err(|fault: String| Error::Stream {

@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_nats::HeaderMap;
-use rapids_client::{
-    Config, Error, Kind, Note, Packet, Repetition, Replays, River, Start, reject,
-};
+use rapids_client::{Config, Error, Kind, Note, Packet, Repetition, Replays, River, Start, reject};
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -190,14 +188,14 @@ async fn a_memory_is_not_moved_by_a_packet_that_it_knows_or_has_forgotten() {
     let counter = bench.run(bench.service("counter", [count])).await;
     let mut published = 0;
     // It asks up to where all is done only now and then, and forgets up to there.
-    soon("it forgets the first packets", async {
+    let forgets = Box::pin(async {
         while published == 0 || held(&bench, "counter").await >= published {
             bench.rapids.publish_all((0..200).map(placed)).await.unwrap();
             published += 200;
             bench.quiet(&["counter"]).await;
         }
-    })
-    .await;
+    });
+    soon("it forgets the first packets", forgets).await;
     let packets = stored(&bench).await;
     let placed_ones: Vec<_> =
         packets.iter().filter(|it| it.event_name().as_deref() == Some("placed")).collect();
@@ -284,8 +282,7 @@ async fn a_service_announces_what_its_reactions_make_of_packets_that_they_know()
     let up = bench.rapids.services(std::time::Duration::from_millis(200)).await.unwrap();
     let told: Vec<_> = up[0].repetitions.iter().map(|(name, it)| (name.as_str(), it)).collect();
     let memory = Repetition::Memory("all".to_owned());
-    let expected =
-        [("count", &memory), ("once", &Repetition::Once), ("plain", &Repetition::Runs)];
+    let expected = [("count", &memory), ("once", &Repetition::Once), ("plain", &Repetition::Runs)];
     assert_eq!(told, expected);
     payment.stop().await;
 }

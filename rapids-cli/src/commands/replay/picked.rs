@@ -1,5 +1,7 @@
 //! Picks the packets to send: those of a range that meet an expression and that the river takes.
 
+use std::collections::HashSet;
+
 use anyhow::Result;
 use clap::Args;
 use rapids_client::{Error, Packet, Rapids, Replays, River, Start, Timestamp, Verdict};
@@ -77,6 +79,10 @@ impl Range {
         if parts.is_empty() { "all".to_owned() } else { parts.join(", ") }
     }
 
+    pub(super) fn has_expression(&self) -> bool {
+        self.filter.is_some()
+    }
+
     fn start(&self) -> Start {
         match (&self.since, self.sequence) {
             (Some(since), _) => Start::Time(since.time),
@@ -102,11 +108,13 @@ impl Range {
 /// What to pick from.
 pub(super) struct Picking<'a> {
     pub(super) rapids: &'a Rapids,
-    /// The river, in each version that runs.
+    /// The river, in each version that runs; none if its rules are not known.
     pub(super) rivers: &'a [River],
     pub(super) range: &'a Range,
     /// Up to here the service is done with everything.
     pub(super) done: u64,
+    /// The ids of packets that lie in dead letters of the river.
+    pub(super) failed: HashSet<String>,
 }
 
 /// The packets that were picked, and how many of the range were left out.
@@ -119,6 +127,8 @@ pub(super) struct Picked {
     pub(super) sent_before: usize,
     /// Those that meet the river's conditions, but cannot be handled.
     pub(super) refused: usize,
+    /// Those that lie in dead letters.
+    pub(super) in_letters: usize,
     /// Those that the service has still to handle.
     pub(super) unread: usize,
 }
@@ -131,7 +141,7 @@ impl Picked {
         picking: Picking<'_>,
         replays: &Replays,
     ) -> Result<Self> {
-        let Picking { rapids, rivers, range, done } = picking;
+        let Picking { rapids, rivers, range, done, failed } = picking;
         let mut tail = rapids.tail(range.start()).await?;
         let mut picked = Self::default();
         let is_enough = |picked: &Self| {
@@ -157,6 +167,8 @@ impl Picked {
             }
             if verdict != Verdict::Matches {
                 picked.refused += 1;
+            } else if failed.contains(packet.id()) {
+                picked.in_letters += 1;
             } else if sequence > done {
                 picked.unread += 1;
             } else if replays.has_sent(&packet) {
@@ -175,8 +187,8 @@ impl Picked {
     }
 }
 
-/// How a river judges a packet: the first verdict that is no match, if its versions differ. Runs on
-/// another thread, so that an interrupt is handled meanwhile.
+/// How a river judges a packet: the first verdict that is no match, if its versions differ. One whose rules
+/// are not known may take all. Runs on another thread, so that an interrupt is handled meanwhile.
 async fn judge(rivers: &[River], packet: &Packet) -> Result<Verdict> {
     let (rivers, packet) = (rivers.to_vec(), packet.clone());
     let judging = tokio::task::spawn_blocking(move || {

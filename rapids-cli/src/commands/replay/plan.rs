@@ -18,6 +18,8 @@ pub(super) struct Plan {
     pub(super) river: RiverName,
     pub(super) run: String,
     pub(super) picked: Picked,
+    /// Whether an instance has said what the river takes.
+    pub(super) are_rules_known: bool,
     /// What the reaction makes of packets that it knows, as instances announce it; several if they
     /// differ.
     pub(super) repetitions: Vec<Option<Repetition>>,
@@ -25,8 +27,8 @@ pub(super) struct Plan {
     pub(super) window: Duration,
 }
 
-/// What the reaction of a river makes of packets that it knows: `None` for an instance of a version that
-/// says nothing about it.
+/// What the reaction of a river makes of packets that it knows: `None` if no instance answers, and for one of
+/// a version that says nothing about it.
 pub(super) fn repetitions(river: &RiverName, up: &[ServiceInfo]) -> Vec<Option<Repetition>> {
     let mut found = Vec::new();
     for instance in river.instances(up) {
@@ -35,7 +37,7 @@ pub(super) fn repetitions(river: &RiverName, up: &[ServiceInfo]) -> Vec<Option<R
             found.push(repetition);
         }
     }
-    found
+    if found.is_empty() { vec![None] } else { found }
 }
 
 /// A plan as JSON.
@@ -46,8 +48,10 @@ struct PlanJson<'a> {
     count: usize,
     first: Option<PlaceJson>,
     last: Option<PlaceJson>,
+    rules_known: bool,
     sent_before: usize,
     refused: usize,
+    in_letters: usize,
     unread: usize,
     repetitions: Vec<&'static str>,
 }
@@ -67,9 +71,7 @@ impl Plan {
     pub(super) fn print(&self, session: &Session, output: Format) -> Result<()> {
         match output {
             Format::Json => session.screen.json(&self.json()?),
-            Format::Line => {
-                self.lines().into_iter().try_for_each(|line| session.screen.line(line))
-            }
+            Format::Line => self.lines().into_iter().try_for_each(|line| session.screen.line(line)),
         }
     }
 
@@ -105,9 +107,21 @@ impl Plan {
             let words = "left out, which the river would refuse: `rapids explain` says why";
             lines.push(format!("  {} {words}", counted(picked.refused)));
         }
+        if picked.in_letters > 0 {
+            let words =
+                "left out, which wait in dead letters: `rapids dead-letters replay` sends them";
+            lines.push(format!("  {} {words}", counted(picked.in_letters)));
+        }
         if picked.unread > 0 {
             let words = format!("left out, which {} has still to handle", river.service);
             lines.push(format!("  {} {words}", counted(picked.unread)));
+        }
+        if !self.are_rules_known {
+            lines.push(format!(
+                "  no instance of {} answers, so the rules of the river are not known: what it does not \
+                 take becomes a dead letter",
+                river.service
+            ));
         }
         if count > 0 {
             lines.extend(self.repetitions.iter().flat_map(|it| self.consequences(it.as_ref())));
@@ -137,8 +151,8 @@ impl Plan {
                  anything; on others the reaction runs"
             )],
             _ => vec![
-                "  what the reaction makes of packets that it knows is not known: its service is of \
-                 another version. One of `.once()` does not run again, and a memory does not move again"
+                "  no instance says what the reaction makes of packets that it knows: one of `.once()` does \
+                 not run again, and a memory does not move again"
                     .to_owned(),
                 published,
             ],
@@ -160,8 +174,10 @@ impl Plan {
             count: picked.sequences.len(),
             first: picked.ends.map(|[first, _]| place(first)),
             last: picked.ends.map(|[_, last]| place(last)),
+            rules_known: self.are_rules_known,
             sent_before: picked.sent_before,
             refused: picked.refused,
+            in_letters: picked.in_letters,
             unread: picked.unread,
             repetitions: repetitions.iter().map(word).collect(),
         })?)
