@@ -25,6 +25,9 @@ use crate::{Error, Result};
 /// The name space of the ids that these replays have.
 const REPLAY_IDS: Uuid = Uuid::from_u128(0x7f0c_61d4_95aa_5e38_8d13_b0e2_46f9_cc57);
 
+/// What the message ids of all replays begin with.
+const PREFIX: &str = "replay:";
+
 /// The most bytes of a run's name, of who sends and of the reason.
 const LONGEST_NAME: usize = 1_000;
 const LONGEST_WHO: usize = 256;
@@ -188,9 +191,6 @@ impl Replays {
         is_own.then(|| headers.get(NATS_MESSAGE_ID)?.as_str().strip_prefix(PREFIX)?.parse().ok())?
     }
 }
-
-/// What the message ids of all replays begin with.
-const PREFIX: &str = "replay:";
 
 fn message_id(id: Uuid) -> String {
     format!("{PREFIX}{id}")
