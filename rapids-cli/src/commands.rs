@@ -9,6 +9,7 @@ mod map;
 mod metrics;
 mod position;
 mod publish;
+mod replay;
 mod retire;
 mod schema;
 mod services;
@@ -33,6 +34,7 @@ pub(crate) enum Command {
     Map(map::Map),
     Schema(schema::Schema),
     Asyncapi(asyncapi::Asyncapi),
+    Replay(replay::Replay),
     Services(services::Services),
     Metrics(metrics::Metrics),
     Position(position::Position),
@@ -50,6 +52,7 @@ impl Command {
             Self::Publish(_) | Self::Retire(_) => true,
             Self::Position(position) => position.changes(),
             Self::DeadLetters(letters) => letters.changes(),
+            Self::Replay(replay) => replay.changes(),
             Self::Tail(_) | Self::Trace(_) | Self::Explain(_) => false,
             Self::Services(_) | Self::Metrics(_) => false,
             Self::Map(_) | Self::WhatIf(_) | Self::Schema(_) | Self::Asyncapi(_) => false,
@@ -74,6 +77,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<Answer> {
         Command::Map(map) => interrupt.unless(Box::pin(map.run(session))).await,
         Command::Schema(schema) => interrupt.unless(schema.run(session)).await,
         Command::Asyncapi(asyncapi) => interrupt.unless(Box::pin(asyncapi.run(session))).await,
+        Command::Replay(replay) => Box::pin(replay.run(session)).await,
         Command::Services(services) => interrupt.unless(services.run(session)).await,
         Command::Metrics(metrics) => interrupt.unless(Box::pin(metrics.run(session))).await,
         Command::Position(position) => position.run(session).await,

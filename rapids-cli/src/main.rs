@@ -5,7 +5,9 @@
 //! file of its own in `commands`.
 
 mod arguments;
+mod author;
 mod commands;
+mod confirm;
 mod connection_options;
 mod exit;
 mod explanation;
@@ -14,9 +16,11 @@ mod interrupt;
 mod line;
 mod logging;
 mod observing;
+mod pace;
 mod packet_argument;
 mod packet_line;
 mod palette;
+mod river_name;
 mod screen;
 mod service_status;
 mod session;

@@ -5,6 +5,7 @@
 mod endpoints;
 pub(crate) mod instances;
 pub(crate) mod profile;
+pub(crate) mod repetition;
 pub(crate) mod stats;
 
 use std::future::pending;

@@ -17,6 +17,7 @@ mod lookup;
 mod outgoing;
 mod replacement;
 pub(crate) mod replay;
+mod replays;
 mod scan;
 mod state_record;
 mod state_store;
@@ -35,7 +36,8 @@ pub use kind::Kind;
 pub use letter::DeadLetter;
 pub use letter_tail::LetterTail;
 pub use listing::Listing;
-pub(crate) use replay::Addressed;
+pub(crate) use replay::{Addressed, Letters};
+pub use replays::Replays;
 pub(crate) use store::LetterStore;
 pub use stored::StoredLetter;
 

@@ -35,13 +35,14 @@ pub mod trace;
 
 pub use config::{Config, Delivery, parse_duration};
 pub use dead_letters::{
-    DeadLetter, DeadLetters, Filter, Kind, LetterId, LetterTail, Listing, StoredLetter,
+    DeadLetter, DeadLetters, Filter, Kind, LetterId, LetterTail, Listing, Replays, StoredLetter,
 };
 pub use error::{Error, Result};
 pub use history::{Conversation, Found, History, Node, Progress, ReadingEnd, Reference, Subject};
 pub use jiff::Timestamp;
 // Within reach of benchmarks and fuzz targets; no part of the interface.
 pub use announcement::instances::ServiceInfo;
+pub use announcement::repetition::Repetition;
 pub use announcement::stats::ServiceStats;
 pub use delivery::signal::shutdown_signal;
 pub use jetstream::publisher::Published;

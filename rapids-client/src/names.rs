@@ -38,7 +38,11 @@ pub(crate) const ON_RAPIDS: &str = "rapids.stream";
 pub(crate) const RULES: &str = "rapids.rules";
 /// What ends the key of what a river declares to publish, as JSON, behind its name.
 pub(crate) const PUBLISHES: &str = ".publishes";
-/// Beside it, begins what is said of the moment, such as `state:paused`.
+/// In the metadata of a river's endpoint, whether its reaction runs once: `true` or `false`.
+pub(crate) const RUNS_ONCE: &str = "rapids.once";
+/// Beside it, the name of the river's memory, if it has one.
+pub(crate) const REMEMBERS: &str = "rapids.memory";
+/// Beside the rules, begins what is said of the moment, such as `state:paused`.
 pub(crate) const STATE: &str = "state:";
 
 /// In the metadata of a service's consumer, the epoch of its position.

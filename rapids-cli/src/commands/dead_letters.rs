@@ -3,9 +3,7 @@
 //! Each subcommand has a file of its own; the other files hold what several of them need.
 
 mod assignment;
-mod author;
 mod bulk;
-mod confirm;
 mod discard;
 mod edit;
 mod editor;

@@ -2,7 +2,6 @@
 //!
 //! Printing the explanation is left to [`explanation`](crate::explanation).
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -10,10 +9,11 @@ use clap::Args;
 use rapids_client::map::AnnouncedRiver;
 use rapids_client::{ServiceInfo, Verdict};
 
-use crate::exit::{Answer, Fault};
+use crate::exit::Answer;
 use crate::explanation::{Subject, json, lines};
 use crate::filter::Filter;
 use crate::packet_argument::{PacketArgument, open};
+use crate::river_name::RiverName;
 use crate::screen::Format;
 use crate::session::Session;
 use crate::times::duration;
@@ -66,23 +66,6 @@ struct Judge {
     filter: Option<Filter>,
 }
 
-/// A river and its service.
-#[derive(Debug, Clone)]
-struct RiverName {
-    service: String,
-    river: String,
-}
-
-impl FromStr for RiverName {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (service, river) =
-            text.split_once('/').ok_or("expected a service and a river, as `payment/charge`")?;
-        Ok(Self { service: service.to_owned(), river: river.to_owned() })
-    }
-}
-
 impl Explain {
     pub(crate) async fn run(self, session: &Session) -> Result<Answer> {
         // Opened by the first step that needs it.
@@ -92,7 +75,7 @@ impl Explain {
             (Some(filter), _) => vec![Subject::Expression(filter.rules())],
             (None, Some(name)) => {
                 let rapids = open(session, &mut opened).await?;
-                announced_rules(&rapids.services(self.wait).await?, name)?
+                announced(&rapids.services(self.wait).await?, name)?
             }
             (None, None) => Vec::new(),
         };
@@ -118,37 +101,13 @@ impl Explain {
     }
 }
 
-/// The rules of a river that its instances announce; several if the instances differ.
+/// What the instances of a river announce; several if they differ.
 ///
 /// # Errors
-/// [`Fault::NotFound`] names the services that run, or the rivers of the service.
-fn announced_rules(up: &[ServiceInfo], name: &RiverName) -> Result<Vec<Subject>> {
-    let RiverName { service, river } = name;
-    let instances: Vec<_> = up.iter().filter(|instance| instance.name == *service).collect();
-    if instances.is_empty() {
-        let names = listed(up.iter().map(|instance| &instance.name));
-        let words = format!("service `{service}` does not run; running services: {names}");
-        return Err(Fault::NotFound(words).into());
-    }
-    let rules = || instances.iter().flat_map(|instance| &instance.rules);
-    if rules().next().is_none() {
-        let words = format!("service `{service}` announces no rules that this program can read");
-        return Err(Fault::NotFound(words).into());
-    }
+/// As for [`RiverName::announced_rules`].
+fn announced(up: &[ServiceInfo], name: &RiverName) -> Result<Vec<Subject>> {
+    name.announced_rules(up)?;
     let found = AnnouncedRiver::all(up).into_iter();
-    let found = found.filter(|found| found.service() == service && found.name() == river);
-    let found: Vec<_> = found.map(Subject::from).collect();
-    if found.is_empty() {
-        let names = listed(rules().map(|rules| &rules.name));
-        let words = format!("service `{service}` has no river `{river}`; it has {names}");
-        return Err(Fault::NotFound(words).into());
-    }
-    Ok(found)
-}
-
-fn listed<'a>(names: impl Iterator<Item = &'a String>) -> String {
-    let mut names: Vec<&str> = names.map(String::as_str).collect();
-    names.sort_unstable();
-    names.dedup();
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    let found = found.filter(|it| it.service() == name.service && it.name() == name.river);
+    Ok(found.map(Subject::from).collect())
 }

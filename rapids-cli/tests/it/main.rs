@@ -13,6 +13,7 @@ mod metrics;
 mod monitoring;
 mod position;
 mod publish;
+mod replay;
 mod retire;
 mod services;
 mod tail;

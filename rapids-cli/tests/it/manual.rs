@@ -35,6 +35,7 @@ fn the_manual_has_a_page_for_each_command() {
         "map",
         "schema",
         "asyncapi",
+        "replay",
         "services",
         "position",
         "completions",

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::repetition::Repetition;
 use crate::metrics::figures::{RiverFigures, ServiceFigures};
 use crate::metrics::{RiverMetrics, ServiceMetrics};
 use crate::names::SUBJECT;
@@ -49,11 +50,16 @@ impl<'a> Endpoint<'a> {
     }
 }
 
-/// As they are listed in the answer to `$SRV.INFO`.
-pub(super) fn listed(metrics: &ServiceMetrics) -> Vec<Endpoint<'_>> {
-    let rivers = metrics.rivers().iter().map(RiverMetrics::name);
-    let endpoint = |name| Endpoint { metadata: Some(BTreeMap::new()), ..Endpoint::new(name) };
-    rivers.chain([DELIVERY]).map(endpoint).collect()
+/// As they are listed in the answer to `$SRV.INFO`: each river with what its reaction makes of a packet
+/// that it has handled.
+pub(super) fn listed<'a>(
+    metrics: &'a ServiceMetrics,
+    repetitions: &[Repetition],
+) -> Vec<Endpoint<'a>> {
+    let names = metrics.rivers().iter().map(RiverMetrics::name).chain([DELIVERY]);
+    let repetitions = repetitions.iter().map(Repetition::metadata).chain([BTreeMap::new()]);
+    let endpoint = |(name, metadata)| Endpoint { metadata: Some(metadata), ..Endpoint::new(name) };
+    names.zip(repetitions).map(endpoint).collect()
 }
 
 /// With their figures, for the answer to `$SRV.STATS`.
@@ -132,9 +138,14 @@ mod tests {
             (&json!("delivery"), &json!(5))
         );
         assert_eq!(endpoints[2]["data"]["received"], 5);
+        let repetitions = [Repetition::Once, Repetition::Memory("refunds".to_owned())];
         assert_eq!(
-            to_value(&listed(&metrics)[1]).unwrap(),
-            json!({"name": "refund", "subject": "rapids", "queue_group": "", "metadata": {}})
+            to_value(&listed(&metrics, &repetitions)[1..]).unwrap(),
+            json!([
+                {"name": "refund", "subject": "rapids", "queue_group": "",
+                 "metadata": {"rapids.once": "false", "rapids.memory": "refunds"}},
+                {"name": "delivery", "subject": "rapids", "queue_group": "", "metadata": {}},
+            ])
         );
     }
 }

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_nats::service::Info;
+use async_nats::service::endpoint::Info as Endpoint;
 use bytes::Bytes;
 use futures::StreamExt;
 use tokio::time::{Instant, timeout_at};
 
+use super::repetition::Repetition;
 use crate::Result;
 use crate::connection::Connection;
 use crate::names::{ON_RAPIDS, PUBLISHES, RULES, STATE};
@@ -31,6 +33,9 @@ pub struct ServiceInfo {
     /// What is true of the instance at the moment, such as `paused` with the reason, or
     /// `<river>.breaker`. Empty as long as all is well.
     pub facts: BTreeMap<String, String>,
+    /// By river, what its reaction makes of a packet that it has handled before. A service of an earlier
+    /// version says nothing about it.
+    pub repetitions: BTreeMap<String, Repetition>,
 }
 
 impl ServiceInfo {
@@ -59,7 +64,7 @@ impl ServiceInfo {
 
     /// Reads an answer; `None` if it comes from a program that is not on the rapids.
     fn read(info: Info) -> Option<Self> {
-        let Info { name, id, version, mut metadata, .. } = info;
+        let Info { name, id, version, mut metadata, endpoints, .. } = info;
         metadata.remove(ON_RAPIDS)?;
         let rules = metadata.remove(RULES);
         // A service of another version may have rules that this one cannot read.
@@ -76,7 +81,9 @@ impl ServiceInfo {
                 None => rivers.insert(key, value),
             };
         }
-        Some(Self { name, id, version, rivers, rules, facts })
+        let repetition = |it: Endpoint| Some((it.name, Repetition::read(&it.metadata)?));
+        let repetitions = endpoints.into_iter().filter_map(repetition).collect();
+        Some(Self { name, id, version, rivers, rules, facts, repetitions })
     }
 }
 

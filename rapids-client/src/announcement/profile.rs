@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::endpoints::{self, Endpoint};
+use super::repetition::Repetition;
 use crate::metrics::ServiceMetrics;
 use crate::names::{ON_RAPIDS, PUBLISHES, RULES, STATE, STREAM};
 use crate::river::Rules;
@@ -58,6 +59,8 @@ pub(super) struct Profile {
     pub(super) started: Timestamp,
     metrics: Arc<ServiceMetrics>,
     metadata: BTreeMap<String, String>,
+    /// By the position of the river in the declaration.
+    repetitions: Vec<Repetition>,
 }
 
 /// The answer to a request of any kind; each kind has some of the optional fields.
@@ -87,6 +90,7 @@ impl Profile {
             version: service.announced_version().to_owned(),
             started: Timestamp::now(),
             metadata: metadata(service),
+            repetitions: service.rivers().iter().map(Repetition::of).collect(),
         }
     }
 
@@ -110,7 +114,7 @@ impl Profile {
             started: (verb == Verb::Stats).then(|| self.started.to_string()),
             endpoints: match verb {
                 Verb::Ping => None,
-                Verb::Info => Some(endpoints::listed(&self.metrics)),
+                Verb::Info => Some(endpoints::listed(&self.metrics, &self.repetitions)),
                 Verb::Stats => Some(endpoints::counted(&self.metrics)),
             },
         };

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::headers::EDITED;
 use super::outgoing::{Outgoing, Undelivered};
-use super::replay::{Addressed, message_id};
+use super::replay::{Addressed, Letters, message_id};
 use super::state_record::StateRecord;
 use super::{DeadLetters, StoredLetter, replacement};
 use crate::jetstream::resource::largest_message;
@@ -150,8 +150,10 @@ fn outgoing(stored: &StoredLetter, record: &StateRecord) -> Outgoing {
         packet_id: packet_id.clone(),
         sequence: letter.sequence,
         stored: letter.stored,
-        letter: letter.id.clone(),
-        first: letter.first.clone().unwrap_or_else(|| letter.id.clone()),
+        letters: Some(Letters {
+            letter: letter.id.clone(),
+            first: letter.first.clone().unwrap_or_else(|| letter.id.clone()),
+        }),
     };
     let mut headers = addressed.headers();
     if record.action.kind == ActionKind::Edit {

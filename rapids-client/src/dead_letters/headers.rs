@@ -51,6 +51,12 @@ pub(crate) const EPOCH: &str = "Rapids-Epoch";
 pub(crate) const FORMER: &str = "Rapids-Former";
 /// Marks a replay whose packet somebody edited.
 pub(crate) const EDITED: &str = "Rapids-Edited";
+/// Of a replay without a letter: the run that sent it.
+pub(crate) const RUN: &str = "Rapids-Run";
+/// Of a replay without a letter: who sent it.
+pub(crate) const WHO: &str = "Rapids-Who";
+/// Of a replay without a letter: why, if they said so.
+pub(crate) const WHY: &str = "Rapids-Why";
 
 /// Reads headers, or says which of them is missing or wrong.
 pub(crate) struct Reader<'a>(pub(crate) &'a HeaderMap);

@@ -1,4 +1,4 @@
-//! A replay: a packet on its way to the one river that failed on it.
+//! A replay: a packet on its way to the one river that failed on it, or that is to handle it again.
 //!
 //! The message's body is the packet's bytes, its subject names the service; the rest stands in the
 //! headers that are read and written here.
@@ -15,13 +15,16 @@ use crate::names::REPLAYS;
 use crate::stored;
 use crate::{Error, Result};
 
-/// The newest version of the headers that is read.
-const NEWEST: u64 = 1;
+/// The newest version of the headers that is read: the first that can do without letters. It is written
+/// only there, so that earlier versions handle all others, and hand these back.
+const NEWEST: u64 = 2;
+/// The version where none is written.
+const OLDEST: u64 = 1;
 
 /// Whom a replayed packet is meant for, and what the rapids knew of the packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Addressed {
-    /// The river that failed.
+    /// The one river that is to handle it.
     pub(crate) river: String,
     /// The packet's id, which a body may leave to the stream.
     pub(crate) packet_id: String,
@@ -29,6 +32,13 @@ pub(crate) struct Addressed {
     pub(crate) sequence: u64,
     /// When the rapids stored it.
     pub(crate) stored: Timestamp,
+    /// The letters about the packet; `None` if it is sent again without one.
+    pub(crate) letters: Option<Letters>,
+}
+
+/// The letters about a packet that is replayed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Letters {
     /// The letter that is replayed.
     pub(crate) letter: LetterId,
     /// The first letter about the packet.
@@ -42,8 +52,13 @@ impl Addressed {
         headers.insert(PACKET_ID, escape(&self.packet_id));
         headers.insert(SEQUENCE, self.sequence.to_string());
         headers.insert(STORED, self.stored.to_string());
-        headers.insert(LETTER, self.letter.to_string());
-        headers.insert(FIRST, self.first.to_string());
+        match &self.letters {
+            Some(Letters { letter, first }) => {
+                headers.insert(LETTER, letter.to_string());
+                headers.insert(FIRST, first.to_string());
+            }
+            None => headers.insert(VERSION, NEWEST.to_string()),
+        }
         headers
     }
 
@@ -52,7 +67,7 @@ impl Addressed {
     /// # Errors
     /// `Record` if a newer version wrote it; `Stream` if the message is no replay.
     pub(crate) fn read(headers: &HeaderMap, sequence: u64) -> Result<Self> {
-        let version = Reader(headers).parsed(VERSION).unwrap_or(NEWEST);
+        let version = Reader(headers).parsed(VERSION).unwrap_or(OLDEST);
         if version > NEWEST {
             return Err(stored::newer(REPLAYS, &sequence.to_string(), version, NEWEST));
         }
@@ -63,8 +78,10 @@ impl Addressed {
                 packet_id: read.text(PACKET_ID)?,
                 sequence: read.parsed(SEQUENCE)?,
                 stored: read.parsed(STORED)?,
-                letter: read.parsed(LETTER)?,
-                first: read.parsed(FIRST)?,
+                letters: match read.optional(LETTER) {
+                    None if version > OLDEST => None,
+                    _ => Some(Letters { letter: read.parsed(LETTER)?, first: read.parsed(FIRST)? }),
+                },
             })
         };
         read().map_err(|fault: String| Error::Stream {
@@ -90,15 +107,35 @@ mod tests {
             packet_id: r"with \ and blank ".to_owned(),
             sequence: 17,
             stored: "2026-11-21T09:30:00.123456789Z".parse().unwrap(),
-            letter: LetterId::of_replay("payment", "charge", 3),
-            first: LetterId::of_packet("payment", "charge", 17),
+            letters: Some(Letters {
+                letter: LetterId::of_replay("payment", "charge", 3),
+                first: LetterId::of_packet("payment", "charge", 17),
+            }),
         };
         assert_eq!(Addressed::read(&addressed.headers(), 3).unwrap(), addressed);
+        assert!(addressed.headers().get(VERSION).is_none(), "earlier versions read it");
         let error = Addressed::read(&HeaderMap::new(), 3).unwrap_err().to_string();
         assert!(error.ends_with("no replay: header `Rapids-River` is missing"), "{error}");
         let mut newer = addressed.headers();
-        newer.insert("Rapids-Version", "2");
+        newer.insert("Rapids-Version", "3");
         let error = Addressed::read(&newer, 3).unwrap_err().to_string();
-        assert_eq!(error, "`3` in `REPLAYS` is of version 2, this program knows 1: update it");
+        assert_eq!(error, "`3` in `REPLAYS` is of version 3, this program knows 2: update it");
+    }
+
+    #[test]
+    fn a_replay_without_a_letter_is_of_the_version_that_earlier_ones_hand_back() {
+        let addressed = Addressed {
+            river: "charge".to_owned(),
+            packet_id: "p-17".to_owned(),
+            sequence: 17,
+            stored: "2026-11-21T09:30:00Z".parse().unwrap(),
+            letters: None,
+        };
+        let mut headers = addressed.headers();
+        assert_eq!(headers.get(VERSION).unwrap().as_str(), "2");
+        assert_eq!(Addressed::read(&headers, 3).unwrap(), addressed);
+        headers.insert(VERSION, "1");
+        let error = Addressed::read(&headers, 3).unwrap_err().to_string();
+        assert!(error.ends_with("no replay: header `Rapids-Letter` is missing"), "{error}");
     }
 }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::progress::{PacketProgress, RiverProgress, SavedProgress};
-use crate::dead_letters::{Addressed, DeadLetter, Kind, LetterId};
+use crate::dead_letters::{Addressed, DeadLetter, Kind, LetterId, Letters};
 use crate::error::chain;
 use crate::jetstream::message::RawPacket;
 use crate::jetstream::sequence::{StreamName, StreamPlace};
@@ -202,12 +202,22 @@ impl InFlight {
             name: name.or_else(|| (!needs.is_empty()).then(|| needs.join(", "))),
             correlation_id: packet.correlation_id().to_owned(),
             breadcrumbs: packet.breadcrumbs().to_vec(),
-            first: self.addressed.as_ref().map(|addressed| addressed.first.clone()),
+            first: self.letters().map(|letters| letters.first.clone()),
             epoch,
             former: None,
             trace: packet.trace().cloned(),
             body: packet.body(),
         }
+    }
+
+    /// The letters about it, if it is a replay of one.
+    fn letters(&self) -> Option<&Letters> {
+        self.addressed.as_ref()?.letters.as_ref()
+    }
+
+    /// Whether it is a replay of a packet that its river was done with, and that has no letter.
+    pub(super) fn is_replayed_without_letter(&self) -> bool {
+        self.addressed.is_some() && self.letters().is_none()
     }
 
     /// The id of the dead letter that a river writes about it.

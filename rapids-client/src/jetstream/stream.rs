@@ -66,6 +66,8 @@ pub struct StreamContents {
     pub last_sequence: u64,
     /// When the oldest of them was stored; `None` if it is empty.
     pub oldest: Option<Timestamp>,
+    /// For how long it recognises the id of a packet that it has stored, and stores no second one.
+    pub duplicate_window: Duration,
 }
 
 impl From<&Info> for StreamContents {
@@ -77,6 +79,7 @@ impl From<&Info> for StreamContents {
             max_bytes: u64::try_from(info.config.max_bytes).ok().filter(|bytes| *bytes > 0),
             last_sequence: state.last_sequence,
             oldest: (state.messages > 0).then(|| timestamp(state.first_timestamp)),
+            duplicate_window: info.config.duplicate_window,
         }
     }
 }

@@ -18,6 +18,7 @@ fn service(name: &str, rivers: impl IntoIterator<Item = River>) -> ServiceInfo {
         rivers: BTreeMap::new(),
         rules: rivers.into_iter().map(|river| river.rules()).collect(),
         facts: BTreeMap::new(),
+        repetitions: BTreeMap::new(),
     }
 }
 

@@ -120,6 +120,14 @@ impl Record {
         (is_passed && !self.holds(river, packet)).then_some(floor)
     }
 
+    /// Whether the packet may have moved this memory by its own delivery, and have been forgotten since.
+    /// The newest ids are never forgotten, so a record of fewer has forgotten none.
+    pub(crate) fn may_have_forgotten(&self, river: &str, packet: &Packet) -> bool {
+        let held = self.folded.get(river).map_or(0, Vec::len);
+        let sequence = packet.arrival().map_or(0, |arrival| arrival.sequence);
+        held >= IDS_KEPT && self.floors.are_above(sequence, false) && !self.holds(river, packet)
+    }
+
     /// Its value; `None` if no packet was folded in.
     pub(crate) fn memory(&self) -> Option<Encoded> {
         self.memory.clone()
@@ -337,6 +345,21 @@ mod tests {
         let mut record = serde_json::from_str(&serde_json::to_string(&record).unwrap()).unwrap();
         assert!(handle(&mut record, &visit(2)).await.is_empty());
         assert_eq!(handle(&mut record, &visit(101)).await, ["101"]);
+    }
+
+    #[tokio::test]
+    async fn a_packet_may_be_forgotten_only_where_something_can_be() {
+        let mut record = Record::default();
+        for sequence in 2..=64 {
+            handle(&mut record, &visit(sequence)).await;
+        }
+        record.forget_below(Floors { rapids: 64, replays: 0 });
+        assert!(!record.may_have_forgotten("count", &visit(1)), "it has forgotten none");
+        handle(&mut record, &visit(65)).await;
+        assert!(record.may_have_forgotten("count", &visit(1)));
+        assert!(!record.may_have_forgotten("count", &visit(2)), "it holds it");
+        assert!(!record.may_have_forgotten("count", &visit(66)), "it comes yet");
+        assert!(!record.may_have_forgotten("other", &visit(1)));
     }
 
     #[tokio::test]

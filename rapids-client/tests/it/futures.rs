@@ -8,8 +8,8 @@ use std::time::Duration;
 use rapids_client::monitoring::{Page, serve};
 use rapids_client::{
     Bundle, Config, DeadLetters, Filter, Found, History, LetterId, LetterTail, Listing, Note,
-    Packet, Rapids, Record, Reference, Retiring, River, Seek, Sending, Service, Start, Tail,
-    shutdown_signal,
+    Packet, Rapids, Record, Reference, Replays, Retiring, River, Seek, Sending, Service, Start,
+    Tail, shutdown_signal,
 };
 use tokio::net::TcpListener;
 
@@ -53,6 +53,11 @@ fn of_letters(letters: &DeadLetters, config: &Config, id: &LetterId, note: &Note
     is_send(letters.is_done(id, 1));
 }
 
+fn of_replays(replays: &mut Replays, config: &Config, packet: &Packet, note: &Note) {
+    is_send(Replays::open(config, "payment/charge", "mended", note));
+    is_send(replays.send(packet));
+}
+
 fn of_monitoring(listener: &TcpListener) {
     is_send(serve(listener, async |_: &str| Page::Ok(String::new())));
 }
@@ -84,7 +89,7 @@ fn of_services(
 
 #[test]
 fn public_futures_are_send_and_none_is_forgotten_here() {
-    let _ = (of_rapids, of_what_rapids_give, of_letters, of_listing, of_monitoring);
+    let _ = (of_rapids, of_what_rapids_give, of_letters, of_replays, of_listing, of_monitoring);
     let _ = (of_history, of_services);
     let mut names = BTreeSet::new();
     public_futures(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut names);

@@ -35,6 +35,7 @@ mod probes;
 mod process;
 mod programs;
 mod publishing;
+mod replays;
 mod resources;
 mod security;
 mod shared_moves;

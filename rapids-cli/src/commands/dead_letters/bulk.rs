@@ -1,16 +1,12 @@
 //! Applies an action to many letters: at a rate, with a progress bar, until interrupted.
 
-use std::io::{self, IsTerminal};
-use std::time::Duration;
-
 use anyhow::{Context, Result};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use rapids_client::{Action, ActionKind, Error, LetterId};
-use tokio::time::{Instant, sleep_until};
 
 use super::letter_json::ActionJson;
 use crate::exit::{Answer, Fault};
+use crate::pace::{Pace, bar};
 use crate::screen::Format;
 use crate::session::Session;
 
@@ -21,23 +17,12 @@ pub(super) struct BulkOptions {
     #[arg(long)]
     pub(super) dry_run: bool,
 
-    /// At most this many letters per second
-    #[arg(long, value_name = "N", value_parser = rate)]
-    rate: Option<f64>,
+    #[command(flatten)]
+    pace: Pace,
 
     /// How to print what was done
     #[arg(short, long, value_name = "FORMAT", default_value = "line")]
     pub(super) output: Format,
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    let rate: f64 =
-        text.parse().map_err(|_| "expected a number such as `10` or `0.5`".to_owned())?;
-    // Slower than once a day is a typing error.
-    if rate.is_finite() && rate >= 1.0 / 86_400.0 {
-        return Ok(rate);
-    }
-    Err("expected a number above 0, such as `10` or `0.5`".to_owned())
 }
 
 impl BulkOptions {
@@ -80,23 +65,15 @@ impl BulkOptions {
         }
         let bar = bar(ids.len());
         let (mut count, mut refused) = (0, 0);
-        let mut due = Instant::now();
+        let mut beat = self.pace.beat();
         for id in ids {
-            let interrupted = tokio::select! {
-                biased;
-                () = session.interrupt.received() => true,
-                () = sleep_until(due) => false,
-            };
-            if interrupted {
+            if !beat.next(&session.interrupt).await {
                 bar.finish_and_clear();
                 if ids.len() > 1 {
                     let total = counted(ids.len());
                     session.screen.note(format_args!("interrupted: {count} of {total} {done}"));
                 }
                 return Err(Fault::Interrupted.into());
-            }
-            if let Some(rate) = self.rate {
-                due = due.max(Instant::now()) + Duration::from_secs_f64(1.0 / rate);
             }
             match Box::pin(act(id)).await {
                 Ok(action) => {
@@ -152,27 +129,4 @@ fn outcome(action: &Action) -> String {
 /// `1 letter`, `2 letters`.
 pub(super) fn counted(count: usize) -> String {
     if count == 1 { "1 letter".to_owned() } else { format!("{count} letters") }
-}
-
-/// A progress bar, if there are several letters and standard error is a terminal.
-fn bar(count: usize) -> ProgressBar {
-    if count < 2 || !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:32} {pos}/{len}  {eta} to go")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(u64::try_from(count).unwrap_or(u64::MAX)).with_style(style)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_rate_is_a_number_above_zero() {
-        assert_eq!(rate("0.5"), Ok(0.5));
-        for text in ["0", "-1", "NaN", "inf", "1e-300", "fast"] {
-            assert!(rate(text).is_err(), "{text}");
-        }
-    }
 }

@@ -3,9 +3,9 @@
 use anyhow::Result;
 use clap::Args;
 
-use super::author::Author;
 use super::bulk::BulkOptions;
 use super::selection::Selection;
+use crate::author::Author;
 use crate::exit::Answer;
 use crate::session::Session;
 

@@ -10,13 +10,13 @@ use rapids_client::{DeadLetters, Error, LetterId, Packet, Refusal, State, Stored
 use serde_json::value::RawValue;
 
 use super::assignment::Assignment;
-use super::author::Author;
 use super::bulk::BulkOptions;
-use super::confirm::confirm;
 use super::editor::Draft;
 use super::indented::indented;
 use super::reactions::WAIT;
 use super::wait::{SentReplay, Wait};
+use crate::author::Author;
+use crate::confirm::confirm;
 use crate::exit::{Answer, Fault};
 use crate::session::Session;
 

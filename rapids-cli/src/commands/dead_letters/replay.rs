@@ -6,12 +6,12 @@ use anyhow::Result;
 use clap::Args;
 use rapids_client::LetterId;
 
-use super::author::Author;
 use super::bulk::{BulkOptions, counted};
-use super::confirm::confirm;
 use super::reactions;
 use super::selection::Selection;
 use super::wait::{SentReplay, Wait};
+use crate::author::Author;
+use crate::confirm::confirm;
 use crate::exit::Answer;
 use crate::session::Session;
 

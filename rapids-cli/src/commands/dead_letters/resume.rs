@@ -4,9 +4,9 @@ use anyhow::Result;
 use clap::Args;
 use rapids_client::{Filter, LetterId, State};
 
-use super::author::Author;
 use super::bulk::BulkOptions;
 use super::selection::in_state;
+use crate::author::Author;
 use crate::exit::Answer;
 use crate::session::Session;
 

@@ -66,7 +66,7 @@ impl<'a> Folding<'a> {
                 self.save_all().await;
                 continue;
             }
-            if self.record().knows(river.name(), packet) {
+            if self.is_done(turn) {
                 if is_fresh {
                     return self.recorded(river.name(), packet).await.map(Reacted::Before);
                 }
@@ -107,6 +107,15 @@ impl<'a> Folding<'a> {
                 }
             };
         }
+    }
+
+    /// Whether the record takes the packet of a turn for done. A replay without a letter brings one that
+    /// may have moved the memory long ago.
+    fn is_done(&self, turn: &Turn) -> bool {
+        let (river, packet) = (turn.river.name(), &turn.packet.packet);
+        let record = self.record();
+        let comes_late = turn.packet.is_replayed_without_letter();
+        record.knows(river, packet) || (comes_late && record.may_have_forgotten(river, packet))
     }
 
     /// Waits until packets in the record are done, which may then be forgotten.

@@ -96,6 +96,11 @@ impl KeptRecord {
         })
     }
 
+    /// Whether the packet may have moved the memory so long ago that the record has forgotten it.
+    pub(super) fn may_have_forgotten(&self, river: &str, packet: &Packet) -> bool {
+        self.record.as_ref().is_some_and(|record| record.may_have_forgotten(river, packet))
+    }
+
     /// Makes sure that the record can take one more packet of a river.
     pub(super) fn check_room(&self, river: &str, packet: &Packet) -> anyhow::Result<()> {
         let count = self.waiting.iter().filter(|step| step.river.name() == river).count() + 1;

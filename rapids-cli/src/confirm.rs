@@ -11,7 +11,7 @@ use crate::session::Session;
 ///
 /// # Errors
 /// [`Fault::Usage`] if there is no terminal.
-pub(super) async fn confirm(session: &Session, question: &str) -> Result<bool> {
+pub(crate) async fn confirm(session: &Session, question: &str) -> Result<bool> {
     if !io::stdin().is_terminal() {
         let words = "there is no terminal to ask on: give `--yes` if it is to be done";
         return Err(Fault::Usage(words.to_owned()).into());

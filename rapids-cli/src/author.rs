@@ -5,7 +5,7 @@ use rapids_client::Note;
 
 /// The author of an action.
 #[derive(Debug, Args)]
-pub(super) struct Author {
+pub(crate) struct Author {
     /// Who does it, for the record; USER@HOST unless given
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
@@ -13,7 +13,7 @@ pub(super) struct Author {
 
 impl Author {
     /// The note for the record.
-    pub(super) fn note(&self, reason: Option<&str>) -> Note {
+    pub(crate) fn note(&self, reason: Option<&str>) -> Note {
         let note = Note::new(self.by.clone().unwrap_or_else(user_and_host));
         match reason {
             Some(reason) => note.why(reason),
