@@ -123,18 +123,18 @@ impl ServiceMetrics {
 
     /// Takes note of the outputs of a reaction, with their bytes, which are stored after this time. The
     /// stream had some already, at these positions.
-    pub(crate) fn published<'a>(
+    pub(crate) fn published(
         &self,
-        outputs: impl ExactSizeIterator<Item = (&'a Packet, usize)>,
+        outputs: &[Packet],
         repeated: &[usize],
-        took: Duration,
+        (size, took): (impl Fn(usize) -> usize, Duration),
     ) {
-        if outputs.len() > 0 {
+        if !outputs.is_empty() {
             self.publish_time.record(took);
         }
-        for (position, (packet, bytes)) in outputs.enumerate() {
+        for (position, packet) in outputs.iter().enumerate() {
             if !repeated.contains(&position) {
-                self.published_events.add(packet, bytes);
+                self.published_events.add(packet, size(position));
             }
         }
     }

@@ -10,6 +10,7 @@ mod packet_name;
 mod provenance;
 mod rapids_object;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -282,6 +283,17 @@ impl Packet {
 
     fn name_at(&self, kind: &str) -> Option<String> {
         serde_json::from_str(self.fields.get(kind)?).ok()
+    }
+
+    /// The name of its event, its command or its first need.
+    pub(crate) fn first_name(&self) -> Option<Cow<'_, str>> {
+        let plain = |kind| {
+            let name = self.fields.get(kind)?.strip_prefix('"')?.strip_suffix('"')?;
+            (!name.contains('\\')).then_some(Cow::Borrowed(name))
+        };
+        let name = |kind| plain(kind).or_else(|| self.name_at(kind).map(Cow::Owned));
+        let need = || self.need_names().into_iter().next().map(Cow::Owned);
+        name(EVENT).or_else(|| name(COMMAND)).or_else(need)
     }
 
     /// The unique id. UUIDv7 for a new packet; see the table in the crate's documentation for

@@ -20,7 +20,6 @@ use super::slot::Turn;
 use super::{memory_step, run_once};
 use crate::dead_letters::Kind;
 use crate::error::{chain, with_causes};
-use crate::jetstream::publisher::Outgoing;
 use crate::river::{Failure, failure};
 use crate::{Error, Result};
 
@@ -139,7 +138,6 @@ impl Turn {
         if let Some(ticket) = &self.publish_ticket {
             ticket.wait().await;
         }
-        let sizes: Vec<_> = reaction.outgoing.iter().map(Outgoing::size).collect();
         let begun = Instant::now();
         let mut sent = context.outputs.send(&mut reaction.outgoing).await;
         self.publish_ticket = None;
@@ -152,8 +150,8 @@ impl Turn {
         match sent.stored().await {
             Ok(repeated) => {
                 context.metrics.river(self.id.river).handled.increment();
-                let outputs = reaction.packets.iter().zip(sizes);
-                context.metrics.published(outputs, &repeated, begun.elapsed());
+                let size = |position| sent.size(position);
+                context.metrics.published(&reaction.packets, &repeated, (size, begun.elapsed()));
                 if self.river.declares_outputs() {
                     context.check_declared(&self.river, &reaction.packets, &repeated);
                 }

@@ -48,7 +48,8 @@ pub(crate) enum ShareResult {
 pub(crate) enum SentOutputs {
     Nothing,
     Single(Sent),
-    Several(Several),
+    /// With the bytes of each.
+    Several(Several, Vec<usize>),
 }
 
 pub(crate) enum Several {
@@ -82,7 +83,9 @@ impl Outputs {
             }
             Some(last) => {
                 packets.push(last);
-                SentOutputs::Several(Box::pin(self.send_several(mem::take(packets))).await)
+                let sizes = packets.iter().map(Outgoing::size).collect();
+                let sending = Box::pin(self.send_several(mem::take(packets)));
+                SentOutputs::Several(sending.await, sizes)
             }
         }
     }
@@ -107,6 +110,15 @@ impl Drop for Outputs {
 }
 
 impl SentOutputs {
+    /// The bytes of the packet at this position, as the server counts them.
+    pub(crate) fn size(&self, position: usize) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::Single(sent) => sent.size(),
+            Self::Several(_, sizes) => sizes.get(position).copied().unwrap_or_default(),
+        }
+    }
+
     /// Waits until all is stored, for as long as that takes. Returns the positions of the packets that
     /// the stream had already.
     ///
@@ -123,7 +135,7 @@ impl SentOutputs {
                 };
                 Ok(if ack.duplicate { vec![0] } else { Vec::new() })
             }
-            Self::Several(several) => Box::pin(several.stored()).await,
+            Self::Several(several, _) => Box::pin(several.stored()).await,
         }
     }
 }

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub(crate) struct Counter(AtomicU64);
 
 impl Counter {
+    /// Without a locked instruction, since no other thread changes it.
     pub(crate) fn add(&self, more: u64) {
-        self.0.fetch_add(more, Ordering::Relaxed);
+        self.0.store(self.get().wrapping_add(more), Ordering::Relaxed);
     }
 
     pub(crate) fn increment(&self) {

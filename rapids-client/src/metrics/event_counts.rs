@@ -40,13 +40,17 @@ impl EventCounts {
     /// Counts a packet of so many bytes by the name of its event, command or first need; one of no kind by
     /// an empty name.
     pub(crate) fn add(&self, packet: &Packet, bytes: usize) {
-        let name = packet.event_name().or_else(|| packet.command_name());
-        let name = name.or_else(|| packet.need_names().into_iter().next()).unwrap_or_default();
+        let name = packet.first_name().unwrap_or_default();
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_told = counts.contains_key(&name) || self.may_tell(&name);
-        let figures = counts.entry(if is_told { name } else { OTHER.to_owned() }).or_default();
-        figures.packets += 1;
-        figures.bytes += bytes as u64;
+        let add = |figures: &mut EventFigures| {
+            figures.packets += 1;
+            figures.bytes += bytes as u64;
+        };
+        match counts.get_mut(&*name) {
+            Some(figures) => add(figures),
+            None if self.may_tell(&name) => add(counts.entry(name.into_owned()).or_default()),
+            None => add(counts.entry(OTHER.to_owned()).or_default()),
+        }
     }
 
     /// Whether this name is told apart, from now on if there is room.
