@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use jiff::SignedDuration;
-use rapids_client::{Config, Delivery, Packet, River, Service};
+use rapids_client::{Config, Delivery, Packet, Rapids, River, Service};
+use rapids_test::NatsServer;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
-use crate::harness::{Bench, Running, called, echo, soon, until};
+use crate::harness::{Bench, Running, called, config, echo, soon, until};
 use crate::process::{Diary, Process};
 
 pub(crate) const COUNTING: &str = "counting";
@@ -203,7 +204,9 @@ async fn one_that_stood_still_past_its_lease_does_nothing_more_and_stands_by() {
 
 #[tokio::test]
 async fn what_is_published_while_a_client_stands_still_is_read_from_the_stream() {
-    let bench = Bench::of(Delivery::Exclusive).await;
+    let server = NatsServer::with_config("max_pending: 8MB").unwrap();
+    let rapids = Rapids::connect(&config(&server.url())).await.unwrap();
+    let bench = Bench::of_server(Delivery::Exclusive, server, rapids);
     let folder = tempfile::tempdir().unwrap();
     let diary = Diary::new(&folder);
     let active = Process::spawn(&bench, COUNTING, &diary);
@@ -213,7 +216,7 @@ async fn what_is_published_while_a_client_stands_still_is_read_from_the_stream()
     active.freeze();
     // More than the server keeps for a client that does not read: it cuts the connection.
     let filler = "x".repeat(500_000);
-    for _ in 0..20 {
+    for _ in 0..4 {
         let large = (0..10).map(|_| Packet::event("filler").with("pad", filler.clone()));
         bench.rapids.publish_all(large).await.unwrap();
     }

@@ -1,6 +1,6 @@
 //! Reactions that run once: what two instances, crashes and redeliveries make of them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rapids_client::{Config, Delivery, Kind, Packet, Published, River, Service};
 use serde_json::json;
@@ -188,6 +188,18 @@ async fn a_reaction_cut_short_by_a_crash_runs_again_once_its_claim_has_lapsed() 
 
 #[tokio::test]
 async fn an_outage_longer_than_a_claim_lets_nobody_run_it_a_second_time() {
+    for _ in 0..3 {
+        let (lines, took) = outage_longer_than_a_claim().await;
+        // On a machine that stands still for as long, the claim lapses, as it should.
+        if took < CLAIM - Duration::from_secs(1) {
+            return assert_eq!(lines, ["begins", "begins", "ends", "ends"]);
+        }
+    }
+    panic!("this machine is too slow to show anything");
+}
+
+/// What the diary has in the end, and how long the first instance was away from a server that was there.
+async fn outage_longer_than_a_claim() -> (Vec<String>, Duration) {
     let mut bench = Bench::of(Delivery::Shared).await;
     let folder = tempfile::tempdir().unwrap();
     let diary = Diary::new(&folder);
@@ -198,15 +210,17 @@ async fn an_outage_longer_than_a_claim_lets_nobody_run_it_a_second_time() {
     bench.server.kill();
     tokio::time::sleep(CLAIM + Duration::from_secs(1)).await;
     bench.server.restart().unwrap();
+    let restarted = Instant::now();
     // The second instance is the first that is back.
     bench.is_up("payment").await;
     // Far more than it takes to look at the claim; the first needs the rest to connect and renew.
-    let again = tokio::time::timeout(CLAIM / 6, diary.shows("begins", 3)).await;
+    let _ = tokio::time::timeout(CLAIM / 6, diary.shows("begins", 3)).await;
     first.thaw();
-    assert!(again.is_err(), "the claim was taken over: {:?}", diary.lines());
+    diary.shows("ends", 2).await;
+    let took = restarted.elapsed();
     bench.quiet(&["payment"]).await;
-    assert_eq!(diary.lines(), ["begins", "begins", "ends", "ends"]);
     second.stop().await;
+    (diary.lines(), took)
 }
 
 #[tokio::test]
