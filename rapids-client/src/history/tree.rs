@@ -41,6 +41,7 @@ pub struct Node<'a> {
 
 /// What stands in a line of the tree.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub enum Subject<'a> {
     /// A packet.
     Packet(&'a Packet),
