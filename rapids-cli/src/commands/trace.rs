@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use rapids_client::{Config, Conversation, DeadLetters, Error, Found, History, ReadingEnd, Reference};
+use rapids_client::{
+    Config, Conversation, DeadLetters, Error, Found, History, ReadingEnd, Reference,
+};
 
 use crate::exit::{Answer, Fault};
 use crate::filter::Filter;

@@ -3,6 +3,8 @@
 //! A letter is a message: the packet's bytes as its body, everything else as headers. Storing it is
 //! left to [`store`](super::store).
 
+use std::borrow::Cow;
+
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -11,7 +13,7 @@ use super::headers::{
     ATTEMPTS, BREADCRUMB, CAUSE, CORRELATION_ID, EPOCH, FIRST, FIRST_FAILURE, FORMER, INSTANCE,
     KIND, LAST_FAILURE, NAME, PACKET_ID, REASON, RIVER, Reader, SEQUENCE, SERVICE, STORED,
 };
-use super::text::{escape, shortened};
+use super::text::{escape, shortened, unescape};
 use super::{Kind, LetterId};
 use crate::jetstream::trace_headers;
 use crate::trace::TraceContext;
@@ -23,6 +25,8 @@ const MOST_HEADER_BYTES: usize = 16 * 1024 - 64;
 /// Values that have no limit elsewhere are cut to this length. The body has them in full.
 const LONGEST_NAME: usize = 256;
 const LONGEST_ID: usize = 1_024;
+/// How many bytes a byte takes at most when it is escaped.
+const LONGEST_ESCAPE: usize = 8;
 const LONGEST_BREADCRUMB: usize = 80;
 const MOST_BREADCRUMBS: usize = 16;
 
@@ -74,6 +78,22 @@ pub struct DeadLetter {
 }
 
 impl DeadLetter {
+    /// The correlation id of a packet as letters have it: one that takes more than 1,024 bytes in a header is
+    /// shortened there, with a mark. To be compared with the `correlation_id` of letters that were read.
+    ///
+    /// ```
+    /// use rapids_client::DeadLetter;
+    ///
+    /// assert_eq!(DeadLetter::shortened_id("o-17"), "o-17");
+    /// assert!(DeadLetter::shortened_id(&"o".repeat(2_000)).ends_with(" bytes more]"));
+    /// ```
+    pub fn shortened_id(id: &str) -> Cow<'_, str> {
+        if id.len() <= LONGEST_ID / LONGEST_ESCAPE {
+            return Cow::Borrowed(id);
+        }
+        Cow::Owned(unescape(&shortened(id, LONGEST_ID)))
+    }
+
     /// Everything but the body, in at most 16 KiB: what is too long is shortened with a mark, the
     /// causes first, then the reason.
     pub(crate) fn headers(&self) -> HeaderMap {
@@ -246,6 +266,18 @@ mod tests {
         let headers = worst.headers();
         assert!(size(&headers) <= MOST_HEADER_BYTES, "{}", size(&headers));
         assert_eq!(stored(&worst).breadcrumbs.len(), 16);
+    }
+
+    #[test]
+    fn correlation_ids_are_shortened_as_they_are_in_letters() {
+        let controls = "\u{1b}".repeat(LONGEST_ID / LONGEST_ESCAPE + 1);
+        for id in ["o-1", "", &"x".repeat(1_024), &"x".repeat(1_025), &controls, &"ä\n".repeat(900)]
+        {
+            let long = DeadLetter { correlation_id: id.to_owned(), ..letter() };
+            let short = DeadLetter::shortened_id(id);
+            assert_eq!(stored(&long).correlation_id, short);
+            assert_eq!(DeadLetter::shortened_id(&short), short);
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::mention::Mention;
 use super::room::Room;
 use super::scan::{is_possible, sequence, stored};
 use super::span::Span;
-use crate::dead_letters::{Filter, StoredLetter};
+use crate::dead_letters::{DeadLetter, Filter, StoredLetter};
 use crate::jetstream::follower::Delivered;
 use crate::jetstream::stream;
 use crate::letter_action::State;
@@ -36,6 +36,8 @@ struct Reading {
     conversations: Vec<Conversation>,
     /// The place of each of them by its id.
     places: HashMap<String, usize>,
+    /// The same by the ids as letters have them.
+    places_of_letters: HashMap<String, usize>,
     /// Rules packets out; `None` for several conversations, where reading a packet is quicker than looking
     /// for each.
     mention: Option<Mention>,
@@ -79,7 +81,7 @@ impl History {
             end = ReadingEnd::Limit;
         }
         for letter in letters {
-            if let Some(place) = reading.places.get(&letter.letter.correlation_id) {
+            if let Some(place) = reading.places_of_letters.get(&letter.letter.correlation_id) {
                 reading.conversations[*place].letters.push(letter);
             }
         }
@@ -152,7 +154,7 @@ impl History {
             match listing.next().await {
                 Ok(None) => return Ok(found),
                 Ok(Some(letter)) => {
-                    if reading.places.contains_key(&letter.letter.correlation_id) {
+                    if reading.places_of_letters.contains_key(&letter.letter.correlation_id) {
                         found.push(letter);
                     }
                     if found.len() > MOST_LETTERS {
@@ -177,16 +179,20 @@ impl Reading {
         let last = firsts.max().unwrap_or(never);
         let ids = found.into_iter().map(|found| found.conversation);
         let (mut conversations, mut places) = (Vec::new(), HashMap::new());
+        let mut places_of_letters = HashMap::new();
         for id in ids {
             if places.contains_key(&id) {
                 continue;
             }
             places.insert(id.clone(), conversations.len());
+            let short = DeadLetter::shortened_id(&id).into_owned();
+            places_of_letters.entry(short).or_insert(conversations.len());
             let (packets, letters) = (Vec::new(), Vec::new());
             let end = ReadingEnd::Stream;
             conversations.push(Conversation { id, packets, letters, read_to: 0, end, has_expired });
         }
-        Self { conversations, places, mention, last, read_to: never, room: MOST }
+        let (read_to, room) = (never, MOST);
+        Self { conversations, places, places_of_letters, mention, last, read_to, room }
     }
 
     /// Whether none of their packets was stored for this long before the one that was read last.

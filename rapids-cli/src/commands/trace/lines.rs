@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use rapids_client::{
-    Action, ActionKind, Conversation, Found, Node, Packet, Rapids, ReadingEnd, State,
-    StoredLetter, Subject, Timestamp,
+    Action, ActionKind, Conversation, Found, Node, Packet, Rapids, ReadingEnd, State, StoredLetter,
+    Subject, Timestamp,
 };
 
 use crate::line::Line;
@@ -239,7 +239,9 @@ fn summary(conversation: &Conversation) -> String {
         }
         ReadingEnd::Stream => text.push_str("; read up to the end of the stream"),
         ReadingEnd::Limit => {
-            text.push_str(&format!("; too many, read up to sequence {read_to}: the rest is left out"));
+            text.push_str(&format!(
+                "; too many, read up to sequence {read_to}: the rest is left out"
+            ));
         }
         _ => text.push_str(&format!("; read up to sequence {read_to}")),
     }
