@@ -32,7 +32,7 @@ pub struct Found {
 }
 
 impl Found {
-    fn beginning_with(first: &Packet) -> Self {
+    pub(super) fn beginning_with(first: &Packet) -> Self {
         Self::of(first.correlation_id().to_owned(), &Place::of(first))
     }
 

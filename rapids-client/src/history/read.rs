@@ -223,3 +223,29 @@ impl Reading {
 fn is_sent_again(letter: &StoredLetter) -> bool {
     !matches!(letter.state, State::Waiting | State::Discarded) && !letter.actions.is_empty()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::Arrival;
+
+    fn packet(sequence: u64, conversation: &str) -> Packet {
+        let body = format!(r#"{{"event":"x","rapids":{{"correlation_id":"{conversation}"}}}}"#);
+        let stored = Timestamp::UNIX_EPOCH;
+        let arrival =
+            Arrival { sequence, replay: None, stored, stream_created: stored, message_id: None };
+        Packet::arrived(body, arrival).unwrap()
+    }
+
+    #[test]
+    fn packets_are_kept_as_long_as_there_is_room() {
+        let found = vec![Found::beginning_with(&packet(1, "a"))];
+        let mut reading = Reading::of(found, Timestamp::UNIX_EPOCH, false);
+        reading.room = Room { count: 2, bytes: 1_000 };
+        let taken = [(1, "a"), (2, "b"), (3, "a"), (4, "b"), (5, "a")]
+            .map(|(sequence, conversation)| reading.take(packet(sequence, conversation)));
+        assert_eq!(taken, [true, true, true, true, false]);
+        assert_eq!(reading.conversations[0].packets.len(), 2);
+        assert_eq!(reading.last.0, 3);
+    }
+}
