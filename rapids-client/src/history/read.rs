@@ -185,7 +185,7 @@ impl Reading {
                 continue;
             }
             places.insert(id.clone(), conversations.len());
-            let short = DeadLetter::shortened_id(&id).into_owned();
+            let short = DeadLetter::shortened_id(&id);
             places_of_letters.entry(short).or_insert(conversations.len());
             let (packets, letters) = (Vec::new(), Vec::new());
             let end = ReadingEnd::Stream;

@@ -157,7 +157,7 @@ impl Following {
         let sequence = packet.arrival().map_or(0, |arrival| arrival.sequence);
         let conversation = packet.correlation_id();
         self.begun.entry(conversation.to_owned()).or_insert(at);
-        let short = DeadLetter::shortened_id(conversation).into_owned();
+        let short = DeadLetter::shortened_id(conversation);
         self.begun_of_letters.entry(short).or_insert(at);
         self.places.entry(packet.id().to_owned()).or_insert((sequence, at));
     }
