@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Read};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use rapids_client::{Packet, Rapids, Start};
+use rapids_client::{Packet, Rapids};
 
 use crate::exit::Fault;
 use crate::session::Session;
@@ -72,11 +72,7 @@ async fn from_input() -> Result<Packet> {
 }
 
 async fn stored(rapids: &Rapids, sequence: u64) -> Result<Packet> {
-    let mut tail = rapids.tail(Start::Sequence(sequence)).await?;
-    let found = Box::pin(tail.next_stored()).await?;
-    let is_it =
-        |packet: &Packet| packet.arrival().is_some_and(|arrival| arrival.sequence == sequence);
-    found.filter(is_it).ok_or_else(|| {
+    Box::pin(rapids.packet(sequence)).await?.ok_or_else(|| {
         let words = format!("there is no packet with sequence {sequence}, or it has expired");
         Fault::NotFound(words).into()
     })

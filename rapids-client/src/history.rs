@@ -9,6 +9,7 @@ mod mention;
 mod progress;
 mod read;
 mod reference;
+mod room;
 mod scan;
 mod span;
 mod tree;
@@ -23,9 +24,6 @@ pub use tree::{Node, Subject};
 
 use crate::dead_letters::DeadLetters;
 use crate::rapids::Rapids;
-
-/// How long a conversation has to be quiet before it counts as ended, unless said otherwise.
-const QUIET: Duration = Duration::from_secs(600);
 
 /// Finds and reads conversations in the stream, without a position on the server.
 ///
@@ -54,21 +52,22 @@ const QUIET: Duration = Duration::from_secs(600);
 pub struct History {
     rapids: Rapids,
     letters: Option<DeadLetters>,
-    quiet: Duration,
+    quiet: Option<Duration>,
     progress: Progress,
 }
 
 impl History {
     /// The history of these rapids; without letters, conversations have none.
     pub fn new(rapids: Rapids, letters: Option<DeadLetters>) -> Self {
-        Self { rapids, letters, quiet: QUIET, progress: Progress::default() }
+        Self { rapids, letters, quiet: None, progress: Progress::default() }
     }
 
-    /// How long a conversation has to be quiet before it counts as ended, in the time of the stream:
-    /// between its last packet and the one that is read. Default: ten minutes.
+    /// Reads no further once the conversations were quiet for this long, in the time of the stream:
+    /// between their last packet and the one that is read. What came of them after that is not looked
+    /// for. By default the stream is read to its end.
     #[must_use]
     pub fn quiet(self, quiet: Duration) -> Self {
-        Self { quiet, ..self }
+        Self { quiet: Some(quiet), ..self }
     }
 
     /// How far the present reading of the stream is, for a progress bar.

@@ -156,6 +156,20 @@ impl Rapids {
         Box::pin(Tail::open(&self.connection, from)).await
     }
 
+    /// The packet with this sequence; `None` if the stream holds none there, because it has expired or is
+    /// not stored yet.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`](crate::Error::Malformed) if its body is no packet; otherwise as for
+    /// [`tail`](Self::tail).
+    pub async fn packet(&self, sequence: u64) -> Result<Option<Packet>> {
+        let mut tail = self.tail(Start::Sequence(sequence)).await?;
+        let next = Box::pin(tail.next_stored_message()).await?;
+        // Where there is none, the next one comes, whatever it is.
+        let found = next.filter(|delivered| delivered.sequence == sequence);
+        found.map(|delivered| tail.packet(delivered)).transpose()
+    }
+
     /// Lists the services that are up: every instance that answers within this time.
     ///
     /// # Errors

@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use rapids_client::{Config, Conversation, DeadLetters, Error, Found, History, Reference};
+use rapids_client::{
+    Config, Conversation, DeadLetters, Error, Found, History, ReadingEnd, Reference,
+};
 
 use crate::exit::{Answer, Fault};
 use crate::filter::Filter;
@@ -35,9 +37,12 @@ const MOST_EDGES: usize = 500;
 /// event, need or command; the service that published it (`outside`: none did); and its facts. The line
 /// of a letter begins with `letter`; its times are those from the packet to the letter.
 ///
-/// Reading begins at the first packet of the conversation, and ends at the end of the stream or, before
-/// that, once the conversation was quiet for a while and every service has handled its last packet. What
-/// has expired is not there any more: a packet whose cause is missing stands below a line that says so.
+/// Reading begins at the first packet of the conversation, and ends at the end of the stream. With --quiet
+/// it ends before that, once the conversation was quiet for that long and every service has handled its last
+/// packet: what a service that was down for longer, or a reaction that was tried again later, led to is not
+/// looked for then. What has expired is not there any more: a packet whose cause is missing stands below a
+/// line that says so. Of more than 100,000 packets, 256 MiB of them or 10,000 letters, the first are printed,
+/// with a warning.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -54,15 +59,17 @@ each with `id`, `parent` (the id of the packet or letter that it stands below, o
 `cause_is_missing`, `kind` and `name`, `publisher` (or null), `sequence`, `stored`, `since_first` and
 `since_cause` (in seconds) and `packet`, the packet itself; `letters`, each as `dead-letters list` prints
 it, with `parent`; `missing`, the ids of causes that are not there; `read_to`, the sequence up to which the
-stream was read; and `end`, `quiet` or `stream`. With --follow then an object per packet (`packet`) and
+stream was read; and `end`: `stream`, `quiet` (later packets were not looked for) or `limit` (there was more
+than is printed). With --follow then an object per packet (`packet`) and
 letter (`letter`), each with `conversation`.")]
 pub(crate) struct Trace {
     #[command(flatten)]
     which: Which,
 
-    /// How long a conversation has to be quiet before it counts as ended
-    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
-    quiet: Duration,
+    /// Do not read to the end of the stream: stop once the conversation was quiet for this long, in the time
+    /// of the stream. What came of it later is not looked for
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    quiet: Option<Duration>,
 
     /// Then print what comes, until Ctrl-C: each packet with the sequence of its cause
     #[arg(short, long)]
@@ -107,18 +114,28 @@ impl Trace {
         let config = session.config()?;
         let rapids = session.rapids().await?;
         let letters = Box::pin(open_letters(&config, &session.screen)).await?;
-        let history = History::new(rapids.clone(), letters).quiet(self.quiet);
+        let history = History::new(rapids.clone(), letters);
+        let history = match self.quiet {
+            Some(quiet) => history.quiet(quiet),
+            None => history,
+        };
         let found = Box::pin(self.find(&history, &session.screen)).await?;
         // The first line is there at once, however long the reading takes.
         let mut head = lines::Head::default();
         if self.output == Output::Line
             && let Some(first) = found.first()
         {
-            head = lines::Head::print(first, &session.screen)?;
+            head = lines::Head::print(first, &rapids, &session.screen).await?;
         }
         let reading = history.read(found);
         let conversations = Box::pin(with_bar(history.progress(), "reading", reading)).await?;
         self.print(&conversations, &head, &session.screen)?;
+        if let Some(cut) = conversations.iter().find(|it| it.end == ReadingEnd::Limit) {
+            session.screen.warning(format_args!(
+                "there are more packets or letters than are printed: read up to sequence {}",
+                cut.read_to
+            ));
+        }
         if self.follow {
             let following = Following::of(&conversations, self.output == Output::Json);
             Box::pin(following.run(&rapids, &config, session)).await?;

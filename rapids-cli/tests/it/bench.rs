@@ -1,8 +1,8 @@
 //! A test server, and running the program against it.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use rapids_client::{Config, Delivery, Packet, Published, Rapids, River, Service};
 use rapids_test::NatsServer;
@@ -84,46 +84,6 @@ pub(crate) fn said_to(command: &mut Command, input: &str) -> Said {
     // It may end before it has read everything.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     Said::of(&child.wait_with_output().unwrap())
-}
-
-/// Runs a command with this standard input, and closes its output after this many lines. Returns the
-/// exit code and the messages.
-pub(crate) fn unread(command: &mut Command, lines: usize, input: &str) -> (Option<i32>, String) {
-    let mut child = start(command);
-    let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
-    let (mut to, input) = (child.stdin.take().unwrap(), input.to_owned());
-    // It may end before it has read everything.
-    let writing = std::thread::spawn(move || drop(to.write_all(input.as_bytes())));
-    assert_eq!(output.by_ref().take(lines).map(Result::unwrap).count(), lines);
-    drop(output);
-    writing.join().unwrap();
-    end(child)
-}
-
-/// Starts a command whose outputs can be read, and which can be interrupted, while it runs.
-pub(crate) fn start(command: &mut Command) -> Child {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
-/// Sends SIGINT, as Ctrl-C does.
-pub(crate) fn interrupt(child: &Child) {
-    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(killed.success());
-}
-
-/// Waits for the end of a command, and returns the exit code and the messages.
-pub(crate) fn end(mut child: Child) -> (Option<i32>, String) {
-    let deadline = Instant::now() + DEADLINE;
-    while Instant::now() < deadline {
-        if let Some(status) = child.try_wait().unwrap() {
-            let mut words = String::new();
-            child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
-            return (status.code(), words);
-        }
-        std::thread::yield_now();
-    }
-    child.kill().unwrap();
-    panic!("it does not end");
 }
 
 /// A running service.

@@ -1,11 +1,10 @@
 //! `rapids explain`.
 
-use std::io::Write;
-
 use rapids_client::{Packet, River};
 use serde_json::Value;
 
-use crate::bench::{Bench, end, interrupt, rapids, said, said_to, start};
+use crate::bench::{Bench, rapids, said, said_to};
+use crate::program::Program;
 
 fn charge() -> River {
     River::new("charge")
@@ -66,17 +65,16 @@ fn an_expression_that_is_too_costly_is_reported_as_such() {
     assert_eq!(json["clauses"][1]["too_costly"], true);
 }
 
-#[test]
-fn an_explanation_that_takes_long_can_be_interrupted() {
+#[tokio::test]
+async fn an_explanation_that_takes_long_can_be_interrupted() {
     let (list, pad) = (r#"{"a":[{"b":[1,2,3]}]},"#.repeat(3_000), "x".repeat(1_000_000));
     let costly = "@..[?@..[?@..c]] || @..[?@..[?@..d]]";
-    let mut child = start(&mut rapids(&["explain", "--where", costly, "-"]));
+    let mut explaining = Program::start(&mut rapids(&["explain", "--where", costly, "-"]));
     // More than a pipe holds: once all is written it reads, and so listens for the interrupt.
-    let mut input = child.stdin.take().unwrap();
-    input.write_all(format!(r#"{{"l":[{list}1],"pad":"{pad}"}}"#).as_bytes()).unwrap();
-    drop(input);
-    interrupt(&child);
-    assert_eq!(end(child).0, Some(130));
+    explaining.give(&format!(r#"{{"l":[{list}1],"pad":"{pad}"}}"#));
+    explaining.give_all("");
+    explaining.interrupt();
+    assert_eq!(explaining.end().await.0, Some(130));
 }
 
 #[test]

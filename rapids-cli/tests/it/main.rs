@@ -12,6 +12,7 @@ mod map;
 mod metrics;
 mod monitoring;
 mod position;
+mod program;
 mod publish;
 mod replay;
 mod retire;

@@ -1,6 +1,6 @@
 //! `rapids metrics`.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
@@ -8,7 +8,8 @@ use rapids_client::{Packet, River, reject};
 use rapids_test::http;
 use tokio::time::timeout;
 
-use crate::bench::{Bench, DEADLINE, Running, interrupt, start};
+use crate::bench::{Bench, DEADLINE, Running};
+use crate::program::Program;
 
 /// A server with one service that has handled two packets and rejected one, and one that is down.
 pub(crate) async fn busy() -> (Bench, Running) {
@@ -91,9 +92,9 @@ async fn a_server_without_anything_has_metrics_of_its_stream_only() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_scrape_asks_anew_and_fails_while_the_server_is_away() {
     let (mut bench, payment) = busy().await;
-    let mut serving = start(&mut bench.command(&["metrics", "--listen", "127.0.0.1:0"]));
-    let mut words = BufReader::new(serving.stderr.take().unwrap()).lines();
-    let said = words.next().unwrap().unwrap();
+    let serve = ["metrics", "--listen", "127.0.0.1:0"];
+    let mut serving = Program::start(&mut bench.command(&serve));
+    let said = serving.message().await;
     let address = said.trim_start_matches("metrics are at http://").trim_end_matches("/metrics");
     let packets = || {
         let (status, body) = http(address, "GET /metrics").unwrap();
@@ -110,8 +111,8 @@ async fn each_scrape_asks_anew_and_fails_while_the_server_is_away() {
     bench.server.restart().unwrap();
     let back = async { while packets().0 != "200 OK" {} };
     timeout(DEADLINE, back).await.unwrap();
-    interrupt(&serving);
-    assert_eq!(serving.wait().unwrap().code(), Some(130));
+    serving.interrupt();
+    assert_eq!(serving.end().await.0, Some(130));
     payment.stop().await;
 }
 

@@ -1,6 +1,5 @@
 //! `rapids publish`.
 
-use std::io::{BufRead, BufReader, Write};
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream::stream;
@@ -8,7 +7,8 @@ use rapids_client::{Config, Rapids};
 use rapids_test::NatsServer;
 use serde_json::Value;
 
-use crate::bench::{Bench, end, interrupt, rapids, said, said_to, start, unread};
+use crate::bench::{Bench, rapids, said, said_to};
+use crate::program::{Program, unread};
 
 #[tokio::test]
 async fn a_packet_is_stored_and_its_place_is_printed() {
@@ -119,12 +119,12 @@ async fn lines_are_stored_in_order_and_blank_ones_skipped() {
 async fn a_closed_output_does_not_stop_publishing() {
     let bench = Bench::start().await;
     let input: String = (0..3000).map(|n| format!("{{\"event\":\"x\",\"n\":{n}}}\n")).collect();
-    let published = unread(&mut bench.command(&["publish", "-"]), 1, &input);
+    let published = unread(&mut bench.command(&["publish", "-"]), 1, &input).await;
     assert_eq!(published, (Some(0), String::new()));
     assert_eq!(bench.said(&["tail"]).well(0).lines().len(), 3000);
     // The exit code still shows what happened.
     let (code, words) =
-        unread(&mut bench.command(&["publish", "-"]), 0, "{\"event\":\"x\"}\nnonsense\n");
+        unread(&mut bench.command(&["publish", "-"]), 0, "{\"event\":\"x\"}\nnonsense\n").await;
     assert_eq!(code, Some(2), "{words}");
     assert!(words.starts_with("error: line 2: body is not a packet: "), "{words}");
 }
@@ -176,14 +176,12 @@ fn what_is_no_packet_is_refused_before_a_server_is_needed() {
 #[tokio::test]
 async fn lines_are_stored_as_they_come_until_it_is_interrupted() {
     let bench = Bench::start().await;
-    let mut child = start(&mut bench.command(&["publish", "-"]));
-    let mut input = child.stdin.take().unwrap();
-    let mut places = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut publishing = Program::start(&mut bench.command(&["publish", "-"]));
     for sequence in ["1 ", "2 "] {
-        input.write_all(b"{\"event\":\"x\"}\n").unwrap();
-        let place = places.next().unwrap();
+        publishing.give("{\"event\":\"x\"}\n");
+        let place = publishing.line().await;
         assert!(place.starts_with(sequence), "{place}");
     }
-    interrupt(&child);
-    assert_eq!(end(child), (Some(130), String::new()));
+    publishing.interrupt();
+    assert_eq!(publishing.end().await, (Some(130), vec![], String::new()));
 }

@@ -1,6 +1,5 @@
 //! `rapids replay`.
 
-use std::io::{BufRead, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -10,7 +9,8 @@ use rapids_client::{Packet, River, reject};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::bench::{Bench, DEADLINE, Running, Said, interrupt, said, said_to, start};
+use crate::bench::{Bench, DEADLINE, Running, Said, said, said_to};
+use crate::program::Program;
 
 const CHARGE: [&str; 3] = ["replay", "--river", "payment/charge"];
 
@@ -183,16 +183,14 @@ async fn an_interrupted_run_is_gone_on_with_at_a_rate() {
     let shop = Shop::start(&[7; 6]).await;
     let slowly = [&CHARGE[..], &["--yes", "--rate", "4", "--name", "mended"]].concat();
     let began = Instant::now();
-    let mut child = start(&mut shop.bench.command(&slowly));
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    assert_eq!(lines.next().unwrap(), "packet 1 replayed: replay 1");
-    assert_eq!(lines.next().unwrap(), "packet 2 replayed: replay 2");
+    let mut replaying = Program::start(&mut shop.bench.command(&slowly));
+    assert_eq!(replaying.line().await, "packet 1 replayed: replay 1");
+    assert_eq!(replaying.line().await, "packet 2 replayed: replay 2");
     assert!(began.elapsed().as_secs_f64() >= 0.25, "4 a second");
-    interrupt(&child);
-    let done = 2 + lines.count();
-    let mut words = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+    replaying.interrupt();
+    let (code, rest, words) = replaying.end().await;
+    let done = 2 + rest.len();
+    assert_eq!(code, Some(130));
     let interrupted =
         format!("interrupted: {done} of 6 packets replayed; the same command goes on");
     assert!(words.contains(&interrupted), "{words}");

@@ -1,8 +1,7 @@
 //! `rapids tail`.
 
-use std::io::{BufRead, BufReader};
-
-use crate::bench::{Bench, end, interrupt, rapids, said, start};
+use crate::bench::{Bench, rapids, said};
+use crate::program::{Program, unread};
 
 #[tokio::test]
 async fn packets_are_printed_up_to_the_last_and_other_bodies_are_warned_of() {
@@ -67,14 +66,13 @@ async fn an_empty_stream_has_nothing_to_print() {
 async fn following_goes_on_until_it_is_interrupted() {
     let bench = Bench::start().await;
     bench.publish(r#"{"event":"before"}"#).await;
-    let mut child =
-        start(&mut bench.command(&["tail", "--follow", "--from-beginning", "-o", "json"]));
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    assert!(lines.next().unwrap().contains("before"));
+    let follow = ["tail", "--follow", "--from-beginning", "-o", "json"];
+    let mut following = Program::start(&mut bench.command(&follow));
+    assert!(following.line().await.contains("before"));
     bench.publish(r#"{"event":"after"}"#).await;
-    assert!(lines.next().unwrap().contains("after"));
-    interrupt(&child);
-    assert_eq!(end(child), (Some(130), String::new()));
+    assert!(following.line().await.contains("after"));
+    following.interrupt();
+    assert_eq!(following.end().await, (Some(130), vec![], String::new()));
 }
 
 #[tokio::test]
@@ -82,11 +80,8 @@ async fn a_closed_output_ends_it_without_an_error() {
     let bench = Bench::start().await;
     let body = format!(r#"{{"event":"x","pad":"{}"}}"#, "x".repeat(10_000));
     bench.said(&["publish", "--count", "200", &body]).well(0);
-    let mut child = start(&mut bench.command(&["tail", "-o", "json"]));
-    let mut first = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
-    assert!(first.starts_with(r#"{"event":"x""#), "{first}");
-    assert_eq!(end(child), (Some(0), String::new()));
+    let tail = &mut bench.command(&["tail", "-o", "json"]);
+    assert_eq!(unread(tail, 1, "").await, (Some(0), String::new()));
 }
 
 #[test]

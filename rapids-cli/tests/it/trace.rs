@@ -140,9 +140,24 @@ async fn what_a_replay_leads_to_stands_below_the_letter() {
     let _shop = bench.run_shop().await;
     bench.said(&["dead-letters", "replay", "payment.charge.1"]).well(0);
     let conversation = bench.until("1", |it| count(it, "packets") == 3).await;
+    // What was sent again may lead to more at any time.
+    let quiet = bench.trace(&["1", "--quiet", "0s"]);
+    assert_eq!((names(&quiet), &quiet["end"]), (names(&conversation), &"stream".into()));
     assert_eq!(conversation["packets"][1]["parent"], "payment.charge.1");
     assert_eq!(conversation["packets"][1]["causation_id"], conversation["conversation"]);
     assert_eq!(conversation["letters"][0]["state"], "replayed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_of_a_conversation_with_a_long_id_is_told_of_in_its_place() {
+    let bench = Bench::start().await;
+    let _shop = bench.run_shop().await;
+    let long = "o".repeat(2_000);
+    let placed = json!({"event": "order_placed", "total": 13, "rapids": {"id": "a", "correlation_id": long}});
+    bench.publish(&placed.to_string()).await;
+    let conversation = bench.until("1", |it| count(it, "letters") == 1).await;
+    assert_eq!(conversation["letters"][0]["parent"], "a");
+    assert_eq!(count(&conversation, "missing"), 0);
 }
 
 #[tokio::test]

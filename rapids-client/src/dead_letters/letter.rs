@@ -11,7 +11,7 @@ use super::headers::{
     ATTEMPTS, BREADCRUMB, CAUSE, CORRELATION_ID, EPOCH, FIRST, FIRST_FAILURE, FORMER, INSTANCE,
     KIND, LAST_FAILURE, NAME, PACKET_ID, REASON, RIVER, Reader, SEQUENCE, SERVICE, STORED,
 };
-use super::text::{escape, shortened};
+use super::text::{escape, shortened, unescape};
 use super::{Kind, LetterId};
 use crate::jetstream::trace_headers;
 use crate::trace::TraceContext;
@@ -74,6 +74,19 @@ pub struct DeadLetter {
 }
 
 impl DeadLetter {
+    /// The correlation id of a packet as letters have it: one that takes more than 1,024 bytes in a header is
+    /// shortened there, with a mark. To be compared with the `correlation_id` of letters that were read.
+    ///
+    /// ```
+    /// use rapids_client::DeadLetter;
+    ///
+    /// assert_eq!(DeadLetter::shortened_id("o-17"), "o-17");
+    /// assert!(DeadLetter::shortened_id(&"o".repeat(2_000)).ends_with(" bytes more]"));
+    /// ```
+    pub fn shortened_id(id: &str) -> String {
+        unescape(&shortened(id, LONGEST_ID))
+    }
+
     /// Everything but the body, in at most 16 KiB: what is too long is shortened with a mark, the
     /// causes first, then the reason.
     pub(crate) fn headers(&self) -> HeaderMap {
@@ -246,6 +259,18 @@ mod tests {
         let headers = worst.headers();
         assert!(size(&headers) <= MOST_HEADER_BYTES, "{}", size(&headers));
         assert_eq!(stored(&worst).breadcrumbs.len(), 16);
+    }
+
+    #[test]
+    fn correlation_ids_are_shortened_as_they_are_in_letters() {
+        let controls = "\u{1b}".repeat(LONGEST_ID / 6 + 1);
+        for id in ["o-1", "", &"x".repeat(1_024), &"x".repeat(1_025), &controls, &"ä\n".repeat(900)]
+        {
+            let long = DeadLetter { correlation_id: id.to_owned(), ..letter() };
+            let short = DeadLetter::shortened_id(id);
+            assert_eq!(stored(&long).correlation_id, short);
+            assert_eq!(DeadLetter::shortened_id(&short), short);
+        }
     }
 
     #[test]

@@ -26,19 +26,26 @@ pub struct Conversation {
 
 /// Why the stream was read no further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ReadingEnd {
-    /// The conversation was quiet, and every service had handled what there is of it.
+    /// The conversation was [quiet](crate::History::quiet) for as long as was asked for, and by now every
+    /// service has handled what was read of it. Later packets of it were not looked for, and there may be
+    /// some: of a service that was down for longer, or of a reaction that was tried again later.
     Quiet,
     /// There was no more in the stream.
     Stream,
+    /// There was more than is kept of a reading: 100,000 packets, 256 MiB of their bodies, or 10,000 dead
+    /// letters. What goes beyond that was left out.
+    Limit,
 }
 
 impl ReadingEnd {
-    /// The word for it: `quiet` or `stream`.
+    /// The word for it: `quiet`, `stream` or `limit`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Quiet => "quiet",
             Self::Stream => "stream",
+            Self::Limit => "limit",
         }
     }
 }

@@ -18,7 +18,7 @@ const NEAR: Duration = Duration::from_millis(250);
 const SOON: Duration = Duration::from_secs(1);
 
 /// By how much clocks may differ before it takes a reading of the whole stream.
-pub(super) const FAR: Duration = Duration::from_secs(600);
+const FAR: Duration = Duration::from_secs(600);
 
 /// A part of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -41,6 +41,7 @@ pub struct Node<'a> {
 
 /// What stands in a line of the tree.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub enum Subject<'a> {
     /// A packet.
     Packet(&'a Packet),
@@ -64,6 +65,10 @@ pub(super) fn tree<'a>(packets: &'a [Packet], letters: &'a [StoredLetter]) -> Ve
         if !forest.is_placed[top] {
             forest.plant(&[top], true, &mut nodes);
         }
+    }
+    // Only now it is known which of them comes last.
+    if let Some(last) = nodes.iter_mut().rfind(|node| node.parent.is_none()) {
+        last.is_last = true;
     }
     nodes
 }
@@ -90,7 +95,7 @@ impl<'a> Forest<'a> {
         let parents = Parents::of(packets, letters);
         let mut entries = Vec::with_capacity(packets.len() + letters.len());
         for packet in packets {
-            let cause = packet.causation_id().and_then(|id| parents.packet(id));
+            let cause = parents.place_of_cause(packet);
             let since_cause =
                 cause.and_then(|cause| between(stored(&packets[cause]), stored(packet)));
             let subject = Subject::Packet(packet);
@@ -162,13 +167,12 @@ impl<'a> Forest<'a> {
         });
     }
 
-    /// Writes these entries, and all that stands below them and was not written yet.
+    /// Writes these entries, and all that stands below them and was not written yet. Which
+    /// of the tops is the last one is left to the caller.
     fn plant(&mut self, tops: &[usize], is_in_circle: bool, nodes: &mut Vec<Node<'a>>) {
         // Of each entry to be written: its parent's node, and whether it is the last below that.
         let mut waiting: Vec<(usize, Option<usize>, bool)> = Vec::new();
-        let last = tops.len().saturating_sub(1);
-        let tops = tops.iter().enumerate();
-        waiting.extend(tops.map(|(place, top)| (*top, None, place == last)).rev());
+        waiting.extend(tops.iter().map(|top| (*top, None, false)).rev());
         for (top, _, _) in &waiting {
             self.is_placed[*top] = true;
         }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use rapids_client::{
-    Config, Conversation, DeadLetters, Error, Filter, LetterId, LetterTail, Packet, Rapids, Start,
-    StoredLetter, Tail, Timestamp,
+    Config, Conversation, DeadLetter, DeadLetters, Error, Filter, LetterId, LetterTail, Packet,
+    Rapids, Start, StoredLetter, Tail, Timestamp,
 };
 
 use super::json;
@@ -19,6 +19,8 @@ pub(super) struct Following {
     is_json: bool,
     /// When the first packet of each conversation was stored.
     begun: HashMap<String, Timestamp>,
+    /// The same by the ids as letters have them.
+    begun_of_letters: HashMap<String, Timestamp>,
     /// The sequence of each packet, and when it was stored.
     places: HashMap<String, (u64, Timestamp)>,
     /// Letters that were printed, or wait for that.
@@ -34,6 +36,7 @@ impl Following {
         let mut following = Self {
             is_json,
             begun: HashMap::new(),
+            begun_of_letters: HashMap::new(),
             places: HashMap::new(),
             letters: HashSet::new(),
             early: Vec::new(),
@@ -122,7 +125,8 @@ impl Following {
 
     /// Whether a letter is about one of the conversations, and was not printed.
     fn is_new(&mut self, StoredLetter { letter, .. }: &StoredLetter) -> bool {
-        self.begun.contains_key(&letter.correlation_id) && self.letters.insert(letter.id.clone())
+        self.begun_of_letters.contains_key(&letter.correlation_id)
+            && self.letters.insert(letter.id.clone())
     }
 
     /// Prints the letters whose packets have come.
@@ -135,7 +139,7 @@ impl Following {
 
     fn letter(&self, stored: &StoredLetter, screen: &Screen) -> Result<()> {
         let letter = &stored.letter;
-        let Some(begun) = self.begun.get(&letter.correlation_id) else {
+        let Some(begun) = self.begun_of_letters.get(&letter.correlation_id) else {
             return Ok(());
         };
         if self.is_json {
@@ -151,7 +155,10 @@ impl Following {
     fn note(&mut self, packet: &Packet) {
         let at = stored(packet);
         let sequence = packet.arrival().map_or(0, |arrival| arrival.sequence);
-        self.begun.entry(packet.correlation_id().to_owned()).or_insert(at);
+        let conversation = packet.correlation_id();
+        self.begun.entry(conversation.to_owned()).or_insert(at);
+        let short = DeadLetter::shortened_id(conversation);
+        self.begun_of_letters.entry(short).or_insert(at);
         self.places.entry(packet.id().to_owned()).or_insert((sequence, at));
     }
 }

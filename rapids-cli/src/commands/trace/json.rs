@@ -70,6 +70,7 @@ pub(super) fn conversation(conversation: &Conversation) -> Result<String> {
                 letters.push(PlacedLetter { parent, letter: LetterJson::of(letter) });
             }
             Subject::Missing(id) => missing.push(id),
+            _ => {}
         }
     }
     packets.sort_by_key(|packet| packet.sequence);
@@ -127,6 +128,7 @@ fn id(node: &Node<'_>) -> String {
         Subject::Packet(packet) => packet.id().to_owned(),
         Subject::Letter(letter) => letter.letter.id.to_string(),
         Subject::Missing(id) => id.to_owned(),
+        _ => String::new(),
     }
 }
 

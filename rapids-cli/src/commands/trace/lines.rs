@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use rapids_client::{
-    Action, ActionKind, Conversation, Found, Node, Packet, ReadingEnd, State, StoredLetter,
+    Action, ActionKind, Conversation, Found, Node, Packet, Rapids, ReadingEnd, State, StoredLetter,
     Subject, Timestamp,
 };
 
@@ -25,21 +25,37 @@ const LEVELS: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Head {
     has_title: bool,
-    has_first: bool,
+    /// The sequence of the packet that was printed.
+    first: Option<u64>,
 }
 
 impl Head {
     /// Prints what is certain of a conversation once it is found: its id, and its first packet if nothing
     /// can come before that.
-    pub(super) fn print(found: &Found, screen: &Screen) -> Result<Self> {
-        screen.line(title(&found.conversation, stored(&found.first), screen.data))?;
-        let Found { conversation, first } = found;
-        if first.causation_id().is_some() || first.id() != conversation {
-            return Ok(Self { has_title: true, has_first: false });
+    ///
+    /// # Errors
+    /// Those of [`Rapids::packet`]; if the output cannot be written.
+    pub(super) async fn print(found: &Found, rapids: &Rapids, screen: &Screen) -> Result<Self> {
+        screen.line(title(&found.conversation, found.stored, screen.data))?;
+        let mut head = Self { has_title: true, first: None };
+        if let Some(first) = Box::pin(rapids.packet(found.sequence)).await?
+            && first.causation_id().is_none()
+            && first.id() == found.conversation
+        {
+            let times = [Some(Duration::ZERO), None];
+            screen.line(packet_line(&first, times, "", screen.data))?;
+            head.first = Some(found.sequence);
         }
-        let times = [Some(Duration::ZERO), None];
-        screen.line(packet_line(first, times, "", screen.data))?;
-        Ok(Self { has_title: true, has_first: true })
+        Ok(head)
+    }
+
+    /// Whether the line of a node is there already. The first packet may have expired since it was printed.
+    fn has(&self, node: &Node<'_>) -> bool {
+        let Subject::Packet(packet) = node.subject else {
+            return false;
+        };
+        let sequence = packet.arrival().map(|arrival| arrival.sequence);
+        self.first.is_some() && self.first == sequence
     }
 }
 
@@ -52,9 +68,9 @@ pub(super) fn print(conversation: &Conversation, head: &Head, screen: &Screen) -
         screen.line(title(&conversation.id, first, palette))?;
     }
     let mut guides = Guides::default();
-    for (place, node) in nodes.iter().enumerate() {
+    for node in &nodes {
         let guide = guides.of(node);
-        if place > 0 || !head.has_first {
+        if !head.has(node) {
             screen.line(line(node, &guide, conversation, palette))?;
         }
     }
@@ -115,6 +131,7 @@ fn line(node: &Node<'_>, guide: &str, conversation: &Conversation, palette: Pale
             columns("", times, guide, palette)
                 .styled(palette.warning, format_args!("… cause {id} is not in {place}"))
         }
+        _ => columns("", times, guide, palette),
     }
 }
 
@@ -217,9 +234,16 @@ fn summary(conversation: &Conversation) -> String {
     }
     match end {
         ReadingEnd::Quiet => {
-            text.push_str(&format!("; quiet, read up to sequence {read_to}"));
+            let words = "later packets were not looked for";
+            text.push_str(&format!("; quiet, read up to sequence {read_to}: {words}"));
         }
         ReadingEnd::Stream => text.push_str("; read up to the end of the stream"),
+        ReadingEnd::Limit => {
+            text.push_str(&format!(
+                "; too many, read up to sequence {read_to}: the rest is left out"
+            ));
+        }
+        _ => text.push_str(&format!("; read up to sequence {read_to}")),
     }
     text
 }

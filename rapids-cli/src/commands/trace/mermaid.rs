@@ -71,6 +71,7 @@ fn texts(node: &Node<'_>) -> (Vec<String>, &'static str) {
             (texts.into(), ":::letter")
         }
         Subject::Missing(id) => (vec![format!("… {id} is missing")], ":::missing"),
+        _ => (Vec::new(), ""),
     }
 }
 

@@ -1,65 +1,16 @@
 //! Following letters.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command};
-use std::thread;
-
 use rapids_client::River;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::time::timeout;
 
 use super::{fail_on_thirteen, json};
-use crate::bench::{Bench, DEADLINE, end, interrupt, start};
+use crate::bench::Bench;
 use crate::letters::Letters;
+use crate::program::Program;
 
-/// The running command, which ends with this value.
-struct Following {
-    child: Option<Child>,
-    lines: UnboundedReceiver<String>,
-}
-
-impl Drop for Following {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            // It may have ended.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
-/// The lines of an output as they come.
-fn lines(output: impl Read + Send + 'static) -> UnboundedReceiver<String> {
-    let output = BufReader::new(output).lines();
-    let (sender, lines) = unbounded_channel();
-    thread::spawn(move || output.map_while(Result::ok).try_for_each(|line| sender.send(line)));
-    lines
-}
-
-impl Following {
-    fn start(command: &mut Command) -> Self {
-        let mut child = start(command);
-        let lines = lines(child.stdout.take().unwrap());
-        Self { child: Some(child), lines }
-    }
-
-    async fn line(&mut self) -> String {
-        timeout(DEADLINE, self.lines.recv()).await.expect("a letter is printed").unwrap()
-    }
-
+impl Program {
     /// The id of the letter on the next line.
     async fn id(&mut self) -> String {
         json(&self.line().await)["id"].as_str().unwrap().to_owned()
-    }
-
-    /// Interrupts it, and returns its messages. It must have printed nothing more.
-    async fn interrupted(mut self) -> String {
-        let child = self.child.take().unwrap();
-        interrupt(&child);
-        assert_eq!(timeout(DEADLINE, self.lines.recv()).await.unwrap(), None);
-        let (code, messages) = end(child);
-        assert_eq!(code, Some(130));
-        messages
     }
 }
 
@@ -67,7 +18,7 @@ impl Following {
 async fn each_new_letter_is_printed_once_also_across_a_restart_of_the_server() {
     let mut letters = Letters::start().await;
     letters.put_all([1]).await;
-    let mut following = Following::start(&mut letters.command(&["follow", "-o", "json"]));
+    let mut following = Program::start(&mut letters.command(&["follow", "-o", "json"]));
     letters.are_read().await;
     letters.put_all([2, 3]).await;
     assert_eq!(following.id().await, "payment.charge.2");
@@ -84,7 +35,9 @@ async fn each_new_letter_is_printed_once_also_across_a_restart_of_the_server() {
 
     let listed = letters.said(&["list", "-o", "json"]);
     assert_eq!(Some(last.as_str()), listed.lines().into_iter().rev().nth(1));
-    let messages = following.interrupted().await;
+    following.interrupt();
+    let (code, rest, messages) = following.end().await;
+    assert_eq!((code, rest), (Some(130), vec![]));
     assert_eq!(messages.matches("is no dead letter: the id of").count(), 1, "{messages}");
 }
 
@@ -124,9 +77,8 @@ async fn letters_since_a_time_pass_the_filters_up_to_the_limit() {
 async fn the_first_letter_of_all_is_waited_for() {
     let bench = Bench::start().await;
     let follow = ["dead-letters", "follow", "-o", "json"];
-    let mut following = Following::start(&mut bench.command(&follow));
-    let mut messages = lines(following.child.as_mut().unwrap().stderr.take().unwrap());
-    let waits = timeout(DEADLINE, messages.recv()).await.unwrap().unwrap();
+    let mut following = Program::start(&mut bench.command(&follow));
+    let waits = following.message().await;
     assert!(waits.contains("there is no stream DEAD_LETTERS at nats://"), "{waits}");
 
     let river = River::new("charge").event("order_placed").react(fail_on_thirteen);
@@ -143,9 +95,9 @@ async fn the_first_letter_of_all_is_waited_for() {
 #[tokio::test]
 async fn a_closed_output_ends_it_without_an_error() {
     let letters = Letters::start().await;
-    let mut child = start(&mut letters.command(&["follow", "-o", "json"]));
-    drop(child.stdout.take());
+    let follow = &mut letters.command(&["follow", "-o", "json"]);
+    let following = Program::closed_after(follow, 0);
     letters.are_read().await;
     letters.put_all([1]).await;
-    assert_eq!(end(child), (Some(0), String::new()));
+    assert_eq!(following.end().await, (Some(0), vec![], String::new()));
 }

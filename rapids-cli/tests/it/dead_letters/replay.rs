@@ -1,15 +1,13 @@
 //! Replaying, discarding and resuming.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Command, Stdio};
-
 use rapids_client::{RetryPolicy, River};
 use serde_json::Value;
 use tokio::task::yield_now;
 
 use super::{charge, fail_on_thirteen, json};
-use crate::bench::{Bench, DEADLINE, said, said_to, unread};
+use crate::bench::{Bench, DEADLINE, said, said_to};
 use crate::letters::{BODY, Letters};
+use crate::program::{Program, unread};
 
 #[tokio::test]
 async fn a_replay_goes_to_the_river_once_and_is_recorded() {
@@ -63,17 +61,13 @@ async fn letters_are_selected_by_filters() {
 async fn an_interruption_leaves_every_letter_either_done_or_waiting() {
     let letters = Letters::start().await;
     letters.put_all(1..=20).await;
-    let mut command = letters.command(&["replay", "--all", "--rate", "2"]);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    assert!(lines.next().unwrap().starts_with("payment.charge.1 replayed"));
-    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(killed.success());
-    let done = 1 + u64::try_from(lines.count()).unwrap();
-    let mut words = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
+    let mut replaying = Program::start(&mut letters.command(&["replay", "--all", "--rate", "2"]));
+    assert!(replaying.line().await.starts_with("payment.charge.1 replayed"));
+    replaying.interrupt();
+    let (code, rest, words) = replaying.end().await;
+    let done = 1 + u64::try_from(rest.len()).unwrap();
     assert_eq!(words, format!("interrupted: {done} of 20 letters replayed\n"));
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(code, Some(130));
     assert_eq!(letters.replays().await, done);
     let count = |state: &str| letters.said(&["list", "--state", state, "-o", "json"]).lines().len();
     assert_eq!((count("replayed"), count("waiting")), (done as usize, 20 - done as usize));
@@ -152,17 +146,17 @@ async fn a_closed_output_does_not_stop_an_action() {
     letters.put_all(1..=40).await;
     let ended = (Some(0), "20 of 20 letters replayed\n".to_owned());
     let replay = &["replay", "--service", "payment", "--limit", "20"];
-    assert_eq!(unread(&mut letters.command(replay), 1, ""), ended);
+    assert_eq!(unread(&mut letters.command(replay), 1, "").await, ended);
     assert_eq!(letters.replays().await, 20);
     letters.interrupt("payment.charge.3").await;
     letters.interrupt("payment.charge.4").await;
     let ended = (Some(0), "2 of 2 letters finished\n".to_owned());
-    assert_eq!(unread(&mut letters.command(&["resume"]), 0, ""), ended);
+    assert_eq!(unread(&mut letters.command(&["resume"]), 0, "").await, ended);
     let edit = &["edit", "payment.charge.21", "--set", "total=1", "--force"];
-    assert_eq!(unread(&mut letters.command(edit), 0, "").0, Some(0));
+    assert_eq!(unread(&mut letters.command(edit), 0, "").await.0, Some(0));
     let ended = (Some(0), "19 of 19 letters discarded\n".to_owned());
     let discard = &["discard", "--all", "--reason", "test"];
-    assert_eq!(unread(&mut letters.command(discard), 0, ""), ended);
+    assert_eq!(unread(&mut letters.command(discard), 0, "").await, ended);
     assert_eq!(letters.said(&["list", "-o", "json"]).out, "");
 }
 

@@ -74,18 +74,55 @@ async fn what_is_not_there_is_told() {
     );
 }
 
-#[tokio::test]
-async fn a_cause_that_has_expired_is_told_in_the_tree() {
-    let server = rapids_test::NatsServer::start().unwrap();
-    let client = async_nats::connect(server.url()).await.unwrap();
-    let jetstream = async_nats::jetstream::new(client);
+/// Makes rapids whose packets before this sequence have expired.
+async fn begun_at(first: u64, url: &str) -> async_nats::jetstream::Context {
+    let jetstream = async_nats::jetstream::new(async_nats::connect(url).await.unwrap());
     let config = async_nats::jetstream::stream::Config {
         name: "RAPIDS".to_owned(),
         subjects: vec!["rapids".to_owned()],
-        first_sequence: Some(100),
+        first_sequence: Some(first),
         ..Default::default()
     };
     jetstream.create_stream(config).await.unwrap();
+    jetstream
+}
+
+#[tokio::test]
+async fn a_packet_that_has_expired_is_not_found_whatever_comes_next() {
+    let server = rapids_test::NatsServer::start().unwrap();
+    let url = server.url();
+    let jetstream = begun_at(2, &url).await;
+    for body in ["nonsense", &body("paid", "b", "a", Some("a"))] {
+        jetstream.publish("rapids", body.to_owned().into()).await.unwrap().await.unwrap();
+    }
+    for (sequence, code, words) in [
+        ("1", 5, "there is no packet with sequence"),
+        ("2", 2, "sequence 2: "),
+        ("4", 5, "there is no packet with sequence"),
+    ] {
+        said(&mut rapids(&["trace", sequence, "-s", &url])).badly(code, &[words]);
+        let explain = ["explain", "--where", "@.event", "--sequence", sequence, "-s", &url];
+        said(&mut rapids(&explain)).badly(code, &[words]);
+    }
+    said(&mut rapids(&["trace", "3", "-s", &url])).well(0);
+}
+
+#[tokio::test]
+async fn of_too_many_conversations_the_first_are_shown_with_a_warning() {
+    let bench = Bench::start().await;
+    let packets = (0..10_001).map(|_| rapids_client::Packet::event("x"));
+    bench.rapids.publish_all(packets).await.unwrap();
+    let shown = bench.said(&["trace", "--where", "@.event == 'x'", "-o", "json"]);
+    assert_eq!((shown.code, shown.lines().len()), (0, 10_000));
+    let words =
+        "10000 conversations are found; those that match from sequence 10001 on are left out";
+    assert!(shown.err.contains(words), "{}", shown.err);
+}
+
+#[tokio::test]
+async fn a_cause_that_has_expired_is_told_in_the_tree() {
+    let server = rapids_test::NatsServer::start().unwrap();
+    let jetstream = begun_at(100, &server.url()).await;
     let gone = "0193a5c2-7d1e-7b4a-9c55-3f2a9c51e7d0";
     for (event, id, cause) in [("paid", "b", gone), ("packaged", "c", "b"), ("refused", "d", gone)]
     {

@@ -1,6 +1,5 @@
 //! Where reading ends, and going on from there.
 
-use std::io::{BufRead, BufReader};
 use std::time::Duration;
 
 use rapids_client::{Packet, River, retry_after};
@@ -8,47 +7,47 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::{body, names};
-use crate::bench::{Bench, DEADLINE, end, interrupt, start};
+use crate::bench::{Bench, DEADLINE};
+use crate::program::Program;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn following_prints_what_comes_of_the_conversation() {
     let bench = Bench::start().await;
     let _shop = bench.run_shop().await;
     bench.publish(&body("begun", "a", "a", None)).await;
-    let mut child = start(&mut bench.command(&["trace", "a", "--follow"]));
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    assert!(lines.next().unwrap().starts_with("conversation a since "));
-    assert!(lines.next().unwrap().ends_with("begun  outside"));
-    assert!(lines.next().unwrap().starts_with("1 packet; "));
+    let mut following = Program::start(&mut bench.command(&["trace", "a", "--follow"]));
+    assert!(following.line().await.starts_with("conversation a since "));
+    assert!(following.line().await.ends_with("begun  outside"));
+    assert!(following.line().await.starts_with("1 packet; "));
     bench.publish(&body("other", "b", "b", None)).await;
     let placed = r#"{"event":"order_placed","total":13,"rapids":{"id":"c","correlation_id":"a","causation_id":"a"}}"#;
     bench.publish(placed).await;
-    let next = lines.next().unwrap();
+    let next = following.line().await;
     assert!(next.ends_with("order_placed  outside  total=13  after 1"), "{next}");
-    let next = lines.next().unwrap();
+    let next = following.line().await;
     let letter = "✗ payment.charge.3 exhausted waiting: no answer from the bank  about 3";
     assert!(next.ends_with(letter), "{next}");
-    interrupt(&child);
-    assert_eq!(end(child), (Some(130), String::new()));
+    following.interrupt();
+    assert_eq!(following.end().await, (Some(130), vec![], String::new()));
 }
 
 #[tokio::test]
 async fn following_as_json_prints_an_object_for_each_packet() {
     let bench = Bench::start().await;
     bench.publish(&body("begun", "a", "a", None)).await;
-    let mut child = start(&mut bench.command(&["trace", "a", "--follow", "-o", "json"]));
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let mut next = || -> Value { serde_json::from_str(&lines.next().unwrap()).unwrap() };
-    assert_eq!(names(&next()), ["begun"]);
+    let follow = ["trace", "a", "--follow", "-o", "json"];
+    let mut following = Program::start(&mut bench.command(&follow));
+    let mut next = async || -> Value { serde_json::from_str(&following.line().await).unwrap() };
+    assert_eq!(names(&next().await), ["begun"]);
     bench.publish(&body("ended", "b", "a", Some("a"))).await;
-    let added = next();
+    let added = next().await;
     assert_eq!((&added["conversation"], &added["packet"]["event"]), (&"a".into(), &"ended".into()));
-    interrupt(&child);
-    assert_eq!(end(child).0, Some(130));
+    following.interrupt();
+    assert_eq!(following.end().await.0, Some(130));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn reading_ends_when_the_conversation_is_quiet_and_handled() {
+async fn reading_ends_early_only_on_request_once_the_conversation_is_quiet_and_handled() {
     let bench = Bench::start().await;
     bench.publish(&body("begun", "a", "a", None)).await;
     for _ in 0..3 {
@@ -62,7 +61,10 @@ async fn reading_ends_when_the_conversation_is_quiet_and_handled() {
     assert_eq!(end_of("0s"), quiet);
     assert_eq!(end_of("1h"), stream);
     let shown = bench.said(&["trace", "a", "--quiet", "0s"]).well(0);
-    assert!(shown.out.ends_with("1 packet; quiet, read up to sequence 2\n"), "{shown:?}");
+    let words = "1 packet; quiet, read up to sequence 2: later packets were not looked for\n";
+    assert!(shown.out.ends_with(words), "{shown:?}");
+    let shown = bench.said(&["trace", "a"]).well(0);
+    assert!(shown.out.ends_with("1 packet; read up to the end of the stream\n"), "{shown:?}");
 
     // Of several, none ends before all have begun.
     bench.publish(&body("begun", "z", "z", None)).await;

@@ -58,8 +58,18 @@ impl<'a> Parents<'a> {
         parents
     }
 
+    /// The id of the packet that another one names as its cause; none that names itself has one.
+    fn cause(packet: &Packet) -> Option<&str> {
+        packet.causation_id().filter(|cause| *cause != packet.id())
+    }
+
+    /// The place of the first packet that has caused this one.
+    pub(super) fn place_of_cause(&self, packet: &Packet) -> Option<usize> {
+        Self::cause(packet).and_then(|id| self.packet(id))
+    }
+
     /// The place of the first packet with this id.
-    pub(super) fn packet(&self, id: &str) -> Option<usize> {
+    fn packet(&self, id: &str) -> Option<usize> {
         self.by_id.get(id).copied()
     }
 
@@ -76,7 +86,7 @@ impl<'a> Parents<'a> {
         if let Some(letter) = of_replay {
             return self.letter(*letter);
         }
-        let Some(cause) = packet.causation_id().filter(|cause| *cause != packet.id()) else {
+        let Some(cause) = Self::cause(packet) else {
             return Parent::None;
         };
         match (self.packet(cause), self.sent.get(cause)) {

@@ -111,6 +111,7 @@ fn a_cause_that_is_missing_is_there_once_with_all_that_it_led_to() {
 fn causes_that_lead_in_a_circle_lose_no_packet() {
     let packets = [packet(1, "a", Some("a")), packet(2, "b", Some("a"))];
     assert_eq!(shown(&packets, &[]), "a .b");
+    assert_eq!(tree(&packets, &[])[0].since_cause, None);
     let packets = [
         packet(1, "a", Some("c")),
         packet(2, "b", Some("a")),
@@ -123,6 +124,8 @@ fn causes_that_lead_in_a_circle_lose_no_packet() {
     let nodes = tree(&packets, &[]);
     // Its cause claims to come later.
     assert_eq!(nodes[0].since_cause, None);
+    let tops = nodes.iter().filter(|node| node.parent.is_none());
+    assert_eq!(tops.map(|node| node.is_last).collect::<Vec<_>>(), [false, true]);
     let mut letters = [letter(8, "a.a.1", "gone"), letter(9, "a.a.2", "gone")];
     let ids = letters.each_ref().map(|letter| letter.letter.id.clone());
     letters[0].again = Some(ids[1].clone());
