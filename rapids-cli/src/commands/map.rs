@@ -59,7 +59,8 @@ pub(crate) struct Map {
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: MapFormat,
 
-    /// Exit with 1 if something is odd; as text, print only that
+    /// Exit with 1 if something is odd, and with 4 if this user may not ask the services; as text, print
+    /// only what is odd
     #[arg(long)]
     check: bool,
 
