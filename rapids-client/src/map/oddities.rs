@@ -66,15 +66,15 @@ fn unread(observation: &Observation, map: &RapidsMap, publishers: &Publishers) -
         return Vec::new();
     }
     let unread = publishers.iter().filter(|(name, _)| !is_read(name));
-    let oddity = |(name, (who, packets)): (&PacketName, &(BTreeSet<Option<String>>, u64))| {
-        let publishes = |other: &&PacketName| !publishers.contains_key(*other);
-        Oddity::Unread {
+    let unpublished: Vec<_> =
+        awaited.iter().filter(|name| !publishers.contains_key(*name)).collect();
+    let oddity =
+        |(name, (who, packets)): (&PacketName, &(BTreeSet<Option<String>>, u64))| Oddity::Unread {
             name: name.clone(),
             publishers: who.iter().cloned().collect(),
             packets: *packets,
-            similar: nearest(name, awaited.iter().filter(publishes)),
-        }
-    };
+            similar: nearest(name, &unpublished),
+        };
     unread.map(oddity).collect()
 }
 
@@ -95,16 +95,16 @@ fn taken_by_any(observation: &Observation) -> HashMap<&PacketName, bool> {
 
 fn unpublished(observation: &Observation, publishers: &Publishers) -> Vec<Oddity> {
     let awaited = awaited(observation);
+    let unread: Vec<_> = publishers.keys().filter(|name| !awaited.contains(*name)).collect();
     let mut odd = Vec::new();
     for river in &observation.rivers {
         for name in river.admits().into_iter().flatten() {
             if !publishers.contains_key(name) {
-                let is_unread = |other: &&PacketName| !awaited.contains(*other);
                 odd.push(Oddity::Unpublished {
                     service: river.service().to_owned(),
                     river: river.name().to_owned(),
                     name: name.clone(),
-                    similar: nearest(name, publishers.keys().filter(is_unread)),
+                    similar: nearest(name, &unread),
                 });
             }
         }
@@ -173,20 +173,17 @@ fn has_ended(halves: &Halves, of: impl Fn(&Half) -> u64) -> bool {
 }
 
 /// The name of the same kind that differs by one or two typing errors.
-fn nearest<'a>(
-    name: &PacketName,
-    among: impl Iterator<Item = &'a PacketName>,
-) -> Option<PacketName> {
+fn nearest(name: &PacketName, among: &[&PacketName]) -> Option<PacketName> {
     let length = |name: &PacketName| name.name.chars().count();
     let own = length(name);
     // In a short name two wrong letters are too many, and a long one takes long to compare.
     let is_usual = |length: usize| (6..=64).contains(&length);
-    let may_be_near = |other: &&PacketName| {
+    let may_be_near = |other: &&&PacketName| {
         let its = length(other);
         other.kind == name.kind && is_usual(own) && is_usual(its) && own.abs_diff(its) <= 2
     };
     let slips = |other: &PacketName| strsim::osa_distance(&name.name, &other.name);
-    let near = among.filter(may_be_near).map(|other| (slips(other), other));
+    let near = among.iter().filter(may_be_near).map(|other| (slips(other), other));
     let nearest = near.filter(|(slips, _)| (1..=2).contains(slips)).min_by_key(|(slips, _)| *slips);
-    nearest.map(|(_, other)| other.clone())
+    nearest.map(|(_, other)| (*other).clone())
 }
