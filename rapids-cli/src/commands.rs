@@ -69,7 +69,7 @@ impl Command {
 pub(crate) async fn run(command: Command, session: &Session) -> Result<Answer> {
     let interrupt = &session.interrupt;
     match command {
-        Command::Tail(tail) => interrupt.unless(tail.run(session)).await,
+        Command::Tail(tail) => interrupt.unless(Box::pin(tail.run(session))).await,
         Command::Trace(trace) => interrupt.unless(Box::pin(trace.run(session))).await,
         Command::Publish(publish) => publish.run(session).await,
         Command::Explain(explain) => interrupt.unless(explain.run(session)).await,

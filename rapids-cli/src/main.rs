@@ -15,6 +15,7 @@ mod filter;
 mod interrupt;
 mod line;
 mod logging;
+mod mermaid;
 mod observing;
 mod pace;
 mod packet_argument;

@@ -1,7 +1,5 @@
 //! Reads a window of the rapids, for the map of it and for schemas.
 
-use std::time::Duration;
-
 use anyhow::Result;
 use clap::Args;
 use rapids_client::map::{Observation, RapidsMap, Shapes, Window};
@@ -27,23 +25,23 @@ pub(crate) struct WindowArgument {
 }
 
 impl WindowArgument {
-    /// Asks the services, reads the packets and the dead letters, and draws the map. Returns the services
-    /// that answered, too.
+    /// Reads the packets and the dead letters, and draws the map with the services that answered; `None`
+    /// if they could not be asked.
     ///
     /// # Errors
-    /// The errors of [`Session::services`] and of the library.
+    /// The errors of the library.
     pub(crate) async fn map(
         &self,
         session: &Session,
         rapids: &Rapids,
-        wait: Duration,
-    ) -> Result<(Vec<ServiceInfo>, RapidsMap)> {
-        let (up, observation, tail) = self.begin(session, rapids, wait).await?;
+        up: Option<&[ServiceInfo]>,
+    ) -> Result<RapidsMap> {
+        let (observation, tail) = self.begin(rapids, up).await?;
         let mut observation = Box::pin(each_packet(tail, observation, observe)).await?;
         Box::pin(letters(&mut observation, session, self.since)).await?;
         let map = observation.map();
         tell_what_is_missing(session, &map);
-        Ok((up, map))
+        Ok(map)
     }
 
     /// As [`map`](Self::map), without dead letters, and with what packets look like.
@@ -54,9 +52,9 @@ impl WindowArgument {
         &self,
         session: &Session,
         rapids: &Rapids,
-        wait: Duration,
-    ) -> Result<(Vec<ServiceInfo>, RapidsMap, Shapes)> {
-        let (up, observation, tail) = self.begin(session, rapids, wait).await?;
+        up: Option<&[ServiceInfo]>,
+    ) -> Result<(RapidsMap, Shapes)> {
+        let (observation, tail) = self.begin(rapids, up).await?;
         let feed = |(observation, shapes): &mut (Observation, Shapes), packet: Option<&Packet>| {
             observe(observation, packet);
             packet.into_iter().for_each(|packet| shapes.packet(packet));
@@ -65,7 +63,7 @@ impl WindowArgument {
         let (observation, shapes) = Box::pin(each_packet(tail, state, feed)).await?;
         let map = observation.map();
         tell_what_is_missing(session, &map);
-        Ok((up, map, shapes))
+        Ok((map, shapes))
     }
 
     /// What the packets of this name look like.
@@ -84,16 +82,17 @@ impl WindowArgument {
 
     async fn begin(
         &self,
-        session: &Session,
         rapids: &Rapids,
-        wait: Duration,
-    ) -> Result<(Vec<ServiceInfo>, Observation, Tail)> {
-        let up = session.services(rapids, wait).await?;
+        up: Option<&[ServiceInfo]>,
+    ) -> Result<(Observation, Tail)> {
         let tail = rapids.tail(Start::Time(self.since)).await?;
         let last_sequence = rapids.contents().await?.map_or(0, |contents| contents.last_sequence);
-        let window = Window { from: self.since, to: Timestamp::now(), last_sequence };
-        let observation = Observation::new(&up, window);
-        Ok((up, observation, tail))
+        let window = Window::new(self.since, Timestamp::now(), last_sequence);
+        let observation = match up {
+            Some(up) => Observation::new(up, window),
+            None => Observation::without_rivers(window),
+        };
+        Ok((observation, tail))
     }
 }
 
@@ -132,25 +131,32 @@ fn observe(observation: &mut Observation, packet: Option<&Packet>) {
     }
 }
 
-/// Feeds the dead letters that were written since then; none if there is no stream of them, or this user
-/// may not read it.
+/// Feeds the dead letters that were written since then; none if there is no stream of them, if it is not as
+/// it has to be, or if this user may not read it. Warns of each message that is no letter.
 async fn letters(observation: &mut Observation, session: &Session, since: Timestamp) -> Result<()> {
     let reading = async {
         let Some(letters) = DeadLetters::open(&session.config()?).await? else {
             return Ok(());
         };
         let mut listing = letters.list(&Filter::new().since(since)).await?;
-        while let Some(stored) = listing.next().await? {
-            observation.letter(&stored.letter);
+        loop {
+            match listing.next().await {
+                Ok(Some(stored)) => observation.letter(&stored.letter),
+                Ok(None) => return anyhow::Ok(()),
+                Err(error @ Error::Stream { .. }) => session.screen.warning(error),
+                Err(error) => return Err(error.into()),
+            }
         }
-        anyhow::Ok(())
     };
-    match reading.await {
-        Err(error) if matches!(error.downcast_ref(), Some(Error::NotPermitted { .. })) => {
+    let Err(error) = reading.await else {
+        return Ok(());
+    };
+    match error.downcast_ref() {
+        Some(Error::NotPermitted { .. } | Error::Stream { .. }) => {
             session.screen.warning(format_args!("dead letters are not read: {error:#}"));
             Ok(())
         }
-        read => read,
+        _ => Err(error),
     }
 }
 

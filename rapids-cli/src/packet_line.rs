@@ -33,7 +33,7 @@ pub(crate) fn line(packet: &Packet, palette: Palette) -> Line {
     let sequence = arrival.map_or("-".to_owned(), |arrival| arrival.sequence.to_string());
     let (kind, name) = kind_and_name(packet);
     let name = shortened(&name, NAME);
-    let service = packet.breadcrumbs().last().map_or("-", String::as_str);
+    let service = packet.publisher().unwrap_or("-");
     let service = shortened(service, SERVICE);
     let mut facts = facts(packet);
     if let Some(claimed) = packet.claimed_id() {

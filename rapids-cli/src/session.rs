@@ -57,12 +57,24 @@ impl Session {
         rapids: &Rapids,
         wait: Duration,
     ) -> Result<Vec<ServiceInfo>> {
+        Ok(self.services_if_known(rapids, wait).await?.unwrap_or_default())
+    }
+
+    /// As [`services`](Self::services), and `None` if this user may not ask.
+    ///
+    /// # Errors
+    /// As for [`services`](Self::services).
+    pub(crate) async fn services_if_known(
+        &self,
+        rapids: &Rapids,
+        wait: Duration,
+    ) -> Result<Option<Vec<ServiceInfo>>> {
         match rapids.services(wait).await {
             Err(error @ Error::NotPermitted { .. }) => {
                 self.screen.warning(format_args!("services are not asked: {error}"));
-                Ok(Vec::new())
+                Ok(None)
             }
-            answered => Ok(answered?),
+            answered => Ok(Some(answered?)),
         }
     }
 

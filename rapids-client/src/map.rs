@@ -14,7 +14,7 @@
 //! let from = to - Duration::from_secs(900);
 //! let services = rapids.services(Duration::from_secs(1)).await?;
 //! let last = rapids.contents().await?.map_or(0, |contents| contents.last_sequence);
-//! let mut observation = Observation::new(&services, Window { from, to, last_sequence: last });
+//! let mut observation = Observation::new(&services, Window::new(from, to, last));
 //! let mut tail = rapids.tail(Start::Time(from)).await?;
 //! while let Some(packet) = tail.next_stored().await? {
 //!     observation.packet(&packet);
@@ -31,6 +31,7 @@
 
 mod announced;
 mod asyncapi;
+mod expanded;
 mod halves;
 mod known_ids;
 mod labels;
@@ -48,5 +49,7 @@ pub use announced::AnnouncedRiver;
 pub use asyncapi::asyncapi;
 pub use observation::{Observation, Window};
 pub use oddity::{Change, Oddity};
-pub use rapids_map::{Flow, LeftOut, LetterCount, MappedRiver, PublishedName, RapidsMap};
+pub use rapids_map::{
+    Flow, LeftOut, LetterCount, MappedRiver, PublishedName, RapidsMap, TakenName,
+};
 pub use shapes::Shapes;

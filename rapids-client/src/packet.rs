@@ -333,6 +333,20 @@ impl Packet {
         &self.provenance.breadcrumbs
     }
 
+    /// The service that published the packet, which is the last breadcrumb; `None` if it came from outside.
+    ///
+    /// ```
+    /// use rapids_client::Packet;
+    ///
+    /// let body = r#"{"event":"paid","rapids":{"breadcrumbs":["order","payment"]}}"#;
+    /// assert_eq!(Packet::from_bytes(body)?.publisher(), Some("payment"));
+    /// assert_eq!(Packet::event("paid").publisher(), None);
+    /// # Ok::<(), rapids_client::Error>(())
+    /// ```
+    pub fn publisher(&self) -> Option<&str> {
+        self.breadcrumbs().last().map(String::as_str)
+    }
+
     /// Where the stream keeps the packet; `None` until it is stored.
     pub fn arrival(&self) -> Option<&Arrival> {
         self.arrival.as_deref()

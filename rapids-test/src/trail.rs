@@ -22,7 +22,7 @@ impl Trail<'_> {
         depth: usize,
     ) -> fmt::Result {
         let indent = "  ".repeat(depth);
-        let publisher = match (packet.causation_id(), packet.breadcrumbs().last()) {
+        let publisher = match (packet.causation_id(), packet.publisher()) {
             (Some(_), Some(service)) => format!("  ({service})"),
             _ => String::new(),
         };

@@ -34,8 +34,9 @@ pub(crate) struct Asyncapi {
 impl Asyncapi {
     pub(crate) async fn run(self, session: &Session) -> Result<Answer> {
         let rapids = session.rapids().await?;
-        let (up, map, shapes) = self.window.map_and_shapes(session, &rapids, self.wait).await?;
-        let document = asyncapi(&up, &map, &shapes);
+        let up = session.services_if_known(&rapids, self.wait).await?;
+        let (map, shapes) = self.window.map_and_shapes(session, &rapids, up.as_deref()).await?;
+        let document = asyncapi(&up.unwrap_or_default(), &map, &shapes);
         session.screen.json(&serde_json::to_string(&document)?)?;
         Ok(Answer::Yes)
     }

@@ -44,9 +44,10 @@ What is odd:
 The ids of the newest 500,000 packets at least are remembered, to tell what followed from what; 2,000
 names are told apart. A warning says if there was more.
 
-With -o json one object: `from`, `to`, `packets`, `malformed`; `rivers`, each with `service`, `river`,
-`admits` (null for any name), `publishes` (null if nothing is declared), `came`, `took` and `refused`;
-`published`, with `publisher` (null: from outside), `name`, `packets` and `per_second`; `flows`, with
+With -o json one object: `from`, `to`, `packets`, `malformed`; `rivers_known`, false if this user may not ask
+the services, so that nothing is told to be odd; `rivers`, each with `service`, `river`, `admits` (null for
+any name), `publishes` (null if nothing is declared), `came`, `took`, `taken` (of these by name, each with
+`name` and `packets`) and `refused`; `unreadable`, the services whose rules cannot be read; `published`, with `publisher` (null: from outside), `name`, `packets` and `per_second`; `flows`, with
 `cause`, `publisher`, `effect`, `packets` and `per_second`; `letters`, with `service`, `river`, `kind` and
 `letters`; `odd`, each with `odd`, one of `unread`, `unpublished`, `idle`, `starved` and `invalid`; and
 `left_out`. A name has `kind` and `name`.")]
@@ -58,7 +59,8 @@ pub(crate) struct Map {
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: MapFormat,
 
-    /// Exit with 1 if something is odd; as text, print only that
+    /// Exit with 1 if something is odd, and with 4 if this user may not ask the services; as text, print
+    /// only what is odd
     #[arg(long)]
     check: bool,
 
@@ -88,7 +90,13 @@ enum MapFormat {
 impl Map {
     pub(crate) async fn run(self, session: &Session) -> Result<Answer> {
         let rapids = session.rapids().await?;
-        let (_, mut map) = self.window.map(session, &rapids, self.wait).await?;
+        // What is odd is not known without the rivers, so that is no answer to `--check`.
+        let up = if self.check {
+            Some(rapids.services(self.wait).await?)
+        } else {
+            session.services_if_known(&rapids, self.wait).await?
+        };
+        let mut map = self.window.map(session, &rapids, up.as_deref()).await?;
         map.odd.retain(|oddity| !self.ignore.iter().any(|ignored| oddity.is_about(ignored)));
         self.print(&map, session)?;
         Ok(Answer::from(!self.check || map.odd.is_empty()))

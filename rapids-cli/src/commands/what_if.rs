@@ -77,7 +77,9 @@ impl WhatIf {
         let mut opened = None;
         let packet = self.packet.read(session, &mut opened).await?;
         let rapids = open(session, &mut opened).await?;
-        let (up, map) = self.window.map(session, rapids, self.wait).await?;
+        // Without rivers there is no answer.
+        let up = rapids.services(self.wait).await?;
+        let map = self.window.map(session, rapids, Some(&up)).await?;
         let mut rivers = Vec::new();
         for river in AnnouncedRiver::all(&up) {
             let explanation = Subject::from(river.clone()).explain(&packet).await?;

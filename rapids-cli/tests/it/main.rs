@@ -9,6 +9,7 @@ mod foreign;
 mod letters;
 mod manual;
 mod map;
+mod map_faults;
 mod metrics;
 mod monitoring;
 mod position;

@@ -3,16 +3,19 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use async_nats::service::ServiceExt;
 use rapids_client::{Packet, River};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::bench::{Bench, DEADLINE, Said, said, said_to};
-use crate::foreign::{EVIL, harmless};
 
 fn silent(river: River) -> River {
     river.react(|_: Packet| async { Ok(()) })
+}
+
+/// Runs a command that asks the services: all of them answer in this time, on a busy machine, too.
+pub(crate) fn asked(bench: &Bench, arguments: &[&str]) -> Said {
+    bench.said(&[arguments, &["--wait", "1500ms"]].concat())
 }
 
 /// Places an order, whose event it declares.
@@ -31,7 +34,7 @@ async fn handled(bench: &Bench, service: &str, sequence: u64) {
     timeout(DEADLINE, done).await.unwrap();
 }
 
-fn map(said: &Said) -> Value {
+pub(crate) fn map(said: &Said) -> Value {
     serde_json::from_str(&said.out).unwrap()
 }
 
@@ -43,7 +46,7 @@ async fn a_misspelt_name_is_found_on_both_sides() {
     let _payment = bench.run("payment", "1.0.0", charge).await;
     bench.publish(r#"{"command":"place_order"}"#).await;
     handled(&bench, "order", 2).await;
-    let check = bench.said(&["map", "--check"]).well(1);
+    let check = asked(&bench, &["map", "--check"]).well(1);
     assert_eq!(
         check.lines(),
         [
@@ -51,9 +54,9 @@ async fn a_misspelt_name_is_found_on_both_sides() {
             "! payment/charge waits for `order_plcaed`, which nobody publishes; is `order_placed` meant?",
         ]
     );
-    bench.said(&["map"]).well(0);
+    asked(&bench, &["map"]).well(0);
     let ignored = ["map", "--check", "--ignore", "order_placed", "--ignore", "payment/charge"];
-    assert_eq!(bench.said(&ignored).well(0).out, "");
+    assert_eq!(asked(&bench, &ignored).well(0).out, "");
 }
 
 #[tokio::test]
@@ -70,7 +73,7 @@ async fn the_map_tells_who_publishes_and_takes_what_and_how_often() {
     bench.publish(r#"{"event":"order_placed","order_id":"o-1"}"#).await;
     handled(&bench, "order", 8).await;
     handled(&bench, "payment", 8).await;
-    let json = map(&bench.said(&["map", "--check", "-o", "json"]).well(0));
+    let json = map(&asked(&bench, &["map", "--check", "-o", "json"]).well(0));
     assert_eq!((&json["packets"], &json["malformed"]), (&json!(7), &json!(1)));
     let charge = &json["rivers"][2];
     assert_eq!(
@@ -86,7 +89,12 @@ async fn the_map_tells_who_publishes_and_takes_what_and_how_often() {
         json!([{"service": "payment", "river": "charge", "kind": "invalid", "letters": 3}]);
     assert_eq!(json["letters"], letters);
     assert_eq!(json["odd"], json!([]));
-    let text = bench.said(&["map", "--since", "1h"]).well(0).out;
+    let taken = json!([{"name": {"kind": "event", "name": "order_placed"}, "packets": 1}]);
+    assert_eq!((&charge["taken"], &json["rivers"][0]["taken"]), (&taken, &json!([])));
+    let graph = asked(&bench, &["map", "-o", "mermaid"]).well(0);
+    // `order_placed` and payment, which publishes nothing.
+    assert!(graph.lines().contains(&"    n2 -->|1| n5"), "{graph:?}");
+    let text = asked(&bench, &["map", "--since", "1h"]).well(0).out;
     for part in [
         "7 packets since ",
         "and 1 that were no packets",
@@ -110,12 +118,12 @@ async fn a_renamed_key_is_found_with_the_clause_that_fails() {
         let packets = (0..25).map(|_| Packet::from_bytes(body).unwrap());
         bench.rapids.publish_all(packets).await.unwrap();
     }
-    let check = bench.said(&["map", "--check"]).well(1);
+    let check = asked(&bench, &["map", "--check"]).well(1);
     let [line] = check.lines()[..] else { panic!("{check:?}") };
     let end = "and none of 25 in the later; it takes only `@.total > 100`, but @.total is missing";
     assert!(line.starts_with("! audit/large: of `order_placed`, 25 of 25 packets "), "{line}");
     assert!(line.ends_with(end), "{line}");
-    let json = map(&bench.said(&["map", "-o", "json"]).well(0));
+    let json = map(&asked(&bench, &["map", "-o", "json"]).well(0));
     assert_eq!(json["odd"][0]["odd"], "starved");
 }
 
@@ -132,7 +140,7 @@ async fn what_would_react_and_what_usually_follows_is_told_before_a_packet_is_pu
     }
     handled(&bench, "order", 4).await;
     let packet = r#"{"command":"place_order","total":7}"#;
-    let told = bench.said(&["what-if", packet]).well(0);
+    let told = asked(&bench, &["what-if", packet]).well(0);
     let lines = told.lines();
     assert_eq!(
         lines[..3],
@@ -145,7 +153,7 @@ async fn what_would_react_and_what_usually_follows_is_told_before_a_packet_is_pu
     assert!(lines[3].starts_with("of 2 packets `command place_order` since "), "{told:?}");
     assert_eq!(lines[4..], ["  order_placed of order: 2 (100 %)"]);
 
-    let arguments = ["what-if", "-o", "json", "-"];
+    let arguments = ["what-if", "--wait", "1500ms", "-o", "json", "-"];
     let json = map(&said_to(&mut bench.command(&arguments), packet).well(0));
     assert_eq!((&json["taken"], &json["packets"]), (&json!(true), &json!(2)));
     for (position, river, verdict) in [
@@ -158,57 +166,9 @@ async fn what_would_react_and_what_usually_follows_is_told_before_a_packet_is_pu
     }
     assert_eq!(json["follows"][0]["effect"]["name"], "order_placed");
 
-    let none = bench.said(&["what-if", r#"{"event":"moon_rose"}"#]).well(1);
+    let none = asked(&bench, &["what-if", r#"{"event":"moon_rose"}"#]).well(1);
     assert_eq!(none.lines()[0], "no running river would take it");
-    bench.said(&["what-if", "[]"]).badly(2, &["body is not a packet"]);
-}
-
-/// What an instance of a service announces that somebody else wrote.
-#[tokio::test(flavor = "multi_thread")]
-async fn hostile_names_harm_neither_terminal_nor_graph() {
-    let bench = Bench::start().await;
-    let client = async_nats::connect(bench.server.url()).await.unwrap();
-    let name = format!("{EVIL}\"]; end --> \\x `&lt;` #35; }}");
-    let condition = format!("@.event == {}", serde_json::to_string(&name).unwrap());
-    let rules = json!([{ "name": name, "conditions": [condition, "@.total > 1"] }]);
-    let metadata = [
-        ("rapids.stream".to_owned(), "RAPIDS".to_owned()),
-        ("rapids.rules".to_owned(), rules.to_string()),
-        (format!("{name}.publishes"), json!({ "events": [name, EVIL] }).to_string()),
-    ];
-    let builder = client.service_builder().metadata(metadata.into());
-    let _service = builder.start("stranger", "1.0.0").await.unwrap();
-    client.flush().await.unwrap();
-    let body = json!({ "event": name, EVIL: EVIL, "rapids": { "breadcrumbs": [name] } });
-    bench.publish(&body.to_string()).await;
-
-    let mermaid = bench.said(&["map", "-o", "mermaid"]).well(0);
-    let node = r#"n\d+(\(\[|\[|\(\()"[^"\]\[`<>&\\{}]*"(\]\)|\]|\)\))(:::odd)?"#;
-    let line =
-        format!(r"^(flowchart LR|    classDef .*|    {node}|    n\d+ (-->\|\d+\||-\.->) n\d+)$");
-    each_line(&mermaid, &line);
-    let dot = bench.said(&["map", "-o", "dot"]).well(0);
-    let label = r#""([^"\\]|\\\\|\\")*""#;
-    let line = format!(
-        r"^(digraph rapids \{{|    rankdir=LR;|    n\d+ \[label={label}, shape=\w+(, color=red, penwidth=3)?\];|    n\d+ -> n\d+ \[(style=dashed|label={label})\];|\}})$"
-    );
-    each_line(&dot, &line);
-    let body = body.to_string();
-    for arguments in [&["map"][..], &["map", "--check"], &["what-if", "{}"], &["what-if", &body]] {
-        harmless(&bench.said(arguments));
-    }
-    let json = map(&bench.said(&["map", "-o", "json"]).well(0));
-    assert_eq!(json["rivers"][0]["admits"][0]["name"], name);
-    assert_eq!(json["rivers"][0]["publishes"][1]["name"], EVIL);
-}
-
-#[track_caller]
-fn each_line(said: &Said, pattern: &str) {
-    harmless(said);
-    let pattern = regex::Regex::new(pattern).unwrap();
-    for line in said.lines() {
-        assert!(pattern.is_match(line), "{line} in {said:?}");
-    }
+    asked(&bench, &["what-if", "[]"]).badly(2, &["body is not a packet"]);
 }
 
 #[test]
@@ -230,7 +190,7 @@ async fn what_packets_look_like_is_told_as_a_schema_and_as_an_asyncapi_document(
     assert_eq!(schema["properties"]["items"]["items"]["type"], "integer");
     bench.said(&["schema", "place_order"]).badly(5, &["no packet `place_order` was stored"]);
 
-    let document = map(&bench.said(&["asyncapi"]).well(0));
+    let document = map(&asked(&bench, &["asyncapi"]).well(0));
     let messages = document["components"]["messages"].as_object().unwrap();
     let keys: Vec<_> = messages.keys().map(String::as_str).collect();
     assert_eq!(keys, ["command.place_order", "order_placed"]);
@@ -250,7 +210,7 @@ async fn the_asyncapi_document_is_valid_by_the_official_schema() {
     bench.publish(r#"{"event":"a/b~c#\"\n$ref","x":{"y":[true]}}"#).await;
     bench.publish(r#"{"need":["car","hotel"],"user":1.5}"#).await;
     handled(&bench, "order", 4).await;
-    let document = bench.said(&["asyncapi"]).well(0).out;
+    let document = asked(&bench, &["asyncapi"]).well(0).out;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../.ci/validate-asyncapi");
     let mut validating = Command::new(script).stdin(Stdio::piped()).spawn().unwrap();
     validating.stdin.take().unwrap().write_all(document.as_bytes()).unwrap();

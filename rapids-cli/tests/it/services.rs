@@ -149,7 +149,7 @@ async fn facts_of_an_instance_are_printed_below_its_service() {
 }
 
 /// A server with two users: `mute` may not answer requests, `deaf` may not ask services.
-async fn guarded() -> Bench {
+pub(crate) async fn guarded() -> Bench {
     let server = NatsServer::with_config(
         r#"authorization { users: [
             {user: admin, password: a}

@@ -76,10 +76,12 @@ impl ServiceInfo {
         }
         let (mut rivers, mut facts) = (BTreeMap::new(), BTreeMap::new());
         for (key, value) in metadata {
-            match key.strip_prefix(STATE) {
-                Some(fact) => facts.insert(fact.to_owned(), value),
-                None => rivers.insert(key, value),
-            };
+            if let Some(fact) = key.strip_prefix(STATE) {
+                facts.insert(fact.to_owned(), value);
+            } else if !key.ends_with(PUBLISHES) {
+                // That of a river whose rules cannot be read is for nobody.
+                rivers.insert(key, value);
+            }
         }
         let repetition = |it: Endpoint| Some((it.name, Repetition::read(&it.metadata)?));
         let repetitions = endpoints.into_iter().filter_map(repetition).collect();
@@ -137,5 +139,27 @@ pub(super) async fn answers(
     match connection.refusal(subject, since) {
         Some(refusal) => Err(refusal),
         None => Ok(answered),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_a_river_publishes_is_told_nowhere_else_even_if_its_rules_cannot_be_read() {
+        for rules in [json!([{"name": "charge", "conditions": []}]), json!("of another version")] {
+            let info = json!({
+                "type": "io.nats.micro.v1.info_response", "name": "payment", "id": "i1",
+                "version": "1.0.0", "description": "", "endpoints": [],
+                "metadata": {
+                    "rapids.stream": "RAPIDS", "rapids.rules": rules.to_string(),
+                    "charge": "true", "charge.publishes": r#"{"events":["paid"]}"#,
+                },
+            });
+            let info = ServiceInfo::read(serde_json::from_value(info).unwrap()).unwrap();
+            assert_eq!(info.rivers.keys().collect::<Vec<_>>(), ["charge"], "{info:?}");
+        }
     }
 }

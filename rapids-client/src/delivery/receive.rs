@@ -268,7 +268,7 @@ impl Engine {
         let Some(claimed) = packet.claimed_id() else {
             return;
         };
-        let publisher = packet.breadcrumbs().last().map_or("", String::as_str);
+        let publisher = packet.publisher().unwrap_or_default();
         if self.context.notices.is_new(&format!("ids of {publisher}")) {
             let id = packet.id();
             warn!(

@@ -70,14 +70,22 @@ fn message_keys(rivers: &[AnnouncedRiver], map: &RapidsMap) -> BTreeMap<PacketNa
 fn distinct(wanted: impl Iterator<Item = String>) -> Vec<String> {
     let is_plain = |c: &char| c.is_ascii_alphanumeric() || ['.', '-', '_'].contains(c);
     let mut taken = BTreeSet::new();
+    // By key, the number that the next one of the same gets.
+    let mut next: BTreeMap<String, u64> = BTreeMap::new();
     let key = |wanted: String| {
         let plain: String = wanted.chars().map(|c| if is_plain(&c) { c } else { '_' }).collect();
         let plain = if plain.is_empty() { "_".to_owned() } else { plain };
-        let numbered = (2..).map(|n| format!("{plain}-{n}"));
-        let key = std::iter::once(plain.clone()).chain(numbered).find(|key| !taken.contains(key));
-        let key = key.expect("numbers do not end");
-        taken.insert(key.clone());
-        key
+        if taken.insert(plain.clone()) {
+            return plain;
+        }
+        let number = next.entry(plain.clone()).or_insert(2);
+        loop {
+            let key = format!("{plain}-{number}");
+            *number += 1;
+            if taken.insert(key.clone()) {
+                return key;
+            }
+        }
     };
     wanted.map(key).collect()
 }

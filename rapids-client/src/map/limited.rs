@@ -16,13 +16,13 @@ impl<K: Eq + Hash + Ord + Clone> Limited<K> {
         Self { counts: HashMap::new(), most, left_out: 0 }
     }
 
-    pub(super) fn add(&mut self, key: K) {
+    pub(super) fn add(&mut self, key: K, times: u64) {
         if let Some(count) = self.counts.get_mut(&key) {
-            *count += 1;
+            *count += times;
         } else if self.counts.len() < self.most {
-            self.counts.insert(key, 1);
+            self.counts.insert(key, times);
         } else {
-            self.left_out += 1;
+            self.left_out += times;
         }
     }
 
@@ -46,7 +46,7 @@ mod tests {
     fn what_comes_beyond_the_limit_is_counted_and_what_is_known_goes_on() {
         let mut limited = Limited::new(2);
         for key in ["b", "a", "c", "a", "d"] {
-            limited.add(key);
+            limited.add(key, 1);
         }
         assert_eq!(limited.sorted(), [("a", 2), ("b", 1)]);
         assert_eq!(limited.left_out(), 2);

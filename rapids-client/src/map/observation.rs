@@ -22,10 +22,11 @@ use crate::river::Verdict;
 /// How many names of packets are told apart, services that publish, and pairs or triples of them.
 const MOST_LABELS: usize = 2_000;
 const MOST_PUBLISHERS: usize = 1_000;
-const MOST_COUNTS: usize = 20_000;
+pub(super) const MOST_COUNTS: usize = 20_000;
 
 /// From when to when, and where the stream ended then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Window {
     /// When the oldest packet may have been stored.
     pub from: Timestamp,
@@ -34,6 +35,14 @@ pub struct Window {
     /// The sequence of the last packet of the stream: the later half of the window begins in the middle
     /// between the first packet and this one.
     pub last_sequence: u64,
+}
+
+impl Window {
+    /// From when to when, and the sequence of the last packet of the stream then.
+    #[must_use]
+    pub fn new(from: Timestamp, to: Timestamp, last_sequence: u64) -> Self {
+        Self { from, to, last_sequence }
+    }
 }
 
 /// What was seen in a window of the stream: feed it the packets in their order.
@@ -46,6 +55,7 @@ pub struct Window {
 pub struct Observation {
     pub(super) window: Window,
     pub(super) rivers: Vec<AnnouncedRiver>,
+    pub(super) rivers_known: bool,
     /// Services that answer, but announce no rules that can be read.
     pub(super) unreadable: BTreeSet<String>,
     pub(super) tally: Tally,
@@ -95,10 +105,17 @@ impl Observation {
             tally: Tally::new(rivers.len()),
             matcher: Matcher::new(rivers.iter().map(AnnouncedRiver::river)),
             rivers,
+            rivers_known: true,
             readers: Vec::new(),
             ids: KnownIds::new(MOST_IDS),
             first: None,
         }
+    }
+
+    /// Begins with nothing seen, where the services could not be asked: which rivers there are is not known,
+    /// and nothing is told to be odd.
+    pub fn without_rivers(window: Window) -> Self {
+        Self { rivers_known: false, ..Self::new(&[], window) }
     }
 
     /// Takes in the next packet of the stream.
@@ -112,16 +129,16 @@ impl Observation {
             self.tally.names_left_out += 1;
             return;
         };
-        let publisher = packet.breadcrumbs().last().filter(|name| is_short(name)).cloned();
+        let publisher = packet.publisher().filter(|name| is_short(name)).map(str::to_owned);
         let Some(publisher) = self.tally.publishers.number(publisher) else {
             self.tally.names_left_out += 1;
             return;
         };
-        self.tally.published.add((publisher, label));
+        self.tally.published.add((publisher, label), 1);
         self.ids.insert(packet.id(), label);
         self.tally.ids_forgotten = self.ids.forgotten;
         match packet.causation_id().map(|cause| self.ids.get(cause)) {
-            Some(Some(cause)) => self.tally.flows.add((cause, publisher, label)),
+            Some(Some(cause)) => self.tally.flows.add((cause, publisher, label), 1),
             Some(None) => self.tally.causes_unknown += 1,
             None => {}
         }

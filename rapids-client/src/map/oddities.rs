@@ -1,6 +1,6 @@
 //! Finds what is odd: names that nobody reads or publishes, and rivers that take nothing, or no more.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::halves::{Half, Halves};
 use super::{AnnouncedRiver, Change, Observation, Oddity, RapidsMap};
@@ -23,13 +23,9 @@ pub(super) fn of(observation: &Observation, map: &RapidsMap) -> Vec<Oddity> {
     odd.extend(unpublished);
     odd.extend(changes(observation));
     // Instances that differ in their rules may be odd in the same way.
-    let mut told = Vec::new();
-    for oddity in odd {
-        if !told.contains(&oddity) {
-            told.push(oddity);
-        }
-    }
-    told
+    let mut told = HashSet::new();
+    odd.retain(|oddity| told.insert(oddity.clone()));
+    odd
 }
 
 fn publishers(observation: &Observation, map: &RapidsMap) -> Publishers {
@@ -58,54 +54,57 @@ fn awaited(observation: &Observation) -> BTreeSet<PacketName> {
 
 fn unread(observation: &Observation, map: &RapidsMap, publishers: &Publishers) -> Vec<Oddity> {
     let awaited = awaited(observation);
-    let is_read = |name: &PacketName| awaited.contains(name) || is_taken(observation, name);
+    let taken = taken_by_any(observation);
+    // Of a name that did not come, it is not known whether a river that admits any name takes it.
+    let has_any = |river: &AnnouncedRiver| river.admits().is_none() && !river.takes_everything();
+    let any_takes = observation.rivers.iter().any(has_any);
+    let is_taken = |name: &PacketName| taken.get(name).copied().unwrap_or(any_takes);
+    let is_read = |name: &PacketName| awaited.contains(name) || is_taken(name);
     let has_unknown_readers = !map.unreadable.is_empty();
     if has_unknown_readers {
         // They may react to anything.
         return Vec::new();
     }
     let unread = publishers.iter().filter(|(name, _)| !is_read(name));
-    let oddity = |(name, (who, packets)): (&PacketName, &(BTreeSet<Option<String>>, u64))| {
-        let publishes = |other: &&PacketName| !publishers.contains_key(*other);
-        Oddity::Unread {
+    let unpublished: Vec<_> =
+        awaited.iter().filter(|name| !publishers.contains_key(*name)).collect();
+    let oddity =
+        |(name, (who, packets)): (&PacketName, &(BTreeSet<Option<String>>, u64))| Oddity::Unread {
             name: name.clone(),
             publishers: who.iter().cloned().collect(),
             packets: *packets,
-            similar: nearest(name, awaited.iter().filter(publishes)),
-        }
-    };
+            similar: nearest(name, &unpublished),
+        };
     unread.map(oddity).collect()
 }
 
-/// Whether a river that admits any name, but not everything, has taken packets of this one. Of a name
-/// that did not come, that is not known.
-fn is_taken(observation: &Observation, name: &PacketName) -> bool {
+/// The names of the packets that came to rivers which admit any name, but not everything, with whether one
+/// of them took such a packet.
+fn taken_by_any(observation: &Observation) -> HashMap<&PacketName, bool> {
     let tally = &observation.tally;
-    let has_any = |river: &AnnouncedRiver| river.admits().is_none() && !river.takes_everything();
-    let mut came = false;
+    let mut names = HashMap::new();
     for ((river, label), halves) in &tally.halves {
-        if has_any(&observation.rivers[*river]) && tally.labels.value(*label).contains(name) {
-            came = true;
-            if halves.earlier.met + halves.later.met > 0 {
-                return true;
+        if observation.rivers[*river].admits().is_none() {
+            for name in tally.labels.value(*label) {
+                *names.entry(name).or_default() |= halves.earlier.met + halves.later.met > 0;
             }
         }
     }
-    !came && observation.rivers.iter().any(has_any)
+    names
 }
 
 fn unpublished(observation: &Observation, publishers: &Publishers) -> Vec<Oddity> {
     let awaited = awaited(observation);
+    let unread: Vec<_> = publishers.keys().filter(|name| !awaited.contains(*name)).collect();
     let mut odd = Vec::new();
     for river in &observation.rivers {
         for name in river.admits().into_iter().flatten() {
             if !publishers.contains_key(name) {
-                let is_unread = |other: &&PacketName| !awaited.contains(*other);
                 odd.push(Oddity::Unpublished {
                     service: river.service().to_owned(),
                     river: river.name().to_owned(),
                     name: name.clone(),
-                    similar: nearest(name, publishers.keys().filter(is_unread)),
+                    similar: nearest(name, &unread),
                 });
             }
         }
@@ -174,13 +173,17 @@ fn has_ended(halves: &Halves, of: impl Fn(&Half) -> u64) -> bool {
 }
 
 /// The name of the same kind that differs by one or two typing errors.
-fn nearest<'a>(
-    name: &PacketName,
-    among: impl Iterator<Item = &'a PacketName>,
-) -> Option<PacketName> {
-    let slips = |other: &&PacketName| strsim::osa_distance(&name.name, &other.name);
-    let is_near = |other: &&PacketName| other.kind == name.kind && (1..=2).contains(&slips(other));
-    // In a short name two wrong letters are too many.
-    let is_long = |other: &&PacketName| name.name.len().min(other.name.len()) >= 6;
-    among.filter(is_near).filter(is_long).min_by_key(slips).cloned()
+fn nearest(name: &PacketName, among: &[&PacketName]) -> Option<PacketName> {
+    let length = |name: &PacketName| name.name.chars().count();
+    let own = length(name);
+    // In a short name two wrong letters are too many, and a long one takes long to compare.
+    let is_usual = |length: usize| (6..=64).contains(&length);
+    let may_be_near = |other: &&&PacketName| {
+        let its = length(other);
+        other.kind == name.kind && is_usual(own) && is_usual(its) && own.abs_diff(its) <= 2
+    };
+    let slips = |other: &PacketName| strsim::osa_distance(&name.name, &other.name);
+    let near = among.iter().filter(may_be_near).map(|other| (slips(other), other));
+    let nearest = near.filter(|(slips, _)| (1..=2).contains(slips)).min_by_key(|(slips, _)| *slips);
+    nearest.map(|(_, other)| (*other).clone())
 }

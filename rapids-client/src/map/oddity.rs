@@ -10,13 +10,14 @@ use crate::packet::PacketName;
 ///
 /// `{}` prints it as a sentence with names that others wrote: print it through
 /// [`printable`](crate::printable).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(tag = "odd", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Oddity {
     /// Packets of this name are published, or declared to be, and no river that answers admits them. A
     /// river that takes everything, such as a monitor, does not count. Not told while a service answers
     /// whose rules cannot be read.
+    #[non_exhaustive]
     Unread {
         /// The name.
         name: PacketName,
@@ -28,6 +29,7 @@ pub enum Oddity {
         similar: Option<PacketName>,
     },
     /// A river waits for this name, which nobody published or declares to publish.
+    #[non_exhaustive]
     Unpublished {
         /// The service.
         service: String,
@@ -39,6 +41,7 @@ pub enum Oddity {
         similar: Option<PacketName>,
     },
     /// A river took nothing in the window, although packets came to the rapids.
+    #[non_exhaustive]
     Idle {
         /// The service.
         service: String,
@@ -56,7 +59,7 @@ pub enum Oddity {
 
 /// What a river took of the packets of a name in the earlier half of the window, and what it fails at in
 /// the later.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct Change {
     /// The service.

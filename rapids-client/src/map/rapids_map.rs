@@ -1,12 +1,11 @@
 //! The map as data: what is declared, what was seen, and what is odd.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::oddities;
-use super::{AnnouncedRiver, Observation, Oddity};
+use super::{AnnouncedRiver, Observation, Oddity, expanded, oddities};
 use crate::packet::PacketName;
 use crate::river::Publishes;
 
@@ -24,6 +23,8 @@ pub struct RapidsMap {
     pub packets: u64,
     /// How many bodies were no packet.
     pub malformed: u64,
+    /// Whether the services could be asked. If not, there are no rivers, and nothing is told to be odd.
+    pub rivers_known: bool,
     /// The rivers of the services that answer.
     pub rivers: Vec<MappedRiver>,
     /// Services that answer, but announce no rules that can be read: of another version, mostly. What
@@ -57,8 +58,21 @@ pub struct MappedRiver {
     pub came: u64,
     /// How many packets met its conditions and requirements.
     pub took: u64,
+    /// Of these, how many by name: each name that its conditions admit, and that came. A packet that asks for
+    /// several things counts for each. Empty for a river that takes everything.
+    pub taken: Vec<TakenName>,
     /// How many met its conditions alone, or were too costly to judge.
     pub refused: u64,
+}
+
+/// How many packets of a name a river took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct TakenName {
+    /// The name; `None` for packets of no kind.
+    pub name: Option<PacketName>,
+    /// How many packets.
+    pub packets: u64,
 }
 
 /// How often a service published packets of a name.
@@ -145,97 +159,55 @@ impl RapidsMap {
 
 pub(super) fn of(observation: &Observation) -> RapidsMap {
     let (window, tally) = (&observation.window, &observation.tally);
-    let seconds = window.to.duration_since(window.from).as_secs_f64();
-    // To print them: exact to what can be meant.
-    let per_second = |packets: u64| if seconds > 0.0 { packets as f64 / seconds } else { 0.0 };
+    let (published, published_left_out) = expanded::published(observation);
+    let (flows, flows_left_out) = expanded::flows(observation);
+    let (taken, taken_left_out) = expanded::taken(observation);
+    let counts = [tally.counts_left_out, tally.published.left_out(), tally.flows.left_out()];
+    let expanded = [published_left_out, flows_left_out, taken_left_out];
+    let letter = |((service, river, kind), letters): (&(String, String, String), &u64)| {
+        let (service, river, kind) = (service.clone(), river.clone(), kind.clone());
+        LetterCount { service, river, kind, letters: *letters }
+    };
     let mut map = RapidsMap {
         from: window.from,
         to: window.to,
         packets: tally.packets,
         malformed: tally.malformed,
-        rivers: Vec::new(),
+        rivers_known: observation.rivers_known,
+        rivers: rivers(observation, taken),
         unreadable: observation.unreadable.iter().cloned().collect(),
-        published: published(observation, per_second),
-        flows: flows(observation, per_second),
-        letters: Vec::new(),
+        published,
+        flows,
+        letters: tally.letters.iter().map(letter).collect(),
         odd: Vec::new(),
         left_out: LeftOut {
             names: tally.names_left_out,
-            counts: tally.counts_left_out + tally.published.left_out() + tally.flows.left_out(),
+            counts: counts.iter().chain(&expanded).sum(),
             ids: tally.ids_forgotten,
             causes: tally.causes_unknown,
         },
     };
-    map.rivers = rivers(observation);
-    let letter = |((service, river, kind), letters): (&(String, String, String), &u64)| {
-        let (service, river, kind) = (service.clone(), river.clone(), kind.clone());
-        LetterCount { service, river, kind, letters: *letters }
-    };
-    map.letters = tally.letters.iter().map(letter).collect();
-    map.odd = oddities::of(observation, &map);
+    if map.rivers_known {
+        map.odd = oddities::of(observation, &map);
+    }
     map
 }
 
-/// The names of a label, each as a name of its own; `None` for packets of no kind.
-fn names(observation: &Observation, label: u32) -> Vec<Option<PacketName>> {
-    let names = observation.tally.labels.value(label);
-    if names.is_empty() { vec![None] } else { names.iter().cloned().map(Some).collect() }
-}
-
-fn published(observation: &Observation, per_second: impl Fn(u64) -> f64) -> Vec<PublishedName> {
-    let tally = &observation.tally;
-    let mut counts: BTreeMap<(Option<PacketName>, Option<String>), u64> = BTreeMap::new();
-    for ((publisher, label), packets) in tally.published.sorted() {
-        for name in names(observation, label) {
-            let publisher = tally.publishers.value(publisher).clone();
-            *counts.entry((name, publisher)).or_default() += packets;
-        }
-    }
-    let count = |((name, publisher), packets)| PublishedName {
-        publisher,
-        name,
-        packets,
-        per_second: per_second(packets),
-    };
-    counts.into_iter().map(count).collect()
-}
-
-fn flows(observation: &Observation, per_second: impl Fn(u64) -> f64) -> Vec<Flow> {
-    type Key = (Option<PacketName>, Option<String>, Option<PacketName>);
-    let tally = &observation.tally;
-    let mut counts: BTreeMap<Key, u64> = BTreeMap::new();
-    for ((cause, publisher, effect), packets) in tally.flows.sorted() {
-        for cause in names(observation, cause) {
-            for effect in names(observation, effect) {
-                let publisher = tally.publishers.value(publisher).clone();
-                *counts.entry((cause.clone(), publisher, effect)).or_default() += packets;
-            }
-        }
-    }
-    let flow = |((cause, publisher, effect), packets)| Flow {
-        cause,
-        publisher,
-        effect,
-        packets,
-        per_second: per_second(packets),
-    };
-    counts.into_iter().map(flow).collect()
-}
-
-fn rivers(observation: &Observation) -> Vec<MappedRiver> {
+fn rivers(observation: &Observation, taken: Vec<Vec<TakenName>>) -> Vec<MappedRiver> {
     let tally = &observation.tally;
     let mut came = vec![0; observation.rivers.len()];
     for ((river, _), halves) in &tally.halves {
         came[*river] += halves.earlier.came + halves.later.came;
     }
-    let mapped = |(position, river): (usize, &AnnouncedRiver)| MappedRiver {
+    let mapped = |((position, river), taken): ((usize, &AnnouncedRiver), _)| MappedRiver {
         service: river.service().to_owned(),
         river: river.name().to_owned(),
         admits: river.admits().cloned(),
         publishes: river.rules().publishes.as_ref().map(|it| Publishes::names(it).collect()),
         came: if river.takes_everything() { tally.packets } else { came[position] },
         took: tally.verdicts[position].0,
+        taken,
         refused: tally.verdicts[position].1,
     };
-    observation.rivers.iter().enumerate().map(mapped).collect()
+    observation.rivers.iter().enumerate().zip(taken).map(mapped).collect()
 }

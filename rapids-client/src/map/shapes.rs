@@ -6,7 +6,6 @@ use serde_json::{Map, Value, json};
 
 use super::labels::is_short;
 use super::shape::Shape;
-use crate::json::BYTE_ORDER_MARK;
 use crate::keys::RAPIDS;
 use crate::packet::{Packet, PacketKind, PacketName};
 
@@ -54,11 +53,10 @@ impl Shapes {
     /// Takes in a packet. One that asks for several things counts for each.
     pub fn packet(&mut self, packet: &Packet) {
         let body = packet.body();
-        let json = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&body);
         for name in packet.names() {
             let has_room = self.shapes.len() < MOST_NAMES && is_short(&name.name);
             if has_room || self.shapes.contains_key(&name) {
-                self.shapes.entry(name).or_default().add(json, &mut self.room);
+                self.shapes.entry(name).or_default().add(&body, &mut self.room);
             } else {
                 self.left_out += 1;
             }

@@ -1,5 +1,7 @@
 //! The map of small windows.
 
+mod limits;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -40,7 +42,7 @@ impl Seen {
     fn by(services: &[ServiceInfo], last_sequence: u64) -> Self {
         let from: Timestamp = "2026-11-21T09:30:00Z".parse().unwrap();
         let to = "2026-11-21T09:30:10Z".parse().unwrap();
-        let window = Window { from, to, last_sequence };
+        let window = Window::new(from, to, last_sequence);
         Self { observation: Observation::new(services, window), sequence: 0 }
     }
 
@@ -91,6 +93,9 @@ fn who_published_what_and_what_followed_is_counted() {
     assert_eq!(charge.admits, Some([event("order_placed")].into()));
     assert_eq!(charge.publishes, Some(vec![event("paid"), event("declined")]));
     assert_eq!((charge.came, charge.took), (10, 10));
+    let [taken] = charge.taken.as_slice() else { panic!("{charge:?}") };
+    assert_eq!((taken.name.as_ref(), taken.packets), (Some(&event("order_placed")), 10));
+    assert!(show.taken.is_empty());
     assert_eq!((&show.admits, &show.publishes, show.came, show.took), (&None, &None, 30, 30));
     assert_eq!(map.packets_of(&event("order_placed")), 10);
     assert_eq!(map.published[1].publisher.as_deref(), Some("payment"));
@@ -227,16 +232,20 @@ fn few_packets_and_rare_ones_are_no_reason_to_worry() {
 }
 
 #[test]
-fn what_is_beyond_the_limits_is_counted() {
-    let mut seen = Seen::by(&[], 0);
-    for n in 0..2_100 {
-        seen.publish(&Packet::event(format!("e{n}")));
-    }
-    seen.publish(&Packet::event("e".repeat(300)));
+fn nothing_is_told_to_be_odd_where_the_rivers_are_not_known() {
+    let mut seen = Seen::by(&[], 1);
+    seen.observation = Observation::without_rivers(seen.observation.window);
+    seen.publish(&Packet::event("paid"));
     let map = seen.map();
-    assert_eq!((map.packets, map.published.len()), (2_101, 2_000));
-    assert_eq!(map.left_out.names, 101);
-    assert!(map.left_out.is_limited());
+    assert_eq!((map.rivers_known, map.odd.len(), map.published.len()), (false, 0, 1));
+}
+
+#[test]
+fn a_mark_in_front_of_a_body_is_no_part_of_its_shape() {
+    let mut shapes = Shapes::new();
+    shapes.packet(&Packet::from_bytes("\u{feff}{\"event\":\"paid\"}").unwrap());
+    let schema = shapes.schema(&event("paid")).unwrap();
+    assert_eq!((&schema["type"], schema.get("x-rapids-left-out")), (&json!("object"), None));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Splits an expression at its outermost `&&`, so that each part can be explained by itself.
 //!
-//! The expression must be valid: what is not, is a fault of the river that is made of it.
+//! An expression that is not valid is split somehow: it is a fault of the river that is made of it.
 
 use super::Rules;
 
@@ -48,7 +48,7 @@ fn split(expression: &str) -> Vec<&str> {
             ')' | ']' => depth = depth.saturating_sub(1),
             // `||` binds less than `&&`, so the whole expression is no conjunction.
             '|' if depth == 0 => return vec![expression.trim()],
-            '&' if depth == 0 => {
+            '&' if depth == 0 && expression[at..].starts_with("&&") => {
                 characters.next();
                 parts.push(&expression[begin..at]);
                 begin = at + 2;
@@ -93,6 +93,15 @@ mod tests {
             parts("@.a && @.a != null && @.b && @.c != null"),
             ["@.a && @.a != null", "@.b", "@.c != null"]
         );
+    }
+
+    #[test]
+    fn what_is_no_expression_is_split_without_harm() {
+        assert_eq!(parts("@.a &"), ["@.a &"]);
+        assert_eq!(parts("@.a &é"), ["@.a &é"]);
+        assert_eq!(parts("@.a &&"), ["@.a", ""]);
+        assert_eq!(parts("&&&é"), ["", "&é"]);
+        assert_eq!(parts("@.a == 'é\\"), ["@.a == 'é\\"]);
     }
 
     #[test]

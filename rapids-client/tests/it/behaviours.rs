@@ -104,7 +104,7 @@ fn published(packets: &[Packet]) -> Vec<String> {
 fn line(packet: &Packet) -> String {
     let text = packet.to_string();
     let facts = text.split(r#","rapids":"#).next().unwrap_or_default();
-    format!("{}: {}}}", packet.breadcrumbs().last().map_or("", |name| name), facts)
+    format!("{}: {}}}", packet.publisher().unwrap_or_default(), facts)
 }
 
 fn given(bodies: &[&str]) -> Vec<String> {

@@ -158,7 +158,9 @@ impl Edit {
     /// Makes sure that the river takes the packet, if its service is running.
     async fn judge(&self, session: &Session, packet: &Packet) -> Result<()> {
         let (service, name) = (self.id.service(), self.id.river());
-        let up = session.services(&session.rapids().await?, WAIT).await?;
+        let Some(up) = session.services_if_known(&session.rapids().await?, WAIT).await? else {
+            return Ok(());
+        };
         let river = up
             .iter()
             .filter(|instance| instance.name == service)

@@ -22,7 +22,9 @@ pub(super) async fn report(
     letters: &DeadLetters,
     ids: &[LetterId],
 ) -> Result<()> {
-    let up = session.services(&session.rapids().await?, WAIT).await?;
+    let Some(up) = session.services_if_known(&session.rapids().await?, WAIT).await? else {
+        return Ok(());
+    };
     let rivers = AnnouncedRiver::all(&up);
     let mut takes: BTreeMap<(String, &str), usize> = BTreeMap::new();
     for id in ids {

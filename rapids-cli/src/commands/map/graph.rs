@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use rapids_client::map::{Oddity, RapidsMap};
 use rapids_client::{PacketName, printable};
 
+use crate::mermaid::escaped;
+
 /// What stands for a packet of any name.
 const ANY: &str = "*";
 
@@ -37,6 +39,10 @@ impl Graph {
                     for name in names {
                         graph.edge(name_node(Some(name)), service.clone(), 0);
                     }
+                    for taken in &river.taken {
+                        let name = name_node(taken.name.as_ref());
+                        graph.edge(name, service.clone(), taken.packets);
+                    }
                 }
             }
             for name in river.publishes.iter().flatten() {
@@ -47,14 +53,27 @@ impl Graph {
             let publisher = publisher_node(published.publisher.as_ref());
             graph.edge(publisher, name_node(published.name.as_ref()), published.packets);
         }
-        for flow in &map.flows {
-            let publisher = publisher_node(flow.publisher.as_ref());
-            graph.edge(name_node(flow.cause.as_ref()), publisher, flow.packets);
-        }
+        graph.followed(map);
         for oddity in &map.odd {
             graph.mark(oddity);
         }
         graph
+    }
+
+    /// What a service took as far as its effects tell, such as one that does not run, or that had other
+    /// rules then: only where the rules of its rivers do not tell it.
+    fn followed(&mut self, map: &RapidsMap) {
+        let mut followed: BTreeMap<(Node, Node), u64> = BTreeMap::new();
+        for flow in &map.flows {
+            let publisher = publisher_node(flow.publisher.as_ref());
+            let edge = (name_node(flow.cause.as_ref()), publisher);
+            *followed.entry(edge).or_default() += flow.packets;
+        }
+        for (edge, packets) in followed {
+            if self.edges.get(&edge).is_none_or(|count| *count == 0) {
+                self.edge(edge.0, edge.1, packets);
+            }
+        }
     }
 
     fn edge(&mut self, from: Node, to: Node, count: u64) {
@@ -112,7 +131,7 @@ pub(super) fn mermaid(map: &RapidsMap) -> String {
     let graph = Graph::of(map);
     let mut lines = vec!["flowchart LR".to_owned()];
     for (number, node, is_odd) in graph.numbered() {
-        let label = mermaid_text(node.label());
+        let label = escaped(node.label());
         let (open, close) = match node {
             Node::Name(_) => ("([", "])"),
             Node::Service(_) => ("[", "]"),
@@ -155,19 +174,6 @@ pub(super) fn dot(map: &RapidsMap) -> String {
     lines.join("\n") + "\n"
 }
 
-/// A text within quotes of Mermaid, where a character can be written as its number.
-fn mermaid_text(text: &str) -> String {
-    let mut escaped = String::new();
-    for character in printable(text).to_string().chars() {
-        match character {
-            '_' | '-' | '.' | '/' | ' ' => escaped.push(character),
-            letter if letter.is_alphanumeric() => escaped.push(letter),
-            other => escaped.push_str(&format!("#{};", u32::from(other))),
-        }
-    }
-    escaped
-}
-
 /// A text within quotes of Graphviz, which knows escapes with `\` and entities with `&`.
 fn dot_text(text: &str) -> String {
     let text = printable(text).to_string();
@@ -181,11 +187,6 @@ mod tests {
     #[test]
     fn no_text_leaves_its_quotes() {
         let hostile = "a\"];x\n--> [b]\\{`&lt;}|#35;";
-        assert_eq!(
-            mermaid_text(hostile),
-            "a#34;#93;#59;x#92;n--#62; #91;b#93;#92;#123;#96;#38;lt#59;#125;#124;#35;35#59;"
-        );
         assert_eq!(dot_text(hostile), r#"a\"];x\\n--> [b]\\{`&amp;lt;}|#35;"#);
-        assert_eq!(mermaid_text("größe_1.a/b 注文"), "größe_1.a/b 注文");
     }
 }

@@ -33,7 +33,10 @@ pub(super) fn lines(map: &RapidsMap, palette: Palette) -> Vec<Line> {
         lines.extend(table.lines(palette.faint));
     }
     lines.push(Line::new());
-    if map.odd.is_empty() {
+    if !map.rivers_known {
+        let words = "whether anything is odd is not known, as services are not asked";
+        lines.push(Line::new().styled(palette.faint, words));
+    } else if map.odd.is_empty() {
         lines.push(Line::new().styled(palette.good, "nothing is odd"));
     }
     lines.extend(odd(map, palette));

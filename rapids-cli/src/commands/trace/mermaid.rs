@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
-use rapids_client::{Conversation, Node, Packet, Subject, printable};
+use rapids_client::{Conversation, Node, Packet, Subject};
 
 use super::lines::publisher;
+use crate::mermaid::escaped;
 use crate::packet_line::{facts, kind_and_name};
 use crate::shorten::shortened;
 
@@ -87,33 +88,4 @@ fn packet_texts(packet: &Packet) -> Vec<String> {
         texts.push(facts);
     }
     texts
-}
-
-/// A text within quotes, in which only letters, digits and blanks stand for themselves: whatever has a
-/// meaning in the language, in Markdown or in HTML becomes the number of the character.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in printable(text).to_string().chars() {
-        match character {
-            _ if character.is_alphanumeric() => escaped.push(character),
-            ' ' | '-' | '_' | '.' | ',' | '…' | '✗' => escaped.push(character),
-            other => escaped.push_str(&format!("#{};", u32::from(other))),
-        }
-    }
-    escaped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_has_a_meaning_becomes_a_number() {
-        assert_eq!(escaped("order o-1, für Ада_1.5"), "order o-1, für Ада_1.5");
-        assert_eq!(escaped(r#""]--> x[""#), "#34;#93;--#62; x#91;#34;");
-        assert_eq!(escaped("<b>&amp;`*#;%%{"), "#60;b#62;#38;amp#59;#96;#42;#35;#59;#37;#37;#123;");
-        // First the escapes of a terminal, of which nothing is left that has a meaning.
-        assert_eq!(escaped("end\nend\u{1b}[2J"), "end#92;nend#92;u#123;1b#125;#91;2J");
-        assert_eq!(escaped("a\u{202e}b"), "a#92;u#123;202e#125;b");
-    }
 }
