@@ -168,7 +168,7 @@ pub(super) fn packet_line(
 
 /// The service that published a packet.
 pub(super) fn publisher(packet: &Packet) -> &str {
-    packet.breadcrumbs().last().map_or("outside", String::as_str)
+    packet.publisher().unwrap_or("outside")
 }
 
 /// A dead letter: which river failed, why, and what has become of it.
