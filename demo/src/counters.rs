@@ -14,8 +14,7 @@ impl Counters {
     /// Counts a packet on the rapids, if a service has published it.
     pub(crate) fn take(&mut self, packet: &Packet) {
         let Some(service) = packet.publisher() else { return };
-        let name = packet.event_name().or_else(|| packet.command_name());
-        let name = name.or_else(|| packet.need_names().into_iter().next()).unwrap_or_default();
+        let name = packet.names().into_iter().next().map(|first| first.name).unwrap_or_default();
         *self.0.entry((service.to_owned(), name)).or_default() += 1;
     }
 

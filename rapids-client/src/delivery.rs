@@ -43,3 +43,4 @@ mod slot;
 mod startup;
 mod turn;
 mod turn_id;
+mod watch;

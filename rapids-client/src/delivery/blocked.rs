@@ -31,8 +31,6 @@ const EXIT_CODE: i32 = 70;
 #[derive(Debug, Default)]
 pub(super) struct Blocked {
     warned: BTreeMap<TurnId, usize>,
-    /// For how many seconds each river's longest has.
-    seconds: BTreeMap<usize, u64>,
 }
 
 impl Blocked {
@@ -43,7 +41,6 @@ impl Blocked {
         (service, schedule): (&Service, &Schedule<Row>),
     ) -> Option<String> {
         self.warned.retain(|turn, _| polled.iter().any(|(polled, _)| polled == turn));
-        self.seconds.clear();
         let mut shown = Vec::new();
         for &(turn, time) in polled.iter().filter(|(_, time)| *time >= WARNINGS[0]) {
             let due = WARNINGS.iter().filter(|after| time >= **after).count();
@@ -60,17 +57,17 @@ impl Blocked {
                     "a reaction blocks its thread: it computes, or waits without `await`"
                 );
             }
-            let longest = self.seconds.entry(turn.river).or_default();
-            *longest = seconds.max(*longest);
             shown.push(format!("{river} on packet {} for {seconds} s", turn.place));
         }
         (!shown.is_empty()).then(|| shown.join(", "))
     }
+}
 
-    /// For how many seconds the longest of each of so many rivers has; 0 if none has.
-    pub(super) fn seconds(&self, rivers: usize) -> impl Iterator<Item = (usize, u64)> {
-        (0..rivers).map(|river| (river, self.seconds.get(&river).copied().unwrap_or_default()))
-    }
+/// For how many seconds the reaction of a river has blocked its thread that does so longest; 0 if none has
+/// for long.
+pub(super) fn seconds(polled: &[(TurnId, Duration)], river: usize) -> u64 {
+    let of_river = polled.iter().filter(|(turn, time)| turn.river == river && *time >= WARNINGS[0]);
+    of_river.map(|(_, time)| time.as_secs()).max().unwrap_or_default()
 }
 
 /// Exits the process if a reaction keeps it from ending although the services have ended.

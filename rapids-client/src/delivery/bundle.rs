@@ -47,7 +47,8 @@ impl Bundle {
     ///
     /// # Errors
     /// [`Error::Definition`] before anything is touched; [`Error::Listen`] if metrics and probes cannot be
-    /// served where they should; [`Error::Connect`] if the server turns the bundle away; else the fault of a service that was not at work any more when it was stopped.
+    /// served where they should; [`Error::Connect`] if the server turns the bundle away; else the fault of
+    /// a service that was not at work any more when it was stopped.
     ///
     /// [`Error::Definition`]: crate::Error::Definition
     /// [`Error::Connect`]: crate::Error::Connect

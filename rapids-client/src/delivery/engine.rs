@@ -2,7 +2,8 @@
 //!
 //! It owns the state, and waits for whatever happens next. What a delivery means is decided in
 //! [`receive`](super::receive), what happens to a packet in [`turn`](super::turn), what follows from
-//! that in [`settle`](super::settle), and how it all ends in [`shutdown`](super::shutdown).
+//! that in [`settle`](super::settle), what is looked after in [`watch`](super::watch), and how it all ends
+//! in [`shutdown`](super::shutdown).
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -92,7 +93,7 @@ pub(super) struct Engine {
     pub(super) background: FuturesUnordered<LocalBoxFuture<'static, ()>>,
     pub(super) maintenance: Maintenance,
     pub(super) demand: Demand,
-    blocked: Blocked,
+    pub(super) blocked: Blocked,
     /// How long the server waits for an acknowledgement.
     ack_wait: Duration,
     /// The order of publishing, where the service handles one packet at a time.
@@ -322,34 +323,6 @@ impl Engine {
         }
         self.announcement.show("lost", self.maintenance.expired());
         None
-    }
-
-    fn check_requests_and_reactions(&mut self) {
-        if let Some(reason) = self.source.reset_if_lost() {
-            self.maintenance.check_position(reason.to_owned());
-        }
-        if self.replays.reset_if_lost().is_some() {
-            self.maintenance.ensure_replay_consumer(self.service.config().ack_wait);
-        }
-        self.announcement.show("delivery", self.source.mode());
-        let polled = self.context.executor.queue.polled();
-        self.announcement
-            .show("blocked", self.blocked.check(&polled, (&self.service, &self.schedule)));
-        self.update_figures();
-    }
-
-    /// Tells how things stand, beside what is counted when it happens.
-    fn update_figures(&self) {
-        let metrics = &self.context.metrics;
-        metrics.in_flight.set(self.schedule.rows().count() as u64);
-        metrics.waiting.set(self.schedule.waiting() as u64);
-        metrics.reconnects.set(self.context.connection.connects().saturating_sub(1));
-        for (river, seconds) in self.blocked.seconds(self.rivers.len()) {
-            metrics.river(river).blocked_seconds.set(seconds);
-        }
-        if let Some((position, lag)) = self.source.position() {
-            metrics.set_place(position, lag);
-        }
     }
 
     pub(super) async fn keep_packets_alive(&self) {

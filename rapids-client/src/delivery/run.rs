@@ -54,9 +54,9 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::Definition`] before anything is touched; [`Error::Listen`] if metrics and probes cannot be
-    /// served where they should; [`Error::Connect`] if the server turns
-    /// the service away, or does so for five minutes after a connection was lost;
-    /// [`Error::Stream`], [`Error::Position`], [`Error::NotPermitted`], [`Error::Server`].
+    /// served where they should; [`Error::Connect`] if the server turns the service away, or does so for
+    /// five minutes after a connection was lost; [`Error::Stream`], [`Error::Position`],
+    /// [`Error::NotPermitted`], [`Error::Server`].
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<()> {
         self.check()?;
         run(self, shutdown, Process::Shared).await

@@ -91,8 +91,7 @@ impl Startup {
         .await?;
         let metrics = Arc::new(ServiceMetrics::of(service.rivers()));
         let announced = (&service, instance.as_str(), metrics.clone());
-        let mut announcement = Announcement::publish(&connection, announced).await?;
-        announcement.show("rivers", entry.compare_at_start().await);
+        let announcement = announce(&connection, announced, &entry).await?;
         let replays =
             Pull::open(&connection, (StreamName::Replays, REPLAYS), name, REPLAYS_HEARTBEAT)
                 .await?;
@@ -168,6 +167,17 @@ impl Startup {
         started.context.letters.set_epoch(started.entry.epoch());
         Ok(Some(Engine::new(started, acquired)))
     }
+}
+
+/// Announces an instance, and whether others of its service have other rivers.
+async fn announce(
+    connection: &Connection,
+    instance: (&Service, &str, Arc<ServiceMetrics>),
+    entry: &EntryUpdater,
+) -> Result<Announcement> {
+    let mut announcement = Announcement::publish(connection, instance).await?;
+    announcement.show("rivers", entry.compare_at_start().await);
+    Ok(announcement)
 }
 
 /// The quarantine of an instance of a service.

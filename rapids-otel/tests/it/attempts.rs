@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::anyhow;
-use async_nats::HeaderMap;
 use rapids_client::{
     Config, DeadLetters, Note, Packet, Rapids, RetryPolicy, River, Service, Start, reject,
 };
@@ -12,12 +11,11 @@ use rapids_test::NatsServer;
 use tokio::time::timeout;
 use tracing::{Instrument, Span, info_span};
 
+use crate::gateway::{SPAN, TRACE, publish};
 use crate::process::{Process, fault};
 use crate::receiver::{Receiver, Recorded};
 
 pub(crate) const PAYMENT: &str = "payment-of-attempts";
-const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
-const GATEWAY: &str = "00f067aa0ba902b7";
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Fails at the first packet's first attempt, and rejects those without a total unless they are replayed.
@@ -44,16 +42,6 @@ pub(crate) fn service(config: Config) -> Service {
     Service::new(PAYMENT, config).from_beginning().river(charge)
 }
 
-async fn place(server: &NatsServer, body: &str) {
-    let client = async_nats::connect(server.url()).await.unwrap();
-    let mut headers = HeaderMap::new();
-    headers.insert("traceparent", format!("00-{TRACE}-{GATEWAY}-01"));
-    let jetstream = async_nats::jetstream::new(client);
-    let body = body.to_owned().into();
-    let stored = jetstream.publish_with_headers("rapids", headers, body).await.unwrap();
-    stored.await.unwrap();
-}
-
 fn attempts(spans: &[Recorded]) -> Vec<&Recorded> {
     spans.iter().filter(|span| span.name == "process rapids").collect()
 }
@@ -63,12 +51,12 @@ async fn each_attempt_is_a_span_and_what_is_sent_again_is_a_trace_of_its_own() {
     let (server, receiver) = (NatsServer::start().unwrap(), Receiver::start());
     let config = Config::new(server.url());
     let _rapids = Rapids::connect(&config).await.unwrap();
-    place(&server, r#"{"event":"placed","total":1}"#).await;
+    publish(&server, r#"{"event":"placed","total":1}"#).await;
     let process = Process::spawn(PAYMENT, &server.url(), &receiver, &[]);
     let spans = receiver.once(|spans| attempts(spans).len() == 2 && spans.len() == 6);
     let [failed, well] = attempts(&spans)[..] else { panic!("{spans:#?}") };
     for attempt in [failed, well] {
-        assert_eq!((attempt.trace.as_str(), attempt.parent.as_str()), (TRACE, GATEWAY));
+        assert_eq!((attempt.trace.as_str(), attempt.parent.as_str()), (TRACE, SPAN));
         assert_eq!(attempt.attributes["rapids.river"], "charge");
     }
     assert_eq!(failed.attributes["error.type"], "failed");
@@ -82,7 +70,7 @@ async fn each_attempt_is_a_span_and_what_is_sent_again_is_a_trace_of_its_own() {
     let noted = spans.iter().find(|span| span.name == "take note").unwrap();
     assert_eq!(noted.parent, well.id, "of a task that the reaction began");
 
-    place(&server, r#"{"event":"placed"}"#).await;
+    publish(&server, r#"{"event":"placed"}"#).await;
     let spans = receiver.once(|spans| attempts(spans).len() == 3);
     let rejected = attempts(&spans)[2];
     assert_eq!(rejected.attributes["error.type"], "rejected");
@@ -94,7 +82,7 @@ async fn each_attempt_is_a_span_and_what_is_sent_again_is_a_trace_of_its_own() {
     let again = attempts(&spans)[3];
     assert_ne!(again.trace, TRACE);
     assert_eq!(again.parent, "");
-    assert_eq!(again.links, [(TRACE.to_owned(), GATEWAY.to_owned())]);
+    assert_eq!(again.links, [(TRACE.to_owned(), SPAN.to_owned())]);
     let within: Vec<_> = spans.iter().filter(|span| span.parent == again.id).collect();
     assert!(
         within.len() == 3 && within.iter().all(|span| span.trace == again.trace),
@@ -107,14 +95,14 @@ async fn each_attempt_is_a_span_and_what_is_sent_again_is_a_trace_of_its_own() {
 async fn a_packet_that_waited_for_long_begins_a_trace_that_is_linked_to_its_own() {
     let (server, receiver) = (NatsServer::start().unwrap(), Receiver::start());
     let _rapids = Rapids::connect(&Config::new(server.url())).await.unwrap();
-    place(&server, r#"{"event":"placed","total":1}"#).await;
+    publish(&server, r#"{"event":"placed","total":1}"#).await;
     // Its process takes longer to begin.
     let gap = [("RAPIDS_TRACE_GAP", "1ms")];
     let process = Process::spawn(PAYMENT, &server.url(), &receiver, &gap);
     let spans = receiver.once(|spans| attempts(spans).len() == 2);
     for attempt in attempts(&spans) {
         assert_ne!(attempt.trace, TRACE);
-        assert_eq!(attempt.links, [(TRACE.to_owned(), GATEWAY.to_owned())]);
+        assert_eq!(attempt.links, [(TRACE.to_owned(), SPAN.to_owned())]);
     }
     process.stop();
 }
@@ -127,7 +115,7 @@ async fn without_a_receiver_services_work_and_end_as_ever() {
     // Of the discard protocol: nobody listens there.
     let nowhere = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")];
     let process = Process::spawn(PAYMENT, &server.url(), &receiver, &nowhere);
-    place(&server, r#"{"event":"placed","total":1}"#).await;
+    publish(&server, r#"{"event":"placed","total":1}"#).await;
     let mut tail = rapids.tail(Start::Sequence(2)).await.unwrap();
     let paid = timeout(DEADLINE, tail.next()).await.unwrap().unwrap();
     assert_eq!(paid.event_name().as_deref(), Some("paid"));

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use async_nats::HeaderMap;
 use rapids_client::{Config, Packet, Rapids, Service, Start};
 use rapids_test::NatsServer;
 use tokio::time::timeout;
 
+use crate::gateway::{TRACE, publish};
 use crate::process::Process;
 use crate::receiver::Receiver;
 
@@ -38,8 +38,7 @@ const SERVICES: [&str; 7] =
 /// What the conversation ends with, in any order.
 const ENDS: [&str; 4] =
     ["customer_notified", "order_completed", "stock_updated", "vendor_notified"];
-const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
-const GATEWAY: &str = "00f067aa0ba902b7";
+const ORDER: &str = r#"{"command":"place_order","customer":"ada","items":[{"sku":"riverside/canoe","quantity":1,"price":7550}]}"#;
 const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(crate) fn service(name: &str) -> Service {
@@ -54,17 +53,6 @@ pub(crate) fn service(name: &str) -> Service {
         other => panic!("no part `{other}`"),
     };
     service.unwrap()
-}
-
-/// What a gateway publishes that traces, too.
-async fn place_order(server: &NatsServer) {
-    let client = async_nats::connect(server.url()).await.unwrap();
-    let mut headers = HeaderMap::new();
-    headers.insert("traceparent", format!("00-{TRACE}-{GATEWAY}-01"));
-    let order = r#"{"command":"place_order","customer":"ada","items":[{"sku":"riverside/canoe","quantity":1,"price":7550}]}"#;
-    let jetstream = async_nats::jetstream::new(client);
-    let stored = jetstream.publish_with_headers("rapids", headers, order.into()).await.unwrap();
-    stored.await.unwrap();
 }
 
 /// All packets until everything has come of the order.
@@ -98,7 +86,7 @@ async fn one_order_is_one_trace_through_all_its_services() {
     let processes = SERVICES.map(|name| Process::spawn(name, &url, &receiver, &[]));
     let up = async || rapids.services(Duration::from_millis(100)).await.unwrap().len();
     timeout(DEADLINE, async { while up().await < SERVICES.len() {} }).await.unwrap();
-    place_order(&server).await;
+    publish(&server, ORDER).await;
     let packets = conversation(&rapids).await;
     processes.into_iter().for_each(Process::stop);
     let spans = receiver.once(|spans| !spans.is_empty());
