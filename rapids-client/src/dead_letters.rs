@@ -18,7 +18,6 @@ mod outgoing;
 mod replacement;
 pub(crate) mod replay;
 mod replays;
-mod scan;
 mod state_record;
 mod state_store;
 mod store;

@@ -18,3 +18,5 @@ pub(crate) const BREADCRUMBS: &str = "breadcrumbs";
 /// Set on a packet that somebody publishes in place of a dead letter's: as it is, or edited.
 pub(crate) const REPLAYED: &str = "replayed";
 pub(crate) const EDITED: &str = "edited";
+/// On a packet that a timer brings: which one.
+pub(crate) const TIMER: &str = "timer";

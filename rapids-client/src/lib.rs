@@ -8,6 +8,7 @@ mod connection;
 mod dead_letters;
 mod delivery;
 mod derived_uuid;
+mod effects;
 mod error;
 mod history;
 mod jetstream;
@@ -31,12 +32,14 @@ mod service;
 mod start;
 mod stored;
 pub mod telemetry;
+mod timer;
 pub mod trace;
 
 pub use config::{Config, Delivery, parse_duration};
 pub use dead_letters::{
     DeadLetter, DeadLetters, Filter, Kind, LetterId, LetterTail, Listing, Replays, StoredLetter,
 };
+pub use effects::Effects;
 pub use error::{Error, Result};
 pub use history::{Conversation, Found, History, Node, Progress, ReadingEnd, Reference, Subject};
 pub use jiff::Timestamp;
@@ -58,10 +61,11 @@ pub use position::seek::Seek;
 pub use position::seek::SeekReport;
 pub use position::status::{Holder, Position};
 pub use printable::{Printable, printable};
-pub use rapids::{Rapids, Sending, Tail};
+pub use rapids::{Rapids, Sending, Tail, TimerListing, WaitingTimer};
 pub use river::{
-    ClauseReport, Explanation, Outcome, Packets, Publishes, RememberingRiver, RetryPolicy, River,
+    ClauseReport, Explanation, Outcome, Outputs, Publishes, RememberingRiver, RetryPolicy, River,
     Rules, Verdict, is_final, reject, retry_after,
 };
 pub use service::{Bundle, Service, bundle};
 pub use start::Start;
+pub use timer::{TimerChange, TimerId, When};

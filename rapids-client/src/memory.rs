@@ -9,8 +9,8 @@ mod record;
 mod value;
 
 pub(crate) use floors::Floors;
+pub(crate) use key::KeySource;
 pub use key::MemoryKey;
-pub(crate) use key::{KeySource, encoded};
 pub(crate) use record::Crowded;
 pub use record::Record;
 pub(crate) use value::{Encoded, Memory, Value};

@@ -37,6 +37,9 @@ pub(crate) struct ServiceMetrics {
     pub(crate) mistyped: Counter,
     /// Packets that rivers published without having declared them.
     pub(crate) undeclared: Counter,
+    /// Timers that were set, and that were cancelled.
+    pub(crate) timers_set: Counter,
+    pub(crate) timers_cancelled: Counter,
     /// What its reactions published, by the names of events.
     published_events: EventCounts,
     /// How long the server took to store the outputs of a reaction.
@@ -96,6 +99,8 @@ impl ServiceMetrics {
             malformed: self.malformed.get(),
             mistyped: self.mistyped.get(),
             undeclared: self.undeclared.get(),
+            timers_set: self.timers_set.get(),
+            timers_cancelled: self.timers_cancelled.get(),
             in_flight: self.in_flight.get(),
             waiting: self.waiting.get(),
             lost: self.lost.get(),

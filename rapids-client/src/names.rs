@@ -11,6 +11,15 @@ pub(crate) const LIVE: &str = "rapids.live";
 /// The key-value bucket of the positions of services in exclusive delivery.
 pub(crate) const POSITIONS: &str = "RAPIDS_POSITIONS";
 
+/// The stream of the packets that are published later, by the server's scheduler.
+pub(crate) const LATER: &str = "LATER";
+/// What the subject of a timer begins with, before its id.
+pub(crate) const LATER_PREFIX: &str = "later.";
+/// The subjects of timers.
+pub(crate) const LATER_SUBJECTS: &str = "later.*.*";
+/// The subject of what timers have brought, from which the rapids take it.
+pub(crate) const LATER_DUE: &str = "later_due";
+
 /// The stream of the packets that rivers could not handle.
 pub(crate) const DEAD_LETTERS: &str = "DEAD_LETTERS";
 /// Its subjects: service, river, and what tells the letters of a river apart.
@@ -72,4 +81,24 @@ pub(crate) const RULE: &str = "its name is not 1 to 32 characters of a-z, 0-9, `
 pub(crate) fn is_name(text: &str) -> bool {
     (1..=32).contains(&text.len())
         && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
+}
+
+/// A text as one token of a subject, or as part of a key.
+pub(crate) fn encoded(text: &str) -> String {
+    encoded_bytes(text.as_bytes())
+}
+
+/// As [`encoded`], of a text whose bytes are not all UTF-8.
+pub(crate) fn encoded_bytes(bytes: &[u8]) -> String {
+    if bytes.is_empty() {
+        return "=".to_owned();
+    }
+    let mut key = String::with_capacity(bytes.len());
+    for byte in bytes {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => key.push((*byte).into()),
+            _ => key.push_str(&format!("={byte:02X}")),
+        }
+    }
+    key
 }

@@ -365,17 +365,31 @@ impl Packet {
     pub(crate) fn written(&self) -> Bytes {
         let mut text = String::with_capacity(self.fields.size() + RAPIDS_ROOM);
         text.push('{');
+        self.write_facts(&mut text);
+        write_key(&mut text, RAPIDS);
+        self.provenance.write(&mut text);
+        text.push('}');
+        text.into()
+    }
+
+    /// The bytes of what the publisher says, without a `rapids` object: each time that they are stored they
+    /// are another packet.
+    pub(crate) fn facts(&self) -> Bytes {
+        let mut text = String::with_capacity(self.fields.size());
+        text.push('{');
+        self.write_facts(&mut text);
+        text.push('}');
+        text.into()
+    }
+
+    fn write_facts(&self, text: &mut String) {
         let is_kind =
             |member: &Member<'_>| [EVENT, NEED, COMMAND].iter().any(|kind| member.name == *kind);
         let kinds = self.fields.iter().filter(is_kind);
         let facts = self.fields.iter().filter(|member| !is_kind(member) && member.name != RAPIDS);
         for member in kinds.chain(facts) {
-            write_member(&mut text, member.key, member.value);
+            write_member(text, member.key, member.value);
         }
-        write_key(&mut text, RAPIDS);
-        self.provenance.write(&mut text);
-        text.push('}');
-        text.into()
     }
 
     /// What is [`written`](Self::written), as a value within other JSON.
@@ -396,6 +410,13 @@ impl Packet {
     pub fn is_sent_again(&self) -> bool {
         let is_replay = self.arrival.as_ref().is_some_and(|arrival| arrival.replay.is_some());
         is_replay || self.provenance.is_replacement()
+    }
+
+    /// Which timer brought it ([`Outputs::later`](crate::Outputs::later)), such as `order.payment_due:o-1`;
+    /// `None` if none did.
+    #[must_use]
+    pub fn timer(&self) -> Option<String> {
+        self.provenance.timer()
     }
 
     /// Makes it part of a trace. What a reaction returns becomes part of that of the packet handled anyway.
@@ -422,7 +443,7 @@ impl Packet {
         cause: &Self,
         service: &str,
         river: &str,
-        position: usize,
+        position: impl fmt::Display,
     ) -> Self {
         Self {
             provenance: Arc::new(cause.provenance.effect(service, river, position)),
@@ -431,6 +452,23 @@ impl Packet {
             trace: cause.trace.clone(),
             ..self
         }
+    }
+
+    /// The id of what `river` of `service` does at `position` when it handles this packet.
+    pub(crate) fn effect_id(
+        &self,
+        service: &str,
+        river: &str,
+        position: impl fmt::Display,
+    ) -> String {
+        id::effect_id(self.id(), service, river, position).to_string()
+    }
+
+    /// This packet as one that a timer brings.
+    #[must_use]
+    pub(crate) fn of_timer(self, timer: &str) -> Self {
+        let provenance = Arc::new(self.provenance.of_timer(timer));
+        Self { provenance, is_as_read: false, ..self }
     }
 
     /// This packet as the one of this id that an operator publishes in place of `original`.

@@ -3,12 +3,14 @@
 //! Everything that reads with a position of its own is a [`Service`](crate::Service).
 
 mod tail;
+mod timers;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::jetstream::publish_fault::Patience;
 pub use tail::Tail;
+pub use timers::{TimerListing, WaitingTimer};
 
 use crate::Result;
 use crate::announcement::instances::{self, ServiceInfo};
@@ -17,6 +19,7 @@ use crate::config::Config;
 use crate::connection::Connection;
 use crate::jetstream::publisher::{Published, Publisher, Sent};
 use crate::jetstream::stream::{StreamContents, StreamFacts};
+use crate::jetstream::timers::TimerStore;
 use crate::jetstream::validity::LeaseValidity;
 use crate::jetstream::{bulk, stream};
 use crate::packet::Packet;
@@ -37,6 +40,7 @@ pub struct Rapids {
     connection: Connection,
     facts: StreamFacts,
     publisher: Arc<Publisher>,
+    timers: Arc<TimerStore>,
 }
 
 /// A packet on its way to the stream; see [`Rapids::send`]. Dropped before it is stored, it may be
@@ -91,7 +95,8 @@ impl Rapids {
 
     async fn with_facts(connection: Connection, facts: StreamFacts) -> Result<Self> {
         let publisher = Arc::new(Publisher::open(connection.clone(), &facts).await?);
-        Ok(Self { connection, facts, publisher })
+        let timers = Arc::new(TimerStore::new(connection.clone()));
+        Ok(Self { connection, facts, publisher, timers })
     }
 
     /// A publisher over the same connection that publishes only while a lease is valid.

@@ -8,6 +8,7 @@ mod conjunction;
 mod explanation;
 mod limits;
 mod outcome;
+mod outputs;
 mod publishes;
 mod reaction;
 mod remembering;
@@ -22,7 +23,8 @@ use std::future::Future;
 pub use explanation::{ClauseReport, Explanation};
 pub(crate) use limits::Limits;
 pub(crate) use outcome::{Failure, failure};
-pub use outcome::{Outcome, Packets, is_final, reject, retry_after};
+pub use outcome::{Outcome, is_final, reject, retry_after};
+pub use outputs::Outputs;
 pub use publishes::Publishes;
 pub(crate) use reaction::{MemoryUse, Reaction};
 pub use remembering::RememberingRiver;
@@ -30,7 +32,10 @@ pub use retry::RetryPolicy;
 pub use rules::Rules;
 pub use verdict::Verdict;
 
+use jiff::Timestamp;
+
 use crate::condition::{Evaluation, Expression};
+use crate::effects::Effects;
 use crate::memory::{Memory, MemoryKey, Record, Value};
 use crate::packet::Packet;
 use crate::{Error, Result};
@@ -100,7 +105,7 @@ impl River {
     }
 
     /// Sets the reaction: an async function that takes the packet, and returns what to publish, in
-    /// order: nothing, a packet, an option or a list of packets. It holds no connection, so a test
+    /// order: nothing, a packet, an option or a list of packets, or [`Outputs`], which can set timers, too. It holds no connection, so a test
     /// calls it as it is.
     ///
     /// The packets of one reaction are stored together, all of them or none, one behind the other;
@@ -306,10 +311,10 @@ impl River {
         self.memory_use()?.key_of(packet).ok()
     }
 
-    /// Runs the reaction on a packet that [matches](Verdict::Matches), and answers with what is
-    /// to be published: with its place in the conversation and its derived id. A river that
+    /// Runs the reaction on a packet that [matches](Verdict::Matches), and answers with what it
+    /// leads to: with its place in the conversation and its derived id. A river that
     /// remembers takes the record of its [`memory_key`](Self::memory_key) and changes it; keep
-    /// the record before publishing.
+    /// the record before publishing. Durations of timers begin at `now`.
     ///
     /// For programs that run rivers without a server; [`Service`](crate::Service) does this by
     /// itself.
@@ -322,56 +327,44 @@ impl River {
         service: &str,
         packet: &Packet,
         record: &mut Record,
-    ) -> anyhow::Result<Vec<Packet>> {
+        now: Timestamp,
+    ) -> anyhow::Result<Effects> {
         if self.memory_use().is_none() {
-            return Ok(self.run(service, packet, Memory::default()).await?.0);
+            return Ok(self.run(service, packet, Memory::default(), now).await?.0);
         }
-        if let Some(packets) = record.known(&self.name, packet)? {
-            return Ok(packets);
+        if let Some(effects) = record.known(&self.name, packet)? {
+            return Ok(effects);
         }
         record.check_room(&self.name, packet, 1)?;
         let memory = Memory::Encoded(record.memory());
-        let (packets, value) = self.run(service, packet, memory).await?;
-        let bodies = packets.iter().map(Packet::to_raw).collect::<Result<Vec<_>, _>>()?;
+        let (effects, value) = self.run(service, packet, memory, now).await?;
+        let bodies = effects.packets.iter().map(Packet::to_raw).collect::<Result<Vec<_>, _>>()?;
         if let Some(value) = value {
             record.set_memory(value.encoded()?);
         }
-        record.fold(&self.name, packet, bodies);
-        Ok(packets)
+        record.fold(&self.name, packet, (bodies, effects.timers.clone()));
+        Ok(effects)
     }
 
-    /// Runs the reaction on this memory, and returns what it publishes, and the value after it; no
+    /// Runs the reaction on this memory, and returns what it leads to, and the value after it; no
     /// value if it has no memory.
     pub(crate) async fn run(
         &self,
         service: &str,
         packet: &Packet,
         memory: Memory,
-    ) -> anyhow::Result<(Vec<Packet>, Option<Box<dyn Value>>)> {
-        let (packets, value) = match &self.reaction {
-            None => (Vec::new(), None),
+        now: Timestamp,
+    ) -> anyhow::Result<(Effects, Option<Box<dyn Value>>)> {
+        let (outputs, value) = match &self.reaction {
+            None => (Outputs::new(), None),
             Some(Reaction::Plain(react)) => (react(packet.clone()).await?, None),
             Some(Reaction::Remembering(_, fold)) => {
-                let (value, packets) = fold(memory, packet)?;
-                (packets, Some(value))
+                let (value, outputs) = fold(memory, packet)?;
+                (outputs, Some(value))
             }
         };
-        Ok((placed(packets, packet, service, &self.name)?, value))
+        Ok((outputs.placed(packet, (service, &self.name), now)?, value))
     }
-}
-
-/// Gives published packets their place in the conversation.
-fn placed(
-    packets: Vec<Packet>,
-    cause: &Packet,
-    service: &str,
-    river: &str,
-) -> anyhow::Result<Vec<Packet>> {
-    let place = |(position, packet): (usize, Packet)| {
-        packet.check()?;
-        Ok(packet.caused_by(cause, service, river, position))
-    };
-    packets.into_iter().enumerate().map(place).collect()
 }
 
 /// The conditions as one expression; `@`, which every packet meets, if there are none.

@@ -36,7 +36,8 @@ impl OtelTracer {
     /// Whether what comes of a packet is a trace of its own.
     fn begins_anew(&self, packet: &Packet) -> bool {
         let waited = |stored| Timestamp::now().duration_since(stored).unsigned_abs();
-        packet.is_sent_again() || packet.arrival().is_some_and(|it| waited(it.stored) > self.gap)
+        let is_apart = packet.is_sent_again() || packet.timer().is_some();
+        is_apart || packet.arrival().is_some_and(|it| waited(it.stored) > self.gap)
     }
 }
 

@@ -9,6 +9,7 @@ mod http;
 mod processes;
 mod rapids;
 mod server;
+mod timers;
 mod trail;
 
 pub use http::http;

@@ -1,16 +1,19 @@
 //! Rapids in memory.
 //!
-//! Replaces only the stream and the delivery. Matching, ids, memory and the limit of hops are the
-//! library's own.
+//! Replaces only the stream, the delivery, and the clock. Matching, ids, memory and the limit of hops are
+//! the library's own.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
+use std::time::Duration;
 
 use rapids_client::{
-    Arrival, Config, Kind, MemoryKey, Packet, Record, River, Service, Timestamp, Verdict, is_final,
+    Arrival, Config, Effects, Kind, MemoryKey, Packet, Record, River, Service, TimerId, Timestamp,
+    Verdict, is_final,
 };
 
 use crate::Trail;
+use crate::timers::Timers;
 
 /// The kind of the problem that a river publishes what it does not declare.
 const UNDECLARED: &str = "undeclared";
@@ -32,14 +35,16 @@ const UNDECLARED: &str = "undeclared";
 /// assert_eq!(rapids.only("visitor_greeted").get::<String>("text").unwrap().unwrap(), "Hi Ada");
 /// # }
 /// ```
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct TestRapids {
     services: Vec<Service>,
     stored: Vec<Packet>,
     ids: HashSet<String>,
     records: HashMap<(String, MemoryKey), Record>,
-    /// The outputs of reactions that run once, by service, river and packet.
-    once: HashMap<(String, String, String), Vec<Packet>>,
+    /// What reactions that run once have led to, by service, river and packet.
+    once: HashMap<(String, String, String), Effects>,
+    now: Timestamp,
+    timers: Timers,
     problems: Vec<Problem>,
 }
 
@@ -66,11 +71,51 @@ impl fmt::Display for Problem {
     }
 }
 
+impl Default for TestRapids {
+    fn default() -> Self {
+        Self {
+            services: Vec::new(),
+            stored: Vec::new(),
+            ids: HashSet::new(),
+            records: HashMap::new(),
+            once: HashMap::new(),
+            now: Timestamp::now(),
+            timers: Timers::default(),
+            problems: Vec::new(),
+        }
+    }
+}
+
 impl TestRapids {
     /// Empty rapids without services.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The time on these rapids: that at which they were made, until it is moved by
+    /// [`advance`](Self::advance).
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Lets time pass: what timers bring meanwhile is published, each at its time, and the rivers react
+    /// until no packet is left.
+    pub async fn advance(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some((due, packet)) = self.timers.take_due(end) {
+            self.now = due.max(self.now);
+            let first = self.store(packet.body().into());
+            self.deliver(first).await;
+        }
+        self.now = end;
+    }
+
+    /// The timers that wait, by the order of their times: which, when it is due, and what it brings.
+    #[must_use]
+    pub fn timers(&self) -> Vec<(&TimerId, Timestamp, &Packet)> {
+        self.timers.waiting()
     }
 
     /// Adds a service with these rivers.
@@ -117,7 +162,7 @@ impl TestRapids {
     /// Delivers a packet and everything that follows from it.
     async fn deliver(&mut self, first: Option<Packet>) {
         let mut queue: VecDeque<Packet> = first.into_iter().collect();
-        while let Some(packet) = queue.pop_front() {
+        while let Some(packet) = queue.pop_front().or_else(|| self.next_overdue()) {
             for position in 0..self.services.len() {
                 let service = self.services[position].clone();
                 for published in self.react(&service, &packet).await {
@@ -127,12 +172,22 @@ impl TestRapids {
         }
     }
 
+    /// What a timer brings that was set for a time that is over.
+    fn next_overdue(&mut self) -> Option<Packet> {
+        loop {
+            let (_, packet) = self.timers.take_due(self.now)?;
+            if let Some(stored) = self.store(packet.body().into()) {
+                return Some(stored);
+            }
+        }
+    }
+
     /// Stores a body, as the stream would: not if its id is there already.
     fn store(&mut self, body: Vec<u8>) -> Option<Packet> {
         let arrival = Arrival {
             sequence: u64::try_from(self.stored.len()).unwrap_or(u64::MAX) + 1,
             replay: None,
-            stored: Timestamp::now(),
+            stored: self.now,
             stream_created: Timestamp::UNIX_EPOCH,
             message_id: None,
         };
@@ -149,11 +204,12 @@ impl TestRapids {
             let (kind, reason) = match verdict {
                 Verdict::NotForMe => continue,
                 Verdict::Matches => match self.run(service, river, packet).await {
-                    Ok(packets) => match undeclared(river, &packets) {
+                    Ok(effects) => match undeclared(river, &effects) {
                         // As after any other problem, nothing of it is stored.
                         Some(reason) => (Kind::Other(UNDECLARED.into()), reason),
                         None => {
-                            published.extend(packets);
+                            effects.timers.iter().for_each(|change| self.timers.apply(change));
+                            published.extend(effects.packets);
                             continue;
                         }
                     },
@@ -183,25 +239,25 @@ impl TestRapids {
         service: &Service,
         river: &River,
         packet: &Packet,
-    ) -> anyhow::Result<Vec<Packet>> {
+    ) -> anyhow::Result<Effects> {
         let entry = (service.name().to_owned(), river.name().to_owned(), packet.id().to_owned());
-        if let Some(packets) = self.once.get(&entry) {
-            return Ok(packets.clone());
+        if let Some(effects) = self.once.get(&entry) {
+            return Ok(effects.clone());
         }
         let key = river.memory_key(packet).map(|key| (service.name().to_owned(), key));
         let (mut attempt, attempts) = (1, river.retry_policy().attempts_allowed());
         loop {
             let stored = key.as_ref().and_then(|key| self.records.get(key));
             let mut record = stored.cloned().unwrap_or_default();
-            match river.handle(service.name(), packet, &mut record).await {
-                Ok(packets) => {
+            match river.handle(service.name(), packet, &mut record, self.now).await {
+                Ok(effects) => {
                     if let Some(key) = key {
                         self.records.insert(key, record);
                     }
                     if river.is_once() {
-                        self.once.insert(entry, packets.clone());
+                        self.once.insert(entry, effects.clone());
                     }
-                    return Ok(packets);
+                    return Ok(effects);
                 }
                 Err(error) if attempt == attempts || is_final(&error) => return Err(error),
                 Err(_) => attempt += 1,
@@ -258,13 +314,15 @@ impl TestRapids {
 }
 
 /// What of these packets the river does not declare to publish.
-fn undeclared(river: &River, packets: &[Packet]) -> Option<String> {
-    let undeclared = packets.iter().find_map(|packet| river.undeclared(packet))?;
+fn undeclared(river: &River, effects: &Effects) -> Option<String> {
+    let undeclared = effects.all_packets().find_map(|packet| river.undeclared(packet))?;
     Some(format!("published {undeclared}, which the river does not declare"))
 }
 
 #[cfg(test)]
 mod tests {
+    use rapids_client::Outputs;
+
     use super::*;
 
     fn ping_pong() -> [River; 2] {
@@ -372,5 +430,64 @@ mod tests {
     fn a_faulty_river_is_refused_as_by_a_service() {
         let river = River::new("r").when("@.total >").react(|_| async { Ok(()) });
         let _ = TestRapids::new().service("s", [river]);
+    }
+
+    #[tokio::test]
+    async fn a_timer_brings_its_packet_when_its_time_has_come_and_is_replaced_or_cancelled() {
+        const MINUTE: Duration = Duration::from_secs(60);
+        let set = River::new("set").event("placed").react(|packet: Packet| async move {
+            let order: String = packet.get("order")?.unwrap_or_default();
+            let overdue = Packet::event("overdue").with("order", &order);
+            Ok(Outputs::new().later("due", &order, MINUTE * 2, overdue))
+        });
+        let cancel = River::new("cancel").event("paid").react(|packet: Packet| async move {
+            Ok(Outputs::new().cancel("due", packet.get::<String>("order")?.unwrap_or_default()))
+        });
+        let mut rapids = TestRapids::new().service("order", [set, cancel]);
+        let placed = |order: &str| Packet::event("placed").with("order", order);
+        let first = placed("a");
+        rapids.publish(first.clone()).await;
+        rapids.publish(placed("b")).await;
+        rapids.advance(MINUTE).await;
+        rapids.publish(placed("a")).await;
+        rapids.redeliver(first.id()).await;
+        rapids.publish(Packet::event("paid").with("order", "b")).await;
+        let waiting: Vec<_> = rapids.timers().iter().map(|(id, ..)| id.to_string()).collect();
+        assert_eq!(waiting, ["order.due:a"]);
+        rapids.advance(MINUTE).await;
+        rapids.none("overdue");
+        rapids.advance(MINUTE).await;
+        let overdue = rapids.only("overdue");
+        assert_eq!(overdue.timer().as_deref(), Some("order.due:a"));
+        assert_eq!(overdue.arrival().unwrap().stored, rapids.now());
+        assert_eq!(overdue.publisher(), Some("order"));
+    }
+
+    #[tokio::test]
+    async fn a_time_that_is_over_is_now() {
+        let set = River::new("set").event("placed").react(|_| async {
+            Ok(Outputs::new().publish(Packet::event("seen")).later(
+                "due",
+                "",
+                Timestamp::UNIX_EPOCH,
+                Packet::event("overdue"),
+            ))
+        });
+        let mut rapids = TestRapids::new().service("order", [set]);
+        rapids.publish(Packet::event("placed")).await;
+        let names: Vec<_> = rapids.packets().iter().filter_map(Packet::event_name).collect();
+        assert_eq!(names, ["placed", "seen", "overdue"]);
+    }
+
+    #[tokio::test]
+    async fn a_timer_without_a_proper_name_is_a_problem() {
+        let set = River::new("set").event("placed").react(|_| async {
+            Ok(Outputs::new().later("Due!", "k", Duration::ZERO, Packet::event("overdue")))
+        });
+        let mut rapids = TestRapids::new().service("order", [set]);
+        rapids.publish(Packet::event("placed")).await;
+        let [problem] = rapids.problems() else { panic!("{}", rapids.trail()) };
+        assert_eq!(problem.kind, Kind::Rejected);
+        assert!(problem.reason.starts_with("the timer `Due!` is refused: its name"), "{problem}");
     }
 }

@@ -3,11 +3,12 @@
 use std::sync::Once;
 
 /// `RAPIDS_*`, in the order of the documentation.
-const RAPIDS: [&str; 16] = [
+const RAPIDS: [&str; 17] = [
     "RAPIDS_MAX_AGE",
     "RAPIDS_MAX_BYTES",
     "RAPIDS_DEAD_LETTERS_MAX_BYTES",
     "RAPIDS_REPLAYS_MAX_BYTES",
+    "RAPIDS_LATER_MAX_BYTES",
     "RAPIDS_BUCKET_MAX_BYTES",
     "RAPIDS_REPLICAS",
     "RAPIDS_MAX_ACK_PENDING",

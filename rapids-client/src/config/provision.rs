@@ -25,6 +25,7 @@ pub(crate) struct Provision {
     pub(crate) max_bytes: Option<u64>,
     pub(crate) dead_letters_max_bytes: Option<u64>,
     pub(crate) replays_max_bytes: Option<u64>,
+    pub(crate) later_max_bytes: Option<u64>,
     pub(crate) bucket_max_bytes: Option<u64>,
     pub(crate) replicas: Option<usize>,
     pub(crate) max_ack_pending: Option<u32>,
@@ -56,6 +57,7 @@ impl Provision {
             max_bytes: bytes("RAPIDS_MAX_BYTES")?,
             dead_letters_max_bytes: bytes("RAPIDS_DEAD_LETTERS_MAX_BYTES")?,
             replays_max_bytes: bytes("RAPIDS_REPLAYS_MAX_BYTES")?,
+            later_max_bytes: bytes("RAPIDS_LATER_MAX_BYTES")?,
             bucket_max_bytes: bytes("RAPIDS_BUCKET_MAX_BYTES")?,
             replicas: variables.parse(
                 "RAPIDS_REPLICAS",
@@ -102,6 +104,14 @@ impl Config {
     #[must_use]
     pub fn replays_max_bytes(mut self, bytes: u64) -> Self {
         self.provision.replays_max_bytes = Some(clamp(bytes, MAX_BYTES));
+        self
+    }
+
+    /// Limits the stream of timers to this many bytes when it is created; from 90 % on, none is set.
+    /// Default: no limit, or 64 MiB where the account demands one.
+    #[must_use]
+    pub fn later_max_bytes(mut self, bytes: u64) -> Self {
+        self.provision.later_max_bytes = Some(clamp(bytes, MAX_BYTES));
         self
     }
 
@@ -172,6 +182,7 @@ mod tests {
             ("RAPIDS_MAX_BYTES", "512MiB"),
             ("RAPIDS_DEAD_LETTERS_MAX_BYTES", "20MB"),
             ("RAPIDS_REPLAYS_MAX_BYTES", "1MiB"),
+            ("RAPIDS_LATER_MAX_BYTES", "2MiB"),
             ("RAPIDS_BUCKET_MAX_BYTES", "7"),
             ("RAPIDS_REPLICAS", "3"),
             ("RAPIDS_MAX_ACK_PENDING", "1000"),
@@ -181,6 +192,7 @@ mod tests {
         assert_eq!(provision.max_bytes, Some(512 << 20));
         assert_eq!(provision.dead_letters_max_bytes, Some(20_000_000));
         assert_eq!(provision.replays_max_bytes, Some(1 << 20));
+        assert_eq!(provision.later_max_bytes, Some(2 << 20));
         assert_eq!(provision.bucket_max_bytes, Some(7));
         assert_eq!((provision.replicas, provision.max_ack_pending), (Some(3), Some(1_000)));
     }

@@ -5,11 +5,11 @@ use std::collections::{HashMap, HashSet};
 use futures::StreamExt;
 
 use crate::connection::Connection;
-use crate::dead_letters::scan::{Scan, Selection};
 use crate::dead_letters::state_record::StateRecord;
 use crate::dead_letters::state_store::StateStore;
 use crate::dead_letters::stored::Message;
 use crate::dead_letters::{Filter, StoredLetter};
+use crate::jetstream::scan::{Scan, Selection};
 use crate::jetstream::timestamp;
 use crate::names::{DEAD_LETTER_PREFIX, DEAD_LETTERS};
 use crate::{Error, Result};

@@ -9,9 +9,9 @@ use async_nats::jetstream::message::PublishMessage;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::scan::{Scan, Selection};
 use crate::connection::{Connection, Retry};
 use crate::jetstream::refusal::of_publish;
+use crate::jetstream::scan::{Scan, Selection};
 use crate::jetstream::trace_headers;
 use crate::names::{REPLAYS, STREAM, SUBJECT, replay_subject};
 use crate::trace::TraceContext;

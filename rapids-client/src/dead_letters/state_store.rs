@@ -9,11 +9,11 @@ use tokio::sync::OnceCell;
 
 use crate::connection::Connection;
 use crate::dead_letters::LetterId;
-use crate::dead_letters::scan::{Scan, Selection};
 use crate::dead_letters::state_record::StateRecord;
 use crate::jetstream::bucket::Bucket;
 use crate::jetstream::ensure::info_of;
 use crate::jetstream::resource::Resource;
+use crate::jetstream::scan::{Scan, Selection};
 use crate::names::{DEAD_LETTERS, LETTERS_BUCKET};
 use crate::stored;
 use crate::{Error, Result};

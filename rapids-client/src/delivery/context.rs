@@ -15,15 +15,19 @@ use super::reaction::{Reaction, ReactionError};
 use super::slot::Turn;
 use crate::Result;
 use crate::connection::Connection;
+use crate::effects::Effects;
 use crate::error::with_causes;
 use crate::jetstream::claims::Claims;
-use crate::jetstream::outputs::Outputs;
+use crate::jetstream::output_sender::OutputSender;
+use crate::jetstream::publish_fault::Patience;
+use crate::jetstream::timers::TimerStore;
 use crate::metrics::ServiceMetrics;
 use crate::notices::Notices;
 use crate::packet::Packet;
 use crate::printable::printable;
 use crate::river::River;
 use crate::service::Service;
+use crate::timer::TimerChange;
 
 pub(super) struct Context {
     pub(super) connection: Connection,
@@ -31,7 +35,8 @@ pub(super) struct Context {
     /// The id of this instance.
     pub(super) instance: String,
     pub(super) executor: Executor,
-    pub(super) outputs: Outputs,
+    pub(super) outputs: OutputSender,
+    pub(super) timers: TimerStore,
     pub(super) memories: Option<MemoryRecords>,
     pub(super) claims: Option<Claims>,
     pub(super) quarantine: Quarantine,
@@ -60,21 +65,21 @@ impl Context {
         true
     }
 
-    /// The result of a reaction that ran on this packet before and returned those.
+    /// The result of a reaction that ran on this packet before and led to that.
     ///
     /// # Errors
     /// `Refused` if the stream takes less than it did.
-    pub(super) fn publish_again(&self, cause: &Packet, packets: Vec<Packet>) -> Result<Reaction> {
-        let trace = || cause.shared_trace();
-        let packets: Vec<_> = packets.into_iter().map(|it| it.in_trace(trace())).collect();
-        let outgoing = self.outputs.prepare(&packets)?;
-        Ok(Reaction { packets, outgoing, took: Duration::ZERO, remembered: None })
+    pub(super) fn publish_again(&self, cause: &Packet, effects: Effects) -> Result<Reaction> {
+        let effects = effects.map_packets(|packet| packet.in_trace(cause.shared_trace()));
+        let outgoing = self.outputs.prepare(&effects)?;
+        Ok(Reaction { effects, outgoing, took: Duration::ZERO, remembered: None })
     }
 
     /// Counts what a river has published without having declared it, and warns of each name once. What
     /// the stream had already, at these positions, was counted before.
-    pub(super) fn check_declared(&self, river: &River, packets: &[Packet], repeated: &[usize]) {
-        for (position, packet) in packets.iter().enumerate() {
+    pub(super) fn check_declared(&self, river: &River, effects: &Effects, repeated: &[usize]) {
+        // What timers bring stands behind the packets.
+        for (position, packet) in effects.all_packets().enumerate() {
             if repeated.contains(&position) {
                 continue;
             }
@@ -88,6 +93,23 @@ impl Context {
                 warn!(river, packet, "published {undeclared}, which the river does not declare");
             }
         }
+    }
+
+    /// Stores what a reaction did to timers, for as long as it takes, before its packets are published.
+    ///
+    /// # Errors
+    /// What no further try would mend.
+    pub(super) async fn store_timers(&self, changes: &[TimerChange]) -> Result<()> {
+        let repeated = self.timers.store(changes, Patience::Endless).await?;
+        for (position, change) in changes.iter().enumerate() {
+            if !repeated.contains(&position) {
+                match change.due() {
+                    Some(_) => self.metrics.timers_set.increment(),
+                    None => self.metrics.timers_cancelled.increment(),
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Saves the progress of a packet, for the instance that gets it next.

@@ -14,7 +14,8 @@ use super::reaction::{Reaction, ReactionError};
 use super::slot::Turn;
 use crate::Result;
 use crate::delivery::turn_id::TurnId;
-use crate::jetstream::outputs::Outputs;
+use crate::effects::Effects;
+use crate::jetstream::output_sender::OutputSender;
 use crate::jetstream::validity::LeaseValidity;
 use crate::memory::{Encoded, Memory, Value};
 use crate::metrics::ErrorType;
@@ -55,7 +56,7 @@ type Answer = (Duration, anyhow::Result<JobOutput>);
 /// What a job returned.
 #[derive(Debug)]
 pub(crate) struct JobOutput {
-    pub(super) packets: Vec<Packet>,
+    pub(super) effects: Effects,
     /// The memory after it, if the river has one.
     pub(super) value: Option<Box<dyn Value>>,
     /// Its JSON, if that was wanted.
@@ -101,19 +102,19 @@ impl Executor {
         self.queue.put(&mut self.jobs.borrow_mut());
     }
 
-    /// Runs a reaction without memory, and makes sure that the stream can take all packets that it
+    /// Runs a reaction without memory, and makes sure that the server can take everything that it
     /// returns.
     pub(super) async fn react(
         &self,
         turn: &Turn,
-        outputs: &Outputs,
+        outputs: &OutputSender,
     ) -> Result<Reaction, ReactionError> {
         let work = Work::React { memory: Memory::default(), encodes: false };
         let (took, ran) = self.run(turn.id, (&turn.river, &turn.packet.packet), work).await;
         turn.took.set(Some(took));
-        let packets = ran?.packets;
-        let outgoing = outputs.prepare(&packets)?;
-        Ok(Reaction { packets, outgoing, took, remembered: None })
+        let effects = ran?.effects;
+        let outgoing = outputs.prepare(&effects)?;
+        Ok(Reaction { effects, outgoing, took, remembered: None })
     }
 
     /// Runs a job; also tells how long it took.

@@ -8,20 +8,20 @@ use super::executor::error_type;
 use super::memory_step::Remembered;
 use crate::Error;
 use crate::connection::Connection;
+use crate::effects::Effects;
 use crate::jetstream::publisher::Outgoing;
 use crate::memory::Crowded;
 use crate::metrics::ErrorType;
 use crate::notices::Notices;
-use crate::packet::Packet;
 
 /// When a turn runs again whose memory has no room for its packet, or whose store cannot be reached.
 pub(super) const LATER: Duration = Duration::from_secs(1);
 
 /// The result of a reaction.
 pub(super) struct Reaction {
-    /// The packets that it returned.
-    pub(super) packets: Vec<Packet>,
-    /// The same packets as they are sent to the server.
+    /// What it led to.
+    pub(super) effects: Effects,
+    /// Its packets as they are sent to the server.
     pub(super) outgoing: Vec<Outgoing>,
     /// The step of a memory whose record contains the outputs until they are published.
     pub(super) remembered: Option<Remembered>,

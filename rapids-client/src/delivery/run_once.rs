@@ -1,5 +1,5 @@
-//! A reaction that runs once: it is claimed before it runs, and the packets that it returns are saved
-//! with the claim. If it has run before, these are published again.
+//! A reaction that runs once: it is claimed before it runs, and what it leads to is saved with
+//! the claim. If it has run before, that is published again.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use super::context::Context;
 use super::reaction::{Reaction, ReactionError};
 use super::slot::Turn;
 use crate::jetstream::claims::{Claim, Claims, LOOK};
-use crate::memory::encoded;
+use crate::names::encoded;
 
-/// Runs a reaction unless it has run before: then the packets that it returned are published again.
+/// Runs a reaction unless it has run before: then what it led to is published again.
 pub(super) async fn react(
     turn: &Turn,
     context: &Context,
@@ -21,7 +21,7 @@ pub(super) async fn react(
     let claim = claims.claim(key).await.map_err(failed)?;
     let claimed = match claim {
         Claim::Mine(claimed) => claimed,
-        Claim::Done(packets) => return Ok(context.publish_again(&turn.packet.packet, packets)?),
+        Claim::Done(effects) => return Ok(context.publish_again(&turn.packet.packet, effects)?),
         Claim::Taken => return Err(ReactionError::Later(LOOK)),
     };
     let reacting = context.react(turn);
@@ -32,9 +32,9 @@ pub(super) async fn react(
             return Err(error.after_effect());
         }
     };
-    match claims.complete(&claimed, &reaction.packets).await.map_err(failed)? {
+    match claims.complete(&claimed, &reaction.effects).await.map_err(failed)? {
         true => Ok(reaction),
-        // Another instance has taken the claim over, which contains its packets.
+        // Another instance has taken the claim over, which contains what it led to.
         false => Err(ReactionError::Later(Duration::ZERO)),
     }
 }

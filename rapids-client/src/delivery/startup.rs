@@ -22,10 +22,11 @@ use crate::announcement::Announcement;
 use crate::connection::Connection;
 use crate::dead_letters::LetterStore;
 use crate::jetstream::claims::Claims;
-use crate::jetstream::outputs::Outputs;
+use crate::jetstream::output_sender::OutputSender;
 use crate::jetstream::pull::Pull;
 use crate::jetstream::sequence::StreamName;
 use crate::jetstream::stream::StreamFacts;
+use crate::jetstream::timers::TimerStore;
 use crate::live::shared_feed::FeedSubscriber;
 use crate::metrics::ServiceMetrics;
 use crate::names::REPLAYS;
@@ -107,7 +108,8 @@ impl Startup {
             quarantine: quarantine(&connection, &service, &instance, &position, stored),
             service: service.clone(),
             instance,
-            outputs: Outputs::new(Arc::new(publisher)),
+            timers: TimerStore::new(connection.clone()),
+            outputs: OutputSender::new(Arc::new(publisher)),
             executor: Executor::new(queue, validity),
             memories: memories.map(|store| {
                 MemoryRecords::new(store, connection.clone(), service.name(), floor.clone())

@@ -138,22 +138,29 @@ impl Turn {
         if let Some(ticket) = &self.publish_ticket {
             ticket.wait().await;
         }
-        let begun = Instant::now();
-        let mut sent = context.outputs.send(&mut reaction.outgoing).await;
-        self.publish_ticket = None;
         if self.is_suspect {
             // Its mark stays until the next suspect's replaces it, or the engine releases it.
             self.packet.update(self.id.river, |progress| progress.starts = 0);
         }
         self.slot.free(Health::Success, reaction.took);
         context.metrics.reacted(self.id.river, reaction.took, None);
+        let begun = Instant::now();
+        let timers = &reaction.effects.timers;
+        if !timers.is_empty()
+            && let Err(error) = Box::pin(context.store_timers(timers)).await
+        {
+            return unpublished(error);
+        }
+        let mut sent = context.outputs.send(&mut reaction.outgoing).await;
+        self.publish_ticket = None;
         match sent.stored().await {
             Ok(repeated) => {
                 context.metrics.river(self.id.river).handled.increment();
                 let size = |position| sent.size(position);
-                context.metrics.published(&reaction.packets, &repeated, (size, begun.elapsed()));
+                let packets = &reaction.effects.packets;
+                context.metrics.published(packets, &repeated, (size, begun.elapsed()));
                 if self.river.declares_outputs() {
-                    context.check_declared(&self.river, &reaction.packets, &repeated);
+                    context.check_declared(&self.river, &reaction.effects, &repeated);
                 }
                 if let (Some(memories), Some(step)) =
                     (&context.memories, reaction.remembered.take())
@@ -162,12 +169,7 @@ impl Turn {
                 }
                 TurnEnd::Done
             }
-            Err(error @ Error::NotPermitted { .. }) => TurnEnd::NotPermitted(error),
-            // Its size was checked before, against the limit at that time.
-            Err(error) => {
-                error!("the stream takes less than it did: {}", with_causes(&error));
-                TurnEnd::Later(OUTPUTS_REFUSED)
-            }
+            Err(error) => unpublished(error),
         }
     }
 
@@ -243,6 +245,16 @@ impl Turn {
         );
         AfterError::Retry(wait)
     }
+}
+
+/// The end of a turn of whose reaction something cannot be stored.
+fn unpublished(error: Error) -> TurnEnd {
+    if matches!(error, Error::NotPermitted { .. }) {
+        return TurnEnd::NotPermitted(error);
+    }
+    // Its size was checked before, against the limits at that time.
+    error!("the stream takes less than it did: {}", with_causes(&error));
+    TurnEnd::Later(OUTPUTS_REFUSED)
 }
 
 #[cfg(test)]

@@ -1,28 +1,29 @@
 //! Claims to run a reaction that is to run once: who runs it now, and what came of one that ran.
 //!
-//! An entry is claimed before its reaction runs, renewed meanwhile, and completed with the outputs
-//! before those are published. A claim is a [lease](crate::jetstream::lease): one that stands
+//! An entry is claimed before its reaction runs, renewed meanwhile, and completed with what it
+//! led to before that is published. A claim is a [lease](crate::jetstream::lease): one that stands
 //! unchanged while the server answers can be taken over.
+
+mod entry;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use tokio::time::sleep;
 use tracing::warn;
 
 use crate::connection::{Connection, Retry};
+use crate::effects::Effects;
 use crate::jetstream::bucket::Bucket;
 use crate::jetstream::lease::{LONG_LEASE, renewed_during};
 use crate::jetstream::resource::Resource;
 use crate::jetstream::revision_watch::RevisionWatch;
 use crate::names::ONCE;
-use crate::packet::Packet;
-use crate::stored::{Stored, foreign};
+use crate::stored::foreign;
 use crate::{Error, Result};
+use entry::{Entry, Parts};
 
 /// How often a claim is renewed while its reaction runs.
 const RENEWAL: Duration = Duration::from_secs(2);
@@ -42,41 +43,12 @@ pub(crate) struct Claims {
     unanswered: RefCell<HashMap<String, String>>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Entry {
-    /// The reaction runs. Names the instance and the one claim: `<instance>.<random>`.
-    Claimed(String),
-    /// The reaction ended with these outputs.
-    Done(Vec<Box<RawValue>>),
-    /// The same, where the outputs are so large that they lie in parts under keys of their own.
-    DoneInParts(Parts),
-}
-
-impl Stored for Entry {}
-
-/// How an entry lies in parts.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Parts {
-    /// The attempt to write the entry that the parts are of; random.
-    of: u64,
-    count: usize,
-    bytes: usize,
-}
-
-impl Parts {
-    fn keys(&self, key: &str) -> impl Iterator<Item = String> {
-        (1..=self.count).map(move |part| format!("{key}.{}.{part}", self.of))
-    }
-}
-
 /// What is known of a reaction that is about to run.
 pub(crate) enum Claim {
     /// Nobody else runs it.
     Mine(Claimed),
-    /// It ran, and these are its outputs.
-    Done(Vec<Packet>),
+    /// It ran, and led to this.
+    Done(Effects),
     /// It runs, in another instance or in this one. To be asked about again after [`LOOK`].
     Taken,
 }
@@ -134,10 +106,9 @@ impl Claims {
         loop {
             let (found, revision) = self.bucket.read(key).await?;
             match found {
-                Some(Entry::Done(bodies)) => return packets(&bodies).map(Claim::Done).map(Some),
+                Some(Entry::Done(effects)) => return Ok(Some(Claim::Done(effects))),
                 Some(Entry::DoneInParts(parts)) => {
-                    let bodies = self.read_parts(key, &parts).await?;
-                    return packets(&bodies).map(Claim::Done).map(Some);
+                    return self.read_parts(key, &parts).await.map(Claim::Done).map(Some);
                 }
                 Some(Entry::Claimed(by)) if by != claimed.by => match self.look(key, revision) {
                     Watched::Held => return Ok(Some(Claim::Taken)),
@@ -211,11 +182,11 @@ impl Claims {
     ///
     /// # Errors
     /// What does not pass: `Refused` for outputs that cannot be kept, `NotPermitted`.
-    pub(crate) async fn complete(&self, claimed: &Claimed, outputs: &[Packet]) -> Result<bool> {
+    pub(crate) async fn complete(&self, claimed: &Claimed, effects: &Effects) -> Result<bool> {
         let completing = async {
             let mut retry = Retry::new(&self.connection, "write down what came of a reaction");
             loop {
-                match self.try_complete(claimed, outputs).await {
+                match self.try_complete(claimed, effects).await {
                     Ok(is_completed) => return Ok(is_completed),
                     Err(error) => retry.again_if_passing(error).await?,
                 }
@@ -225,11 +196,9 @@ impl Claims {
         renewed_during(RENEWAL, async || self.renew(claimed).await, completing).await
     }
 
-    async fn try_complete(&self, claimed: &Claimed, outputs: &[Packet]) -> Result<bool> {
-        let unwritten = |error| unwritten(&claimed.key, error);
-        let bodies: Result<_, _> = outputs.iter().map(Packet::to_raw).collect();
-        let entry = Entry::Done(bodies.map_err(unwritten)?);
-        let json = serde_json::to_vec(&entry).map_err(unwritten)?;
+    async fn try_complete(&self, claimed: &Claimed, effects: &Effects) -> Result<bool> {
+        let entry = Entry::Done(effects.clone());
+        let json = serde_json::to_vec(&entry).map_err(|error| unwritten(&claimed.key, error))?;
         if json.len() <= self.bucket.largest_value() {
             return self.write(claimed, &entry).await;
         }
@@ -251,14 +220,14 @@ impl Claims {
     }
 
     /// Reads what was written down in parts.
-    async fn read_parts(&self, key: &str, parts: &Parts) -> Result<Vec<Box<RawValue>>> {
+    async fn read_parts(&self, key: &str, parts: &Parts) -> Result<Effects> {
         let mut json = Vec::new();
         for part in parts.keys(key) {
             let (chunk, _) = self.bucket.load(&part).await?;
             json.extend_from_slice(&chunk.ok_or_else(|| foreign(ONCE, &part, "it is missing"))?);
         }
         match serde_json::from_slice(&json) {
-            Ok(Entry::Done(bodies)) if json.len() == parts.bytes => Ok(bodies),
+            Ok(Entry::Done(effects)) if json.len() == parts.bytes => Ok(effects),
             _ => Err(foreign(ONCE, key, "its parts are not what was written")),
         }
     }
@@ -320,10 +289,6 @@ enum Watched {
     Abandoned,
 }
 
-fn packets(bodies: &[Box<RawValue>]) -> Result<Vec<Packet>> {
-    bodies.iter().map(|body| Packet::from_bytes(body.get().to_owned())).collect()
-}
-
 fn unwritten(key: &str, error: serde_json::Error) -> Error {
     Error::Server { action: format!("write out `{key}`"), source: error.into() }
 }
@@ -334,6 +299,7 @@ mod tests {
 
     use super::*;
     use crate::Config;
+    use crate::packet::Packet;
 
     async fn claims(server: &NatsServer, instance: &str) -> Claims {
         let connection = Connection::open(&Config::new(server.url()), "test").await.unwrap();
@@ -352,14 +318,14 @@ mod tests {
             panic!("nobody else is there");
         };
         let output = |n| Packet::event("y").with("n", n).with("pad", "ü".repeat(300_000));
-        let outputs: Vec<_> = (0..5).map(output).collect();
+        let outputs = Effects { packets: (0..5).map(output).collect(), timers: Box::default() };
         assert!(one.complete(&claimed, &outputs).await.unwrap());
 
-        let Claim::Done(packets) = two.claim(key()).await.unwrap() else {
+        let Claim::Done(effects) = two.claim(key()).await.unwrap() else {
             panic!("it is done");
         };
-        assert_eq!(packets.len(), outputs.len());
-        for (packet, output) in packets.iter().zip(&outputs) {
+        assert_eq!(effects.packets.len(), outputs.packets.len());
+        for (packet, output) in effects.packets.iter().zip(&outputs.packets) {
             assert_eq!(packet.body(), output.body());
         }
         let keys = two.bucket.keys().await.unwrap();
@@ -381,7 +347,8 @@ mod tests {
             panic!("nobody else is there");
         };
         limit(&server, 100_000).await;
-        let outputs = [Packet::event("y").with("pad", "x".repeat(200_000))];
+        let packets = vec![Packet::event("y").with("pad", "x".repeat(200_000))];
+        let outputs = Effects { packets, timers: Box::default() };
         let taken = async {
             let begun = Instant::now();
             while begun.elapsed() < LONG_LEASE + RENEWAL {

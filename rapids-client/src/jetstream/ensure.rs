@@ -10,7 +10,7 @@ use crate::connection::{Allowance, Connection, in_words, server_answer};
 use crate::{Error, Result};
 
 /// How many streams and buckets the bus has, beside the memory of each service that has one.
-const RESOURCES: usize = 8;
+const RESOURCES: usize = 9;
 
 /// Creates a stream or bucket, or checks the one that exists and changes what may be changed. A user
 /// who may not create streams can use one that exists.

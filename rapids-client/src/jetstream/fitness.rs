@@ -7,7 +7,8 @@ use async_nats::jetstream::stream::{Config, PersistenceMode};
 
 use super::differences::{Differences, limit};
 use super::resource::{
-    DUPLICATE_WINDOW, FORMER_LIMIT, Kind, OWN_LIMIT, REPLAY_WINDOW, Resource, lasts, within,
+    DUPLICATE_WINDOW, FORMER_LIMIT, Kind, OWN_LIMIT, REPLAY_WINDOW, Resource, is_timers_source,
+    lasts, takes_timers, within,
 };
 use crate::config::Provision;
 
@@ -22,6 +23,11 @@ impl Resource {
         config.duplicate_window = found.duplicate_window.max(self.window(config.max_age));
         if self.kind == Kind::Rapids {
             config.allow_atomic_publish = true;
+            if !takes_timers(&config) && config.sources.iter().flatten().next().is_none() {
+                config.sources.clone_from(&self.config.sources);
+            }
+        }
+        if matches!(self.kind, Kind::Rapids | Kind::Later) {
             self.follow_largest_message(&mut config);
         }
         config
@@ -43,7 +49,7 @@ impl Resource {
     /// How long it must recognise messages at least, if it keeps them for this long.
     fn window(&self, max_age: Duration) -> Duration {
         match self.kind {
-            Kind::Rapids => within(DUPLICATE_WINDOW, max_age),
+            Kind::Rapids | Kind::Later => within(DUPLICATE_WINDOW, max_age),
             Kind::Replays => within(REPLAY_WINDOW, max_age),
             Kind::DeadLetters | Kind::Bucket => Duration::ZERO,
         }
@@ -71,6 +77,9 @@ impl Resource {
         }
         if self.must_last && lasts(found.max_age) < lasts(wanted.max_age) {
             list.compare("max_age", &found.max_age, &wanted.max_age);
+        }
+        if self.kind == Kind::Later {
+            compare_scheduling(&mut list, found, wanted);
         }
         if self.kind == Kind::Rapids {
             compare_rapids(&mut list, found, wanted);
@@ -108,6 +117,15 @@ impl Resource {
     }
 }
 
+fn compare_scheduling(list: &mut Differences, found: &Config, wanted: &Config) {
+    list.compare("allow_msg_ttl", &found.allow_message_ttl, &wanted.allow_message_ttl);
+    list.compare(
+        "allow_msg_schedules",
+        &found.allow_message_schedules,
+        &wanted.allow_message_schedules,
+    );
+}
+
 /// Compares the settings that would lose, rewrite or withhold packets.
 fn compare_rapids(list: &mut Differences, found: &Config, wanted: &Config) {
     list.compare("storage", &found.storage, &wanted.storage);
@@ -119,19 +137,14 @@ fn compare_rapids(list: &mut Differences, found: &Config, wanted: &Config) {
     );
     list.compare("deny_delete", &found.deny_delete, &wanted.deny_delete);
     list.compare("deny_purge", &found.deny_purge, &wanted.deny_purge);
-    list.compare("allow_msg_ttl", &found.allow_message_ttl, &wanted.allow_message_ttl);
-    list.compare(
-        "allow_msg_schedules",
-        &found.allow_message_schedules,
-        &wanted.allow_message_schedules,
-    );
+    compare_scheduling(list, found, wanted);
     list.compare(
         "subject_delete_marker_ttl",
         &found.subject_delete_marker_ttl.unwrap_or_default(),
         &wanted.subject_delete_marker_ttl.unwrap_or_default(),
     );
-    let sources = |config: &Config| config.sources.as_ref().map_or(0, Vec::len);
-    list.compare("sources", &sources(found), &sources(wanted));
+    let foreign = found.sources.iter().flatten().filter(|source| !is_timers_source(source));
+    list.compare("sources other than `LATER`", &foreign.count(), &0);
     list.compare(
         "subject_transform",
         &found.subject_transform.is_some(),
@@ -166,6 +179,7 @@ mod tests {
             rapids(&provision).0,
             Resource::dead_letters(),
             Resource::replays(),
+            Resource::later(1 << 20),
             Resource::positions(),
             Resource::services(),
             Resource::letters(None),
@@ -179,9 +193,14 @@ mod tests {
             let limited = Config { max_bytes: 1, num_replicas: 3, ..created };
             assert!(resource.differences(&limited, &provision).is_empty());
             assert!(resource.shortfalls(&limited, &provision).is_empty());
-            let losing = Config { discard: DiscardPolicy::Old, ..limited };
+            let is_later = resource.kind == Kind::Later;
+            let (other, words) = match is_later {
+                true => (DiscardPolicy::New, "discard is New, needed is Old"),
+                false => (DiscardPolicy::Old, "discard is Old, needed is New"),
+            };
+            let losing = Config { discard: other, ..limited };
             let list = resource.differences(&losing, &provision);
-            assert_eq!(list[0], "discard is Old, needed is New");
+            assert_eq!(list[0], words);
             assert_eq!(list.len(), 2, "{list:?}");
         }
     }

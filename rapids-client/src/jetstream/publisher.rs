@@ -14,11 +14,13 @@ use tracing::Span;
 use crate::connection::Connection;
 use crate::jetstream::publish_acks::{Handed, PublishAck, PublishAcks};
 use crate::jetstream::publish_fault::{Fault, Patience};
-use crate::jetstream::resource::largest_message;
+use crate::jetstream::resource::{TIMER_HEADROOM, largest_message};
 use crate::jetstream::stream::StreamFacts;
+use crate::jetstream::timers::OutgoingTimer;
 use crate::jetstream::trace_headers;
 use crate::jetstream::validity::LeaseValidity;
 use crate::packet::Packet;
+use crate::timer::TimerChange;
 use crate::trace::{TraceContext, Tracer, tracer};
 use crate::{Error, Result};
 
@@ -93,6 +95,20 @@ impl Publisher {
             return Err(Error::Refused { id: outgoing.id, reason });
         }
         Ok(outgoing)
+    }
+
+    /// Makes sure that the stream of timers can take what is done to one.
+    pub(crate) fn check_timer(&self, change: &TimerChange) -> Result<()> {
+        let (size, limit) =
+            (OutgoingTimer::of(change).size(), self.limit().saturating_sub(TIMER_HEADROOM));
+        if size > limit {
+            let id = change.packet().map_or(change.id(), Packet::id).to_owned();
+            let reason = format!(
+                "it has {size} bytes, the limit for a packet that a timer brings is {limit}"
+            );
+            return Err(Error::Refused { id, reason });
+        }
+        Ok(())
     }
 
     /// Hands a packet to the connection. Packets are stored in the order of these calls, as long

@@ -1,16 +1,17 @@
 //! Every stream and bucket of the bus, and its settings when it is created.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use async_nats::jetstream::stream::{
-    Config, DiscardPolicy, Republish, RetentionPolicy, StorageType,
+    Config, DiscardPolicy, Republish, RetentionPolicy, Source, StorageType, SubjectTransform,
 };
 
 use crate::config::Provision;
 use crate::connection::Allowance;
 use crate::names::{
-    DEAD_LETTER_SUBJECTS, DEAD_LETTERS, HANDLING, LETTERS_BUCKET, LIVE, ONCE, POSITIONS,
-    REPLAY_SUBJECTS, REPLAYS, SERVICES, STREAM, SUBJECT, memory_bucket,
+    DEAD_LETTER_SUBJECTS, DEAD_LETTERS, HANDLING, LATER, LATER_DUE, LATER_SUBJECTS, LETTERS_BUCKET,
+    LIVE, ONCE, POSITIONS, REPLAY_SUBJECTS, REPLAYS, SERVICES, STREAM, SUBJECT, memory_bucket,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -31,7 +32,11 @@ const BEYOND_LETTERS: Duration = Duration::from_secs(30 * 86_400);
 /// with its headers.
 const DEAD_LETTER_HEADROOM: usize = 64 * 1024;
 
-/// The key in the metadata of the rapids under which the bus notes the largest message that it has
+/// How much smaller what a timer brings must be than the largest packet: the scheduler adds headers, and
+/// one that the rapids cannot take would hold up all behind it.
+pub(crate) const TIMER_HEADROOM: usize = 4 * 1024;
+
+/// The key in the metadata of a stream under which the bus notes the largest message that it has
 /// set. If the stream has another one, the operator has chosen it.
 pub(crate) const OWN_LIMIT: &str = "rapids.max_msg_size";
 
@@ -48,6 +53,23 @@ pub(crate) fn republish() -> Republish {
     Republish { source: SUBJECT.to_owned(), destination: LIVE.to_owned(), headers_only: false }
 }
 
+/// The setting by which the rapids take what timers have brought.
+pub(crate) fn timers_source() -> Source {
+    let transform =
+        SubjectTransform { source: LATER_DUE.to_owned(), destination: SUBJECT.to_owned() };
+    Source { name: LATER.to_owned(), subject_transforms: vec![transform], ..Source::default() }
+}
+
+/// Whether these settings of the rapids have that.
+pub(crate) fn takes_timers(config: &Config) -> bool {
+    config.sources.iter().flatten().any(is_timers_source)
+}
+
+pub(super) fn is_timers_source(source: &Source) -> bool {
+    let wanted = timers_source();
+    source.name == wanted.name && source.subject_transforms == wanted.subject_transforms
+}
+
 /// One stream or bucket.
 #[derive(Debug, Clone)]
 pub(crate) struct Resource {
@@ -61,6 +83,7 @@ pub(crate) struct Resource {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Rapids,
+    Later,
     DeadLetters,
     Replays,
     Bucket,
@@ -72,6 +95,7 @@ impl Kind {
         match self {
             Self::Rapids => "RAPIDS_MAX_BYTES",
             Self::DeadLetters => "RAPIDS_DEAD_LETTERS_MAX_BYTES",
+            Self::Later => "RAPIDS_LATER_MAX_BYTES",
             Self::Replays => "RAPIDS_REPLAYS_MAX_BYTES",
             Self::Bucket => "RAPIDS_BUCKET_MAX_BYTES",
         }
@@ -81,6 +105,7 @@ impl Kind {
         match self {
             Self::Rapids => provision.max_bytes,
             Self::DeadLetters => provision.dead_letters_max_bytes,
+            Self::Later => provision.later_max_bytes,
             Self::Replays => provision.replays_max_bytes,
             Self::Bucket => provision.bucket_max_bytes,
         }
@@ -92,7 +117,7 @@ impl Kind {
         match self {
             Self::Rapids => (provision.max_bytes_or_default(), 2),
             Self::DeadLetters => (256 << 20, 16),
-            Self::Replays | Self::Bucket => (64 << 20, 16),
+            Self::Later | Self::Replays | Self::Bucket => (64 << 20, 16),
         }
     }
 }
@@ -112,10 +137,30 @@ impl Resource {
             deny_purge: true,
             allow_atomic_publish: true,
             republish: Some(republish()),
-            metadata: [(OWN_LIMIT.to_owned(), largest.to_string())].into(),
+            sources: Some(vec![timers_source()]),
+            metadata: own_limit(largest),
             ..stream(STREAM, SUBJECT, "every packet of every service")
         };
         Self { kind: Kind::Rapids, config, must_last: false }
+    }
+
+    /// The timers, where the rapids take messages of so many bytes.
+    pub(crate) fn later(largest_packet: i32) -> Self {
+        let headroom = i32::try_from(TIMER_HEADROOM).unwrap_or(i32::MAX);
+        let largest = largest_packet.saturating_sub(headroom).max(1);
+        let config = Config {
+            subjects: vec![LATER_SUBJECTS.to_owned(), LATER_DUE.to_owned()],
+            // The only one with which the scheduler works.
+            discard: DiscardPolicy::Old,
+            max_message_size: largest,
+            duplicate_window: DUPLICATE_WINDOW,
+            allow_rollup: true,
+            allow_message_ttl: true,
+            allow_message_schedules: true,
+            metadata: own_limit(largest),
+            ..stream(LATER, LATER_SUBJECTS, "packets that are published later, by the scheduler")
+        };
+        Self { kind: Kind::Later, config, must_last: false }
     }
 
     pub(crate) fn dead_letters() -> Self {
@@ -173,6 +218,11 @@ impl Resource {
         Self { must_last: false, ..bucket }
     }
 
+    /// The bytes of the largest message that it is created to take.
+    pub(crate) fn largest_message(&self) -> i32 {
+        self.config.max_message_size
+    }
+
     /// The name of its stream.
     pub(crate) fn name(&self) -> &str {
         &self.config.name
@@ -200,6 +250,11 @@ impl Resource {
             ..self.config.clone()
         }
     }
+}
+
+/// The note of a largest message that the bus has set.
+fn own_limit(largest: i32) -> HashMap<String, String> {
+    [(OWN_LIMIT.to_owned(), largest.to_string())].into()
 }
 
 fn stream(name: &str, subjects: &str, description: &str) -> Config {

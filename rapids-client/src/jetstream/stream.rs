@@ -9,7 +9,7 @@ use tracing::{error, warn};
 use crate::connection::Connection;
 use crate::error::with_causes;
 use crate::jetstream::ensure;
-use crate::jetstream::resource::{Resource, largest_message, republish};
+use crate::jetstream::resource::{Resource, largest_message, republish, takes_timers};
 use crate::jetstream::timestamp;
 use crate::names::{LIVE, STREAM, SUBJECT};
 use crate::{Error, Result};
@@ -86,7 +86,18 @@ impl From<&Info> for StreamContents {
 
 /// Creates the stream, or checks the one that exists.
 pub(crate) async fn ensure(connection: &Connection) -> Result<StreamFacts> {
-    let (_, info) = ensure::ensure(connection, &resource(connection)).await?;
+    let resource = resource(connection);
+    let info = match info(connection).await? {
+        Some(found) if takes_timers(&found.config) => {
+            ensure::adjust(connection, &resource, found).await?
+        }
+        found => {
+            // First, since the server looks for a source that is missing only now and then.
+            let largest = found.map_or(resource.largest_message(), |it| it.config.max_message_size);
+            prepare_timers(connection, largest).await?;
+            ensure::ensure(connection, &resource).await?.1
+        }
+    };
     for shortcoming in shortcomings(&info, connection) {
         if connection.is_news(&shortcoming) {
             warn!("{shortcoming}");
@@ -95,13 +106,53 @@ pub(crate) async fn ensure(connection: &Connection) -> Result<StreamFacts> {
     Ok(StreamFacts::from(&info))
 }
 
+/// Creates the stream of timers for rapids that do not take from it yet. What is in the way of that is
+/// in the way of timers alone, and is told again to who sets one.
+async fn prepare_timers(connection: &Connection, largest: i32) -> Result<()> {
+    match Box::pin(ensure::ensure(connection, &Resource::later(largest))).await {
+        Err(error) if error.is_passing() => Err(error),
+        Err(error) => {
+            let notice = format!("no timers can be set: {}", with_causes(&error));
+            if connection.is_news(&notice) {
+                warn!("{notice}");
+            }
+            Ok(())
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Makes sure that timers can be set, and that the rapids take what they bring; returns what the server
+/// knows of their stream.
+///
+/// # Errors
+/// `Stream` if one of the two streams is not as it must be; `Limit`, `NotPermitted`, `Server`.
+pub(crate) async fn ensure_later(connection: &Connection) -> Result<Info> {
+    let found = info(connection).await?.ok_or_else(deleted)?;
+    let later = Resource::later(found.config.max_message_size);
+    let (_, timers) = Box::pin(ensure::ensure(connection, &later)).await?;
+    if takes_timers(&found.config) {
+        return Ok(timers);
+    }
+    let (changed, refused) =
+        Box::pin(ensure::follow(connection, &resource(connection), found)).await?;
+    if takes_timers(&changed.config) {
+        return Ok(timers);
+    }
+    let needed = "it does not take what timers bring: it needs the source `LATER` with its subject \
+                  `later_due` as `rapids`, and no other source";
+    let differences = [Some(needed.to_owned()), refused].into_iter().flatten().collect();
+    Err(Error::Stream { stream: STREAM.to_owned(), differences })
+}
+
 /// Adapts the stream, and the buckets that must last as long as packets, to settings that an operator
 /// changed while a service runs. Logs what cannot be changed.
 pub(crate) async fn keep_up(connection: &Connection, found: Info, has_once: bool) {
-    let max_age = found.config.max_age;
+    let (max_age, largest) = (found.config.max_age, found.config.max_message_size);
     let mut kept = vec![(resource(connection), Some(found))];
     let once = has_once.then(|| Resource::once(max_age));
-    for resource in [Resource::handling(max_age)].into_iter().chain(once) {
+    for resource in [Resource::handling(max_age), Resource::later(largest)].into_iter().chain(once)
+    {
         let found = ensure::info_of(connection, resource.name()).await.ok().flatten();
         kept.push((resource, found));
     }
@@ -142,10 +193,11 @@ pub(crate) async fn info(connection: &Connection) -> Result<Option<Info>> {
 /// # Errors
 /// `Stream` if it was deleted; `NotPermitted`, `Server`.
 pub(crate) async fn facts(connection: &Connection) -> Result<StreamFacts> {
-    info(connection).await?.as_ref().map(StreamFacts::from).ok_or_else(|| Error::Stream {
-        stream: STREAM.to_owned(),
-        differences: vec!["it was deleted".to_owned()],
-    })
+    info(connection).await?.as_ref().map(StreamFacts::from).ok_or_else(deleted)
+}
+
+fn deleted() -> Error {
+    Error::Stream { stream: STREAM.to_owned(), differences: vec!["it was deleted".to_owned()] }
 }
 
 /// The settings that the bus can work with, but that cost safety or room, each with the remedy.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::condition::{Evaluation, Path, TooCostly, is_path, text_literal};
 use crate::json::{Kind, canonical};
+use crate::names::{encoded, encoded_bytes};
 use crate::packet::Packet;
 
 /// Longest key in bytes, encoded: it becomes a subject on the server.
@@ -102,25 +103,6 @@ impl KeySource {
             }
         })
     }
-}
-
-/// A text as part of a key.
-pub(crate) fn encoded(text: &str) -> String {
-    encoded_bytes(text.as_bytes())
-}
-
-fn encoded_bytes(bytes: &[u8]) -> String {
-    if bytes.is_empty() {
-        return "=".to_owned();
-    }
-    let mut key = String::with_capacity(bytes.len());
-    for byte in bytes {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => key.push((*byte).into()),
-            _ => key.push_str(&format!("={byte:02X}")),
-        }
-    }
-    key
 }
 
 #[cfg(test)]

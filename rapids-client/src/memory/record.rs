@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, HashSet};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::effects::Effects;
 use crate::memory::{Encoded, Floors, MemoryKey};
 use crate::packet::Packet;
 use crate::stored::Stored;
+use crate::timer::TimerChange;
 
 /// The newest packet ids of each river are kept however old they are, for publishers that repeat
 /// themselves.
@@ -76,16 +78,21 @@ struct Unpublished {
     river: String,
     packet: String,
     bodies: Vec<Box<RawValue>>,
+    /// Since version 2.
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    timers: Box<[TimerChange]>,
 }
 
 impl Stored for Record {
+    const VERSION: u64 = 2;
+
     fn fault(&self, key: &str) -> Option<String> {
         match (self.version, self.key.as_deref()) {
-            (Some(1), Some(own)) if own == key => None,
-            (Some(1), Some(own)) => Some(format!("it is the record of `{own}`")),
+            (Some(1 | 2), Some(own)) if own == key => None,
+            (Some(1 | 2), Some(own)) => Some(format!("it is the record of `{own}`")),
             (None, None) if self.is_empty() => Some("it has no field of a record".to_owned()),
             (None, None) => None,
-            _ => Some("it has not both `version`, which is 1, and `key`".to_owned()),
+            _ => Some("it has not both `version`, which is 1 or 2, and `key`".to_owned()),
         }
     }
 }
@@ -93,7 +100,12 @@ impl Stored for Record {
 impl Record {
     /// This record as it is kept under a key.
     pub(crate) fn of_key(self, key: &MemoryKey) -> Self {
-        Self { version: Some(Self::VERSION), key: Some(key.to_string()), ..self }
+        Self { version: Some(self.needed_version()), key: Some(key.to_string()), ..self }
+    }
+
+    /// The oldest version in which it can be written, so that older programs can read most records.
+    fn needed_version(&self) -> u64 {
+        if self.unpublished.iter().all(|entry| entry.timers.is_empty()) { 1 } else { 2 }
     }
 
     /// Whether no packet has moved it.
@@ -138,15 +150,11 @@ impl Record {
     }
 
     /// What the packet led to, if it is done: nothing is to be published of one below a floor.
-    pub(crate) fn known(
-        &self,
-        river: &str,
-        packet: &Packet,
-    ) -> anyhow::Result<Option<Vec<Packet>>> {
+    pub(crate) fn known(&self, river: &str, packet: &Packet) -> anyhow::Result<Option<Effects>> {
         if self.holds(river, packet) {
             return self.recorded(river, packet.id()).map(Some);
         }
-        Ok(self.floor_above(river, packet).map(|_| Vec::new()))
+        Ok(self.floor_above(river, packet).map(|_| Effects::default()))
     }
 
     /// Makes sure that this many packets of a river can be folded in, of which this is the last. One that
@@ -170,11 +178,16 @@ impl Record {
     }
 
     /// Folds a packet in, with what it led to. Its value is [set](Self::set_memory) apart from that.
-    pub(crate) fn fold(&mut self, river: &str, packet: &Packet, bodies: Vec<Box<RawValue>>) {
+    pub(crate) fn fold(
+        &mut self,
+        river: &str,
+        packet: &Packet,
+        (bodies, timers): (Vec<Box<RawValue>>, Box<[TimerChange]>),
+    ) {
         self.folded.entry(river.to_owned()).or_default().push(Folded::new(packet));
-        if !bodies.is_empty() {
+        if !bodies.is_empty() || !timers.is_empty() {
             let (river, packet) = (river.to_owned(), packet.id().to_owned());
-            self.unpublished.push(Unpublished { river, packet, bodies });
+            self.unpublished.push(Unpublished { river, packet, bodies, timers });
         }
     }
 
@@ -186,7 +199,8 @@ impl Record {
     }
 
     /// It as it is stored.
-    pub(crate) fn json(&self) -> Vec<u8> {
+    pub(crate) fn json(&mut self) -> Vec<u8> {
+        self.version = self.version.map(|_| self.needed_version());
         serde_json::to_vec(self).expect("texts, numbers and JSON can be written as JSON")
     }
 
@@ -198,12 +212,13 @@ impl Record {
         self.memory.as_ref().map_or(0, Encoded::size) + ids * ID_BYTES + bodies
     }
 
-    fn recorded(&self, river: &str, packet_id: &str) -> anyhow::Result<Vec<Packet>> {
+    fn recorded(&self, river: &str, packet_id: &str) -> anyhow::Result<Effects> {
         let entry =
             self.unpublished.iter().find(|entry| entry.river == river && entry.packet == packet_id);
-        let bodies = entry.map(|entry| entry.bodies.as_slice()).unwrap_or_default();
+        let Some(entry) = entry else { return Ok(Effects::default()) };
         let read = |body: &RawValue| Ok(Packet::from_bytes(body.get().to_owned())?);
-        bodies.iter().map(|body| read(body)).collect()
+        let packets = entry.bodies.iter().map(|body| read(body)).collect::<anyhow::Result<_>>()?;
+        Ok(Effects { packets, timers: entry.timers.clone() })
     }
 
     /// Drops what was to be published for these packets, each with its river.
@@ -241,6 +256,8 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jiff::Timestamp;
+
     use crate::{Arrival, River};
 
     fn visit(sequence: u64) -> Packet {
@@ -266,7 +283,8 @@ mod tests {
     }
 
     async fn handle(record: &mut Record, packet: &Packet) -> Vec<String> {
-        let published = river().handle("s", packet, record).await.unwrap();
+        let now = Timestamp::UNIX_EPOCH;
+        let published = river().handle("s", packet, record, now).await.unwrap().packets;
         published
             .iter()
             .map(|packet| packet.get::<u64>("seen").unwrap().unwrap().to_string())
@@ -312,7 +330,7 @@ mod tests {
     async fn an_error_leaves_the_record_as_it_was() {
         let mut record: Record = serde_json::from_str(r#"{"memory":999}"#).unwrap();
         let before = serde_json::to_string(&record).unwrap();
-        assert!(river().handle("s", &visit(1), &mut record).await.is_err());
+        assert!(river().handle("s", &visit(1), &mut record, Timestamp::UNIX_EPOCH).await.is_err());
         assert_eq!(serde_json::to_string(&record).unwrap(), before);
     }
 
@@ -321,9 +339,10 @@ mod tests {
         let mut record = Record::default();
         for sequence in 1..=2_048 {
             record.check_room("count", &visit(sequence), 1).unwrap();
-            record.fold("count", &visit(sequence), Vec::new());
+            record.fold("count", &visit(sequence), (Vec::new(), Box::default()));
         }
-        let error = river().handle("s", &visit(2_049), &mut record).await.unwrap_err();
+        let now = Timestamp::UNIX_EPOCH;
+        let error = river().handle("s", &visit(2_049), &mut record, now).await.unwrap_err();
         assert!(error.is::<Crowded>());
         let late = Record { folded: record.folded.clone(), ..Record::default() };
         assert!(late.check_room("count", &visit(2_000), 1).is_ok(), "one that holds up the floor");

@@ -44,6 +44,10 @@ pub struct ServiceFigures {
     pub mistyped: u64,
     /// Packets that its rivers published without having declared them; 0 for rivers that declare nothing.
     pub undeclared: u64,
+    /// Timers that its reactions have set.
+    pub timers_set: u64,
+    /// Timers that they have cancelled, also such as did not wait any more.
+    pub timers_cancelled: u64,
     /// Packets that are delivered and not acknowledged: at most a second old.
     pub in_flight: u64,
     /// Reactions that wait for more than a free slot: for a time, a breaker, a throttle, a decision about

@@ -11,7 +11,7 @@ pub const SERVICE: &str = "messaging_consumer_group_name";
 /// A counter or a gauge: its name, what it is, and where it stands.
 type Single<T> = (&'static str, &'static str, fn(&T) -> u64);
 
-const COUNTERS: [Single<ServiceFigures>; 9] = [
+const COUNTERS: [Single<ServiceFigures>; 11] = [
     ("rapids_skipped_total", "Packets delivered that no river of the service wants.", |it| {
         it.skipped
     }),
@@ -19,6 +19,10 @@ const COUNTERS: [Single<ServiceFigures>; 9] = [
     ("rapids_mistyped_total", "Members of `rapids` of the wrong type.", |it| it.mistyped),
     ("rapids_undeclared_total", "Packets published that their river does not declare.", |it| {
         it.undeclared
+    }),
+    ("rapids_timers_set_total", "Timers that reactions have set.", |it| it.timers_set),
+    ("rapids_timers_cancelled_total", "Timers that reactions have cancelled.", |it| {
+        it.timers_cancelled
     }),
     ("rapids_memory_steps_total", "Steps of memories saved.", |it| it.memory.steps),
     ("rapids_memory_saves_total", "Saves of memories' records with steps.", |it| it.memory.saves),

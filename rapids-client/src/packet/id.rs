@@ -1,5 +1,7 @@
 //! The ids of packets.
 
+use std::fmt::Display;
+
 use bytestring::ByteString;
 use uuid::Uuid;
 
@@ -26,7 +28,12 @@ pub(super) fn new_id() -> ByteString {
 
 /// The id of the packet at `position` among those that `river` of `service` publishes when it handles the
 /// packet `cause`.
-pub(crate) fn effect_id(cause: &str, service: &str, river: &str, position: usize) -> ByteString {
+pub(crate) fn effect_id(
+    cause: &str,
+    service: &str,
+    river: &str,
+    position: impl Display,
+) -> ByteString {
     let position = position.to_string();
     let name = [cause, "\u{1f}", service, "\u{1f}", river, "\u{1f}", &position];
     written(derived_uuid(&DERIVED_IDS, &name))

@@ -2,7 +2,7 @@
 //!
 //! Completes and writes it; [`rapids_object`](super::rapids_object) reads it.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::sync::OnceLock;
 
 use bytestring::ByteString;
@@ -14,7 +14,7 @@ use super::id::{effect_id, new_id};
 use super::rapids_object::RapidsObject;
 use crate::json::{Fields, Text, write_key, write_member, write_string};
 use crate::keys::{
-    BREADCRUMBS, CAUSATION_ID, CORRELATION_ID, CREATED, EDITED, ID, READ_COUNT, REPLAYED,
+    BREADCRUMBS, CAUSATION_ID, CORRELATION_ID, CREATED, EDITED, ID, READ_COUNT, REPLAYED, TIMER,
 };
 
 /// How many services the breadcrumbs hold; older ones fall off.
@@ -93,7 +93,7 @@ impl Provenance {
     /// The provenance of the packet at `position` among those that `river` of `service` publishes
     /// when it handles this one. The id is derived, so a packet that is handled twice has the same
     /// id.
-    pub(crate) fn effect(&self, service: &str, river: &str, position: usize) -> Self {
+    pub(crate) fn effect(&self, service: &str, river: &str, position: impl Display) -> Self {
         let mut breadcrumbs = Vec::with_capacity(self.breadcrumbs.len() + 1);
         breadcrumbs.extend_from_slice(&self.breadcrumbs);
         breadcrumbs.push(service.to_owned());
@@ -121,6 +121,22 @@ impl Provenance {
             others,
             ..Self::of(id.into(), Timestamp::now())
         }
+    }
+
+    /// This one as that of a packet that a timer brings.
+    pub(crate) fn of_timer(&self, timer: &str) -> Self {
+        let mut others = self.others.clone();
+        others.retain(|(key, _)| !is_named(key, TIMER));
+        let mut name = String::new();
+        write_string(&mut name, timer);
+        others.push((format!("\"{TIMER}\"").into(), name.into()));
+        Self { others, text: OnceLock::new(), ..self.clone() }
+    }
+
+    /// Which timer brought the packet, if one did.
+    pub(crate) fn timer(&self) -> Option<String> {
+        let (_, value) = self.others.iter().find(|(key, _)| is_named(key, TIMER))?;
+        serde_json::from_str(value).ok()
     }
 
     /// Whether somebody has published the packet in place of another one.

@@ -2,16 +2,12 @@
 
 use std::time::Duration;
 
+use super::Outputs;
 use crate::Error;
 use crate::packet::Packet;
 
-/// What a reaction publishes, in order and together ([`River::react`](crate::River::react)). Made
-/// from `()`, a packet, an option or a list of them.
-#[derive(Debug, Clone, Default)]
-pub struct Packets(pub(crate) Vec<Packet>);
-
 /// What a reaction may return: `anyhow::Result` of nothing, a packet, an option or a list of them,
-/// or [`Packets`].
+/// or [`Outputs`], which may also have timers.
 ///
 /// ```compile_fail,E0277
 /// use rapids_client::{Packet, River};
@@ -22,17 +18,17 @@ pub struct Packets(pub(crate) Vec<Packet>);
     message = "a reaction cannot return `{Self}`",
     label = "this reaction returns `{Self}`",
     note = "a reaction returns `anyhow::Result` of `()`, `Packet`, `Option<Packet>`, \
-            `Vec<Packet>` or `[Packet; N]`: `async fn react(packet: Packet) -> \
+            `Vec<Packet>`, `[Packet; N]` or `Outputs`: `async fn react(packet: Packet) -> \
             anyhow::Result<Packet>`",
     note = "one with a memory is no `async` function: `fn react(memory: &mut T, packet: &Packet) \
             -> anyhow::Result<Option<Packet>>`"
 )]
 pub trait Outcome {
-    /// What is to be published, or why the packet could not be handled.
+    /// What is to be published or done, or why the packet could not be handled.
     ///
     /// # Errors
     /// The reaction's own error.
-    fn into_packets(self) -> anyhow::Result<Packets>;
+    fn into_outputs(self) -> anyhow::Result<Outputs>;
 }
 
 // One implementation for each type rather than one for all that becomes packets: so the compiler
@@ -40,8 +36,8 @@ pub trait Outcome {
 macro_rules! outcomes {
     ($([$($generics:tt)*] $returned:ty: $value:ident => $packets:expr;)*) => {$(
         impl<$($generics)*> Outcome for anyhow::Result<$returned> {
-            fn into_packets(self) -> anyhow::Result<Packets> {
-                self.map(|$value| Packets($packets))
+            fn into_outputs(self) -> anyhow::Result<Outputs> {
+                self.map(|$value| Outputs::of($packets))
             }
         }
     )*};
@@ -53,7 +49,12 @@ outcomes! {
     [] Option<Packet>: packet => packet.into_iter().collect();
     [] Vec<Packet>: packets => packets;
     [const N: usize] [Packet; N]: packets => packets.into();
-    [] Packets: packets => packets.0;
+}
+
+impl Outcome for anyhow::Result<Outputs> {
+    fn into_outputs(self) -> anyhow::Result<Outputs> {
+        self
+    }
 }
 
 /// An error that says: no retry will ever help. The packet is set aside at once.

@@ -5,16 +5,16 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::Outcome;
+use super::{Outcome, Outputs};
 use crate::condition::Evaluation;
 use crate::memory::{KeySource, Memory, MemoryKey, Value};
 use crate::packet::Packet;
 
-type ReactionFuture = Pin<Box<dyn Future<Output = anyhow::Result<Vec<Packet>>> + Send>>;
+type ReactionFuture = Pin<Box<dyn Future<Output = anyhow::Result<Outputs>> + Send>>;
 
-/// Takes the memory and the packet, and returns the memory after it and the packets to publish.
+/// Takes the memory and the packet, and returns the memory after it and what the reaction returned.
 pub(crate) type Fold =
-    dyn Fn(Memory, &Packet) -> anyhow::Result<(Box<dyn Value>, Vec<Packet>)> + Send + Sync;
+    dyn Fn(Memory, &Packet) -> anyhow::Result<(Box<dyn Value>, Outputs)> + Send + Sync;
 
 #[derive(Clone)]
 pub(crate) enum Reaction {
@@ -55,7 +55,7 @@ impl Reaction {
     {
         Self::Plain(Arc::new(move |packet| {
             let handling = reaction(packet);
-            Box::pin(async move { handling.await.into_packets().map(|packets| packets.0) })
+            Box::pin(async move { handling.await.into_outputs() })
         }))
     }
 

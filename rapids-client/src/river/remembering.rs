@@ -83,8 +83,8 @@ where
     ) -> River {
         let fold: Arc<Fold> = Arc::new(move |memory, packet| {
             let mut memory = memory.decoded::<T>()?;
-            let packets = reaction(&mut memory, packet).into_packets()?;
-            Ok((memory, packets.0))
+            let outputs = reaction(&mut memory, packet).into_outputs()?;
+            Ok((memory, outputs))
         });
         let memory_use = self.key.and_then(|key| {
             if !crate::names::is_name(&self.name) {

@@ -96,9 +96,9 @@ fn answering_a_packet_allocates_a_known_number_of_times() {
         let packet = Packet::arrived(body.clone(), arrival).expect("it is a packet");
         assert_eq!(river.judge(&packet), rapids_client::Verdict::Matches);
         let mut record = Record::default();
-        let handling = river.handle("service", &packet, &mut record).now_or_never();
+        let handling = river.handle("service", &packet, &mut record, stored).now_or_never();
         let answers = handling.expect("it waits for nothing").expect("it succeeds");
-        assert!(answers[0].body().len() > 200);
+        assert!(answers.packets[0].body().len() > 200);
     };
     answer();
     let counted = measure(answer);

@@ -4,16 +4,20 @@
 //! Each scenario names rivers and packets; each world runs it, and what was published is
 //! compared with what is expected, and with that of the others, ids included.
 
-use rapids_client::{Delivery, Packet, River, bundle, reject};
+use std::time::Duration;
+
+use rapids_client::{Delivery, Outputs, Packet, River, bundle, reject};
 use rapids_test::TestRapids;
 use serde::{Deserialize, Serialize};
 
-use crate::harness::{Bench, Running};
+use crate::harness::{Bench, Running, until};
 
 /// What is given and what must come of it.
 struct Scenario {
     services: Vec<(&'static str, Vec<River>)>,
     bodies: Vec<String>,
+    /// How much time passes then: until all timers have fired.
+    passes: Duration,
     /// The published events, in order, as `service: name key=value`.
     expected: Vec<&'static str>,
 }
@@ -39,6 +43,7 @@ impl Scenario {
         for body in &self.bodies {
             rapids.publish_bytes(body.clone()).await;
         }
+        rapids.advance(self.passes).await;
         rapids.packets().to_vec()
     }
 
@@ -64,6 +69,10 @@ impl Scenario {
             // As in memory: all is quiet before the next one is published.
             bench.quiet(&names).await;
         }
+        let has_fired =
+            async || bench.rapids.timers(None).await.unwrap().next().await.unwrap().is_none();
+        until("all timers fire", has_fired).await;
+        bench.quiet(&names).await;
         bench.publish_raw(END).await;
         let mut packets = tail.until("end").await;
         packets.pop();
@@ -131,6 +140,7 @@ async fn rivers_react_to_rivers() {
             ("stock", vec![says("reserve", "placed", "reserved")]),
         ],
         bodies: given(&[r#"{"event":"asked","n":1}"#, r#"{"event":"unknown"}"#]),
+        passes: Duration::ZERO,
         expected: vec![
             r#"order: {"event":"placed","n":1}"#,
             r#"payment: {"event":"paid","n":1}"#,
@@ -155,6 +165,7 @@ async fn every_river_of_a_service_gets_its_packets_and_the_others_pass_by() {
             "not json",
             "[]",
         ]),
+        passes: Duration::ZERO,
         expected: vec![
             r#"all: {"event":"plainly","n":1}"#,
             r#"all: {"event":"plainly","n":2.0}"#,
@@ -177,6 +188,7 @@ async fn a_rejected_packet_publishes_nothing_and_hinders_no_sibling() {
     Scenario {
         services: vec![("mixed", vec![refusing, says("willing", "asked", "answered")])],
         bodies: given(&[r#"{"event":"asked","n":1}"#, r#"{"event":"asked","n":2}"#]),
+        passes: Duration::ZERO,
         expected: vec![
             r#"mixed: {"event":"answered","n":1}"#,
             r#"mixed: {"event":"answered","n":2}"#,
@@ -194,6 +206,7 @@ async fn a_loop_ends_at_the_limit() {
             ("pong", vec![says("pong", "ping", "pong")]),
         ],
         bodies: given(&[r#"{"event":"ping"}"#]),
+        passes: Duration::ZERO,
         expected: vec![
             r#"pong: {"event":"pong","n":null}"#,
             r#"ping: {"event":"ping","n":null}"#,
@@ -248,6 +261,7 @@ async fn rivers_of_one_service_share_a_memory_by_key() {
             r#"{"event":"left","id":null,"n":5}"#,
             r#"{"event":"left","n":5}"#,
         ]),
+        passes: Duration::ZERO,
         expected: vec![
             r#"joiner: {"event":"joined","sum":11}"#,
             r#"joiner: {"event":"joined","sum":22}"#,
@@ -275,9 +289,49 @@ async fn an_error_discards_what_was_done_to_the_memory() {
             r#"{"event":"counted","bad":true}"#,
             r#"{"event":"counted"}"#,
         ]),
+        passes: Duration::ZERO,
         expected: vec![
             r#"counter: {"event":"total","n":1}"#,
             r#"counter: {"event":"total","n":2}"#,
+        ],
+    }
+    .agrees()
+    .await;
+}
+
+#[tokio::test]
+async fn timers_are_set_replaced_and_cancelled_and_bring_what_they_were_given_last() {
+    const SOON: Duration = Duration::from_secs(3);
+    let order = |packet: &Packet| packet.get::<String>("id").map(Option::unwrap_or_default);
+    let set = River::new("set").event("placed").react(move |packet: Packet| async move {
+        let overdue = Packet::event("overdue").with("n", packet.get::<u64>("n")?);
+        Ok(Outputs::new()
+            .later("due", order(&packet)?, SOON * 2, Packet::event("never"))
+            .later("due", order(&packet)?, SOON, overdue)
+            .publish(Packet::event("asked")))
+    });
+    let paid = River::new("paid").event("paid").memory("paid", "@.id").react(
+        move |times: &mut u64, packet: &Packet| {
+            *times += 1;
+            Ok(Outputs::new().cancel("due", order(packet)?))
+        },
+    );
+    let remind = says("remind", "overdue", "reminded");
+    Scenario {
+        services: vec![("order", vec![set, paid, remind])],
+        bodies: given(&[
+            r#"{"event":"placed","id":"a","n":1}"#,
+            r#"{"event":"placed","id":"b.c","n":2}"#,
+            r#"{"event":"placed","id":"a","n":3}"#,
+            r#"{"event":"paid","id":"b.c"}"#,
+        ]),
+        passes: SOON * 3,
+        expected: vec![
+            r#"order: {"event":"asked"}"#,
+            r#"order: {"event":"asked"}"#,
+            r#"order: {"event":"asked"}"#,
+            r#"order: {"event":"overdue","n":3}"#,
+            r#"order: {"event":"reminded","n":3}"#,
         ],
     }
     .agrees()

@@ -9,7 +9,7 @@ use rapids_client::monitoring::{Page, serve};
 use rapids_client::{
     Bundle, Config, DeadLetters, Filter, Found, History, LetterId, LetterTail, Listing, Note,
     Packet, Rapids, Record, Reference, Replays, Retiring, River, Seek, Sending, Service, Start,
-    Tail, shutdown_signal,
+    Tail, TimerId, TimerListing, Timestamp, shutdown_signal,
 };
 use tokio::net::TcpListener;
 
@@ -31,13 +31,22 @@ fn of_rapids(rapids: &Rapids, config: &Config, packets: Vec<Packet>) {
     is_send(rapids.positions());
     is_send(rapids.position("payment"));
     is_send(rapids.move_position("payment", Start::Now, Seek::new()));
+    is_send(rapids.publish_later(Packet::event("x"), Duration::ZERO));
+    is_send(rapids.publish_every("hourly", "@hourly", None, &Packet::event("x")));
+    is_send(rapids.timers(None));
     is_send(rapids.retire("payment", Retiring::new()));
 }
 
-fn of_what_rapids_give(sending: Sending, tail: &mut Tail) {
+fn of_what_rapids_give(sending: Sending, tail: &mut Tail, timers: &mut TimerListing) {
     is_send(sending.stored());
+    is_send(timers.next());
     is_send(tail.next());
     is_send(tail.next_stored());
+}
+
+fn of_timers(rapids: &Rapids, timer: &TimerId) {
+    is_send(rapids.timer(timer));
+    is_send(rapids.cancel_timer(timer));
 }
 
 fn of_letters(letters: &DeadLetters, config: &Config, id: &LetterId, note: &Note) {
@@ -84,14 +93,14 @@ fn of_services(
     is_send(other.run_until(shutdown_signal()));
     is_send(these.run());
     is_send(those.run_until(shutdown_signal()));
-    is_send(river.handle("payment", packet, record));
+    is_send(river.handle("payment", packet, record, Timestamp::now()));
     is_send(shutdown_signal());
 }
 
 #[test]
 fn public_futures_are_send_and_none_is_forgotten_here() {
     let _ = (of_rapids, of_what_rapids_give, of_letters, of_replays, of_listing, of_monitoring);
-    let _ = (of_history, of_services);
+    let _ = (of_history, of_services, of_timers);
     let mut names = BTreeSet::new();
     public_futures(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut names);
     assert!(names.len() > 20, "{names:?}");

@@ -19,6 +19,7 @@ mod futures;
 mod harness;
 mod ids;
 mod known;
+mod later;
 mod laws;
 mod limits;
 mod log;

@@ -6,6 +6,7 @@ use anyhow::Error;
 use tracing::Span;
 
 use super::{Work, error_type};
+use crate::effects::Effects;
 use crate::packet::Packet;
 use crate::river::River;
 use crate::trace::{Attempt, Tracer, tracer};
@@ -24,11 +25,11 @@ impl Traced {
         self.0.as_ref().map_or_else(Span::none, |(_, span)| span.clone())
     }
 
-    /// What the reaction returned, as part of the span's trace.
-    pub(super) fn outputs(&self, packets: Vec<Packet>) -> Vec<Packet> {
+    /// What the reaction led to, as part of the span's trace.
+    pub(super) fn effects(&self, effects: Effects) -> Effects {
         let context = self.0.as_ref().and_then(|(tracer, span)| tracer.context(span));
-        let Some(context) = context.map(Arc::new) else { return packets };
-        packets.into_iter().map(|packet| packet.in_trace(Some(context.clone()))).collect()
+        let Some(context) = context.map(Arc::new) else { return effects };
+        effects.map_packets(|packet| packet.in_trace(Some(context.clone())))
     }
 
     pub(super) fn failed(&self, error: &Error) {

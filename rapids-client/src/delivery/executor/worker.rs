@@ -13,6 +13,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
+use jiff::Timestamp;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
 use tracing::{Instrument, info_span};
@@ -20,6 +21,7 @@ use tracing::{Instrument, info_span};
 use super::queue::{CloseOnDrop, EndedJob, JobQueue};
 use super::traced::Traced;
 use super::{Job, JobOutput, Panicked, TimedOut, Work};
+use crate::effects::Effects;
 use crate::packet::Packet;
 use crate::river::River;
 
@@ -156,16 +158,16 @@ async fn call(
     (river, packet): (&River, &Packet),
     (work, traced): (Work, &Traced),
 ) -> anyhow::Result<JobOutput> {
-    let (packets, value, encodes) = match work {
+    let (effects, value, encodes) = match work {
         Work::React { memory, encodes } => {
-            let (packets, value) = river.run(service, packet, memory).await?;
-            (traced.outputs(packets), value, encodes)
+            let (effects, value) = river.run(service, packet, memory, Timestamp::now()).await?;
+            (traced.effects(effects), value, encodes)
         }
-        Work::Encode(value) => (Vec::new(), Some(value), true),
+        Work::Encode(value) => (Effects::default(), Some(value), true),
     };
     let wanted = value.as_ref().filter(|_| encodes);
     let encoded = wanted.map(|value| value.encoded()).transpose()?;
-    Ok(JobOutput { packets, value, encoded })
+    Ok(JobOutput { effects, value, encoded })
 }
 
 /// Runs a reaction, for at most this time between two awaits: one that blocks its thread cannot be

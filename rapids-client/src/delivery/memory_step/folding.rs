@@ -235,9 +235,9 @@ impl<'a> Folding<'a> {
         let work = Work::React { memory: self.record().take_memory(), encodes };
         let (took, ran) = self.context.executor.run(turn, (river, packet), work).await;
         let prepared = ran.and_then(|mut output| {
-            let packets = mem::take(&mut output.packets);
-            let outgoing = self.context.outputs.prepare(&packets)?;
-            Ok(((packets, outgoing), output))
+            let effects = mem::take(&mut output.effects);
+            let outgoing = self.context.outputs.prepare(&effects)?;
+            Ok(((effects, outgoing), output))
         });
         (took, prepared)
     }
@@ -255,7 +255,7 @@ impl<'a> Folding<'a> {
         }
         let reaction = self.context.publish_again(packet, known.unwrap_or_default())?;
         let remembered =
-            (!reaction.outgoing.is_empty()).then(|| Remembered::new(&self.key, river, packet.id()));
+            (!reaction.effects.is_empty()).then(|| Remembered::new(&self.key, river, packet.id()));
         Ok(Reaction { remembered, ..reaction })
     }
 

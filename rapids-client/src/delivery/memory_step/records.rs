@@ -171,7 +171,7 @@ impl MemoryRecords {
         if next.json.len() <= limit {
             return Room::Enough;
         }
-        let alone = kept.with_last_alone(&next.record);
+        let mut alone = kept.with_last_alone(&next.record);
         let size = alone.json().len();
         if size <= limit {
             return Room::Later;

@@ -11,13 +11,14 @@ use super::unwritten::Unwritten;
 use crate::Result;
 use crate::delivery::reaction::{Reaction, ReactionError};
 use crate::delivery::turn_id::TurnId;
+use crate::effects::Effects;
 use crate::jetstream::publisher::Outgoing;
 use crate::memory::{MemoryKey, Record};
 use crate::packet::Packet;
 use crate::river::River;
 
-/// The packets that a reaction returned, and the same as they are published.
-pub(super) type StepOutputs = (Vec<Packet>, Vec<Outgoing>);
+/// What a reaction led to, and its packets as they are sent to the server.
+pub(super) type StepOutputs = (Effects, Vec<Outgoing>);
 
 /// A step of a memory. Its turn waits for its end, and goes on with that.
 pub(super) struct Step {
@@ -68,22 +69,22 @@ impl Step {
     /// Folds its packet into a record, with what is to be published, unless it has failed.
     pub(super) fn fold_into(&self, record: &mut Record) {
         let outcome = self.outcome.borrow();
-        let Ok((_, outputs)) = outcome.as_ref() else { return };
+        let Ok((effects, outgoing)) = outcome.as_ref() else { return };
         let body = |output: &Outgoing| {
             let json = String::from_utf8_lossy(&output.body).into_owned();
             RawValue::from_string(json).expect("a packet is written as JSON")
         };
-        let bodies = outputs.iter().map(body).collect();
-        record.fold(self.river.name(), &self.packet, bodies);
+        let bodies = outgoing.iter().map(body).collect();
+        record.fold(self.river.name(), &self.packet, (bodies, effects.timers.clone()));
     }
 
     /// The record is written that it ran on, and that contains it: what came of it counts.
     pub(super) fn written(&self, key: &MemoryKey) {
         let outcome = self.outcome.replace(Ok(StepOutputs::default()));
-        self.end(outcome.map(|(packets, outgoing)| {
-            let remembered = (!outgoing.is_empty())
+        self.end(outcome.map(|(effects, outgoing)| {
+            let remembered = (!effects.is_empty())
                 .then(|| Remembered::new(key, self.river.name(), self.packet.id()));
-            Reaction { packets, outgoing, took: self.took, remembered }
+            Reaction { effects, outgoing, took: self.took, remembered }
         }));
     }
 

@@ -145,12 +145,12 @@ fn judges(river: &River, packet: &Packet) -> Verdict {
 /// What a river publishes can be read, and leads back to its cause.
 fn handles(river: &River, packet: &Packet) {
     let mut record = Record::default();
-    let mut handling = pin!(river.handle("service", packet, &mut record));
+    let mut handling = pin!(river.handle("service", packet, &mut record, Timestamp::UNIX_EPOCH));
     let Poll::Ready(handled) = handling.as_mut().poll(&mut Context::from_waker(Waker::noop()))
     else {
         panic!("these reactions wait for nothing");
     };
-    for effect in handled.into_iter().flatten() {
+    for effect in handled.into_iter().flat_map(|effects| effects.packets) {
         let read = Packet::from_bytes(effect.body()).expect("an effect can be read");
         assert_eq!((read.id(), read.causation_id()), (effect.id(), Some(packet.id())));
         assert_eq!(read.correlation_id(), packet.correlation_id());

@@ -13,16 +13,16 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tracing::debug;
 
+use crate::effects::Effects;
 use crate::error::with_causes;
 use crate::jetstream::batch::{Batch, LARGEST_BATCH, SentBatch};
 use crate::jetstream::bulk::BATCH_BYTES;
 use crate::jetstream::publish_fault::Patience;
 use crate::jetstream::publisher::{Outgoing, Publisher, Sent};
-use crate::packet::Packet;
 use crate::{Error, Result};
 
 /// Publishes what the reactions of a service return.
-pub(crate) struct Outputs {
+pub(crate) struct OutputSender {
     publisher: Arc<Publisher>,
     queue: mpsc::UnboundedSender<Share>,
     /// How many shares are not handed over yet, or in the batch under way.
@@ -57,7 +57,7 @@ pub(crate) enum Several {
     Queued(Arc<Publisher>, oneshot::Receiver<ShareResult>),
 }
 
-impl Outputs {
+impl OutputSender {
     /// Starts the task that sends batches, on this runtime, for as long as this value lives.
     pub(crate) fn new(publisher: Arc<Publisher>) -> Self {
         let (queue, shares) = mpsc::unbounded_channel();
@@ -67,9 +67,10 @@ impl Outputs {
         Self { publisher, queue, queued, sending }
     }
 
-    /// Writes packets out and makes sure that the stream can take them.
-    pub(crate) fn prepare(&self, packets: &[Packet]) -> Result<Vec<Outgoing>> {
-        packets.iter().map(|packet| self.publisher.prepare(packet)).collect()
+    /// Writes packets out, and makes sure that the server can take them and what timers bring.
+    pub(crate) fn prepare(&self, effects: &Effects) -> Result<Vec<Outgoing>> {
+        effects.timers.iter().try_for_each(|timer| self.publisher.check_timer(timer))?;
+        effects.packets.iter().map(|packet| self.publisher.prepare(packet)).collect()
     }
 
     /// Sends the outputs of one reaction, behind those that were sent before. A single packet needs no
@@ -103,7 +104,7 @@ impl Outputs {
     }
 }
 
-impl Drop for Outputs {
+impl Drop for OutputSender {
     fn drop(&mut self) {
         self.sending.abort();
     }

@@ -1,0 +1,305 @@
+//! The stream `LATER`: sets timers and cancels them, until the server has stored that.
+//!
+//! The server's scheduler keeps them
+//! ([ADR-51](https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-51.md)). What is due it
+//! moves to one subject of the stream, from which the rapids take it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_nats::HeaderMap;
+use async_nats::header::{
+    NATS_MESSAGE_ID, NATS_MESSAGE_TTL, NATS_ROLLUP, NATS_SCHEDULE, NATS_SCHEDULE_TARGET,
+    NATS_SCHEDULE_TIME_ZONE, NATS_SCHEDULE_TTL,
+};
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::context::PublishError;
+use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::stream::Info;
+use bytes::Bytes;
+use futures::future::try_join_all;
+use jiff::Timestamp;
+
+use crate::connection::{Connection, server_answer};
+use crate::jetstream::publish_fault::Patience;
+use crate::jetstream::refusal::of_publish;
+use crate::jetstream::{stream, trace_headers};
+use crate::names::{LATER, LATER_DUE};
+use crate::packet::Packet;
+use crate::timer::{TimerChange, TimerId};
+use crate::{Error, Result};
+
+/// How long the server keeps what timers have brought, until the rapids have room for it.
+const FIRED_AGE: &str = "259200s";
+/// How long the message stays that cancels a timer.
+const CANCELLED_AGE: &str = "60s";
+/// The bytes of its headers, at most, beside the subject and the ids.
+const HEADERS: usize = 512;
+
+/// What is known of the stream is read again after this time, and sooner where its size is limited.
+const KNOWN_FOR: Duration = Duration::from_secs(10);
+const LIMITED_KNOWN_FOR: Duration = Duration::from_secs(1);
+/// From this share of a limit on, in percent, no timer is set: beyond the limit the server would drop one
+/// that waits.
+const FULL: u128 = 90;
+
+/// A message to the scheduler.
+#[derive(Debug)]
+pub(crate) struct OutgoingTimer {
+    timer: TimerId,
+    pub(super) id: String,
+    due: Option<Timestamp>,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl OutgoingTimer {
+    /// What is done to a timer, written out.
+    pub(crate) fn of(change: &TimerChange) -> Self {
+        let headers = match (change.due(), change.packet()) {
+            (Some(due), Some(packet)) => {
+                let mut headers = schedule(&format!("@at {due}"));
+                if let Some(trace) = packet.trace() {
+                    trace_headers::write(trace, &mut headers);
+                }
+                headers
+            }
+            _ => cancellation(),
+        };
+        Self {
+            body: change.packet().map(Packet::written).unwrap_or_default(),
+            due: change.due(),
+            ..Self::new(change.timer().clone(), change.id(), headers)
+        }
+    }
+
+    /// One without a body.
+    pub(crate) fn new(timer: TimerId, id: &str, mut headers: HeaderMap) -> Self {
+        headers.insert(NATS_MESSAGE_ID, id);
+        Self { timer, id: id.to_owned(), due: None, headers, body: Bytes::new() }
+    }
+
+    pub(crate) fn with_body(self, body: Bytes) -> Self {
+        Self { body, ..self }
+    }
+
+    /// Why the server did not store it.
+    fn refused(&self, error: PublishError) -> Error {
+        let text = |name| self.headers.get(name).map_or("", |value| value.as_str());
+        let schedule = text(NATS_SCHEDULE);
+        match server_answer(&error).map(|answer| answer.error_code()) {
+            Some(ErrorCode::MESSAGE_SCHEDULES_PATTERN_INVALID) => wrong_schedule(
+                schedule,
+                "the server reads no schedule in it, expected such as `@every 1h` (at least `1s`), `0 \
+                 30 14 * * *` or `@daily`"
+                    .to_owned(),
+            ),
+            Some(ErrorCode::MESSAGE_SCHEDULES_TIME_ZONE_INVALID) => {
+                let zone = text(NATS_SCHEDULE_TIME_ZONE);
+                wrong_schedule(
+                    schedule,
+                    format!(
+                        "the server knows no time zone `{zone}` for it, expected such as \
+                         `Europe/Berlin`, with the fields of cron"
+                    ),
+                )
+            }
+            _ => of_publish("set a timer", LATER, &self.id, None, error),
+        }
+    }
+
+    /// How many bytes the server counts, and a little more.
+    pub(crate) fn size(&self) -> usize {
+        self.body.len() + self.timer.subject().len() + self.id.len() + HEADERS
+    }
+}
+
+/// The error for what is no schedule.
+pub(crate) fn wrong_schedule(schedule: &str, fault: String) -> Error {
+    Error::Definition { of: format!("the schedule `{schedule}`"), faults: vec![fault] }
+}
+
+/// The headers of a message that the scheduler moves to the rapids when its time has come.
+pub(crate) fn schedule(when: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(NATS_SCHEDULE, when);
+    headers.insert(NATS_SCHEDULE_TARGET, LATER_DUE);
+    headers.insert(NATS_SCHEDULE_TTL, FIRED_AGE);
+    headers
+}
+
+/// The headers of a message that takes the place of a timer, and brings nothing.
+pub(crate) fn cancellation() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(NATS_ROLLUP, "sub");
+    headers.insert(NATS_MESSAGE_TTL, CANCELLED_AGE);
+    headers
+}
+
+/// Sets and cancels timers over one connection.
+#[derive(Debug)]
+pub(crate) struct TimerStore {
+    connection: Connection,
+    // A lock, since any thread may publish; held for a moment.
+    known: Mutex<Option<Known>>,
+}
+
+/// What is known of the stream, and when it was read.
+#[derive(Debug, Clone)]
+struct Known {
+    read: Instant,
+    /// Zero is for ever.
+    max_age: Duration,
+    /// How many bytes and messages it holds and may hold; no limit is zero or less.
+    bytes: (u64, i64),
+    messages: (u64, i64),
+}
+
+impl Known {
+    fn is_outdated(&self) -> bool {
+        let lasts = if self.full_with(0).is_some() { LIMITED_KNOWN_FOR } else { KNOWN_FOR };
+        self.read.elapsed() >= lasts
+    }
+
+    /// How full it is with one more message of this size, in percent of its limits; `None` if it has none.
+    fn full_with(&self, size: usize) -> Option<u128> {
+        let share = |(used, limit): (u64, i64), more: u64| {
+            let limit = u128::try_from(limit).ok().filter(|limit| *limit > 0)?;
+            Some(u128::from(used.saturating_add(more)) * 100 / limit)
+        };
+        share(self.bytes, size as u64).max(share(self.messages, 1))
+    }
+}
+
+impl From<&Info> for Known {
+    fn from(info: &Info) -> Self {
+        let (state, config) = (&info.state, &info.config);
+        Self {
+            read: Instant::now(),
+            max_age: config.max_age,
+            bytes: (state.bytes, config.max_bytes),
+            messages: (state.messages, config.max_messages),
+        }
+    }
+}
+
+impl TimerStore {
+    /// Creates and reads nothing until something is to be stored.
+    pub(crate) fn new(connection: Connection) -> Self {
+        Self { connection, known: Mutex::default() }
+    }
+
+    /// Stores these changes of timers, all at once. Returns the positions of what was stored before,
+    /// under the same id.
+    ///
+    /// # Errors
+    /// `Stream` if the server or its streams cannot keep timers; `Refused` for one that the stream would
+    /// drop before it is due; `Full`, unless patience is endless; `NotPermitted`, `Limit`, `Server`.
+    pub(crate) async fn store(
+        &self,
+        changes: &[TimerChange],
+        patience: Patience,
+    ) -> Result<Vec<usize>> {
+        let storing = changes
+            .iter()
+            .map(async |change| self.store_one(&OutgoingTimer::of(change), patience).await);
+        let repeated = try_join_all(storing).await?.into_iter().enumerate();
+        Ok(repeated.filter_map(|(position, is_repeated)| is_repeated.then_some(position)).collect())
+    }
+
+    /// Stores one message. Returns whether it was stored before, under the same id.
+    ///
+    /// # Errors
+    /// As for [`store`](Self::store).
+    pub(crate) async fn store_one(
+        &self,
+        timer: &OutgoingTimer,
+        patience: Patience,
+    ) -> Result<bool> {
+        let mut retry = patience.retry(&self.connection);
+        loop {
+            match self.try_store(timer).await {
+                Ok(is_repeated) => return Ok(is_repeated),
+                Err(error @ Error::Full { .. }) if matches!(patience, Patience::For(_)) => {
+                    return Err(error);
+                }
+                Err(error) => {
+                    // The stream may have been deleted.
+                    *self.lock() = None;
+                    retry.again_if_passing(error).await?;
+                }
+            }
+        }
+    }
+
+    async fn try_store(&self, timer: &OutgoingTimer) -> Result<bool> {
+        self.check(timer).await?;
+        let message = PublishMessage::build().headers(timer.headers.clone());
+        let message = message.payload(timer.body.clone());
+        let subject = timer.timer.subject();
+        let jetstream = &self.connection.jetstream;
+        let publishing = async {
+            let answer = match jetstream.send_publish(subject.clone(), message).await {
+                Ok(answer) => answer.await,
+                Err(error) => Err(error),
+            };
+            Ok::<_, PublishError>(answer)
+        };
+        let answer = self.connection.attempt("set a timer", &subject, publishing).await?;
+        let is_repeated = answer.map_err(|error| timer.refused(error))?.duplicate;
+        if !is_repeated && let Some(known) = &mut *self.lock() {
+            known.bytes.0 += timer.size() as u64;
+            known.messages.0 += 1;
+        }
+        Ok(is_repeated)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes sure that the stream keeps the timer until it is due. To cancel one needs nothing.
+    async fn check(&self, outgoing: &OutgoingTimer) -> Result<()> {
+        let OutgoingTimer { id, due, timer, body, .. } = outgoing;
+        let known = self.known().await?;
+        if body.is_empty() {
+            return Ok(());
+        }
+        let too_late = |due: &Timestamp| {
+            let wait = Duration::try_from(due.duration_since(Timestamp::now())).unwrap_or_default();
+            !known.max_age.is_zero() && wait >= known.max_age
+        };
+        if due.as_ref().is_some_and(too_late) {
+            let reason = format!(
+                "the timer `{timer}` is due later than the stream `{LATER}` keeps anything, which is {} \
+                 s: let it keep timers for ever with `nats stream edit {LATER} --max-age=0`",
+                known.max_age.as_secs()
+            );
+            return Err(Error::Refused { id: id.clone(), reason });
+        }
+        match known.full_with(outgoing.size()) {
+            Some(percent) if percent >= FULL => Err(Error::Full {
+                what: format!("the timer `{timer}`"),
+                full: format!("the stream `{LATER}`"),
+                remedy: format!(
+                    "it would be {percent} % full, and beyond its limit the server drops timers that \
+                     wait: raise it with `nats stream edit {LATER} --max-bytes`, or cancel some"
+                ),
+                source: format!("timers are refused from {FULL} % on").into(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is known of the stream, which is created if there is none.
+    async fn known(&self) -> Result<Known> {
+        let known = self.lock().clone();
+        if let Some(known) = known.filter(|known| !known.is_outdated()) {
+            return Ok(known);
+        }
+        let info = Box::pin(stream::ensure_later(&self.connection)).await?;
+        let known = Known::from(&info);
+        *self.lock() = Some(known.clone());
+        Ok(known)
+    }
+}

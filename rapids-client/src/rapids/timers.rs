@@ -1,0 +1,193 @@
+//! Packets that a publisher puts off, and the timers that wait: listed, looked at, cancelled.
+
+use async_nats::HeaderMap;
+use async_nats::header::{NATS_SCHEDULE, NATS_SCHEDULE_TIME_ZONE};
+use async_nats::jetstream::stream::DirectGetErrorKind;
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::{PATIENCE, Rapids};
+use crate::Result;
+use crate::jetstream::ensure::info_of;
+use crate::jetstream::publish_fault::Patience;
+use crate::jetstream::scan::{Scan, Selection};
+use crate::jetstream::timers::{OutgoingTimer, cancellation, schedule, wrong_schedule};
+use crate::jetstream::timestamp;
+use crate::names::{LATER, LATER_PREFIX, LATER_SUBJECTS};
+use crate::packet::Packet;
+use crate::timer::{TimerChange, TimerId, When};
+
+/// A timer that waits.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct WaitingTimer {
+    /// Which one.
+    pub id: TimerId,
+    /// When it is due; `None` if it comes again and again.
+    pub due: Option<Timestamp>,
+    /// What the scheduler was told: `@at` and a time, `@every` and a duration, or the six fields of cron.
+    pub schedule: String,
+    /// The time zone that the fields of cron are meant in; `None` for UTC.
+    pub time_zone: Option<String>,
+    /// When it was set.
+    pub set: Timestamp,
+    /// What it brings, as JSON.
+    pub body: Bytes,
+}
+
+impl WaitingTimer {
+    /// Reads a message; `None` if it is none that the scheduler keeps, such as a cancellation.
+    fn read(subject: &str, headers: &HeaderMap, body: Bytes, set: Timestamp) -> Option<Self> {
+        let text = |name| headers.get(name).map(|value| value.as_str().to_owned());
+        let schedule = text(NATS_SCHEDULE)?;
+        Some(Self {
+            id: TimerId::of_subject(subject)?,
+            due: schedule.strip_prefix("@at ").and_then(|due| due.parse().ok()),
+            schedule,
+            time_zone: text(NATS_SCHEDULE_TIME_ZONE),
+            set,
+            body,
+        })
+    }
+}
+
+/// The timers that wait, one after the other, in the order in which they were set.
+pub struct TimerListing(Option<Scan>);
+
+impl TimerListing {
+    /// The next timer; `None` after the last.
+    ///
+    /// # Errors
+    /// [`Error::Server`](crate::Error::Server): it ends there.
+    pub async fn next(&mut self) -> Result<Option<WaitingTimer>> {
+        let Some(scan) = &mut self.0 else { return Ok(None) };
+        while let Some(message) = scan.next().await? {
+            let set =
+                message.info().map_or(Timestamp::UNIX_EPOCH, |info| timestamp(info.published));
+            let message = message.message;
+            let headers = message.headers.unwrap_or_default();
+            let timer = WaitingTimer::read(&message.subject, &headers, message.payload, set);
+            if timer.is_some() {
+                return Ok(timer);
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl std::fmt::Debug for TimerListing {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("TimerListing").finish_non_exhaustive()
+    }
+}
+
+impl Rapids {
+    /// Publishes a packet later: at a [`Timestamp`], or after a [`Duration`](std::time::Duration). Returns
+    /// once the server has stored it, which keeps it until then; what is over is published at once. The
+    /// timer that is returned can be [cancelled](Self::cancel_timer).
+    ///
+    /// The same packet again within ten minutes sets nothing anew.
+    ///
+    /// # Errors
+    /// As for [`publish`](Self::publish); [`Error::Stream`](crate::Error::Stream) if the server or its streams cannot keep timers.
+    pub async fn publish_later(&self, packet: Packet, when: impl Into<When>) -> Result<TimerId> {
+        let due = when.into().after(Timestamp::now());
+        packet.check()?;
+        let timer = TimerId::of_packet(packet.id());
+        let packet = packet.of_timer(&timer.to_string());
+        let change = TimerChange::set(timer.clone(), due, packet);
+        self.publisher.check_timer(&change)?;
+        self.store_timer(OutgoingTimer::of(&change)).await?;
+        Ok(timer)
+    }
+
+    /// Publishes what a packet says again and again, each time as a new packet, until that is
+    /// [cancelled](Self::cancel_timer). One of the same name is replaced.
+    ///
+    /// The schedule is `@every` and a duration of at least a second, such as `@every 1h`, or the six fields
+    /// of cron, seconds first, such as `0 30 14 * * *`, or `@hourly`, `@daily`, `@weekly`, `@monthly`,
+    /// `@yearly`. The fields are meant in UTC, or in a time zone such as `Europe/Berlin`.
+    ///
+    /// # Errors
+    /// [`Error::Definition`](crate::Error::Definition) for a name, schedule or time zone that is none; otherwise as for
+    /// [`publish_later`](Self::publish_later).
+    pub async fn publish_every(
+        &self,
+        name: &str,
+        when: &str,
+        time_zone: Option<&str>,
+        packet: &Packet,
+    ) -> Result<TimerId> {
+        packet.check()?;
+        let timer = TimerId::every(name).map_err(|fault| wrong_schedule(when, fault))?;
+        let mut headers = schedule(when);
+        if let Some(zone) = time_zone {
+            headers.insert(NATS_SCHEDULE_TIME_ZONE, zone);
+        }
+        let id = Packet::event(name).id().to_owned();
+        let outgoing = OutgoingTimer::new(timer.clone(), &id, headers).with_body(packet.facts());
+        self.store_timer(outgoing).await?;
+        Ok(timer)
+    }
+
+    /// The timers that wait, of one service or of all. What publishers have put off is of `PUBLISHED`, what
+    /// comes again and again of `EVERY`.
+    ///
+    /// # Errors
+    /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
+    pub async fn timers(&self, owner: Option<&str>) -> Result<TimerListing> {
+        if info_of(&self.connection, LATER).await?.is_none() {
+            return Ok(TimerListing(None));
+        }
+        let subjects =
+            owner.map_or(LATER_SUBJECTS.to_owned(), |owner| format!("{LATER_PREFIX}{owner}.*"));
+        let scan = Scan::open(&self.connection, LATER, Selection::last_of_each(subjects)).await?;
+        Ok(TimerListing(Some(scan)))
+    }
+
+    /// One timer; `None` if it does not wait.
+    ///
+    /// # Errors
+    /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
+    pub async fn timer(&self, id: &TimerId) -> Result<Option<WaitingTimer>> {
+        let subject = id.subject();
+        let request = self.connection.api(&format!("DIRECT.GET.{LATER}.{subject}"));
+        if info_of(&self.connection, LATER).await?.is_none() {
+            return Ok(None);
+        }
+        let getting = Box::pin(async {
+            let stream = self.connection.jetstream.get_stream_no_info(LATER).await?;
+            match stream.direct_get_last_for_subject(subject).await {
+                Ok(message) => Ok(Some(message)),
+                Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
+                Err(error) => Err(error.into()),
+            }
+        });
+        let action = format!("read the timer `{id}`");
+        let found = self
+            .connection
+            .attempt::<_, Box<dyn std::error::Error + Send + Sync>>(&action, &request, getting)
+            .await?;
+        Ok(found.and_then(|found| {
+            WaitingTimer::read(&found.subject, &found.headers, found.payload, timestamp(found.time))
+        }))
+    }
+
+    /// Cancels a timer; `false` if none of this id waits.
+    ///
+    /// # Errors
+    /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
+    pub async fn cancel_timer(&self, id: &TimerId) -> Result<bool> {
+        if self.timer(id).await?.is_none() {
+            return Ok(false);
+        }
+        // Each cancellation is one of its own.
+        let own = Packet::event("cancel").id().to_owned();
+        self.store_timer(OutgoingTimer::new(id.clone(), &own, cancellation())).await?;
+        Ok(true)
+    }
+
+    async fn store_timer(&self, timer: OutgoingTimer) -> Result<()> {
+        Box::pin(self.timers.store_one(&timer, Patience::For(PATIENCE))).await.map(drop)
+    }
+}

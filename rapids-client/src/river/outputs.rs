@@ -1,0 +1,138 @@
+//! What a reaction returns beside packets, and how all of it gets its place in the conversation.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+
+use super::reject;
+use crate::effects::Effects;
+use crate::packet::Packet;
+use crate::timer::{TimerChange, TimerId, When};
+
+/// What a reaction returns that does more than publish packets: it sets and cancels timers, too.
+///
+/// Packets are published in their order. What is done to timers is stored before that. A reaction that runs
+/// again does each thing once; see [`later`](Self::later) for what a crash in between leaves.
+///
+/// ```
+/// use std::time::Duration;
+/// use rapids_client::{Outputs, Packet};
+///
+/// async fn on_order_placed(packet: Packet) -> anyhow::Result<Outputs> {
+///     let order: String = packet.get("order_id")?.unwrap_or_default();
+///     let overdue = Packet::event("payment_overdue").with("order_id", &order);
+///     Ok(Outputs::new()
+///         .publish(Packet::event("payment_requested").with("order_id", &order))
+///         .later("payment_due", &order, Duration::from_secs(1800), overdue))
+/// }
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Outputs {
+    packets: Vec<Packet>,
+    timers: Vec<Timer>,
+}
+
+/// What is done to one timer.
+#[derive(Debug, Clone)]
+struct Timer {
+    name: String,
+    key: String,
+    set: Option<(When, Packet)>,
+}
+
+impl Outputs {
+    /// Begins with nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub(super) fn of(packets: Vec<Packet>) -> Self {
+        Self { packets, timers: Vec::new() }
+    }
+
+    /// Publishes a packet, behind those that were added before.
+    #[must_use]
+    pub fn publish(mut self, packet: Packet) -> Self {
+        self.packets.push(packet);
+        self
+    }
+
+    /// Publishes a packet later: at a [`Timestamp`], or after a [`Duration`](std::time::Duration), which
+    /// begins when the reaction ends. What is over already is published at once.
+    ///
+    /// The name, of `[a-z0-9_-]`, at most 32 characters, and the key, any text, tell the timers of a service
+    /// apart: a new one takes the place of one of the same name and key that still waits. The server keeps
+    /// it, so it fires with every service down, and never too early. The packet belongs to the conversation,
+    /// and counts as one hop; its `rapids.timer` names the timer.
+    ///
+    /// Two things follow from that timers are stored before packets, each by itself: after a crash in
+    /// between the timer may be set although the packets come only once the packet is handled again; and a
+    /// packet that is handled again more than ten minutes later sets its timer anew, also if that was
+    /// cancelled or has fired meanwhile. So a river that takes what a timer brings asks whether it is still
+    /// wanted: it ignores the reminder of an order that is paid.
+    #[must_use]
+    pub fn later(
+        mut self,
+        name: &str,
+        key: impl Into<String>,
+        when: impl Into<When>,
+        packet: Packet,
+    ) -> Self {
+        self.timers.push(Timer {
+            name: name.to_owned(),
+            key: key.into(),
+            set: Some((when.into(), packet)),
+        });
+        self
+    }
+
+    /// Cancels the timer of this name and key, if it waits. What it brings may be on its way already.
+    #[must_use]
+    pub fn cancel(mut self, name: &str, key: impl Into<String>) -> Self {
+        self.timers.push(Timer { name: name.to_owned(), key: key.into(), set: None });
+        self
+    }
+
+    /// The packets to publish, for tests of a reaction.
+    #[must_use]
+    pub fn packets(&self) -> &[Packet] {
+        &self.packets
+    }
+
+    /// Gives everything its place in the conversation, and its derived id. Of several changes of one timer
+    /// the last one counts.
+    pub(super) fn placed(
+        self,
+        cause: &Packet,
+        (service, river): (&str, &str),
+        now: Timestamp,
+    ) -> anyhow::Result<Effects> {
+        let place = |(position, packet): (usize, Packet)| {
+            packet.check()?;
+            Ok(packet.caused_by(cause, service, river, position))
+        };
+        let packets = self.packets.into_iter().enumerate();
+        let packets = packets.map(place).collect::<anyhow::Result<_>>()?;
+        let mut timers = Vec::new();
+        let mut changed = HashSet::new();
+        for (position, Timer { name, key, set }) in self.timers.into_iter().enumerate().rev() {
+            let timer = TimerId::of_service(service, &name, &key).map_err(reject)?;
+            if !changed.insert(timer.clone()) {
+                continue;
+            }
+            let position = format!("timer {position}");
+            timers.push(match set {
+                Some((when, packet)) => {
+                    packet.check()?;
+                    let packet = packet.caused_by(cause, service, river, &position);
+                    let packet = packet.of_timer(&timer.to_string());
+                    TimerChange::set(timer, when.after(now), packet)
+                }
+                None => TimerChange::cancel(timer, cause.effect_id(service, river, &position)),
+            });
+        }
+        timers.reverse();
+        Ok(Effects { packets, timers: timers.into() })
+    }
+}
