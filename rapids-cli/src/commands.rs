@@ -4,6 +4,7 @@ mod asyncapi;
 mod completions;
 mod dead_letters;
 mod explain;
+mod later;
 mod man;
 mod map;
 mod metrics;
@@ -29,6 +30,7 @@ pub(crate) enum Command {
     Tail(tail::Tail),
     Trace(trace::Trace),
     Publish(publish::Publish),
+    Later(later::Later),
     Explain(explain::Explain),
     WhatIf(what_if::WhatIf),
     Map(map::Map),
@@ -53,6 +55,7 @@ impl Command {
             Self::Position(position) => position.changes(),
             Self::DeadLetters(letters) => letters.changes(),
             Self::Replay(replay) => replay.changes(),
+            Self::Later(later) => later.changes(),
             Self::Tail(_) | Self::Trace(_) | Self::Explain(_) => false,
             Self::Services(_) | Self::Metrics(_) => false,
             Self::Map(_) | Self::WhatIf(_) | Self::Schema(_) | Self::Asyncapi(_) => false,
@@ -72,6 +75,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<Answer> {
         Command::Tail(tail) => interrupt.unless(Box::pin(tail.run(session))).await,
         Command::Trace(trace) => interrupt.unless(Box::pin(trace.run(session))).await,
         Command::Publish(publish) => publish.run(session).await,
+        Command::Later(later) => Box::pin(later.run(session)).await,
         Command::Explain(explain) => interrupt.unless(explain.run(session)).await,
         Command::WhatIf(what_if) => interrupt.unless(Box::pin(what_if.run(session))).await,
         Command::Map(map) => interrupt.unless(Box::pin(map.run(session))).await,

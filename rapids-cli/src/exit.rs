@@ -11,7 +11,7 @@ Exit codes:
   2    wrong usage: arguments, settings, or input that is not a packet
   3    the server cannot be reached, or does not answer
   4    the server does not permit it, or rejects the login
-  5    not found: no stream, service, river, packet or dead letter of that name
+  5    not found: no stream, service, river, packet, timer or dead letter of that name
   130  interrupted by Ctrl-C or SIGTERM";
 
 /// The answer of a command.

@@ -12,6 +12,7 @@ mod connection_options;
 mod exit;
 mod explanation;
 mod filter;
+mod indented;
 mod interrupt;
 mod line;
 mod logging;

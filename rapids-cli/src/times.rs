@@ -29,6 +29,17 @@ fn moment(text: &str) -> Option<Timestamp> {
     text.parse().ok().or_else(|| in_utc().map(|zoned| zoned.timestamp()))
 }
 
+/// Reads a time as [`since`] does, which may lie in the future.
+///
+/// # Errors
+/// Says what is accepted.
+pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
+    moment(text).ok_or_else(|| {
+        "expected a time such as `2026-11-21T09:30:00Z`, `2026-11-21 09:30` or `2026-11-21` (UTC)"
+            .to_owned()
+    })
+}
+
 fn ago(text: &str, now: Timestamp) -> Option<Timestamp> {
     now.checked_sub(parse_duration(text)?).ok()
 }

@@ -9,7 +9,6 @@ mod edit;
 mod editor;
 mod follow;
 mod groups;
-mod indented;
 pub(super) mod letter_json;
 mod list;
 mod mask;

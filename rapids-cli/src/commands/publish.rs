@@ -4,17 +4,21 @@
 
 mod input;
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
-use rapids_client::{Packet, Published, Sending};
+use rapids_client::{Packet, Published, Rapids, TimerId, Timestamp, When};
 use serde::Serialize;
 
 use crate::exit::{Answer, Fault};
 use crate::screen::{Format, Screen};
 use crate::session::Session;
+use crate::times;
 use input::{Input, Item, Origin};
 
 /// How many packets are in flight at once.
@@ -33,10 +37,12 @@ const WINDOW: usize = 512;
 Examples:
   rapids publish '{\"event\":\"order_placed\",\"order_id\":\"o-1\",\"total\":7550}'
   rapids publish --count 1000 '{\"event\":\"tick\"}'
+  rapids publish --in 30m '{\"event\":\"payment_due\",\"order_id\":\"o-1\"}'
   rapids publish - < packets.jsonl
 
 Output: a line `SEQUENCE ID` per stored packet, followed by `duplicate` if a packet with this id was
-stored before; with -o json an object with `sequence`, `id` and `duplicate`.")]
+stored before; with -o json an object with `sequence`, `id` and `duplicate`. With --in or --at the id of
+the timer and the time at which it is due; with -o json `timer` and `due`.")]
 pub(crate) struct Publish {
     /// The packet, a JSON object; `-` for standard input, which is also the default if it is not a
     /// terminal
@@ -48,6 +54,14 @@ pub(crate) struct Publish {
           value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
     count: u64,
 
+    /// Publish the packets after this time, such as `30m`: the server keeps them until then
+    #[arg(long = "in", value_name = "DURATION", value_parser = times::duration)]
+    wait: Option<Duration>,
+
+    /// Publish the packets at this time; at once if it is over
+    #[arg(long, value_name = "TIME", value_parser = times::time, conflicts_with = "wait")]
+    at: Option<Timestamp>,
+
     /// How to print where packets are stored
     #[arg(short, long, value_name = "FORMAT", default_value = "line")]
     output: Format,
@@ -57,6 +71,7 @@ impl Publish {
     pub(crate) async fn run(self, session: &Session) -> Result<Answer> {
         let input = Input::of(self.packet.as_deref())?;
         let rapids = session.interrupt.unless(session.rapids()).await?;
+        let due = self.at.or(self.wait.map(|wait| When::from(wait).after(Timestamp::now())));
         let mut items = input::read(input, self.count);
         let mut in_flight = FuturesOrdered::new();
         let (mut failed, mut blank, mut ended) = (None, 0, false);
@@ -69,9 +84,9 @@ impl Publish {
                 item = items.recv(), if goes_on && in_flight.len() < WINDOW => match item {
                     Some(Ok(Item { origin, packet: Some(packet) })) => {
                         kindless.check(&packet, origin, &session.screen);
-                        let sending = rapids.send(packet).await;
-                        sending
-                            .map(|sending| in_flight.push_back(stored(sending, origin)))
+                        let storing = begin(&rapids, packet, due).await;
+                        storing
+                            .map(|storing| in_flight.push_back(stored(storing, origin)))
                             .with_context(|| origin.to_string())
                     }
                     Some(Ok(Item { packet: None, .. })) => {
@@ -96,14 +111,19 @@ impl Publish {
         failed.map_or(Ok(Answer::Yes), Err)
     }
 
-    fn report(&self, screen: &Screen, stored: Result<Published>) -> Result<()> {
-        let Published { id, sequence, duplicate } = stored?;
-        match self.output {
-            Format::Line if duplicate => screen.line(format_args!("{sequence} {id} duplicate")),
-            Format::Line => screen.line(format_args!("{sequence} {id}")),
-            Format::Json => {
-                screen.json(&serde_json::to_string(&Stored { sequence, id: &id, duplicate })?)
+    fn report(&self, screen: &Screen, stored: Result<Stored>) -> Result<()> {
+        let stored = stored?;
+        match (self.output, &stored) {
+            (Format::Line, Stored::Now { sequence, id, duplicate: true }) => {
+                screen.line(format_args!("{sequence} {id} duplicate"))
             }
+            (Format::Line, Stored::Now { sequence, id, .. }) => {
+                screen.line(format_args!("{sequence} {id}"))
+            }
+            (Format::Line, Stored::Later { timer, due }) => {
+                screen.line(format_args!("{timer} {due}"))
+            }
+            (Format::Json, stored) => screen.json(&serde_json::to_string(stored)?),
         }
     }
 }
@@ -136,14 +156,36 @@ impl Kindless {
     }
 }
 
-/// Where a packet is stored, as JSON.
+/// Where a packet is stored.
 #[derive(Serialize)]
-struct Stored<'a> {
-    sequence: u64,
-    id: &'a str,
-    duplicate: bool,
+#[serde(untagged)]
+enum Stored {
+    Now { sequence: u64, id: String, duplicate: bool },
+    Later { timer: TimerId, due: Timestamp },
 }
 
-async fn stored(sending: Sending, origin: Origin) -> Result<Published> {
-    Box::pin(sending.stored()).await.with_context(|| origin.to_string())
+/// Hands a packet to the server: to be published now, or at this time.
+async fn begin(
+    rapids: &Rapids,
+    packet: Packet,
+    due: Option<Timestamp>,
+) -> rapids_client::Result<BoxFuture<'_, rapids_client::Result<Stored>>> {
+    let Some(due) = due else {
+        let sending = rapids.send(packet).await?;
+        return Ok(Box::pin(async {
+            let Published { id, sequence, duplicate } = sending.stored().await?;
+            Ok(Stored::Now { sequence, id, duplicate })
+        }));
+    };
+    Ok(Box::pin(async move {
+        let timer = rapids.publish_later(packet, due).await?;
+        Ok(Stored::Later { timer, due })
+    }))
+}
+
+async fn stored(
+    storing: BoxFuture<'_, rapids_client::Result<Stored>>,
+    origin: Origin,
+) -> Result<Stored> {
+    storing.await.with_context(|| origin.to_string())
 }

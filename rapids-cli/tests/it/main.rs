@@ -6,6 +6,7 @@ mod connecting;
 mod dead_letters;
 mod explain;
 mod foreign;
+mod later;
 mod letters;
 mod manual;
 mod map;

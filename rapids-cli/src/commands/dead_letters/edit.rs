@@ -12,12 +12,12 @@ use serde_json::value::RawValue;
 use super::assignment::Assignment;
 use super::bulk::BulkOptions;
 use super::editor::Draft;
-use super::indented::indented;
 use super::reactions::WAIT;
 use super::wait::{SentReplay, Wait};
 use crate::author::Author;
 use crate::confirm::confirm;
 use crate::exit::{Answer, Fault};
+use crate::indented::indented;
 use crate::session::Session;
 
 /// Send a corrected packet to the river that failed, in place of the original

@@ -2,7 +2,7 @@
 
 /// The text of a JSON value with a line for each member and element. Only the blanks between tokens
 /// change.
-pub(super) fn indented(json: &str) -> String {
+pub(crate) fn indented(json: &str) -> String {
     let mut text = String::with_capacity(json.len() * 2);
     let mut depth = 0_usize;
     let mut characters = json.chars().peekable();
