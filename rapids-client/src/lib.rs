@@ -63,8 +63,8 @@ pub use position::status::{Holder, Position};
 pub use printable::{Printable, printable};
 pub use rapids::{Rapids, Sending, Tail, TimerListing, WaitingTimer};
 pub use river::{
-    ClauseReport, Explanation, Outcome, Outputs, Publishes, RememberingRiver, RetryPolicy, River,
-    Rules, Verdict, is_final, reject, retry_after,
+    ClauseReport, Explanation, Gathered, GatheringRiver, Outcome, Outputs, Publishes,
+    RememberingRiver, RetryPolicy, River, Rules, Until, Verdict, is_final, reject, retry_after,
 };
 pub use service::{Bundle, Service, bundle};
 pub use start::Start;

@@ -73,7 +73,7 @@ pub(crate) struct ServiceMetrics {
 
 impl ServiceMetrics {
     pub(crate) fn of(rivers: &[River]) -> Self {
-        let rivers = rivers.iter().map(|river| RiverMetrics::new(river.name())).collect();
+        let rivers = rivers.iter().map(RiverMetrics::of).collect();
         Self { rivers, ..Self::default() }
     }
 

@@ -6,6 +6,7 @@
 mod clause;
 mod conjunction;
 mod explanation;
+mod gather;
 mod limits;
 mod outcome;
 mod outputs;
@@ -21,6 +22,7 @@ use std::fmt;
 use std::future::Future;
 
 pub use explanation::{ClauseReport, Explanation};
+pub use gather::{Gathered, GatheringRiver, Until};
 pub(crate) use limits::Limits;
 pub(crate) use outcome::{Failure, failure};
 pub use outcome::{Outcome, is_final, reject, retry_after};
@@ -77,12 +79,16 @@ pub struct River {
     clauses: Vec<Clause>,
     /// The names of its event and its command.
     stated: Vec<(&'static str, Vec<String>)>,
+    /// The names of its needs.
+    needs: Vec<String>,
     reports_invalid: bool,
     /// What it declares to publish; `None` if it declares nothing.
     publishes: Option<Box<Publishes>>,
     reaction: Option<Reaction>,
     limits: Limits,
     once: bool,
+    /// What belongs to it if it gathers answers.
+    due: Option<gather::Due>,
     faults: Vec<String>,
 }
 
@@ -95,11 +101,13 @@ impl River {
             name: name.into(),
             clauses: Vec::new(),
             stated: Vec::new(),
+            needs: Vec::new(),
             reports_invalid: true,
             publishes: None,
             reaction: None,
             limits: Limits::default(),
             once: false,
+            due: None,
             faults: Vec::new(),
         }
     }

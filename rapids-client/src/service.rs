@@ -77,7 +77,7 @@ impl Service {
     /// Adds a river. A packet goes to every river that takes it, in the order of these calls.
     #[must_use]
     pub fn river(mut self, river: River) -> Self {
-        self.rivers.push(river);
+        self.rivers.extend(river.of_service(&self.name));
         self
     }
 

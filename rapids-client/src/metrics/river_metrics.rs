@@ -1,13 +1,15 @@
 //! What one river of a service counts.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::counter::{Counter, Flag};
 use super::error_type::ErrorType;
 use super::figures::{Durations, RiverFigures};
 use super::histogram::Histogram;
+use crate::river::River;
 
 /// An error that is longer is cut off here: it goes into each answer.
 const ERROR_CHARS: usize = 200;
@@ -24,6 +26,8 @@ pub(crate) struct RiverMetrics {
     /// How long its reactions took that succeeded, and those that did not.
     reaction_time: Histogram,
     failed_times: [Histogram; ErrorType::ALL.len()],
+    /// Answers that came too late for a river that gathers, which counts them itself.
+    late_answers: Arc<AtomicU64>,
     pub(crate) is_breaker_open: Flag,
     /// For how many seconds one of its reactions has blocked its thread by now.
     pub(crate) blocked_seconds: Counter,
@@ -51,8 +55,9 @@ impl Errors {
 }
 
 impl RiverMetrics {
-    pub(super) fn new(name: &str) -> Self {
-        Self { name: name.into(), ..Self::default() }
+    pub(super) fn of(river: &River) -> Self {
+        let late_answers = river.late_answers().cloned().unwrap_or_default();
+        Self { name: river.name().into(), late_answers, ..Self::default() }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -110,6 +115,7 @@ impl RiverMetrics {
             taken: self.taken.get(),
             handled: self.handled.get(),
             failed: self.failed.get(),
+            late_answers: self.late_answers.load(Ordering::Relaxed),
             letters: self.letters(),
             reaction_seconds: self.reaction_time.figures(),
             failed_seconds: self.failed_seconds(),
@@ -136,7 +142,7 @@ mod tests {
 
     #[test]
     fn letters_count_by_their_kind() {
-        let river = RiverMetrics::new("charge");
+        let river = RiverMetrics::of(&River::new("charge"));
         for kind in ["invalid", "exhausted", "invalid"] {
             river.dead_letter(kind);
         }
@@ -146,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_long_error_is_cut_between_characters() {
-        let river = RiverMetrics::new("charge");
+        let river = RiverMetrics::of(&River::new("charge"));
         assert_eq!(river.last_error(), (0, String::new()));
         river.error(&"\u{fc}".repeat(300));
         assert_eq!(river.last_error(), (1, "\u{fc}".repeat(ERROR_CHARS)));

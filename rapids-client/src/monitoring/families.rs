@@ -160,6 +160,10 @@ fn rivers(out: &mut Exposition, stats: &[ServiceStats]) {
     for (of, river, figures) in rivers() {
         out.value(&of_river(of, river), figures.failed);
     }
+    out.counter("rapids_late_answers_total", "Answers that came too late to be gathered.");
+    for (of, river, figures) in rivers() {
+        out.value(&of_river(of, river), figures.late_answers);
+    }
     for (name, help, read) in OF_RIVERS {
         out.gauge(name, help);
         for (of, river, figures) in rivers() {

@@ -45,8 +45,9 @@ impl River {
     /// Condition: the packet asks for this, or for one of these, as its need or in its list of
     /// needs. Called several times, the packet must ask for all of them.
     #[must_use]
-    pub fn need(self, names: impl Names) -> Self {
+    pub fn need(mut self, names: impl Names) -> Self {
         let (names, query) = (names.into_names(), key_query(NEED));
+        self.needs.extend_from_slice(&names);
         let mut tests = each(&names, |name| format!("{query} == {name}"));
         let elements = each(&names, |name| format!("{query}[?@ == {name}]"));
         // A filter would look into objects, too, but only a list has a first element.

@@ -16,6 +16,7 @@ mod folding;
 mod forged;
 mod full_memory;
 mod futures;
+mod gather;
 mod harness;
 mod ids;
 mod known;
