@@ -1,5 +1,7 @@
 //! Timers: set by reactions and by publishers, kept and fired by the server.
 
+pub(crate) mod killed;
+
 use std::time::Duration;
 
 use async_nats::jetstream::stream::Config as StreamConfig;

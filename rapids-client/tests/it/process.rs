@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use tokio::process::Child;
 
 use crate::harness::{self, Bench, config, soon, until};
+use crate::later::killed;
 use crate::{crashes, delivery, exclusive, folding, once, outage, shutdown};
 
 const PART: &str = "RAPIDS_TEST_PART";
@@ -147,6 +148,7 @@ fn play(part: &str, config: Config, diary: Diary) -> Service {
         crashes::POISONED_ONCE => crashes::poisoned_once(config, diary),
         delivery::BLOCKED => delivery::blocked(config, diary),
         folding::HELD => folding::held(config, diary),
+        killed::ORDERS => killed::orders(config, diary),
         exclusive::COUNTING => exclusive::counting(config, diary),
         outage::BUSY => outage::busy(config, diary),
         once::SLOW => once::slow(config, diary),

@@ -1,0 +1,137 @@
+//! Timers and gathered needs while the service and its server are killed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rapids_client::{Config, Gathered, Outputs, Packet, River, Service, Timestamp, Until};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::harness::{Bench, until};
+use crate::process::{Diary, Process};
+
+pub(crate) const ORDERS: &str = "orders that are due";
+
+const TIMERS: u64 = 1_000;
+const NEEDS: u64 = 100;
+const KILLS: u64 = 10;
+
+/// Sets a timer for each order at the time that it names, by a plain reaction and by one with a memory, and
+/// gathers the answers to needs.
+pub(crate) fn orders(config: Config, _: Diary) -> Service {
+    fn set(name: &str, packet: &Packet) -> anyhow::Result<Outputs> {
+        let (n, due) = (packet.get::<u64>("n")?, packet.get::<Timestamp>("due")?);
+        let (n, due) = (n.unwrap_or_default(), due.unwrap_or_default());
+        let overdue = Packet::event("overdue").with("n", n).with("due", due).with("by", name);
+        Ok(Outputs::new().publish(Packet::event("set")).later(name, n.to_string(), due, overdue))
+    }
+    let plain = River::new("plain").event("placed");
+    let plain = plain.react(|packet: Packet| async move { set("plain", &packet) });
+    let remembering = River::new("remembering").event("placed").memory("placed", "@.n");
+    let remembering = remembering.react(|count: &mut u64, packet: &Packet| {
+        *count += 1;
+        set("remembering", packet)
+    });
+    let gather = River::new("gather")
+        .need("offer")
+        .gather(Until::answers(3).or_after(Duration::from_secs(3)));
+    let gather = gather.react(|gathered: &Gathered| {
+        let of: Vec<u64> = gathered.solutions("offer")?;
+        anyhow::Ok(Packet::event("chosen").with("of", of.len()))
+    });
+    let count = River::new("count").event("overdue").memory("overdue", "@.rapids.timer");
+    let count = count.react(|times: &mut u64, packet: &Packet| {
+        *times += 1;
+        anyhow::Ok(Packet::event("counted").with("timer", packet.timer()).with("times", *times))
+    });
+    let service = Service::new("orders", config).from_beginning();
+    [plain, remembering, gather, count].into_iter().fold(service, Service::river)
+}
+
+/// Publishes everything, in portions between which the service and the server are killed.
+async fn publish(bench: &mut Bench, diary: &Diary) {
+    let seconds = Duration::from_secs(1);
+    let mut process = Process::spawn(bench, ORDERS, diary);
+    for portion in 0..KILLS {
+        let start = Timestamp::now();
+        let placed = (0..TIMERS / KILLS).map(|n| {
+            let due = start + seconds + Duration::from_millis(40 * n);
+            Packet::event("placed").with("n", portion * TIMERS / KILLS + n).with("due", due)
+        });
+        let needs = (0..NEEDS / KILLS).flat_map(|n| {
+            let id = format!("need-{portion}-{n}");
+            let packet =
+                move |body: serde_json::Value| Packet::from_bytes(body.to_string()).unwrap();
+            let need = packet(json!({"need": "offer", "rapids": {"id": id}}));
+            let answers = [1, 2].map(|price| {
+                packet(json!({"need": "offer", "solutions": {"offer": price},
+                    "rapids": {"correlation_id": id}}))
+            });
+            [need].into_iter().chain(answers)
+        });
+        let published = bench.rapids.publish_all(placed.chain(needs)).await.unwrap();
+        let last = published.last().unwrap().sequence;
+        // In the middle of its work.
+        until("the service publishes", async || {
+            let contents = bench.rapids.contents().await;
+            contents.is_ok_and(|it| it.is_some_and(|it| it.last_sequence >= last + TIMERS / KILLS))
+        })
+        .await;
+        process.kill().await;
+        process = Process::spawn(bench, ORDERS, diary);
+        bench.server.kill();
+        bench.server.restart().unwrap();
+    }
+    done(bench).await;
+    process.stop();
+    assert!(process.ended().await.success());
+}
+
+/// Waits until every packet has come, and the service has handled all of them.
+async fn done(bench: &Bench) {
+    let all = 2 * TIMERS + NEEDS;
+    let count = async || {
+        let Ok(mut tail) = bench.rapids.tail(rapids_client::Start::Beginning).await else {
+            return 0;
+        };
+        let mut count = 0;
+        while let Ok(Some(packet)) = tail.next_stored().await {
+            let name = packet.event_name();
+            count += u64::from(matches!(name.as_deref(), Some("counted" | "chosen")));
+        }
+        count
+    };
+    until("all timers fire", async || count().await >= all).await;
+    bench.quiet(&["orders"]).await;
+}
+
+#[tokio::test]
+async fn each_timer_fires_and_none_early_while_service_and_server_are_killed() {
+    let mut bench = Bench::start().await;
+    let folder = TempDir::new().unwrap();
+    publish(&mut bench, &Diary::new(&folder)).await;
+    let mut tail = bench.rapids.tail(rapids_client::Start::Beginning).await.unwrap();
+    let (mut ids, mut counted, mut chosen) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    while let Some(packet) = tail.next_stored().await.unwrap() {
+        match packet.event_name().as_deref() {
+            Some("overdue") => {
+                let due: Timestamp = packet.get("due").unwrap().unwrap();
+                let stored = packet.arrival().unwrap().stored;
+                assert!(stored >= due, "due {due}, came {stored}");
+                // The server forgets the id of a timer that has fired when it is started again, so one that
+                // is set once more then comes twice, under one id.
+                let former = ids.insert(packet.timer().unwrap(), packet.id().to_owned());
+                assert!(former.is_none_or(|former| former == packet.id()));
+            }
+            Some("counted") => {
+                let timer: String = packet.get("timer").unwrap().unwrap();
+                *counted.entry(timer).or_insert(0) += 1;
+            }
+            Some("chosen") => *chosen.entry(packet.correlation_id().to_owned()).or_insert(0) += 1,
+            _ => {}
+        }
+    }
+    let once = |of: &BTreeMap<String, i32>| of.values().filter(|times| **times == 1).count() as u64;
+    assert_eq!((ids.len() as u64, once(&counted), once(&chosen)), (2 * TIMERS, 2 * TIMERS, NEEDS));
+    assert_eq!((counted.len() as u64, chosen.len() as u64), (2 * TIMERS, NEEDS));
+}
