@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rapids_client::{Config, DeadLetter, DeadLetters, Filter, Kind, Result};
+use rapids_client::{Config, DeadLetter, DeadLetters, Filter, Kind, Packet, Result};
 
 use super::event_log::EventLog;
 use super::extras::{ECHOES, Extra};
@@ -76,6 +76,9 @@ pub(crate) fn sort(
             let described = described(letter);
             sorted.suspects.push(format!("{described}; {service} was attacked at {attacks} s"));
             sorted.excused.extend([packet_id.clone(), correlation_id.clone()]);
+            // Customers answer offers in conversations of their own.
+            let packet = Packet::from_bytes(letter.body.clone()).ok();
+            sorted.excused.extend(packet.and_then(|it| it.get("order_id").ok().flatten()));
         } else {
             sorted.unexpected.push(described(letter));
         }
