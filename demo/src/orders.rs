@@ -37,8 +37,8 @@ impl Order {
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Plain,
-    /// Only five pieces exist: the first few of these succeed.
-    Scarce,
+    /// Only five pieces exist: the first few of these get them at once. The numbers begin with 0.
+    Scarce(usize),
     TooExpensive,
     /// So far above the limit that two of these have their customer flagged.
     Absurd,
@@ -47,7 +47,7 @@ enum Kind {
     Impossible,
 }
 
-const CUSTOMERS: [&str; 6] = ["ada", "grace", "alan", "barbara", "edsger", "zoe"];
+const CUSTOMERS: [&str; 6] = ["ada", "grace", "barbara", "alan", "edsger", "zoe"];
 
 /// Whose orders are absurd, and come again.
 const SUSPECTS: [&str; 2] = [FLAGGED, CLEARED];
@@ -71,7 +71,7 @@ pub(crate) fn orders(count: usize, seed: u64) -> Vec<Order> {
     let mut kinds = vec![Kind::Plain; count - absurd - again];
     let rare = (count.div_ceil(8), count.div_ceil(5), count / 15);
     let special = std::iter::repeat_n(Kind::TooExpensive, rare.0)
-        .chain(std::iter::repeat_n(Kind::Scarce, rare.1))
+        .chain(std::iter::repeat_n(Kind::Scarce(0), rare.1))
         .chain(std::iter::repeat_n(Kind::Impossible, rare.2));
     for (place, kind) in kinds.iter_mut().zip(special) {
         *place = kind;
@@ -80,20 +80,31 @@ pub(crate) fn orders(count: usize, seed: u64) -> Vec<Order> {
     let mut later = kinds.split_off(kinds.len() / 2);
     later.extend(std::iter::repeat_n(Kind::Again, again));
     random.shuffle(&mut later);
-    let kinds = std::iter::repeat_n(Kind::Absurd, absurd).chain(kinds).chain(later);
-    kinds.enumerate().map(|(place, kind)| order(place, kind, &mut random)).collect()
+    let mut kinds: Vec<_> =
+        std::iter::repeat_n(Kind::Absurd, absurd).chain(kinds).chain(later).collect();
+    let scarce = kinds.iter_mut().filter_map(|kind| match kind {
+        Kind::Scarce(number) => Some(number),
+        _ => None,
+    });
+    for (count, number) in scarce.enumerate() {
+        *number = count;
+    }
+    kinds.into_iter().enumerate().map(|(place, kind)| order(place, kind, &mut random)).collect()
 }
 
 fn order(place: usize, kind: Kind, random: &mut Rng) -> Order {
     let customer = match kind {
         Kind::Absurd => SUSPECTS[place % SUSPECTS.len()],
         Kind::Again => SUSPECTS[random.usize(..SUSPECTS.len())],
+        // So those who come too late are customers of each answer to a later date.
+        Kind::Scarce(number) => CUSTOMERS[number % CUSTOMERS.len()],
         _ => CUSTOMERS[random.usize(..CUSTOMERS.len())],
     };
     let items = match kind {
         Kind::Plain | Kind::Again => plain(random),
         Kind::Absurd => vec![item(PRODUCTS[2], 60)],
-        Kind::Scarce => vec![item(SCARCE, random.u32(1..=2))],
+        Kind::Scarce(number) if number < CUSTOMERS.len() => vec![item(SCARCE, 2)],
+        Kind::Scarce(_) => vec![item(SCARCE, random.u32(1..=2))],
         Kind::TooExpensive => {
             // Some are short of stock too, so that both services decline.
             let scarce = random.bool().then(|| item(SCARCE, 1));

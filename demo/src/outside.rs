@@ -6,13 +6,20 @@
 //! the rapids once, however often a reaction runs. The end of the day is left to who runs the demo.
 
 use std::env;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rapids_client::{Config, Packet, Rapids, River, Service, telemetry};
+use rapids_client::{Config, Error, Packet, Rapids, River, Service, telemetry};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
 
 use crate::rivers::Program;
+
+/// How long to wait for the server.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const RETRY: Duration = Duration::from_millis(200);
 
 /// The name of the service, and of its process.
 pub(crate) const NAME: &str = "outside";
@@ -49,12 +56,25 @@ impl Answer {
 /// The errors of the service.
 pub(crate) async fn run() -> Result<()> {
     telemetry::init();
-    let rapids = Rapids::connect(&Config::from_env()?).await?;
+    let rapids = connect().await?;
     let service = Service::from_env(NAME)?
         .river(heard("customers", "delivery_date_offered", &rapids, answer))
         .river(heard("vendors", "vendor_order_placed", &rapids, deliver))
         .river(heard("desk", "customer_flagged", &rapids, clear));
     Ok(service.run().await?)
+}
+
+/// Connects, also if the server has been killed and is not back yet.
+async fn connect() -> Result<Rapids> {
+    let (config, deadline) = (Config::from_env()?, Instant::now() + PATIENCE);
+    loop {
+        match Rapids::connect(&config).await {
+            Err(Error::Connect { .. } | Error::Server { .. }) if Instant::now() < deadline => {
+                sleep(RETRY).await;
+            }
+            connected => return Ok(connected?),
+        }
+    }
 }
 
 /// How to start it.

@@ -138,6 +138,7 @@ Everything keeps running until Ctrl-C. In another terminal:
   nats -s {url} sub rapids
   nats -s {url} pub rapids '{{\"event\":\"order_placed\",\"order_id\":\"o-1\",\"customer\":\"ada\",\"total\":7550,\"items\":[{{\"sku\":\"lunar/lantern\",\"quantity\":1,\"price\":7550}}]}}'
   nats -s {url} pub rapids '{{\"need\":\"car_rental_offer\",\"user_id\":\"ada\"}}'
+  nats -s {url} req catalogue.price '{{\"sku\":\"summit/tent\"}}'
   nats -s {url} {position}
   nats -s {url} micro info payment"
     )

@@ -161,6 +161,9 @@ mod tests {
         let excused = sorted(&innocent, 3);
         assert_eq!((excused.unexpected.len(), excused.suspects.len()), (0, 1));
         assert!(excused.excused.contains("o-1"));
+        let mut answer = letter("payment", Kind::Crashed, "outside-o-1");
+        answer.body = br#"{"command":"accept_delivery_date","order_id":"o-2"}"#.as_slice().into();
+        assert!(sorted(&[answer], 3).excused.contains("o-2"));
         let other = [letter("payment", Kind::Exhausted, "o-1")];
         assert_eq!(sorted(&other, 3).unexpected.len(), 1);
     }

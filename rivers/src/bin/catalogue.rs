@@ -1,14 +1,14 @@
 //! catalogue: changes prices, and tells them to whoever asks.
 //!
-//! Listens for the command `change_price` with `sku` and `price`.
-//! Publishes `price_changed` or `price_refused`.
-//! Answers `nats req catalogue.price '{"sku":"summit/tent"}'` with `sku`, `name` and `price` in cents.
-//! Run: `just river catalogue`
-//!
 //! A question that changes nothing, and that one service can answer, is no packet: nobody else gains by
 //! hearing it, and who asks waits for the answer. The answer is quick, because it is made of what was
 //! heard: each instance has read all changes, also those that another one has made. A river would not do
 //! for that, since each packet goes to one instance.
+//!
+//! Listens for the command `change_price` with `sku` and `price`.
+//! Publishes `price_changed` or `price_refused`.
+//! Answers `nats req catalogue.price '{"sku":"summit/tent"}'` with `sku`, `name` and `price` in cents.
+//! Run: `just river catalogue`
 
 use std::collections::BTreeMap;
 use std::env;
