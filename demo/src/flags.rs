@@ -18,7 +18,7 @@ pub(crate) struct Flags {
 }
 
 /// The last sequences of what was said of one customer; 0 if it never was.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Customer {
     flagged: u64,
     stopped: u64,
@@ -66,12 +66,12 @@ impl Flags {
         self.placed.get(order).is_some_and(stopped)
     }
 
-    /// Whether an order was placed by a customer of whom nothing bad was said, or nothing since the word
+    /// Whether an order was placed by a customer of whom nothing was said, or nothing bad since the word
     /// that payments are resumed, before the order.
     fn is_free(&self, order: &str) -> bool {
         let free = |(customer, placed): &(String, u64)| {
-            let Customer { flagged, resumed, .. } = self.said_of(customer);
-            flagged == 0 || (resumed > flagged && *placed > resumed)
+            let said @ Customer { flagged, resumed, .. } = self.said_of(customer);
+            said == Customer::default() || (resumed > flagged && *placed > resumed)
         };
         self.placed.get(order).is_some_and(free)
     }

@@ -9,6 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::discovery;
 use crate::fleet::FleetHandle;
+use crate::outside::FLAGGED;
 use crate::prices::Prices;
 
 /// The packets to publish and the services to kill.
@@ -42,6 +43,8 @@ impl Publisher {
     pub(crate) async fn run(self) -> Result<()> {
         let Self { rapids, prices, packets, rate, victims, handle } = self;
         prices.change(&rapids).await?;
+        // A run before this one on the same server has had the customer flagged.
+        rapids.publish(Packet::command("clear_customer").with("customer", FLAGGED)).await?;
         let mut before = HashSet::new();
         let steps = steps(packets.len(), victims.len());
         let mut packets = packets.into_iter();

@@ -83,7 +83,7 @@ fn unknown_victim_is_an_error_that_names_the_services() {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        errors.contains("there is no service `paymint` to kill; there are best_offer"),
+        errors.contains("there is no service `paymint` to kill; there are back_order"),
         "{errors}"
     );
 }
