@@ -5,7 +5,7 @@
 //! heard: each instance has read all changes, also those that another one has made. A river would not do
 //! for that, since each packet goes to one instance.
 //!
-//! Listens for the command `change_price` with `sku` and `price`.
+//! Listens for the command `change_price` with `sku` and `price`; for `day_ended`.
 //! Publishes `price_changed` or `price_refused`.
 //! Answers `nats req catalogue.price '{"sku":"summit/tent"}'` with `sku`, `name` and `price` in cents.
 //! Run: `just river catalogue`
@@ -38,7 +38,7 @@ async fn main() -> Result<()> {
 }
 
 pub(crate) fn service() -> rapids_client::Result<Service> {
-    Ok(Service::from_env("catalogue")?.river(change()))
+    Ok(Service::from_env("catalogue")?.river(change()).river(repeat()))
 }
 
 fn change() -> River {
@@ -46,8 +46,12 @@ fn change() -> River {
         .command("change_price")
         .require(["sku", "price"])
         .publishes(["price_changed", "price_refused"])
+        .memory("prices", "'prices'")
         .react(on_change_price)
 }
+
+/// The prices that were changed.
+type Changed = BTreeMap<String, i64>;
 
 #[derive(Deserialize)]
 struct ChangePrice {
@@ -55,15 +59,38 @@ struct ChangePrice {
     price: i64,
 }
 
-async fn on_change_price(packet: Packet) -> Result<Packet> {
+fn on_change_price(changed: &mut Changed, packet: &Packet) -> Result<Packet> {
     let ChangePrice { sku, price } = packet.parse()?;
-    let answer = |event| Packet::event(event).with("sku", &sku).with("price", price);
-    let refused = |reason: &str| Ok(answer("price_refused").with("reason", reason));
+    let refused = |reason: &str| {
+        let refused = Packet::event("price_refused").with("sku", &sku).with("price", price);
+        Ok(refused.with("reason", reason))
+    };
     match (Prices::new().of(&sku), price) {
         (None, _) => refused("there is no such product"),
         (_, ..0) => refused("the price is below zero"),
-        _ => Ok(answer("price_changed")),
+        _ => {
+            let said = price_changed((&sku, &price));
+            changed.insert(sku, price);
+            Ok(said)
+        }
     }
+}
+
+fn price_changed((sku, price): (&String, &i64)) -> Packet {
+    Packet::event("price_changed").with("sku", sku).with("price", price)
+}
+
+/// Says all changes again each day: an instance that starts knows only of what has not expired.
+fn repeat() -> River {
+    River::new("repeat")
+        .event("day_ended")
+        .publishes("price_changed")
+        .memory("prices", "'prices'")
+        .react(on_day_ended)
+}
+
+fn on_day_ended(changed: &mut Changed, _: &Packet) -> Result<Vec<Packet>> {
+    Ok(changed.iter().map(price_changed).collect())
 }
 
 /// What each product is called and costs, in cents.
@@ -180,7 +207,7 @@ mod tests {
     #[tokio::test]
     async fn a_price_is_changed_or_refused_with_the_reason() {
         assert_eq!(change().judge(&Packet::event("change_price")), Verdict::NotForMe);
-        let mut rapids = TestRapids::new().service("catalogue", [change()]);
+        let mut rapids = TestRapids::new().service("catalogue", [change(), repeat()]);
         for (sku, price) in [("summit/rope", 0), ("summit/rope", -1), ("lunar/cheese", 1)] {
             rapids.publish(command(sku, price)).await;
         }
@@ -189,6 +216,9 @@ mod tests {
         let reason = |packet: &&Packet| packet.get::<String>("reason").unwrap().unwrap();
         let reasons: Vec<_> = rapids.events("price_refused").iter().map(reason).collect();
         assert_eq!(reasons, ["the price is below zero", "there is no such product"]);
+        rapids.publish(Packet::event("day_ended")).await;
+        let repeated = rapids.events("price_changed")[1];
+        assert_eq!(repeated.get::<i64>("price").unwrap(), Some(0));
     }
 
     #[test]
