@@ -57,7 +57,7 @@ pub(crate) fn facts(tracker: &Tracker) -> Vec<Fact> {
         each("every order was charged what the catalogue said when it was asked", priced),
         Fact {
             claim: format!(
-                "no customer was charged who is flagged, in {} orders since",
+                "no customer who is flagged was charged; orders of such customers: {}",
                 tracker.flags.stopped()
             ),
             faults: tracker.orders.iter().filter_map(flagged).collect(),

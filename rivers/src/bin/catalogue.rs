@@ -152,7 +152,8 @@ pub(crate) async fn beside() -> Result<()> {
         }
     }
     let client = connect().await?;
-    let started = client.service_builder().start("prices", env!("CARGO_PKG_VERSION")).await;
+    let service = client.service_builder().description("tells what products cost");
+    let started = service.start("prices", env!("CARGO_PKG_VERSION")).await;
     let service = started.map_err(|error| anyhow!(error))?;
     let questions = service.endpoint(SUBJECT).await.map_err(|error| anyhow!(error))?;
     let mut questions = std::pin::pin!(questions);
