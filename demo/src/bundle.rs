@@ -23,7 +23,10 @@ mod rivers {
 /// The errors of the services.
 pub(crate) async fn run() -> Result<()> {
     telemetry::init();
-    Ok(bundle(rivers::services()?).run().await?)
+    tokio::select! {
+        ended = bundle(rivers::services()?).run() => Ok(ended?),
+        failed = rivers::beside() => failed,
+    }
 }
 
 /// How to start the bundle in place of these programs.

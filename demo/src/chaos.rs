@@ -26,17 +26,18 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use fastrand::Rng;
-use rapids_client::{Config, DeadLetter, Rapids, Start, shutdown_signal};
+use rapids_client::{Config, DeadLetter, Packet, Rapids, Start, shutdown_signal};
 use tokio::sync::mpsc;
 
 use crate::counters::Counters;
 use crate::delivery::DeliveryMode;
 use crate::exit::Exit;
 use crate::fleet::{Fleet, RestartPolicy};
+use crate::prices::Prices;
 use crate::rivers::Program;
 use crate::tracker::Tracker;
 use crate::verify::Fact;
-use crate::{discovery, rivers, server, verify};
+use crate::{discovery, outside, rivers, server, verify};
 use backpressure::Backpressure;
 use facts::Findings;
 use fault_ids::FaultIds;
@@ -105,7 +106,8 @@ impl Run<'_> {
         let Options { orders, kills, delivery, .. } = self.options;
         let rivers = rivers::build().await?;
         let shop = rivers::services(&rivers);
-        let processes = [delivery.processes(&rivers)?, extras::programs()?].concat();
+        let outside = vec![outside::program()?];
+        let processes = [delivery.processes(&rivers)?, outside, extras::programs()?].concat();
         let mut server = KillableServer::start(&self.folder.store()).await?;
         self.report.note(&format!(
             "seed {}: {orders} orders, {kills} kills\nstarted a server at {}",
@@ -170,6 +172,7 @@ impl Run<'_> {
         let (done, events) = mpsc::unbounded_channel();
         let runner = ScriptRunner {
             rapids: rapids.clone(),
+            prices: Prices::connect(&server.url, true).await?,
             raw_publisher: RawPublisher::connect(&server.url).await?,
             monkey: Monkey { fleet: fleet.handle(), server: server.killer(), done },
             steps,
@@ -179,7 +182,11 @@ impl Run<'_> {
         };
         let work = async {
             runner.run().await?;
-            Ok(positions::wait_until_idle(rapids, &services, self.options.patience()).await)
+            let patience = self.options.patience();
+            positions::wait_until_idle(rapids, &services, patience).await;
+            // Ends the offers that nobody has answered.
+            rapids.publish(Packet::event("day_ended")).await.context("cannot end the day")?;
+            Ok(positions::wait_until_idle(rapids, &services, patience).await)
         };
         let observer = Observer::new(&self.report, Tracker::new(orders, offers));
         let observing = Box::pin(observer.observe(work, tail, events, fleet, server));

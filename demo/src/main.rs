@@ -3,17 +3,21 @@
 //!
 //! Each subcommand has a module of its own; without one, the program runs `run`.
 
+mod back_orders;
 mod bundle;
 mod chaos;
 mod counters;
 mod delivery;
 mod discovery;
 mod exit;
+mod flags;
 mod fleet;
 mod offers;
 mod options;
 mod order_status;
 mod orders;
+mod outside;
+mod prices;
 mod publisher;
 mod rivers;
 mod run;
@@ -41,6 +45,9 @@ fn main() -> ExitCode {
         Some(Command::Chaos(options)) => in_runtime(chaos::run(&options)),
         Some(Command::Bundled) => {
             in_runtime(async { bundle::run().await.map(|()| Exit::FactsHold) })
+        }
+        Some(Command::Outside) => {
+            in_runtime(async { outside::run().await.map(|()| Exit::FactsHold) })
         }
         Some(Command::Extra { service }) => {
             in_runtime(async { service.run().await.map(|()| Exit::FactsHold) })

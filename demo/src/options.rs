@@ -27,6 +27,9 @@ pub(crate) enum Command {
     /// Runs every river in this process
     #[command(hide = true)]
     Bundled,
+    /// Runs those who are outside of the shop: customers, vendors, and the desk
+    #[command(hide = true)]
+    Outside,
     /// Runs one of the services that exist for chaos only
     #[command(hide = true)]
     Extra {

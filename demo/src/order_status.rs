@@ -5,8 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rapids_client::Packet;
+use serde::Deserialize;
 
 use crate::orders::Order;
+use crate::outside::Answer;
 
 /// One order, from its command to its end.
 #[derive(Debug, Clone)]
@@ -19,6 +21,10 @@ pub(crate) struct OrderStatus {
     pub(crate) wanted: Order,
     /// Whether the command was seen on the rapids.
     pub(crate) commanded: bool,
+    /// What the order costs at the prices in its command, which the catalogue has named.
+    pub(crate) asked: i64,
+    /// How many commands to order from a vendor followed.
+    pub(crate) vendor_orders: usize,
     /// The events of the order, as they came.
     pub(crate) steps: Vec<Step>,
     /// Whether a known reason kept the order from ending. No fact is then asked of it.
@@ -50,6 +56,8 @@ impl OrderStatus {
             id: id.to_owned(),
             wanted,
             commanded: false,
+            asked: 0,
+            vendor_orders: 0,
             steps: Vec::new(),
             is_excused: false,
         }
@@ -57,7 +65,13 @@ impl OrderStatus {
 
     /// Adds a packet of this order.
     pub(crate) fn take(&mut self, packet: &Packet) {
-        self.commanded |= packet.id() == self.id;
+        if packet.id() == self.id {
+            self.commanded = true;
+            self.asked = asked(packet);
+        }
+        if packet.command_name().as_deref() == Some("order_from_vendor") {
+            self.vendor_orders += 1;
+        }
         let Some(event) = packet.event_name() else { return };
         // A field of another type counts as missing; the facts do not hold then.
         let amount = packet.get("amount").ok().flatten();
@@ -94,6 +108,13 @@ impl OrderStatus {
         skus.filter_map(|sku| sku.split_once('/')).map(|(vendor, _)| vendor).collect()
     }
 
+    /// Whether the customer was offered a later date, and only the end of the day tells the answer.
+    pub(crate) fn awaits_end_of_day(&self) -> bool {
+        self.has("delivery_date_offered")
+            && !self.has("out_of_stock")
+            && Answer::of(self.wanted.customer) == Answer::Nothing
+    }
+
     pub(crate) fn end(&self) -> End {
         if self.has("order_completed") {
             End::Completed
@@ -117,6 +138,7 @@ impl OrderStatus {
         }
         let (paid, declined) = (self.has("payment_received"), self.has("payment_declined"));
         let (reserved, short) = (self.has("stock_reserved"), self.has("out_of_stock"));
+        let (offered, waits) = (self.has("stock_short"), self.has("delivery_date_accepted"));
         let mut expect = |event: &str, due: bool| {
             if due && !self.has(event) {
                 missing.push(event.to_owned());
@@ -124,7 +146,14 @@ impl OrderStatus {
         };
         // A side that hears first that the other one has failed need not answer.
         expect("payment_received or payment_declined", !paid && !declined && !short);
-        expect("stock_reserved or out_of_stock", !reserved && !short && !declined);
+        let stock =
+            if offered { "an answer to the offer" } else { "stock_reserved or out_of_stock" };
+        expect(stock, !reserved && !short && !declined && !waits);
+        expect("delivery_date_offered", offered);
+        expect("stock_back_ordered", waits && !declined);
+        expect("stock_reserved", waits && !declined);
+        expect("vendor_order_placed", self.vendor_orders > 0);
+        expect("shortage_reported", short);
         let fails = declined || short;
         let completes = paid && reserved && !fails;
         for event in ["shipment_scheduled", "order_packaged", "stock_updated", "order_completed"] {
@@ -144,9 +173,27 @@ impl OrderStatus {
     /// Whether nothing more can come.
     pub(crate) fn is_over(&self) -> bool {
         let paid = self.has("payment_received") || self.has("payment_declined");
-        let stocked = self.has("stock_reserved") || self.has("out_of_stock");
+        let waits = self.has("payment_declined") && self.has("delivery_date_accepted");
+        let stocked = self.has("stock_reserved") || self.has("out_of_stock") || waits;
         self.missing().is_empty() && (self.has("order_refused") || (paid && stocked))
     }
+}
+
+#[derive(Deserialize)]
+struct Command {
+    items: Vec<AskedItem>,
+}
+
+#[derive(Deserialize)]
+struct AskedItem {
+    quantity: i64,
+    price: i64,
+}
+
+/// The sum of the prices in a command; one that cannot be read costs nothing, which no fact allows.
+fn asked(packet: &Packet) -> i64 {
+    let items = packet.parse().map(|Command { items }| items).unwrap_or_default();
+    items.iter().map(|item| item.quantity * item.price).sum()
 }
 
 #[cfg(test)]
@@ -159,7 +206,7 @@ pub(crate) mod tests {
         let canoe = Item { sku: "riverside/canoe", quantity: 1, price: 59_900 };
         let order = Order { customer: "ada", items: vec![canoe] };
         let mut order = OrderStatus::new(1, "o-1", order);
-        order.commanded = true;
+        (order.commanded, order.asked) = (true, 59_900);
         for event in events {
             let packet = Packet::event(*event).with("amount", 59_900);
             order.take(&packet.with("vendor", "riverside"));
@@ -192,7 +239,13 @@ pub(crate) mod tests {
 
     #[test]
     fn charge_of_an_order_without_stock_waits_for_its_refund() {
-        let events = ["order_placed", "out_of_stock", "order_cancelled", "customer_notified"];
+        let events = [
+            "order_placed",
+            "out_of_stock",
+            "shortage_reported",
+            "order_cancelled",
+            "customer_notified",
+        ];
         let mut order = order(&events);
         assert!(order.missing().is_empty());
         assert!(!order.is_over(), "payment may still charge it");
@@ -207,6 +260,19 @@ pub(crate) mod tests {
             order(&events).missing(),
             ["stock_released", "order_cancelled", "customer_notified"]
         );
+    }
+
+    #[test]
+    fn order_that_is_short_waits_for_an_answer_and_then_for_its_stock() {
+        let mut events = vec!["order_placed", "payment_received", "vendor_notified", "stock_short"];
+        events.push("delivery_date_offered");
+        assert_eq!(order(&events).missing(), ["an answer to the offer"]);
+        events.push("delivery_date_accepted");
+        assert_eq!(order(&events).missing(), ["stock_back_ordered", "stock_reserved"]);
+        events.extend(["stock_back_ordered", "stock_reserved"]);
+        assert_eq!(order(&events).missing()[0], "shipment_scheduled");
+        events.push("payment_declined");
+        assert_eq!(order(&events).missing()[0], "stock_released");
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! The orders to place, which follow from a seed.
 //!
 //! Some are above every customer's limit, some ask for a product that is nearly sold out, and some
-//! cannot be accepted at all.
+//! cannot be accepted at all. The first ones are so large that their customers are flagged, who order
+//! again later.
 
 use fastrand::Rng;
 use rapids_client::Packet;
 use serde::Serialize;
+
+use crate::outside::{CLEARED, FLAGGED};
+use crate::prices::CHANGED;
 
 /// What one customer wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,11 +22,13 @@ pub(crate) struct Order {
 pub(crate) struct Item {
     pub(crate) sku: &'static str,
     pub(crate) quantity: u32,
-    /// The price of one piece in cents.
+    /// The price of one piece in cents that the catalogue should name.
+    #[serde(skip)]
     pub(crate) price: u32,
 }
 
 impl Order {
+    /// The command that places the order, as long as prices are not asked for.
     pub(crate) fn command(&self) -> Packet {
         Packet::command("place_order").with("customer", self.customer).with("items", &self.items)
     }
@@ -31,21 +37,28 @@ impl Order {
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Plain,
-    /// Only five pieces exist: the first few of these succeed.
-    Scarce,
+    /// Only five pieces exist: the first few of these get them at once. The numbers begin with 0.
+    Scarce(usize),
     TooExpensive,
+    /// So far above the limit that two of these have their customer flagged.
+    Absurd,
+    /// Of a customer who is flagged by then, or was.
+    Again,
     Impossible,
 }
 
-const CUSTOMERS: [&str; 6] = ["ada", "grace", "alan", "barbara", "edsger", "zoe"];
+const CUSTOMERS: [&str; 6] = ["ada", "grace", "barbara", "alan", "edsger", "zoe"];
 
-/// Products with prices in cents. Any two of them cost less than the lowest limit, 1,000.00.
+/// Whose orders are absurd, and come again.
+const SUSPECTS: [&str; 2] = [FLAGGED, CLEARED];
+
+/// Products with prices in cents. Two pieces of any two of them cost less than the lowest limit, 1,000.00.
 const PRODUCTS: [(&str, u32); 5] = [
-    ("riverside/canoe", 59_900),
+    ("riverside/canoe", 7_550),
     ("riverside/paddle", 4_900),
-    ("summit/tent", 12_900),
+    ("summit/tent", 19_900),
     ("summit/rope", 3_900),
-    ("lunar/lantern", 2_450),
+    CHANGED,
 ];
 
 const SCARCE: (&str, u32) = ("lunar/moonraft", 19_900);
@@ -53,27 +66,49 @@ const SCARCE: (&str, u32) = ("lunar/moonraft", 19_900);
 /// As many orders as asked for; the same ones for the same seed.
 pub(crate) fn orders(count: usize, seed: u64) -> Vec<Order> {
     let mut random = Rng::with_seed(seed);
-    let mut kinds = vec![Kind::Plain; count];
+    let absurd = if count < 20 { 0 } else { 2 * SUSPECTS.len() };
+    let again = if absurd == 0 { 0 } else { count / 8 };
+    let mut kinds = vec![Kind::Plain; count - absurd - again];
     let rare = (count.div_ceil(8), count.div_ceil(5), count / 15);
     let special = std::iter::repeat_n(Kind::TooExpensive, rare.0)
-        .chain(std::iter::repeat_n(Kind::Scarce, rare.1))
+        .chain(std::iter::repeat_n(Kind::Scarce(0), rare.1))
         .chain(std::iter::repeat_n(Kind::Impossible, rare.2));
     for (place, kind) in kinds.iter_mut().zip(special) {
         *place = kind;
     }
     random.shuffle(&mut kinds);
-    kinds.into_iter().map(|kind| order(kind, &mut random)).collect()
+    let mut later = kinds.split_off(kinds.len() / 2);
+    later.extend(std::iter::repeat_n(Kind::Again, again));
+    random.shuffle(&mut later);
+    let mut kinds: Vec<_> =
+        std::iter::repeat_n(Kind::Absurd, absurd).chain(kinds).chain(later).collect();
+    let scarce = kinds.iter_mut().filter_map(|kind| match kind {
+        Kind::Scarce(number) => Some(number),
+        _ => None,
+    });
+    for (count, number) in scarce.enumerate() {
+        *number = count;
+    }
+    kinds.into_iter().enumerate().map(|(place, kind)| order(place, kind, &mut random)).collect()
 }
 
-fn order(kind: Kind, random: &mut Rng) -> Order {
-    let customer = CUSTOMERS[random.usize(..CUSTOMERS.len())];
+fn order(place: usize, kind: Kind, random: &mut Rng) -> Order {
+    let customer = match kind {
+        Kind::Absurd => SUSPECTS[place % SUSPECTS.len()],
+        Kind::Again => SUSPECTS[random.usize(..SUSPECTS.len())],
+        // So those who come too late are customers of each answer to a later date.
+        Kind::Scarce(number) => CUSTOMERS[number % CUSTOMERS.len()],
+        _ => CUSTOMERS[random.usize(..CUSTOMERS.len())],
+    };
     let items = match kind {
-        Kind::Plain => plain(random),
-        Kind::Scarce => vec![item(SCARCE, random.u32(1..=2))],
+        Kind::Plain | Kind::Again => plain(random),
+        Kind::Absurd => vec![item(PRODUCTS[2], 60)],
+        Kind::Scarce(number) if number < CUSTOMERS.len() => vec![item(SCARCE, 2)],
+        Kind::Scarce(_) => vec![item(SCARCE, random.u32(1..=2))],
         Kind::TooExpensive => {
             // Some are short of stock too, so that both services decline.
             let scarce = random.bool().then(|| item(SCARCE, 1));
-            scarce.into_iter().chain([item(PRODUCTS[2], random.u32(20..=30))]).collect()
+            scarce.into_iter().chain([item(PRODUCTS[2], random.u32(15..=30))]).collect()
         }
         Kind::Impossible => vec![item(PRODUCTS[random.usize(..PRODUCTS.len())], 0)],
     };
@@ -84,8 +119,7 @@ fn plain(random: &mut Rng) -> Vec<Item> {
     let mut products = PRODUCTS;
     random.shuffle(&mut products);
     let kinds = random.usize(1..=2);
-    let quantity = |price, random: &mut Rng| if price > 20_000 { 1 } else { random.u32(1..=2) };
-    products[..kinds].iter().map(|&product| item(product, quantity(product.1, random))).collect()
+    products[..kinds].iter().map(|&product| item(product, random.u32(1..=2))).collect()
 }
 
 fn item((sku, price): (&'static str, u32), quantity: u32) -> Item {
@@ -111,7 +145,13 @@ mod tests {
         for seed in 0..50 {
             let orders = orders(30, seed);
             assert_eq!(orders.len(), 30);
-            assert_eq!(orders.iter().filter(|order| total(order) > 250_000).count(), 4);
+            assert_eq!(orders.iter().filter(|order| total(order) > 250_000).count(), 8);
+            let absurd = orders.iter().filter(|order| total(order) >= 1_000_000);
+            let absurd: Vec<_> = absurd.map(|order| order.customer).collect();
+            assert_eq!(absurd, [SUSPECTS, SUSPECTS].concat());
+            let later = orders[absurd.len()..].iter();
+            let again = later.filter(|order| SUSPECTS.contains(&order.customer));
+            assert_eq!(again.count(), 3);
             let scarce = orders.iter().flat_map(|order| &order.items);
             let wanted: u32 =
                 scarce.filter(|item| item.sku == SCARCE.0).map(|item| item.quantity).sum();

@@ -9,11 +9,14 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::discovery;
 use crate::fleet::FleetHandle;
+use crate::outside::FLAGGED;
+use crate::prices::Prices;
 
 /// The packets to publish and the services to kill.
 #[derive(Debug)]
 pub(crate) struct Publisher {
     pub(crate) rapids: Rapids,
+    pub(crate) prices: Prices,
     pub(crate) packets: Vec<Packet>,
     /// Packets per second; 0 is as fast as possible.
     pub(crate) rate: u32,
@@ -32,18 +35,22 @@ enum Step {
 }
 
 impl Publisher {
-    /// Publishes all packets, and kills the victims in between.
+    /// Publishes all packets, orders with the prices that it has asked for, and kills the victims in
+    /// between.
     ///
     /// # Errors
-    /// If a packet cannot be published, or a victim does not start again.
+    /// If there is no answer, a packet cannot be published, or a victim does not start again.
     pub(crate) async fn run(self) -> Result<()> {
-        let Self { rapids, packets, rate, victims, handle } = self;
+        let Self { rapids, prices, packets, rate, victims, handle } = self;
+        prices.change(&rapids).await?;
+        // A run before this one on the same server has had the customer flagged.
+        rapids.publish(Packet::command("clear_customer").with("customer", FLAGGED)).await?;
         let mut before = HashSet::new();
         let steps = steps(packets.len(), victims.len());
         let mut packets = packets.into_iter();
         let mut published = 0;
         for (due, step) in steps {
-            publish(&rapids, packets.by_ref().take(due - published), rate).await?;
+            publish((&rapids, &prices), packets.by_ref().take(due - published), rate).await?;
             published = due;
             match step {
                 Step::Kill(place) => {
@@ -60,16 +67,24 @@ impl Publisher {
     }
 }
 
-async fn publish(rapids: &Rapids, packets: impl Iterator<Item = Packet>, rate: u32) -> Result<()> {
+async fn publish(
+    (rapids, prices): (&Rapids, &Prices),
+    packets: impl Iterator<Item = Packet>,
+    rate: u32,
+) -> Result<()> {
     if rate == 0 {
-        rapids.publish_all(packets).await?;
+        let mut filled_in = Vec::new();
+        for packet in packets {
+            filled_in.push(prices.fill_in(packet).await?);
+        }
+        rapids.publish_all(filled_in).await?;
         return Ok(());
     }
     let mut ticks = interval(Duration::from_secs(1) / rate);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     for packet in packets {
         ticks.tick().await;
-        rapids.publish(packet).await?;
+        rapids.publish(prices.fill_in(packet).await?).await?;
     }
     Ok(())
 }

@@ -14,6 +14,8 @@ use crate::discovery;
 use crate::exit::Exit;
 use crate::fleet::{Ended, Fleet, FleetHandle, RestartPolicy};
 use crate::options::Options;
+use crate::outside;
+use crate::prices::Prices;
 use crate::rivers::{self, Program};
 use crate::scenario::Scenario;
 use crate::screen::Screen;
@@ -61,7 +63,9 @@ async fn run_services(
     if !victims.is_empty() {
         environment.push(DeliveryMode::short_ack_wait());
     }
-    let mut fleet = Fleet::launch(programs, &environment, RestartPolicy::Never, logs.path())?;
+    let all = [programs, &[outside::program()?]].concat();
+    let prices = Prices::connect(&server.url, server.is_own()).await?;
+    let mut fleet = Fleet::launch(&all, &environment, RestartPolicy::Never, logs.path())?;
     let scenario = Scenario {
         orders: options.orders,
         seed: options.seed,
@@ -72,13 +76,14 @@ async fn run_services(
     };
     let handle = fleet.handle();
     let running = async {
-        discovery::wait_for(&rapids, &names, &before).await.context("services are missing")?;
+        let services = rivers::services(&all);
+        discovery::wait_for(&rapids, &services, &before).await.context("services are missing")?;
         screen.note(&format!(
             "{} services announced themselves: {}",
             names.len(),
             names.join(" ")
         ))?;
-        run_and_verify(scenario, &rapids, (handle, &before), screen).await
+        run_and_verify(scenario, (&rapids, prices), (handle, &before), screen).await
     };
     let mut exit = tokio::select! {
         () = shutdown_signal() => Ok(Exit::Interrupted),
@@ -107,12 +112,12 @@ fn early_end(ended: Result<Ended>) -> Error {
 
 async fn run_and_verify(
     scenario: Scenario,
-    rapids: &Rapids,
+    (rapids, prices): (&Rapids, Prices),
     (handle, before): (FleetHandle, &HashSet<String>),
     screen: &mut Screen,
 ) -> Result<Exit> {
     let kills = !scenario.victims.is_empty();
-    let tracker = scenario.run(rapids, handle, screen).await?;
+    let tracker = scenario.run(rapids, prices, handle, screen).await?;
     let mut facts = verify::facts(&tracker);
     let stats = discovery::stats(rapids).await?;
     let told = Counters::told(stats.iter().filter(|instance| !before.contains(&instance.id)));
@@ -133,6 +138,7 @@ Everything keeps running until Ctrl-C. In another terminal:
   nats -s {url} sub rapids
   nats -s {url} pub rapids '{{\"event\":\"order_placed\",\"order_id\":\"o-1\",\"customer\":\"ada\",\"total\":7550,\"items\":[{{\"sku\":\"lunar/lantern\",\"quantity\":1,\"price\":7550}}]}}'
   nats -s {url} pub rapids '{{\"need\":\"car_rental_offer\",\"user_id\":\"ada\"}}'
+  nats -s {url} req catalogue.price '{{\"sku\":\"summit/tent\"}}'
   nats -s {url} {position}
   nats -s {url} micro info payment"
     )

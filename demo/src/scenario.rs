@@ -10,6 +10,7 @@ use rapids_client::{Error, Packet, Rapids, Start};
 use tokio::time::{Instant, interval};
 
 use crate::fleet::FleetHandle;
+use crate::prices::Prices;
 use crate::publisher::Publisher;
 use crate::screen::Screen;
 use crate::tracker::Tracker;
@@ -40,6 +41,7 @@ impl Scenario {
     pub(crate) async fn run(
         self,
         rapids: &Rapids,
+        prices: Prices,
         handle: FleetHandle,
         screen: &mut Screen,
     ) -> Result<Tracker> {
@@ -48,10 +50,11 @@ impl Scenario {
         let begin = rapids.publish(first).await?.sequence;
         let mut tail = rapids.tail(Start::Sequence(begin)).await?;
         let Self { rate, victims, quiet, .. } = self;
-        let publisher = Publisher { rapids: rapids.clone(), packets, rate, victims, handle };
+        let publisher =
+            Publisher { rapids: rapids.clone(), prices, packets, rate, victims, handle };
         let publishing = publisher.run();
         tokio::pin!(publishing);
-        let (mut is_publishing, mut heard) = (true, Instant::now());
+        let (mut is_publishing, mut heard, mut day_ended) = (true, Instant::now(), false);
         let mut ticks = interval(TICK);
         loop {
             tokio::select! {
@@ -75,6 +78,10 @@ impl Scenario {
                 }
                 _ = ticks.tick() => {
                     screen.tick(&tracker)?;
+                    if !is_publishing && !day_ended && tracker.awaits_end_of_day() {
+                        rapids.publish(Packet::event("day_ended")).await?;
+                        day_ended = true;
+                    }
                     let is_quiet = heard.elapsed() >= quiet && tracker.is_complete();
                     if !is_publishing && (is_quiet || heard.elapsed() >= STALLED) {
                         return Ok(tracker);

@@ -40,6 +40,7 @@ struct Product {
     /// How often a step ended at a level, minus how often one began there.
     balance: HashMap<Level, i64>,
     shipped: i64,
+    added: i64,
     /// How many pieces may stay reserved.
     excused: i64,
 }
@@ -52,6 +53,7 @@ impl Stock {
             Some("stock_reserved") => (0, 1),
             Some("stock_released") => (0, -1),
             Some("stock_updated") => (-1, -1),
+            Some("stock_added") => (1, 0),
             _ => return,
         };
         let report: Report = match packet.parse() {
@@ -72,7 +74,10 @@ impl Stock {
                 reserved: after.reserved - reserved * quantity,
             };
             let product = self.products.entry(sku).or_default();
-            product.shipped -= on_hand * quantity;
+            match on_hand {
+                1 => product.added += quantity,
+                _ => product.shipped -= on_hand * quantity,
+            }
             *product.balance.entry(after).or_default() += 1;
             *product.balance.entry(before).or_default() -= 1;
         }
@@ -120,11 +125,11 @@ impl Product {
         }
         let (first, last) = match (first.as_slice(), last.as_slice()) {
             // The last level is the first one again.
-            ([], []) if self.shipped == 0 => return None,
+            ([], []) if self.shipped == self.added => return None,
             ([first], [last]) => (first, last),
             _ => return Some("its levels do not follow from one another".to_owned()),
         };
-        let gone = first.on_hand - last.on_hand;
+        let gone = first.on_hand + self.added - last.on_hand;
         if gone != self.shipped {
             return Some(format!("{} were shipped, but the stock fell by {gone}", self.shipped));
         }
@@ -190,6 +195,14 @@ pub(crate) mod tests {
     #[test]
     fn what_was_reserved_before_may_stay_reserved() {
         assert_eq!(faults(&[("stock_reserved", 1, 10, 8), ("stock_updated", 1, 9, 7)]), [""; 0]);
+    }
+
+    #[test]
+    fn stock_that_comes_in_balances_what_is_shipped() {
+        let added = ("stock_added", 2, 2, 0);
+        let reserved = ("stock_reserved", 2, 2, 2);
+        assert_eq!(faults(&[added, reserved, ("stock_updated", 2, 0, 0)]), [""; 0]);
+        assert_eq!(faults(&[("stock_added", 2, 5, 0), reserved]).len(), 1);
     }
 
     #[test]

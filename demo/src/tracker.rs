@@ -6,7 +6,9 @@ use std::collections::{HashMap, HashSet};
 
 use rapids_client::{Packet, Timestamp};
 
+use crate::back_orders::BackOrders;
 use crate::counters::Counters;
+use crate::flags::Flags;
 use crate::offers::Offer;
 use crate::order_status::{End, OrderStatus};
 use crate::orders::Order;
@@ -18,6 +20,8 @@ pub(crate) struct Tracker {
     pub(crate) orders: Vec<OrderStatus>,
     pub(crate) offers: Vec<Offer>,
     pub(crate) stock: Stock,
+    pub(crate) back_orders: BackOrders,
+    pub(crate) flags: Flags,
     pub(crate) packets: u64,
     pub(crate) published: Counters,
     /// The index of each order, by its id.
@@ -41,6 +45,8 @@ impl Tracker {
             orders,
             offers,
             stock: Stock::default(),
+            back_orders: BackOrders::default(),
+            flags: Flags::default(),
             packets: 0,
             published: Counters::default(),
             times: None,
@@ -56,6 +62,8 @@ impl Tracker {
             self.times = Some((first, arrival.stored));
         }
         self.stock.take(packet);
+        self.back_orders.take(packet);
+        self.flags.take(packet);
         for offer in &mut self.offers {
             offer.take(packet);
         }
@@ -113,6 +121,13 @@ impl Tracker {
             }
         }
         self.offers.retain(|offer| !ids.contains(offer.id()));
+    }
+
+    /// Whether what is missing of orders will come of the end of the day.
+    pub(crate) fn awaits_end_of_day(&self) -> bool {
+        let is_settled = |order: &OrderStatus| order.missing().is_empty();
+        self.orders.iter().any(OrderStatus::awaits_end_of_day)
+            && self.orders.iter().all(|order| order.awaits_end_of_day() || is_settled(order))
     }
 
     /// Whether everything that must come has come.

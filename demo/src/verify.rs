@@ -30,6 +30,11 @@ pub(crate) fn facts(tracker: &Tracker) -> Vec<Fact> {
         Fact { claim: claim.to_owned(), faults: orders.filter_map(fault).collect() }
     };
     let (pieces, products) = (tracker.stock.shipped(), tracker.stock.products());
+    let (waited, fulfilled) = tracker.back_orders.counts();
+    let flagged = |order: &OrderStatus| {
+        let fault = tracker.flags.fault(&order.id)?;
+        (!order.is_excused).then(|| format!("order {} ({}) {fault}", order.number, order.id))
+    };
     vec![
         Fact { claim: "nothing that must come is missing".to_owned(), faults: tracker.missing() },
         each("every order was answered by order_placed or order_refused", answered),
@@ -49,6 +54,19 @@ pub(crate) fn facts(tracker: &Tracker) -> Vec<Fact> {
             faults: tracker.stock.faults(),
         },
         offered(&tracker.offers),
+        each("every order was charged what the catalogue said when it was asked", priced),
+        Fact {
+            claim: format!(
+                "no customer who is flagged was charged; orders of such customers: {}",
+                tracker.flags.stopped()
+            ),
+            faults: tracker.orders.iter().filter_map(flagged).collect(),
+        },
+        Fact {
+            claim: format!("{fulfilled} of {waited} orders that waited got stock, in their order"),
+            faults: tracker.back_orders.faults(),
+        },
+        each("every order from a vendor, and every shortage told to one, came once", supplied),
     ]
 }
 
@@ -123,6 +141,21 @@ fn notified(order: &OrderStatus) -> Option<String> {
     })
 }
 
+fn priced(order: &OrderStatus) -> Option<String> {
+    let items = order.wanted.items.iter();
+    let listed = items.map(|item| i64::from(item.quantity) * i64::from(item.price)).sum::<i64>();
+    let charged = order.amount("payment_received");
+    let is_charged = order.has("payment_received") && charged != order.asked;
+    let is_fault = order.commanded && (listed != order.asked || is_charged);
+    is_fault.then(|| format!("costs {listed}, was asked for {} and charged {charged}", order.asked))
+}
+
+fn supplied(order: &OrderStatus) -> Option<String> {
+    let events = ["out_of_stock", "shortage_reported", "vendor_order_placed"];
+    let [short, reported, placed] = events.map(|event| order.count(event));
+    fault(order, &events, short > 1 || reported != short || placed != order.vendor_orders)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,11 +163,12 @@ mod tests {
     use crate::stock::tests::step;
     use crate::tracker::tests::tracker;
 
-    const CANCELLED: [&str; 7] = [
+    const CANCELLED: [&str; 8] = [
         "order_placed",
         "payment_received",
         "vendor_notified",
         "out_of_stock",
+        "shortage_reported",
         "order_cancelled",
         "payment_refunded",
         "customer_notified",
@@ -188,7 +222,7 @@ mod tests {
         assert_eq!(broken(&tracker(&with(&CANCELLED, &["payment_refunded"]))), [charge]);
         assert_eq!(broken(&tracker(&with(&COMPLETED, &["payment_refunded"]))), [charge]);
         let charged_twice = with(&CANCELLED, &["payment_received", "payment_refunded"]);
-        assert_eq!(broken(&tracker(&charged_twice)), [charge]);
+        assert_eq!(broken(&tracker(&charged_twice)), [charge, "every order was"]);
     }
 
     #[test]
@@ -226,6 +260,29 @@ mod tests {
         for more in ["customer_notified", "vendor_notified"] {
             assert_eq!(broken(&tracker(&with(&COMPLETED, &[more]))), ["every customer, and"]);
         }
+    }
+
+    #[test]
+    fn charge_of_another_price_than_the_catalogue_said_is_found() {
+        for (listed, asked) in [(59_900, 59_800), (59_800, 59_900), (59_800, 59_800)] {
+            let mut tracker = tracker(&COMPLETED);
+            tracker.orders[0].wanted.items[0].price = listed;
+            tracker.orders[0].asked = asked;
+            let facts = facts(&tracker);
+            let broken: Vec<_> = facts.iter().filter(|fact| !fact.holds()).collect();
+            assert_eq!(broken.len(), 1, "{broken:?}");
+            assert!(broken[0].claim.contains("catalogue"));
+        }
+    }
+
+    #[test]
+    fn vendor_order_without_an_outcome_and_shortage_told_twice_are_found() {
+        let supplied = "every order from";
+        let mut tracker = tracker(&COMPLETED);
+        tracker.orders[0].vendor_orders = 1;
+        assert_eq!(broken(&tracker), ["nothing that must", supplied]);
+        let twice = with(&CANCELLED, &["shortage_reported"]);
+        assert_eq!(broken(&crate::tracker::tests::tracker(&twice)), [supplied]);
     }
 
     #[test]

@@ -9,6 +9,9 @@ use anyhow::Result;
 use rapids_client::{bundle, telemetry};
 
 #[expect(dead_code, reason = "its `main` is for a process of its own")]
+#[path = "../src/bin/back_order.rs"]
+mod back_order;
+#[expect(dead_code, reason = "its `main` is for a process of its own")]
 #[path = "../src/bin/inventory.rs"]
 mod inventory;
 #[expect(dead_code, reason = "its `main` is for a process of its own")]
@@ -24,7 +27,12 @@ mod shipping;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     telemetry::init();
-    let services =
-        [inventory::service()?, order::service()?, payment::service()?, shipping::service()?];
+    let services = [
+        back_order::service()?,
+        inventory::service()?,
+        order::service()?,
+        payment::service()?,
+        shipping::service()?,
+    ];
     Ok(bundle(services).run().await?)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rapids_client::{Config, DeadLetter, DeadLetters, Filter, Kind, Result};
+use rapids_client::{Config, DeadLetter, DeadLetters, Filter, Kind, Packet, Result};
 
 use super::event_log::EventLog;
 use super::extras::{ECHOES, Extra};
@@ -76,6 +76,9 @@ pub(crate) fn sort(
             let described = described(letter);
             sorted.suspects.push(format!("{described}; {service} was attacked at {attacks} s"));
             sorted.excused.extend([packet_id.clone(), correlation_id.clone()]);
+            // Customers answer offers in conversations of their own.
+            let packet = Packet::from_bytes(letter.body.clone()).ok();
+            sorted.excused.extend(packet.and_then(|it| it.get("order_id").ok().flatten()));
         } else {
             sorted.unexpected.push(described(letter));
         }
@@ -158,6 +161,9 @@ mod tests {
         let excused = sorted(&innocent, 3);
         assert_eq!((excused.unexpected.len(), excused.suspects.len()), (0, 1));
         assert!(excused.excused.contains("o-1"));
+        let mut answer = letter("payment", Kind::Crashed, "outside-o-1");
+        answer.body = br#"{"command":"accept_delivery_date","order_id":"o-2"}"#.as_slice().into();
+        assert!(sorted(&[answer], 3).excused.contains("o-2"));
         let other = [letter("payment", Kind::Exhausted, "o-1")];
         assert_eq!(sorted(&other, 3).unexpected.len(), 1);
     }

@@ -15,11 +15,13 @@ use super::load::Item;
 use super::malformed::RawPublisher;
 use super::script::{Action, Step};
 use crate::fleet::{Attack, FleetHandle};
+use crate::prices::Prices;
 
 /// A script, and everything that is needed to run it.
 #[derive(Debug)]
 pub(crate) struct ScriptRunner {
     pub(crate) rapids: Rapids,
+    pub(crate) prices: Prices,
     pub(crate) raw_publisher: RawPublisher,
     pub(crate) monkey: Monkey,
     pub(crate) steps: Vec<Step>,
@@ -44,7 +46,8 @@ impl ScriptRunner {
     /// # Errors
     /// If something cannot be published, or a process does not run.
     pub(crate) async fn run(self) -> Result<()> {
-        let Self { rapids, raw_publisher, monkey, steps, period, mut backpressure } = self;
+        let Self { rapids, prices, raw_publisher, monkey, steps, period, mut backpressure } = self;
+        prices.change(&rapids).await?;
         let mut ticks = interval(period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let mut actions = JoinSet::new();
@@ -60,7 +63,8 @@ impl ScriptRunner {
             ticks.tick().await;
             match item {
                 Item::Packet(packet) => {
-                    rapids.publish(*packet).await.context("cannot publish a packet")?;
+                    let packet = prices.fill_in(*packet).await?;
+                    rapids.publish(packet).await.context("cannot publish a packet")?;
                 }
                 Item::Malformed(body) => {
                     raw_publisher.publish(&format!("malformed-{number}"), body).await?;

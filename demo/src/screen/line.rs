@@ -33,6 +33,8 @@ fn word(step: &Step, palette: &Palette) -> Option<String> {
         "payment_declined" => (palette.bad, "declined"),
         "payment_refunded" => (palette.undone, "refunded"),
         "stock_reserved" => (palette.faint, "reserved"),
+        "stock_short" => (palette.faint, "short"),
+        "delivery_date_accepted" => (palette.faint, "accepted"),
         "out_of_stock" => (palette.bad, "out-of-stock"),
         "stock_released" => (palette.undone, "released"),
         "shipment_scheduled" => (palette.faint, "scheduled"),

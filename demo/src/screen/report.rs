@@ -88,7 +88,7 @@ mod tests {
         assert!(report.starts_with(
             "\n1 of 1 orders: 1 completed, 0 cancelled, 0 refused, 0 open; 0 packets in 0.0 s"
         ));
-        assert_eq!(report.matches('✓').count(), 9);
+        assert_eq!(report.matches('✓').count(), 13);
         assert!(report.ends_with("All facts hold.\n"), "{report}");
     }
 

@@ -1,14 +1,18 @@
-//! inventory: reserves the stock of an order, all of it or none, until it is shipped or released.
+//! inventory: reserves the stock of an order, all of it or none, until it is shipped or released. An
+//! order that waits for stock gets it as it comes: first come, first served.
 //!
-//! Listens for `order_placed` with `order_id` and `items`; for `payment_declined` and
-//! `order_packaged` with `order_id`.
-//! Publishes `stock_reserved` or `out_of_stock`; `stock_released`; `stock_updated`.
+//! Listens for `order_placed` and `delivery_date_accepted` with `order_id` and `items`; for
+//! `payment_declined` and `order_packaged` with `order_id`; for `stock_received` with `sku` and
+//! `quantity`.
+//! Publishes `stock_reserved`, `stock_short` or, of what the shop never had, `out_of_stock`;
+//! `stock_back_ordered` with commands `order_from_vendor`; `stock_added`; `stock_released`;
+//! `stock_updated`.
 //! Run: `just river inventory`
 
 use std::collections::{BTreeMap, VecDeque};
 
 use anyhow::Result;
-use rapids_client::{Packet, River, Service, telemetry};
+use rapids_client::{Packet, River, Service, reject, telemetry};
 use serde::{Deserialize, Serialize};
 
 /// How many orders that were declined before they were placed are remembered.
@@ -21,7 +25,8 @@ async fn main() -> Result<()> {
 }
 
 pub(crate) fn service() -> rapids_client::Result<Service> {
-    Ok(Service::from_env("inventory")?.river(reserve()).river(release()).river(ship()))
+    let inventory = Service::from_env("inventory")?.river(reserve()).river(back_order());
+    Ok(inventory.river(receive()).river(release()).river(ship()))
 }
 
 /// All rivers here share this memory, under one key: an order takes all of its items or none, and only
@@ -34,9 +39,17 @@ struct Stock {
     reservations: BTreeMap<String, Vec<Item>>,
     /// Newest last.
     declined: VecDeque<String>,
+    /// The orders that wait for stock, each with its number; newest last.
+    #[serde(default)]
+    back_orders: VecDeque<(u64, Order)>,
+    /// How many orders have waited in all, and how many of them were given their stock.
+    #[serde(default)]
+    back_ordered: u64,
+    #[serde(default)]
+    fulfilled: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Level {
     on_hand: u64,
     reserved: u64,
@@ -48,9 +61,10 @@ struct Item {
     quantity: u64,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Order {
     order_id: String,
+    customer: Option<String>,
     #[serde(default)]
     items: Vec<Item>,
 }
@@ -60,78 +74,172 @@ impl Default for Stock {
         let plenty = "riverside/canoe riverside/paddle summit/tent summit/rope lunar/lantern";
         let skus = plenty.split(' ').map(|sku| (sku, 1_000_000)).chain([("lunar/moonraft", 5)]);
         let level = |(sku, on_hand): (&str, _)| (sku.to_owned(), Level { on_hand, reserved: 0 });
-        let (reservations, declined) = (BTreeMap::new(), VecDeque::new());
-        Self { levels: skus.map(level).collect(), reservations, declined }
+        Self {
+            levels: skus.map(level).collect(),
+            reservations: BTreeMap::new(),
+            declined: VecDeque::new(),
+            back_orders: VecDeque::new(),
+            back_ordered: 0,
+            fulfilled: 0,
+        }
     }
 }
 
 impl Stock {
-    /// How many pieces the order leaves of each sku; `None` for a sku that is short.
-    fn left(&self, items: &[Item]) -> BTreeMap<String, Option<u64>> {
-        let mut left = BTreeMap::new();
-        for Item { sku, quantity } in items {
-            let free = self.levels.get(sku).map(|level| level.on_hand - level.reserved);
-            let rest: &mut Option<u64> = left.entry(sku.clone()).or_insert(free);
-            *rest = rest.and_then(|rest| rest.checked_sub(*quantity));
-        }
-        left
+    /// Whether an order has its stock, waits for it, or was declined.
+    fn knows(&self, order_id: &String) -> bool {
+        self.reservations.contains_key(order_id)
+            || self.declined.contains(order_id)
+            || self.back_orders.iter().any(|(_, order)| order.order_id == *order_id)
     }
 
-    /// Changes the levels of the items, and reports them.
-    fn change(&mut self, event: &str, order: &Order, step: fn(&mut Level, u64)) -> Packet {
+    /// The skus of which there is too little for these items, once the orders ahead have theirs.
+    fn short(&self, items: &[Item], ahead: &VecDeque<(u64, Order)>) -> Vec<String> {
+        let mut wanted = BTreeMap::<_, u64>::new();
+        for Item { sku, quantity } in ahead.iter().flat_map(|(_, order)| &order.items).chain(items)
+        {
+            let sum = wanted.entry(sku).or_default();
+            *sum = sum.saturating_add(*quantity);
+        }
+        wanted.retain(|sku, sum| {
+            let level = self.levels.get(*sku);
+            let is_short = level.is_none_or(|level| *sum > level.on_hand - level.reserved);
+            is_short && items.iter().any(|item| item.sku == **sku)
+        });
+        wanted.into_keys().cloned().collect()
+    }
+
+    /// Changes the levels of the items, and adds them to the report.
+    fn change(&mut self, report: Packet, items: &[Item], step: fn(&mut Level, u64)) -> Packet {
         let mut levels = BTreeMap::new();
-        for Item { sku, quantity } in &order.items {
+        for Item { sku, quantity } in items {
             let level = self.levels.get_mut(sku).expect("only known skus are reserved");
             step(level, *quantity);
             levels.insert(sku, *level);
         }
-        let report = Packet::event(event).with("order_id", &order.order_id);
-        report.with("items", &order.items).with("levels", levels)
+        report.with("items", items).with("levels", levels)
     }
+
+    fn reserve(&mut self, Order { order_id, items, .. }: Order) -> Packet {
+        let report = about("stock_reserved", &order_id);
+        let reserved = self.change(report, &items, |level, quantity| level.reserved += quantity);
+        self.reservations.insert(order_id, items);
+        reserved
+    }
+
+    /// Reserves what orders wait for, in their order. One passes another only with pieces that the
+    /// other does not need.
+    fn fulfil(&mut self) -> Vec<Packet> {
+        let (mut reserved, mut ahead) = (Vec::new(), VecDeque::new());
+        for (number, order) in std::mem::take(&mut self.back_orders) {
+            if !self.short(&order.items, &ahead).is_empty() {
+                ahead.push_back((number, order));
+                continue;
+            }
+            self.fulfilled += 1;
+            let report = self.reserve(order).with("back_order", number);
+            reserved.push(report.with("fulfilment", self.fulfilled));
+        }
+        self.back_orders = ahead;
+        reserved
+    }
+}
+
+fn about(event: &str, order_id: &str) -> Packet {
+    Packet::event(event).with("order_id", order_id)
 }
 
 fn reserve() -> River {
     let river = River::new("reserve").event("order_placed").require(["order_id", "items"]);
-    let river = river.publishes(["stock_reserved", "out_of_stock"]);
+    let river = river.publishes(["stock_reserved", "stock_short", "out_of_stock"]);
     river.memory("stock", "'stock'").react(on_order_placed)
 }
 
 fn on_order_placed(stock: &mut Stock, packet: &Packet) -> Result<Option<Packet>> {
     let order: Order = packet.parse()?;
-    let is_known = stock.reservations.contains_key(&order.order_id);
-    if is_known || stock.declined.contains(&order.order_id) {
+    if stock.knows(&order.order_id) {
         return Ok(None);
     }
-    let left = stock.left(&order.items).into_iter();
-    let short: Vec<_> = left.filter(|(_, rest)| rest.is_none()).map(|(sku, _)| sku).collect();
-    if !short.is_empty() {
-        let answer = Packet::event("out_of_stock").with("order_id", order.order_id);
-        return Ok(Some(answer.with("skus", short)));
+    let short = stock.short(&order.items, &stock.back_orders);
+    if short.is_empty() {
+        return Ok(Some(stock.reserve(order)));
     }
-    let reserved = stock.change("stock_reserved", &order, |level, quantity| {
-        level.reserved += quantity;
-    });
-    stock.reservations.insert(order.order_id, order.items);
-    Ok(Some(reserved))
+    // Of what the shop never had, nobody can say when it will come.
+    let can_come = short.iter().all(|sku| stock.levels.contains_key(sku));
+    let event = if can_come { "stock_short" } else { "out_of_stock" };
+    let answer = about(event, &order.order_id).with("customer", order.customer);
+    Ok(Some(answer.with("items", order.items).with("skus", short)))
+}
+
+fn back_order() -> River {
+    let river = River::new("back_order").event("delivery_date_accepted");
+    let river = river.require(["order_id", "items"]);
+    let river = river.publishes(["stock_back_ordered", "stock_reserved"]);
+    river
+        .publishes_commands("order_from_vendor")
+        .memory("stock", "'stock'")
+        .react(on_delivery_date_accepted)
+}
+
+/// Orders each sku that is short from its vendor, all that the order wants of it: so what is free and
+/// what will come is always enough for all orders that wait.
+fn on_delivery_date_accepted(stock: &mut Stock, packet: &Packet) -> Result<Vec<Packet>> {
+    let order: Order = packet.parse()?;
+    if stock.knows(&order.order_id) {
+        return Ok(Vec::new());
+    }
+    stock.back_ordered += 1;
+    let answer = about("stock_back_ordered", &order.order_id);
+    let mut answers =
+        vec![answer.with("items", &order.items).with("back_order", stock.back_ordered)];
+    let short = stock.short(&order.items, &stock.back_orders);
+    for Item { sku, quantity } in order.items.iter().filter(|item| short.contains(&item.sku)) {
+        let command = Packet::command("order_from_vendor").with("order_id", &order.order_id);
+        answers.push(command.with("sku", sku).with("quantity", quantity));
+    }
+    stock.back_orders.push_back((stock.back_ordered, order));
+    answers.extend(stock.fulfil());
+    Ok(answers)
+}
+
+fn receive() -> River {
+    let river = River::new("receive").event("stock_received").require(["sku", "quantity"]);
+    let river = river.publishes(["stock_added", "stock_reserved"]);
+    river.memory("stock", "'stock'").react(on_stock_received)
+}
+
+fn on_stock_received(stock: &mut Stock, packet: &Packet) -> Result<Vec<Packet>> {
+    let item: Item = packet.parse()?;
+    let level = stock.levels.entry(item.sku.clone()).or_default();
+    if level.on_hand.checked_add(item.quantity).is_none() {
+        return Err(reject(format!("the stock of `{}` is too large to count", item.sku)));
+    }
+    let added = Packet::event("stock_added");
+    let added = stock.change(added, &[item], |level, quantity| level.on_hand += quantity);
+    Ok([vec![added], stock.fulfil()].concat())
 }
 
 fn release() -> River {
     let river = River::new("release").event("payment_declined").require("order_id");
-    river.publishes("stock_released").memory("stock", "'stock'").react(on_payment_declined)
+    let river = river.publishes(["stock_released", "stock_reserved"]);
+    river.memory("stock", "'stock'").react(on_payment_declined)
 }
 
-fn on_payment_declined(stock: &mut Stock, packet: &Packet) -> Result<Option<Packet>> {
+fn on_payment_declined(stock: &mut Stock, packet: &Packet) -> Result<Vec<Packet>> {
     let Order { order_id, .. } = packet.parse()?;
-    let Some(items) = stock.reservations.remove(&order_id) else {
+    let mut answers = Vec::new();
+    if let Some(items) = stock.reservations.remove(&order_id) {
+        let report = about("stock_released", &order_id);
+        answers.push(stock.change(report, &items, |level, quantity| level.reserved -= quantity));
+    } else {
+        stock.back_orders.retain(|(_, order)| order.order_id != order_id);
         stock.declined.push_back(order_id);
         if stock.declined.len() > DECLINED_KEPT {
             stock.declined.pop_front();
         }
-        return Ok(None);
-    };
-    Ok(Some(stock.change("stock_released", &Order { order_id, items }, |level, quantity| {
-        level.reserved -= quantity;
-    })))
+    }
+    answers.extend(stock.fulfil());
+    Ok(answers)
 }
 
 fn ship() -> River {
@@ -142,7 +250,7 @@ fn ship() -> River {
 fn on_order_packaged(stock: &mut Stock, packet: &Packet) -> Result<Option<Packet>> {
     let Order { order_id, .. } = packet.parse()?;
     let Some(items) = stock.reservations.remove(&order_id) else { return Ok(None) };
-    Ok(Some(stock.change("stock_updated", &Order { order_id, items }, |level, quantity| {
+    Ok(Some(stock.change(about("stock_updated", &order_id), &items, |level, quantity| {
         level.reserved -= quantity;
         level.on_hand -= quantity;
     })))
@@ -161,16 +269,13 @@ mod tests {
         Packet::event("order_placed").with("order_id", order_id).with("items", items)
     }
 
-    fn about(event: &str, order_id: &str) -> Packet {
-        Packet::event(event).with("order_id", order_id)
-    }
-
     fn level(packet: &Packet, sku: &str) -> Level {
         packet.get(&format!("@.levels['{sku}']")).unwrap().unwrap()
     }
 
     async fn after(packets: impl IntoIterator<Item = Packet>) -> TestRapids {
-        let mut rapids = TestRapids::new().service("inventory", [reserve(), release(), ship()]);
+        let mut rapids = TestRapids::new()
+            .service("inventory", [reserve(), back_order(), receive(), release(), ship()]);
         for packet in packets {
             rapids.publish(packet).await;
         }
@@ -196,20 +301,8 @@ mod tests {
         assert_eq!(reserved.get::<Vec<Value>>("items").unwrap().unwrap().len(), 3);
         let rapids = after([placed("o-1", &[(raft, 3), (raft, 3)])]).await;
         rapids.none("stock_reserved");
-        let skus = rapids.only("out_of_stock").get::<Vec<String>>("skus").unwrap().unwrap();
+        let skus = rapids.only("stock_short").get::<Vec<String>>("skus").unwrap().unwrap();
         assert_eq!(skus, [raft]);
-    }
-
-    #[tokio::test]
-    async fn an_order_gets_all_or_nothing() {
-        let items = [("riverside/canoe", 1), ("lunar/moonraft", 6), ("lunar/cheese", 1)];
-        let rapids = after([placed("o-1", &items), placed("o-2", &[("riverside/canoe", 1)])]).await;
-        let short = rapids.only("out_of_stock");
-        assert_eq!(short.get::<String>("order_id").unwrap().as_deref(), Some("o-1"));
-        let skus = short.get::<Vec<String>>("skus").unwrap().unwrap();
-        assert_eq!(skus, ["lunar/cheese", "lunar/moonraft"]);
-        let canoes = level(rapids.only("stock_reserved"), "riverside/canoe");
-        assert_eq!(canoes.reserved, 1);
     }
 
     #[test]
@@ -217,7 +310,9 @@ mod tests {
         let mut stock = Stock::default();
         let order = placed("o-1", &[("summit/tent", u64::MAX), ("summit/tent", 1)]);
         let answer = on_order_placed(&mut stock, &order).unwrap().unwrap();
-        assert_eq!(answer.event_name().as_deref(), Some("out_of_stock"));
+        assert_eq!(answer.event_name().as_deref(), Some("stock_short"));
+        let received = Packet::event("stock_received").with("sku", "summit/tent");
+        assert!(on_stock_received(&mut stock, &received.with("quantity", u64::MAX)).is_err());
     }
 
     #[tokio::test]
@@ -230,33 +325,11 @@ mod tests {
             placed("o-2", &[("lunar/moonraft", 5)]),
         ])
         .await;
-        rapids.none("out_of_stock");
+        rapids.none("stock_short");
         assert_eq!(rapids.events("stock_reserved").len(), 2, "{}", rapids.trail());
         let released = rapids.only("stock_released");
         assert_eq!(level(released, "lunar/moonraft"), Level { on_hand: 5, reserved: 0 });
         assert_eq!(released.get::<u64>("@.items[0].quantity").unwrap(), Some(5));
-    }
-
-    #[tokio::test]
-    async fn an_order_declined_before_it_was_placed_reserves_nothing() {
-        let order = placed("o-1", &[("lunar/moonraft", 5)]);
-        let rapids = after([about("payment_declined", "o-1"), order]).await;
-        assert_eq!(rapids.packets().len(), 2, "{}", rapids.trail());
-    }
-
-    #[tokio::test]
-    async fn stock_falls_when_an_order_is_packaged_and_only_once() {
-        let rapids = after([
-            placed("o-1", &[("lunar/moonraft", 3)]),
-            about("order_packaged", "o-1"),
-            about("order_packaged", "o-1"),
-            placed("o-2", &[("lunar/moonraft", 3)]),
-        ])
-        .await;
-        let updated = rapids.only("stock_updated");
-        assert_eq!(level(updated, "lunar/moonraft"), Level { on_hand: 2, reserved: 0 });
-        let short = rapids.only("out_of_stock");
-        assert_eq!(short.get::<String>("order_id").unwrap().as_deref(), Some("o-2"));
     }
 
     #[test]
@@ -277,7 +350,9 @@ mod tests {
             on_order_placed(&mut stock, &placed(order_id, &[("summit/tent", 1)])).unwrap();
             assert!(stock.reservations.contains_key(order_id));
             match end {
-                "order_packaged" => on_order_packaged(&mut stock, &about(end, order_id)),
+                "order_packaged" => {
+                    on_order_packaged(&mut stock, &about(end, order_id)).map(Vec::from_iter)
+                }
                 _ => on_payment_declined(&mut stock, &about(end, order_id)),
             }
             .unwrap();

@@ -1,8 +1,11 @@
-//! payment: charges every placed order once, and gives the money back where stock was short.
+//! payment: charges every placed order once, unless its customer is flagged, and gives the money back
+//! where stock was short.
 //!
-//! Listens for `order_placed` with `order_id` and a `total` of at least 0; for `out_of_stock`
-//! with `order_id`.
-//! Publishes `payment_received` or `payment_declined`; `payment_refunded`.
+//! Listens for `order_placed` with `order_id`, `customer` and a `total` of at least 0; for
+//! `customer_flagged` and `customer_cleared` with `customer` and `number`; for `out_of_stock` with
+//! `order_id`.
+//! Publishes `order_checked` and from that `payment_received` or `payment_declined`;
+//! `payments_stopped` or `payments_resumed`; `payment_refunded`.
 //! Run: `just river payment`
 
 use anyhow::Result;
@@ -17,7 +20,75 @@ async fn main() -> Result<()> {
 }
 
 pub(crate) fn service() -> rapids_client::Result<Service> {
-    Ok(Service::from_env("payment")?.river(charge()).river(refund()))
+    let payment = Service::from_env("payment")?.river(hear()).river(check());
+    Ok(payment.river(charge()).river(refund()))
+}
+
+/// What was last heard of one customer. A call to who knows it would cost each order a round trip, and
+/// no order could be charged while nobody answers.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Standing {
+    /// Of the packet it comes from; one with a lower number is older, whenever it is handled.
+    number: u64,
+    /// Why the customer is flagged, if so.
+    flag: Option<String>,
+}
+
+fn hear() -> River {
+    River::new("hear")
+        .event(["customer_flagged", "customer_cleared"])
+        .require(["customer", "number"])
+        .publishes(["payments_stopped", "payments_resumed"])
+        .memory("customers", "@.customer")
+        .react(on_news)
+}
+
+#[derive(Deserialize)]
+struct News {
+    event: String,
+    customer: String,
+    number: u64,
+    #[serde(default)]
+    reason: String,
+}
+
+fn on_news(standing: &mut Standing, packet: &Packet) -> Result<Option<Packet>> {
+    let News { event, customer, number, reason } = packet.parse()?;
+    if number <= standing.number {
+        return Ok(None);
+    }
+    let is_flagged = event == "customer_flagged";
+    *standing = Standing { number, flag: is_flagged.then_some(reason) };
+    let event = if is_flagged { "payments_stopped" } else { "payments_resumed" };
+    Ok(Some(Packet::event(event).with("customer", customer)))
+}
+
+/// Stands in front of `charge`, because a river has one memory: here it is that of the customer, there
+/// that of the order, which sees to it that no order is charged twice, however often it is checked.
+fn check() -> River {
+    River::new("check")
+        .event("order_placed")
+        .require(["order_id", "customer", "total"])
+        .require_that("@.total >= 0")
+        .publishes("order_checked")
+        .memory("customers", "@.customer")
+        .react(on_order_placed)
+}
+
+#[derive(Serialize, Deserialize)]
+struct Order {
+    order_id: String,
+    customer: String,
+    #[serde(default)]
+    items: Vec<Value>,
+    total: u64,
+}
+
+fn on_order_placed(standing: &mut Standing, packet: &Packet) -> Result<Packet> {
+    let Order { order_id, customer, items, total } = packet.parse()?;
+    let checked = Packet::event("order_checked").with("order_id", order_id);
+    let checked = checked.with("customer", customer).with("items", items).with("total", total);
+    Ok(checked.with("flag", &standing.flag))
 }
 
 /// How far the payment of one order got.
@@ -32,44 +103,49 @@ enum Payment {
 
 fn charge() -> River {
     River::new("charge")
-        .event("order_placed")
-        .require(["order_id", "total"])
-        .require_that("@.total >= 0")
+        .event("order_checked")
+        .require(["order_id", "customer", "total"])
         .publishes(["payment_received", "payment_declined"])
         .memory("payments", "@.order_id")
-        .react(on_order_placed)
+        .react(on_order_checked)
 }
 
 #[derive(Deserialize)]
-struct OrderPlaced {
-    order_id: String,
-    customer: Option<String>,
-    #[serde(default)]
-    items: Vec<Value>,
-    total: u64,
+struct Checked {
+    flag: Option<String>,
+    #[serde(flatten)]
+    order: Order,
 }
 
-fn on_order_placed(payment: &mut Payment, packet: &Packet) -> Result<Option<Packet>> {
-    let OrderPlaced { order_id, customer, items, total } = packet.parse()?;
+fn on_order_checked(payment: &mut Payment, packet: &Packet) -> Result<Option<Packet>> {
+    let Checked { flag, order: Order { order_id, customer, items, total } } = packet.parse()?;
     if *payment != Payment::Open {
         return Ok(None);
     }
-    let limit = limit(customer.as_deref());
-    let answer = |event| Packet::event(event).with("order_id", order_id).with("amount", total);
+    let limit = limit(&customer);
+    let answer = |event| {
+        let answer = Packet::event(event).with("order_id", order_id).with("amount", total);
+        answer.with("customer", customer)
+    };
+    if let Some(flag) = flag {
+        *payment = Payment::Closed;
+        let reason = format!("the customer is flagged: {flag}");
+        return Ok(Some(answer("payment_declined").with("flag", flag).with("reason", reason)));
+    }
     if total > limit {
         *payment = Payment::Closed;
         let declined = answer("payment_declined").with("limit", limit);
         return Ok(Some(declined.with("reason", "the total is above the limit")));
     }
     *payment = Payment::Charged(total);
-    Ok(Some(answer("payment_received").with("customer", customer).with("items", items)))
+    Ok(Some(answer("payment_received").with("items", items)))
 }
 
 /// What a customer may spend on one order, in cents.
-fn limit(customer: Option<&str>) -> u64 {
+fn limit(customer: &str) -> u64 {
     match customer {
-        Some("ada") => 250_000,
-        Some("grace") => 150_000,
+        "ada" => 250_000,
+        "grace" => 150_000,
         _ => 100_000,
     }
 }
@@ -117,7 +193,8 @@ mod tests {
     }
 
     async fn after(packets: impl IntoIterator<Item = Packet>) -> TestRapids {
-        let mut rapids = TestRapids::new().service("payment", [charge(), refund()]);
+        let mut rapids =
+            TestRapids::new().service("payment", [hear(), check(), charge(), refund()]);
         for packet in packets {
             rapids.publish(packet).await;
         }
@@ -126,10 +203,10 @@ mod tests {
 
     #[test]
     fn a_total_below_zero_is_malformed_and_one_of_zero_is_not() {
-        assert_eq!(charge().judge(&placed("ada", 0)), Verdict::Matches);
-        assert_eq!(charge().judge(&short()), Verdict::NotForMe);
+        assert_eq!(check().judge(&placed("ada", 0)), Verdict::Matches);
+        assert_eq!(check().judge(&short()), Verdict::NotForMe);
         assert_eq!(refund().judge(&short()), Verdict::Matches);
-        let explained = charge().explain(&placed("ada", -5)).to_string();
+        let explained = check().explain(&placed("ada", -5)).to_string();
         assert!(explained.ends_with("requires `@.total >= 0`, but @.total = -5"), "{explained}");
     }
 
@@ -139,7 +216,9 @@ mod tests {
             [("ada", 250_000), ("grace", 150_000), ("alan", 100_000), ("nobody", 100_000)]
         {
             let event = |total| {
-                let answer = on_order_placed(&mut Payment::Open, &placed(customer, total));
+                let placed = placed(customer, total);
+                let checked = on_order_placed(&mut Standing::default(), &placed).unwrap();
+                let answer = on_order_checked(&mut Payment::Open, &checked);
                 answer.unwrap().unwrap().event_name().unwrap()
             };
             assert_eq!(event(limit), "payment_received", "{customer}");
@@ -180,7 +259,37 @@ mod tests {
     #[tokio::test]
     async fn stock_that_was_short_first_prevents_the_charge() {
         let rapids = after([short(), placed("ada", 7550), short()]).await;
-        assert_eq!(rapids.packets().len(), 3, "{}", rapids.trail());
+        rapids.none("payment_received");
+        rapids.none("payment_declined");
+        rapids.none("payment_refunded");
+    }
+
+    fn news(event: &str, number: u64) -> Packet {
+        let news = Packet::event(event).with("customer", "ada").with("number", number);
+        news.with("reason", "too much was declined")
+    }
+
+    #[tokio::test]
+    async fn a_flagged_customer_is_not_charged_and_others_are() {
+        let other = placed("grace", 7550).with("order_id", "o-2");
+        let rapids = after([news("customer_flagged", 1), placed("ada", 7550), other]).await;
+        rapids.only("payments_stopped");
+        let declined = rapids.only("payment_declined");
+        assert_eq!(
+            declined.get::<String>("reason").unwrap().unwrap(),
+            "the customer is flagged: too much was declined"
+        );
+        let received = rapids.only("payment_received");
+        assert_eq!(received.get::<String>("customer").unwrap().as_deref(), Some("grace"));
+    }
+
+    #[tokio::test]
+    async fn older_news_that_comes_later_changes_nothing() {
+        let cleared = news("customer_cleared", 2);
+        let rapids = after([cleared, news("customer_flagged", 1), placed("ada", 7550)]).await;
+        rapids.only("payments_resumed");
+        rapids.none("payments_stopped");
+        rapids.only("payment_received");
     }
 
     #[test]

@@ -1,7 +1,13 @@
-//! vendor: tells each vendor which of its products were sold.
+//! vendor: tells vendors what was sold and what was short, and orders from them.
 //!
-//! Listens for `payment_received` with `order_id` and `items`.
-//! Publishes `vendor_notified`, one per vendor: the part of a sku before its `/`.
+//! What is told follows from events: whoever published them knows nothing of vendors, and this service
+//! decides by itself that they are worth telling. An order follows from a command: somebody has decided
+//! that it shall be done, one service does it, and says what came of it.
+//!
+//! Listens for `payment_received` with `order_id` and `items`; for `out_of_stock` with `order_id` and
+//! `skus`; for the command `order_from_vendor` with `order_id`, `sku` and `quantity`.
+//! Publishes `vendor_notified` and `shortage_reported`, one per vendor: the part of a sku before its
+//! `/`; `vendor_order_placed` or `vendor_order_refused`.
 //! Run: `just river vendor`
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +23,7 @@ async fn main() -> Result<()> {
 }
 
 pub(crate) fn service() -> rapids_client::Result<Service> {
-    Ok(Service::from_env("vendor")?.river(notify()))
+    Ok(Service::from_env("vendor")?.river(notify()).river(report()).river(order()))
 }
 
 fn notify() -> River {
@@ -41,20 +47,73 @@ struct Item {
 
 async fn on_payment_received(packet: Packet) -> Result<Vec<Packet>> {
     let PaymentReceived { order_id, items } = packet.parse()?;
-    // Sorted, so that handling the packet again publishes the same packets in the same order.
-    let mut sold = BTreeMap::<&str, BTreeSet<&str>>::new();
-    for Item { sku } in &items {
+    let skus = items.iter().map(|item| item.sku.as_str());
+    Ok(for_each_vendor("vendor_notified", &order_id, skus))
+}
+
+/// Sorted, so that handling the packet again publishes the same packets in the same order.
+fn for_each_vendor<'a>(
+    event: &str,
+    order_id: &str,
+    skus: impl Iterator<Item = &'a str>,
+) -> Vec<Packet> {
+    let mut told = BTreeMap::<&str, BTreeSet<&str>>::new();
+    for sku in skus {
         if let Some((vendor, _)) = sku.split_once('/') {
-            sold.entry(vendor).or_default().insert(sku);
+            told.entry(vendor).or_default().insert(sku);
         }
     }
-    let notified = |(vendor, skus)| {
-        Packet::event("vendor_notified")
-            .with("order_id", &order_id)
-            .with("vendor", vendor)
-            .with("skus", skus)
+    let packet = |(vendor, skus)| {
+        let packet = Packet::event(event).with("order_id", order_id);
+        packet.with("vendor", vendor).with("skus", skus)
     };
-    Ok(sold.into_iter().map(notified).collect())
+    told.into_iter().map(packet).collect()
+}
+
+fn report() -> River {
+    River::new("report")
+        .event("out_of_stock")
+        .require(["order_id", "skus"])
+        .publishes("shortage_reported")
+        .react(on_out_of_stock)
+}
+
+#[derive(Deserialize)]
+struct OutOfStock {
+    order_id: String,
+    skus: Vec<String>,
+}
+
+async fn on_out_of_stock(packet: Packet) -> Result<Vec<Packet>> {
+    let OutOfStock { order_id, skus } = packet.parse()?;
+    Ok(for_each_vendor("shortage_reported", &order_id, skus.iter().map(String::as_str)))
+}
+
+fn order() -> River {
+    River::new("order")
+        .command("order_from_vendor")
+        .require(["order_id", "sku", "quantity"])
+        .publishes(["vendor_order_placed", "vendor_order_refused"])
+        .react(on_order_from_vendor)
+}
+
+#[derive(Deserialize)]
+struct OrderFromVendor {
+    order_id: String,
+    sku: String,
+    quantity: u64,
+}
+
+async fn on_order_from_vendor(packet: Packet) -> Result<Packet> {
+    let OrderFromVendor { order_id, sku, quantity } = packet.parse()?;
+    let answer = |event| {
+        let answer = Packet::event(event).with("order_id", order_id);
+        answer.with("sku", &sku).with("quantity", quantity)
+    };
+    Ok(match sku.split_once('/') {
+        Some((vendor, _)) => answer("vendor_order_placed").with("vendor", vendor),
+        None => answer("vendor_order_refused").with("reason", "the product has no vendor"),
+    })
 }
 
 #[cfg(test)]
@@ -85,7 +144,7 @@ mod tests {
 
     #[tokio::test]
     async fn each_vendor_hears_once_of_all_its_products() {
-        let mut rapids = TestRapids::new().service("vendor", [notify()]);
+        let mut rapids = TestRapids::new().service("vendor", [notify(), report(), order()]);
         let skus = ["summit/tent", "riverside/paddle", "riverside/canoe", "summit/tent"];
         rapids.publish(paid(&skus)).await;
         let notified = |packet: &&Packet| {
@@ -96,5 +155,27 @@ mod tests {
         let expected =
             [("riverside", "riverside/canoe riverside/paddle"), ("summit", "summit/tent")];
         assert_eq!(notified, expected.map(|(vendor, skus)| (vendor.to_owned(), skus.to_owned())));
+    }
+    #[tokio::test]
+    async fn a_shortage_is_reported_to_each_vendor_that_could_end_it() {
+        let mut rapids = TestRapids::new().service("vendor", [notify(), report(), order()]);
+        let short = Packet::event("out_of_stock").with("order_id", "o-1");
+        rapids.publish(short.with("skus", ["lunar/moonraft", "canoe"])).await;
+        let reported = rapids.only("shortage_reported");
+        assert_eq!(reported.get::<String>("vendor").unwrap().as_deref(), Some("lunar"));
+    }
+
+    #[tokio::test]
+    async fn a_command_has_one_outcome() {
+        let command = |sku: &str| {
+            let command = Packet::command("order_from_vendor").with("order_id", "o-1");
+            command.with("sku", sku).with("quantity", 3)
+        };
+        let mut rapids = TestRapids::new().service("vendor", [notify(), report(), order()]);
+        rapids.publish(command("lunar/moonraft")).await;
+        rapids.publish(command("canoe")).await;
+        let placed = rapids.only("vendor_order_placed");
+        assert_eq!(placed.get::<u64>("quantity").unwrap(), Some(3));
+        rapids.only("vendor_order_refused");
     }
 }

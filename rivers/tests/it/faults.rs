@@ -93,6 +93,8 @@ fn a_stock_ends_the_same_wherever_its_service_is_killed() {
             r#"{"event":"payment_declined","order_id":"o-1"}"#,
             &format!(r#"{{"event":"order_placed","order_id":"o-2",{}}}"#, raft(5)),
             r#"{"event":"order_packaged","order_id":"o-2"}"#,
+            &format!(r#"{{"event":"delivery_date_accepted","order_id":"o-3",{}}}"#, raft(2)),
+            r#"{"event":"stock_received","sku":"lunar/moonraft","quantity":2}"#,
         ]),
         // The stock depends on the order of packets, which redelivery does not keep.
         one_by_one: true,

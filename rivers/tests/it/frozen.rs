@@ -24,15 +24,23 @@ fn instance(bench: &Bench, program: &str) -> Process {
 }
 
 /// Pauses an instance that has packets in flight, lets another one take over, and lets the first one
-/// go on. Returns the order of each published `effect`.
-async fn effects(program: &str, service: &str, cause: &str, effect: &str) -> Vec<String> {
+/// go on. With its answers, each packet makes this many. Returns the order of each published `effect`.
+async fn effects(
+    (program, service): (&str, &str),
+    (cause, effect): (&str, &str),
+    each: u64,
+) -> Vec<String> {
     let bench = Bench::start();
     let rapids = Rapids::connect(&Config::new(bench.url())).await.unwrap();
     let first = instance(&bench, program);
     // It has requested packets, which the server sends even while it is paused.
     wait_for(async || rapids.position(service).await.unwrap().is_some()).await;
-    let order =
-        |n: u64| Packet::event(cause).with("order_id", format!("o-{n:03}")).with("total", 100);
+    let order = |n: u64| {
+        Packet::event(cause)
+            .with("order_id", format!("o-{n:03}"))
+            .with("customer", "ada")
+            .with("total", 100)
+    };
     rapids.publish(order(0)).await.unwrap();
     let handled = async |up_to: u64| {
         let position = rapids.position(service).await.unwrap().unwrap();
@@ -48,17 +56,17 @@ async fn effects(program: &str, service: &str, cause: &str, effect: &str) -> Vec
     .await;
     let second = instance(&bench, program);
     // All packets and effects are acknowledged, which only the second instance can do.
-    wait_for(async || handled(2 * PACKETS).await).await;
+    wait_for(async || handled(each * PACKETS).await).await;
     first.signal("CONT");
     // The first instance handles a new packet only after those that it had in flight.
     let second = second.stop();
     assert!(second.iter().any(|line| line.contains("stopped: ")), "{second:#?}");
     rapids.publish(order(PACKETS)).await.unwrap();
-    wait_for(async || handled(2 * PACKETS + 2).await).await;
+    wait_for(async || handled(each * (PACKETS + 1)).await).await;
     let first = first.stop();
     let last_line = first.last().unwrap();
     assert!(last_line.contains("stopped: "), "{first:#?}");
-    published(&rapids, effect, 2 * PACKETS + 2).await
+    published(&rapids, effect, each * (PACKETS + 1)).await
 }
 
 /// The orders of the events of this name, up to a sequence.
@@ -90,12 +98,13 @@ fn each_once() -> Vec<String> {
 
 #[tokio::test]
 async fn a_frozen_instance_that_goes_on_doubles_nothing() {
-    let packaged = effects(WAREHOUSE, "warehouse", "shipment_scheduled", "order_packaged").await;
+    let packaged =
+        effects((WAREHOUSE, "warehouse"), ("shipment_scheduled", "order_packaged"), 2).await;
     assert_eq!(packaged, each_once());
 }
 
 #[tokio::test]
 async fn a_frozen_instance_that_remembers_doubles_nothing_either() {
-    let received = effects(PAYMENT, "payment", "order_placed", "payment_received").await;
+    let received = effects((PAYMENT, "payment"), ("order_placed", "payment_received"), 3).await;
     assert_eq!(received, each_once());
 }

@@ -2,11 +2,13 @@
 //! The services as users run them: processes on a real server, with the nats CLI and just.
 
 mod bench;
+mod catalogue;
 mod faults;
 mod frozen;
 mod nats_cli;
 mod process;
 mod recipes;
+mod stock;
 /// The template of `just new-river`: it is compiled here, and its tests run here.
 #[path = "../../template.rs"]
 #[expect(dead_code, reason = "a program of its own once it is copied to src/bin")]

@@ -135,7 +135,7 @@ fn a_bundle_runs_its_services_in_one_process() {
     as_from_a_shell(&mut command);
     command.args(["bundle", "shop"]).current_dir(ROOT).env("CARGO_TARGET_DIR", target());
     let mut bundle = Process::spawn(&mut command);
-    let mut names: Vec<_> = (0..4)
+    let mut names: Vec<_> = (0..5)
         .map(|_| {
             let line = bundle.until(&[" is new and starts "]);
             let (before, _) = line.split_once(" is new").unwrap();
@@ -143,7 +143,7 @@ fn a_bundle_runs_its_services_in_one_process() {
         })
         .collect();
     names.sort_unstable();
-    assert_eq!(names, ["inventory", "order", "payment", "shipping"]);
+    assert_eq!(names, ["back_order", "inventory", "order", "payment", "shipping"]);
 }
 
 #[test]
