@@ -2,6 +2,7 @@
 
 mod drain;
 mod hop;
+mod later;
 mod memory;
 mod process;
 mod publish;
@@ -43,6 +44,8 @@ pub(crate) enum Case {
     Size,
     /// Memory and start-up time of one service
     Process,
+    /// Timers that wait, and timers that are due within one second
+    Later,
     /// The time from the end of the active instance to the first packet of the next one
     Takeover,
 }
@@ -65,6 +68,7 @@ impl Case {
             Self::Rivers => rivers::run(bench, report).await,
             Self::Size => size::run(bench, report).await,
             Self::Process => process::run(bench, report).await,
+            Self::Later => later::run(bench, report).await,
             Self::Takeover => takeover::run(bench, report).await,
         }
     }
