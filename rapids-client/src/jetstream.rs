@@ -24,6 +24,7 @@ pub(crate) mod refusal;
 pub(crate) mod resource;
 pub(crate) mod revision_watch;
 pub(crate) mod sequence;
+pub(crate) mod stored_message;
 pub(crate) mod stream;
 mod timestamp;
 pub(crate) mod trace_headers;

@@ -58,7 +58,7 @@ pub use position::seek::Seek;
 pub use position::seek::SeekReport;
 pub use position::status::{Holder, Position};
 pub use printable::{Printable, printable};
-pub use rapids::{Rapids, Sending, Tail};
+pub use rapids::{Answer, Ask, Collect, Rapids, Sending, Tail};
 pub use river::{
     ClauseReport, Explanation, Outcome, Packets, Publishes, RememberingRiver, RetryPolicy, River,
     Rules, Verdict, is_final, reject, retry_after,
