@@ -7,6 +7,7 @@
 mod asks;
 mod confirm;
 mod correlation;
+mod feed;
 mod gathered;
 mod listening;
 mod reader;

@@ -8,29 +8,25 @@
 
 use std::convert::Infallible;
 use std::future::pending;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_nats::{Message, Subscriber};
+use async_nats::Subscriber;
 use bytes::Bytes;
-use futures::future::{BoxFuture, OptionFuture};
-use futures::{FutureExt, StreamExt};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{interval, sleep};
 use tracing::{debug, warn};
 
+use super::feed::Leave;
 use super::listening::Heard;
 use super::waiting::Waiting;
 use crate::connection::{Connection, Retry};
 use crate::error::with_causes;
 use crate::jetstream::follower::{Delivered, lost};
-use crate::jetstream::message::{RawPacket, message_id};
+use crate::jetstream::message::message_id;
 use crate::jetstream::stored_message::StoredMessage;
 use crate::jetstream::stream::{self, StreamFacts};
-use crate::live::leave_reason::LeaveReason;
 use crate::live::rejoin_backoff::RejoinBackoff;
-use crate::live::subscription::{CHECK_EVERY, fingerprint_of, subscribe};
-use crate::live::unconfirmed_copies::UnconfirmedCopies;
+use crate::live::subscription::{CHECK_EVERY, subscribe};
 use crate::names::STREAM;
 use crate::rapids::stored_packet::stored_packet;
 use crate::rapids::tail::Tail;
@@ -38,42 +34,27 @@ use crate::start::Start;
 use crate::{Error, Result};
 
 /// How long nobody waits before the reading ends. A subscription for each ask would cost two requests.
-const IDLE: Duration = Duration::from_secs(10);
-
-/// The highest sequence of a copy when the stream was asked, and its answer; `None` if it did not come.
-type Check = BoxFuture<'static, (u64, Option<Result<StreamFacts>>)>;
+pub(super) const IDLE: Duration = Duration::from_secs(10);
 
 pub(super) struct Reader {
-    connection: Connection,
+    pub(super) connection: Connection,
     facts: StreamFacts,
-    waiting: Arc<Waiting>,
+    pub(super) waiting: Arc<Waiting>,
     /// Up to before this sequence the stream was read, or has confirmed what came; `None` at the beginning.
-    next: Option<u64>,
+    pub(super) next: Option<u64>,
     backoff: RejoinBackoff,
 }
 
 /// Why reading ends.
-enum End {
+pub(super) enum End {
     /// Nobody waits any more.
     Idle,
     Failed(Error),
 }
 
-/// Why the feed is read no more.
-enum Leave {
-    For(LeaveReason),
-    End(End),
-}
-
 impl From<Error> for End {
     fn from(error: Error) -> Self {
         Self::Failed(error)
-    }
-}
-
-impl From<LeaveReason> for Leave {
-    fn from(reason: LeaveReason) -> Self {
-        Self::For(reason)
     }
 }
 
@@ -152,104 +133,11 @@ impl Reader {
         }
     }
 
-    fn check_stream(&self, facts: &StreamFacts) -> Result<()> {
+    pub(super) fn check_stream(&self, facts: &StreamFacts) -> Result<()> {
         if facts.created == self.facts.created {
             return Ok(());
         }
         Err(lost(STREAM, "it was made anew"))
-    }
-
-    /// Passes on what the feed brings behind this sequence, as long as nothing is missing or forged.
-    async fn listen(
-        &mut self,
-        mut subscriber: Subscriber,
-        end: u64,
-        mut reconnected: Pin<Box<impl Future<Output = ()>>>,
-    ) -> Leave {
-        let mut copies = UnconfirmedCopies::behind(end);
-        let mut tick = interval(CHECK_EVERY);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut check: Option<Check> = None;
-        let left = loop {
-            let step = tokio::select! {
-                message = subscriber.next() => match message {
-                    Some(message) => self.pass_copies(message, &mut subscriber, &mut copies),
-                    // Subscriptions end only when the connection is closed for good.
-                    None => pending().await,
-                },
-                Some((highest, answer)) = OptionFuture::from(check.as_mut()) => {
-                    check = None;
-                    self.checked(highest, answer, &mut subscriber, &mut copies)
-                }
-                () = &mut reconnected => {
-                    Err(LeaveReason::Lost("the connection was made again").into())
-                }
-                _ = tick.tick() => {
-                    if check.is_none() && self.waiting.is_anybody() {
-                        check = Some(check_stream_end(copies.highest(), self.connection.clone()));
-                    }
-                    if self.waiting.end_after(IDLE) { Err(Leave::End(End::Idle)) } else { Ok(()) }
-                }
-            };
-            if let Err(left) = step {
-                break left;
-            }
-        };
-        self.next = Some(copies.confirmed() + 1);
-        left
-    }
-
-    /// Passes a copy on, and those that have come behind it.
-    fn pass_copies(
-        &self,
-        message: Message,
-        subscriber: &mut Subscriber,
-        copies: &mut UnconfirmedCopies,
-    ) -> Result<(), Leave> {
-        let mut next = Some(message);
-        while let Some(message) = next {
-            if let Some(copy) = RawPacket::live(message) {
-                let sequence = copy.place.sequence;
-                if copies.add(sequence, fingerprint_of(&copy))? {
-                    self.pass_copy(copy);
-                }
-            }
-            next = subscriber.next().now_or_never().flatten();
-        }
-        Ok(())
-    }
-
-    fn pass_copy(&self, copy: RawPacket) {
-        let (sequence, own) = (copy.place.sequence, copy.message_id());
-        if self.waiting.is_wanted(sequence, own.as_deref(), &copy.body) {
-            let stored = copy.stored();
-            self.bring(
-                StoredMessage { sequence, stored, headers: copy.headers, body: copy.body },
-                false,
-            );
-        }
-    }
-
-    /// Acts on the answer of the stream about its end.
-    fn checked(
-        &self,
-        highest: u64,
-        answer: Option<Result<StreamFacts>>,
-        subscriber: &mut Subscriber,
-        copies: &mut UnconfirmedCopies,
-    ) -> Result<(), Leave> {
-        // What has come before the answer.
-        if let Some(message) = subscriber.next().now_or_never().flatten() {
-            self.pass_copies(message, subscriber, copies)?;
-        }
-        let facts = match answer {
-            Some(Ok(facts)) => facts,
-            Some(Err(error @ Error::Stream { .. })) => return Err(Leave::End(error.into())),
-            // There is no answer while the server is away.
-            Some(Err(_)) | None => return Ok(()),
-        };
-        self.check_stream(&facts).map_err(|error| Leave::End(error.into()))?;
-        Ok(copies.confirm(highest, facts.last_sequence)?)
     }
 
     /// Reads the stream up to this sequence, which it has.
@@ -329,7 +217,7 @@ impl Reader {
         }
     }
 
-    fn bring(&self, message: StoredMessage, is_stored: bool) {
+    pub(super) fn bring(&self, message: StoredMessage, is_stored: bool) {
         let sequence = message.sequence;
         // It may be kept for long, and must not keep all that was received with it.
         let body = Bytes::copy_from_slice(&message.body);
@@ -338,15 +226,6 @@ impl Reader {
             Err(error) => debug!("passed over: {error}"),
         }
     }
-}
-
-/// Asks the stream where it ends, while this is the highest sequence of a copy.
-fn check_stream_end(highest: u64, connection: Connection) -> Check {
-    Box::pin(async move {
-        // The answer may be lost with the connection.
-        let answer = timeout(CHECK_EVERY, stream::facts(&connection)).await;
-        (highest, answer.ok())
-    })
 }
 
 /// The same error once more: each ask gets one.
