@@ -157,7 +157,6 @@ impl Collect {
     ) -> impl Future<Output = Result<Answer<Vec<Packet>>>> + Send {
         let now = Instant::now();
         let deadline = now.checked_add(time).unwrap_or(now + NEVER);
-        // The futures of the client library are large, and would make every caller's as large.
         Box::pin(self.answer(time, deadline))
     }
 
@@ -173,14 +172,15 @@ impl Collect {
         let mut listening = rapids.asks.listen(packet);
         let from = timeout_at(deadline, listening.begun()).await;
         let from = from.map_err(|_| late("listen for what comes of", "it is not published"))??;
-        let publishing = async { rapids.sending(outgoing).await.stored().await };
+        // What is large and over soon is boxed: thousands may wait at once.
+        let publishing = Box::pin(async { rapids.sending(outgoing).await.stored().await });
         let published = timeout_at(deadline, publishing).await;
         let published = published.map_err(|_| late("publish", "it may be stored or not"))??;
 
         let mut gathered = Gathered::new(rapids, ends, packet, published.sequence, *count);
         let gathering = async {
             if published.sequence + 1 < from {
-                gathered.read(from - 1).await?;
+                Box::pin(gathered.read(from - 1)).await?;
             }
             hear(&mut gathered, &mut listening).await
         };

@@ -24,6 +24,8 @@ type Check = BoxFuture<'static, (u64, Option<Result<StreamFacts>>)>;
 /// Why the feed is read no more.
 pub(super) enum Leave {
     For(LeaveReason),
+    /// It has brought nothing, though there was something.
+    Silent,
     End(End),
 }
 
@@ -54,13 +56,19 @@ impl Reader {
                 },
                 Some((highest, answer)) = OptionFuture::from(check.as_mut()) => {
                     check = None;
-                    self.checked(highest, answer, &mut subscriber, &mut copies)
+                    let step = self.checked(highest, answer, &mut subscriber, &mut copies);
+                    match step {
+                        Err(Leave::For(LeaveReason::Lost(_))) if copies.next() == end + 1 => {
+                            Err(Leave::Silent)
+                        }
+                        step => step,
+                    }
                 }
                 () = &mut reconnected => {
                     Err(LeaveReason::Lost("the connection was made again").into())
                 }
                 _ = tick.tick() => {
-                    if check.is_none() && self.waiting.is_anybody() {
+                    if check.is_none() {
                         check = Some(check_stream_end(copies.highest(), self.connection.clone()));
                     }
                     if self.waiting.end_after(IDLE) { Err(Leave::End(End::Idle)) } else { Ok(()) }

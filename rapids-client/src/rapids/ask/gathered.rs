@@ -85,7 +85,7 @@ impl<'a> Gathered<'a> {
             self.matching.insert(sequence);
             return Ok(());
         }
-        match confirmed(self.rapids, sequence).await? {
+        match Box::pin(confirmed(self.rapids, sequence)).await? {
             Some(packet) => {
                 let is_match = self.is_match(&packet);
                 self.packets.remove(&sequence);

@@ -1,7 +1,7 @@
 //! Reads what comes, for all asks of a connection: the live feed, and the stream where that has a gap or is
 //! not there.
 //!
-//! The feed gives no guarantee. Its sequences are checked for gaps, and while somebody waits, the end of
+//! The feed gives no guarantee. Its sequences are checked for gaps ([`feed`](super::feed)), and the end of
 //! the stream is compared once a second, since the last copies may be those that were lost. After a gap, a
 //! forged copy or a new connection, whatever the stream has not confirmed is read from it, and so is all
 //! that comes until the feed is joined again.
@@ -27,7 +27,7 @@ use crate::jetstream::stored_message::StoredMessage;
 use crate::jetstream::stream::{self, StreamFacts};
 use crate::live::rejoin_backoff::RejoinBackoff;
 use crate::live::subscription::{CHECK_EVERY, subscribe};
-use crate::names::STREAM;
+use crate::names::{LIVE, STREAM};
 use crate::rapids::stored_packet::stored_packet;
 use crate::rapids::tail::Tail;
 use crate::start::Start;
@@ -99,6 +99,11 @@ impl Reader {
             };
             let wait = match left {
                 Leave::End(end) => return Err(end),
+                Leave::Silent => {
+                    self.warn(&format!("nothing comes on `{LIVE}`; let this account import it"));
+                    self.follow(pending()).await?;
+                    continue;
+                }
                 Leave::For(reason) => self.backoff.wait_after(&reason, Instant::now()),
             };
             if !wait.is_zero() {
@@ -120,16 +125,17 @@ impl Reader {
                 Err(error) => error,
             };
             if let Error::NotPermitted { violation } = &error {
-                let notice = format!(
-                    "what is asked is answered from the stream, which costs the server more: it does \
-                     not permit {violation}"
-                );
-                if self.connection.is_news(&notice) {
-                    warn!("{notice}");
-                }
+                self.warn(&format!("the server does not permit {violation}"));
                 return Ok(None);
             }
             retry.again_if_passing(error).await?;
+        }
+    }
+
+    /// Says once why answers are read from the stream.
+    fn warn(&self, why: &str) {
+        if self.connection.is_news(why) {
+            warn!("answers are read from the stream, which costs the server more: {why}");
         }
     }
 

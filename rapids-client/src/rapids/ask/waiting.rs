@@ -119,11 +119,6 @@ impl Waiting {
         needs_reader
     }
 
-    /// Whether anybody waits.
-    pub(super) fn is_anybody(&self) -> bool {
-        !self.asks().of.is_empty()
-    }
-
     /// From now on everything from this sequence on is brought.
     pub(super) fn begin(&self, next: u64) {
         let mut asks = self.asks();
@@ -245,7 +240,7 @@ mod tests {
         assert_eq!(late.begun().now_or_never().unwrap().unwrap(), 10);
         assert!(!waiting.end_after(Duration::ZERO), "two wait");
         drop((early, late));
-        assert!(!waiting.is_anybody());
+        assert!(waiting.asks().of.is_empty());
         assert!(!waiting.end_after(Duration::from_secs(60)));
         assert!(waiting.end_after(Duration::ZERO) && waiting.needs_reader());
     }

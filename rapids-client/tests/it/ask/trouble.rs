@@ -132,6 +132,43 @@ async fn who_may_not_subscribe_to_the_feed_gets_answers_from_the_stream() {
     service.stop().await;
 }
 
+/// The account of a program that asks, as docs/security.md lists its imports.
+fn account_of_an_asker(has_live: bool) -> String {
+    let document = include_str!("../../../../docs/security.md");
+    let (_, behind) = document.split_once("## Programs that ask").unwrap();
+    let (_, behind) = behind.split_once("```conf\n").unwrap();
+    let imports = behind.split_once("```").unwrap().0;
+    let imports = imports.lines().filter(|line| has_live || !line.contains("rapids.live"));
+    let imports: Vec<_> = imports.collect();
+    format!(
+        "accounts {{
+           RAPIDS {{ jetstream: enabled, users: [{{user: admin, password: pw}}]
+             exports: [{{service: \">\", response_type: stream}}, {{stream: \"rapids.live\"}}] }}
+           WEB {{ users: [{{user: web, password: pw}}], imports: [{}] }}
+         }}
+         no_auth_user: admin",
+        imports.join("\n")
+    )
+}
+
+#[tokio::test]
+async fn an_account_with_the_documented_imports_gets_answers() {
+    for has_live in [true, false] {
+        let bench = watched(&account_of_an_asker(has_live)).await;
+        let service = answering(&bench).await;
+        let web = config(&bench.server.url()).user_and_password("web", "pw");
+        let web = Rapids::connect(&web).await.unwrap();
+        for n in 1..4 {
+            assert_eq!(ask(&web, n).await, n);
+        }
+        // With copies, and without a gap, the stream was not read.
+        let begun = std::time::Instant::now();
+        assert_eq!(ask(&web, 4).await, 4);
+        assert!(begun.elapsed() < Duration::from_secs(1), "it is quick: {:?}", begun.elapsed());
+        service.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn an_ask_goes_on_when_the_server_is_killed_and_comes_back() {
     let mut bench = Bench::start().await;
