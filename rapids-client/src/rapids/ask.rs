@@ -22,6 +22,7 @@ pub(super) use asks::Asks;
 use gathered::Gathered;
 use listening::Listening;
 
+use crate::packet::names::NOTHING;
 use crate::packet::{Names, Packet};
 use crate::rapids::Rapids;
 use crate::river::River;
@@ -51,6 +52,7 @@ pub struct Ask {
     packet: Packet,
     /// Each takes what ends the wait.
     ends: Vec<River>,
+    faults: Vec<String>,
 }
 
 /// As [`Ask`], for several packets; see [`Ask::collect`].
@@ -74,11 +76,16 @@ impl Answer {
 
 impl Ask {
     pub(super) fn new(rapids: Rapids, packet: Packet) -> Self {
-        Self { rapids, packet, ends: Vec::new() }
+        Self { rapids, packet, ends: Vec::new(), faults: Vec::new() }
     }
 
     /// A packet that states this fact, or one of these, ends the wait.
-    pub fn until_event(self, names: impl Names) -> Self {
+    pub fn until_event(mut self, names: impl Names) -> Self {
+        let names = names.into_names();
+        if names.is_empty() {
+            self.faults.push(format!("`.until_event` {NOTHING}"));
+            return self;
+        }
         self.until_taken_by(River::new("ask").event(names))
     }
 
@@ -120,7 +127,7 @@ impl Ask {
     }
 
     fn check(&self, count: usize) -> Result<()> {
-        let mut faults = Vec::new();
+        let mut faults = self.faults.clone();
         for river in &self.ends {
             match river.check() {
                 Ok(()) => {}
@@ -128,7 +135,7 @@ impl Ask {
                 Err(error) => return Err(error),
             }
         }
-        if self.ends.is_empty() {
+        if self.ends.is_empty() && self.faults.is_empty() {
             faults.push(
                 "nothing ends it before its time is up; add `.until_event(...)` or `.until(...)`, \
                  which takes any packet with `@`"
@@ -161,7 +168,7 @@ impl Collect {
     }
 
     async fn answer(self, time: Duration, deadline: Instant) -> Result<Answer<Vec<Packet>>> {
-        let Self { ask: Ask { rapids, packet, ends }, count } = &self;
+        let Self { ask: Ask { rapids, packet, ends, .. }, count } = &self;
         self.ask.check(*count)?;
         // A packet that cannot be published opens no subscription.
         let outgoing = rapids.publisher.prepare(packet)?;

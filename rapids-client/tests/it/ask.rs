@@ -227,7 +227,7 @@ async fn what_cannot_be_asked_is_not_published() {
     let error = asked().until_event("x").collect(0).within(LONG).await.unwrap_err();
     assert!(error.to_string().contains("a number from 1 on"), "{error}");
     let error = asked().until_event(Vec::<String>::new()).within(LONG).await.unwrap_err();
-    assert!(error.to_string().contains("`.event` names nothing"), "{error}");
+    assert!(error.to_string().contains("`.until_event` names nothing"), "{error}");
     let large = Packet::event("called").with("text", "x".repeat(2_000_000));
     let error = rapids.ask(large).until("@").within(LONG).await.unwrap_err();
     assert!(matches!(error, Error::Refused { .. }), "{error}");

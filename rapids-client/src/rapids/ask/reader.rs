@@ -112,8 +112,8 @@ impl Reader {
         }
     }
 
-    /// Subscribes to the feed; `None` if this user may not, or the stream sends no copies. It brings everything behind the end of the
-    /// stream that is returned.
+    /// Subscribes to the feed, which brings everything behind the end of the stream that is returned; `None`
+    /// if this user may not, or the stream sends no copies.
     async fn join(&self) -> Result<Option<(Subscriber, StreamFacts)>> {
         let mut retry = Retry::new(&self.connection, "listen for answers");
         loop {
