@@ -94,9 +94,7 @@ pub(super) async fn back_to_a_service(
     let publishing = async {
         let publish = async |number| {
             let begun = Instant::now();
-            let mut sent = sent.lock().unwrap_or_else(PoisonError::into_inner);
-            sent.insert(order_id(number), begun);
-            drop(sent);
+            sent.lock().unwrap_or_else(PoisonError::into_inner).insert(order_id(number), begun);
             rapids.publish(placed(number, "")).await
         };
         // One packet more, which shows that the service has started.
