@@ -1,5 +1,6 @@
 //! The cases that the bench measures.
 
+mod ask;
 mod drain;
 mod hop;
 mod later;
@@ -34,6 +35,8 @@ pub(crate) enum Case {
     React,
     /// The time from the publisher to the reaction, at low load
     Hop,
+    /// The time from the publisher to the answer that it asks for
+    Ask,
     /// A service moves a memory one step for each packet: one key, a large one, many keys
     Memory,
     /// 1, 4, 16, 64 and 256 services on one stream
@@ -63,6 +66,7 @@ impl Case {
             Self::CatchUp => drain::catch_up(bench, report).await,
             Self::React => react::run(bench, report).await,
             Self::Hop => hop::run(bench, report).await,
+            Self::Ask => ask::run(bench, report).await,
             Self::Memory => memory::run(bench, report).await,
             Self::Services => services::run(bench, report).await,
             Self::Rivers => rivers::run(bench, report).await,

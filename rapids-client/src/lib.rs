@@ -61,7 +61,7 @@ pub use position::seek::Seek;
 pub use position::seek::SeekReport;
 pub use position::status::{Holder, Position};
 pub use printable::{Printable, printable};
-pub use rapids::{Rapids, Sending, Tail, TimerListing, WaitingTimer};
+pub use rapids::{Answer, Ask, Collect, Rapids, Sending, Tail, TimerListing, WaitingTimer};
 pub use river::{
     ClauseReport, Explanation, Gathered, GatheringRiver, Outcome, Outputs, Publishes,
     RememberingRiver, RetryPolicy, River, Rules, Until, Verdict, is_final, reject, retry_after,

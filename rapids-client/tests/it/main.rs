@@ -2,6 +2,7 @@
 //! The library against a real server.
 
 mod announcement;
+mod ask;
 #[cfg(target_os = "linux")]
 mod backlog;
 mod batches;

@@ -13,3 +13,4 @@ mod stock;
 #[path = "../../template.rs"]
 #[expect(dead_code, reason = "a program of its own once it is copied to src/bin")]
 mod template;
+mod web;
