@@ -5,10 +5,10 @@
 //! stream by [`confirm`].
 
 mod asks;
+mod collected;
 mod confirm;
 mod correlation;
 mod feed;
-mod gathered;
 mod listening;
 mod reader;
 mod waiting;
@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 pub(super) use asks::Asks;
-use gathered::Gathered;
+use collected::Collected;
 use listening::Listening;
 
 use crate::packet::names::NOTHING;
@@ -184,30 +184,30 @@ impl Collect {
         let published = timeout_at(deadline, publishing).await;
         let published = published.map_err(|_| late("publish", "it may be stored or not"))??;
 
-        let mut gathered = Gathered::new(rapids, ends, packet, published.sequence, *count);
+        let mut collected = Collected::new(rapids, ends, packet, published.sequence, *count);
         let gathering = async {
             if published.sequence + 1 < from {
-                Box::pin(gathered.read(from - 1)).await?;
+                Box::pin(collected.read(from - 1)).await?;
             }
-            hear(&mut gathered, &mut listening).await
+            hear(&mut collected, &mut listening).await
         };
         match timeout_at(deadline, gathering).await {
-            Ok(heard) => heard.map(|()| Answer::Came(gathered.into_matching())),
+            Ok(heard) => heard.map(|()| Answer::Came(collected.into_matching())),
             Err(_) => {
                 // What came at the last moment was not looked at yet.
                 while let Some(heard) = listening.ready()? {
-                    gathered.keep(heard);
+                    collected.keep(heard);
                 }
-                Ok(Answer::TimedOut(gathered.into_all()))
+                Ok(Answer::TimedOut(collected.into_all()))
             }
         }
     }
 }
 
-async fn hear(gathered: &mut Gathered<'_>, listening: &mut Listening) -> Result<()> {
-    while !gathered.is_complete() {
+async fn hear(collected: &mut Collected<'_>, listening: &mut Listening) -> Result<()> {
+    while !collected.is_complete() {
         let heard = listening.next().await?;
-        gathered.take(heard).await?;
+        collected.take(heard).await?;
     }
     Ok(())
 }

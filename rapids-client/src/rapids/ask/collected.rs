@@ -14,7 +14,7 @@ use crate::rapids::Rapids;
 use crate::river::{River, Verdict};
 use crate::start::Start;
 
-pub(super) struct Gathered<'a> {
+pub(super) struct Collected<'a> {
     rapids: &'a Rapids,
     ends: &'a [River],
     /// The packet that is asked, and its sequence: what stands before it did not come of it.
@@ -27,7 +27,7 @@ pub(super) struct Gathered<'a> {
     matching: BTreeSet<u64>,
 }
 
-impl<'a> Gathered<'a> {
+impl<'a> Collected<'a> {
     pub(super) fn new(
         rapids: &'a Rapids,
         ends: &'a [River],
