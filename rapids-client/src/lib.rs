@@ -15,6 +15,8 @@ mod jetstream;
 mod json;
 mod keys;
 mod letter_action;
+mod letter_id;
+mod letter_kind;
 mod live;
 pub mod map;
 mod matcher;
@@ -63,8 +65,8 @@ pub use position::status::{Holder, Position};
 pub use printable::{Printable, printable};
 pub use rapids::{Rapids, Sending, Tail, TimerListing, WaitingTimer};
 pub use river::{
-    ClauseReport, Explanation, Outcome, Outputs, Publishes, RememberingRiver, RetryPolicy, River,
-    Rules, Verdict, is_final, reject, retry_after,
+    ClauseReport, Explanation, GivenUp, Outcome, Outputs, Publishes, RememberingRiver, RetryPolicy,
+    River, Rules, Verdict, is_final, reject, retry_after,
 };
 pub use service::{Bundle, Service, bundle};
 pub use start::Start;

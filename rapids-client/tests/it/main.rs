@@ -16,6 +16,7 @@ mod folding;
 mod forged;
 mod full_memory;
 mod futures;
+mod given_up;
 mod harness;
 mod ids;
 mod known;

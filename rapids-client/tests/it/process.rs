@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tokio::process::Child;
 
 use crate::harness::{self, Bench, config, soon, until};
-use crate::{crashes, delivery, exclusive, folding, once, outage, shutdown};
+use crate::{crashes, delivery, exclusive, folding, given_up, once, outage, shutdown};
 
 const PART: &str = "RAPIDS_TEST_PART";
 const SERVER: &str = "RAPIDS_TEST_SERVER";
@@ -148,6 +148,8 @@ fn play(part: &str, config: Config, diary: Diary) -> Service {
         delivery::BLOCKED => delivery::blocked(config, diary),
         folding::HELD => folding::held(config, diary),
         exclusive::COUNTING => exclusive::counting(config, diary),
+        given_up::TELLING => given_up::telling(config, diary),
+        given_up::FATAL => given_up::fatal(config, diary),
         outage::BUSY => outage::busy(config, diary),
         once::SLOW => once::slow(config, diary),
         shutdown::ENDLESS => shutdown::endless(config, diary, Duration::from_secs(1)),

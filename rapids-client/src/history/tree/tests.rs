@@ -196,6 +196,21 @@ fn what_a_replay_led_to_stands_below_the_letter() {
 }
 
 #[test]
+fn that_a_packet_was_given_up_stands_below_it_and_that_it_recovered_below_the_letter() {
+    let replayed = acted(letter(2, "payment.charge.1", "a"), ActionKind::Replay, None);
+    let [failed, recovered] = ["give up", "recovered"]
+        .map(|told| effect_id("a", "payment", "charge", format!("{told} payment.charge.1")));
+    let packets = [
+        packet(1, "a", None),
+        packet(3, &failed, Some("a")),
+        packet(4, "cancelled", Some(&failed)),
+        packet(6, &recovered, Some("a")),
+    ];
+    let expected = format!("a .payment.charge.1 ..{recovered} .{failed} ..cancelled");
+    assert_eq!(shown(&packets, &[replayed]), expected);
+}
+
+#[test]
 fn a_chain_of_any_length_is_a_tree() {
     let chain = |n: u64| {
         let cause = (n > 0).then(|| (n - 1).to_string());
