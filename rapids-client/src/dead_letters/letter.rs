@@ -137,7 +137,7 @@ impl DeadLetter {
     }
 
     /// The letter as it is read back from the stream: what is too long is shortened.
-    pub(crate) fn as_stored(self) -> Self {
+    pub(crate) fn read_back(self) -> Self {
         let read = Self::read(self.id.clone(), &self.headers(), self.body.clone());
         read.unwrap_or(self)
     }
@@ -207,7 +207,7 @@ mod tests {
 
     fn stored(letter: &DeadLetter) -> DeadLetter {
         let read = DeadLetter::read(letter.id.clone(), &letter.headers(), letter.body.clone());
-        assert_eq!(read.as_ref(), Ok(&letter.clone().as_stored()));
+        assert_eq!(read.as_ref(), Ok(&letter.clone().read_back()));
         read.unwrap()
     }
 

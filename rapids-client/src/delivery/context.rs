@@ -162,7 +162,7 @@ impl Context {
     ) -> TurnEnd {
         self.tell(packet, river, || {
             // As it is read back after a crash, so that the same is told.
-            let DeadLetter { id, kind, reason, attempts, .. } = letter.as_stored();
+            let DeadLetter { id, kind, reason, attempts, .. } = letter.read_back();
             Telling::GivenUp(GivenUp::new(id, kind, reason, attempts))
         })
     }

@@ -49,7 +49,7 @@ pub(crate) enum Work {
     /// What writes a memory as JSON.
     Encode(Box<dyn Value>),
     /// What says that the packet is given up, or handled after all.
-    Tell(Telling),
+    Tell(Arc<Telling>),
 }
 
 /// How long a job took, and what came of it.
@@ -119,10 +119,10 @@ impl Executor {
     pub(super) async fn tell(
         &self,
         turn: &Turn,
-        telling: &Telling,
+        telling: &Arc<Telling>,
         outputs: &OutputSender,
     ) -> Result<Reaction, ReactionError> {
-        self.run_and_prepare(turn, Work::Tell(telling.clone()), outputs).await
+        self.run_and_prepare(turn, Work::Tell(Arc::clone(telling)), outputs).await
     }
 
     async fn run_and_prepare(

@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use async_nats::subject::Subject;
 use jiff::Timestamp;
@@ -69,7 +70,7 @@ pub(super) struct InFlight {
 /// What a river is still to tell of a packet.
 struct ToTell {
     river: usize,
-    telling: Rc<Telling>,
+    telling: Arc<Telling>,
     /// How often that was begun alone, and the process ended before it did.
     starts: u32,
 }
@@ -205,12 +206,12 @@ impl InFlight {
 
     /// Has a river tell this, in a turn of its own.
     pub(super) fn set_telling(&self, river: usize, telling: Telling) {
-        let telling = Rc::new(telling);
+        let telling = Arc::new(telling);
         self.tellings.borrow_mut().push(ToTell { river, telling, starts: 0 });
     }
 
     /// What a river is to tell of it; `None` if it has not come to an end with it, or has nothing to tell.
-    pub(super) fn telling(&self, river: usize) -> Option<Rc<Telling>> {
+    pub(super) fn telling(&self, river: usize) -> Option<Arc<Telling>> {
         let tellings = self.tellings.borrow();
         let found = tellings.iter().find(|to_tell| to_tell.river == river);
         found.map(|to_tell| to_tell.telling.clone())

@@ -6,6 +6,7 @@
 //! that is delivered again it runs alone, behind a mark of its own, and no more once it has ended the process
 //! too often. There is no second try after a failure: the letter stands.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracing::error;
@@ -20,7 +21,7 @@ use super::turn::{TurnEnd, unpublished};
 use crate::error::chain;
 use crate::river::Telling;
 
-pub(super) async fn run(turn: &mut Turn, context: &Context, telling: &Telling) -> TurnEnd {
+pub(super) async fn run(turn: &mut Turn, context: &Context, telling: &Arc<Telling>) -> TurnEnd {
     if turn.is_suspect {
         match context.quarantine.decide(turn, context).await {
             Decision::Run => {}

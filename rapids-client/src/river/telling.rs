@@ -101,8 +101,8 @@ impl River {
     ///
     /// The letter is stored first, then the packet, and only then the handled one counts as done, so a crash
     /// in between loses neither. The packet belongs to the conversation like any other that the river
-    /// publishes, its id is the same each time, and its [`dead_letter`](Packet::dead_letter) names the
-    /// letter. It is told of every kind of letter, also where the reaction never ran (`invalid`,
+    /// publishes, and comes once for each letter: its id is the same each time, which the stream knows for ten
+    /// minutes. Its [`dead_letter`](Packet::dead_letter) names the letter. It is told of every kind of letter, also where the reaction never ran (`invalid`,
     /// `too_costly`, `crashed`), so the function relies on no field of the packet. Of one that `looped`
     /// nothing is told, as that would loop on, nor of one that nests too deep to be read.
     ///

@@ -1,7 +1,7 @@
 //! What a river tells the others of packets that it gives up, and of those that it handles after all.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -10,6 +10,7 @@ use rapids_client::{
     Config, GivenUp, Note, Packet, RetryPolicy, River, Service, Start, reject, retry_after,
 };
 use tempfile::TempDir;
+use tokio::sync::Semaphore;
 
 use crate::crashes::restarted;
 use crate::harness::{Bench, soon, until};
@@ -100,7 +101,7 @@ async fn limit_rapids(bench: &Bench, max_bytes: impl Fn(u64) -> i64) {
 }
 
 #[tokio::test]
-async fn each_kind_of_letter_is_told_and_a_loop_is_not() {
+async fn each_kind_of_letter_is_told_but_no_loop_and_nothing_that_cannot_be_read() {
     let bench = Bench::start().await;
     let service = bench.service("payment", [charge().require_that("!match('a', @.pattern)")]);
     let running = bench.run(service).await;
@@ -113,6 +114,8 @@ async fn each_kind_of_letter_is_told_and_a_loop_is_not() {
         sequences.push(bench.rapids.publish(packet).await.unwrap().sequence);
     }
     bench.publish_raw(r#"{"event":"placed","order":"o-1","rapids":{"read_count":9}}"#).await;
+    let deep = "[".repeat(500) + &"]".repeat(500);
+    bench.publish_raw(format!(r#"{{"event":"placed","order":"o-1","x":{deep}}}"#)).await;
     let packets = all(&bench, &["payment"]).await;
     let told = named(&packets, "failed");
     let mut kinds = Vec::new();
@@ -139,7 +142,7 @@ async fn each_kind_of_letter_is_told_and_a_loop_is_not() {
     let expected =
         expected.map(|(nth, kind, attempts)| (sequences[nth], kind.to_owned(), attempts));
     assert_eq!(kinds, expected);
-    assert_eq!(bench.letters().await.len(), 7, "the loop has a letter and is told to nobody");
+    assert_eq!(bench.letters().await.len(), 8, "of a loop and what nests too deep nobody is told");
     assert_eq!(named(&packets, "paid").len(), 1);
     running.stop().await;
 }
@@ -212,6 +215,49 @@ async fn what_cannot_be_told_leaves_the_letter_and_holds_nobody_up() {
         assert!(log.contains(said), "{said} in {log}");
     }
     assert!(log.contains("published event `broken`, which the river does not declare"), "{log}");
+}
+
+#[tokio::test]
+async fn a_service_that_stops_before_it_has_told_leaves_that_to_the_next_instance() {
+    let bench = Bench::start().await;
+    let (begun, runs) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicU32::new(0)));
+    let gate = Arc::new(Semaphore::new(0));
+    let river = || {
+        let (begun, gate, runs) = (Arc::clone(&begun), Arc::clone(&gate), Arc::clone(&runs));
+        River::new("charge").event("placed").on_give_up(failed).react(move |packet: Packet| {
+            let (begun, gate, runs) = (Arc::clone(&begun), Arc::clone(&gate), Arc::clone(&runs));
+            async move {
+                if packet.get::<String>("end")?.as_deref() == Some("reject") {
+                    runs.fetch_add(1, Ordering::Relaxed);
+                    return Err(reject("no such card"));
+                }
+                begun.add_permits(1);
+                gate.acquire().await?.forget();
+                Ok(())
+            }
+        })
+    };
+    let running = bench.run(bench.service("payment", [river()])).await;
+    let has_begun = async || begun.acquire().await.unwrap().forget();
+    // Both that wait take the only slot in turn, so nothing can be told in between.
+    bench.rapids.publish_all(["slow", "reject", "slow"].map(placed)).await.unwrap();
+    soon("the first begins", has_begun()).await;
+    gate.add_permits(1);
+    soon("the last begins", has_begun()).await;
+    bench.letter("payment.charge.2").await;
+    let stopping = tokio::spawn(running.stop());
+    until("it begins to stop", async || {
+        bench.rapids.services(Duration::from_millis(50)).await.unwrap().is_empty()
+    })
+    .await;
+    gate.add_permits(1);
+    soon("it stops", stopping).await.unwrap();
+    assert_eq!(bench.rapids.contents().await.unwrap().unwrap().packets, 3);
+
+    let running = bench.run(bench.service("payment", [river()])).await;
+    let packets = all(&bench, &["payment"]).await;
+    assert_eq!((named(&packets, "failed").len(), runs.load(Ordering::Relaxed)), (1, 1));
+    running.stop().await;
 }
 
 /// Gives every packet up, and writes down what it does. A second river waits until then, and then for
