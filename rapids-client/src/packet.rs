@@ -5,6 +5,7 @@
 
 mod arrival;
 pub(crate) mod id;
+mod letter;
 pub(crate) mod names;
 mod packet_name;
 mod provenance;
@@ -419,15 +420,6 @@ impl Packet {
         self.provenance.timer()
     }
 
-    /// Which dead letter it tells of, such as `payment.charge.17`: that a river has given its packet up
-    /// ([`River::on_give_up`](crate::River::on_give_up)), or has handled it after all
-    /// ([`River::on_recovered`](crate::River::on_recovered)). `None` if it tells of none. Expressions find it
-    /// at `@.rapids.dead_letter`.
-    #[must_use]
-    pub fn dead_letter(&self) -> Option<String> {
-        self.provenance.dead_letter()
-    }
-
     /// Makes it part of a trace. What a reaction returns becomes part of that of the packet handled anyway.
     #[must_use]
     pub fn with_trace(self, trace: Option<TraceContext>) -> Self {
@@ -477,13 +469,6 @@ impl Packet {
     #[must_use]
     pub(crate) fn of_timer(self, timer: &str) -> Self {
         let provenance = Arc::new(self.provenance.of_timer(timer));
-        Self { provenance, is_as_read: false, ..self }
-    }
-
-    /// This packet as one that tells what became of a dead letter's packet.
-    #[must_use]
-    pub(crate) fn of_letter(self, letter: &str) -> Self {
-        let provenance = Arc::new(self.provenance.of_letter(letter));
         Self { provenance, is_as_read: false, ..self }
     }
 
