@@ -137,37 +137,64 @@ async fn each_kind_of_letter_is_told_but_no_loop_and_nothing_that_cannot_be_read
     running.stop().await;
 }
 
-#[tokio::test]
-async fn a_replay_that_is_handled_is_told_once_and_one_that_fails_again_with_its_own_letter() {
-    let bench = Bench::start().await;
-    let is_well = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&is_well);
+/// A river that is down until it is well, in each form that a reaction has.
+fn moody(form: &str, is_well: &Arc<AtomicBool>) -> River {
+    let is_well = Arc::clone(is_well);
     let river = River::new("charge")
         .event("placed")
         .on_give_up(failed)
-        .on_recovered(|packet: &Packet| Packet::event("recovered").with("of", packet.id()))
-        .react(move |_: Packet| {
-            let is_well = asked.load(Ordering::Relaxed);
-            async move {
-                if is_well { Ok(Packet::event("paid")) } else { Err(reject("the bank is down")) }
-            }
-        });
-    let running = bench.run(bench.service("payment", [river])).await;
-    let published = bench.rapids.publish(placed("x")).await.unwrap();
-    bench.quiet(&["payment"]).await;
-    replayed(&bench, "payment", "payment.charge.1").await;
-    is_well.store(true, Ordering::Relaxed);
-    replayed(&bench, "payment", "payment.charge.r1").await;
-    // What never failed is no recovery.
-    bench.rapids.publish(placed("x")).await.unwrap();
+        .on_recovered(|packet: &Packet| Packet::event("recovered").with("of", packet.id()));
+    let charged = move || match is_well.load(Ordering::Relaxed) {
+        true => Ok(Packet::event("paid")),
+        false => Err(reject("the bank is down")),
+    };
+    match form {
+        "memory" => river.memory("orders", "@.order").react(move |orders: &mut u64, _: &Packet| {
+            *orders += 1;
+            charged()
+        }),
+        form => {
+            let river = if form == "once" { river.once() } else { river };
+            river.react(move |_: Packet| std::future::ready(charged()))
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_replay_that_is_handled_is_told_once_and_one_that_fails_again_with_its_own_letter() {
+    for form in ["plain", "once", "memory"] {
+        let bench = Bench::start().await;
+        let is_well = Arc::new(AtomicBool::new(false));
+        let running = bench.run(bench.service("payment", [moody(form, &is_well)])).await;
+        let published = bench.rapids.publish(placed("x")).await.unwrap();
+        bench.quiet(&["payment"]).await;
+        replayed(&bench, "payment", "payment.charge.1").await;
+        is_well.store(true, Ordering::Relaxed);
+        replayed(&bench, "payment", "payment.charge.r1").await;
+        // What never failed is no recovery.
+        bench.rapids.publish(placed("x")).await.unwrap();
+        let packets = all(&bench, &["payment"]).await;
+        let names: Vec<_> = packets.iter().filter_map(Packet::event_name).collect();
+        let expected = ["placed", "failed", "failed", "paid", "recovered", "placed", "paid"];
+        assert_eq!(names, expected, "{form}");
+        let letters: Vec<_> = packets.iter().filter_map(Packet::dead_letter).collect();
+        assert_eq!(letters, ["payment.charge.1", "payment.charge.r1", "payment.charge.r1"]);
+        let recovered = named(&packets, "recovered")[0];
+        assert_eq!(recovered.causation_id(), Some(&*published.id));
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn packets_of_a_key_wait_until_the_one_before_them_is_told_of() {
+    let bench = Bench::start().await;
+    let service = bench.service("payment", [charge()]).concurrency(4).ordered_by("@.order");
+    let running = bench.run(service).await;
+    let ends = ["reject", "pay", "fail", "pay", "reject", "pay"];
+    bench.rapids.publish_all(ends.map(placed)).await.unwrap();
     let packets = all(&bench, &["payment"]).await;
     let names: Vec<_> = packets.iter().filter_map(Packet::event_name).collect();
-    let expected = ["placed", "failed", "failed", "paid", "recovered", "placed", "paid"];
-    assert_eq!(names, expected);
-    let letters: Vec<_> = packets.iter().filter_map(Packet::dead_letter).collect();
-    assert_eq!(letters, ["payment.charge.1", "payment.charge.r1", "payment.charge.r1"]);
-    let recovered = named(&packets, "recovered")[0];
-    assert_eq!(recovered.causation_id(), Some(&*published.id));
+    assert_eq!(names[6..], ["failed", "paid", "failed", "paid", "failed", "paid"]);
     running.stop().await;
 }
 
