@@ -139,7 +139,7 @@ test-tools: _nats-cli
 # Run the tests of packets' outcomes again, with services in exclusive delivery
 [group('checks')]
 test-exclusive:
-    RAPIDS_DELIVERY=exclusive cargo test -p rapids-client --test it -- outcomes:: crashes:: memory:: once::
+    RAPIDS_DELIVERY=exclusive cargo test -p rapids-client --test it -- outcomes:: crashes:: given_up:: memory:: once::
 
 # Check format, lints, tests, documentation and licences, as CI does
 [group('checks')]

@@ -18,6 +18,7 @@ mod forged;
 mod full_memory;
 mod futures;
 mod gather;
+mod given_up;
 mod harness;
 mod ids;
 mod known;
