@@ -80,7 +80,8 @@ impl Rapids {
     }
 
     /// Connects to a stream that exists, for programs that only look or publish: `None` if there
-    /// is none. Creates and changes nothing on the server, and takes the stream as it is.
+    /// is none. Creates and changes nothing on the server, and takes the stream as it is; but who then sets
+    /// the first timer creates the stream for them.
     ///
     /// # Errors
     /// As for [`connect`](Self::connect), but not [`Error::Stream`](crate::Error::Stream).
@@ -100,7 +101,7 @@ impl Rapids {
 
     async fn with_facts(connection: Connection, facts: StreamFacts) -> Result<Self> {
         let publisher = Arc::new(Publisher::open(connection.clone(), &facts).await?);
-        let timers = Arc::new(TimerStore::new(connection.clone()));
+        let timers = Arc::new(TimerStore::new(connection.clone(), LeaseValidity::endless()));
         let asks = Arc::new(Asks::new(connection.clone(), facts));
         Ok(Self { connection, facts, publisher, timers, asks })
     }

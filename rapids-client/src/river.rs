@@ -344,14 +344,14 @@ impl River {
         now: Timestamp,
     ) -> anyhow::Result<Effects> {
         if self.memory_use().is_none() {
-            return Ok(self.run(service, packet, Memory::default(), now).await?.0);
+            return Ok(self.run(service, packet, Memory::default(), || now).await?.0);
         }
         if let Some(effects) = record.known(&self.name, packet)? {
             return Ok(effects);
         }
         record.check_room(&self.name, packet, 1)?;
         let memory = Memory::Encoded(record.memory());
-        let (effects, value) = self.run(service, packet, memory, now).await?;
+        let (effects, value) = self.run(service, packet, memory, || now).await?;
         let bodies = effects.packets.iter().map(Packet::to_raw).collect::<Result<Vec<_>, _>>()?;
         if let Some(value) = value {
             record.set_memory(value.encoded()?);
@@ -361,13 +361,13 @@ impl River {
     }
 
     /// Runs the reaction on this memory, and returns what it leads to, and the value after it; no
-    /// value if it has no memory.
+    /// value if it has no memory. The clock is looked at when the reaction has ended.
     pub(crate) async fn run(
         &self,
         service: &str,
         packet: &Packet,
         memory: Memory,
-        now: Timestamp,
+        clock: impl FnOnce() -> Timestamp,
     ) -> anyhow::Result<(Effects, Option<Box<dyn Value>>)> {
         let (outputs, value) = match &self.reaction {
             None => (Outputs::new(), None),
@@ -377,7 +377,7 @@ impl River {
                 (outputs, Some(value))
             }
         };
-        Ok((outputs.placed(packet, (service, &self.name), now)?, value))
+        Ok((outputs.placed(packet, (service, &self.name), clock())?, value))
     }
 }
 

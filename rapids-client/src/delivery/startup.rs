@@ -108,7 +108,7 @@ impl Startup {
             quarantine: quarantine(&connection, &service, &instance, &position, stored),
             service: service.clone(),
             instance,
-            timers: TimerStore::new(connection.clone()),
+            timers: TimerStore::new(connection.clone(), validity.clone()),
             outputs: OutputSender::new(Arc::new(publisher)),
             executor: Executor::new(queue, validity),
             memories: memories.map(|store| {

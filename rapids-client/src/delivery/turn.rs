@@ -150,7 +150,8 @@ impl Turn {
         if !timers.is_empty()
             && let Err(error) = Box::pin(context.store_timers(timers)).await
         {
-            return unpublished(error);
+            self.publish_ticket = None;
+            return Box::pin(self.without_timers(context, error)).await;
         }
         let mut sent = context.outputs.send(&mut reaction.outgoing).await;
         self.publish_ticket = None;
@@ -179,6 +180,21 @@ impl Turn {
         let Some(letters) = self.packet.letters() else { return TurnEnd::Done };
         let recovered = || Telling::Recovered(letters.letter.clone());
         context.tell(&self.packet, self.id.river, recovered)
+    }
+
+    /// Gives a packet up of which a timer cannot be set, whatever is tried. What its reaction returned beside
+    /// that is not published.
+    async fn without_timers(&self, context: &Context, error: Error) -> TurnEnd {
+        if matches!(error, Error::NotPermitted { .. }) {
+            return TurnEnd::NotPermitted(error);
+        }
+        let kind =
+            if matches!(error, Error::Refused { .. }) { Kind::Rejected } else { Kind::Exhausted };
+        let words =
+            "it ran, but a timer that it set cannot be stored, so nothing that it returned is";
+        let error = anyhow::Error::from(error).context(words);
+        context.metrics.river(self.id.river).error(&error.to_string());
+        self.dead_letter(context, Cause::of_error(kind, &error)).await
     }
 
     async fn dead_letter(&self, context: &Context, cause: Cause) -> TurnEnd {

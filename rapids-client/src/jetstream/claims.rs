@@ -21,9 +21,9 @@ use crate::jetstream::lease::{LONG_LEASE, renewed_during};
 use crate::jetstream::resource::Resource;
 use crate::jetstream::revision_watch::RevisionWatch;
 use crate::names::ONCE;
-use crate::stored::foreign;
+use crate::stored::{foreign, refuse_newer};
 use crate::{Error, Result};
-use entry::{Entry, Parts};
+use entry::{Entry, Parts, version_of};
 
 /// How often a claim is renewed while its reaction runs.
 const RENEWAL: Duration = Duration::from_secs(2);
@@ -203,13 +203,15 @@ impl Claims {
             return self.write(claimed, &entry).await;
         }
         let parts = self.write_parts(&claimed.key, &json).await?;
+        let parts = Parts { version: version_of(effects), ..parts };
         self.write(claimed, &Entry::DoneInParts(parts)).await
     }
 
     /// Writes an entry down in parts. What is left of one that was not finished goes with its age.
     async fn write_parts(&self, key: &str, json: &[u8]) -> Result<Parts> {
         let chunks = json.chunks(self.bucket.largest_value());
-        let parts = Parts { of: fastrand::u64(..), count: chunks.len(), bytes: json.len() };
+        let parts =
+            Parts { of: fastrand::u64(..), count: chunks.len(), bytes: json.len(), version: None };
         for (key, chunk) in parts.keys(key).zip(chunks) {
             let chunk = Bytes::copy_from_slice(chunk);
             if self.bucket.save(&key, chunk, 0).await?.is_none() {
@@ -226,6 +228,7 @@ impl Claims {
             let (chunk, _) = self.bucket.load(&part).await?;
             json.extend_from_slice(&chunk.ok_or_else(|| foreign(ONCE, &part, "it is missing"))?);
         }
+        refuse_newer::<Entry>(ONCE, key, &json)?;
         match serde_json::from_slice(&json) {
             Ok(Entry::Done(effects)) if json.len() == parts.bytes => Ok(effects),
             _ => Err(foreign(ONCE, key, "its parts are not what was written")),

@@ -251,7 +251,10 @@ fn obstacle(
 }
 
 /// Changes a stream. Returns the reason if the server or its permissions do not allow it.
-async fn update(connection: &Connection, config: Config) -> Result<Result<Info, String>> {
+pub(crate) async fn update(
+    connection: &Connection,
+    config: Config,
+) -> Result<Result<Info, String>> {
     let subject = connection.api(&format!("STREAM.UPDATE.{}", config.name));
     let updating = Box::pin(async {
         match connection.jetstream.update_stream(&config).await {

@@ -8,7 +8,7 @@ use async_nats::jetstream::stream::{Config, PersistenceMode};
 use super::differences::{Differences, limit};
 use super::resource::{
     DUPLICATE_WINDOW, FORMER_LIMIT, Kind, OWN_LIMIT, REPLAY_WINDOW, Resource, is_timers_source,
-    lasts, takes_timers, within,
+    lasts, within,
 };
 use crate::config::Provision;
 
@@ -23,9 +23,6 @@ impl Resource {
         config.duplicate_window = found.duplicate_window.max(self.window(config.max_age));
         if self.kind == Kind::Rapids {
             config.allow_atomic_publish = true;
-            if !takes_timers(&config) && config.sources.iter().flatten().next().is_none() {
-                config.sources.clone_from(&self.config.sources);
-            }
         }
         if matches!(self.kind, Kind::Rapids | Kind::Later) {
             self.follow_largest_message(&mut config);

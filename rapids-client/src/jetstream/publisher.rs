@@ -2,7 +2,7 @@
 //!
 //! A packet whose publish was not answered is sent again under the same message id. The stream
 //! recognises the id, and stores the packet once. The outputs of reactions come through
-//! [`outputs`](super::outputs); packets that belong together are sent by [`batch`](super::batch).
+//! [`output_sender`](super::output_sender); packets that belong together are sent by [`batch`](super::batch).
 
 use std::sync::Arc;
 

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use async_nats::jetstream::stream::{Config as StreamConfig, Info};
 use jiff::Timestamp;
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 use crate::connection::Connection;
 use crate::error::with_causes;
 use crate::jetstream::ensure;
-use crate::jetstream::resource::{Resource, largest_message, republish, takes_timers};
+use crate::jetstream::resource::{
+    Resource, largest_message, republish, takes_timers, timers_source,
+};
 use crate::jetstream::timestamp;
 use crate::names::{LATER, LIVE, STREAM, SUBJECT};
 use crate::{Error, Result};
@@ -84,18 +86,22 @@ impl From<&Info> for StreamContents {
     }
 }
 
-/// Creates the stream, or checks the one that exists.
+/// Creates the stream, or checks the one that exists. With new rapids the stream of timers is created, too;
+/// to others it is added when the first timer is set, since older programs refuse rapids with a source.
 pub(crate) async fn ensure(connection: &Connection) -> Result<StreamFacts> {
     let resource = resource(connection);
     let info = match info(connection).await? {
-        Some(found) if takes_timers(&found.config) => {
+        Some(found) => {
             lower_timers(connection, &resource, &found.config).await?;
             ensure::adjust(connection, &resource, found).await?
         }
-        found => {
-            // First, since the server looks for a source that is missing only now and then.
-            let largest = found.map_or(resource.largest_message(), |it| it.config.max_message_size);
-            prepare_timers(connection, largest).await?;
+        None => {
+            // First, since the server looks for a source that is missing only now and then. What is in the
+            // way is told to who sets a timer.
+            let later = Resource::later(resource.largest_message());
+            if let Err(error) = Box::pin(ensure::ensure(connection, &later)).await {
+                debug!("no timers can be set: {}", with_causes(&error));
+            }
             ensure::ensure(connection, &resource).await?.1
         }
     };
@@ -115,29 +121,14 @@ async fn lower_timers(
     found: &StreamConfig,
 ) -> Result<()> {
     let largest = rapids.improved(found).max_message_size;
-    if largest >= found.max_message_size && found.max_message_size > 0 {
-        return Ok(());
-    }
-    if let Some(timers) = ensure::info_of(connection, LATER).await? {
+    let is_lowered = found.max_message_size <= 0 || largest < found.max_message_size;
+    if is_lowered
+        && takes_timers(found)
+        && let Some(timers) = ensure::info_of(connection, LATER).await?
+    {
         Box::pin(ensure::follow(connection, &Resource::later(largest), timers)).await?;
     }
     Ok(())
-}
-
-/// Creates the stream of timers for rapids that do not take from it yet. What is in the way of that is
-/// in the way of timers alone, and is told again to who sets one.
-async fn prepare_timers(connection: &Connection, largest: i32) -> Result<()> {
-    match Box::pin(ensure::ensure(connection, &Resource::later(largest))).await {
-        Err(error) if error.is_passing() => Err(error),
-        Err(error) => {
-            let notice = format!("no timers can be set: {}", with_causes(&error));
-            if connection.is_news(&notice) {
-                warn!("{notice}");
-            }
-            Ok(())
-        }
-        Ok(_) => Ok(()),
-    }
 }
 
 /// Makes sure that timers can be set, and that the rapids take what they bring; returns what the server
@@ -147,20 +138,27 @@ async fn prepare_timers(connection: &Connection, largest: i32) -> Result<()> {
 /// `Stream` if one of the two streams is not as it must be; `Limit`, `NotPermitted`, `Server`.
 pub(crate) async fn ensure_later(connection: &Connection) -> Result<Info> {
     let found = info(connection).await?.ok_or_else(deleted)?;
-    let later = Resource::later(found.config.max_message_size);
-    let (_, timers) = Box::pin(ensure::ensure(connection, &later)).await?;
+    let largest = resource(connection).improved(&found.config).max_message_size;
+    let (_, timers) = Box::pin(ensure::ensure(connection, &Resource::later(largest))).await?;
     if takes_timers(&found.config) {
         return Ok(timers);
     }
-    let (changed, refused) =
-        Box::pin(ensure::follow(connection, &resource(connection), found)).await?;
-    if takes_timers(&changed.config) {
-        return Ok(timers);
-    }
-    let needed = "it does not take what timers bring: it needs the source `LATER` with its subject \
+    let refused = match found.config.sources.as_deref().unwrap_or_default() {
+        [] => {
+            let config = StreamConfig { sources: Some(vec![timers_source()]), ..found.config };
+            match Box::pin(ensure::update(connection, config)).await? {
+                Ok(_) => return Ok(timers),
+                Err(reason) => reason,
+            }
+        }
+        _ => "it has other sources".to_owned(),
+    };
+    let needed = "it does not take what timers bring: it needs the source `LATER`, with its subject \
                   `later_due` as `rapids`, and no other source";
-    let differences = [Some(needed.to_owned()), refused].into_iter().flatten().collect();
-    Err(Error::Stream { stream: STREAM.to_owned(), differences })
+    Err(Error::Stream {
+        stream: STREAM.to_owned(),
+        differences: vec![needed.to_owned(), format!("it could not be changed: {refused}")],
+    })
 }
 
 /// Adapts the stream, and the buckets that must last as long as packets, to settings that an operator

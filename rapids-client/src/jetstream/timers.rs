@@ -4,7 +4,8 @@
 //! ([ADR-51](https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-51.md)). What is due it
 //! moves to one subject of the stream, from which the rapids take it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use async_nats::HeaderMap;
@@ -19,18 +20,22 @@ use async_nats::jetstream::stream::Info;
 use bytes::Bytes;
 use futures::future::try_join_all;
 use jiff::Timestamp;
+use tokio::sync::Mutex as AsyncMutex;
 
 use crate::connection::{Connection, server_answer};
 use crate::jetstream::publish_fault::Patience;
 use crate::jetstream::refusal::of_publish;
+use crate::jetstream::validity::LeaseValidity;
 use crate::jetstream::{stream, trace_headers};
 use crate::names::{LATER, LATER_DUE};
 use crate::packet::Packet;
 use crate::timer::{TimerChange, TimerId};
 use crate::{Error, Result};
 
-/// How long the server keeps what timers have brought, until the rapids have room for it.
-const FIRED_AGE: &str = "259200s";
+/// How long the server keeps what timers have brought, until the rapids have room for it: a day, and an hour
+/// where the size of the stream is limited, since it counts there.
+const FIRED_AGE: &str = "86400s";
+const FIRED_AGE_LIMITED: &str = "3600s";
 /// How long the message stays that cancels a timer.
 const CANCELLED_AGE: &str = "60s";
 /// The bytes of its headers, at most, beside the subject and the ids.
@@ -39,6 +44,8 @@ const HEADERS: usize = 512;
 /// What is known of the stream is read again after this time, and sooner where its size is limited.
 const KNOWN_FOR: Duration = Duration::from_secs(10);
 const LIMITED_KNOWN_FOR: Duration = Duration::from_secs(1);
+/// So many queues of timers are kept before those are removed in which nothing waits.
+const QUEUES: usize = 1_024;
 /// From this share of a limit on, in percent, no timer is set: beyond the limit the server would drop one
 /// that waits.
 const FULL: u128 = 90;
@@ -140,8 +147,14 @@ pub(crate) fn cancellation() -> HeaderMap {
 #[derive(Debug)]
 pub(crate) struct TimerStore {
     connection: Connection,
-    // A lock, since any thread may publish; held for a moment.
+    /// Nothing is stored while this lease is not valid.
+    validity: LeaseValidity,
+    // Locks, since any thread may publish; held for a moment.
     known: Mutex<Option<Known>>,
+    /// Held while the stream is looked at, so that one does for all.
+    looking: AsyncMutex<()>,
+    /// Changes of one timer wait for each other in the order in which they come.
+    queues: Mutex<HashMap<TimerId, Weak<AsyncMutex<()>>>>,
 }
 
 /// What is known of the stream, and when it was read.
@@ -185,8 +198,28 @@ impl From<&Info> for Known {
 
 impl TimerStore {
     /// Creates and reads nothing until something is to be stored.
-    pub(crate) fn new(connection: Connection) -> Self {
-        Self { connection, known: Mutex::default() }
+    pub(crate) fn new(connection: Connection, validity: LeaseValidity) -> Self {
+        Self {
+            connection,
+            validity,
+            known: Mutex::default(),
+            looking: AsyncMutex::default(),
+            queues: Mutex::default(),
+        }
+    }
+
+    /// The queue of a timer.
+    fn queue(&self, timer: &TimerId) -> Arc<AsyncMutex<()>> {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(queue) = queues.get(timer).and_then(Weak::upgrade) {
+            return queue;
+        }
+        if queues.len() >= QUEUES {
+            queues.retain(|_, queue| queue.strong_count() > 0);
+        }
+        let queue = Arc::default();
+        queues.insert(timer.clone(), Arc::downgrade(&queue));
+        queue
     }
 
     /// Stores these changes of timers, all at once. Returns the positions of what was stored before,
@@ -216,6 +249,8 @@ impl TimerStore {
         timer: &OutgoingTimer,
         patience: Patience,
     ) -> Result<bool> {
+        let queue = self.queue(&timer.timer);
+        let _first = queue.lock().await;
         let mut retry = patience.retry(&self.connection);
         loop {
             match self.try_store(timer).await {
@@ -233,8 +268,9 @@ impl TimerStore {
     }
 
     async fn try_store(&self, timer: &OutgoingTimer) -> Result<bool> {
-        self.check(timer).await?;
-        let message = PublishMessage::build().headers(timer.headers.clone());
+        let headers = self.check(timer).await?;
+        self.validity.wait().await;
+        let message = PublishMessage::build().headers(headers);
         let message = message.payload(timer.body.clone());
         let subject = timer.timer.subject();
         let jetstream = &self.connection.jetstream;
@@ -258,12 +294,14 @@ impl TimerStore {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes sure that the stream keeps the timer until it is due. To cancel one needs nothing.
-    async fn check(&self, outgoing: &OutgoingTimer) -> Result<()> {
+    /// Makes sure that the stream keeps the timer until it is due; returns the headers to store it with. To
+    /// cancel one needs nothing.
+    async fn check(&self, outgoing: &OutgoingTimer) -> Result<HeaderMap> {
         let OutgoingTimer { id, due, timer, body, .. } = outgoing;
+        let mut headers = outgoing.headers.clone();
         let known = self.known().await?;
         if body.is_empty() {
-            return Ok(());
+            return Ok(headers);
         }
         let too_late = |due: &Timestamp| {
             let wait = Duration::try_from(due.duration_since(Timestamp::now())).unwrap_or_default();
@@ -277,24 +315,30 @@ impl TimerStore {
             );
             return Err(Error::Refused { id: id.clone(), reason });
         }
-        match known.full_with(outgoing.size()) {
-            Some(percent) if percent >= FULL => Err(Error::Full {
-                what: format!("the timer `{timer}`"),
-                full: format!("the stream `{LATER}`"),
-                remedy: format!(
-                    "it would be {percent} % full, and beyond its limit the server drops timers that \
-                     wait: raise it with `nats stream edit {LATER} --max-bytes`, or cancel some"
-                ),
-                source: format!("timers are refused from {FULL} % on").into(),
-            }),
-            _ => Ok(()),
+        let Some(percent) = known.full_with(outgoing.size()) else { return Ok(headers) };
+        if percent < FULL {
+            headers.insert(NATS_SCHEDULE_TTL, FIRED_AGE_LIMITED);
+            return Ok(headers);
         }
+        Err(Error::Full {
+            what: format!("the timer `{timer}`"),
+            full: format!("the stream `{LATER}`"),
+            remedy: format!(
+                "it would be {percent} % full, and beyond its limit the server drops timers that wait: raise \
+                 it with `nats stream edit {LATER} --max-bytes`"
+            ),
+            source: format!("timers are refused from {FULL} % on").into(),
+        })
     }
 
     /// What is known of the stream, which is created if there is none.
     async fn known(&self) -> Result<Known> {
-        let known = self.lock().clone();
-        if let Some(known) = known.filter(|known| !known.is_outdated()) {
+        let current = || self.lock().clone().filter(|known| !known.is_outdated());
+        if let Some(known) = current() {
+            return Ok(known);
+        }
+        let _looking = self.looking.lock().await;
+        if let Some(known) = current() {
             return Ok(known);
         }
         let info = Box::pin(stream::ensure_later(&self.connection)).await?;

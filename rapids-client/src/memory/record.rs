@@ -209,7 +209,9 @@ impl Record {
         let ids: usize = self.folded.values().map(Vec::len).sum();
         let bodies = self.unpublished.iter().flat_map(|entry| &entry.bodies);
         let bodies: usize = bodies.map(|body| body.get().len()).sum();
-        self.memory.as_ref().map_or(0, Encoded::size) + ids * ID_BYTES + bodies
+        let timers = self.unpublished.iter().flat_map(|entry| &entry.timers);
+        let timers: usize = timers.filter_map(TimerChange::packet).map(|it| it.body().len()).sum();
+        self.memory.as_ref().map_or(0, Encoded::size) + ids * ID_BYTES + bodies + timers
     }
 
     fn recorded(&self, river: &str, packet_id: &str) -> anyhow::Result<Effects> {

@@ -15,6 +15,7 @@ use crate::jetstream::timers::{OutgoingTimer, cancellation, schedule, wrong_sche
 use crate::jetstream::timestamp;
 use crate::names::{LATER, LATER_PREFIX, LATER_SUBJECTS};
 use crate::packet::Packet;
+use crate::printable::printable;
 use crate::timer::{TimerChange, TimerId, When};
 
 /// A timer that waits.
@@ -119,6 +120,12 @@ impl Rapids {
         packet: &Packet,
     ) -> Result<TimerId> {
         packet.check()?;
+        for text in [Some(when), time_zone].into_iter().flatten() {
+            if text.contains(char::is_control) {
+                let fault = format!("`{}` has a control character in it", printable(text));
+                return Err(wrong_schedule(&printable(when).to_string(), fault));
+            }
+        }
         let timer = TimerId::every(name).map_err(|fault| wrong_schedule(when, fault))?;
         let mut headers = schedule(when);
         if let Some(zone) = time_zone {
@@ -173,18 +180,20 @@ impl Rapids {
         }))
     }
 
-    /// Cancels a timer; `false` if none of this id waits.
+    /// Cancels a timer; `false` if none of this id waits, as far as the server that answers knows.
     ///
     /// # Errors
     /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn cancel_timer(&self, id: &TimerId) -> Result<bool> {
-        if self.timer(id).await?.is_none() {
+        if info_of(&self.connection, LATER).await?.is_none() {
             return Ok(false);
         }
+        // A replica may not know it yet, so it is cancelled in any case.
+        let waits = self.timer(id).await?.is_some();
         // Each cancellation is one of its own.
         let own = Packet::event("cancel").id().to_owned();
         self.store_timer(OutgoingTimer::new(id.clone(), &own, cancellation())).await?;
-        Ok(true)
+        Ok(waits)
     }
 
     async fn store_timer(&self, timer: OutgoingTimer) -> Result<()> {

@@ -17,6 +17,7 @@ pub use until::Until;
 use super::{Outcome, Outputs, River};
 use crate::condition::Field;
 use crate::json::Step;
+use crate::keys::{EVENT, RAPIDS};
 use crate::names::is_name;
 use crate::packet::Packet;
 use gathering::{Gathering, Rules};
@@ -26,6 +27,9 @@ const CONVERSATION: &str = "@.rapids.correlation_id";
 
 /// The event that a timer brings when the time for answers is up.
 const DUE: &str = "gathering_due";
+
+/// What stands in that event, or belongs to the bus.
+const OWN: [&str; 3] = [EVENT, "river", RAPIDS];
 
 /// What is behind the name of a river in that of the river that takes this event.
 const DUE_RIVER: &str = "_due";
@@ -47,7 +51,7 @@ impl River {
     /// An answer is the need, published again with its name in `solutions`; who adds something else to the
     /// need does not answer it. What belongs together is of one conversation, or has the same value
     /// [`by`](GatheringRiver::by) a path. It is remembered under the river's name until the reaction has
-    /// run, so it outlasts crashes. The time begins with the first packet of the need that the service is
+    /// run, so it outlasts crashes; after that, a short record tells that it has. The time begins with the first packet of the need that the service is
     /// given. When it is up, a timer of the river's name brings the event `gathering_due`, which is taken by
     /// a second river of the service, called as this one with `_due` behind it.
     ///
@@ -173,10 +177,15 @@ fn name_fault(river: &River) -> Option<String> {
     })
 }
 
-/// What is wrong with a path: the event of the timer has the same value there.
+/// What is wrong with a path: the event of the timer has the same value there, beside what it says itself.
 fn path_fault(by: &str) -> Option<String> {
     let is_of_names = by == CONVERSATION
         || matches!(Field::parse(by), Ok(Field::Path(path))
-            if path.steps().iter().all(|step| matches!(step, Step::Name(_))));
-    (!is_of_names).then(|| format!("`.by(\"{by}\")` is no path of names such as `@.booking_id`"))
+            if path.steps().iter().all(|step| matches!(step, Step::Name(_)))
+                && !matches!(path.steps().first(), Some(Step::Name(name)) if OWN.contains(&&**name)));
+    (!is_of_names).then(|| {
+        format!(
+            "`.by(\"{by}\")` is no path of names such as `@.booking_id`, or begins with one of {OWN:?}"
+        )
+    })
 }

@@ -62,14 +62,15 @@ impl Outputs {
     /// begins when the reaction ends. What is over already is published at once.
     ///
     /// The name, of `[a-z0-9_-]`, at most 32 characters, and the key, any text, tell the timers of a service
-    /// apart: a new one takes the place of one of the same name and key that still waits. The server keeps
-    /// it, so it fires with every service down, and never too early. The packet belongs to the conversation,
-    /// and counts as one hop; its `rapids.timer` names the timer.
+    /// apart: a new one takes the place of one of the same name and key that still waits, in the order in which
+    /// the instance handles packets; between instances the last one counts. The server keeps it, so it fires
+    /// with every service down, and not before its time by the server's clock. The packet belongs to the
+    /// conversation, and counts as one hop; its `rapids.timer` names the timer.
     ///
     /// Two things follow from that timers are stored before packets, each by itself: after a crash in
     /// between the timer may be set although the packets come only once the packet is handled again; and a
-    /// packet that is handled again more than ten minutes later sets its timer anew, also if that was
-    /// cancelled or has fired meanwhile. So a river that takes what a timer brings asks whether it is still
+    /// packet that is handled again more than ten minutes later, or after a start of the server, may set its
+    /// timer anew that was cancelled or has fired meanwhile. So a river that takes what a timer brings asks whether it is still
     /// wanted: it ignores the reminder of an order that is paid.
     #[must_use]
     pub fn later(
@@ -100,6 +101,15 @@ impl Outputs {
         &self.packets
     }
 
+    /// The timers that are set or cancelled, for tests of a reaction: name, key, and what a timer brings;
+    /// `None` if it is cancelled.
+    pub fn timers(&self) -> impl Iterator<Item = (&str, &str, Option<(When, &Packet)>)> {
+        self.timers.iter().map(|Timer { name, key, set }| {
+            let set = set.as_ref().map(|(when, packet)| (*when, packet));
+            (name.as_str(), key.as_str(), set)
+        })
+    }
+
     /// Gives everything its place in the conversation, and its derived id. Of several changes of one timer
     /// the last one counts.
     pub(super) fn placed(
@@ -117,7 +127,7 @@ impl Outputs {
         let mut timers = Vec::new();
         let mut changed = HashSet::new();
         for (position, Timer { name, key, set }) in self.timers.into_iter().enumerate().rev() {
-            let timer = TimerId::of_service(service, &name, &key).map_err(reject)?;
+            let timer = TimerId::new(service, &name, &key).map_err(reject)?;
             if !changed.insert(timer.clone()) {
                 continue;
             }

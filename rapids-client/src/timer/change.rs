@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_change_is_read_back_as_it_was_written() {
-        let timer = TimerId::of_service("order", "payment_due", "o-1").unwrap();
+        let timer = TimerId::new("order", "payment_due", "o-1").unwrap();
         let due = "2026-11-21T09:30:00.25Z".parse().unwrap();
         let packet = Packet::event("payment_overdue").with("amount", 7550);
         let set = TimerChange::set(timer.clone(), due, packet.clone());

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::names::{LATER_PREFIX, encoded, is_name};
+use crate::names::{LATER_PREFIX, RULE, encoded, is_name};
 
 /// Longest key of a timer in bytes, encoded: it becomes a subject on the server.
 const MAX_KEY_BYTES: usize = 512;
@@ -24,8 +24,9 @@ const EVERY: &str = "EVERY";
 /// ```
 /// use rapids_client::TimerId;
 ///
-/// let id: TimerId = "order.payment_due:o-1".parse()?;
-/// assert_eq!(id.owner(), "order");
+/// let id = TimerId::new("order", "payment_due", "o 1")?;
+/// assert_eq!((id.owner(), id.to_string().as_str()), ("order", "order.payment_due:o=201"));
+/// assert_eq!(id.to_string().parse::<TimerId>()?, id);
 /// assert!("order".parse::<TimerId>().is_err());
 /// # Ok::<(), String>(())
 /// ```
@@ -34,16 +35,13 @@ const EVERY: &str = "EVERY";
 pub struct TimerId(String);
 
 impl TimerId {
-    /// The timer that a service calls so.
+    /// The timer of this name and key that a service sets with [`Outputs::later`](crate::Outputs::later).
     ///
     /// # Errors
     /// What is wrong with the name or the key.
-    pub(crate) fn of_service(service: &str, name: &str, key: &str) -> Result<Self, String> {
+    pub fn new(service: &str, name: &str, key: &str) -> Result<Self, String> {
         if !is_name(name) {
-            return Err(format!(
-                "the timer `{name}` is refused: its name is not 1 to 32 characters of a-z, 0-9, `_` \
-                 and `-`"
-            ));
+            return Err(format!("the timer `{name}` is refused: {RULE}"));
         }
         let key = encoded(key);
         if key.len() > MAX_KEY_BYTES {
@@ -88,7 +86,9 @@ impl TimerId {
 
     /// The one with this subject; `None` if it is no subject of a timer.
     pub(crate) fn of_subject(subject: &str) -> Option<Self> {
-        subject.strip_prefix(LATER_PREFIX)?.parse().ok()
+        // Others may have set it, with other characters.
+        let id = subject.strip_prefix(LATER_PREFIX)?;
+        (id.split('.').count() == 2).then(|| Self(id.to_owned()))
     }
 }
 
@@ -103,9 +103,8 @@ impl FromStr for TimerId {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let is_token = |token: &str| {
-            let forbidden =
-                |char: char| char.is_whitespace() || char.is_control() || "*>".contains(char);
-            !token.is_empty() && !token.contains(forbidden)
+            let is_own = |byte: u8| byte.is_ascii_alphanumeric() || b"-_=:".contains(&byte);
+            !token.is_empty() && token.bytes().all(is_own)
         };
         match text.split('.').collect::<Vec<_>>().as_slice() {
             [owner, token] if is_token(owner) && is_token(token) => Ok(Self(text.to_owned())),
@@ -137,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_name_and_any_key_make_one_subject() {
-        let id = TimerId::of_service("order", "payment_due", "o 1.ü*>").unwrap();
+        let id = TimerId::new("order", "payment_due", "o 1.ü*>").unwrap();
         assert_eq!(id.subject(), "later.order.payment_due:o=201=2E=C3=BC=2A=3E");
         assert_eq!(TimerId::of_subject(&id.subject()), Some(id.clone()));
         assert_eq!(id.to_string().parse(), Ok(id));
@@ -147,16 +146,16 @@ mod tests {
 
     #[test]
     fn what_the_server_cannot_take_is_refused_with_the_reason() {
-        let refused = |name: &str, key: &str| TimerId::of_service("s", name, key).unwrap_err();
+        let refused = |name: &str, key: &str| TimerId::new("s", name, key).unwrap_err();
         assert!(
             refused("Payment due", "k").contains("`Payment due` is refused: its name is not 1")
         );
         assert!(
             refused("due", &"x".repeat(513)).ends_with("has 513 bytes, encoded, the limit is 512")
         );
-        assert!(TimerId::of_service("s", "due", &"x".repeat(512)).is_ok());
+        assert!(TimerId::new("s", "due", &"x".repeat(512)).is_ok());
         assert!(TimerId::every("").unwrap_err().contains("cannot name what comes again"));
-        for text in ["", "a", "a.", ".b", "a.b.c", "a.*", "a.>", "a.b c"] {
+        for text in ["", "a", "a.", ".b", "a.b.c", "a.*", "a.>", "a.b c", "a.b:\u{fc}"] {
             assert!(text.parse::<TimerId>().is_err(), "{text}");
         }
     }

@@ -129,6 +129,19 @@ async fn who_is_asked_by_a_path_is_asked_again_by_the_timer_at_the_same_path() {
     assert_eq!(of.len(), 3, "{}", rapids.trail());
 }
 
+/// What a need asks for beside what the river takes is no part of it.
+#[tokio::test]
+async fn only_the_names_that_the_river_takes_have_to_be_answered() {
+    let service = [answers(Until::all()).react(chosen)];
+    let mut rapids = TestRapids::new().service("best", service);
+    let need = Packet::need(["offer", "hotel"]);
+    rapids.publish(need.clone()).await;
+    rapids.publish(answer_to(&need, 7)).await;
+    let chosen = rapids.only("chosen");
+    assert_eq!(facts(chosen), (vec![7], true));
+    assert_eq!(chosen.get::<Vec<String>>("missing").unwrap(), Some(vec![]));
+}
+
 #[test]
 fn what_cannot_be_gathered_is_a_fault_of_the_declaration() {
     let faults = |river: GatheringRiver| river.react(chosen).check().unwrap_err().to_string();
@@ -137,6 +150,8 @@ fn what_cannot_be_gathered_is_a_fault_of_the_declaration() {
         (River::new("r").gather(Until::after(HOUR)), "it gathers answers to no need"),
         (river().gather(Until::answers(0)), "it gathers no answers"),
         (river().gather(Until::all()).by("@.items[0]"), "is no path of names such as"),
+        (river().gather(Until::all()).by("@.river"), "begins with one of"),
+        (river().gather(Until::all()).by("@.rapids.id"), "begins with one of"),
         (
             River::new("x".repeat(30)).need("offer").gather(Until::all()),
             "its name is too long for a river that gathers",

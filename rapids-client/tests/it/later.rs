@@ -294,6 +294,7 @@ async fn what_is_published_again_and_again_is_a_new_packet_each_time_until_it_is
         ("Bad", "@every 1h", None, "`Bad` cannot name"),
         ("bad", "each hour", None, "the server reads no schedule in it, expected such as"),
         ("bad", "0 30 14 * * *", Some("Here"), "no time zone `Here`"),
+        ("bad", "@every 1h\n", None, "has a control character in it"),
     ] {
         let tried = bench.rapids.publish_every(name, schedule, zone, &packet).await;
         let error = tried.unwrap_err();
@@ -349,4 +350,36 @@ async fn who_may_not_make_the_stream_of_timers_runs_and_is_told_when_one_is_to_b
     let error = limited.publish_later(placed("o-2"), HOUR).await.unwrap_err();
     assert!(matches!(error, Error::NotPermitted { .. }), "{error}");
     drop(rapids);
+}
+
+#[tokio::test]
+async fn a_duration_begins_when_the_reaction_ends() {
+    let bench = Bench::start().await;
+    let slow = River::new("slow").event("placed").react(|_: Packet| async {
+        tokio::time::sleep(SOON).await;
+        let ended = Packet::event("later").with("ended", Timestamp::now());
+        Ok(Outputs::new().later("due", "k", SECOND, ended))
+    });
+    let service = bench.run(bench.service("order", [slow])).await;
+    bench.rapids.publish(placed("o-1")).await.unwrap();
+    let came = bench.tail().await.event("later").await;
+    let ended: Timestamp = came.get("ended").unwrap().unwrap();
+    assert!(came.arrival().unwrap().stored >= ended + SECOND);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_timer_that_can_never_be_set_is_a_letter_and_the_reaction_runs_no_more() {
+    let bench = Bench::start().await;
+    edit(&bench, "LATER", |config| StreamConfig { max_age: HOUR, ..config }).await;
+    let service = bench.run(bench.service("order", order(2 * HOUR))).await;
+    bench.rapids.publish(placed("o-1")).await.unwrap();
+    let letter = bench.letter("order.set.1").await.letter;
+    assert_eq!(letter.kind.as_str(), "rejected");
+    let words = format!("{} {}", letter.reason, letter.causes.concat());
+    assert!(words.contains("`nats stream edit LATER --max-age=0`"), "{words}");
+    assert!(words.contains("it ran, but a timer that it set cannot be stored"), "{words}");
+    bench.quiet(&["order"]).await;
+    assert_eq!(bench.rapids.contents().await.unwrap().unwrap().packets, 1);
+    service.stop().await;
 }

@@ -160,7 +160,7 @@ async fn call(
 ) -> anyhow::Result<JobOutput> {
     let (effects, value, encodes) = match work {
         Work::React { memory, encodes } => {
-            let (effects, value) = river.run(service, packet, memory, Timestamp::now()).await?;
+            let (effects, value) = river.run(service, packet, memory, Timestamp::now).await?;
             (traced.effects(effects), value, encodes)
         }
         Work::Encode(value) => (Effects::default(), Some(value), true),

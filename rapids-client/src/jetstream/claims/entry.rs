@@ -32,12 +32,20 @@ pub(super) struct Parts {
     pub(super) of: u64,
     pub(super) count: usize,
     pub(super) bytes: usize,
+    /// The version of what is in the parts, if it is not the first.
+    #[serde(skip)]
+    pub(super) version: Option<u64>,
 }
 
 impl Parts {
     pub(super) fn keys(&self, key: &str) -> impl Iterator<Item = String> {
         (1..=self.count).map(move |part| format!("{key}.{}.{part}", self.of))
     }
+}
+
+/// The version in which effects are written, if it is not the first: older programs leave timers alone.
+pub(super) fn version_of(effects: &Effects) -> Option<u64> {
+    (!effects.timers.is_empty()).then_some(Entry::VERSION)
 }
 
 /// The entry as JSON: one of the three, and the timers beside what is done. With timers it is of version 2.
@@ -60,11 +68,15 @@ impl From<Entry> for Written {
     fn from(entry: Entry) -> Self {
         match entry {
             Entry::Claimed(by) => Self { claimed: Some(by), ..Self::default() },
-            Entry::DoneInParts(parts) => Self { done_in_parts: Some(parts), ..Self::default() },
-            Entry::Done(Effects { packets, timers }) => {
+            Entry::DoneInParts(parts) => {
+                Self { version: parts.version, done_in_parts: Some(parts), ..Self::default() }
+            }
+            Entry::Done(effects) => {
+                let version = version_of(&effects);
+                let Effects { packets, timers } = effects;
                 let body = |packet: &Packet| packet.to_raw().expect("a packet is written as JSON");
                 Self {
-                    version: (!timers.is_empty()).then_some(Entry::VERSION),
+                    version,
                     done: Some(packets.iter().map(body).collect()),
                     timers,
                     ..Self::default()
@@ -107,7 +119,7 @@ mod tests {
         let plain = json(Entry::Done(Effects { packets: packets.clone(), timers: Box::default() }));
         assert!(plain.starts_with(r#"{"done":[{"event":"x","rapids":"#), "{plain}");
 
-        let timer = TimerId::of_service("s", "due", "k").unwrap();
+        let timer = TimerId::new("s", "due", "k").unwrap();
         let timers = Box::new([TimerChange::cancel(timer.clone(), "c".to_owned())]);
         let timed = json(Entry::Done(Effects { packets, timers }));
         assert!(timed.starts_with(r#"{"version":2,"done":["#), "{timed}");

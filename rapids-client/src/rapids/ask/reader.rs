@@ -84,6 +84,10 @@ impl Reader {
 
     async fn read(&mut self) -> Result<Infallible, End> {
         loop {
+            if self.waiting.is_feed_silent() {
+                self.follow(pending()).await?;
+                continue;
+            }
             let reconnected = Box::pin(self.connection.reconnected());
             let Some((subscriber, facts)) = self.join().await? else {
                 // It has no end before the reading has one.
@@ -101,7 +105,7 @@ impl Reader {
                 Leave::End(end) => return Err(end),
                 Leave::Silent => {
                     self.warn(&format!("nothing comes on `{LIVE}`; let this account import it"));
-                    self.follow(pending()).await?;
+                    self.waiting.set_feed_silent();
                     continue;
                 }
                 Leave::For(reason) => self.backoff.wait_after(&reason, Instant::now()),

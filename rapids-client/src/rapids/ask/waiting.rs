@@ -1,6 +1,7 @@
 //! Who waits for which conversation. Pure: what comes is brought by the [`reader`](super::reader).
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -14,6 +15,8 @@ use crate::Error;
 pub(super) struct Waiting {
     // A lock, since asks come and go on any thread while packets come on another; held for a moment.
     asks: Mutex<Asks>,
+    /// Whether the live feed brings nothing to this account, so that the stream is read instead.
+    is_feed_silent: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -68,6 +71,14 @@ impl Ask {
 }
 
 impl Waiting {
+    pub(super) fn is_feed_silent(&self) -> bool {
+        self.is_feed_silent.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_feed_silent(&self) {
+        self.is_feed_silent.store(true, Ordering::Relaxed);
+    }
+
     fn asks(&self) -> MutexGuard<'_, Asks> {
         self.asks.lock().unwrap_or_else(PoisonError::into_inner)
     }

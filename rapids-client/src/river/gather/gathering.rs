@@ -74,11 +74,11 @@ impl Rules {
         }
     }
 
-    /// Reacts to what has come, unless that was done.
+    /// Reacts to what has come, unless that was done: then nothing is remembered.
     pub(super) fn time_is_up(&self, gathering: &mut Gathering) -> anyhow::Result<Outputs> {
         match self.gathered(gathering, false)? {
-            Some(gathered) if !gathering.has_reacted => self.react(gathering, &gathered),
-            _ => Ok(Outputs::new()),
+            Some(gathered) => self.react(gathering, &gathered),
+            None => Ok(Outputs::new()),
         }
     }
 
@@ -114,8 +114,10 @@ impl Rules {
         let read = |body: &RawValue| Packet::from_bytes(body.get().to_owned());
         let Some(need) = gathering.need.as_deref().map(read).transpose()? else { return Ok(None) };
         let answers = gathering.answers.iter().map(|body| read(body)).collect::<Result<_>>()?;
+        // It may ask for more than the river takes.
         let asked = need.need_names();
-        let names = if asked.is_empty() { self.needs.clone() } else { asked };
+        let mut names = self.needs.clone();
+        names.retain(|name| asked.contains(name));
         Ok(Some(Gathered { need, names, answers, is_complete }))
     }
 
