@@ -90,7 +90,7 @@ fn a_stock_ends_the_same_wherever_its_service_is_killed() {
         command: |bench| bench.command(env!("CARGO_BIN_EXE_inventory")),
         packets: given(&[
             &format!(r#"{{"event":"order_placed","order_id":"o-1",{}}}"#, raft(3)),
-            r#"{"event":"payment_declined","order_id":"o-1"}"#,
+            r#"{"event":"order_cancelled","order_id":"o-1"}"#,
             &format!(r#"{{"event":"order_placed","order_id":"o-2",{}}}"#, raft(5)),
             r#"{"event":"order_packaged","order_id":"o-2"}"#,
             &format!(r#"{{"event":"delivery_date_accepted","order_id":"o-3",{}}}"#, raft(2)),
@@ -112,11 +112,11 @@ fn shipping(bodies: &[&str]) -> Scenario {
 #[test]
 fn orders_ship_once_wherever_their_service_is_killed() {
     let scenario = shipping(&[
-        r#"{"event":"payment_received","order_id":"o-1"}"#,
+        r#"{"event":"order_paid","order_id":"o-1"}"#,
         r#"{"event":"stock_reserved","order_id":"o-2"}"#,
         r#"{"event":"stock_reserved","order_id":"o-1"}"#,
-        r#"{"event":"payment_received","order_id":"o-2"}"#,
-        r#"{"event":"payment_received","order_id":"o-3"}"#,
+        r#"{"event":"order_paid","order_id":"o-2"}"#,
+        r#"{"event":"order_paid","order_id":"o-3"}"#,
     ]);
     // The half of an order that comes last causes its shipment, and may differ from run to run.
     holds_at_every_point(&scenario, &[], |outcome| outcome.end.facts());
@@ -125,7 +125,7 @@ fn orders_ship_once_wherever_their_service_is_killed() {
 #[test]
 fn an_order_ships_once_wherever_its_service_is_killed_again() {
     let scenario = shipping(&[
-        r#"{"event":"payment_received","order_id":"o-1"}"#,
+        r#"{"event":"order_paid","order_id":"o-1"}"#,
         r#"{"event":"stock_reserved","order_id":"o-1"}"#,
     ]);
     // A packet that was being handled then is a suspect when it is delivered again.
