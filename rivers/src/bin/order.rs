@@ -293,7 +293,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_order_that_is_not_paid_in_time_is_cancelled_and_money_that_comes_later_is_not_taken() {
+    async fn an_order_that_is_not_paid_in_time_is_cancelled_and_money_that_comes_later_is_not_taken()
+     {
         let (mut rapids, id) = placed().await;
         rapids.advance(MINUTE - Duration::from_secs(1)).await;
         rapids.none("order_cancelled");

@@ -1,17 +1,21 @@
-//! payment: charges every placed order once, unless its customer is flagged, and gives the money back
-//! where stock was short.
+//! payment: charges every placed order once, or has it paid by invoice, unless its customer is flagged; and
+//! gives the money back for what is not delivered.
 //!
-//! Listens for `order_placed` with `order_id`, `customer` and a `total` of at least 0; for
-//! `customer_flagged` and `customer_cleared` with `customer` and `number`; for `out_of_stock` with
-//! `order_id`.
-//! Publishes `order_checked` and from that `payment_received` or `payment_declined`;
-//! `payments_stopped` or `payments_resumed`; `payment_refunded`.
+//! Listens for `order_placed` with `order_id`, `customer`, a `total` of at least 0, and maybe `payment`;
+//! for `customer_flagged` and `customer_cleared` with `customer` and `number`; for the command
+//! `pay_invoice`, and for `out_of_stock` and `order_cancelled`, with `order_id`.
+//! Publishes `order_checked` and from that `payment_received`, `payment_declined` or `invoice_sent`;
+//! `payment_received` or `invoice_refused`; `payments_stopped` or `payments_resumed`;
+//! `payment_refunded`.
 //! Run: `just river payment`
 
 use anyhow::Result;
 use rapids_client::{Packet, River, Service, telemetry};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+/// What an order says that is not charged at once.
+const INVOICE: &str = "invoice";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
@@ -21,7 +25,7 @@ async fn main() -> Result<()> {
 
 pub(crate) fn service() -> rapids_client::Result<Service> {
     let payment = Service::from_env("payment")?.river(hear()).river(check());
-    Ok(payment.river(charge()).river(refund()))
+    Ok(payment.river(charge()).river(pay()).river(close()))
 }
 
 /// What was last heard of one customer. A call to who knows it would cost each order a round trip, and
@@ -75,20 +79,21 @@ fn check() -> River {
         .react(on_order_placed)
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Order {
     order_id: String,
     customer: String,
     #[serde(default)]
     items: Vec<Value>,
     total: u64,
+    payment: Option<String>,
 }
 
 fn on_order_placed(standing: &mut Standing, packet: &Packet) -> Result<Packet> {
-    let Order { order_id, customer, items, total } = packet.parse()?;
+    let Order { order_id, customer, items, total, payment } = packet.parse()?;
     let checked = Packet::event("order_checked").with("order_id", order_id);
     let checked = checked.with("customer", customer).with("items", items).with("total", total);
-    Ok(checked.with("flag", &standing.flag))
+    Ok(checked.with("payment", payment).with("flag", &standing.flag))
 }
 
 /// How far the payment of one order got.
@@ -96,8 +101,9 @@ fn on_order_placed(standing: &mut Standing, packet: &Packet) -> Result<Packet> {
 enum Payment {
     #[default]
     Open,
+    Invoiced(Order),
     Charged(u64),
-    /// Declined, refunded, or out of stock before it was charged: nothing is charged any more.
+    /// Declined, refunded, or not to be charged any more.
     Closed,
 }
 
@@ -105,7 +111,7 @@ fn charge() -> River {
     River::new("charge")
         .event("order_checked")
         .require(["order_id", "customer", "total"])
-        .publishes(["payment_received", "payment_declined"])
+        .publishes(["payment_received", "payment_declined", "invoice_sent"])
         .memory("payments", "@.order_id")
         .react(on_order_checked)
 }
@@ -118,27 +124,26 @@ struct Checked {
 }
 
 fn on_order_checked(payment: &mut Payment, packet: &Packet) -> Result<Option<Packet>> {
-    let Checked { flag, order: Order { order_id, customer, items, total } } = packet.parse()?;
+    let Checked { flag, order } = packet.parse()?;
     if *payment != Payment::Open {
         return Ok(None);
     }
-    let limit = limit(&customer);
-    let answer = |event| {
-        let answer = Packet::event(event).with("order_id", order_id).with("amount", total);
-        answer.with("customer", customer)
-    };
-    if let Some(flag) = flag {
+    let limit = limit(&order.customer);
+    Ok(Some(if let Some(flag) = flag {
         *payment = Payment::Closed;
         let reason = format!("the customer is flagged: {flag}");
-        return Ok(Some(answer("payment_declined").with("flag", flag).with("reason", reason)));
-    }
-    if total > limit {
+        about("payment_declined", &order).with("flag", flag).with("reason", reason)
+    } else if order.total > limit {
         *payment = Payment::Closed;
-        let declined = answer("payment_declined").with("limit", limit);
-        return Ok(Some(declined.with("reason", "the total is above the limit")));
-    }
-    *payment = Payment::Charged(total);
-    Ok(Some(answer("payment_received").with("items", items)))
+        let declined = about("payment_declined", &order).with("limit", limit);
+        declined.with("reason", "the total is above the limit")
+    } else if order.payment.as_deref() == Some(INVOICE) {
+        let sent = about("invoice_sent", &order);
+        *payment = Payment::Invoiced(order);
+        sent
+    } else {
+        payment.charge(&order)
+    }))
 }
 
 /// What a customer may spend on one order, in cents.
@@ -150,22 +155,55 @@ fn limit(customer: &str) -> u64 {
     }
 }
 
-fn refund() -> River {
-    River::new("refund")
-        .event("out_of_stock")
+fn about(event: &str, order: &Order) -> Packet {
+    let about = Packet::event(event).with("order_id", &order.order_id);
+    about.with("amount", order.total).with("customer", &order.customer)
+}
+
+impl Payment {
+    fn charge(&mut self, order: &Order) -> Packet {
+        *self = Self::Charged(order.total);
+        about("payment_received", order).with("items", &order.items)
+    }
+}
+
+fn pay() -> River {
+    River::new("pay")
+        .command("pay_invoice")
         .require("order_id")
-        .publishes("payment_refunded")
+        .publishes(["payment_received", "invoice_refused"])
         .memory("payments", "@.order_id")
-        .react(on_out_of_stock)
+        .react(on_pay_invoice)
 }
 
 #[derive(Deserialize)]
-struct OutOfStock {
+struct OfOrder {
     order_id: String,
 }
 
-fn on_out_of_stock(payment: &mut Payment, packet: &Packet) -> Result<Option<Packet>> {
-    let OutOfStock { order_id } = packet.parse()?;
+fn on_pay_invoice(payment: &mut Payment, packet: &Packet) -> Result<Packet> {
+    let OfOrder { order_id } = packet.parse()?;
+    match std::mem::take(payment) {
+        Payment::Invoiced(order) => Ok(payment.charge(&order)),
+        other => {
+            *payment = other;
+            let refused = Packet::event("invoice_refused").with("order_id", order_id);
+            Ok(refused.with("reason", "no invoice is open"))
+        }
+    }
+}
+
+fn close() -> River {
+    River::new("close")
+        .event(["out_of_stock", "order_cancelled"])
+        .require("order_id")
+        .publishes("payment_refunded")
+        .memory("payments", "@.order_id")
+        .react(on_failure)
+}
+
+fn on_failure(payment: &mut Payment, packet: &Packet) -> Result<Option<Packet>> {
+    let OfOrder { order_id } = packet.parse()?;
     let Payment::Charged(amount) = std::mem::replace(payment, Payment::Closed) else {
         return Ok(None);
     };
@@ -194,7 +232,7 @@ mod tests {
 
     async fn after(packets: impl IntoIterator<Item = Packet>) -> TestRapids {
         let mut rapids =
-            TestRapids::new().service("payment", [hear(), check(), charge(), refund()]);
+            TestRapids::new().service("payment", [hear(), check(), charge(), pay(), close()]);
         for packet in packets {
             rapids.publish(packet).await;
         }
@@ -205,7 +243,7 @@ mod tests {
     fn a_total_below_zero_is_malformed_and_one_of_zero_is_not() {
         assert_eq!(check().judge(&placed("ada", 0)), Verdict::Matches);
         assert_eq!(check().judge(&short()), Verdict::NotForMe);
-        assert_eq!(refund().judge(&short()), Verdict::Matches);
+        assert_eq!(close().judge(&short()), Verdict::Matches);
         let explained = check().explain(&placed("ada", -5)).to_string();
         assert!(explained.ends_with("requires `@.total >= 0`, but @.total = -5"), "{explained}");
     }
@@ -292,10 +330,38 @@ mod tests {
         rapids.only("payment_received");
     }
 
-    #[test]
-    fn short_stock_is_remembered_for_the_order_to_come() {
-        let mut payment = Payment::Open;
-        assert!(on_out_of_stock(&mut payment, &short()).unwrap().is_none());
-        assert_eq!(payment, Payment::Closed);
+    fn about_order(kind: fn(&'static str) -> Packet, name: &'static str) -> Packet {
+        kind(name).with("order_id", "o-1")
+    }
+
+    #[tokio::test]
+    async fn an_order_that_ended_first_is_never_charged_and_one_that_ends_later_is_refunded() {
+        let cancelled = || about_order(Packet::event, "order_cancelled");
+        let rapids = after([cancelled(), placed("ada", 7550)]).await;
+        rapids.none("payment_received");
+        let rapids = after([placed("ada", 7550), short(), cancelled()]).await;
+        rapids.only("payment_refunded");
+    }
+
+    #[tokio::test]
+    async fn an_invoice_is_charged_once_it_is_paid_and_only_while_it_is_open() {
+        let pay = || about_order(Packet::command, "pay_invoice");
+        let invoiced = || placed("ada", 7550).with("payment", INVOICE);
+        let rapids = after([pay(), invoiced(), invoiced()]).await;
+        rapids.none("payment_received");
+        let sent = rapids.only("invoice_sent");
+        assert_eq!(sent.get::<u64>("amount").unwrap(), Some(7550));
+
+        let rapids = after([invoiced(), pay(), pay()]).await;
+        let received = rapids.only("payment_received");
+        assert_eq!(received.get::<u64>("amount").unwrap(), Some(7550));
+        assert_eq!(received.get::<String>("@.items[0].sku").unwrap().as_deref(), Some("a/b"));
+        rapids.only("invoice_refused");
+
+        let cancelled = about_order(Packet::event, "order_cancelled");
+        let rapids = after([invoiced(), cancelled, pay()]).await;
+        rapids.only("invoice_refused");
+        let too_much = placed("alan", 100_001).with("payment", INVOICE);
+        after([too_much]).await.only("payment_declined");
     }
 }

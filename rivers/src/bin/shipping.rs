@@ -82,8 +82,7 @@ mod tests {
 
     #[tokio::test]
     async fn both_halves_schedule_once_in_either_order() {
-        for (first, second) in
-            [("order_paid", "stock_reserved"), ("stock_reserved", "order_paid")]
+        for (first, second) in [("order_paid", "stock_reserved"), ("stock_reserved", "order_paid")]
         {
             let mut rapids = TestRapids::new().service("shipping", [join()]);
             rapids.publish(half(first, "o-1")).await;

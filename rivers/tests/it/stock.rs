@@ -103,18 +103,18 @@ async fn who_waits_keeps_nobody_from_what_there_is_plenty_of() {
 }
 
 #[tokio::test]
-async fn a_declined_order_waits_no_longer_and_lets_those_behind_it_pass() {
-    let declined = || about(Packet::event, "payment_declined", "o-1");
+async fn a_cancelled_order_waits_no_longer_and_lets_those_behind_it_pass() {
+    let cancelled = || about(Packet::event, "order_cancelled", "o-1");
     let first = [placed("o-1", &[(RAFT, 9)]), placed("o-2", &[(RAFT, 6)])];
     let mut rapids = after(first).await;
     for packet in [accept("o-1"), accept("o-2"), received(1)] {
         rapids.publish(packet).await;
     }
     assert_eq!(fulfilled(&rapids), [""; 0], "{}", rapids.trail());
-    rapids.publish(declined()).await;
+    rapids.publish(cancelled()).await;
     assert_eq!(fulfilled(&rapids), ["o-2"], "{}", rapids.trail());
 
-    let late = after([placed("o-1", &[(RAFT, 9)]), declined(), accept("o-1"), received(9)]).await;
+    let late = after([placed("o-1", &[(RAFT, 9)]), cancelled(), accept("o-1"), received(9)]).await;
     late.none("stock_back_ordered");
     assert_eq!(fulfilled(&late), [""; 0], "{}", late.trail());
 }
@@ -125,7 +125,7 @@ async fn stock_that_is_given_back_goes_to_who_waits() {
         placed("o-1", &[(RAFT, 5)]),
         placed("o-2", &[(RAFT, 5)]),
         accept("o-2"),
-        about(Packet::event, "payment_declined", "o-1"),
+        about(Packet::event, "order_cancelled", "o-1"),
     ])
     .await;
     assert_eq!(fulfilled(&rapids), ["o-2"], "{}", rapids.trail());
@@ -144,9 +144,9 @@ async fn stock_falls_when_an_order_is_packaged_and_only_once() {
 }
 
 #[tokio::test]
-async fn an_order_declined_before_it_was_placed_reserves_nothing() {
-    let declined = about(Packet::event, "payment_declined", "o-1");
-    let rapids = after([declined, placed("o-1", &[(RAFT, 5)])]).await;
+async fn an_order_cancelled_before_it_was_placed_reserves_nothing() {
+    let cancelled = about(Packet::event, "order_cancelled", "o-1");
+    let rapids = after([cancelled, placed("o-1", &[(RAFT, 5)])]).await;
     assert_eq!(rapids.packets().len(), 2, "{}", rapids.trail());
 }
 
