@@ -83,7 +83,7 @@ pub(crate) fn orders(count: usize, seed: u64) -> Vec<Order> {
     let mut kinds = vec![Kind::Plain; count - absurd - again];
     let special = std::iter::repeat_n(Kind::TooExpensive, count.div_ceil(8))
         .chain(std::iter::repeat_n(Kind::Scarce(0), count.div_ceil(5)))
-        .chain((0..count / 8).map(Kind::OnInvoice))
+        .chain((0..count.div_ceil(8)).map(Kind::OnInvoice))
         .chain(std::iter::repeat_n(Kind::Impossible, count / 15));
     for (place, kind) in kinds.iter_mut().zip(special) {
         *place = kind;
@@ -167,7 +167,7 @@ mod tests {
             assert_eq!(again.count(), 3);
             let by =
                 |customer: &str| orders.iter().filter(|order| order.customer == customer).count();
-            assert_eq!((by(INVOICED), by(NEVER_PAYS)), (2, 1));
+            assert_eq!((by(INVOICED), by(NEVER_PAYS)), (2, 2));
             let scarce = orders.iter().flat_map(|order| &order.items);
             let wanted: u32 =
                 scarce.filter(|item| item.sku == SCARCE.0).map(|item| item.quantity).sum();

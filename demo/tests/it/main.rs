@@ -6,6 +6,8 @@
 mod build;
 mod chaos;
 mod disaster;
+mod shop;
+mod stock;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

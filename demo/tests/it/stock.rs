@@ -1,29 +1,14 @@
 //! The stock, and how services that know nothing of each other sell what there is too little of: first
 //! come, first served.
 
-use rapids_client::{Packet, Service};
+use rapids_client::Packet;
 use rapids_test::TestRapids;
 use serde_json::{Value, json};
 
-#[expect(dead_code, reason = "a program of its own, of which only the service is run here")]
-#[path = "../../src/bin/back_order.rs"]
-mod back_order;
-#[expect(dead_code, reason = "as above")]
-#[path = "../../src/bin/inventory.rs"]
-mod inventory;
-#[expect(dead_code, reason = "as above")]
-#[path = "../../src/bin/vendor.rs"]
-mod vendor;
+use crate::shop::shop;
 
 /// There are five of these.
 const RAFT: &str = "lunar/moonraft";
-
-fn shop() -> TestRapids {
-    let services = [inventory::service(), back_order::service(), vendor::service()];
-    services.map(Result::unwrap).iter().fold(TestRapids::new(), |rapids, service: &Service| {
-        rapids.service(service.name(), service.rivers().to_vec())
-    })
-}
 
 fn about(kind: fn(&'static str) -> Packet, name: &'static str, order_id: &str) -> Packet {
     kind(name).with("order_id", order_id)
@@ -44,7 +29,7 @@ fn received(quantity: u64) -> Packet {
 }
 
 async fn after(packets: impl IntoIterator<Item = Packet>) -> TestRapids {
-    let mut rapids = shop();
+    let mut rapids = shop(&["inventory", "back_order", "vendor"]);
     for packet in packets {
         rapids.publish(packet).await;
     }
