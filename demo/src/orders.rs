@@ -51,8 +51,8 @@ enum Kind {
     OnInvoice(usize),
     /// So far above the limit that two of these have their customer flagged.
     Absurd,
-    /// Of a customer who is flagged by then, or was.
-    Again,
+    /// Of a customer who is flagged by then, or was, in turn. The numbers begin with 0.
+    Again(usize),
     Impossible,
 }
 
@@ -90,7 +90,7 @@ pub(crate) fn orders(count: usize, seed: u64) -> Vec<Order> {
     }
     random.shuffle(&mut kinds);
     let mut later = kinds.split_off(kinds.len() / 2);
-    later.extend(std::iter::repeat_n(Kind::Again, again));
+    later.extend((0..again).map(Kind::Again));
     random.shuffle(&mut later);
     let mut kinds: Vec<_> =
         std::iter::repeat_n(Kind::Absurd, absurd).chain(kinds).chain(later).collect();
@@ -107,14 +107,14 @@ pub(crate) fn orders(count: usize, seed: u64) -> Vec<Order> {
 fn order(place: usize, kind: Kind, random: &mut Rng) -> Order {
     let customer = match kind {
         Kind::Absurd => SUSPECTS[place % SUSPECTS.len()],
-        Kind::Again => SUSPECTS[random.usize(..SUSPECTS.len())],
+        Kind::Again(number) => SUSPECTS[number % SUSPECTS.len()],
         // So those who come too late are customers of each answer to a later date.
         Kind::Scarce(number) => CUSTOMERS[number % CUSTOMERS.len()],
         Kind::OnInvoice(number) => DEBTORS[number % DEBTORS.len()],
         _ => CUSTOMERS[random.usize(..CUSTOMERS.len())],
     };
     let items = match kind {
-        Kind::Plain | Kind::Again | Kind::OnInvoice(_) => plain(random),
+        Kind::Plain | Kind::Again(_) | Kind::OnInvoice(_) => plain(random),
         Kind::Absurd => vec![item(PRODUCTS[2], 60)],
         Kind::Scarce(number) if number < CUSTOMERS.len() => vec![item(SCARCE, 2)],
         Kind::Scarce(_) => vec![item(SCARCE, random.u32(1..=2))],
