@@ -53,6 +53,11 @@ river NAME: (_known NAME) _server (_build "-p" "rivers" "--bin" NAME)
 bundle NAME='shop': _server (_build "-p" "rivers" "--example" NAME)
     @exec cargo run -q -p rivers --example "$1"
 
+# Take orders over HTTP, at 127.0.0.1:8080 unless another address is given (rivers/examples/web.rs)
+[group('rivers')]
+web ADDRESS='127.0.0.1:8080': _server (_build "-p" "rivers" "--example" "web")
+    @exec cargo run -q -p rivers --example web -- "$1"
+
 # Run all services, with the service's name before each line; Ctrl-C stops them
 [group('rivers')]
 rivers: _server (_build "-p" "rivers" "--bins")
@@ -134,7 +139,7 @@ test-tools: _nats-cli
 # Run the tests of packets' outcomes again, with services in exclusive delivery
 [group('checks')]
 test-exclusive:
-    RAPIDS_DELIVERY=exclusive cargo test -p rapids-client --test it -- outcomes:: crashes:: memory:: once::
+    RAPIDS_DELIVERY=exclusive cargo test -p rapids-client --test it -- outcomes:: crashes:: given_up:: memory:: once::
 
 # Check format, lints, tests, documentation and licences, as CI does
 [group('checks')]

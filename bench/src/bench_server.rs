@@ -102,6 +102,11 @@ impl BenchServer {
         self.jetstream.client().server_info().version
     }
 
+    /// Where it is.
+    pub(crate) fn url(&self) -> String {
+        self.server.url()
+    }
+
     /// The process id of the server.
     pub(crate) fn pid(&self) -> u32 {
         // No process has the id 0, so a server that has ended counts as one that used nothing.

@@ -1,7 +1,9 @@
 //! The cases that the bench measures.
 
+mod ask;
 mod drain;
 mod hop;
+mod later;
 mod memory;
 mod process;
 mod publish;
@@ -33,6 +35,8 @@ pub(crate) enum Case {
     React,
     /// The time from the publisher to the reaction, at low load
     Hop,
+    /// The time from the publisher to the answer that it asks for
+    Ask,
     /// A service moves a memory one step for each packet: one key, a large one, many keys
     Memory,
     /// 1, 4, 16, 64 and 256 services on one stream
@@ -43,6 +47,8 @@ pub(crate) enum Case {
     Size,
     /// Memory and start-up time of one service
     Process,
+    /// Timers that wait, and timers that are due within one second
+    Later,
     /// The time from the end of the active instance to the first packet of the next one
     Takeover,
 }
@@ -60,11 +66,13 @@ impl Case {
             Self::CatchUp => drain::catch_up(bench, report).await,
             Self::React => react::run(bench, report).await,
             Self::Hop => hop::run(bench, report).await,
+            Self::Ask => ask::run(bench, report).await,
             Self::Memory => memory::run(bench, report).await,
             Self::Services => services::run(bench, report).await,
             Self::Rivers => rivers::run(bench, report).await,
             Self::Size => size::run(bench, report).await,
             Self::Process => process::run(bench, report).await,
+            Self::Later => later::run(bench, report).await,
             Self::Takeover => takeover::run(bench, report).await,
         }
     }

@@ -45,6 +45,10 @@ impl Hops {
         self.micros.push(arrived.saturating_sub(stamp.sent) as f64 / 1e3);
     }
 
+    pub(crate) fn took(&mut self, time: Duration) {
+        self.micros.push(time.as_secs_f64() * 1e6);
+    }
+
     pub(crate) fn measured(&self) -> Measured {
         let counting = &self.micros[self.micros.len() / WARM_UP..];
         Measured {

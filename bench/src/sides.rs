@@ -1,5 +1,6 @@
 //! What each side does, written as its kind of user would write it.
 
+mod asking;
 pub(crate) mod ours;
 pub(crate) mod plain;
 pub(crate) mod rust_stream;

@@ -57,6 +57,12 @@ pub(crate) enum Work {
     },
     /// Publish `count` packets at this interval, and react to each.
     Hop { count: u64, every_micros: u64 },
+    /// Ask `count` times at this interval. Another process answers.
+    Ask { count: u64, every_micros: u64 },
+    /// Ask `count` times at once. Another process answers.
+    AskAtOnce { count: u64 },
+    /// Publish `count` packets at this interval, and take what another process answers with a service.
+    Back { count: u64, every_micros: u64 },
     /// React to every packet by publishing one for it, until SIGTERM.
     Serve,
 }

@@ -1,5 +1,6 @@
 //! The commands, each in a file of its own.
 
+mod ask;
 mod asyncapi;
 mod completions;
 mod dead_letters;
@@ -31,6 +32,7 @@ pub(crate) enum Command {
     Trace(trace::Trace),
     Publish(publish::Publish),
     Later(later::Later),
+    Ask(ask::Ask),
     Explain(explain::Explain),
     WhatIf(what_if::WhatIf),
     Map(map::Map),
@@ -51,7 +53,7 @@ impl Command {
     /// is closed; other commands end when their output is closed.
     pub(crate) fn changes(&self) -> bool {
         match self {
-            Self::Publish(_) | Self::Retire(_) => true,
+            Self::Publish(_) | Self::Ask(_) | Self::Retire(_) => true,
             Self::Position(position) => position.changes(),
             Self::DeadLetters(letters) => letters.changes(),
             Self::Replay(replay) => replay.changes(),
@@ -76,6 +78,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<Answer> {
         Command::Trace(trace) => interrupt.unless(Box::pin(trace.run(session))).await,
         Command::Publish(publish) => publish.run(session).await,
         Command::Later(later) => Box::pin(later.run(session)).await,
+        Command::Ask(ask) => interrupt.unless(Box::pin(ask.run(session))).await,
         Command::Explain(explain) => interrupt.unless(explain.run(session)).await,
         Command::WhatIf(what_if) => interrupt.unless(Box::pin(what_if.run(session))).await,
         Command::Map(map) => interrupt.unless(Box::pin(map.run(session))).await,

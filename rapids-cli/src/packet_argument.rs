@@ -48,17 +48,29 @@ impl PacketArgument {
         session: &Session,
         opened: &mut Option<Rapids>,
     ) -> Result<Packet> {
-        match (self.packet.as_deref(), self.sequence) {
-            (_, Some(sequence)) => stored(open(session, opened).await?, sequence).await,
-            (Some("-"), _) => from_input().await,
-            (Some(text), _) => Ok(Packet::from_bytes(text.to_owned())?),
-            (None, None) if io::stdin().is_terminal() => {
-                let words = "there is no packet: give one, `-` for standard input, or \
-                             `--sequence`";
-                Err(Fault::Usage(words.to_owned()).into())
+        match self.sequence {
+            Some(sequence) => stored(open(session, opened).await?, sequence).await,
+            None => {
+                let remedy = "give one, `-` for standard input, or `--sequence`";
+                given(self.packet.as_deref(), remedy).await
             }
-            (None, None) => from_input().await,
         }
+    }
+}
+
+/// Reads a packet from an argument, or from standard input.
+///
+/// # Errors
+/// [`Fault::Usage`], with the remedy, if there is no argument and standard input is a terminal; if it is no
+/// packet.
+pub(crate) async fn given(argument: Option<&str>, remedy: &str) -> Result<Packet> {
+    match argument {
+        Some("-") => from_input().await,
+        Some(text) => Ok(Packet::from_bytes(text.to_owned())?),
+        None if io::stdin().is_terminal() => {
+            Err(Fault::Usage(format!("there is no packet: {remedy}")).into())
+        }
+        None => from_input().await,
     }
 }
 

@@ -8,8 +8,6 @@ mod editions;
 mod filter;
 mod headers;
 mod history;
-mod id;
-mod kind;
 mod letter;
 mod letter_tail;
 mod listing;
@@ -30,8 +28,6 @@ use bytes::Bytes;
 use tracing::warn;
 
 pub use filter::Filter;
-pub use id::LetterId;
-pub use kind::Kind;
 pub use letter::DeadLetter;
 pub use letter_tail::LetterTail;
 pub use listing::Listing;
@@ -39,6 +35,9 @@ pub(crate) use replay::{Addressed, Letters};
 pub use replays::Replays;
 pub(crate) use store::LetterStore;
 pub use stored::StoredLetter;
+
+pub use crate::letter_id::LetterId;
+pub use crate::letter_kind::Kind;
 
 use crate::Result;
 use crate::config::Config;
@@ -258,7 +257,7 @@ impl DeadLetters {
             && let Edition::Stored(again) =
                 find(&self.connection, &id, (&packet_id, 0), stored.written).await?
         {
-            stored.fail_again(again);
+            stored.fail_again(again.id);
         }
         Ok(())
     }

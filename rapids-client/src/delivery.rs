@@ -41,6 +41,7 @@ mod shutdown;
 pub(crate) mod signal;
 mod slot;
 mod startup;
+mod tell;
 mod turn;
 mod turn_id;
 mod watch;

@@ -25,6 +25,7 @@ pub(crate) mod resource;
 pub(crate) mod revision_watch;
 pub(crate) mod scan;
 pub(crate) mod sequence;
+pub(crate) mod stored_message;
 pub(crate) mod stream;
 pub(crate) mod timers;
 mod timestamp;

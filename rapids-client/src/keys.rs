@@ -20,3 +20,5 @@ pub(crate) const REPLAYED: &str = "replayed";
 pub(crate) const EDITED: &str = "edited";
 /// On a packet that a timer brings: which one.
 pub(crate) const TIMER: &str = "timer";
+/// On a packet that tells how a dead letter's packet ended: which letter.
+pub(crate) const DEAD_LETTER: &str = "dead_letter";

@@ -15,6 +15,8 @@ mod jetstream;
 mod json;
 mod keys;
 mod letter_action;
+mod letter_id;
+mod letter_kind;
 mod live;
 pub mod map;
 mod matcher;
@@ -61,9 +63,9 @@ pub use position::seek::Seek;
 pub use position::seek::SeekReport;
 pub use position::status::{Holder, Position};
 pub use printable::{Printable, printable};
-pub use rapids::{Rapids, Sending, Tail, TimerListing, WaitingTimer};
+pub use rapids::{Answer, Ask, Collect, Rapids, Sending, Tail, TimerListing, WaitingTimer};
 pub use river::{
-    ClauseReport, Explanation, Gathered, GatheringRiver, Outcome, Outputs, Publishes,
+    ClauseReport, Explanation, Gathered, GatheringRiver, GivenUp, Outcome, Outputs, Publishes,
     RememberingRiver, RetryPolicy, River, Rules, Until, Verdict, is_final, reject, retry_after,
 };
 pub use service::{Bundle, Service, bundle};

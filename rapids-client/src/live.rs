@@ -9,11 +9,11 @@
 mod catch_up;
 pub(crate) mod feed;
 pub(crate) mod incoming;
-mod leave_reason;
+pub(crate) mod leave_reason;
 mod live_source;
-mod rejoin_backoff;
+pub(crate) mod rejoin_backoff;
 mod sequence_merger;
 pub(crate) mod shared_feed;
 mod sources;
-mod subscription;
-mod unconfirmed_copies;
+pub(crate) mod subscription;
+pub(crate) mod unconfirmed_copies;

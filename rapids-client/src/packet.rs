@@ -5,6 +5,7 @@
 
 mod arrival;
 pub(crate) mod id;
+mod letter;
 pub(crate) mod names;
 mod packet_name;
 mod provenance;

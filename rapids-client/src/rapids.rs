@@ -2,13 +2,16 @@
 //!
 //! Everything that reads with a position of its own is a [`Service`](crate::Service).
 
+mod ask;
+mod stored_packet;
 mod tail;
 mod timers;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::jetstream::publish_fault::Patience;
+use ask::Asks;
+pub use ask::{Answer, Ask, Collect};
 pub use tail::Tail;
 pub use timers::{TimerListing, WaitingTimer};
 
@@ -17,7 +20,8 @@ use crate::announcement::instances::{self, ServiceInfo};
 use crate::announcement::stats::{self, ServiceStats};
 use crate::config::Config;
 use crate::connection::Connection;
-use crate::jetstream::publisher::{Published, Publisher, Sent};
+use crate::jetstream::publish_fault::Patience;
+use crate::jetstream::publisher::{Outgoing, Published, Publisher, Sent};
 use crate::jetstream::stream::{StreamContents, StreamFacts};
 use crate::jetstream::timers::TimerStore;
 use crate::jetstream::validity::LeaseValidity;
@@ -41,6 +45,7 @@ pub struct Rapids {
     facts: StreamFacts,
     publisher: Arc<Publisher>,
     timers: Arc<TimerStore>,
+    asks: Arc<Asks>,
 }
 
 /// A packet on its way to the stream; see [`Rapids::send`]. Dropped before it is stored, it may be
@@ -96,7 +101,8 @@ impl Rapids {
     async fn with_facts(connection: Connection, facts: StreamFacts) -> Result<Self> {
         let publisher = Arc::new(Publisher::open(connection.clone(), &facts).await?);
         let timers = Arc::new(TimerStore::new(connection.clone()));
-        Ok(Self { connection, facts, publisher, timers })
+        let asks = Arc::new(Asks::new(connection.clone(), facts));
+        Ok(Self { connection, facts, publisher, timers, asks })
     }
 
     /// A publisher over the same connection that publishes only while a lease is valid.
@@ -128,7 +134,46 @@ impl Rapids {
     /// [`Error::Field`](crate::Error::Field) if a field could not be set.
     pub async fn send(&self, packet: Packet) -> Result<Sending> {
         let outgoing = self.publisher.prepare(&packet)?;
-        Ok(Sending(self.publisher.send(outgoing).await))
+        Ok(self.sending(outgoing).await)
+    }
+
+    async fn sending(&self, outgoing: Outgoing) -> Sending {
+        Sending(self.publisher.send(outgoing).await)
+    }
+
+    /// Asks with a packet: publishes it and waits for what comes of it.
+    ///
+    /// Only packets of its conversation count, those with its
+    /// [`correlation_id`](Packet::correlation_id) that are stored behind it. Who answers, and whether
+    /// anybody does, is not known, so there is a deadline, and none is hidden.
+    ///
+    /// What comes is read from the live feed, over one subscription for all asks of this connection
+    /// and its clones: from the first ask until ten seconds after the last one. Where this user may not
+    /// subscribe, or the stream sends no copies, the stream itself is read.
+    ///
+    /// A packet that [came](Answer::Came) is in the stream: a copy that would end the wait is compared
+    /// with the stored packet, at the cost of one request. The other packets of
+    /// [`TimedOut`](Answer::TimedOut) are not compared, and whoever may publish to `rapids.live` can
+    /// forge one. They are kept in memory until the wait ends, however many come.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use rapids_client::{Answer, Config, Packet, Rapids};
+    ///
+    /// # async fn example() -> rapids_client::Result<()> {
+    /// let rapids = Rapids::connect(&Config::from_env()?).await?;
+    /// let order = Packet::command("place_order").with("customer", "ada");
+    /// let asked = rapids.ask(order).until_event(["order_placed", "order_refused"]);
+    /// match asked.within(Duration::from_secs(2)).await? {
+    ///     Answer::Came(outcome) => println!("{outcome}"),
+    ///     Answer::TimedOut(so_far) => println!("{} packets, and no outcome yet", so_far.len()),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn ask(&self, packet: Packet) -> Ask {
+        Ask::new(self.clone(), packet)
     }
 
     /// Publishes packets in order, many at a time, and returns once all are stored.

@@ -16,6 +16,7 @@ mod remembering;
 mod retry;
 mod rules;
 mod shorthands;
+mod telling;
 mod verdict;
 
 use std::fmt;
@@ -32,6 +33,8 @@ pub(crate) use reaction::{MemoryUse, Reaction};
 pub use remembering::RememberingRiver;
 pub use retry::RetryPolicy;
 pub use rules::Rules;
+pub use telling::GivenUp;
+pub(crate) use telling::{Telling, recovered_position};
 pub use verdict::Verdict;
 
 use jiff::Timestamp;
@@ -42,6 +45,7 @@ use crate::memory::{Memory, MemoryKey, Record, Value};
 use crate::packet::Packet;
 use crate::{Error, Result};
 use clause::{Clause, Role};
+use telling::Tellers;
 
 /// A small filter over the rapids with a reaction.
 ///
@@ -85,6 +89,7 @@ pub struct River {
     /// What it declares to publish; `None` if it declares nothing.
     publishes: Option<Box<Publishes>>,
     reaction: Option<Reaction>,
+    tellers: Tellers,
     limits: Limits,
     once: bool,
     /// What belongs to it if it gathers answers.
@@ -105,6 +110,7 @@ impl River {
             reports_invalid: true,
             publishes: None,
             reaction: None,
+            tellers: Tellers::default(),
             limits: Limits::default(),
             once: false,
             due: None,
@@ -126,7 +132,7 @@ impl River {
     /// ([`Service::concurrency`](crate::Service::concurrency)). What an error means is told by
     /// [`reject`] and [`retry_after`]; any other error, a panic and a
     /// [time-out](Self::timeout) are tried again as [`retry`](Self::retry) says, and end as a dead
-    /// letter.
+    /// letter, of which [`on_give_up`](Self::on_give_up) tells the others.
     #[must_use]
     pub fn react<Fut>(self, reaction: impl Fn(Packet) -> Fut + Send + Sync + 'static) -> Self
     where

@@ -6,6 +6,8 @@
 //!   packet is left.
 
 mod http;
+mod letters;
+mod problem;
 mod processes;
 mod rapids;
 mod server;
@@ -13,7 +15,8 @@ mod timers;
 mod trail;
 
 pub use http::http;
+pub use problem::Problem;
 pub use processes::processes_with;
-pub use rapids::{Problem, TestRapids};
+pub use rapids::TestRapids;
 pub use server::{NatsServer, find_or_install};
 pub use trail::Trail;

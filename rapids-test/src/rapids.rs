@@ -4,19 +4,16 @@
 //! the library's own.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::fmt;
 use std::time::Duration;
 
 use rapids_client::{
-    Arrival, Config, Effects, Kind, MemoryKey, Packet, Record, River, Service, TimerId, Timestamp,
-    Verdict, is_final,
+    Arrival, Config, Effects, MemoryKey, Packet, Record, River, Service, TimerId, Timestamp,
+    is_final,
 };
 
-use crate::Trail;
+use crate::letters::Letters;
 use crate::timers::Timers;
-
-/// The kind of the problem that a river publishes what it does not declare.
-const UNDECLARED: &str = "undeclared";
+use crate::{Problem, Trail};
 
 /// Rivers on rapids without a server.
 ///
@@ -37,38 +34,16 @@ const UNDECLARED: &str = "undeclared";
 /// ```
 #[derive(Debug)]
 pub struct TestRapids {
-    services: Vec<Service>,
+    pub(crate) services: Vec<Service>,
     stored: Vec<Packet>,
     ids: HashSet<String>,
     records: HashMap<(String, MemoryKey), Record>,
     /// What reactions that run once have led to, by service, river and packet.
     once: HashMap<(String, String, String), Effects>,
     now: Timestamp,
-    timers: Timers,
-    problems: Vec<Problem>,
-}
-
-/// A packet that a river could not handle: on a server, a dead letter. Or one on which it published
-/// what it does not declare ([`River::publishes`]): a server would store that, and the service warn.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The service.
-    pub service: String,
-    /// The river.
-    pub river: String,
-    /// The packet's id.
-    pub packet_id: String,
-    /// The kind that the dead letter would have; `undeclared` for what no dead letter would be.
-    pub kind: Kind,
-    /// The reason: malformed, a loop, the error of the reaction, or what is not declared.
-    pub reason: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { service, river, packet_id, reason, .. } = self;
-        write!(formatter, "{service}/{river} cannot handle `{packet_id}`: {reason}")
-    }
+    pub(crate) timers: Timers,
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) letters: Letters,
 }
 
 impl Default for TestRapids {
@@ -82,6 +57,7 @@ impl Default for TestRapids {
             now: Timestamp::now(),
             timers: Timers::default(),
             problems: Vec::new(),
+            letters: Letters::default(),
         }
     }
 }
@@ -136,7 +112,8 @@ impl TestRapids {
 
     /// Publishes a packet, and lets the rivers react until no packet is left. A reaction that returns
     /// a packet which its river does not [declare](River::publishes) is a [problem](Self::problems),
-    /// and nothing that it returned is stored.
+    /// and nothing that it returned is stored. Of a packet that is given up its river
+    /// [tells](River::on_give_up) as on a server.
     pub async fn publish(&mut self, packet: Packet) {
         self.publish_bytes(packet.body()).await;
     }
@@ -159,9 +136,19 @@ impl TestRapids {
         self.deliver(stored).await;
     }
 
+    /// Stores what a river publishes, and delivers it and everything that follows from it.
+    pub(crate) async fn deliver_published(&mut self, published: Vec<Packet>) {
+        let stored = published.into_iter().filter_map(|packet| self.store(packet.body().into()));
+        let stored = stored.collect();
+        self.deliver_all(stored).await;
+    }
+
     /// Delivers a packet and everything that follows from it.
     async fn deliver(&mut self, first: Option<Packet>) {
-        let mut queue: VecDeque<Packet> = first.into_iter().collect();
+        self.deliver_all(first.into_iter().collect()).await;
+    }
+
+    async fn deliver_all(&mut self, mut queue: VecDeque<Packet>) {
         while let Some(packet) = queue.pop_front().or_else(|| self.next_overdue()) {
             for position in 0..self.services.len() {
                 let service = self.services[position].clone();
@@ -198,48 +185,13 @@ impl TestRapids {
         })
     }
 
-    async fn react(&mut self, service: &Service, packet: &Packet) -> Vec<Packet> {
-        let mut published = Vec::new();
-        for (river, verdict) in service.judge(packet) {
-            let (kind, reason) = match verdict {
-                Verdict::NotForMe => continue,
-                Verdict::Matches => match self.run(service, river, packet).await {
-                    Ok(effects) => match undeclared(river, &effects) {
-                        // As after any other problem, nothing of it is stored.
-                        Some(reason) => (Kind::Other(UNDECLARED.into()), reason),
-                        None => {
-                            effects.timers.iter().for_each(|change| self.timers.apply(change));
-                            published.extend(effects.packets);
-                            continue;
-                        }
-                    },
-                    Err(error) if is_final(&error) => (Kind::Rejected, format!("{error:#}")),
-                    Err(error) => (Kind::Exhausted, format!("{error:#}")),
-                },
-                Verdict::Invalid(problems) => (Kind::Invalid, problems.join("; ")),
-                Verdict::TooCostly(problem) => (Kind::TooCostly, problem),
-                Verdict::Looped => {
-                    let services = packet.breadcrumbs().join(" > ");
-                    (Kind::Looped, format!("looped, by way of {services}"))
-                }
-            };
-            self.problems.push(Problem {
-                service: service.name().to_owned(),
-                river: river.name().to_owned(),
-                packet_id: packet.id().to_owned(),
-                kind,
-                reason,
-            });
-        }
-        published
-    }
-
-    async fn run(
+    /// Runs a reaction as often as it takes. An error comes with how often that was.
+    pub(crate) async fn run(
         &mut self,
         service: &Service,
         river: &River,
         packet: &Packet,
-    ) -> anyhow::Result<Effects> {
+    ) -> Result<Effects, (anyhow::Error, u32)> {
         let entry = (service.name().to_owned(), river.name().to_owned(), packet.id().to_owned());
         if let Some(effects) = self.once.get(&entry) {
             return Ok(effects.clone());
@@ -259,7 +211,9 @@ impl TestRapids {
                     }
                     return Ok(effects);
                 }
-                Err(error) if attempt == attempts || is_final(&error) => return Err(error),
+                Err(error) if attempt == attempts || is_final(&error) => {
+                    return Err((error, attempt));
+                }
                 Err(_) => attempt += 1,
             }
         }
@@ -313,15 +267,9 @@ impl TestRapids {
     }
 }
 
-/// What of these packets the river does not declare to publish.
-fn undeclared(river: &River, effects: &Effects) -> Option<String> {
-    let undeclared = effects.all_packets().find_map(|packet| river.undeclared(packet))?;
-    Some(format!("published {undeclared}, which the river does not declare"))
-}
-
 #[cfg(test)]
 mod tests {
-    use rapids_client::Outputs;
+    use rapids_client::{Kind, Outputs};
 
     use super::*;
 

@@ -9,7 +9,7 @@ use rapids_client::{Config, Packet, Rapids, River, Service, bundle, shutdown_sig
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc};
 
-use super::{CHECKED, Placed, order_id};
+use super::{CHECKED, Placed, asking, order_id};
 use crate::goal::{self, Goal};
 use crate::hops::{Hops, Stamp};
 use crate::meter::Meter;
@@ -57,6 +57,14 @@ pub(crate) async fn run(task: &Task) -> Result<Measured> {
         Work::Hop { count, every_micros } => {
             hop(task, count, Duration::from_micros(every_micros)).await
         }
+        Work::Ask { count, every_micros } => {
+            asking::one_by_one(task, count, Duration::from_micros(every_micros)).await
+        }
+        Work::AskAtOnce { count } => asking::at_once(task, count).await,
+        Work::Back { count, every_micros } => {
+            let every = Duration::from_micros(every_micros);
+            Box::pin(asking::back_to_a_service(task, count, every)).await
+        }
         Work::Serve => serve(task).await,
     }
 }
@@ -71,7 +79,7 @@ async fn publish(task: &Task, count: u64, size: usize) -> Result<Measured> {
     Ok(goal::measured(&meter))
 }
 
-fn placed(number: u64, note: &str) -> Packet {
+pub(super) fn placed(number: u64, note: &str) -> Packet {
     Packet::event(WANTED).with("order_id", order_id(number)).with("total", 7550).with("note", note)
 }
 
@@ -105,7 +113,7 @@ fn idle_river(number: usize) -> River {
 }
 
 /// The services of this process. In a bundle each has a name of its own.
-fn services(task: &Task, rivers: impl Fn(usize) -> Vec<River>) -> Vec<Service> {
+pub(super) fn services(task: &Task, rivers: impl Fn(usize) -> Vec<River>) -> Vec<Service> {
     let service = |number| {
         let name = match task.side {
             Side::Bundled { .. } => format!("{}_{number}", task.service),
@@ -133,7 +141,7 @@ async fn until_acknowledged(
 }
 
 /// Runs services until the work is done.
-async fn serve_while<T>(
+pub(super) async fn serve_while<T>(
     task: &Task,
     services: Vec<Service>,
     work: impl Future<Output = Result<T>>,

@@ -22,7 +22,12 @@ pub(crate) async fn run(task: &Task) -> Result<Measured> {
         Work::Publish { count, size } => publish(task, &jetstream, count, size).await,
         Work::Read { count, wanted, .. } => read(task, &jetstream, count, wanted).await,
         Work::React { count } => react(task, &jetstream, count).await,
-        Work::Hop { .. } | Work::Remember { .. } | Work::Serve => {
+        Work::Hop { .. }
+        | Work::Remember { .. }
+        | Work::Ask { .. }
+        | Work::AskAtOnce { .. }
+        | Work::Back { .. }
+        | Work::Serve => {
             bail!("the plain side does not do this work")
         }
     }

@@ -48,7 +48,11 @@ pub(crate) async fn run(task: &Task) -> Result<Measured> {
         Work::Hop { count, every_micros } => {
             hop(task, jetstream, count, Duration::from_micros(every_micros)).await
         }
-        Work::Remember { .. } | Work::Serve => bail!("only the library's sides do this work"),
+        Work::Remember { .. }
+        | Work::Ask { .. }
+        | Work::AskAtOnce { .. }
+        | Work::Back { .. }
+        | Work::Serve => bail!("only the library's sides do this work"),
     }
 }
 

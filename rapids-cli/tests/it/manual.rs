@@ -30,6 +30,7 @@ fn the_manual_has_a_page_for_each_command() {
         "tail",
         "trace",
         "publish",
+        "ask",
         "explain",
         "what-if",
         "map",

@@ -13,8 +13,8 @@ use crate::jetstream::timestamp;
 
 /// The edition of an id that is about a packet, or that is free for its letter.
 pub(super) enum Edition {
-    /// It is stored under this id.
-    Stored(LetterId),
+    /// It is stored, and says this.
+    Stored(Box<DeadLetter>),
     /// It is not stored, and nothing lies under this id.
     Free {
         id: LetterId,
@@ -46,7 +46,7 @@ pub(super) async fn find(
             && letter.packet_id == packet_id
         {
             if letter.epoch == epoch || id.replay().is_some() {
-                return Ok(Edition::Stored(id));
+                return Ok(Edition::Stored(Box::new(letter)));
             }
             former = Some(id);
         }

@@ -45,19 +45,20 @@ impl LetterStore {
         })
     }
 
-    /// Stores a letter unless it is stored already. Tries once.
+    /// Stores a letter unless it is stored already, and returns the one that is stored: its id, and what
+    /// another instance was faster to say, may differ. Tries once.
     ///
     /// # Errors
     /// `Full` if there is no room; `Refused` if the letter is larger than the server takes;
     /// `NotPermitted`; `Server` if it is unknown whether the letter is stored: try again.
-    pub(crate) async fn store(&self, letter: &DeadLetter) -> Result<()> {
+    pub(crate) async fn store(&self, letter: &DeadLetter) -> Result<DeadLetter> {
         let mut letter = letter.clone();
         loop {
             if self.publish(&letter).await? {
-                return Ok(());
+                return Ok(letter);
             }
             match self.find(&letter.id, &letter.packet_id, letter.epoch).await? {
-                Edition::Stored(_) => return Ok(()),
+                Edition::Stored(stored) => return Ok(*stored),
                 // The next search begins there, so nothing is looked at twice.
                 Edition::Free { id, former } => {
                     letter.former = former.or(letter.former);
@@ -67,12 +68,20 @@ impl LetterStore {
         }
     }
 
-    /// Whether the letter of this id about a packet in an epoch is stored.
+    /// The letter of this id about a packet in an epoch; `None` if it is not stored.
     ///
     /// # Errors
     /// `NotPermitted`, `Server`.
-    pub(crate) async fn holds(&self, id: &LetterId, packet_id: &str, epoch: u64) -> Result<bool> {
-        Ok(matches!(self.find(id, packet_id, epoch).await?, Edition::Stored(_)))
+    pub(crate) async fn about(
+        &self,
+        id: &LetterId,
+        packet_id: &str,
+        epoch: u64,
+    ) -> Result<Option<Box<DeadLetter>>> {
+        Ok(match self.find(id, packet_id, epoch).await? {
+            Edition::Stored(letter) => Some(letter),
+            Edition::Free { .. } => None,
+        })
     }
 
     async fn find(&self, id: &LetterId, packet_id: &str, epoch: u64) -> Result<Edition> {
@@ -126,6 +135,10 @@ mod tests {
         Connection::open(&config, "test").await.unwrap()
     }
 
+    async fn holds(store: &LetterStore, id: &LetterId, packet_id: &str, epoch: u64) -> bool {
+        store.about(id, packet_id, epoch).await.unwrap().is_some()
+    }
+
     async fn stored(store: &LetterStore, id: &str) -> DeadLetter {
         let id: LetterId = id.parse().unwrap();
         let message = lookup::letter(&store.connection, &id).await.unwrap().unwrap();
@@ -137,10 +150,11 @@ mod tests {
         let server = NatsServer::start().unwrap();
         let store = LetterStore::open(&connection(&server).await).await.unwrap();
         let letter = letter();
-        assert!(!store.holds(&letter.id, &letter.packet_id, letter.epoch).await.unwrap());
-        store.store(&letter).await.unwrap();
-        store.store(&DeadLetter { attempts: 9, ..letter.clone() }).await.unwrap();
-        assert!(store.holds(&letter.id, &letter.packet_id, letter.epoch).await.unwrap());
+        assert!(!holds(&store, &letter.id, &letter.packet_id, letter.epoch).await);
+        assert_eq!(store.store(&letter).await.unwrap(), letter);
+        let later = DeadLetter { attempts: 9, ..letter.clone() };
+        assert_eq!(store.store(&later).await.unwrap(), letter, "the first one stands");
+        assert!(holds(&store, &letter.id, &letter.packet_id, letter.epoch).await);
         assert_eq!(stored(&store, "payment.charge.r3").await, letter);
         let info = info_of(&store.connection, DEAD_LETTERS).await.unwrap().unwrap();
         assert_eq!(info.state.messages, 1);
@@ -185,11 +199,13 @@ mod tests {
         let mut store = LetterStore::open(&connection).await.unwrap();
         store.store(&letter).await.unwrap();
         store.rapids_created = Timestamp::now();
-        assert!(!store.holds(&letter.id, &letter.packet_id, letter.epoch).await.unwrap());
+        assert!(!holds(&store, &letter.id, &letter.packet_id, letter.epoch).await);
         let second = DeadLetter { packet_id: "another".to_owned(), ..letter.clone() };
-        store.store(&second).await.unwrap();
-        store.store(&second).await.unwrap();
-        assert!(store.holds(&second.id, &second.packet_id, second.epoch).await.unwrap());
+        for _ in 0..2 {
+            let id = store.store(&second).await.unwrap().id;
+            assert_eq!(id.to_string(), "payment.charge.17-2");
+        }
+        assert!(holds(&store, &second.id, &second.packet_id, second.epoch).await);
         assert_eq!(stored(&store, "payment.charge.17").await, letter);
         assert_eq!(stored(&store, "payment.charge.17-2").await.packet_id, "another");
     }
@@ -210,10 +226,10 @@ mod tests {
         let mut of_another_service = letter.headers();
         of_another_service.insert("Rapids-Service", "billing");
         put("-3", of_another_service).await;
-        assert!(!store.holds(&letter.id, &letter.packet_id, letter.epoch).await.unwrap());
+        assert!(!holds(&store, &letter.id, &letter.packet_id, letter.epoch).await);
         store.store(&letter).await.unwrap();
         store.store(&letter).await.unwrap();
-        assert!(store.holds(&letter.id, &letter.packet_id, letter.epoch).await.unwrap());
+        assert!(holds(&store, &letter.id, &letter.packet_id, letter.epoch).await);
         assert_eq!(stored(&store, "payment.charge.17-4").await.packet_id, letter.packet_id);
         let info = info_of(&connection, DEAD_LETTERS).await.unwrap().unwrap();
         assert_eq!(info.state.messages, 4);

@@ -13,8 +13,10 @@ use super::memory_step::MemoryRecords;
 use super::quarantine::Quarantine;
 use super::reaction::{Reaction, ReactionError};
 use super::slot::Turn;
+use super::turn::TurnEnd;
 use crate::Result;
 use crate::connection::Connection;
+use crate::dead_letters::DeadLetter;
 use crate::effects::Effects;
 use crate::error::with_causes;
 use crate::jetstream::claims::Claims;
@@ -25,7 +27,7 @@ use crate::metrics::ServiceMetrics;
 use crate::notices::Notices;
 use crate::packet::Packet;
 use crate::printable::printable;
-use crate::river::River;
+use crate::river::{GivenUp, River, Telling};
 use crate::service::Service;
 use crate::timer::TimerChange;
 
@@ -124,16 +126,14 @@ impl Context {
         }
     }
 
-    /// Writes a dead letter, for as long as it takes.
-    ///
-    /// # Errors
-    /// `NotPermitted`.
+    /// Writes a dead letter, for as long as it takes. All letters are written here, so that each is told of
+    /// where the river tells of any.
     pub(super) async fn dead_letter(
         &self,
         packet: &InFlight,
         river: usize,
         cause: Cause,
-    ) -> Result<()> {
+    ) -> TurnEnd {
         let kind = cause.kind.clone();
         error!(
             river = packet.river_name(&self.service, river),
@@ -146,6 +146,43 @@ impl Context {
         self.metrics.river(river).dead_letter(kind.as_str());
         let writer = (self.instance.as_str(), self.letters.epoch());
         let letter = packet.letter(&self.service, writer, river, cause);
-        self.letters.store(&letter).await
+        match self.letters.store(&letter).await {
+            Ok(stored) => self.after_letter(packet, river, stored),
+            Err(error) => TurnEnd::NotPermitted(error),
+        }
+    }
+
+    /// What follows from a dead letter that is stored, maybe since an earlier delivery: it is told of, or the
+    /// river is done.
+    pub(super) fn after_letter(
+        &self,
+        packet: &InFlight,
+        river: usize,
+        letter: DeadLetter,
+    ) -> TurnEnd {
+        self.tell(packet, river, || {
+            // As it is read back after a crash, so that the same is told.
+            let DeadLetter { id, kind, reason, attempts, .. } = letter.read_back();
+            Telling::GivenUp(GivenUp::new(id, kind, reason, attempts))
+        })
+    }
+
+    /// What follows where this is to be told, if the river tells any such thing.
+    pub(super) fn tell(
+        &self,
+        packet: &InFlight,
+        river: usize,
+        telling: impl FnOnce() -> Telling,
+    ) -> TurnEnd {
+        let Some(tells) = self.service.rivers().get(river).filter(|river| river.has_tellers())
+        else {
+            return TurnEnd::Done;
+        };
+        let telling = telling();
+        if !tells.tells(&packet.packet, &telling) {
+            return TurnEnd::Done;
+        }
+        packet.set_telling(river, telling);
+        TurnEnd::Tell
     }
 }

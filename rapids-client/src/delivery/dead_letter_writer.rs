@@ -30,15 +30,16 @@ impl DeadLetterWriter {
         self.epoch.get()
     }
 
-    /// Stores a letter, for as long as it takes: until then the packet is not acknowledged.
+    /// Stores a letter, for as long as it takes: until then the packet is not acknowledged. Returns the
+    /// one that is stored, which may be of another instance.
     ///
     /// # Errors
     /// `NotPermitted`.
-    pub(crate) async fn store(&self, letter: &DeadLetter) -> Result<()> {
+    pub(crate) async fn store(&self, letter: &DeadLetter) -> Result<DeadLetter> {
         let mut retry = Retry::new(&self.connection, "store a dead letter");
         let ended = loop {
             match self.letters.store(letter).await {
-                Ok(()) => break Ok(()),
+                Ok(stored) => break Ok(stored),
                 Err(error @ Error::NotPermitted { .. }) => break Err(error),
                 Err(error) => {
                     if retry.failures() == 0 {
@@ -54,12 +55,16 @@ impl DeadLetterWriter {
         ended
     }
 
-    /// Whether the letter of this id about this packet is stored, in this epoch.
+    /// The letter of this id about this packet, in this epoch; `None` if it is not stored.
     ///
     /// # Errors
     /// `NotPermitted`, `Server`.
-    pub(crate) async fn has(&self, id: &LetterId, packet_id: &str) -> Result<bool> {
-        self.letters.holds(id, packet_id, self.epoch.get()).await
+    pub(crate) async fn about(
+        &self,
+        id: &LetterId,
+        packet_id: &str,
+    ) -> Result<Option<Box<DeadLetter>>> {
+        self.letters.about(id, packet_id, self.epoch.get()).await
     }
 
     /// How many letters wait for the server, or for room there.

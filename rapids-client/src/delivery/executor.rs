@@ -20,7 +20,7 @@ use crate::jetstream::validity::LeaseValidity;
 use crate::memory::{Encoded, Memory, Value};
 use crate::metrics::ErrorType;
 use crate::packet::Packet;
-use crate::river::{River, is_final};
+use crate::river::{River, Telling, is_final};
 
 pub(crate) use queue::{CloseOnDrop, JobQueue};
 pub(crate) use worker::serve;
@@ -48,6 +48,8 @@ pub(crate) enum Work {
     React { memory: Memory, encodes: bool },
     /// What writes a memory as JSON.
     Encode(Box<dyn Value>),
+    /// What says that the packet is given up, or handled after all.
+    Tell(Arc<Telling>),
 }
 
 /// How long a job took, and what came of it.
@@ -110,6 +112,25 @@ impl Executor {
         outputs: &OutputSender,
     ) -> Result<Reaction, ReactionError> {
         let work = Work::React { memory: Memory::default(), encodes: false };
+        self.run_and_prepare(turn, work, outputs).await
+    }
+
+    /// Runs what says what is told, and makes sure that the server can take it.
+    pub(super) async fn tell(
+        &self,
+        turn: &Turn,
+        telling: &Arc<Telling>,
+        outputs: &OutputSender,
+    ) -> Result<Reaction, ReactionError> {
+        self.run_and_prepare(turn, Work::Tell(Arc::clone(telling)), outputs).await
+    }
+
+    async fn run_and_prepare(
+        &self,
+        turn: &Turn,
+        work: Work,
+        outputs: &OutputSender,
+    ) -> Result<Reaction, ReactionError> {
         let (took, ran) = self.run(turn.id, (&turn.river, &turn.packet.packet), work).await;
         turn.took.set(Some(took));
         let effects = ran?.effects;

@@ -5,17 +5,19 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use async_nats::subject::Subject;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use super::progress::{PacketProgress, RiverProgress, SavedProgress};
+use super::progress::{PacketProgress, RiverProgress, SavedProgress, is_of_telling, of_telling};
 use crate::dead_letters::{Addressed, DeadLetter, Kind, LetterId, Letters};
 use crate::error::chain;
 use crate::jetstream::message::RawPacket;
 use crate::jetstream::sequence::{StreamName, StreamPlace};
 use crate::packet::Packet;
+use crate::river::Telling;
 use crate::service::Service;
 
 /// What the engine keeps about a packet from its delivery to its answer.
@@ -59,6 +61,18 @@ pub(super) struct InFlight {
     /// replay for a river that the service has no more has the position behind the last one.
     rivers: RefCell<Vec<(usize, RiverProgress)>>,
     saved: RefCell<SavedProgress>,
+    /// Whether it is delivered again, so that handling it may have ended a process.
+    pub(super) is_again: bool,
+    /// What is still to be told of it.
+    tellings: RefCell<Vec<ToTell>>,
+}
+
+/// What a river is still to tell of a packet.
+struct ToTell {
+    river: usize,
+    telling: Arc<Telling>,
+    /// How often that was begun alone, and the process ended before it did.
+    starts: u32,
 }
 
 /// Why a river writes a dead letter about a packet.
@@ -89,19 +103,27 @@ impl Cause {
 }
 
 impl InFlight {
-    /// A packet that concerns these rivers, with its saved progress.
+    /// A packet that concerns these rivers, with its saved progress, and whether it is delivered again.
     pub(super) fn new(
         (place, packet, addressed): (StreamPlace, Packet, Option<Addressed>),
         service: &Service,
         rivers: impl IntoIterator<Item = usize>,
-        saved: SavedProgress,
+        (saved, is_again): (SavedProgress, bool),
     ) -> Self {
         let progress = |river: usize| {
             let name = name_of(service, addressed.as_ref(), river);
             (river, saved.progress.0.get(name).cloned().unwrap_or_default())
         };
         let rivers = rivers.into_iter().map(progress).collect();
-        Self { place, packet, addressed, rivers: RefCell::new(rivers), saved: RefCell::new(saved) }
+        Self {
+            place,
+            packet,
+            addressed,
+            rivers: RefCell::new(rivers),
+            saved: RefCell::new(saved),
+            is_again,
+            tellings: RefCell::default(),
+        }
     }
 
     /// How many rivers are still to handle it.
@@ -167,10 +189,41 @@ impl InFlight {
             let has_begun = *progress != RiverProgress::default();
             has_begun.then(|| (river.name().to_owned(), progress.clone()))
         };
-        let progress = PacketProgress(self.rivers.borrow().iter().filter_map(named).collect());
         let saved = self.saved.borrow();
+        let known = saved.progress.0.iter().filter(|(name, _)| is_of_telling(name));
+        let known = known.map(|(name, progress)| (name.clone(), progress.clone()));
+        let tellings = self.tellings.borrow();
+        let told = tellings.iter().filter(|to_tell| to_tell.starts > 0).filter_map(|to_tell| {
+            let name = of_telling(service.rivers().get(to_tell.river)?.name());
+            Some((name, RiverProgress { starts: to_tell.starts, ..RiverProgress::default() }))
+        });
+        let rivers = self.rivers.borrow();
+        let named = rivers.iter().filter_map(named);
+        let progress = PacketProgress(known.chain(told).chain(named).collect());
         let revision = saved.revision;
         (progress != saved.progress).then_some(SavedProgress { progress, revision })
+    }
+
+    /// Has a river tell this, in a turn of its own.
+    pub(super) fn set_telling(&self, river: usize, telling: Telling) {
+        let telling = Arc::new(telling);
+        self.tellings.borrow_mut().push(ToTell { river, telling, starts: 0 });
+    }
+
+    /// What a river is to tell of it; `None` if it has not come to an end with it, or has nothing to tell.
+    pub(super) fn telling(&self, river: usize) -> Option<Arc<Telling>> {
+        let tellings = self.tellings.borrow();
+        let found = tellings.iter().find(|to_tell| to_tell.river == river);
+        found.map(|to_tell| to_tell.telling.clone())
+    }
+
+    /// Changes how often what a river does with it now was begun alone: its reaction, or what it tells.
+    pub(super) fn update_starts(&self, river: usize, change: impl FnOnce(&mut u32)) {
+        let mut tellings = self.tellings.borrow_mut();
+        match tellings.iter_mut().find(|to_tell| to_tell.river == river) {
+            Some(to_tell) => change(&mut to_tell.starts),
+            None => self.update(river, |progress| change(&mut progress.starts)),
+        }
     }
 
     /// The dead letter that a river writes about it, in this epoch of the position.
@@ -211,7 +264,7 @@ impl InFlight {
     }
 
     /// The letters about it, if it is a replay of one.
-    fn letters(&self) -> Option<&Letters> {
+    pub(super) fn letters(&self) -> Option<&Letters> {
         self.addressed.as_ref()?.letters.as_ref()
     }
 

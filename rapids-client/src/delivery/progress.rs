@@ -32,6 +32,19 @@ pub(crate) struct RiverProgress {
     pub(crate) starts: u32,
 }
 
+/// Behind the name of a river: what is counted of its turns that tell. No name of a river has a blank.
+const TELLS: &str = " tells";
+
+/// The name under which the starts of a river's turns that tell are counted.
+pub(super) fn of_telling(river: &str) -> String {
+    format!("{river}{TELLS}")
+}
+
+/// Whether a name is one of these.
+pub(super) fn is_of_telling(name: &str) -> bool {
+    name.ends_with(TELLS)
+}
+
 /// How far each river has come with one packet, by the rivers' names.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -21,7 +21,7 @@ use super::in_flight::{Cause, InFlight};
 use super::progress::{ProgressStore, SavedProgress};
 use super::slot::Turn;
 use crate::connection::Connection;
-use crate::dead_letters::Kind;
+use crate::dead_letters::{DeadLetter, Kind};
 use crate::error::with_causes;
 use crate::jetstream::sequence::{StreamName, StreamPlace};
 use crate::position::floor::Floor;
@@ -41,8 +41,8 @@ pub(super) enum Decision {
     Run,
     /// Write a dead letter: it has ended the process too often.
     GiveUp(Cause),
-    /// Nothing: there is a dead letter about it already.
-    HasDeadLetter,
+    /// Nothing: there is this dead letter about it already.
+    HasDeadLetter(Box<DeadLetter>),
     /// Ask again after this time.
     Later(Duration),
 }
@@ -96,7 +96,7 @@ impl Quarantine {
         let starts = match self.check(turn).await {
             Check::MayRun(starts, saved) => {
                 packet.reload(&self.service, saved);
-                packet.update(turn.id.river, |progress| progress.starts = starts);
+                packet.update_starts(turn.id.river, |known| *known = starts);
                 starts
             }
             Check::Decided(decision) => return decision,
@@ -107,7 +107,7 @@ impl Quarantine {
         let marking = async {
             // If this river ends the process, rivers that are done with the packet do not run again.
             self.save(packet).await?;
-            self.mark.take(packet.place, turn.river.name(), starts + 1).await
+            self.mark.take(packet.place, &turn.name_alone(), starts + 1).await
         };
         let wait = match marking.await {
             Ok(true) => return Decision::Run,
@@ -180,16 +180,19 @@ impl Quarantine {
     }
 
     async fn try_check(&self, turn: &Turn) -> Result<Check> {
-        let (place, river) = (turn.id.place, turn.river.name());
-        let letter = turn.packet.letter_id(&self.service, turn.id.river);
+        let (place, river) = (turn.id.place, &*turn.name_alone());
+        let looking = async {
+            if turn.tells() {
+                return Ok(None);
+            }
+            let letter = turn.packet.letter_id(&self.service, turn.id.river);
+            self.letters.about(&letter, turn.packet.packet.id()).await
+        };
         // First, since it may wait for another instance, which saves progress and letters meanwhile.
         let is_free = self.mark.is_free_for(place).await?;
-        let (has_letter, mut saved) = tokio::try_join!(
-            self.letters.has(&letter, turn.packet.packet.id()),
-            self.store.load(place),
-        )?;
-        if has_letter {
-            return Ok(Check::Decided(Decision::HasDeadLetter));
+        let (letter, mut saved) = tokio::try_join!(looking, self.store.load(place))?;
+        if let Some(letter) = letter {
+            return Ok(Check::Decided(Decision::HasDeadLetter(letter)));
         }
         if is_free
             && let Some((other, mark)) = self.mark.unfinished(place, river)
@@ -206,7 +209,7 @@ impl Quarantine {
         // A start that another instance still runs may yet come to an end, and does not count.
         let starts = if is_free { starts.max(self.mark.starts(place, river)) } else { starts };
         Ok(if starts >= MOST_STARTS {
-            turn.packet.update(turn.id.river, |progress| progress.starts = starts);
+            turn.packet.update_starts(turn.id.river, |known| *known = starts);
             let reason = format!("handling it ended the process {starts} times in a row");
             Check::Decided(Decision::GiveUp(Cause::new(Kind::Crashed, reason)))
         } else if is_free {

@@ -168,8 +168,9 @@ impl Engine {
     ) {
         let Judged { packet, addressed, verdicts } = judged;
         let rivers = verdicts.iter().map(|&(river, _)| river);
-        let packet =
-            Rc::new(InFlight::new((place, packet, addressed), &self.service, rivers, saved));
+        let packet = (place, packet, addressed);
+        let packet = InFlight::new(packet, &self.service, rivers, (saved, is_suspect));
+        let packet = Rc::new(packet);
         let (mut to_run, mut causes) = (Vec::with_capacity(verdicts.len()), Vec::new());
         for (river, verdict) in verdicts {
             if packet.progress(river).is_done {
@@ -196,7 +197,7 @@ impl Engine {
         for (river, cause) in causes {
             let (context, packet) = (self.context.clone(), packet.clone());
             self.turns.push(Box::pin(async move {
-                (TurnId { place, river }, context.dead_letter(&packet, river, cause).await.into())
+                (TurnId { place, river }, context.dead_letter(&packet, river, cause).await)
             }));
         }
         // All rivers may have been done before the redelivery.

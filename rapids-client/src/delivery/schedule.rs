@@ -109,7 +109,7 @@ impl<R> Schedule<R> {
         (to_run, finishing): (&[usize], &[usize]),
         suspect: bool,
     ) {
-        let known = 0..self.queues.len();
+        let known = 0..self.queues.rivers();
         let to_run = to_run.iter().filter(|river| known.contains(river));
         let runs = to_run.clone().next().is_some();
         let key = key.filter(|_| runs);
@@ -234,10 +234,24 @@ impl<R> Schedule<R> {
         self.queues.end_turn(turn, how, now)
     }
 
+    /// The river has come to an end with the packet, and tells the others of it in a turn of its own, for
+    /// which neither its rate nor its breaker counts. That of a packet that is delivered again is a suspect:
+    /// what tells may end the process, too.
+    pub(crate) fn tell(&mut self, turn: TurnId, is_suspect: bool) {
+        if self.turns.state(turn).is_none() {
+            return;
+        }
+        self.detach(turn);
+        if let Some(scheduled) = self.turns.turn_mut(turn) {
+            scheduled.suspect = is_suspect;
+        }
+        self.queues.tells(turn);
+        self.make_ready(turn);
+    }
+
     /// The river is done with the packet.
     pub(crate) fn done(&mut self, turn: TurnId) {
-        self.detach(turn);
-        self.turns.remove_turn(turn);
+        self.remove_turn(turn);
     }
 
     /// Removes a packet that no river needs any more.
@@ -266,8 +280,7 @@ impl<R> Schedule<R> {
     /// Removes a packet in whatever state its turns are.
     pub(crate) fn remove(&mut self, place: StreamPlace) -> Option<R> {
         while let Some((turn, _)) = self.turns.nth(place, 0) {
-            self.detach(turn);
-            self.turns.remove_turn(turn);
+            self.remove_turn(turn);
         }
         self.remove_row(place)
     }
@@ -319,6 +332,12 @@ impl<R> Schedule<R> {
                 self.queues.abandoned(turn);
             }
         }
+    }
+
+    fn remove_turn(&mut self, turn: TurnId) {
+        self.detach(turn);
+        self.queues.forget(turn);
+        self.turns.remove_turn(turn);
     }
 
     /// Removes a packet without turns. The next packet of its key may run.

@@ -99,6 +99,10 @@ impl Engine {
                     self.hand_back_for(place, wait);
                 }
             }
+            TurnEnd::Tell => {
+                let is_again = self.packet(place).is_some_and(|packet| packet.is_again);
+                self.schedule.tell(turn, is_again);
+            }
             TurnEnd::Done => {
                 self.schedule.done(turn);
                 if let Some(packet) = self.packet(place) {

@@ -43,8 +43,8 @@ impl Engine {
         for raw in packets.into_iter().chain(replays) {
             self.add_row(&raw);
         }
-        let saved_to = self.last_in_flight(InFlight::has_begun);
-        self.finish_turns().await;
+        let mut saved_to = last_begun(self.schedule.rows());
+        self.finish_turns(&mut saved_to).await;
         if !self.context.connection.is_connected() {
             return warn!("the server is away; unacknowledged packets will be redelivered");
         }
@@ -53,14 +53,15 @@ impl Engine {
         }
     }
 
-    /// Runs what is under way to its end, and hands back what need not wait for it.
-    async fn finish_turns(&mut self) {
+    /// Runs what is under way to its end, and hands back what need not wait for it. Learns the last sequence of
+    /// that which was begun.
+    async fn finish_turns(&mut self, saved_to: &mut u64) {
         let begun = Instant::now();
         let deadline = begun + self.service.config().grace;
         let mut keep_alive = interval(self.keep_alive());
         let progress = self.source.progress();
         let mut waits_in_order = true;
-        self.hand_back(waits_in_order).await;
+        self.hand_back(waits_in_order, saved_to).await;
         // Turns whose letters cannot be stored are not waited for.
         while self.schedule.running() + self.schedule.finishing() > self.context.letters.waiting() {
             self.context.executor.queue.deliver_answers();
@@ -70,7 +71,7 @@ impl Engine {
                     if let Err(error) = self.on_turn_end(turn, end).await {
                         error!("{}", with_causes(&error));
                     }
-                    self.hand_back(waits_in_order).await;
+                    self.hand_back(waits_in_order, saved_to).await;
                 }
                 Some(step) = self.steps.recv() => self.on_steps(step),
                 Some(()) = self.background.next() => {}
@@ -84,7 +85,7 @@ impl Engine {
                 _ = keep_alive.tick() => self.keep_packets_alive().await,
                 () = sleep_until((begun + IN_ORDER).into()), if waits_in_order => {
                     waits_in_order = false;
-                    self.hand_back(waits_in_order).await;
+                    self.hand_back(waits_in_order, saved_to).await;
                 }
                 () = sleep_until(deadline.into()) => {
                     return warn!("the grace period is over; unfinished packets will be redelivered");
@@ -95,7 +96,7 @@ impl Engine {
 
     /// Hands back what does not run, in the order of the stream. Packets that must not overtake one that
     /// runs stay, if they are to wait in order.
-    async fn hand_back(&mut self, waits_in_order: bool) {
+    async fn hand_back(&mut self, waits_in_order: bool, saved_to: &mut u64) {
         let places: BTreeSet<_> = self.schedule.rows().map(|(place, _)| place).collect();
         let busy: Vec<_> =
             places.iter().copied().filter(|&place| self.schedule.is_busy(place)).collect();
@@ -109,6 +110,8 @@ impl Engine {
         let rows =
             places.into_iter().filter_map(|place| Some((place, self.schedule.remove_idle(place)?)));
         let rows: Vec<(StreamPlace, Row)> = rows.collect();
+        // Of these, too, the next active instance has to load what is saved, such as that a letter is stored.
+        *saved_to = last_begun(rows.iter().map(|(place, row)| (*place, row))).max(*saved_to);
         self.release(rows).await;
     }
 
@@ -132,7 +135,7 @@ impl Engine {
         self.count_endless();
         self.turns.clear();
         // Behind these, nothing was begun that has not ended.
-        let begun = self.last_in_flight(|_| true).max(saved_to);
+        let begun = last_in_flight(self.schedule.rows(), |_| true).max(saved_to);
         let mut places: Vec<_> = self.schedule.rows().map(|(place, _)| place).collect();
         places.sort_unstable();
         let rows: Vec<_> = places
@@ -162,17 +165,26 @@ impl Engine {
         for (turn, _) in polled.filter(|(_, time)| *time >= ENDLESS) {
             if let Some(packet) = self.schedule.row(turn.place).and_then(|row| row.packet.as_ref())
             {
-                packet.update(turn.river, |progress| progress.starts += 1);
+                packet.update_starts(turn.river, |starts| *starts += 1);
             }
         }
     }
+}
 
-    /// The last sequence of the rapids in flight of which this is true; 0 if there is none.
-    fn last_in_flight(&self, is_one: impl Fn(&InFlight) -> bool) -> u64 {
-        let of_rapids = |(place, row): (StreamPlace, &Row)| {
-            let is_one = row.packet.as_deref().is_some_and(&is_one);
-            (place.stream == StreamName::Rapids && is_one).then_some(place.sequence)
-        };
-        self.schedule.rows().filter_map(of_rapids).max().unwrap_or_default()
-    }
+/// The last sequence of the rapids among these that has begun; 0 if there is none.
+fn last_begun<'a>(rows: impl Iterator<Item = (StreamPlace, &'a Row)>) -> u64 {
+    last_in_flight(rows, InFlight::has_begun)
+}
+
+/// The last sequence of the rapids among these that is admitted, and of which this is true; 0 if there is
+/// none.
+fn last_in_flight<'a>(
+    rows: impl Iterator<Item = (StreamPlace, &'a Row)>,
+    is_one: impl Fn(&InFlight) -> bool,
+) -> u64 {
+    let of_rapids = |(place, row): (StreamPlace, &Row)| {
+        let is_one = row.packet.as_deref().is_some_and(&is_one);
+        (place.stream == StreamName::Rapids && is_one).then_some(place.sequence)
+    };
+    rows.filter_map(of_rapids).max().unwrap_or_default()
 }

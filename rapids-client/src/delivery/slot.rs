@@ -1,6 +1,7 @@
 //! What a turn consists of, and the messages that it sends to the engine before it ends: that it is a
 //! suspect which may run, and that its slot is free. What it does is in [`turn`](super::turn).
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::in_flight::InFlight;
+use super::progress::of_telling;
 use super::publish_order::PublishTicket;
 use super::schedule::Health;
 use crate::delivery::turn_id::TurnId;
@@ -27,6 +29,20 @@ pub(super) struct Turn {
     /// How long its reaction took, without the waits for a worker and for its memory; `None` if it did
     /// not run.
     pub(super) took: Cell<Option<Duration>>,
+}
+
+impl Turn {
+    /// Whether only something is told in this turn: the river has handled the packet, or given it up.
+    pub(super) fn tells(&self) -> bool {
+        self.packet.telling(self.id.river).is_some()
+    }
+
+    /// What its starts alone are counted under: what tells is counted apart from the reaction, which may have
+    /// used up its starts.
+    pub(super) fn name_alone(&self) -> Cow<'_, str> {
+        let river = self.river.name();
+        if self.tells() { of_telling(river).into() } else { river.into() }
+    }
 }
 
 /// What a turn sends to the engine before it ends.

@@ -3,7 +3,7 @@
 //! It sends the engine a message when its slot is free ([`slot`](super::slot), where its fields are),
 //! and ends in one value, on which [`settle`](super::settle) acts. What few packets need are layers
 //! around the reaction, each in a file of its own: [`quarantine`](super::quarantine),
-//! [`memory_step`], [`run_once`].
+//! [`memory_step`], [`run_once`]. What is told afterwards is a turn of its own ([`tell`]).
 
 use std::time::{Duration, Instant};
 
@@ -17,11 +17,11 @@ use super::quarantine::Decision;
 use super::reaction::{LATER, Reaction, ReactionError};
 use super::schedule::Health;
 use super::slot::Turn;
-use super::{memory_step, run_once};
+use super::{memory_step, run_once, tell};
+use crate::Error;
 use crate::dead_letters::Kind;
 use crate::error::{chain, with_causes};
-use crate::river::{Failure, failure};
-use crate::{Error, Result};
+use crate::river::{Failure, Telling, failure};
 
 /// The longest wait. A longer one could end outside of the range of an [`Instant`].
 const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -38,19 +38,14 @@ const LONGEST_LATER: Duration = Duration::from_secs(60);
 pub(super) enum TurnEnd {
     /// The river is done with the packet: it has handled it, or written a dead letter about it.
     Done,
+    /// As above, but the others are to be told of it, in another turn.
+    Tell,
     /// It failed, and is tried again after this time.
     Retry(Duration),
     /// It did not run to its end, through no fault of its own: it runs again after this time.
     Later(Duration),
     /// The server does not permit an operation, which ends the service.
     NotPermitted(Error),
-}
-
-impl From<Result<()>> for TurnEnd {
-    /// The end of a turn that has written a dead letter, or is not permitted to.
-    fn from(written: Result<()>) -> Self {
-        written.map_or_else(Self::NotPermitted, |()| Self::Done)
-    }
 }
 
 /// What follows from a reaction without a result.
@@ -63,12 +58,18 @@ enum AfterError {
 
 impl Turn {
     pub(super) async fn run(&mut self, context: &Context) -> TurnEnd {
+        if let Some(telling) = self.packet.telling(self.id.river) {
+            return Box::pin(tell::run(self, context, &telling)).await;
+        }
         // A packet that may have ended a process runs alone, behind a mark that outlives this process.
         if self.is_suspect {
             match Box::pin(context.quarantine.decide(self, context)).await {
                 Decision::Run => {}
                 Decision::Later(wait) => return TurnEnd::Later(wait),
-                Decision::HasDeadLetter => return TurnEnd::Done,
+                Decision::HasDeadLetter(letter) => {
+                    // The process may have ended before it was told of.
+                    return context.after_letter(&self.packet, self.id.river, *letter);
+                }
                 Decision::GiveUp(cause) => {
                     context.metrics.river(self.id.river).given_up(&cause.reason);
                     self.slot.free(Health::Neutral, Duration::ZERO);
@@ -167,14 +168,21 @@ impl Turn {
                 {
                     memories.published(step);
                 }
-                TurnEnd::Done
+                self.after_success(context)
             }
             Err(error) => unpublished(error),
         }
     }
 
+    /// A packet that was given up and replayed is handled after all.
+    fn after_success(&self, context: &Context) -> TurnEnd {
+        let Some(letters) = self.packet.letters() else { return TurnEnd::Done };
+        let recovered = || Telling::Recovered(letters.letter.clone());
+        context.tell(&self.packet, self.id.river, recovered)
+    }
+
     async fn dead_letter(&self, context: &Context, cause: Cause) -> TurnEnd {
-        Box::pin(context.dead_letter(&self.packet, self.id.river, cause)).await.into()
+        Box::pin(context.dead_letter(&self.packet, self.id.river, cause)).await
     }
 
     fn after_error(&self, context: &Context, error: ReactionError) -> AfterError {
@@ -248,7 +256,7 @@ impl Turn {
 }
 
 /// The end of a turn of whose reaction something cannot be stored.
-fn unpublished(error: Error) -> TurnEnd {
+pub(super) fn unpublished(error: Error) -> TurnEnd {
     if matches!(error, Error::NotPermitted { .. }) {
         return TurnEnd::NotPermitted(error);
     }

@@ -15,7 +15,7 @@ use crate::config::Provision;
 impl Resource {
     /// The settings that one that exists is to have: those that a guarantee depends on are raised, and
     /// those that depend on the server follow it. The operator chooses all others.
-    pub(super) fn improved(&self, found: &Config) -> Config {
+    pub(crate) fn improved(&self, found: &Config) -> Config {
         let mut config = found.clone();
         if self.must_last && lasts(self.config.max_age) > lasts(found.max_age) {
             config.max_age = self.config.max_age;

@@ -11,7 +11,7 @@ use crate::error::with_causes;
 use crate::jetstream::ensure;
 use crate::jetstream::resource::{Resource, largest_message, republish, takes_timers};
 use crate::jetstream::timestamp;
-use crate::names::{LIVE, STREAM, SUBJECT};
+use crate::names::{LATER, LIVE, STREAM, SUBJECT};
 use crate::{Error, Result};
 
 /// From this share of the size limit on, in percent, the service warns.
@@ -89,6 +89,7 @@ pub(crate) async fn ensure(connection: &Connection) -> Result<StreamFacts> {
     let resource = resource(connection);
     let info = match info(connection).await? {
         Some(found) if takes_timers(&found.config) => {
+            lower_timers(connection, &resource, &found.config).await?;
             ensure::adjust(connection, &resource, found).await?
         }
         found => {
@@ -104,6 +105,23 @@ pub(crate) async fn ensure(connection: &Connection) -> Result<StreamFacts> {
         }
     }
     Ok(StreamFacts::from(&info))
+}
+
+/// Lowers the largest message of the stream of timers if that of the rapids is about to be: the server
+/// refuses rapids that take less than a stream that they take from.
+async fn lower_timers(
+    connection: &Connection,
+    rapids: &Resource,
+    found: &StreamConfig,
+) -> Result<()> {
+    let largest = rapids.improved(found).max_message_size;
+    if largest >= found.max_message_size && found.max_message_size > 0 {
+        return Ok(());
+    }
+    if let Some(timers) = ensure::info_of(connection, LATER).await? {
+        Box::pin(ensure::follow(connection, &Resource::later(largest), timers)).await?;
+    }
+    Ok(())
 }
 
 /// Creates the stream of timers for rapids that do not take from it yet. What is in the way of that is
@@ -148,8 +166,13 @@ pub(crate) async fn ensure_later(connection: &Connection) -> Result<Info> {
 /// Adapts the stream, and the buckets that must last as long as packets, to settings that an operator
 /// changed while a service runs. Logs what cannot be changed.
 pub(crate) async fn keep_up(connection: &Connection, found: Info, has_once: bool) {
-    let (max_age, largest) = (found.config.max_age, found.config.max_message_size);
-    let mut kept = vec![(resource(connection), Some(found))];
+    let rapids = resource(connection);
+    let max_age = found.config.max_age;
+    let largest = rapids.improved(&found.config).max_message_size;
+    if let Err(error) = lower_timers(connection, &rapids, &found.config).await {
+        connection.warn("the stream of timers is not adapted", &error);
+    }
+    let mut kept = vec![(rapids, Some(found))];
     let once = has_once.then(|| Resource::once(max_age));
     for resource in [Resource::handling(max_age), Resource::later(largest)].into_iter().chain(once)
     {

@@ -31,22 +31,14 @@ pub(crate) struct LiveSubscription {
 }
 
 impl LiveSubscription {
-    /// Subscribes, and then asks where the stream ends. The server handles both in this order, so the
-    /// subscription brings everything behind that.
+    /// Joins the feed behind the end of the stream that is returned.
     ///
     /// # Errors
-    /// `NotPermitted` if this user may not subscribe; `Stream`, `Server`.
+    /// As for [`subscribe`].
     pub(crate) async fn join(connection: &Connection) -> Result<(Self, StreamFacts)> {
-        let since = Instant::now();
-        let subscriber = connection.client.subscribe(LIVE).await.map_err(|error| {
-            Error::Server { action: format!("subscribe to `{LIVE}`"), source: error.into() }
-        })?;
-        let facts = stream::facts(connection).await?;
+        let (subscriber, facts) = subscribe(connection).await?;
         let copies = Rc::new(RefCell::new(UnconfirmedCopies::behind(facts.last_sequence)));
-        match connection.refusal(LIVE, since) {
-            Some(refusal) => Err(refusal),
-            None => Ok((Self { subscriber, copies }, facts)),
-        }
+        Ok((Self { subscriber, copies }, facts))
     }
 
     pub(crate) fn copies(&self) -> &SharedCopies {
@@ -77,6 +69,24 @@ impl LiveSubscription {
     /// The copy of the next packet, if it has come.
     pub(crate) fn ready(&mut self) -> Option<Result<RawPacket, LeaveReason>> {
         self.next().now_or_never()
+    }
+}
+
+/// Subscribes, and then asks where the stream ends. The server handles both in this order, so the
+/// subscription brings everything behind that.
+///
+/// # Errors
+/// `NotPermitted` if this user may not subscribe; `Stream`, `Server`.
+pub(crate) async fn subscribe(connection: &Connection) -> Result<(Subscriber, StreamFacts)> {
+    let since = Instant::now();
+    let subscriber = connection.client.subscribe(LIVE).await.map_err(|error| Error::Server {
+        action: format!("subscribe to `{LIVE}`"),
+        source: error.into(),
+    })?;
+    let facts = stream::facts(connection).await?;
+    match connection.refusal(LIVE, since) {
+        Some(refusal) => Err(refusal),
+        None => Ok((subscriber, facts)),
     }
 }
 

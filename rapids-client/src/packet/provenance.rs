@@ -14,7 +14,8 @@ use super::id::{effect_id, new_id};
 use super::rapids_object::RapidsObject;
 use crate::json::{Fields, Text, write_key, write_member, write_string};
 use crate::keys::{
-    BREADCRUMBS, CAUSATION_ID, CORRELATION_ID, CREATED, EDITED, ID, READ_COUNT, REPLAYED, TIMER,
+    BREADCRUMBS, CAUSATION_ID, CORRELATION_ID, CREATED, DEAD_LETTER, EDITED, ID, READ_COUNT,
+    REPLAYED, TIMER,
 };
 
 /// How many services the breadcrumbs hold; older ones fall off.
@@ -125,17 +126,37 @@ impl Provenance {
 
     /// This one as that of a packet that a timer brings.
     pub(crate) fn of_timer(&self, timer: &str) -> Self {
-        let mut others = self.others.clone();
-        others.retain(|(key, _)| !is_named(key, TIMER));
-        let mut name = String::new();
-        write_string(&mut name, timer);
-        others.push((format!("\"{TIMER}\"").into(), name.into()));
-        Self { others, text: OnceLock::new(), ..self.clone() }
+        self.with_text(TIMER, timer)
     }
 
     /// Which timer brought the packet, if one did.
     pub(crate) fn timer(&self) -> Option<String> {
-        let (_, value) = self.others.iter().find(|(key, _)| is_named(key, TIMER))?;
+        self.text(TIMER)
+    }
+
+    /// This one as that of a packet that tells what became of a dead letter's packet.
+    pub(crate) fn of_letter(&self, letter: &str) -> Self {
+        self.with_text(DEAD_LETTER, letter)
+    }
+
+    /// Which dead letter the packet tells of, if it does of one.
+    pub(crate) fn dead_letter(&self) -> Option<String> {
+        self.text(DEAD_LETTER)
+    }
+
+    /// This one with a member that is a text.
+    fn with_text(&self, name: &str, text: &str) -> Self {
+        let mut others = self.others.clone();
+        others.retain(|(key, _)| !is_named(key, name));
+        let mut value = String::new();
+        write_string(&mut value, text);
+        others.push((format!("\"{name}\"").into(), value.into()));
+        Self { others, text: OnceLock::new(), ..self.clone() }
+    }
+
+    /// The text of a member beside those of the bus.
+    fn text(&self, name: &str) -> Option<String> {
+        let (_, value) = self.others.iter().find(|(key, _)| is_named(key, name))?;
         serde_json::from_str(value).ok()
     }
 
@@ -311,6 +332,16 @@ mod tests {
         assert!(json.ends_with(r#","edited":"by whom?","tenant":7,"replayed":true}"#), "{json}");
         let is_one = [&original, &edited, &sent_on].map(Provenance::is_replacement);
         assert_eq!(is_one, [false, true, true]);
+    }
+
+    #[test]
+    fn a_member_that_the_bus_sets_takes_the_place_of_what_was_there() {
+        let sent = read(r#"{"id":"a","dead_letter":7,"dead\u005fletter":"x","tenant":7}"#);
+        assert_eq!(sent.dead_letter(), None, "no text");
+        let told = sent.of_letter("payment.charge.17");
+        assert_eq!(told.dead_letter().as_deref(), Some("payment.charge.17"));
+        let json = told.as_ref();
+        assert!(json.ends_with(r#","tenant":7,"dead_letter":"payment.charge.17"}"#), "{json}");
     }
 
     #[test]

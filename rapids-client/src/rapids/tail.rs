@@ -4,10 +4,10 @@ use jiff::Timestamp;
 
 use crate::connection::Connection;
 use crate::jetstream::follower::{Delivered, Followed, Follower, lost};
-use crate::jetstream::message::message_id;
-use crate::jetstream::trace_headers;
+use crate::jetstream::stored_message::StoredMessage;
 use crate::names::STREAM;
-use crate::packet::{Arrival, Packet};
+use crate::packet::Packet;
+use crate::rapids::stored_packet::stored_packet;
 use crate::start::Start;
 use crate::{Error, Result};
 
@@ -52,6 +52,11 @@ impl Tail {
         delivered.map(|delivered| self.packet(delivered)).transpose()
     }
 
+    /// As [`next`](Self::next), for who can tell from the bytes of most packets that they need not be read.
+    pub(super) async fn next_message(&mut self) -> Result<Delivered> {
+        self.follower.next().await
+    }
+
     /// As [`next_stored`](Self::next_stored), for who can tell from the bytes of most packets that they
     /// need not be read.
     pub(crate) async fn next_stored_message(&mut self) -> Result<Option<Delivered>> {
@@ -71,22 +76,9 @@ impl Tail {
         &self,
         Delivered { message, sequence, stored }: Delivered,
     ) -> Result<Packet> {
-        let message = message.message;
-        let arrival = Arrival {
-            sequence,
-            replay: None,
-            stored,
-            stream_created: self.follower.created(),
-            message_id: message_id(message.headers.as_ref()),
-        };
-        let trace = message.headers.as_ref().and_then(trace_headers::read);
-        let packet = Packet::arrived(message.payload, arrival).map_err(|error| match error {
-            Error::Malformed { reason } => {
-                Error::Malformed { reason: format!("sequence {sequence}: {reason}") }
-            }
-            other => other,
-        })?;
-        Ok(packet.with_trace(trace))
+        let (body, headers) = (message.message.payload, message.message.headers);
+        let message = StoredMessage { sequence, stored, headers, body };
+        stored_packet(message, self.follower.created())
     }
 }
 

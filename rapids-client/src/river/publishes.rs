@@ -56,7 +56,8 @@ impl Publishes {
 }
 
 impl River {
-    /// Declares the events that the reaction publishes, one or several. A packet that the river
+    /// Declares the events that the reaction publishes, one or several, and those that
+    /// [`on_give_up`](Self::on_give_up) and [`on_recovered`](Self::on_recovered) tell. A packet that the river
     /// publishes in spite of that is a problem in a test with `TestRapids`; a running service warns
     /// of it, counts it as `undeclared`, and publishes it. Tools show what is declared, and find
     /// names that nobody publishes or reads.

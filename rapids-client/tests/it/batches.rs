@@ -72,8 +72,12 @@ fn threes(calls: impl IntoIterator<Item = u64>) -> Vec<(u64, u64)> {
 }
 
 async fn update(bench: &Bench, change: impl FnOnce(&mut StreamConfig)) {
+    update_stream(bench, "RAPIDS", change).await;
+}
+
+async fn update_stream(bench: &Bench, name: &str, change: impl FnOnce(&mut StreamConfig)) {
     let jetstream = bench.jetstream().await;
-    let mut config = jetstream.get_stream("RAPIDS").await.unwrap().cached_info().config.clone();
+    let mut config = jetstream.get_stream(name).await.unwrap().cached_info().config.clone();
     change(&mut config);
     jetstream.update_stream(config).await.unwrap();
 }
@@ -319,6 +323,7 @@ async fn no_output_is_stored_where_one_of_them_is_too_large_by_now() {
         .event("asked")
         .react(|_: Packet| async { Ok(Packet::event("answered")) });
     let service = bench.run(bench.service("split", [uneven, small])).await;
+    update_stream(&bench, "LATER", |config| config.max_message_size = 4_000).await;
     update(&bench, |config| config.max_message_size = 4_000).await;
     bench.rapids.publish(called(0)).await.unwrap();
     bench.rapids.publish(Packet::event("asked")).await.unwrap();

@@ -4,6 +4,8 @@
 //! Each scenario names rivers and packets; each world runs it, and what was published is
 //! compared with what is expected, and with that of the others, ids included.
 
+mod giving_up;
+
 use std::time::Duration;
 
 use rapids_client::{Delivery, Outputs, Packet, River, bundle, reject};

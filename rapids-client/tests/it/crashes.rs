@@ -83,7 +83,7 @@ fn has_aborted(status: ExitStatus) -> bool {
 
 /// Runs the part again and again, until a process of it does not abort before `end`. Returns that
 /// process, and how many aborted.
-async fn restarted<T>(
+pub(crate) async fn restarted<T>(
     bench: &Bench,
     part: &str,
     diary: &Diary,

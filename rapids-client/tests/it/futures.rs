@@ -24,6 +24,8 @@ fn of_rapids(rapids: &Rapids, config: &Config, packets: Vec<Packet>) {
     is_send(rapids.send(Packet::event("x")));
     is_send(rapids.publish_all(packets));
     is_send(rapids.tail(Start::Now));
+    is_send(rapids.ask(Packet::event("x")).until("@").within(Duration::ZERO));
+    is_send(rapids.ask(Packet::event("x")).until("@").collect(2).within(Duration::ZERO));
     is_send(rapids.packet(17));
     is_send(rapids.services(Duration::ZERO));
     is_send(rapids.stats(Duration::ZERO));

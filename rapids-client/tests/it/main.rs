@@ -2,6 +2,7 @@
 //! The library against a real server.
 
 mod announcement;
+mod ask;
 #[cfg(target_os = "linux")]
 mod backlog;
 mod batches;
@@ -17,6 +18,7 @@ mod forged;
 mod full_memory;
 mod futures;
 mod gather;
+mod given_up;
 mod harness;
 mod ids;
 mod known;

@@ -151,7 +151,7 @@ async fn what_is_no_entry_of_the_ledger_lets_no_reaction_run() {
     let (broken, newer) = (placed(0.0), placed(0.0));
     let key = |packet: &Packet| format!("payment.charge.{}", packet.id());
     ledger.put(key(&broken), r#"{"nonsense":1}"#.into()).await.unwrap();
-    let entry = r#"{"version":2,"finished":{"at":"noon"}}"#;
+    let entry = r#"{"version":3,"finished":{"at":"noon"}}"#;
     ledger.put(key(&newer), entry.into()).await.unwrap();
     let (broken_key, newer_key) = (key(&broken), key(&newer));
     bench.rapids.publish(broken).await.unwrap();

@@ -15,7 +15,7 @@ use tokio::process::Child;
 
 use crate::harness::{self, Bench, config, soon, until};
 use crate::later::killed;
-use crate::{crashes, delivery, exclusive, folding, once, outage, shutdown};
+use crate::{crashes, delivery, exclusive, folding, given_up, once, outage, shutdown};
 
 const PART: &str = "RAPIDS_TEST_PART";
 const SERVER: &str = "RAPIDS_TEST_SERVER";
@@ -150,6 +150,8 @@ fn play(part: &str, config: Config, diary: Diary) -> Service {
         folding::HELD => folding::held(config, diary),
         killed::ORDERS => killed::orders(config, diary),
         exclusive::COUNTING => exclusive::counting(config, diary),
+        given_up::crashes::TELLING => given_up::crashes::telling(config, diary),
+        given_up::crashes::FATAL => given_up::crashes::fatal(config, diary),
         outage::BUSY => outage::busy(config, diary),
         once::SLOW => once::slow(config, diary),
         shutdown::ENDLESS => shutdown::endless(config, diary, Duration::from_secs(1)),

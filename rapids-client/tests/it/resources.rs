@@ -109,7 +109,7 @@ async fn in_a_cluster_everything_has_as_many_replicas_as_are_stated() {
     works(config.clone()).await;
     let jetstream = jetstream(&servers[1]).await;
     let names: Vec<String> = jetstream.stream_names().try_collect().await.unwrap();
-    assert_eq!(names.len(), 7, "{names:?}");
+    assert_eq!(names.len(), 8, "{names:?}");
     for name in names {
         assert_eq!(stream(&jetstream, &name).await.num_replicas, 3, "{name}");
     }
@@ -164,8 +164,11 @@ async fn a_largest_message_that_the_operator_chose_stays_and_counts() {
     let config = with(&server, &[]);
     Rapids::connect(&config).await.unwrap();
     let jetstream = jetstream(&server).await;
-    let smaller = StreamConfig { max_message_size: 100_000, ..stream(&jetstream, "RAPIDS").await };
-    jetstream.update_stream(smaller).await.unwrap();
+    // The server wants the stream that the rapids take from to be smaller first.
+    for (name, max_message_size) in [("LATER", 90_000), ("RAPIDS", 100_000)] {
+        let smaller = StreamConfig { max_message_size, ..stream(&jetstream, name).await };
+        jetstream.update_stream(smaller).await.unwrap();
+    }
     let rapids = Rapids::connect(&config).await.unwrap();
     let error = rapids.publish(padded(150_000)).await.unwrap_err().to_string();
     assert!(error.contains("the limit is 100000"), "{error}");

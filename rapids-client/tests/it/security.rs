@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use async_nats::jetstream::stream::Stream;
 use rapids_client::{
-    Config, DeadLetters, Delivery, Note, Packet, Rapids, RetryPolicy, River, Service, Start, reject,
+    Config, DeadLetters, Delivery, Note, Outputs, Packet, Rapids, RetryPolicy, River, Service,
+    Start, reject,
 };
 use rapids_test::NatsServer;
 
@@ -33,7 +34,7 @@ fn as_user(server: &NatsServer, user: &str) -> Config {
     Config::new(server.url()).user_and_password(user, format!("change-{user}"))
 }
 
-/// Charges once, and refuses 13.
+/// Charges once, and refuses 13. What is charged it charges by way of a timer.
 fn payment(config: Config) -> Service {
     let charge = River::new("charge")
         .event("order_placed")
@@ -42,7 +43,10 @@ fn payment(config: Config) -> Service {
         .react(|packet: Packet| async move {
             match packet.get::<u64>("total")? {
                 Some(13) => Err(reject("nobody pays 13")),
-                total => Ok(Packet::event("payment_received").with("amount", total)),
+                total => {
+                    let received = Packet::event("payment_received").with("amount", total);
+                    Ok(Outputs::new().later("charged", packet.id(), Duration::ZERO, received))
+                }
             }
         });
     Service::new("payment", config).river(charge).from_beginning()

@@ -12,3 +12,4 @@ mod recipes;
 #[path = "../../template.rs"]
 #[expect(dead_code, reason = "a program of its own once it is copied to src/bin")]
 mod template;
+mod web;

@@ -164,6 +164,10 @@ async fn call(
             (traced.effects(effects), value, encodes)
         }
         Work::Encode(value) => (Effects::default(), Some(value), true),
+        Work::Tell(telling) => {
+            let told = river.told(service, packet, &telling)?.into_iter().collect();
+            (Effects { packets: told, ..Effects::default() }, None, false)
+        }
     };
     let wanted = value.as_ref().filter(|_| encodes);
     let encoded = wanted.map(|value| value.encoded()).transpose()?;

@@ -1,5 +1,6 @@
 //! The turns that are ready, in one queue for each river, and what may stop a queue: the river's
-//! throttle and circuit breaker.
+//! throttle and circuit breaker. Turns in which rivers only tell something are in a queue of their own,
+//! which nothing stops.
 //!
 //! A queue without a throttle and with a closed breaker is free. The first turns of all free queues are
 //! kept in one ordered set. The other queues are gated, and are looked at one by one: ten thousand
@@ -16,7 +17,10 @@ use crate::delivery::turn_id::TurnId;
 
 #[derive(Debug)]
 pub(crate) struct Queues {
+    /// One for each river, and behind them that of the turns that tell.
     queues: Vec<Queue>,
+    /// The turns that tell.
+    telling: BTreeSet<TurnId>,
     /// The first ordinary turns of the free queues.
     heads: BTreeSet<TurnId>,
     gated: BTreeSet<usize>,
@@ -53,21 +57,43 @@ impl Queues {
             head: None,
             counted: 0,
         };
-        let queues: Vec<_> = rivers.iter().map(queue).collect();
+        let queues: Vec<_> = rivers.iter().chain([&(None, 0)]).map(queue).collect();
         let gated = (0..queues.len()).filter(|&river| queues[river].is_gated()).collect();
-        Self { queues, heads: BTreeSet::new(), gated, suspected: BTreeSet::new(), queued: 0 }
+        Self {
+            queues,
+            telling: BTreeSet::new(),
+            heads: BTreeSet::new(),
+            gated,
+            suspected: BTreeSet::new(),
+            queued: 0,
+        }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.queues.len()
+    /// How many rivers there are.
+    pub(crate) fn rivers(&self) -> usize {
+        self.queues.len() - 1
+    }
+
+    /// From now on it is a turn that tells.
+    pub(crate) fn tells(&mut self, turn: TurnId) {
+        self.telling.insert(turn);
+    }
+
+    /// The turn is over.
+    pub(crate) fn forget(&mut self, turn: TurnId) {
+        self.telling.remove(&turn);
+    }
+
+    fn queue_of(&self, turn: TurnId) -> usize {
+        if self.telling.contains(&turn) { self.rivers() } else { turn.river }
     }
 
     pub(crate) fn enter(&mut self, turn: TurnId, suspect: bool) {
-        self.change(turn.river, |queue| queue.waiting(suspect).insert(turn));
+        self.change(turn, |queue| queue.waiting(suspect).insert(turn));
     }
 
     pub(crate) fn leave(&mut self, turn: TurnId, suspect: bool) {
-        self.change(turn.river, |queue| queue.waiting(suspect).remove(turn));
+        self.change(turn, |queue| queue.waiting(suspect).remove(turn));
     }
 
     /// Begins the first turn that its throttle and breaker permit, and returns whether it is a suspect.
@@ -83,7 +109,7 @@ impl Queues {
             (_, Some(suspect)) => (suspect, true),
             (ordinary, None) => (ordinary?, false),
         };
-        self.change(turn.river, |queue| {
+        self.change(turn, |queue| {
             queue.waiting(suspect).remove(turn);
             queue.begin(turn, now);
         });
@@ -106,12 +132,12 @@ impl Queues {
         how: Health,
         now: Instant,
     ) -> Option<BreakerNews> {
-        self.change(turn.river, |queue| queue.end_turn(turn, how, now)).flatten()
+        self.change(turn, |queue| queue.end_turn(turn, how, now)).flatten()
     }
 
     /// A turn that had begun did not run.
     pub(crate) fn abandoned(&mut self, turn: TurnId) {
-        self.change(turn.river, |queue| {
+        self.change(turn, |queue| {
             if let Some(rate) = &mut queue.rate {
                 rate.give_back();
             }
@@ -128,8 +154,9 @@ impl Queues {
         &self.queues[river].breaker
     }
 
-    /// Changes a queue, and updates what `Queues` keeps about it.
-    fn change<T>(&mut self, river: usize, change: impl FnOnce(&mut Queue) -> T) -> Option<T> {
+    /// Changes the queue of a turn, and updates what `Queues` keeps about it.
+    fn change<T>(&mut self, turn: TurnId, change: impl FnOnce(&mut Queue) -> T) -> Option<T> {
+        let river = self.queue_of(turn);
         let queue = self.queues.get_mut(river)?;
         let result = change(queue);
         let gated = queue.is_gated();

@@ -94,6 +94,7 @@ impl World {
                 let soon = self.soon();
                 self.schedule.postpone(turn, soon);
             }
+            1 if self.random.bool() => self.tell(turn),
             1 => self.finish(turn),
             _ => {
                 self.schedule.may_run(turn);
@@ -128,12 +129,20 @@ impl World {
             return;
         }
         let turn = self.ended.swap_remove(self.random.usize(0..self.ended.len()));
-        if self.random.u8(0..3) == 0 {
-            let soon = self.soon();
-            self.schedule.postpone(turn, soon);
-        } else {
-            self.finish(turn);
+        match self.random.u8(0..6) {
+            0..2 => {
+                let soon = self.soon();
+                self.schedule.postpone(turn, soon);
+            }
+            2 => self.tell(turn),
+            _ => self.finish(turn),
         }
+    }
+
+    fn tell(&mut self, turn: TurnId) {
+        let is_suspect = self.random.bool();
+        self.schedule.tell(turn, is_suspect);
+        self.suspects.insert(turn, is_suspect);
     }
 
     fn finish(&mut self, turn: TurnId) {

@@ -292,3 +292,39 @@ fn what_is_not_in_flight_is_ignored() {
     assert!(schedule.finish(turn(2, 0)), "even if its slot was not freed before");
     assert_eq!(counts(&schedule), (0, 0, 0));
 }
+
+#[test]
+fn what_is_only_told_waits_for_no_rate_and_no_breaker_and_moves_neither() {
+    let now = Instant::now();
+    let mut schedule = broken(2, now);
+    schedule.tell(turn(1, 0), false);
+    assert_eq!(counts(&schedule), (1, 1, 0));
+    assert_eq!(all(&mut schedule, now), run([(1, 0)]));
+    assert_eq!(schedule.free_slot(turn(1, 0), Health::Neutral, now), None);
+    assert!(schedule.finish(turn(1, 0)));
+    assert_eq!(schedule.wake(now), Some(now + SECOND), "the trial is still due");
+
+    let mut schedule = Schedule::new(&[(Some(1.0), 0)], 9);
+    (1..=2).for_each(|sequence| schedule.add(place(sequence), None, [0], false));
+    assert_eq!(all(&mut schedule, now), run([(1, 0)]));
+    schedule.free_slot(turn(1, 0), Health::Neutral, now);
+    schedule.tell(turn(1, 0), false);
+    assert_eq!(all(&mut schedule, now), run([(1, 0)]));
+    let due = schedule.wake(now).unwrap();
+    schedule.postpone(turn(1, 0), due);
+    assert_eq!(all(&mut schedule, due), run([(1, 0), (2, 0)]), "it gives nothing back, either");
+}
+
+#[test]
+fn what_is_told_after_a_letter_alone_takes_a_slot() {
+    let now = Instant::now();
+    let mut schedule = free_rivers(2, 1);
+    schedule.insert(place(1), ());
+    schedule.admit(place(1), None, (&[0], &[1]), false);
+    assert_eq!(all(&mut schedule, now), run([(1, 0)]));
+    schedule.tell(turn(1, 1), false);
+    assert_eq!((all(&mut schedule, now), schedule.finishing()), (vec![], 0));
+    assert!(!finish(&mut schedule, turn(1, 0), now));
+    assert_eq!(all(&mut schedule, now), run([(1, 1)]));
+    assert!(finish(&mut schedule, turn(1, 1), now));
+}

@@ -7,6 +7,7 @@ use crate::history::scan::sequence;
 use crate::letter_action::{ActionKind, State};
 use crate::packet::Packet;
 use crate::packet::id::effect_id;
+use crate::river::recovered_position;
 
 /// How many effects of a replay are told from those of other rivers.
 const MOST_EFFECTS: usize = 1_000;
@@ -125,7 +126,8 @@ impl<'a> Parents<'a> {
     }
 
     /// The ids that the effects of replays can have: a river that handles a packet again publishes what it
-    /// would have published, below the packet. It had published nothing before, so it was the replay.
+    /// would have published, below the packet. It had published nothing before, so it was the replay; but that
+    /// the packet was given up, which stays below the packet.
     fn effects(&self) -> HashMap<String, usize> {
         let mut effects = HashMap::new();
         let mut caused: HashMap<&str, usize> = HashMap::new();
@@ -140,6 +142,9 @@ impl<'a> Parents<'a> {
                     let effect = effect_id(packet, id.service(), id.river(), position);
                     effects.insert(effect.to_string(), place);
                 }
+                let told = recovered_position(id);
+                let told = effect_id(packet, id.service(), id.river(), told);
+                effects.insert(told.to_string(), place);
             }
         }
         effects

@@ -134,7 +134,7 @@ fn causes_that_lead_in_a_circle_lose_no_packet() {
 }
 
 #[test]
-fn a_packet_that_was_stored_twice_is_there_twice() {
+fn a_packet_that_wread_back_twice_is_there_twice() {
     let packets = [packet(1, "a", None), packet(2, "b", Some("a")), packet(3, "b", Some("a"))];
     assert_eq!(shown(&packets, &[]), "a .b .b");
     let mut second = letter(9, "payment.charge.3", "b");
@@ -192,6 +192,21 @@ fn what_a_replay_led_to_stands_below_the_letter() {
         packet(7, "packaged", Some(&paid)),
     ];
     let expected = format!("a .stock .payment.charge.1 ..{paid} ...packaged");
+    assert_eq!(shown(&packets, &[replayed]), expected);
+}
+
+#[test]
+fn that_a_packet_was_given_up_stands_below_it_and_that_it_recovered_below_the_letter() {
+    let replayed = acted(letter(2, "payment.charge.1", "a"), ActionKind::Replay, None);
+    let [failed, recovered] = ["give up", "recovered"]
+        .map(|told| effect_id("a", "payment", "charge", format!("{told} payment.charge.1")));
+    let packets = [
+        packet(1, "a", None),
+        packet(3, &failed, Some("a")),
+        packet(4, "cancelled", Some(&failed)),
+        packet(6, &recovered, Some("a")),
+    ];
+    let expected = format!("a .payment.charge.1 ..{recovered} .{failed} ..cancelled");
     assert_eq!(shown(&packets, &[replayed]), expected);
 }
 

@@ -88,3 +88,22 @@ fn a_suspect_that_is_decided_about_can_be_removed() {
     schedule.may_run(turn(1, 0));
     assert_eq!(all(&mut schedule, now), [Next::Decide(turn(2, 0))]);
 }
+
+#[test]
+fn what_tells_of_a_packet_that_is_delivered_again_is_a_suspect_itself() {
+    let now = Instant::now();
+    let mut schedule = free_rivers(1, 2);
+    schedule.add(place(1), None, [0], true);
+    schedule.add(place(2), None, [0], false);
+    assert_eq!(all(&mut schedule, now), [vec![Next::Decide(turn(1, 0))], run([(2, 0)])].concat());
+    // It has a letter already.
+    schedule.tell(turn(1, 0), true);
+    assert_eq!(all(&mut schedule, now), [Next::Decide(turn(1, 0))]);
+    schedule.may_run(turn(1, 0));
+    assert_eq!(all(&mut schedule, now), [], "it does not run beside another one");
+    assert!(finish(&mut schedule, turn(2, 0), now));
+    schedule.add(place(3), None, [0], false);
+    assert_eq!(all(&mut schedule, now), run([(1, 0)]));
+    assert!(finish(&mut schedule, turn(1, 0), now));
+    assert_eq!(all(&mut schedule, now), run([(3, 0)]));
+}

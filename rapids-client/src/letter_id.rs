@@ -66,7 +66,7 @@ impl LetterId {
     }
 
     /// The error that an action on the letter is not possible.
-    pub(super) fn refused(&self, refusal: Refusal) -> Error {
+    pub(crate) fn refused(&self, refusal: Refusal) -> Error {
         Error::Letter { id: self.to_string(), refusal }
     }
 

@@ -1,0 +1,71 @@
+//! One message of the rapids by its sequence, read without a consumer.
+
+use async_nats::HeaderMap;
+use async_nats::jetstream::message::StreamMessage;
+use async_nats::jetstream::stream::{DirectGetErrorKind, LastRawMessageErrorKind};
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::Result;
+use crate::connection::Connection;
+use crate::jetstream::timestamp;
+use crate::names::STREAM;
+
+const ACTION: &str = "read a packet of the stream `RAPIDS`";
+
+/// A message as the stream has it.
+#[derive(Debug)]
+pub(crate) struct StoredMessage {
+    pub(crate) sequence: u64,
+    pub(crate) stored: Timestamp,
+    pub(crate) headers: Option<HeaderMap>,
+    pub(crate) body: Bytes,
+}
+
+impl From<StreamMessage> for StoredMessage {
+    fn from(message: StreamMessage) -> Self {
+        Self {
+            sequence: message.sequence,
+            stored: timestamp(message.time),
+            headers: Some(message.headers),
+            body: message.payload,
+        }
+    }
+}
+
+/// The message of this sequence; `None` if the stream has none.
+///
+/// # Errors
+/// `NotPermitted`, `Server`.
+pub(crate) async fn of_rapids(
+    connection: &Connection,
+    sequence: u64,
+) -> Result<Option<StoredMessage>> {
+    let subject = connection.api(&format!("DIRECT.GET.{STREAM}"));
+    let reading = Box::pin(async {
+        let stream = connection.jetstream.get_stream_no_info(STREAM).await?;
+        match stream.direct_get(sequence).await {
+            Ok(message) => Ok(Some(StoredMessage::from(message))),
+            Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Box::<dyn std::error::Error + Send + Sync>::from(error)),
+        }
+    });
+    match connection.attempt(ACTION, &subject, reading).await? {
+        Some(message) => Ok(Some(message)),
+        // Any replica answers that, and one may be behind.
+        None => of_leader(connection, sequence).await,
+    }
+}
+
+async fn of_leader(connection: &Connection, sequence: u64) -> Result<Option<StoredMessage>> {
+    let subject = connection.api(&format!("STREAM.MSG.GET.{STREAM}"));
+    let reading = Box::pin(async {
+        let stream = connection.jetstream.get_stream_no_info(STREAM).await?;
+        match stream.get_raw_message(sequence).await {
+            Ok(message) => Ok(Some(StoredMessage::from(message))),
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+            Err(error) => Err(Box::<dyn std::error::Error + Send + Sync>::from(error)),
+        }
+    });
+    connection.attempt(ACTION, &subject, reading).await
+}
