@@ -187,6 +187,7 @@ impl OrderStatus {
         let cancelled = self.has("order_cancelled");
         let settled = self.has("payment_received")
             || self.has("payment_declined")
+            || self.has("payment_failed")
             || (self.wanted.is_never_paid() && cancelled);
         let waits = cancelled && self.has("delivery_date_accepted");
         let stocked = self.has("stock_reserved") || self.has("out_of_stock") || waits;

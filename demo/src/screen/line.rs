@@ -33,6 +33,7 @@ fn word(step: &Step, palette: &Palette) -> Option<String> {
         "payment_received" => (palette.faint, "paid"),
         "payment_overdue" => (palette.bad, "overdue"),
         "payment_declined" => (palette.bad, "declined"),
+        "payment_failed" => (palette.bad, "failed"),
         "payment_refunded" => (palette.undone, "refunded"),
         "stock_reserved" => (palette.faint, "reserved"),
         "stock_short" => (palette.faint, "short"),

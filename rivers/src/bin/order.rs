@@ -2,8 +2,8 @@
 //! cancelled.
 //!
 //! Listens for the command `place_order` with `customer` and `items`, and maybe `payment`; for
-//! `payment_received`, `payment_overdue`, `payment_declined`, `out_of_stock` and `order_packaged` with
-//! `order_id`.
+//! `payment_received`, `payment_overdue`, `payment_declined`, `payment_failed`, `out_of_stock` and
+//! `order_packaged` with `order_id`.
 //! Publishes `order_placed` or `order_refused`; `payment_overdue`, by a timer; `order_paid`,
 //! `order_completed` or `order_cancelled`.
 //! Run: `just river order`; `ORDER_PATIENCE=2s just river order` waits for payments for 2 seconds instead
@@ -177,21 +177,22 @@ fn on_order_packaged(order: &mut Order, packet: &Packet) -> Result<Option<Packet
 
 fn cancel() -> River {
     River::new("cancel")
-        .event(["payment_overdue", "payment_declined", "out_of_stock"])
+        .event(["payment_overdue", "payment_declined", "payment_failed", "out_of_stock"])
         .require("order_id")
         .publishes("order_cancelled")
         .memory("orders", "@.order_id")
         .react(on_failure)
 }
 
-/// A timer may fire just as it is cancelled, so that of an order that is paid is ignored.
+/// A timer may fire just as it is cancelled, and a payment may be given up that was received before, such as
+/// one whose process was killed each time: both are ignored of an order that is paid.
 fn on_failure(order: &mut Order, packet: &Packet) -> Result<Outputs> {
     let News { event, order_id } = packet.parse()?;
-    let has_fired = event == "payment_overdue";
-    if *order == Order::Ended || (*order == Order::Paid && has_fired) {
+    let is_late = ["payment_overdue", "payment_failed"].contains(&event.as_str());
+    if *order == Order::Ended || (*order == Order::Paid && is_late) {
         return Ok(Outputs::new());
     }
-    let has_timer = *order == Order::Open && !has_fired;
+    let has_timer = *order == Order::Open && event != "payment_overdue";
     *order = Order::Ended;
     let cancelled = about("order_cancelled", &order_id).with("reason", event);
     let outputs = Outputs::new().publish(cancelled);
@@ -309,7 +310,7 @@ mod tests {
     #[tokio::test]
     async fn the_payment_takes_the_timer_back_and_one_that_has_fired_is_ignored() {
         let (mut rapids, id) = placed().await;
-        for event in ["payment_received", "payment_received", "payment_overdue"] {
+        for event in ["payment_received", "payment_received", "payment_overdue", "payment_failed"] {
             rapids.publish(about(event, &id)).await;
         }
         rapids.only("order_paid");
