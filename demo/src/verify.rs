@@ -44,9 +44,9 @@ pub(crate) fn facts(tracker: &Tracker) -> Vec<Fact> {
         each("every completed order was paid and shipped once, and no other shipped", shipped),
         each(
             &format!(
-                "of all orders, {} were not paid in {:?} and cancelled, none early, and none that is paid",
-                overdue::count(&tracker.orders),
-                overdue::PATIENCE
+                "no order was cancelled as unpaid in less than {:?}, or once it was paid; so cancelled: {}",
+                overdue::PATIENCE,
+                overdue::count(&tracker.orders)
             ),
             overdue::fault,
         ),

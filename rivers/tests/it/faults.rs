@@ -103,6 +103,33 @@ fn a_stock_ends_the_same_wherever_its_service_is_killed() {
     holds_at_every_point(&scenario, &[], |outcome| outcome.end.clone());
 }
 
+#[test]
+fn an_order_is_paid_or_cancelled_and_leaves_no_timer_wherever_its_service_is_killed() {
+    let place = r#"{"command":"place_order","customer":"ada","items":[]}"#;
+    let place = place.replace("[]", r#"[{"sku":"summit/rope","quantity":1,"price":3900}]"#);
+    let scenario = Scenario {
+        service: "order",
+        command: |bench| bench.command(env!("CARGO_BIN_EXE_order")),
+        // An order has the id of its command.
+        packets: given(&[
+            &place,
+            r#"{"event":"payment_received","order_id":"given-0"}"#,
+            r#"{"event":"payment_overdue","order_id":"given-0"}"#,
+            &place,
+            r#"{"event":"payment_declined","order_id":"given-3"}"#,
+            r#"{"event":"payment_received","order_id":"given-3"}"#,
+            &place,
+        ]),
+        // What comes first decides, and redelivery does not keep the order.
+        one_by_one: true,
+        together: false,
+    };
+    holds_at_every_point(&scenario, &[], |outcome| {
+        assert_eq!(outcome.end.timers, ["order.payment_due:given-6"]);
+        outcome.end.clone()
+    });
+}
+
 fn shipping(bodies: &[&str]) -> Scenario {
     let command = |bench: &Bench| bench.command(env!("CARGO_BIN_EXE_shipping"));
     let packets = given(bodies);
