@@ -1,4 +1,4 @@
-//! Lists the files of the rivers for `src/bundle.rs`, so that adding or deleting a river needs no
+//! Lists the files of the rivers for `src/lib.rs`, so that adding or deleting a river needs no
 //! other edit.
 
 use std::env;

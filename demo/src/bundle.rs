@@ -1,6 +1,6 @@
 //! All rivers in one process, which runs the demo's own program.
 //!
-//! `build.rs` lists the rivers; running the process is left to `fleet`.
+//! Running the process is left to `fleet`.
 
 use std::env;
 
@@ -12,11 +12,6 @@ use crate::rivers::{Program, services};
 /// The name of the process.
 const NAME: &str = "bundle";
 
-#[expect(dead_code, reason = "each river is a program of its own, whose `main` is not called here")]
-mod rivers {
-    include!(concat!(env!("OUT_DIR"), "/rivers.rs"));
-}
-
 /// Runs all services in this process, with the settings of the environment.
 ///
 /// # Errors
@@ -24,8 +19,8 @@ mod rivers {
 pub(crate) async fn run() -> Result<()> {
     telemetry::init();
     tokio::select! {
-        ended = bundle(rivers::services()?).run() => Ok(ended?),
-        failed = rivers::beside() => failed,
+        ended = bundle(bundled_rivers::services()?).run() => Ok(ended?),
+        failed = bundled_rivers::beside() => failed,
     }
 }
 
@@ -41,11 +36,9 @@ pub(crate) fn program(rivers: &[Program]) -> Result<Program> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn bundle_has_every_river() {
-        let bundled = rivers::services().unwrap();
+        let bundled = bundled_rivers::services().unwrap();
         let mut bundled: Vec<_> = bundled.iter().map(|service| service.name()).collect();
         bundled.sort_unstable();
         assert_eq!(bundled, crate::rivers::tests::all());

@@ -4,6 +4,7 @@
 //! Runs one part after the other; each part has a file of its own.
 
 mod backpressure;
+mod end_of_day;
 mod event_log;
 mod extras;
 mod facts;
@@ -26,7 +27,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use fastrand::Rng;
-use rapids_client::{Config, DeadLetter, Packet, Rapids, Start, shutdown_signal};
+use rapids_client::{Config, DeadLetter, Rapids, Start, shutdown_signal};
 use tokio::sync::mpsc;
 
 use crate::counters::Counters;
@@ -37,7 +38,7 @@ use crate::prices::Prices;
 use crate::rivers::Program;
 use crate::tracker::Tracker;
 use crate::verify::Fact;
-use crate::{discovery, outside, rivers, server, verify};
+use crate::{discovery, outside, overdue, rivers, server, verify};
 use backpressure::Backpressure;
 use facts::Findings;
 use fault_ids::FaultIds;
@@ -98,6 +99,7 @@ struct Observed<'a> {
     positions: Positions,
     letters: Vec<DeadLetter>,
     told: Counters,
+    timers: Fact,
 }
 
 impl Run<'_> {
@@ -132,6 +134,7 @@ impl Run<'_> {
         let mut environment = server::own_environment(url);
         environment.extend([
             self.options.delivery.environment(),
+            overdue::environment(),
             DeliveryMode::short_ack_wait(),
             ("RAPIDS_READ_LIMIT", facts::HOPS.to_string()),
             // Backtraces would fill the last lines of a log, which reports quote.
@@ -184,8 +187,7 @@ impl Run<'_> {
             runner.run().await?;
             let patience = self.options.patience();
             positions::wait_until_idle(rapids, &services, patience).await;
-            // Ends the offers that nobody has answered.
-            rapids.publish(Packet::event("day_ended")).await.context("cannot end the day")?;
+            end_of_day::end(rapids, patience).await.context("cannot end the day")?;
             Ok(positions::wait_until_idle(rapids, &services, patience).await)
         };
         let observer = Observer::new(&self.report, Tracker::new(orders, offers));
@@ -195,7 +197,8 @@ impl Run<'_> {
         let letters = letters.context("cannot read the dead letters")?;
         let told = Counters::told(&discovery::stats(rapids).await?);
 
-        let mut observed = Observed { observer, positions, letters, told };
+        let timers = overdue::timers(rapids, &observer.tracker.orders).await?;
+        let mut observed = Observed { observer, positions, letters, told, timers };
         let facts = self.verify(&mut observed, &published, &processes)?;
         if facts.iter().all(Fact::holds) {
             return Ok(Exit::FactsHold);
@@ -211,7 +214,7 @@ impl Run<'_> {
         published: &Published,
         processes: &[Program],
     ) -> Result<Vec<Fact>> {
-        let Observed { observer, positions, letters, told } = observed;
+        let Observed { observer, positions, letters, told, timers } = observed;
         let Observer { tracker, packet_counts, event_log, .. } = observer;
         let sorted = letters::sort(letters, published, event_log, processes);
         tracker.excuse(&sorted.excused);
@@ -225,7 +228,7 @@ impl Run<'_> {
         };
         let mut facts = verify::facts(tracker);
         facts.extend(findings.facts());
-        facts.push(tracker.published.fact(told, true));
+        facts.extend([timers.clone(), tracker.published.fact(told, true)]);
         self.report.finish(&Outcome {
             seed: self.seed,
             tracker,

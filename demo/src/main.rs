@@ -17,6 +17,7 @@ mod options;
 mod order_status;
 mod orders;
 mod outside;
+mod overdue;
 mod prices;
 mod publisher;
 mod rivers;

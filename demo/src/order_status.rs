@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rapids_client::Packet;
+use rapids_client::{Packet, Timestamp};
 use serde::Deserialize;
 
 use crate::orders::Order;
@@ -21,6 +21,8 @@ pub(crate) struct OrderStatus {
     pub(crate) wanted: Order,
     /// Whether the command was seen on the rapids.
     pub(crate) commanded: bool,
+    /// When the command was stored.
+    pub(crate) stored: Option<Timestamp>,
     /// What the order costs at the prices in its command, which the catalogue has named.
     pub(crate) asked: i64,
     /// How many commands to order from a vendor followed.
@@ -38,6 +40,9 @@ pub(crate) struct Step {
     /// An amount in cents.
     pub(crate) amount: Option<i64>,
     pub(crate) vendor: Option<String>,
+    pub(crate) reason: Option<String>,
+    pub(crate) created: Timestamp,
+    pub(crate) stored: Option<Timestamp>,
 }
 
 /// How an order ended.
@@ -56,6 +61,7 @@ impl OrderStatus {
             id: id.to_owned(),
             wanted,
             commanded: false,
+            stored: None,
             asked: 0,
             vendor_orders: 0,
             steps: Vec::new(),
@@ -65,8 +71,10 @@ impl OrderStatus {
 
     /// Adds a packet of this order.
     pub(crate) fn take(&mut self, packet: &Packet) {
+        let stored = packet.arrival().map(|arrival| arrival.stored);
         if packet.id() == self.id {
             self.commanded = true;
+            self.stored = self.stored.or(stored);
             self.asked = asked(packet);
         }
         if packet.command_name().as_deref() == Some("order_from_vendor") {
@@ -76,7 +84,8 @@ impl OrderStatus {
         // A field of another type counts as missing; the facts do not hold then.
         let amount = packet.get("amount").ok().flatten();
         let vendor = packet.get("vendor").ok().flatten();
-        self.steps.push(Step { event, amount, vendor });
+        let reason = packet.get("reason").ok().flatten();
+        self.steps.push(Step { event, amount, vendor, reason, created: packet.created(), stored });
     }
 
     pub(crate) fn count(&self, event: &str) -> usize {
@@ -112,6 +121,7 @@ impl OrderStatus {
     pub(crate) fn awaits_end_of_day(&self) -> bool {
         self.has("delivery_date_offered")
             && !self.has("out_of_stock")
+            && !self.has("order_cancelled")
             && Answer::of(self.wanted.customer) == Answer::Nothing
     }
 
@@ -136,7 +146,9 @@ impl OrderStatus {
         if !self.has("order_placed") {
             missing.push("order_placed or order_refused".to_owned());
         }
-        let (paid, declined) = (self.has("payment_received"), self.has("payment_declined"));
+        let [charged, paid, declined, cancelled] =
+            ["payment_received", "order_paid", "payment_declined", "order_cancelled"]
+                .map(|event| self.has(event));
         let (reserved, short) = (self.has("stock_reserved"), self.has("out_of_stock"));
         let (offered, waits) = (self.has("stock_short"), self.has("delivery_date_accepted"));
         let mut expect = |event: &str, due: bool| {
@@ -144,38 +156,42 @@ impl OrderStatus {
                 missing.push(event.to_owned());
             }
         };
-        // A side that hears first that the other one has failed need not answer.
-        expect("payment_received or payment_declined", !paid && !declined && !short);
+        expect("order_paid or order_cancelled", !paid && !cancelled);
+        expect("payment_received", paid);
         let stock =
             if offered { "an answer to the offer" } else { "stock_reserved or out_of_stock" };
-        expect(stock, !reserved && !short && !declined && !waits);
+        // Who hears first that an order is cancelled need not answer.
+        expect(stock, !reserved && !short && !cancelled && !waits);
         expect("delivery_date_offered", offered);
-        expect("stock_back_ordered", waits && !declined);
-        expect("stock_reserved", waits && !declined);
+        expect("stock_back_ordered", waits && !cancelled);
+        expect("stock_reserved", waits && !cancelled);
         expect("vendor_order_placed", self.vendor_orders > 0);
         expect("shortage_reported", short);
-        let fails = declined || short;
-        let completes = paid && reserved && !fails;
+        expect("order_cancelled", declined || short);
+        let completes = paid && reserved && !cancelled;
         for event in ["shipment_scheduled", "order_packaged", "stock_updated", "order_completed"] {
             expect(event, completes);
         }
-        expect("payment_refunded", paid && short);
-        expect("stock_released", declined && reserved);
-        expect("order_cancelled", fails);
-        expect("customer_notified", completes || fails);
+        expect("payment_refunded", charged && cancelled);
+        expect("stock_released", reserved && cancelled);
+        expect("customer_notified", completes || cancelled);
         let notified = self.vendors_notified();
         let vendors = self.vendors();
-        let unheard = vendors.iter().filter(|vendor| paid && !notified.contains_key(*vendor));
+        let unheard = vendors.iter().filter(|vendor| charged && !notified.contains_key(*vendor));
         missing.extend(unheard.map(|vendor| format!("vendor_notified ({vendor})")));
         missing
     }
 
     /// Whether nothing more can come.
     pub(crate) fn is_over(&self) -> bool {
-        let paid = self.has("payment_received") || self.has("payment_declined");
-        let waits = self.has("payment_declined") && self.has("delivery_date_accepted");
+        let cancelled = self.has("order_cancelled");
+        let settled = self.has("payment_received")
+            || self.has("payment_declined")
+            || self.has("payment_failed")
+            || (self.wanted.is_never_paid() && cancelled);
+        let waits = cancelled && self.has("delivery_date_accepted");
         let stocked = self.has("stock_reserved") || self.has("out_of_stock") || waits;
-        self.missing().is_empty() && (self.has("order_refused") || (paid && stocked))
+        self.missing().is_empty() && (self.has("order_refused") || (settled && stocked))
     }
 }
 
@@ -200,6 +216,7 @@ fn asked(packet: &Packet) -> i64 {
 pub(crate) mod tests {
     use super::*;
     use crate::orders::Item;
+    use crate::outside::NEVER_PAYS;
 
     /// An order of one canoe to which these events have happened.
     pub(crate) fn order(events: &[&str]) -> OrderStatus {
@@ -214,9 +231,10 @@ pub(crate) mod tests {
         order
     }
 
-    pub(crate) const COMPLETED: [&str; 9] = [
+    pub(crate) const COMPLETED: [&str; 10] = [
         "order_placed",
         "payment_received",
+        "order_paid",
         "vendor_notified",
         "stock_reserved",
         "shipment_scheduled",
@@ -254,25 +272,47 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn reservation_of_a_declined_order_waits_for_its_release() {
-        let events = ["order_placed", "payment_declined", "stock_reserved"];
+    fn reservation_of_a_declined_order_waits_for_its_end_and_its_release() {
+        let mut events = vec!["order_placed", "payment_declined", "stock_reserved"];
+        assert_eq!(order(&events).missing(), ["order_paid or order_cancelled", "order_cancelled"]);
+        events.push("order_cancelled");
+        assert_eq!(order(&events).missing(), ["stock_released", "customer_notified"]);
+    }
+
+    #[test]
+    fn charge_that_comes_too_late_waits_for_its_refund() {
+        let events = ["order_placed", "stock_reserved", "payment_received", "vendor_notified"];
+        assert_eq!(order(&events).missing(), ["order_paid or order_cancelled"]);
+        let cancelled = [&events[..], &["order_cancelled"]].concat();
         assert_eq!(
-            order(&events).missing(),
-            ["stock_released", "order_cancelled", "customer_notified"]
+            order(&cancelled).missing(),
+            ["payment_refunded", "stock_released", "customer_notified"]
         );
     }
 
     #[test]
+    fn order_that_is_never_paid_is_over_once_it_is_cancelled_and_released() {
+        let mut order = order(&["order_placed", "stock_reserved", "invoice_sent"]);
+        order.wanted.customer = NEVER_PAYS;
+        assert_eq!(order.missing(), ["order_paid or order_cancelled"]);
+        for event in ["order_cancelled", "stock_released", "customer_notified"] {
+            assert!(!order.is_over());
+            order.take(&Packet::event(event));
+        }
+        assert!(order.is_over());
+    }
+
+    #[test]
     fn order_that_is_short_waits_for_an_answer_and_then_for_its_stock() {
-        let mut events = vec!["order_placed", "payment_received", "vendor_notified", "stock_short"];
-        events.push("delivery_date_offered");
+        let mut events = vec!["order_placed", "payment_received", "order_paid", "vendor_notified"];
+        events.extend(["stock_short", "delivery_date_offered"]);
         assert_eq!(order(&events).missing(), ["an answer to the offer"]);
         events.push("delivery_date_accepted");
         assert_eq!(order(&events).missing(), ["stock_back_ordered", "stock_reserved"]);
         events.extend(["stock_back_ordered", "stock_reserved"]);
         assert_eq!(order(&events).missing()[0], "shipment_scheduled");
-        events.push("payment_declined");
-        assert_eq!(order(&events).missing()[0], "stock_released");
+        events.push("order_cancelled");
+        assert_eq!(order(&events).missing()[1], "stock_released");
     }
 
     #[test]

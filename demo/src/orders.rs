@@ -1,14 +1,14 @@
 //! The orders to place, which follow from a seed.
 //!
 //! Some are above every customer's limit, some ask for a product that is nearly sold out, and some
-//! cannot be accepted at all. The first ones are so large that their customers are flagged, who order
-//! again later.
+//! cannot be accepted at all. Some are ordered on invoice. The first ones are so large that their customers
+//! are flagged, who order again later.
 
 use fastrand::Rng;
 use rapids_client::Packet;
 use serde::Serialize;
 
-use crate::outside::{CLEARED, FLAGGED};
+use crate::outside::{CLEARED, FLAGGED, INVOICED, NEVER_PAYS};
 use crate::prices::CHANGED;
 
 /// What one customer wants.
@@ -30,7 +30,14 @@ pub(crate) struct Item {
 impl Order {
     /// The command that places the order, as long as prices are not asked for.
     pub(crate) fn command(&self) -> Packet {
-        Packet::command("place_order").with("customer", self.customer).with("items", &self.items)
+        let command = Packet::command("place_order").with("customer", self.customer);
+        let command = command.with("items", &self.items);
+        if DEBTORS.contains(&self.customer) { command.with("payment", "invoice") } else { command }
+    }
+
+    /// Whether nobody will pay for it.
+    pub(crate) fn is_never_paid(&self) -> bool {
+        self.customer == NEVER_PAYS
     }
 }
 
@@ -40,10 +47,12 @@ enum Kind {
     /// Only five pieces exist: the first few of these get them at once. The numbers begin with 0.
     Scarce(usize),
     TooExpensive,
+    /// Not charged until the invoice is paid, which every other one never is. The numbers begin with 0.
+    OnInvoice(usize),
     /// So far above the limit that two of these have their customer flagged.
     Absurd,
-    /// Of a customer who is flagged by then, or was.
-    Again,
+    /// Of a customer who is flagged by then, or was, in turn. The numbers begin with 0.
+    Again(usize),
     Impossible,
 }
 
@@ -51,6 +60,9 @@ const CUSTOMERS: [&str; 6] = ["ada", "grace", "barbara", "alan", "edsger", "zoe"
 
 /// Whose orders are absurd, and come again.
 const SUSPECTS: [&str; 2] = [FLAGGED, CLEARED];
+
+/// Who orders on invoice.
+const DEBTORS: [&str; 2] = [INVOICED, NEVER_PAYS];
 
 /// Products with prices in cents. Two pieces of any two of them cost less than the lowest limit, 1,000.00.
 const PRODUCTS: [(&str, u32); 5] = [
@@ -69,16 +81,16 @@ pub(crate) fn orders(count: usize, seed: u64) -> Vec<Order> {
     let absurd = if count < 20 { 0 } else { 2 * SUSPECTS.len() };
     let again = if absurd == 0 { 0 } else { count / 8 };
     let mut kinds = vec![Kind::Plain; count - absurd - again];
-    let rare = (count.div_ceil(8), count.div_ceil(5), count / 15);
-    let special = std::iter::repeat_n(Kind::TooExpensive, rare.0)
-        .chain(std::iter::repeat_n(Kind::Scarce(0), rare.1))
-        .chain(std::iter::repeat_n(Kind::Impossible, rare.2));
+    let special = std::iter::repeat_n(Kind::TooExpensive, count.div_ceil(8))
+        .chain(std::iter::repeat_n(Kind::Scarce(0), count.div_ceil(5)))
+        .chain((0..count.div_ceil(8)).map(Kind::OnInvoice))
+        .chain(std::iter::repeat_n(Kind::Impossible, count / 15));
     for (place, kind) in kinds.iter_mut().zip(special) {
         *place = kind;
     }
     random.shuffle(&mut kinds);
     let mut later = kinds.split_off(kinds.len() / 2);
-    later.extend(std::iter::repeat_n(Kind::Again, again));
+    later.extend((0..again).map(Kind::Again));
     random.shuffle(&mut later);
     let mut kinds: Vec<_> =
         std::iter::repeat_n(Kind::Absurd, absurd).chain(kinds).chain(later).collect();
@@ -95,13 +107,14 @@ pub(crate) fn orders(count: usize, seed: u64) -> Vec<Order> {
 fn order(place: usize, kind: Kind, random: &mut Rng) -> Order {
     let customer = match kind {
         Kind::Absurd => SUSPECTS[place % SUSPECTS.len()],
-        Kind::Again => SUSPECTS[random.usize(..SUSPECTS.len())],
+        Kind::Again(number) => SUSPECTS[number % SUSPECTS.len()],
         // So those who come too late are customers of each answer to a later date.
         Kind::Scarce(number) => CUSTOMERS[number % CUSTOMERS.len()],
+        Kind::OnInvoice(number) => DEBTORS[number % DEBTORS.len()],
         _ => CUSTOMERS[random.usize(..CUSTOMERS.len())],
     };
     let items = match kind {
-        Kind::Plain | Kind::Again => plain(random),
+        Kind::Plain | Kind::Again(_) | Kind::OnInvoice(_) => plain(random),
         Kind::Absurd => vec![item(PRODUCTS[2], 60)],
         Kind::Scarce(number) if number < CUSTOMERS.len() => vec![item(SCARCE, 2)],
         Kind::Scarce(_) => vec![item(SCARCE, random.u32(1..=2))],
@@ -152,6 +165,9 @@ mod tests {
             let later = orders[absurd.len()..].iter();
             let again = later.filter(|order| SUSPECTS.contains(&order.customer));
             assert_eq!(again.count(), 3);
+            let by =
+                |customer: &str| orders.iter().filter(|order| order.customer == customer).count();
+            assert_eq!((by(INVOICED), by(NEVER_PAYS)), (2, 2));
             let scarce = orders.iter().flat_map(|order| &order.items);
             let wanted: u32 =
                 scarce.filter(|item| item.sku == SCARCE.0).map(|item| item.quantity).sum();

@@ -1,5 +1,5 @@
-//! Whoever is outside of the shop: customers who answer offers, vendors who deliver, and the desk that
-//! clears a customer.
+//! Whoever is outside of the shop: customers who answer offers and pay invoices, vendors who deliver, and
+//! the desk that clears a customer.
 //!
 //! They speak as people do who type a packet: each begins a conversation of its own. So what they say is
 //! published by their reactions themselves, under ids that follow from what they have heard, and is on
@@ -32,6 +32,10 @@ const SAYS_NOTHING: &str = "zoe";
 pub(crate) const FLAGGED: &str = "mallory";
 pub(crate) const CLEARED: &str = "trudy";
 
+/// Who orders on invoice: one pays at once, and one never does.
+pub(crate) const INVOICED: &str = "heidi";
+pub(crate) const NEVER_PAYS: &str = "victor";
+
 /// What a customer answers to an offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
@@ -59,6 +63,7 @@ pub(crate) async fn run() -> Result<()> {
     let rapids = connect().await?;
     let service = Service::from_env(NAME)?
         .river(heard("customers", "delivery_date_offered", &rapids, answer))
+        .river(heard("debtors", "invoice_sent", &rapids, pay))
         .river(heard("vendors", "vendor_order_placed", &rapids, deliver))
         .river(heard("desk", "customer_flagged", &rapids, clear));
     Ok(service.run().await?)
@@ -113,19 +118,27 @@ fn said(heard: &Packet, mut fields: Value) -> Result<Option<Packet>> {
 }
 
 #[derive(Deserialize)]
-struct Offered {
+struct OfOrder {
     order_id: String,
     customer: String,
 }
 
 fn answer(packet: &Packet) -> Result<Option<Packet>> {
-    let Offered { order_id, customer } = packet.parse()?;
+    let OfOrder { order_id, customer } = packet.parse()?;
     let command = match Answer::of(&customer) {
         Answer::Yes => "accept_delivery_date",
         Answer::No => "decline_delivery_date",
         Answer::Nothing => return Ok(None),
     };
     said(packet, json!({"command": command, "order_id": order_id}))
+}
+
+fn pay(packet: &Packet) -> Result<Option<Packet>> {
+    let OfOrder { order_id, customer } = packet.parse()?;
+    if customer == NEVER_PAYS {
+        return Ok(None);
+    }
+    said(packet, json!({"command": "pay_invoice", "order_id": order_id}))
 }
 
 #[derive(Deserialize)]
@@ -171,6 +184,14 @@ mod tests {
         let declined = answer(&offered(DECLINES)).unwrap().unwrap();
         assert_eq!(declined.command_name().as_deref(), Some("decline_delivery_date"));
         assert!(answer(&offered(SAYS_NOTHING)).unwrap().is_none());
+    }
+
+    #[test]
+    fn invoices_are_paid_at_once_or_never() {
+        let invoice = |customer: &str| offered(customer).with("amount", 100);
+        let paid = pay(&invoice(INVOICED)).unwrap().unwrap();
+        assert_eq!(paid.command_name().as_deref(), Some("pay_invoice"));
+        assert!(pay(&invoice(NEVER_PAYS)).unwrap().is_none());
     }
 
     #[test]

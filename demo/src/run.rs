@@ -15,6 +15,7 @@ use crate::exit::Exit;
 use crate::fleet::{Ended, Fleet, FleetHandle, RestartPolicy};
 use crate::options::Options;
 use crate::outside;
+use crate::overdue;
 use crate::prices::Prices;
 use crate::rivers::{self, Program};
 use crate::scenario::Scenario;
@@ -59,7 +60,7 @@ async fn run_services(
     let rapids = Rapids::connect(&server.config()?).await?;
     let before = discovery::instances(&rapids).await?;
     let mut environment = server.environment();
-    environment.push(options.delivery.environment());
+    environment.extend([options.delivery.environment(), overdue::environment()]);
     if !victims.is_empty() {
         environment.push(DeliveryMode::short_ack_wait());
     }
@@ -119,6 +120,7 @@ async fn run_and_verify(
     let kills = !scenario.victims.is_empty();
     let tracker = scenario.run(rapids, prices, handle, screen).await?;
     let mut facts = verify::facts(&tracker);
+    facts.push(overdue::timers(rapids, &tracker.orders).await?);
     let stats = discovery::stats(rapids).await?;
     let told = Counters::told(stats.iter().filter(|instance| !before.contains(&instance.id)));
     facts.push(tracker.published.fact(&told, kills));

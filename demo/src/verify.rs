@@ -4,6 +4,7 @@
 
 use crate::offers::Offer;
 use crate::order_status::{End, OrderStatus};
+use crate::overdue;
 use crate::tracker::Tracker;
 
 /// A fact, and the faults that contradict it.
@@ -41,6 +42,14 @@ pub(crate) fn facts(tracker: &Tracker) -> Vec<Fact> {
         each("every order placed ended in exactly one of completed or cancelled", ended_once),
         each("every charge of a cancelled order was refunded once, and no other charge", refunded),
         each("every completed order was paid and shipped once, and no other shipped", shipped),
+        each(
+            &format!(
+                "no order was cancelled as unpaid in less than {:?}, or once it was paid; so cancelled: {}",
+                overdue::PATIENCE,
+                overdue::count(&tracker.orders)
+            ),
+            overdue::fault,
+        ),
         each("every reservation was either released or shipped, once", reserved),
         each("every customer, and every vendor of what was sold, was notified once", notified),
         Fact {
@@ -72,11 +81,17 @@ pub(crate) fn facts(tracker: &Tracker) -> Vec<Fact> {
 
 fn offered(offers: &[Offer]) -> Fact {
     let selected = offers.iter().map(|offer| match &offer.selected {
-        Some(got) => format!("{} {} {:.1}", offer.user, got.provider, got.expected),
-        None => format!("{} none", offer.user),
+        Some(got) if got.offers == 0 => format!("{} none", offer.user),
+        Some(got) => {
+            format!("{} {} {:.1} of {}", offer.user, got.provider, got.expected, got.offers)
+        }
+        None => format!("{} no answer", offer.user),
     });
     Fact {
-        claim: format!("the best offers: {}", selected.collect::<Vec<_>>().join(", ")),
+        claim: format!(
+            "each user was given one answer, the best offer: {}",
+            selected.collect::<Vec<_>>().join(", ")
+        ),
         faults: offers.iter().filter_map(Offer::fault).collect(),
     }
 }
@@ -114,7 +129,7 @@ fn refunded(order: &OrderStatus) -> Option<String> {
 }
 
 fn shipped(order: &OrderStatus) -> Option<String> {
-    let events = ["payment_received", "shipment_scheduled", "order_packaged", "stock_updated"];
+    let events = ["order_paid", "shipment_scheduled", "order_packaged", "stock_updated"];
     let [paid, rest @ ..] = events.map(|event| order.count(event));
     let is_fault = match order.end() {
         End::Completed => paid != 1 || rest != [1; 3],
@@ -163,14 +178,25 @@ mod tests {
     use crate::stock::tests::step;
     use crate::tracker::tests::tracker;
 
-    const CANCELLED: [&str; 8] = [
+    const CANCELLED: [&str; 9] = [
         "order_placed",
         "payment_received",
+        "order_paid",
         "vendor_notified",
         "out_of_stock",
         "shortage_reported",
         "order_cancelled",
         "payment_refunded",
+        "customer_notified",
+    ];
+
+    const UNPAID: [&str; 7] = [
+        "order_placed",
+        "invoice_sent",
+        "stock_reserved",
+        "payment_overdue",
+        "order_cancelled",
+        "stock_released",
         "customer_notified",
     ];
 
@@ -192,7 +218,9 @@ mod tests {
     fn facts_hold_for_orders_that_went_as_they_should() {
         let declined = ["order_placed", "payment_declined", "order_cancelled", "customer_notified"];
         let released = with(&declined, &["stock_reserved", "stock_released"]);
-        for events in [&COMPLETED[..], &CANCELLED, &declined, &released, &["order_refused"]] {
+        for events in
+            [&COMPLETED[..], &CANCELLED, &UNPAID, &declined, &released, &["order_refused"]]
+        {
             assert_eq!(broken(&tracker(events)), [""; 0], "{events:?}");
         }
     }
@@ -238,9 +266,9 @@ mod tests {
     #[test]
     fn completed_order_that_was_not_paid_or_shipped_twice_is_found() {
         let completed = "every completed order";
-        let unpaid = broken(&tracker(&without(&COMPLETED, "payment_received")));
+        let unpaid = broken(&tracker(&without(&COMPLETED, "order_paid")));
         assert!(unpaid.contains(&completed.to_owned()), "{unpaid:?}");
-        for event in ["payment_received", "shipment_scheduled", "order_packaged", "stock_updated"] {
+        for event in ["order_paid", "shipment_scheduled", "order_packaged", "stock_updated"] {
             let twice = broken(&tracker(&with(&COMPLETED, &[event])));
             assert!(twice.contains(&completed.to_owned()), "{event}: {twice:?}");
         }
@@ -293,9 +321,9 @@ mod tests {
     }
 
     #[test]
-    fn wrong_offer_is_found() {
+    fn user_without_an_answer_is_found() {
         let mut tracker = tracker(&COMPLETED);
-        tracker.offers[1].selected = tracker.offers[0].selected.clone();
-        assert_eq!(broken(&tracker), ["nothing that must", "the best offers:"]);
+        tracker.offers[1] = crate::offers::ask().0.remove(1);
+        assert_eq!(broken(&tracker), ["nothing that must", "each user was"]);
     }
 }

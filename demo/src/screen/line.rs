@@ -29,8 +29,11 @@ fn word(step: &Step, palette: &Palette) -> Option<String> {
     let (style, word) = match step.event.as_str() {
         "order_placed" => (palette.faint, "placed"),
         "order_refused" => (palette.bad, "refused"),
+        "invoice_sent" => (palette.faint, "invoiced"),
         "payment_received" => (palette.faint, "paid"),
+        "payment_overdue" => (palette.bad, "overdue"),
         "payment_declined" => (palette.bad, "declined"),
+        "payment_failed" => (palette.bad, "failed"),
         "payment_refunded" => (palette.undone, "refunded"),
         "stock_reserved" => (palette.faint, "reserved"),
         "stock_short" => (palette.faint, "short"),

@@ -88,13 +88,13 @@ mod tests {
         assert!(report.starts_with(
             "\n1 of 1 orders: 1 completed, 0 cancelled, 0 refused, 0 open; 0 packets in 0.0 s"
         ));
-        assert_eq!(report.matches('✓').count(), 13);
+        assert_eq!(report.matches('✓').count(), 14);
         assert!(report.ends_with("All facts hold.\n"), "{report}");
     }
 
     #[test]
     fn broken_fact_names_the_order_and_what_is_missing() {
-        let report = report(&["order_placed", "payment_received", "vendor_notified"]);
+        let report = report(&["order_placed", "payment_received", "order_paid", "vendor_notified"]);
         assert!(report.contains(
             "  ✗ nothing that must come is missing\n      order 1 (o-1) lacks stock_reserved or out_of_stock\n"
         ));

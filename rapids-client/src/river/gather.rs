@@ -72,7 +72,6 @@ impl River {
     /// choose.check()?;
     /// # Ok::<(), rapids_client::Error>(())
     /// ```
-    #[must_use]
     pub fn gather(self, until: Until) -> GatheringRiver {
         GatheringRiver { river: self, until, by: CONVERSATION.to_owned(), late: None }
     }

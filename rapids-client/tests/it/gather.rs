@@ -87,7 +87,7 @@ async fn the_last_answer_to_a_need_of_several_names_completes_it_and_a_stale_one
     let merged = |gathered: &Gathered| {
         let car: Vec<u64> = gathered.solutions("car")?;
         let hotel: Vec<String> = gathered.solutions("hotel")?;
-        anyhow::Ok(Packet::event("booked").with("car", &car[0]).with("hotel", &hotel[0]))
+        anyhow::Ok(Packet::event("booked").with("car", car[0]).with("hotel", &hotel[0]))
     };
     let stale = |packet: &Packet| {
         anyhow::Ok(

@@ -1,9 +1,11 @@
 //! back_order: offers a later date to who has ordered more than there is, and takes the answer.
 //!
 //! Listens for `stock_short` with `order_id`, `items` and `skus`; for the commands
-//! `accept_delivery_date` and `decline_delivery_date` with `order_id`; for `day_ended`.
+//! `accept_delivery_date` and `decline_delivery_date` with `order_id`; for `order_cancelled` with
+//! `order_id`; for `day_ended`.
 //! Publishes `delivery_date_offered`; `delivery_date_accepted`, `out_of_stock`, or
-//! `delivery_date_refused` to who has no offer. An offer without an answer lapses with its day.
+//! `delivery_date_refused` to who has no offer. An offer without an answer lapses with its day, or with
+//! its order.
 //! Run: `just river back_order`
 
 use std::collections::BTreeMap;
@@ -24,7 +26,8 @@ async fn main() -> Result<()> {
 }
 
 pub(crate) fn service() -> rapids_client::Result<Service> {
-    Ok(Service::from_env("back_order")?.river(offer()).river(answer()).river(lapse()))
+    let back_order = Service::from_env("back_order")?.river(offer()).river(answer());
+    Ok(back_order.river(withdraw()).river(lapse()))
 }
 
 /// The open offers, by order. They share a key, because the end of a day is about all of them.
@@ -96,6 +99,19 @@ fn out_of_stock(order_id: String, offer: Offer) -> Packet {
     Packet::event("out_of_stock").with("order_id", order_id).with("skus", offer.skus)
 }
 
+fn withdraw() -> River {
+    River::new("withdraw")
+        .event("order_cancelled")
+        .require("order_id")
+        .memory("offers", "'offers'")
+        .react(on_order_cancelled)
+}
+
+fn on_order_cancelled(offers: &mut Offers, packet: &Packet) -> Result<()> {
+    offers.remove(&packet.get::<String>("order_id")?.unwrap_or_default());
+    Ok(())
+}
+
 fn lapse() -> River {
     River::new("lapse")
         .event("day_ended")
@@ -129,7 +145,8 @@ mod tests {
     }
 
     async fn after(packets: impl IntoIterator<Item = Packet>) -> TestRapids {
-        let mut rapids = TestRapids::new().service("back_order", [offer(), answer(), lapse()]);
+        let mut rapids =
+            TestRapids::new().service("back_order", [offer(), answer(), withdraw(), lapse()]);
         for packet in packets {
             rapids.publish(packet).await;
         }
@@ -167,5 +184,8 @@ mod tests {
         let late =
             after([Packet::event("day_ended"), command("accept_delivery_date", "o-1")]).await;
         late.only("delivery_date_refused");
+        let cancelled = Packet::event("order_cancelled").with("order_id", "o-1");
+        let rapids = after([short("o-1"), cancelled, Packet::event("day_ended")]).await;
+        rapids.none("out_of_stock");
     }
 }

@@ -110,6 +110,16 @@ impl Prices {
         Self(first.map(|(sku, name, price)| (sku.to_owned(), (name, price))).into())
     }
 
+    /// Hears what is read, and passes over what is no packet.
+    fn take(&mut self, read: rapids_client::Result<Packet>) -> rapids_client::Result<()> {
+        match read {
+            Ok(packet) => self.hear(&packet),
+            Err(Error::Malformed { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
     fn hear(&mut self, packet: &Packet) {
         if packet.event_name().as_deref() == Some("price_changed")
             && let Ok(ChangePrice { sku, price }) = packet.parse()
@@ -143,13 +153,8 @@ pub(crate) async fn beside() -> Result<()> {
         }
     };
     let mut prices = Prices::new();
-    loop {
-        match heard.next_stored().await {
-            Ok(Some(packet)) => prices.hear(&packet),
-            Ok(None) => break,
-            Err(Error::Malformed { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
+    while let Some(packet) = heard.next_stored().await.transpose() {
+        prices.take(packet)?;
     }
     let client = connect().await?;
     let service = client.service_builder().description("tells what products cost");
@@ -159,11 +164,7 @@ pub(crate) async fn beside() -> Result<()> {
     let mut questions = std::pin::pin!(questions);
     loop {
         tokio::select! {
-            packet = heard.next() => match packet {
-                Ok(packet) => prices.hear(&packet),
-                Err(Error::Malformed { .. }) => {}
-                Err(error) => return Err(error.into()),
-            },
+            packet = heard.next() => prices.take(packet)?,
             question = questions.next() => {
                 let question = question.context("the questions have ended")?;
                 let answer = prices.answer(&question.message.payload);

@@ -2,7 +2,7 @@
 //! order that waits for stock gets it as it comes: first come, first served.
 //!
 //! Listens for `order_placed` and `delivery_date_accepted` with `order_id` and `items`; for
-//! `payment_declined` and `order_packaged` with `order_id`; for `stock_received` with `sku` and
+//! `order_cancelled` and `order_packaged` with `order_id`; for `stock_received` with `sku` and
 //! `quantity`.
 //! Publishes `stock_reserved`, `stock_short` or, of what the shop never had, `out_of_stock`;
 //! `stock_back_ordered` with commands `order_from_vendor`; `stock_added`; `stock_released`;
@@ -15,8 +15,8 @@ use anyhow::Result;
 use rapids_client::{Packet, River, Service, reject, telemetry};
 use serde::{Deserialize, Serialize};
 
-/// How many orders that were declined before they were placed are remembered.
-const DECLINED_KEPT: usize = 1_000;
+/// How many orders that were cancelled without any stock are remembered.
+const CANCELLED_KEPT: usize = 1_000;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
@@ -37,8 +37,10 @@ pub(crate) fn service() -> rapids_client::Result<Service> {
 struct Stock {
     levels: BTreeMap<String, Level>,
     reservations: BTreeMap<String, Vec<Item>>,
-    /// Newest last.
-    declined: VecDeque<String>,
+    /// Orders that had no stock when they were cancelled: each may have been cancelled before it was
+    /// placed, as after a crash, and gets nothing then. Newest last.
+    #[serde(alias = "declined")]
+    cancelled: VecDeque<String>,
     /// The orders that wait for stock, each with its number; newest last.
     #[serde(default)]
     back_orders: VecDeque<(u64, Order)>,
@@ -77,7 +79,7 @@ impl Default for Stock {
         Self {
             levels: skus.map(level).collect(),
             reservations: BTreeMap::new(),
-            declined: VecDeque::new(),
+            cancelled: VecDeque::new(),
             back_orders: VecDeque::new(),
             back_ordered: 0,
             fulfilled: 0,
@@ -86,10 +88,10 @@ impl Default for Stock {
 }
 
 impl Stock {
-    /// Whether an order has its stock, waits for it, or was declined.
+    /// Whether an order has its stock, waits for it, or was cancelled.
     fn knows(&self, order_id: &String) -> bool {
         self.reservations.contains_key(order_id)
-            || self.declined.contains(order_id)
+            || self.cancelled.contains(order_id)
             || self.back_orders.iter().any(|(_, order)| order.order_id == *order_id)
     }
 
@@ -219,13 +221,14 @@ fn on_stock_received(stock: &mut Stock, packet: &Packet) -> Result<Vec<Packet>> 
     Ok([vec![added], stock.fulfil()].concat())
 }
 
+/// Whatever an order fails of, it is cancelled, and once: so there is one thing to hear.
 fn release() -> River {
-    let river = River::new("release").event("payment_declined").require("order_id");
+    let river = River::new("release").event("order_cancelled").require("order_id");
     let river = river.publishes(["stock_released", "stock_reserved"]);
-    river.memory("stock", "'stock'").react(on_payment_declined)
+    river.memory("stock", "'stock'").react(on_order_cancelled)
 }
 
-fn on_payment_declined(stock: &mut Stock, packet: &Packet) -> Result<Vec<Packet>> {
+fn on_order_cancelled(stock: &mut Stock, packet: &Packet) -> Result<Vec<Packet>> {
     let Order { order_id, .. } = packet.parse()?;
     let mut answers = Vec::new();
     if let Some(items) = stock.reservations.remove(&order_id) {
@@ -233,9 +236,9 @@ fn on_payment_declined(stock: &mut Stock, packet: &Packet) -> Result<Vec<Packet>
         answers.push(stock.change(report, &items, |level, quantity| level.reserved -= quantity));
     } else {
         stock.back_orders.retain(|(_, order)| order.order_id != order_id);
-        stock.declined.push_back(order_id);
-        if stock.declined.len() > DECLINED_KEPT {
-            stock.declined.pop_front();
+        stock.cancelled.push_back(order_id);
+        if stock.cancelled.len() > CANCELLED_KEPT {
+            stock.cancelled.pop_front();
         }
     }
     answers.extend(stock.fulfil());
@@ -285,9 +288,9 @@ mod tests {
     #[test]
     fn each_river_takes_its_own_packets() {
         assert_eq!(reserve().judge(&placed("o-1", &[])), Verdict::Matches);
-        assert_eq!(release().judge(&about("payment_declined", "o-1")), Verdict::Matches);
+        assert_eq!(release().judge(&about("order_cancelled", "o-1")), Verdict::Matches);
         assert_eq!(ship().judge(&about("order_packaged", "o-1")), Verdict::Matches);
-        assert_eq!(ship().judge(&about("payment_declined", "o-1")), Verdict::NotForMe);
+        assert_eq!(ship().judge(&about("order_cancelled", "o-1")), Verdict::NotForMe);
         let bare = reserve().explain(&about("order_placed", "o-1")).to_string();
         assert!(bare.contains("@.items is missing"), "{bare}");
     }
@@ -316,12 +319,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_declined_order_gives_its_stock_back_once() {
+    async fn a_cancelled_order_gives_its_stock_back_once() {
         let rapids = after([
             placed("o-1", &[("lunar/moonraft", 5)]),
             placed("o-1", &[("lunar/moonraft", 5)]),
-            about("payment_declined", "o-1"),
-            about("payment_declined", "o-1"),
+            about("order_cancelled", "o-1"),
+            about("order_cancelled", "o-1"),
             placed("o-2", &[("lunar/moonraft", 5)]),
         ])
         .await;
@@ -333,30 +336,25 @@ mod tests {
     }
 
     #[test]
-    fn only_the_newest_declined_orders_are_remembered() {
+    fn only_the_newest_cancelled_orders_are_remembered() {
         let mut stock = Stock::default();
-        for number in 0..=DECLINED_KEPT {
-            let declined = about("payment_declined", &format!("o-{number}"));
-            on_payment_declined(&mut stock, &declined).unwrap();
+        for number in 0..=CANCELLED_KEPT {
+            let cancelled = about("order_cancelled", &format!("o-{number}"));
+            on_order_cancelled(&mut stock, &cancelled).unwrap();
         }
-        assert_eq!(stock.declined.len(), DECLINED_KEPT);
-        assert_eq!(stock.declined.front().map(String::as_str), Some("o-1"));
+        assert_eq!(stock.cancelled.len(), CANCELLED_KEPT);
+        assert_eq!(stock.cancelled.front().map(String::as_str), Some("o-1"));
     }
 
     #[test]
     fn an_order_that_ended_leaves_nothing_in_memory() {
         let mut stock = Stock::default();
-        for (order_id, end) in [("o-1", "order_packaged"), ("o-2", "payment_declined")] {
+        for order_id in ["o-1", "o-2"] {
             on_order_placed(&mut stock, &placed(order_id, &[("summit/tent", 1)])).unwrap();
             assert!(stock.reservations.contains_key(order_id));
-            match end {
-                "order_packaged" => {
-                    on_order_packaged(&mut stock, &about(end, order_id)).map(Vec::from_iter)
-                }
-                _ => on_payment_declined(&mut stock, &about(end, order_id)),
-            }
-            .unwrap();
         }
-        assert!(stock.reservations.is_empty() && stock.declined.is_empty());
+        on_order_packaged(&mut stock, &about("order_packaged", "o-1")).unwrap();
+        on_order_cancelled(&mut stock, &about("order_cancelled", "o-2")).unwrap();
+        assert!(stock.reservations.is_empty() && stock.cancelled.is_empty());
     }
 }

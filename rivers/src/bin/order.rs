@@ -1,13 +1,29 @@
-//! order: turns commands into orders, and ends each of them once.
+//! order: turns commands into orders, and decides once what becomes of each: it is paid in time, or it is
+//! cancelled.
 //!
-//! Listens for the command `place_order` with `customer` and `items`; for `order_packaged`,
-//! `payment_declined` and `out_of_stock` with `order_id`.
-//! Publishes `order_placed` or `order_refused`; `order_completed` or `order_cancelled`.
-//! Run: `just river order`
+//! Listens for the command `place_order` with `customer` and `items`, and maybe `payment`; for
+//! `payment_received`, `payment_overdue`, `payment_declined`, `payment_failed`, `out_of_stock` and
+//! `order_packaged` with `order_id`.
+//! Publishes `order_placed` or `order_refused`; `payment_overdue`, by a timer; `order_paid`,
+//! `order_completed` or `order_cancelled`.
+//! Run: `just river order`; `ORDER_PATIENCE=2s just river order` waits for payments for 2 seconds instead
+//! of 30 minutes.
+
+use std::env;
+use std::time::Duration;
 
 use anyhow::Result;
-use rapids_client::{Packet, River, Service, telemetry};
+use rapids_client::{Error, Outputs, Packet, River, Service, parse_duration, telemetry};
 use serde::{Deserialize, Serialize};
+
+/// The variable that says for how long payments are waited for.
+const PATIENCE: &str = "ORDER_PATIENCE";
+
+/// For how long, if it is not set.
+const HALF_AN_HOUR: Duration = Duration::from_secs(30 * 60);
+
+/// The name of the timer that each order has until it is paid.
+const PAYMENT_DUE: &str = "payment_due";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
@@ -16,15 +32,27 @@ async fn main() -> Result<()> {
 }
 
 pub(crate) fn service() -> rapids_client::Result<Service> {
-    let order = Service::from_env("order")?;
-    Ok(order.river(place()).river(complete()).river(cancel()))
+    let patience = patience(env::var(PATIENCE).unwrap_or_default())?;
+    let order = Service::from_env("order")?.river(place(patience)).river(pay());
+    Ok(order.river(complete()).river(cancel()))
 }
 
-fn place() -> River {
+fn patience(set: String) -> rapids_client::Result<Duration> {
+    if set.is_empty() {
+        return Ok(HALF_AN_HOUR);
+    }
+    parse_duration(&set).ok_or_else(|| Error::Config {
+        name: PATIENCE.to_owned(),
+        value: set,
+        expected: "a duration such as `30m`".to_owned(),
+    })
+}
+
+fn place(patience: Duration) -> River {
     River::new("place")
         .command("place_order")
-        .publishes(["order_placed", "order_refused"])
-        .react(on_place_order)
+        .publishes(["order_placed", "order_refused", "payment_overdue"])
+        .react(move |packet| on_place_order(packet, patience))
 }
 
 /// Fields may be missing, so that the order is refused to the customer instead of becoming a dead
@@ -33,6 +61,7 @@ fn place() -> River {
 struct PlaceOrder {
     customer: Option<String>,
     items: Option<Vec<Item>>,
+    payment: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -42,20 +71,27 @@ struct Item {
     price: i64,
 }
 
-async fn on_place_order(packet: Packet) -> Result<Packet> {
+async fn on_place_order(packet: Packet, patience: Duration) -> Result<Outputs> {
     let command: PlaceOrder = packet.parse()?;
     let customer = command.customer.unwrap_or_default();
     let items = command.items.unwrap_or_default();
     let reasons = reasons_to_refuse(&customer, &items);
     if !reasons.is_empty() {
         let refused = Packet::event("order_refused").with("customer", customer);
-        return Ok(refused.with("reasons", reasons));
+        return Ok(Outputs::new().publish(refused.with("reasons", reasons)));
     }
-    Ok(Packet::event("order_placed")
-        .with("order_id", packet.id())
-        .with("customer", customer)
-        .with("total", total(&items))
-        .with("items", items))
+    let placed = about("order_placed", packet.id()).with("customer", customer);
+    let placed = placed.with("total", total(&items)).with("items", items);
+    let placed = match command.payment {
+        Some(way) => placed.with("payment", way),
+        None => placed,
+    };
+    let overdue = about("payment_overdue", packet.id());
+    Ok(Outputs::new().publish(placed).later(PAYMENT_DUE, packet.id(), patience, overdue))
+}
+
+fn about(event: &str, order_id: &str) -> Packet {
+    Packet::event(event).with("order_id", order_id)
 }
 
 fn reasons_to_refuse(customer: &str, items: &[Item]) -> Vec<String> {
@@ -87,6 +123,43 @@ fn total(items: &[Item]) -> Option<i64> {
         .try_fold(0_i64, |sum, item| sum.checked_add(item.quantity.checked_mul(item.price)?))
 }
 
+/// How far an order is. It is open until it is paid or cancelled, whichever this service hears first: who
+/// asks whether an order is paid listens to `order_paid`.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Serialize, Deserialize)]
+enum Order {
+    #[default]
+    Open,
+    Paid,
+    /// Completed or cancelled.
+    Ended,
+}
+
+#[derive(Deserialize)]
+struct News {
+    event: String,
+    order_id: String,
+}
+
+fn pay() -> River {
+    River::new("pay")
+        .event("payment_received")
+        .require("order_id")
+        .publishes("order_paid")
+        .memory("orders", "@.order_id")
+        .react(on_payment_received)
+}
+
+/// Money for an order that is cancelled already is given back by whoever has it.
+fn on_payment_received(order: &mut Order, packet: &Packet) -> Result<Outputs> {
+    let News { order_id, .. } = packet.parse()?;
+    if *order != Order::Open {
+        return Ok(Outputs::new());
+    }
+    *order = Order::Paid;
+    let paid = about("order_paid", &order_id);
+    Ok(Outputs::new().publish(paid).cancel(PAYMENT_DUE, order_id))
+}
+
 fn complete() -> River {
     River::new("complete")
         .event("order_packaged")
@@ -96,35 +169,34 @@ fn complete() -> River {
         .react(on_order_packaged)
 }
 
+fn on_order_packaged(order: &mut Order, packet: &Packet) -> Result<Option<Packet>> {
+    let News { order_id, .. } = packet.parse()?;
+    let before = std::mem::replace(order, Order::Ended);
+    Ok((before != Order::Ended).then(|| about("order_completed", &order_id)))
+}
+
 fn cancel() -> River {
     River::new("cancel")
-        .event(["payment_declined", "out_of_stock"])
+        .event(["payment_overdue", "payment_declined", "payment_failed", "out_of_stock"])
         .require("order_id")
         .publishes("order_cancelled")
         .memory("orders", "@.order_id")
         .react(on_failure)
 }
 
-/// Whether the order was completed or cancelled.
-type Ended = bool;
-
-#[derive(Deserialize)]
-struct News {
-    event: String,
-    order_id: String,
-}
-
-fn on_order_packaged(ended: &mut Ended, packet: &Packet) -> Result<Option<Packet>> {
-    let News { order_id, .. } = packet.parse()?;
-    let is_first = !std::mem::replace(ended, true);
-    Ok(is_first.then(|| Packet::event("order_completed").with("order_id", order_id)))
-}
-
-fn on_failure(ended: &mut Ended, packet: &Packet) -> Result<Option<Packet>> {
+/// A timer may fire just as it is cancelled, and a payment may be given up that was received before, such as
+/// one whose process was killed each time: both are ignored of an order that is paid.
+fn on_failure(order: &mut Order, packet: &Packet) -> Result<Outputs> {
     let News { event, order_id } = packet.parse()?;
-    let is_first = !std::mem::replace(ended, true);
-    let cancelled = || Packet::event("order_cancelled").with("order_id", order_id);
-    Ok(is_first.then(|| cancelled().with("reason", event)))
+    let is_late = ["payment_overdue", "payment_failed"].contains(&event.as_str());
+    if *order == Order::Ended || (*order == Order::Paid && is_late) {
+        return Ok(Outputs::new());
+    }
+    let has_timer = *order == Order::Open && event != "payment_overdue";
+    *order = Order::Ended;
+    let cancelled = about("order_cancelled", &order_id).with("reason", event);
+    let outputs = Outputs::new().publish(cancelled);
+    Ok(if has_timer { outputs.cancel(PAYMENT_DUE, order_id) } else { outputs })
 }
 
 #[cfg(test)]
@@ -134,16 +206,25 @@ mod tests {
     use rapids_test::TestRapids;
     use serde_json::{Value, json};
 
+    const MINUTE: Duration = Duration::from_secs(60);
+
     fn rapids() -> TestRapids {
-        TestRapids::new().service("order", [place(), complete(), cancel()])
+        TestRapids::new().service("order", [place(MINUTE), pay(), complete(), cancel()])
     }
 
     fn command(customer: &str, items: Value) -> Packet {
         Packet::command("place_order").with("customer", customer).with("items", items)
     }
 
-    fn about(event: &str) -> Packet {
-        Packet::event(event).with("order_id", "o-1")
+    fn ropes() -> Value {
+        json!([{"sku": "summit/rope", "quantity": 1, "price": 3900}])
+    }
+
+    /// Rapids on which an order was placed, and its id.
+    async fn placed() -> (TestRapids, String) {
+        let (mut rapids, command) = (rapids(), command("ada", ropes()));
+        rapids.publish(command.clone()).await;
+        (rapids, command.id().to_owned())
     }
 
     #[tokio::test]
@@ -163,11 +244,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusal_gives_all_reasons_at_once() {
+    async fn a_refusal_gives_all_reasons_at_once_and_waits_for_no_payment() {
         let refused = |packet| async {
-            let answer = on_place_order(packet).await.unwrap();
-            assert_eq!(answer.event_name().as_deref(), Some("order_refused"));
-            answer.get::<Vec<String>>("reasons").unwrap().unwrap()
+            let mut rapids = rapids();
+            rapids.publish(packet).await;
+            assert!(rapids.timers().is_empty());
+            rapids.only("order_refused").get::<Vec<String>>("reasons").unwrap().unwrap()
         };
         assert_eq!(
             refused(Packet::command("place_order")).await,
@@ -198,33 +280,82 @@ mod tests {
 
     #[tokio::test]
     async fn an_order_ends_once_and_the_first_end_wins() {
-        let mut rapids = rapids();
-        for event in ["out_of_stock", "payment_declined", "out_of_stock", "order_packaged"] {
-            rapids.publish(about(event)).await;
+        let (mut rapids, id) = placed().await;
+        for event in ["out_of_stock", "payment_declined", "payment_received", "order_packaged"] {
+            rapids.publish(about(event, &id)).await;
         }
+        assert!(rapids.timers().is_empty());
+        rapids.advance(MINUTE).await;
         let cancelled = rapids.only("order_cancelled");
         assert_eq!(cancelled.get::<String>("reason").unwrap().unwrap(), "out_of_stock");
+        for event in ["order_paid", "order_completed"] {
+            rapids.none(event);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_order_that_is_not_paid_in_time_is_cancelled_and_money_that_comes_later_is_not_taken()
+     {
+        let (mut rapids, id) = placed().await;
+        rapids.advance(MINUTE - Duration::from_secs(1)).await;
+        rapids.none("order_cancelled");
+        rapids.advance(Duration::from_secs(1)).await;
+        let cancelled = rapids.only("order_cancelled");
+        assert_eq!(cancelled.get::<String>("reason").unwrap().unwrap(), "payment_overdue");
+        assert_eq!(cancelled.get::<String>("order_id").unwrap().as_ref(), Some(&id));
+        rapids.publish(about("payment_received", &id)).await;
+        rapids.none("order_paid");
+    }
+
+    #[tokio::test]
+    async fn the_payment_takes_the_timer_back_and_one_that_has_fired_is_ignored() {
+        let (mut rapids, id) = placed().await;
+        for event in ["payment_received", "payment_received", "payment_overdue", "payment_failed"] {
+            rapids.publish(about(event, &id)).await;
+        }
+        rapids.only("order_paid");
+        assert!(rapids.timers().is_empty());
+        rapids.advance(MINUTE).await;
+        rapids.none("order_cancelled");
+        rapids.publish(about("order_packaged", &id)).await;
+        rapids.only("order_completed");
+    }
+
+    #[tokio::test]
+    async fn a_paid_order_can_still_fail() {
+        let (mut rapids, id) = placed().await;
+        for event in ["payment_received", "out_of_stock", "order_packaged"] {
+            rapids.publish(about(event, &id)).await;
+        }
+        rapids.only("order_cancelled");
         rapids.none("order_completed");
     }
 
+    #[tokio::test]
+    async fn how_an_order_is_to_be_paid_is_passed_on() {
+        let mut rapids = rapids();
+        rapids.publish(command("ada", ropes()).with("payment", "invoice")).await;
+        let way = rapids.only("order_placed").get::<String>("payment").unwrap();
+        assert_eq!(way.as_deref(), Some("invoice"));
+    }
+
     #[test]
-    fn a_packaged_order_is_completed_and_no_longer_cancelled() {
-        let mut ended = false;
-        let packaged = about("order_packaged");
-        let completed = on_order_packaged(&mut ended, &packaged).unwrap().unwrap();
-        assert_eq!(completed.event_name().as_deref(), Some("order_completed"));
-        assert_eq!(completed.get::<String>("order_id").unwrap().unwrap(), "o-1");
-        assert!(on_order_packaged(&mut ended, &packaged).unwrap().is_none());
-        assert!(on_failure(&mut ended, &about("payment_declined")).unwrap().is_none());
+    fn patience_is_a_duration_or_half_an_hour() {
+        assert_eq!(patience(String::new()).unwrap(), HALF_AN_HOUR);
+        assert_eq!(patience("2s".to_owned()).unwrap(), Duration::from_secs(2));
+        assert_eq!(
+            patience("soon".to_owned()).unwrap_err().to_string(),
+            "ORDER_PATIENCE is `soon`, expected a duration such as `30m`"
+        );
     }
 
     #[test]
     fn each_river_takes_its_own_packets() {
-        let packaged = about("order_packaged");
+        let packaged = about("order_packaged", "o-1");
         assert_eq!(complete().judge(&packaged), Verdict::Matches);
         assert_eq!(cancel().judge(&packaged), Verdict::NotForMe);
-        assert_eq!(place().judge(&Packet::event("place_order")), Verdict::NotForMe);
-        assert_eq!(cancel().judge(&about("payment_declined")), Verdict::Matches);
+        assert_eq!(place(MINUTE).judge(&Packet::event("place_order")), Verdict::NotForMe);
+        assert_eq!(cancel().judge(&about("payment_declined", "o-1")), Verdict::Matches);
         let nameless = complete().explain(&Packet::event("order_packaged")).to_string();
         assert!(nameless.contains("@.order_id is missing"), "{nameless}");
     }

@@ -1,6 +1,6 @@
 //! shipping: schedules a shipment once an order is both paid and reserved.
 //!
-//! Listens for `payment_received` and `stock_reserved` with `order_id`, whichever comes first.
+//! Listens for `order_paid` and `stock_reserved` with `order_id`, whichever comes first.
 //! Publishes `shipment_scheduled`.
 //! Run: `just river shipping`
 
@@ -20,7 +20,7 @@ pub(crate) fn service() -> rapids_client::Result<Service> {
 
 fn join() -> River {
     River::new("join")
-        .event(["payment_received", "stock_reserved"])
+        .event(["order_paid", "stock_reserved"])
         .require("order_id")
         .publishes("shipment_scheduled")
         .memory("shipments", "@.order_id")
@@ -42,7 +42,7 @@ struct Half {
 fn on_half(shipment: &mut Shipment, packet: &Packet) -> Result<Option<Packet>> {
     let Half { event, order_id } = packet.parse()?;
     let half = match event.as_str() {
-        "payment_received" => &mut shipment.paid,
+        "order_paid" => &mut shipment.paid,
         _ => &mut shipment.reserved,
     };
     let is_new = !std::mem::replace(half, true);
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn each_half_is_taken_and_nothing_without_an_order() {
-        assert_eq!(join().judge(&half("payment_received", "o-1")), Verdict::Matches);
+        assert_eq!(join().judge(&half("order_paid", "o-1")), Verdict::Matches);
         assert_eq!(join().judge(&half("stock_reserved", "o-1")), Verdict::Matches);
         assert_eq!(join().judge(&half("payment_declined", "o-1")), Verdict::NotForMe);
         let nameless = join().explain(&Packet::event("stock_reserved")).to_string();
@@ -76,14 +76,13 @@ mod tests {
             let answer = on_half(&mut shipment, &half("stock_reserved", "o-1")).unwrap();
             assert!(answer.is_none(), "{answer:?}");
         }
-        let answer = on_half(&mut shipment, &half("payment_received", "o-1")).unwrap();
+        let answer = on_half(&mut shipment, &half("order_paid", "o-1")).unwrap();
         assert_eq!(answer.unwrap().event_name().as_deref(), Some("shipment_scheduled"));
     }
 
     #[tokio::test]
     async fn both_halves_schedule_once_in_either_order() {
-        for (first, second) in
-            [("payment_received", "stock_reserved"), ("stock_reserved", "payment_received")]
+        for (first, second) in [("order_paid", "stock_reserved"), ("stock_reserved", "order_paid")]
         {
             let mut rapids = TestRapids::new().service("shipping", [join()]);
             rapids.publish(half(first, "o-1")).await;

@@ -123,6 +123,10 @@ mod tests {
     use rapids_test::TestRapids;
     use serde_json::json;
 
+    fn rapids() -> TestRapids {
+        TestRapids::new().service("vendor", [notify(), report(), order()])
+    }
+
     fn paid(skus: &[&str]) -> Packet {
         let items: Vec<_> = skus.iter().map(|sku| json!({"sku": sku, "quantity": 1})).collect();
         Packet::event("payment_received").with("order_id", "o-1").with("items", items)
@@ -144,7 +148,7 @@ mod tests {
 
     #[tokio::test]
     async fn each_vendor_hears_once_of_all_its_products() {
-        let mut rapids = TestRapids::new().service("vendor", [notify(), report(), order()]);
+        let mut rapids = rapids();
         let skus = ["summit/tent", "riverside/paddle", "riverside/canoe", "summit/tent"];
         rapids.publish(paid(&skus)).await;
         let notified = |packet: &&Packet| {
@@ -156,9 +160,10 @@ mod tests {
             [("riverside", "riverside/canoe riverside/paddle"), ("summit", "summit/tent")];
         assert_eq!(notified, expected.map(|(vendor, skus)| (vendor.to_owned(), skus.to_owned())));
     }
+
     #[tokio::test]
     async fn a_shortage_is_reported_to_each_vendor_that_could_end_it() {
-        let mut rapids = TestRapids::new().service("vendor", [notify(), report(), order()]);
+        let mut rapids = rapids();
         let short = Packet::event("out_of_stock").with("order_id", "o-1");
         rapids.publish(short.with("skus", ["lunar/moonraft", "canoe"])).await;
         let reported = rapids.only("shortage_reported");
@@ -171,7 +176,7 @@ mod tests {
             let command = Packet::command("order_from_vendor").with("order_id", "o-1");
             command.with("sku", sku).with("quantity", 3)
         };
-        let mut rapids = TestRapids::new().service("vendor", [notify(), report(), order()]);
+        let mut rapids = rapids();
         rapids.publish(command("lunar/moonraft")).await;
         rapids.publish(command("canoe")).await;
         let placed = rapids.only("vendor_order_placed");

@@ -90,7 +90,7 @@ fn a_stock_ends_the_same_wherever_its_service_is_killed() {
         command: |bench| bench.command(env!("CARGO_BIN_EXE_inventory")),
         packets: given(&[
             &format!(r#"{{"event":"order_placed","order_id":"o-1",{}}}"#, raft(3)),
-            r#"{"event":"payment_declined","order_id":"o-1"}"#,
+            r#"{"event":"order_cancelled","order_id":"o-1"}"#,
             &format!(r#"{{"event":"order_placed","order_id":"o-2",{}}}"#, raft(5)),
             r#"{"event":"order_packaged","order_id":"o-2"}"#,
             &format!(r#"{{"event":"delivery_date_accepted","order_id":"o-3",{}}}"#, raft(2)),
@@ -103,6 +103,33 @@ fn a_stock_ends_the_same_wherever_its_service_is_killed() {
     holds_at_every_point(&scenario, &[], |outcome| outcome.end.clone());
 }
 
+#[test]
+fn an_order_is_paid_or_cancelled_and_leaves_no_timer_wherever_its_service_is_killed() {
+    let place = r#"{"command":"place_order","customer":"ada","items":[]}"#;
+    let place = place.replace("[]", r#"[{"sku":"summit/rope","quantity":1,"price":3900}]"#);
+    let scenario = Scenario {
+        service: "order",
+        command: |bench| bench.command(env!("CARGO_BIN_EXE_order")),
+        // An order has the id of its command.
+        packets: given(&[
+            &place,
+            r#"{"event":"payment_received","order_id":"given-0"}"#,
+            r#"{"event":"payment_overdue","order_id":"given-0"}"#,
+            &place,
+            r#"{"event":"payment_declined","order_id":"given-3"}"#,
+            r#"{"event":"payment_received","order_id":"given-3"}"#,
+            &place,
+        ]),
+        // What comes first decides, and redelivery does not keep the order.
+        one_by_one: true,
+        together: false,
+    };
+    holds_at_every_point(&scenario, &[], |outcome| {
+        assert_eq!(outcome.end.timers, ["order.payment_due:given-6"]);
+        outcome.end.clone()
+    });
+}
+
 fn shipping(bodies: &[&str]) -> Scenario {
     let command = |bench: &Bench| bench.command(env!("CARGO_BIN_EXE_shipping"));
     let packets = given(bodies);
@@ -112,11 +139,11 @@ fn shipping(bodies: &[&str]) -> Scenario {
 #[test]
 fn orders_ship_once_wherever_their_service_is_killed() {
     let scenario = shipping(&[
-        r#"{"event":"payment_received","order_id":"o-1"}"#,
+        r#"{"event":"order_paid","order_id":"o-1"}"#,
         r#"{"event":"stock_reserved","order_id":"o-2"}"#,
         r#"{"event":"stock_reserved","order_id":"o-1"}"#,
-        r#"{"event":"payment_received","order_id":"o-2"}"#,
-        r#"{"event":"payment_received","order_id":"o-3"}"#,
+        r#"{"event":"order_paid","order_id":"o-2"}"#,
+        r#"{"event":"order_paid","order_id":"o-3"}"#,
     ]);
     // The half of an order that comes last causes its shipment, and may differ from run to run.
     holds_at_every_point(&scenario, &[], |outcome| outcome.end.facts());
@@ -125,7 +152,7 @@ fn orders_ship_once_wherever_their_service_is_killed() {
 #[test]
 fn an_order_ships_once_wherever_its_service_is_killed_again() {
     let scenario = shipping(&[
-        r#"{"event":"payment_received","order_id":"o-1"}"#,
+        r#"{"event":"order_paid","order_id":"o-1"}"#,
         r#"{"event":"stock_reserved","order_id":"o-1"}"#,
     ]);
     // A packet that was being handled then is a suspect when it is delivered again.

@@ -8,7 +8,6 @@ mod frozen;
 mod nats_cli;
 mod process;
 mod recipes;
-mod stock;
 /// The template of `just new-river`: it is compiled here, and its tests run here.
 #[path = "../../template.rs"]
 #[expect(dead_code, reason = "a program of its own once it is copied to src/bin")]

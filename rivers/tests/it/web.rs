@@ -107,12 +107,13 @@ async fn an_order_is_placed_over_http_and_followed() {
     assert_ne!(id, "mine");
 
     let request = format!("GET {}/events", placed.location());
-    let followed = events(&address, &request, r#""event":"payment_received""#).await;
+    let followed = events(&address, &request, r#""event":"order_paid""#).await;
     assert!(
         followed[0].starts_with(r#"{"command":"place_order","customer":"ada""#),
         "{followed:?}"
     );
-    assert_eq!(followed.len(), 3, "{followed:?}");
+    // Placed, checked, charged, paid.
+    assert_eq!(followed.len(), 5, "{followed:?}");
     let read = ask(&address, &format!("GET {}", placed.location()), "").await;
     assert_eq!(read.status, "200 OK");
     let packets: Vec<Value> = followed.iter().map(|it| serde_json::from_str(it).unwrap()).collect();

@@ -26,6 +26,9 @@ pub(super) struct Gathering {
     has_reacted: bool,
 }
 
+/// What is done about the answers.
+type React = dyn Fn(&Gathered) -> anyhow::Result<Outputs> + Send + Sync;
+
 /// How a river gathers.
 pub(super) struct Rules {
     pub(super) river: String,
@@ -34,7 +37,7 @@ pub(super) struct Rules {
     pub(super) until: Until,
     /// The path of the key.
     pub(super) by: String,
-    pub(super) react: Box<dyn Fn(&Gathered) -> anyhow::Result<Outputs> + Send + Sync>,
+    pub(super) react: Box<React>,
     pub(super) late: Option<Arc<Late>>,
     pub(super) late_answers: Arc<AtomicU64>,
 }

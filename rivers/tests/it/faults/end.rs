@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::{self, Context};
 use futures::StreamExt;
+use rapids_client::Rapids;
 use serde_json::Value;
 use tokio::time::{Instant, interval};
 
@@ -22,6 +23,8 @@ pub(super) struct End {
     pub(super) packets: Vec<Value>,
     /// The user's memories by key.
     pub(super) memories: BTreeMap<String, Value>,
+    /// The timers that wait.
+    pub(super) timers: Vec<String>,
 }
 
 pub(super) async fn connect(url: &str) -> Context {
@@ -47,7 +50,7 @@ pub(super) async fn quiet(jetstream: &Context, service: &str, killed: impl Fn() 
 
 impl End {
     /// Reads the state, and checks what must hold in any case.
-    pub(super) async fn read(jetstream: &Context, service: &str) -> Self {
+    pub(super) async fn read(jetstream: &Context, rapids: &Rapids, service: &str) -> Self {
         let stream = jetstream.get_stream("RAPIDS").await.unwrap();
         let (mut packets, mut ids) = (Vec::new(), BTreeSet::new());
         for sequence in 1..=stream.cached_info().state.last_sequence {
@@ -72,7 +75,11 @@ impl End {
         let notes = entries(jetstream, "RAPIDS_HANDLING").await;
         let notes: Vec<_> = notes.keys().filter(|key| **key != permission).collect();
         assert!(notes.is_empty(), "notes of what is done: {notes:?}");
-        Self { packets, memories }
+        let (mut timers, mut waiting) = (Vec::new(), rapids.timers(Some(service)).await.unwrap());
+        while let Some(timer) = waiting.next().await.unwrap() {
+            timers.push(timer.id.to_string());
+        }
+        Self { packets, memories, timers }
     }
 
     /// The facts without their provenance.

@@ -72,7 +72,7 @@ impl Scenario {
         }
         let effects = fs::read_to_string(effects).unwrap_or_default();
         let effects = effects.lines().map(str::to_owned).collect();
-        Outcome { end: End::read(&jetstream, self.service).await, effects, hit, published }
+        Outcome { end: End::read(&jetstream, &rapids, self.service).await, effects, hit, published }
     }
 
     /// Publishes the remaining packets, until all are handled or the service was killed.

@@ -1,29 +1,14 @@
 //! The stock, and how services that know nothing of each other sell what there is too little of: first
 //! come, first served.
 
-use rapids_client::{Packet, Service};
+use rapids_client::Packet;
 use rapids_test::TestRapids;
 use serde_json::{Value, json};
 
-#[expect(dead_code, reason = "a program of its own, of which only the service is run here")]
-#[path = "../../src/bin/back_order.rs"]
-mod back_order;
-#[expect(dead_code, reason = "as above")]
-#[path = "../../src/bin/inventory.rs"]
-mod inventory;
-#[expect(dead_code, reason = "as above")]
-#[path = "../../src/bin/vendor.rs"]
-mod vendor;
+use crate::shop::shop;
 
 /// There are five of these.
 const RAFT: &str = "lunar/moonraft";
-
-fn shop() -> TestRapids {
-    let services = [inventory::service(), back_order::service(), vendor::service()];
-    services.map(Result::unwrap).iter().fold(TestRapids::new(), |rapids, service: &Service| {
-        rapids.service(service.name(), service.rivers().to_vec())
-    })
-}
 
 fn about(kind: fn(&'static str) -> Packet, name: &'static str, order_id: &str) -> Packet {
     kind(name).with("order_id", order_id)
@@ -44,7 +29,7 @@ fn received(quantity: u64) -> Packet {
 }
 
 async fn after(packets: impl IntoIterator<Item = Packet>) -> TestRapids {
-    let mut rapids = shop();
+    let mut rapids = shop(&["inventory", "back_order", "vendor"]);
     for packet in packets {
         rapids.publish(packet).await;
     }
@@ -103,18 +88,18 @@ async fn who_waits_keeps_nobody_from_what_there_is_plenty_of() {
 }
 
 #[tokio::test]
-async fn a_declined_order_waits_no_longer_and_lets_those_behind_it_pass() {
-    let declined = || about(Packet::event, "payment_declined", "o-1");
+async fn a_cancelled_order_waits_no_longer_and_lets_those_behind_it_pass() {
+    let cancelled = || about(Packet::event, "order_cancelled", "o-1");
     let first = [placed("o-1", &[(RAFT, 9)]), placed("o-2", &[(RAFT, 6)])];
     let mut rapids = after(first).await;
     for packet in [accept("o-1"), accept("o-2"), received(1)] {
         rapids.publish(packet).await;
     }
     assert_eq!(fulfilled(&rapids), [""; 0], "{}", rapids.trail());
-    rapids.publish(declined()).await;
+    rapids.publish(cancelled()).await;
     assert_eq!(fulfilled(&rapids), ["o-2"], "{}", rapids.trail());
 
-    let late = after([placed("o-1", &[(RAFT, 9)]), declined(), accept("o-1"), received(9)]).await;
+    let late = after([placed("o-1", &[(RAFT, 9)]), cancelled(), accept("o-1"), received(9)]).await;
     late.none("stock_back_ordered");
     assert_eq!(fulfilled(&late), [""; 0], "{}", late.trail());
 }
@@ -125,7 +110,7 @@ async fn stock_that_is_given_back_goes_to_who_waits() {
         placed("o-1", &[(RAFT, 5)]),
         placed("o-2", &[(RAFT, 5)]),
         accept("o-2"),
-        about(Packet::event, "payment_declined", "o-1"),
+        about(Packet::event, "order_cancelled", "o-1"),
     ])
     .await;
     assert_eq!(fulfilled(&rapids), ["o-2"], "{}", rapids.trail());
@@ -144,9 +129,9 @@ async fn stock_falls_when_an_order_is_packaged_and_only_once() {
 }
 
 #[tokio::test]
-async fn an_order_declined_before_it_was_placed_reserves_nothing() {
-    let declined = about(Packet::event, "payment_declined", "o-1");
-    let rapids = after([declined, placed("o-1", &[(RAFT, 5)])]).await;
+async fn an_order_cancelled_before_it_was_placed_reserves_nothing() {
+    let cancelled = about(Packet::event, "order_cancelled", "o-1");
+    let rapids = after([cancelled, placed("o-1", &[(RAFT, 5)])]).await;
     assert_eq!(rapids.packets().len(), 2, "{}", rapids.trail());
 }
 
