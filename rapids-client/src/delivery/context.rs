@@ -114,6 +114,12 @@ impl Context {
         Ok(())
     }
 
+    /// Saves the progress of a suspect that has ended without a result, and releases its mark.
+    pub(super) async fn save_and_release(&self, packet: &InFlight) {
+        self.save_progress(packet).await;
+        self.quarantine.mark.release().await;
+    }
+
     /// Saves the progress of a packet, for the instance that gets it next.
     pub(super) async fn save_progress(&self, packet: &InFlight) {
         if let Err(error) = self.quarantine.save(packet).await {

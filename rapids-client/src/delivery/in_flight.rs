@@ -174,7 +174,9 @@ impl InFlight {
     /// Whether anything has happened that the instance that gets it next has to know.
     pub(super) fn has_begun(&self) -> bool {
         let new = RiverProgress::default();
-        self.has_saved() || self.rivers.borrow().iter().any(|(_, progress)| *progress != new)
+        self.has_saved()
+            || !self.tellings.borrow().is_empty()
+            || self.rivers.borrow().iter().any(|(_, progress)| *progress != new)
     }
 
     /// Whether its progress is saved, or was.
@@ -193,7 +195,11 @@ impl InFlight {
         let known = saved.progress.0.iter().filter(|(name, _)| is_of_telling(name));
         let known = known.map(|(name, progress)| (name.clone(), progress.clone()));
         let tellings = self.tellings.borrow();
-        let told = tellings.iter().filter(|to_tell| to_tell.starts > 0).filter_map(|to_tell| {
+        // That a replay was handled is known by nothing else.
+        let is_news = |to_tell: &&ToTell| {
+            to_tell.starts > 0 || matches!(*to_tell.telling, Telling::Recovered(_))
+        };
+        let told = tellings.iter().filter(is_news).filter_map(|to_tell| {
             let name = of_telling(service.rivers().get(to_tell.river)?.name());
             Some((name, RiverProgress { starts: to_tell.starts, ..RiverProgress::default() }))
         });

@@ -18,11 +18,10 @@ use tracing::warn;
 use super::context::Context;
 use super::dead_letter_writer::DeadLetterWriter;
 use super::in_flight::{Cause, InFlight};
-use super::progress::{ProgressStore, SavedProgress};
+use super::progress::{ProgressStore, SavedProgress, of_telling};
 use super::slot::Turn;
 use crate::connection::Connection;
 use crate::dead_letters::{DeadLetter, Kind};
-use crate::error::with_causes;
 use crate::jetstream::sequence::{StreamName, StreamPlace};
 use crate::position::floor::Floor;
 use crate::position::replay_consumer;
@@ -43,6 +42,8 @@ pub(super) enum Decision {
     GiveUp(Cause),
     /// Nothing: there is this dead letter about it already.
     HasDeadLetter(Box<DeadLetter>),
+    /// Nothing but to tell: it is a replay that was handled, as is saved.
+    Handled,
     /// Ask again after this time.
     Later(Duration),
 }
@@ -133,19 +134,6 @@ impl Quarantine {
         }
     }
 
-    /// Saves the progress of a suspect that has ended without a result, and releases its mark.
-    pub(super) async fn save_and_release(&self, turn: &Turn) {
-        if let Err(error) = self.save(&turn.packet).await {
-            warn!(
-                sequence = turn.id.place.packet(),
-                replay = turn.id.place.replay(),
-                "the progress of a packet is not saved: {}",
-                with_causes(&error)
-            );
-        }
-        self.mark.release().await;
-    }
-
     /// Saves the progress of a packet, if it has changed.
     pub(super) async fn save(&self, packet: &InFlight) -> Result<()> {
         if let Some(unsaved) = packet.unsaved(&self.service) {
@@ -193,6 +181,13 @@ impl Quarantine {
         let (letter, mut saved) = tokio::try_join!(looking, self.store.load(place))?;
         if let Some(letter) = letter {
             return Ok(Check::Decided(Decision::HasDeadLetter(letter)));
+        }
+        let told = || of_telling(turn.packet.river_name(&self.service, turn.id.river));
+        if turn.packet.letters().is_some()
+            && !turn.tells()
+            && saved.progress.0.contains_key(&told())
+        {
+            return Ok(Check::Decided(Decision::Handled));
         }
         if is_free
             && let Some((other, mark)) = self.mark.unfinished(place, river)

@@ -7,17 +7,16 @@
 //! too often. There is no second try after a failure: the letter stands.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tracing::error;
 
 use super::context::Context;
-use super::executor::error_type;
 use super::quarantine::Decision;
 use super::reaction::{Reaction, ReactionError};
 use super::schedule::Health;
 use super::slot::Turn;
-use super::turn::{TurnEnd, unpublished};
+use super::turn::TurnEnd;
 use crate::error::chain;
 use crate::river::Telling;
 
@@ -26,8 +25,8 @@ pub(super) async fn run(turn: &mut Turn, context: &Context, telling: &Arc<Tellin
         match context.quarantine.decide(turn, context).await {
             Decision::Run => {}
             Decision::Later(wait) => return TurnEnd::Later(wait),
-            // No letter is looked for here.
-            Decision::HasDeadLetter(_) => return TurnEnd::Done,
+            // Neither is looked for here.
+            Decision::HasDeadLetter(_) | Decision::Handled => return TurnEnd::Done,
             Decision::GiveUp(cause) => {
                 failed(turn, context, telling, &cause.in_one_line());
                 turn.slot.free(Health::Neutral, Duration::ZERO);
@@ -40,7 +39,7 @@ pub(super) async fn run(turn: &mut Turn, context: &Context, telling: &Arc<Tellin
         true => {
             let told = context.quarantine.mark.run_renewed(asking).await;
             // Before its slot is free: no other packet may run behind its mark.
-            context.quarantine.save_and_release(turn).await;
+            context.save_and_release(&turn.packet).await;
             told
         }
         false => asking.await,
@@ -49,7 +48,6 @@ pub(super) async fn run(turn: &mut Turn, context: &Context, telling: &Arc<Tellin
         Ok(reaction) => reaction,
         Err(ReactionError::Failed(error)) => {
             let took = turn.took.get().unwrap_or_default();
-            context.metrics.reacted(turn.id.river, took, Some(error_type(&error)));
             failed(turn, context, telling, &chain(error.chain()).join(": "));
             turn.slot.free(Health::Neutral, took);
             return TurnEnd::Done;
@@ -68,21 +66,7 @@ async fn publish(turn: &mut Turn, context: &Context, mut reaction: Reaction) -> 
         ticket.wait().await;
     }
     turn.slot.free(Health::Neutral, reaction.took);
-    let begun = Instant::now();
-    let mut sent = context.outputs.send(&mut reaction.outgoing).await;
-    turn.publish_ticket = None;
-    match sent.stored().await {
-        Ok(repeated) => {
-            let size = |position| sent.size(position);
-            let packets = &reaction.effects.packets;
-            context.metrics.published(packets, &repeated, (size, begun.elapsed()));
-            if turn.river.declares_outputs() {
-                context.check_declared(&turn.river, &reaction.effects, &repeated);
-            }
-            TurnEnd::Done
-        }
-        Err(error) => unpublished(error),
-    }
+    turn.send(context, &mut reaction).await.err().unwrap_or(TurnEnd::Done)
 }
 
 /// Counts and logs that the others are not told.

@@ -70,7 +70,10 @@ impl Turn {
                     // The process may have ended before it was told of.
                     return context.after_letter(&self.packet, self.id.river, *letter);
                 }
+                Decision::Handled => return self.after_success(context),
                 Decision::GiveUp(cause) => {
+                    // Those behind it do not wait for its letter.
+                    self.publish_ticket = None;
                     context.metrics.river(self.id.river).given_up(&cause.reason);
                     self.slot.free(Health::Neutral, Duration::ZERO);
                     return self.dead_letter(context, cause).await;
@@ -96,7 +99,7 @@ impl Turn {
         }
         if self.is_suspect {
             // Before its slot is free: no other packet may run behind its mark.
-            context.quarantine.save_and_release(self).await;
+            context.save_and_release(&self.packet).await;
         }
         match next {
             AfterError::GiveUp(cause, health) => {
@@ -145,7 +148,6 @@ impl Turn {
         }
         self.slot.free(Health::Success, reaction.took);
         context.metrics.reacted(self.id.river, reaction.took, None);
-        let begun = Instant::now();
         let timers = &reaction.effects.timers;
         if !timers.is_empty()
             && let Err(error) = Box::pin(context.store_timers(timers)).await
@@ -153,26 +155,32 @@ impl Turn {
             self.publish_ticket = None;
             return Box::pin(self.without_timers(context, error)).await;
         }
-        let mut sent = context.outputs.send(&mut reaction.outgoing).await;
-        self.publish_ticket = None;
-        match sent.stored().await {
-            Ok(repeated) => {
-                context.metrics.river(self.id.river).handled.increment();
-                let size = |position| sent.size(position);
-                let packets = &reaction.effects.packets;
-                context.metrics.published(packets, &repeated, (size, begun.elapsed()));
-                if self.river.declares_outputs() {
-                    context.check_declared(&self.river, &reaction.effects, &repeated);
-                }
-                if let (Some(memories), Some(step)) =
-                    (&context.memories, reaction.remembered.take())
-                {
-                    memories.published(step);
-                }
-                self.after_success(context)
-            }
-            Err(error) => unpublished(error),
+        if let Err(end) = self.send(context, reaction).await {
+            return end;
         }
+        context.metrics.river(self.id.river).handled.increment();
+        if let (Some(memories), Some(step)) = (&context.memories, reaction.remembered.take()) {
+            memories.published(step);
+        }
+        self.after_success(context)
+    }
+
+    /// Publishes packets, until they are stored; those of the next turn may follow meanwhile.
+    pub(super) async fn send(
+        &mut self,
+        context: &Context,
+        Reaction { effects, outgoing, .. }: &mut Reaction,
+    ) -> Result<(), TurnEnd> {
+        let begun = Instant::now();
+        let mut sent = context.outputs.send(outgoing).await;
+        self.publish_ticket = None;
+        let repeated = sent.stored().await.map_err(unpublished)?;
+        let size = |position| sent.size(position);
+        context.metrics.published(&effects.packets, &repeated, (size, begun.elapsed()));
+        if self.river.declares_outputs() {
+            context.check_declared(&self.river, effects, &repeated);
+        }
+        Ok(())
     }
 
     /// A packet that was given up and replayed is handled after all.
@@ -182,16 +190,15 @@ impl Turn {
         context.tell(&self.packet, self.id.river, recovered)
     }
 
-    /// Gives a packet up of which a timer cannot be set, whatever is tried. What its reaction returned beside
-    /// that is not published.
+    /// Gives a packet up of which a timer cannot be set, whatever is tried. No packet that its reaction returned
+    /// is published; others of its timers may be set.
     async fn without_timers(&self, context: &Context, error: Error) -> TurnEnd {
         if matches!(error, Error::NotPermitted { .. }) {
             return TurnEnd::NotPermitted(error);
         }
         let kind =
             if matches!(error, Error::Refused { .. }) { Kind::Rejected } else { Kind::Exhausted };
-        let words =
-            "it ran, but a timer that it set cannot be stored, so nothing that it returned is";
+        let words = "it ran, but a timer that it set cannot be stored, so no packet that it returned is published";
         let error = anyhow::Error::from(error).context(words);
         context.metrics.river(self.id.river).error(&error.to_string());
         self.dead_letter(context, Cause::of_error(kind, &error)).await
@@ -272,7 +279,7 @@ impl Turn {
 }
 
 /// The end of a turn of whose reaction something cannot be stored.
-pub(super) fn unpublished(error: Error) -> TurnEnd {
+fn unpublished(error: Error) -> TurnEnd {
     if matches!(error, Error::NotPermitted { .. }) {
         return TurnEnd::NotPermitted(error);
     }

@@ -138,14 +138,15 @@ async fn lower_timers(
 /// `Stream` if one of the two streams is not as it must be; `Limit`, `NotPermitted`, `Server`.
 pub(crate) async fn ensure_later(connection: &Connection) -> Result<Info> {
     let found = info(connection).await?.ok_or_else(deleted)?;
-    let largest = resource(connection).improved(&found.config).max_message_size;
+    let improved = resource(connection).improved(&found.config);
+    let largest = improved.max_message_size;
     let (_, timers) = Box::pin(ensure::ensure(connection, &Resource::later(largest))).await?;
     if takes_timers(&found.config) {
         return Ok(timers);
     }
     let refused = match found.config.sources.as_deref().unwrap_or_default() {
         [] => {
-            let config = StreamConfig { sources: Some(vec![timers_source()]), ..found.config };
+            let config = StreamConfig { sources: Some(vec![timers_source()]), ..improved };
             match Box::pin(ensure::update(connection, config)).await? {
                 Ok(_) => return Ok(timers),
                 Err(reason) => reason,

@@ -233,6 +233,16 @@ impl TimerStore {
         changes: &[TimerChange],
         patience: Patience,
     ) -> Result<Vec<usize>> {
+        if changes.len() > 1 {
+            // One that can never be set leaves the others unset, too.
+            for change in changes {
+                if let Err(error @ Error::Refused { .. }) =
+                    self.check(&OutgoingTimer::of(change)).await
+                {
+                    return Err(error);
+                }
+            }
+        }
         let storing = changes
             .iter()
             .map(async |change| self.store_one(&OutgoingTimer::of(change), patience).await);
@@ -249,9 +259,9 @@ impl TimerStore {
         timer: &OutgoingTimer,
         patience: Patience,
     ) -> Result<bool> {
+        let mut retry = patience.retry(&self.connection);
         let queue = self.queue(&timer.timer);
         let _first = queue.lock().await;
-        let mut retry = patience.retry(&self.connection);
         loop {
             match self.try_store(timer).await {
                 Ok(is_repeated) => return Ok(is_repeated),

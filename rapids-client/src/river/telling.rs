@@ -102,9 +102,11 @@ impl River {
     /// The letter is stored first, then the packet, and only then the handled one counts as done, so a crash
     /// in between loses neither. The packet belongs to the conversation like any other that the river
     /// publishes, and comes once for each letter: its id is the same each time, which the stream knows for ten
-    /// minutes. Its [`dead_letter`](Packet::dead_letter) names the letter. It is told of every kind of letter, also where the reaction never ran (`invalid`,
-    /// `too_costly`, `crashed`), so the function relies on no field of the packet. Of one that `looped`
-    /// nothing is told, as that would loop on, nor of one that nests too deep to be read.
+    /// minutes. Its [`dead_letter`](Packet::dead_letter) names the letter. It is told of every kind of letter,
+    /// also where the reaction never ran (`invalid`, `too_costly`, `crashed`), so the function relies on no
+    /// field of the packet, and of such a packet it may be told before those in front of it in its key are
+    /// decided. Of one that `looped` nothing is told, as that would loop on, nor of one that nests too deep to
+    /// be read. An instance without the function, of an older program, tells nothing.
     ///
     /// The function takes the slot of a reaction, but no part in [`rate`](Self::rate) and
     /// [`breaker`](Self::breaker). It has no second try: if it panics, or returns what cannot be published,

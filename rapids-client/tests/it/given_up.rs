@@ -276,3 +276,48 @@ async fn a_service_that_stops_before_it_has_told_leaves_that_to_the_next_instanc
     assert_eq!((named(&packets, "failed").len(), runs.load(Ordering::Relaxed)), (1, 1));
     running.stop().await;
 }
+
+#[tokio::test]
+async fn a_replay_that_is_handled_during_a_stop_is_not_handled_again_and_is_told_by_the_next_instance()
+ {
+    let bench = Bench::start().await;
+    let (begun, gate) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let river = || {
+        let (begun, gate) = (Arc::clone(&begun), Arc::clone(&gate));
+        let charge = River::new("charge").event("placed").on_give_up(failed);
+        let charge = charge.on_recovered(|_: &Packet| Packet::event("recovered"));
+        charge.react(move |packet: Packet| {
+            let (begun, gate) = (Arc::clone(&begun), Arc::clone(&gate));
+            async move {
+                if !packet.is_sent_again() {
+                    return Err(reject("the bank is down"));
+                }
+                begun.add_permits(1);
+                gate.acquire().await?.forget();
+                Ok(Packet::event("paid").with("run", begun.available_permits()))
+            }
+        })
+    };
+    let running = bench.run(bench.service("payment", [river()])).await;
+    bench.rapids.publish(placed("x")).await.unwrap();
+    bench.quiet(&["payment"]).await;
+    let letters = bench.dead_letters().await;
+    letters.replay(&"payment.charge.1".parse().unwrap(), &Note::new("ada")).await.unwrap();
+    soon("the replay begins", begun.acquire()).await.unwrap().forget();
+    let stopping = tokio::spawn(running.stop());
+    until("it begins to stop", async || {
+        bench.rapids.services(Duration::from_millis(50)).await.unwrap().is_empty()
+    })
+    .await;
+    // Would let every further run end, too.
+    gate.add_permits(9);
+    soon("it stops", stopping).await.unwrap();
+
+    let running = bench.run(bench.service("payment", [river()])).await;
+    handled(&bench, "payment", 1).await;
+    let packets = all(&bench, &["payment"]).await;
+    let names: Vec<_> = packets.iter().filter_map(Packet::event_name).collect();
+    assert_eq!(names, ["placed", "failed", "paid", "recovered"]);
+    assert_eq!(begun.available_permits(), 0, "it ran once");
+    running.stop().await;
+}

@@ -134,7 +134,7 @@ fn causes_that_lead_in_a_circle_lose_no_packet() {
 }
 
 #[test]
-fn a_packet_that_wread_back_twice_is_there_twice() {
+fn a_packet_that_was_stored_twice_is_there_twice() {
     let packets = [packet(1, "a", None), packet(2, "b", Some("a")), packet(3, "b", Some("a"))];
     assert_eq!(shown(&packets, &[]), "a .b .b");
     let mut second = letter(9, "payment.charge.3", "b");

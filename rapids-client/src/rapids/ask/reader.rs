@@ -85,8 +85,10 @@ impl Reader {
     async fn read(&mut self) -> Result<Infallible, End> {
         loop {
             if self.waiting.is_feed_silent() {
-                self.follow(pending()).await?;
-                continue;
+                // The next connection may bring it.
+                let reconnected = Box::pin(self.connection.reconnected());
+                self.follow(reconnected).await?;
+                self.waiting.set_feed_silent(false);
             }
             let reconnected = Box::pin(self.connection.reconnected());
             let Some((subscriber, facts)) = self.join().await? else {
@@ -105,7 +107,7 @@ impl Reader {
                 Leave::End(end) => return Err(end),
                 Leave::Silent => {
                     self.warn(&format!("nothing comes on `{LIVE}`; let this account import it"));
-                    self.waiting.set_feed_silent();
+                    self.waiting.set_feed_silent(true);
                     continue;
                 }
                 Leave::For(reason) => self.backoff.wait_after(&reason, Instant::now()),

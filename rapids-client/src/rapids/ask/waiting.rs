@@ -75,8 +75,8 @@ impl Waiting {
         self.is_feed_silent.load(Ordering::Relaxed)
     }
 
-    pub(super) fn set_feed_silent(&self) {
-        self.is_feed_silent.store(true, Ordering::Relaxed);
+    pub(super) fn set_feed_silent(&self, is_silent: bool) {
+        self.is_feed_silent.store(is_silent, Ordering::Relaxed);
     }
 
     fn asks(&self) -> MutexGuard<'_, Asks> {
