@@ -110,7 +110,8 @@ async fn measure_due(bench: &Bench, waiting: u64, count: u64) -> Result<Figures>
     let mut tail = rapids.tail(Start::Beginning).await?;
     let mut late = Vec::new();
     while late.len() < usize::try_from(count)? {
-        let came = tokio::time::timeout(SET + LONG / 60, tail.next()).await.context("none comes")??;
+        let came =
+            tokio::time::timeout(SET + LONG / 60, tail.next()).await.context("none comes")??;
         let stored = came.arrival().context("it has none")?.stored;
         let n: u64 = came.get("n")?.context("it has no number")?;
         late.push(Duration::try_from(stored.duration_since(due(n))).context("it came early")?);

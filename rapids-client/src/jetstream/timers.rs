@@ -4,42 +4,30 @@
 //! ([ADR-51](https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-51.md)). What is due it
 //! moves to one subject of the stream, from which the rapids take it.
 
+mod outgoing;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use async_nats::HeaderMap;
-use async_nats::header::{
-    NATS_MESSAGE_ID, NATS_MESSAGE_TTL, NATS_ROLLUP, NATS_SCHEDULE, NATS_SCHEDULE_TARGET,
-    NATS_SCHEDULE_TIME_ZONE, NATS_SCHEDULE_TTL,
-};
-use async_nats::jetstream::ErrorCode;
+use async_nats::header::NATS_SCHEDULE_TTL;
 use async_nats::jetstream::context::PublishError;
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::Info;
-use bytes::Bytes;
 use futures::future::try_join_all;
 use jiff::Timestamp;
 use tokio::sync::Mutex as AsyncMutex;
 
-use crate::connection::{Connection, server_answer};
+use crate::connection::Connection;
 use crate::jetstream::publish_fault::Patience;
-use crate::jetstream::refusal::of_publish;
+use crate::jetstream::stream;
 use crate::jetstream::validity::LeaseValidity;
-use crate::jetstream::{stream, trace_headers};
-use crate::names::{LATER, LATER_DUE};
-use crate::packet::Packet;
+use crate::names::LATER;
 use crate::timer::{TimerChange, TimerId};
 use crate::{Error, Result};
-
-/// How long the server keeps what timers have brought, until the rapids have room for it: a day, and an hour
-/// where the size of the stream is limited, since it counts there.
-const FIRED_AGE: &str = "86400s";
-const FIRED_AGE_LIMITED: &str = "3600s";
-/// How long the message stays that cancels a timer.
-const CANCELLED_AGE: &str = "60s";
-/// The bytes of its headers, at most, beside the subject and the ids.
-const HEADERS: usize = 512;
+use outgoing::FIRED_AGE_LIMITED;
+pub(crate) use outgoing::{OutgoingTimer, cancellation, schedule, wrong_schedule};
 
 /// What is known of the stream is read again after this time, and sooner where its size is limited.
 const KNOWN_FOR: Duration = Duration::from_secs(10);
@@ -49,99 +37,6 @@ const QUEUES: usize = 1_024;
 /// From this share of a limit on, in percent, no timer is set: beyond the limit the server would drop one
 /// that waits.
 const FULL: u128 = 90;
-
-/// A message to the scheduler.
-#[derive(Debug)]
-pub(crate) struct OutgoingTimer {
-    timer: TimerId,
-    pub(super) id: String,
-    due: Option<Timestamp>,
-    headers: HeaderMap,
-    body: Bytes,
-}
-
-impl OutgoingTimer {
-    /// What is done to a timer, written out.
-    pub(crate) fn of(change: &TimerChange) -> Self {
-        let headers = match (change.due(), change.packet()) {
-            (Some(due), Some(packet)) => {
-                let mut headers = schedule(&format!("@at {due}"));
-                if let Some(trace) = packet.trace() {
-                    trace_headers::write(trace, &mut headers);
-                }
-                headers
-            }
-            _ => cancellation(),
-        };
-        Self {
-            body: change.packet().map(Packet::written).unwrap_or_default(),
-            due: change.due(),
-            ..Self::new(change.timer().clone(), change.id(), headers)
-        }
-    }
-
-    /// One without a body.
-    pub(crate) fn new(timer: TimerId, id: &str, mut headers: HeaderMap) -> Self {
-        headers.insert(NATS_MESSAGE_ID, id);
-        Self { timer, id: id.to_owned(), due: None, headers, body: Bytes::new() }
-    }
-
-    pub(crate) fn with_body(self, body: Bytes) -> Self {
-        Self { body, ..self }
-    }
-
-    /// Why the server did not store it.
-    fn refused(&self, error: PublishError) -> Error {
-        let text = |name| self.headers.get(name).map_or("", |value| value.as_str());
-        let schedule = text(NATS_SCHEDULE);
-        match server_answer(&error).map(|answer| answer.error_code()) {
-            Some(ErrorCode::MESSAGE_SCHEDULES_PATTERN_INVALID) => wrong_schedule(
-                schedule,
-                "the server reads no schedule in it, expected such as `@every 1h` (at least `1s`), `0 \
-                 30 14 * * *` or `@daily`"
-                    .to_owned(),
-            ),
-            Some(ErrorCode::MESSAGE_SCHEDULES_TIME_ZONE_INVALID) => {
-                let zone = text(NATS_SCHEDULE_TIME_ZONE);
-                wrong_schedule(
-                    schedule,
-                    format!(
-                        "the server knows no time zone `{zone}` for it, expected such as \
-                         `Europe/Berlin`, with the fields of cron"
-                    ),
-                )
-            }
-            _ => of_publish("set a timer", LATER, &self.id, None, error),
-        }
-    }
-
-    /// How many bytes the server counts, and a little more.
-    pub(crate) fn size(&self) -> usize {
-        self.body.len() + self.timer.subject().len() + self.id.len() + HEADERS
-    }
-}
-
-/// The error for what is no schedule.
-pub(crate) fn wrong_schedule(schedule: &str, fault: String) -> Error {
-    Error::Definition { of: format!("the schedule `{schedule}`"), faults: vec![fault] }
-}
-
-/// The headers of a message that the scheduler moves to the rapids when its time has come.
-pub(crate) fn schedule(when: &str) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert(NATS_SCHEDULE, when);
-    headers.insert(NATS_SCHEDULE_TARGET, LATER_DUE);
-    headers.insert(NATS_SCHEDULE_TTL, FIRED_AGE);
-    headers
-}
-
-/// The headers of a message that takes the place of a timer, and brings nothing.
-pub(crate) fn cancellation() -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert(NATS_ROLLUP, "sub");
-    headers.insert(NATS_MESSAGE_TTL, CANCELLED_AGE);
-    headers
-}
 
 /// Sets and cancels timers over one connection.
 #[derive(Debug)]
