@@ -1,9 +1,13 @@
-//! Timers and gathered needs while the service and its server are killed.
+//! Timers, gathered needs, what others are told of letters, and asks, while the service and its server are
+//! killed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rapids_client::{Config, Gathered, Outputs, Packet, River, Service, Start, Timestamp, Until};
+use rapids_client::{
+    Answer, Config, Gathered, GivenUp, Outputs, Packet, Rapids, River, Service, Start, Timestamp,
+    Until, reject,
+};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -15,10 +19,11 @@ pub(crate) const ORDERS: &str = "orders that are due";
 
 const TIMERS: u64 = 1_000;
 const NEEDS: u64 = 100;
+const ASKS: u64 = 100;
 const KILLS: u64 = 10;
 
 /// Sets a timer for each order at the time that it names, by a plain reaction and by one with a memory, and
-/// gathers the answers to needs.
+/// gathers the answers to needs. Gives up what is doomed.
 pub(crate) fn orders(config: Config, _: Diary) -> Service {
     fn set(name: &str, packet: &Packet) -> anyhow::Result<Outputs> {
         let (n, due) = (packet.get::<u64>("n")?, packet.get::<Timestamp>("due")?);
@@ -46,13 +51,18 @@ pub(crate) fn orders(config: Config, _: Diary) -> Service {
         anyhow::Ok(Packet::event("counted").with("timer", packet.timer()).with("times", *times))
     });
     let service = Service::new("orders", config).from_beginning();
-    [plain, remembering, gather, count].into_iter().fold(service, Service::river)
+    let refuse = River::new("refuse").event("doomed").on_give_up(|_: &Packet, cause: &GivenUp| {
+        Packet::event("told").with("letter", cause.letter().to_string())
+    });
+    let refuse = refuse.react(|_: Packet| async { Err::<(), _>(reject("no")) });
+    [plain, remembering, gather, count, refuse].into_iter().fold(service, Service::river)
 }
 
 /// Publishes everything, in portions between which the service and the server are killed.
 async fn publish(bench: &mut Bench, diary: &Diary) {
     let seconds = Duration::from_secs(1);
     let mut process = Process::spawn(bench, ORDERS, diary);
+    let mut asks = Vec::new();
     for portion in 0..KILLS {
         let start = Timestamp::now();
         let placed = (0..TIMERS / KILLS).map(|n| {
@@ -72,6 +82,7 @@ async fn publish(bench: &mut Bench, diary: &Diary) {
         });
         let published = bench.rapids.publish_all(placed.chain(needs)).await.unwrap();
         let last = published.last().unwrap().sequence;
+        asks.extend((0..ASKS / KILLS).map(|_| tokio::spawn(ask(bench.rapids.clone()))));
         // In the middle of its work.
         until("the service publishes", async || {
             let contents = bench.rapids.contents().await;
@@ -84,13 +95,22 @@ async fn publish(bench: &mut Bench, diary: &Diary) {
         bench.server.restart().unwrap();
     }
     done(bench).await;
+    for ask in asks {
+        ask.await.unwrap();
+    }
     process.stop();
     assert!(process.ended().await.success());
 }
 
+/// Publishes what is doomed, and waits until that is told.
+async fn ask(rapids: Rapids) {
+    let asked = rapids.ask(Packet::event("doomed")).until_event("told").within(4 * DEADLINE).await;
+    assert!(matches!(asked, Ok(Answer::Came(_))), "{asked:?}");
+}
+
 /// Waits until every packet has come, and the service has handled all of them.
 async fn done(bench: &Bench) {
-    let all = 2 * TIMERS + NEEDS;
+    let all = 2 * TIMERS + NEEDS + ASKS;
     // What was asked while the server was away may have no answer.
     let open = async || bench.rapids.tail(Start::Beginning).await.ok();
     let mut tail = found("a tail", open).await;
@@ -99,7 +119,7 @@ async fn done(bench: &Bench) {
         while count < all {
             // Nothing here but packets.
             let name = tail.next().await.unwrap().event_name();
-            count += u64::from(matches!(name.as_deref(), Some("counted" | "chosen")));
+            count += u64::from(matches!(name.as_deref(), Some("counted" | "chosen" | "told")));
         }
     };
     // Killed so often, much of it is handled one by one.
@@ -113,7 +133,8 @@ async fn each_timer_fires_and_none_early_while_service_and_server_are_killed() {
     let folder = TempDir::new().unwrap();
     publish(&mut bench, &Diary::new(&folder)).await;
     let mut tail = bench.rapids.tail(Start::Beginning).await.unwrap();
-    let (mut ids, mut counted, mut chosen) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let (mut ids, mut counted) = (BTreeMap::new(), BTreeMap::new());
+    let (mut chosen, mut told) = (BTreeMap::new(), BTreeMap::new());
     while let Some(packet) = tail.next_stored().await.unwrap() {
         match packet.event_name().as_deref() {
             Some("overdue") => {
@@ -129,6 +150,7 @@ async fn each_timer_fires_and_none_early_while_service_and_server_are_killed() {
                 let timer: String = packet.get("timer").unwrap().unwrap();
                 *counted.entry(timer).or_insert(0) += 1;
             }
+            Some("told") => *told.entry(packet.dead_letter().unwrap()).or_insert(0) += 1,
             Some("chosen") => *chosen.entry(packet.correlation_id().to_owned()).or_insert(0) += 1,
             _ => {}
         }
@@ -136,4 +158,5 @@ async fn each_timer_fires_and_none_early_while_service_and_server_are_killed() {
     let once = |of: &BTreeMap<String, i32>| of.values().filter(|times| **times == 1).count() as u64;
     assert_eq!((ids.len() as u64, once(&counted), once(&chosen)), (2 * TIMERS, 2 * TIMERS, NEEDS));
     assert_eq!((counted.len() as u64, chosen.len() as u64), (2 * TIMERS, NEEDS));
+    assert_eq!((told.len() as u64, once(&told)), (ASKS, ASKS));
 }
