@@ -26,7 +26,7 @@ pub(crate) struct Retire {
     /// The service
     service: String,
 
-    /// Also remove the service's memories and the records of its `once` reactions, for good
+    /// Also remove the service's memories, the records of its `once` reactions and its timers, for good
     #[arg(long)]
     forget: bool,
 

@@ -4,6 +4,7 @@
 //! ([ADR-51](https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-51.md)). What is due it
 //! moves to one subject of the stream, from which the rapids take it.
 
+pub(crate) mod of_service;
 mod outgoing;
 
 use std::collections::HashMap;

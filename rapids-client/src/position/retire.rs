@@ -8,7 +8,8 @@ use crate::announcement::instances::instances_of;
 use crate::connection::Connection;
 use crate::jetstream::bucket::Bucket;
 use crate::jetstream::ensure::info_of;
-use crate::names::{HANDLING, ONCE, POSITIONS, REPLAYS, STREAM, memory_bucket};
+use crate::jetstream::timers::of_service;
+use crate::names::{HANDLING, LATER, ONCE, POSITIONS, REPLAYS, STREAM, memory_bucket};
 use crate::position::consumer::Consumer;
 use crate::position::entries::ServiceEntries;
 use crate::position::forget::clear;
@@ -47,7 +48,7 @@ impl Retiring {
         Self::default()
     }
 
-    /// Also removes its memories and what its `once` reactions have done. It is gone for good.
+    /// Also removes its memories, what its `once` reactions have done, and its timers. It is gone for good.
     pub fn forget(self) -> Self {
         Self { forgets: true }
     }
@@ -120,7 +121,7 @@ pub(crate) async fn retire(
     Ok(Some(Retired { service: service.to_owned(), removed, kept }))
 }
 
-/// Removes what a service remembers, if it is to forget that; returns what is kept.
+/// Removes what a service remembers, and its timers, if it is to forget that; returns what is kept.
 async fn memories(
     connection: &Connection,
     service: &str,
@@ -130,8 +131,16 @@ async fn memories(
     let bucket = memory_bucket(service);
     let info = info_of(connection, &format!("KV_{bucket}")).await?;
     if !how.forgets {
-        let told = |_| format!("its memories, the bucket {bucket}; `--forget` removes it");
-        return Ok(info.into_iter().map(told).collect());
+        let timers = of_service::count(connection, service).await?;
+        let memories =
+            info.map(|_| format!("its memories, the bucket {bucket}; `--forget` removes it"));
+        let timers = (timers > 0)
+            .then(|| format!("its timers in {LATER} ({timers} waiting); `--forget` removes them"));
+        return Ok(memories.into_iter().chain(timers).collect());
+    }
+    let timers = of_service::delete(connection, service).await?;
+    if timers > 0 {
+        removed.push(format!("its timers in {LATER}, {timers} of which waited"));
     }
     let once = clear(connection, ONCE, &format!("{service}.>")).await?;
     if once > 0 {

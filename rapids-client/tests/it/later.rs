@@ -5,7 +5,7 @@ pub(crate) mod killed;
 use std::time::Duration;
 
 use async_nats::jetstream::stream::Config as StreamConfig;
-use rapids_client::{Error, Outputs, Packet, Rapids, River, TimerId, Timestamp};
+use rapids_client::{Error, Outputs, Packet, Rapids, Retiring, River, TimerId, Timestamp};
 use rapids_test::NatsServer;
 use serde::{Deserialize, Serialize};
 
@@ -382,4 +382,25 @@ async fn a_timer_that_can_never_be_set_is_a_letter_and_the_reaction_runs_no_more
     bench.quiet(&["order"]).await;
     assert_eq!(bench.rapids.contents().await.unwrap().unwrap().packets, 1);
     service.stop().await;
+}
+
+#[tokio::test]
+async fn timers_of_a_service_that_is_retired_are_told_and_go_with_what_it_remembers() {
+    let bench = Bench::start().await;
+    let service = bench.run(bench.service("order", order(HOUR))).await;
+    bench.rapids.publish(placed("o-1")).await.unwrap();
+    bench.tail().await.event("asked").await;
+    let others = bench.rapids.publish_later(placed("o-2"), HOUR).await.unwrap();
+    service.stop().await;
+    let retired = bench.rapids.retire("order", Retiring::new()).await.unwrap().unwrap();
+    assert_eq!(retired.kept, ["its timers in LATER (1 waiting); `--forget` removes them"]);
+
+    let service = bench.run(bench.service("order", order(HOUR))).await;
+    service.stop().await;
+    let retired = bench.rapids.retire("order", Retiring::new().forget()).await.unwrap().unwrap();
+    assert!(
+        retired.removed.contains(&"its timers in LATER, 1 of which waited".to_owned()),
+        "{retired:?}"
+    );
+    assert_eq!(waiting(&bench.rapids).await, [others.to_string()]);
 }

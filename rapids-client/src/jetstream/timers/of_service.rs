@@ -1,0 +1,38 @@
+//! All timers of one service: counted, and deleted once the service is no more.
+
+use futures::TryStreamExt;
+
+use crate::Result;
+use crate::connection::Connection;
+use crate::jetstream::ensure::existing;
+use crate::names::{LATER, LATER_PREFIX};
+
+/// How many timers of a service wait.
+///
+/// # Errors
+/// `NotPermitted`, `Server`.
+pub(crate) async fn count(connection: &Connection, service: &str) -> Result<usize> {
+    let Some(stream) = Box::pin(existing(connection, LATER)).await? else { return Ok(0) };
+    let subject = connection.api(&format!("STREAM.INFO.{LATER}"));
+    let counting = async {
+        let subjects = stream.info_with_subjects(format!("{LATER_PREFIX}{service}.*")).await?;
+        let subjects: Vec<_> = subjects.try_collect().await?;
+        Ok(subjects.len())
+    };
+    let action = format!("count the timers of `{service}`");
+    connection
+        .attempt::<_, Box<dyn std::error::Error + Send + Sync>>(&action, &subject, counting)
+        .await
+}
+
+/// Deletes all timers of a service; returns how many that were.
+///
+/// # Errors
+/// `NotPermitted`, `Server`.
+pub(crate) async fn delete(connection: &Connection, service: &str) -> Result<u64> {
+    let Some(stream) = Box::pin(existing(connection, LATER)).await? else { return Ok(0) };
+    let action = format!("delete the timers of `{service}`");
+    let api = connection.api(&format!("STREAM.PURGE.{LATER}"));
+    let purging = stream.purge().filter(format!("{LATER_PREFIX}{service}.*"));
+    Ok(connection.attempt(&action, &api, purging).await?.purged)
+}
