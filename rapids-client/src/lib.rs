@@ -63,7 +63,7 @@ pub use position::seek::Seek;
 pub use position::seek::SeekReport;
 pub use position::status::{Holder, Position};
 pub use printable::{Printable, printable};
-pub use rapids::{Answer, Ask, Collect, Rapids, Sending, Tail, TimerListing, WaitingTimer};
+pub use rapids::{Answer, Ask, Collect, PutOff, Rapids, Sending, Tail, TimerListing, WaitingTimer};
 pub use river::{
     ClauseReport, Explanation, Gathered, GatheringRiver, GivenUp, Outcome, Outputs, Publishes,
     RememberingRiver, RetryPolicy, River, Rules, Until, Verdict, is_final, reject, retry_after,

@@ -413,8 +413,9 @@ impl Packet {
         is_replay || self.provenance.is_replacement()
     }
 
-    /// Which timer brought it ([`Outputs::later`](crate::Outputs::later)), such as `order.payment_due:o-1`;
-    /// `None` if none did.
+    /// Which timer brought it ([`Outputs::later`](crate::Outputs::later),
+    /// [`Rapids::publish_later`](crate::Rapids::publish_later)), such as `order.payment_due:o-1`; `None` if none
+    /// did, and of what comes again and again.
     #[must_use]
     pub fn timer(&self) -> Option<String> {
         self.provenance.timer()

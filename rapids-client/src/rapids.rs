@@ -13,7 +13,7 @@ use std::time::Duration;
 use ask::Asks;
 pub use ask::{Answer, Ask, Collect};
 pub use tail::Tail;
-pub use timers::{TimerListing, WaitingTimer};
+pub use timers::{PutOff, TimerListing, WaitingTimer};
 
 use crate::Result;
 use crate::announcement::instances::{self, ServiceInfo};

@@ -8,7 +8,8 @@
 //! - `GET /orders/ID/events`: the same packets and those that follow, as server-sent events. Who connects
 //!   again with `Last-Event-ID` misses none.
 //!
-//! Whoever has the address of an order can read it: put your own check of users in front.
+//! Whoever has the address of an order can read it, and prices are taken as they are sent: put your own check
+//! of users in front, and ask `catalogue.price` for prices.
 //! Run: `just web`, or `just web 127.0.0.1:8081`
 
 use std::convert::Infallible;

@@ -12,7 +12,7 @@ use clap::builder::RangedU64ValueParser;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
-use rapids_client::{Packet, Published, Rapids, TimerId, Timestamp, When};
+use rapids_client::{Packet, Published, PutOff, Rapids, TimerId, Timestamp, When};
 use serde::Serialize;
 
 use crate::exit::{Answer, Fault};
@@ -42,7 +42,8 @@ Examples:
 
 Output: a line `SEQUENCE ID` per stored packet, followed by `duplicate` if a packet with this id was
 stored before; with -o json an object with `sequence`, `id` and `duplicate`. With --in or --at the id of
-the timer and the time at which it is due; with -o json `timer` and `due`.")]
+the timer and the time at which it is due, or `duplicate` if this id was put off before, which changes
+nothing; with -o json `timer`, `due` and `duplicate`.")]
 pub(crate) struct Publish {
     /// The packet, a JSON object; `-` for standard input, which is also the default if it is not a
     /// terminal
@@ -120,7 +121,10 @@ impl Publish {
             (Format::Line, Stored::Now { sequence, id, .. }) => {
                 screen.line(format_args!("{sequence} {id}"))
             }
-            (Format::Line, Stored::Later { timer, due }) => {
+            (Format::Line, Stored::Later { timer, duplicate: true, .. }) => {
+                screen.line(format_args!("{timer} duplicate"))
+            }
+            (Format::Line, Stored::Later { timer, due, .. }) => {
                 screen.line(format_args!("{timer} {due}"))
             }
             (Format::Json, stored) => screen.json(&serde_json::to_string(stored)?),
@@ -161,7 +165,7 @@ impl Kindless {
 #[serde(untagged)]
 enum Stored {
     Now { sequence: u64, id: String, duplicate: bool },
-    Later { timer: TimerId, due: Timestamp },
+    Later { timer: TimerId, due: Timestamp, duplicate: bool },
 }
 
 /// Hands a packet to the server: to be published now, or at this time.
@@ -178,8 +182,8 @@ async fn begin(
         }));
     };
     Ok(Box::pin(async move {
-        let timer = rapids.publish_later(packet, due).await?;
-        Ok(Stored::Later { timer, due })
+        let PutOff { timer, duplicate, .. } = rapids.publish_later(packet, due).await?;
+        Ok(Stored::Later { timer, due, duplicate })
     }))
 }
 

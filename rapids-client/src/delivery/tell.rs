@@ -7,7 +7,7 @@
 //! too often. There is no second try after a failure: the letter stands.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::error;
 
@@ -66,7 +66,12 @@ async fn publish(turn: &mut Turn, context: &Context, mut reaction: Reaction) -> 
         ticket.wait().await;
     }
     turn.slot.free(Health::Neutral, reaction.took);
-    turn.send(context, &mut reaction).await.err().unwrap_or(TurnEnd::Done)
+    let begun = Instant::now();
+    let mut sent = context.outputs.send(&mut reaction.outgoing).await;
+    turn.publish_ticket = None;
+    let stored = sent.stored().await;
+    let published = turn.published(context, &reaction.effects, (&sent, stored), begun);
+    published.err().unwrap_or(TurnEnd::Done)
 }
 
 /// Counts and logs that the others are not told.

@@ -20,8 +20,11 @@ use super::slot::Turn;
 use super::{memory_step, run_once, tell};
 use crate::Error;
 use crate::dead_letters::Kind;
+use crate::effects::Effects;
 use crate::error::{chain, with_causes};
+use crate::jetstream::output_sender::SentOutputs;
 use crate::river::{Failure, Telling, failure};
+use crate::timer::TimerChange;
 
 /// The longest wait. A longer one could end outside of the range of an [`Instant`].
 const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -150,12 +153,15 @@ impl Turn {
         context.metrics.reacted(self.id.river, reaction.took, None);
         let timers = &reaction.effects.timers;
         if !timers.is_empty()
-            && let Err(error) = Box::pin(context.store_timers(timers)).await
+            && let Some(end) = Box::pin(self.set_timers(context, timers)).await
         {
-            self.publish_ticket = None;
-            return Box::pin(self.without_timers(context, error)).await;
+            return end;
         }
-        if let Err(end) = self.send(context, reaction).await {
+        let begun = Instant::now();
+        let mut sent = context.outputs.send(&mut reaction.outgoing).await;
+        self.publish_ticket = None;
+        let stored = sent.stored().await;
+        if let Err(end) = self.published(context, &reaction.effects, (&sent, stored), begun) {
             return end;
         }
         context.metrics.river(self.id.river).handled.increment();
@@ -165,16 +171,15 @@ impl Turn {
         self.after_success(context)
     }
 
-    /// Publishes packets, until they are stored; those of the next turn may follow meanwhile.
-    pub(super) async fn send(
-        &mut self,
+    /// Counts what is stored since this time, of which the stream had some already; or ends the turn.
+    pub(super) fn published(
+        &self,
         context: &Context,
-        Reaction { effects, outgoing, .. }: &mut Reaction,
+        effects: &Effects,
+        (sent, stored): (&SentOutputs, crate::Result<Vec<usize>>),
+        begun: Instant,
     ) -> Result<(), TurnEnd> {
-        let begun = Instant::now();
-        let mut sent = context.outputs.send(outgoing).await;
-        self.publish_ticket = None;
-        let repeated = sent.stored().await.map_err(unpublished)?;
+        let repeated = stored.map_err(unpublished)?;
         let size = |position| sent.size(position);
         context.metrics.published(&effects.packets, &repeated, (size, begun.elapsed()));
         if self.river.declares_outputs() {
@@ -190,18 +195,23 @@ impl Turn {
         context.tell(&self.packet, self.id.river, recovered)
     }
 
-    /// Gives a packet up of which a timer cannot be set, whatever is tried. No packet that its reaction returned
-    /// is published; others of its timers may be set.
-    async fn without_timers(&self, context: &Context, error: Error) -> TurnEnd {
-        if matches!(error, Error::NotPermitted { .. }) {
-            return TurnEnd::NotPermitted(error);
-        }
+    /// Stores what the reaction did to timers. A packet of which one cannot be set, whatever is tried, is given
+    /// up, which ends the turn: no packet that the reaction returned is published; others of its timers may be
+    /// set.
+    async fn set_timers(&mut self, context: &Context, changes: &[TimerChange]) -> Option<TurnEnd> {
+        let error = match context.store_timers(changes).await {
+            Ok(()) => return None,
+            Err(error @ Error::NotPermitted { .. }) => return Some(TurnEnd::NotPermitted(error)),
+            Err(error) => error,
+        };
+        self.publish_ticket = None;
         let kind =
             if matches!(error, Error::Refused { .. }) { Kind::Rejected } else { Kind::Exhausted };
-        let words = "it ran, but a timer that it set cannot be stored, so no packet that it returned is published";
+        let words = "it ran, but a timer that it set cannot be stored, so no packet that it returned is \
+                     published";
         let error = anyhow::Error::from(error).context(words);
         context.metrics.river(self.id.river).error(&error.to_string());
-        self.dead_letter(context, Cause::of_error(kind, &error)).await
+        Some(self.dead_letter(context, Cause::of_error(kind, &error)).await)
     }
 
     async fn dead_letter(&self, context: &Context, cause: Cause) -> TurnEnd {

@@ -135,12 +135,12 @@ async fn memories(
         let memories =
             info.map(|_| format!("its memories, the bucket {bucket}; `--forget` removes it"));
         let timers = (timers > 0)
-            .then(|| format!("its timers in {LATER} ({timers} waiting); `--forget` removes them"));
+            .then(|| format!("its timers, {timers} messages in {LATER}; `--forget` removes them"));
         return Ok(memories.into_iter().chain(timers).collect());
     }
     let timers = of_service::delete(connection, service).await?;
     if timers > 0 {
-        removed.push(format!("its timers in {LATER}, {timers} of which waited"));
+        removed.push(format!("its timers, {timers} messages in {LATER}"));
     }
     let once = clear(connection, ONCE, &format!("{service}.>")).await?;
     if once > 0 {

@@ -11,12 +11,25 @@ use crate::Result;
 use crate::jetstream::ensure::info_of;
 use crate::jetstream::publish_fault::Patience;
 use crate::jetstream::scan::{Scan, Selection};
-use crate::jetstream::timers::{OutgoingTimer, cancellation, schedule, wrong_schedule};
+use crate::jetstream::timers::{
+    OutgoingTimer, cancellation, schedule as headers_of, wrong_schedule,
+};
 use crate::jetstream::timestamp;
 use crate::names::{LATER, LATER_PREFIX, LATER_SUBJECTS};
 use crate::packet::Packet;
 use crate::printable::printable;
 use crate::timer::{TimerChange, TimerId, When};
+
+/// A packet that was put off; see [`Rapids::publish_later`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PutOff {
+    /// Which timer brings it.
+    pub timer: TimerId,
+    /// Whether the packet had been put off before, so that nothing was changed: its timer waits until the time
+    /// that was set then, or has fired or been cancelled since.
+    pub duplicate: bool,
+}
 
 /// A timer that waits.
 #[derive(Debug, Clone)]
@@ -84,22 +97,23 @@ impl std::fmt::Debug for TimerListing {
 
 impl Rapids {
     /// Publishes a packet later: at a [`Timestamp`], or after a [`Duration`](std::time::Duration). Returns
-    /// once the server has stored it, which keeps it until then; what is over is published at once. The
-    /// timer that is returned can be [cancelled](Self::cancel_timer).
+    /// once the server has stored it, which keeps it until then; what is over is published at once. A duration
+    /// is added to the clock of this machine, and the server's decides. The timer that is returned can be
+    /// [cancelled](Self::cancel_timer).
     ///
-    /// The same packet again within ten minutes sets nothing anew.
+    /// The same packet again within ten minutes changes nothing, as [`PutOff::duplicate`] tells.
     ///
     /// # Errors
     /// As for [`publish`](Self::publish); [`Error::Stream`](crate::Error::Stream) if the server or its streams cannot keep timers.
-    pub async fn publish_later(&self, packet: Packet, when: impl Into<When>) -> Result<TimerId> {
+    pub async fn publish_later(&self, packet: Packet, when: impl Into<When>) -> Result<PutOff> {
         let due = when.into().after(Timestamp::now());
         packet.check()?;
         let timer = TimerId::of_packet(packet.id());
         let packet = packet.of_timer(&timer.to_string());
         let change = TimerChange::set(timer.clone(), due, packet);
         self.publisher.check_timer(&change)?;
-        self.store_timer(OutgoingTimer::of(&change)).await?;
-        Ok(timer)
+        let duplicate = self.store_timer(OutgoingTimer::of(&change)).await?;
+        Ok(PutOff { timer, duplicate })
     }
 
     /// Publishes what a packet says again and again, each time as a new packet, until that is
@@ -115,19 +129,19 @@ impl Rapids {
     pub async fn publish_every(
         &self,
         name: &str,
-        when: &str,
+        schedule: &str,
         time_zone: Option<&str>,
-        packet: &Packet,
+        packet: Packet,
     ) -> Result<TimerId> {
         packet.check()?;
-        for text in [Some(when), time_zone].into_iter().flatten() {
+        for text in [Some(schedule), time_zone].into_iter().flatten() {
             if text.contains(char::is_control) {
                 let fault = format!("`{}` has a control character in it", printable(text));
-                return Err(wrong_schedule(&printable(when).to_string(), fault));
+                return Err(wrong_schedule(&printable(schedule).to_string(), fault));
             }
         }
-        let timer = TimerId::every(name).map_err(|fault| wrong_schedule(when, fault))?;
-        let mut headers = schedule(when);
+        let timer = TimerId::every(name).map_err(|fault| wrong_schedule(schedule, fault))?;
+        let mut headers = headers_of(schedule);
         if let Some(zone) = time_zone {
             headers.insert(NATS_SCHEDULE_TIME_ZONE, zone);
         }
@@ -196,7 +210,8 @@ impl Rapids {
         Ok(waits)
     }
 
-    async fn store_timer(&self, timer: OutgoingTimer) -> Result<()> {
-        Box::pin(self.timers.store_one(&timer, Patience::For(PATIENCE))).await.map(drop)
+    /// Returns whether it was stored before.
+    async fn store_timer(&self, timer: OutgoingTimer) -> Result<bool> {
+        Box::pin(self.timers.store_one(&timer, Patience::For(PATIENCE))).await
     }
 }

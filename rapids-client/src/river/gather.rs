@@ -46,7 +46,8 @@ pub(super) struct Due {
 
 impl River {
     /// Gathers the answers to the [need](Self::need), and reacts once for each need: when they are
-    /// complete, or when the time is up.
+    /// complete, or when the time is up. The same need again in one conversation is taken for the first,
+    /// unless [`by`](GatheringRiver::by) tells them apart.
     ///
     /// An answer is the need, published again with its name in `solutions`; who adds something else to the
     /// need does not answer it. What belongs together is of one conversation, or has the same value
@@ -96,7 +97,10 @@ impl GatheringRiver {
 
     /// Sets what is done about an answer that comes after the reaction has run: a plain function of the
     /// answer that returns what a reaction returns. Default: it is only counted, as every late answer is.
-    pub fn late<O: Outcome>(mut self, late: impl Fn(&Packet) -> O + Send + Sync + 'static) -> Self {
+    pub fn on_late<O: Outcome>(
+        mut self,
+        late: impl Fn(&Packet) -> O + Send + Sync + 'static,
+    ) -> Self {
         self.late = Some(Arc::new(move |packet| late(packet).into_outputs()));
         self
     }

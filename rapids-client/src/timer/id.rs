@@ -40,6 +40,9 @@ impl TimerId {
     /// # Errors
     /// What is wrong with the name or the key.
     pub fn new(service: &str, name: &str, key: &str) -> Result<Self, String> {
+        if !is_name(service) {
+            return Err(format!("the service `{service}` has no timers: {RULE}"));
+        }
         if !is_name(name) {
             return Err(format!("the timer `{name}` is refused: {RULE}"));
         }

@@ -44,7 +44,7 @@ async fn it_reacts_once_when_all_answers_are_there_and_tells_of_late_ones() {
     let late = |packet: &Packet| {
         anyhow::Ok(Packet::event("late").with("answer", packet.get::<u64>("@.solutions.offer")?))
     };
-    let best = answers(Until::answers(2).or_after(HOUR)).late(late).react(chosen);
+    let best = answers(Until::answers(2).or_after(HOUR)).on_late(late).react(chosen);
     let providers = [provider("a", 7), provider("b", 5), provider("c", 6)];
     let mut rapids = TestRapids::new().service("best", [best]).service("market", providers);
     for user in ["ada", "alan"] {
@@ -95,7 +95,7 @@ async fn the_last_answer_to_a_need_of_several_names_completes_it_and_a_stale_one
         )
     };
     let trip = River::new("trip").need("car").need("hotel").gather(Until::all().or_after(HOUR));
-    let trip = trip.by("@.trip.id").late(stale).react(merged);
+    let trip = trip.by("@.trip.id").on_late(stale).react(merged);
     let answer = |name: &'static str, value: serde_json::Value| {
         River::new(name).need(name).forbid("solutions").react(move |need: Packet| {
             let answered = need.with("solutions", json!({name: value}));

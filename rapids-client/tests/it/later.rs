@@ -66,7 +66,7 @@ async fn a_packet_comes_at_its_time_though_nobody_is_there_and_the_server_was_ki
     let mut tail = bench.tail().await;
     let due = Timestamp::now() + 3 * SECOND;
     let packet = placed("o-1");
-    let timer = publisher.publish_later(packet.clone(), due).await.unwrap();
+    let timer = publisher.publish_later(packet.clone(), due).await.unwrap().timer;
     drop(publisher);
     let found = bench.rapids.timer(&timer).await.unwrap().unwrap();
     assert_eq!((found.due, found.id.owner()), (Some(due), "PUBLISHED"));
@@ -165,12 +165,14 @@ async fn a_packet_that_is_handled_again_sets_its_timers_once() {
 async fn a_time_that_is_over_is_now_and_a_packet_is_put_off_once() {
     let bench = Bench::start().await;
     let packet = placed("o-1");
-    for _ in 0..2 {
-        bench.rapids.publish_later(packet.clone(), Timestamp::UNIX_EPOCH).await.unwrap();
+    for duplicate in [false, true] {
+        let over = Timestamp::UNIX_EPOCH;
+        let put_off = bench.rapids.publish_later(packet.clone(), over).await.unwrap();
+        assert_eq!(put_off.duplicate, duplicate);
     }
     bench.tail().await.event("placed").await;
     let later = placed("o-2");
-    let id = bench.rapids.publish_later(later.clone(), HOUR).await.unwrap();
+    let id = bench.rapids.publish_later(later.clone(), HOUR).await.unwrap().timer;
     let first = bench.rapids.timer(&id).await.unwrap().unwrap();
     bench.rapids.publish_later(later, 2 * HOUR).await.unwrap();
     assert_eq!(bench.rapids.timer(&id).await.unwrap().unwrap().due, first.due);
@@ -276,7 +278,7 @@ async fn a_name_that_is_none_rejects_the_packet() {
 async fn what_is_published_again_and_again_is_a_new_packet_each_time_until_it_is_cancelled() {
     let bench = Bench::start().await;
     let packet = Packet::event("tick").with("n", 7);
-    let id = bench.rapids.publish_every("beat", "@every 1s", None, &packet).await.unwrap();
+    let id = bench.rapids.publish_every("beat", "@every 1s", None, packet.clone()).await.unwrap();
     let mut tail = bench.tail().await;
     let (first, second) = (tail.event("tick").await, tail.event("tick").await);
     assert_ne!(first.id(), second.id());
@@ -286,7 +288,8 @@ async fn what_is_published_again_and_again_is_a_new_packet_each_time_until_it_is
     assert!(waiting(&bench.rapids).await.is_empty());
 
     let zone = Some("Europe/Berlin");
-    let daily = bench.rapids.publish_every("daily", "0 30 14 * * *", zone, &packet).await.unwrap();
+    let daily =
+        bench.rapids.publish_every("daily", "0 30 14 * * *", zone, packet.clone()).await.unwrap();
     let found = bench.rapids.timer(&daily).await.unwrap().unwrap();
     assert_eq!((found.schedule.as_str(), found.due), ("0 30 14 * * *", None));
     assert_eq!(found.time_zone.as_deref(), zone);
@@ -296,7 +299,7 @@ async fn what_is_published_again_and_again_is_a_new_packet_each_time_until_it_is
         ("bad", "0 30 14 * * *", Some("Here"), "no time zone `Here`"),
         ("bad", "@every 1h\n", None, "has a control character in it"),
     ] {
-        let tried = bench.rapids.publish_every(name, schedule, zone, &packet).await;
+        let tried = bench.rapids.publish_every(name, schedule, zone, packet.clone()).await;
         let error = tried.unwrap_err();
         assert!(matches!(error, Error::Definition { .. }), "{error}");
         assert!(error.to_string().contains(words), "{error}");
@@ -390,17 +393,14 @@ async fn timers_of_a_service_that_is_retired_are_told_and_go_with_what_it_rememb
     let service = bench.run(bench.service("order", order(HOUR))).await;
     bench.rapids.publish(placed("o-1")).await.unwrap();
     bench.tail().await.event("asked").await;
-    let others = bench.rapids.publish_later(placed("o-2"), HOUR).await.unwrap();
+    let others = bench.rapids.publish_later(placed("o-2"), HOUR).await.unwrap().timer;
     service.stop().await;
     let retired = bench.rapids.retire("order", Retiring::new()).await.unwrap().unwrap();
-    assert_eq!(retired.kept, ["its timers in LATER (1 waiting); `--forget` removes them"]);
+    assert_eq!(retired.kept, ["its timers, 1 messages in LATER; `--forget` removes them"]);
 
     let service = bench.run(bench.service("order", order(HOUR))).await;
     service.stop().await;
     let retired = bench.rapids.retire("order", Retiring::new().forget()).await.unwrap().unwrap();
-    assert!(
-        retired.removed.contains(&"its timers in LATER, 1 of which waited".to_owned()),
-        "{retired:?}"
-    );
+    assert!(retired.removed.contains(&"its timers, 1 messages in LATER".to_owned()), "{retired:?}");
     assert_eq!(waiting(&bench.rapids).await, [others.to_string()]);
 }

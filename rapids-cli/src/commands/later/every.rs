@@ -38,7 +38,7 @@ impl Every {
         let packet = session.interrupt.unless(self.packet.read(session, &mut opened)).await?;
         let (name, schedule) = (self.name.as_str(), self.schedule.as_str());
         let zone = self.time_zone.as_deref();
-        let id = Box::pin(rapids.publish_every(name, schedule, zone, &packet)).await?;
+        let id = Box::pin(rapids.publish_every(name, schedule, zone, packet)).await?;
         session.screen.line(id)?;
         Ok(Answer::Yes)
     }

@@ -7,7 +7,8 @@ use crate::connection::Connection;
 use crate::jetstream::ensure::existing;
 use crate::names::{LATER, LATER_PREFIX};
 
-/// How many timers of a service wait.
+/// How many messages there are about timers of a service: those that wait, and for a minute those that were
+/// cancelled.
 ///
 /// # Errors
 /// `NotPermitted`, `Server`.
@@ -25,7 +26,7 @@ pub(crate) async fn count(connection: &Connection, service: &str) -> Result<usiz
         .await
 }
 
-/// Deletes all timers of a service; returns how many that were.
+/// Deletes all timers of a service; returns how many messages that were.
 ///
 /// # Errors
 /// `NotPermitted`, `Server`.
