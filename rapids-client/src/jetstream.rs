@@ -17,6 +17,7 @@ pub(crate) mod output_sender;
 mod pace;
 mod publish_acks;
 pub(crate) mod publish_fault;
+pub(crate) mod publish_once;
 pub(crate) mod publisher;
 pub(crate) mod pull;
 pub(crate) mod reader;

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
-use async_nats::jetstream::context::PublishError;
-use async_nats::jetstream::message::PublishMessage;
 use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::connection::{Connection, Retry};
+use crate::jetstream::publish_once::publish_once;
 use crate::jetstream::refusal::of_publish;
 use crate::jetstream::scan::{Scan, Selection};
 use crate::jetstream::trace_headers;
@@ -79,18 +78,9 @@ impl Outgoing {
     }
 
     async fn try_once(&self, connection: &Connection) -> Result<u64> {
-        let (headers, body) = (self.headers.clone(), self.body.clone());
-        let message = PublishMessage::build().headers(headers).payload(body);
-        let publishing = async {
-            let answer =
-                match connection.jetstream.send_publish(self.subject.clone(), message).await {
-                    Ok(answer) => answer.await,
-                    Err(error) => Err(error),
-                };
-            Ok::<_, PublishError>(answer)
-        };
+        let message = (self.headers.clone(), self.body.clone());
         let action = "send a packet again";
-        let answer = connection.attempt(action, &self.subject, publishing).await?;
+        let answer = publish_once(connection, action, self.subject.clone(), message).await?;
         let failed = |error| of_publish(action, self.stream, &self.packet_id, None, error);
         answer.map(|ack| ack.sequence).map_err(failed)
     }

@@ -3,8 +3,7 @@
 //! Reading and deciding on them is left to [`DeadLetters`](super::DeadLetters).
 
 use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
-use async_nats::jetstream::context::{PublishError, PublishErrorKind};
-use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::context::PublishErrorKind;
 use jiff::Timestamp;
 
 use crate::Result;
@@ -12,6 +11,7 @@ use crate::connection::Connection;
 use crate::dead_letters::editions::{Edition, find};
 use crate::dead_letters::{DeadLetter, LetterId};
 use crate::jetstream::ensure::ensure;
+use crate::jetstream::publish_once::publish_once;
 use crate::jetstream::refusal::of_publish;
 use crate::jetstream::resource::Resource;
 use crate::jetstream::stream;
@@ -94,23 +94,12 @@ impl LetterStore {
     async fn publish(&self, letter: &DeadLetter) -> Result<bool> {
         let mut headers = letter.headers();
         headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, "0");
-        let message = PublishMessage::build().headers(headers).payload(letter.body.clone());
-        let subject = letter.id.subject();
-        let jetstream = &self.connection.jetstream;
-        let publishing = async {
-            let answer = match jetstream.send_publish(subject.clone(), message).await {
-                Ok(answer) => answer.await,
-                Err(error) => Err(error),
-            };
-            Ok::<_, PublishError>(answer)
-        };
-        match self.connection.attempt("store a dead letter", &subject, publishing).await? {
+        let message = (headers, letter.body.clone());
+        let action = "store a dead letter";
+        match publish_once(&self.connection, action, letter.id.subject(), message).await? {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(false),
-            Err(error) => {
-                let (action, id) = ("store a dead letter", &letter.packet_id);
-                Err(of_publish(action, DEAD_LETTERS, id, None, error))
-            }
+            Err(error) => Err(of_publish(action, DEAD_LETTERS, &letter.packet_id, None, error)),
         }
     }
 }
@@ -118,6 +107,7 @@ impl LetterStore {
 #[cfg(test)]
 mod tests {
     use async_nats::HeaderMap;
+    use async_nats::jetstream::message::PublishMessage;
     use async_nats::jetstream::stream::Config as StreamConfig;
     use rapids_test::NatsServer;
 

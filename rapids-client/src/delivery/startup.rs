@@ -81,7 +81,7 @@ impl Startup {
         let (created, max_age) = (rapids.facts().created, rapids.facts().max_age);
         let instance = Uuid::now_v7().simple().to_string();
         // Each takes a round trip or two to the server, and none depends on another.
-        let (((position, memories), entry), letters, progress, claims) = Box::pin(async {
+        let opened = Box::pin(async {
             tokio::try_join!(
                 open_position(&connection, &service, &instance, rapids.facts()),
                 open_letters(&connection, name, config.ack_wait),
@@ -90,16 +90,15 @@ impl Startup {
             )
         })
         .await?;
+        let (((position, memories), entry), (letters, replays_wait), progress, claims) = opened;
         let metrics = Arc::new(ServiceMetrics::of(service.rivers()));
-        let announced = (&service, instance.as_str(), metrics.clone());
-        let announcement = announce(&connection, announced, &entry).await?;
+        let announcement =
+            announce(&connection, (&service, &instance, metrics.clone()), &entry).await?;
         let replays =
             Pull::open(&connection, (StreamName::Replays, REPLAYS), name, REPLAYS_HEARTBEAT)
                 .await?;
         let (validity, floor) = (position.validity(), position.floor());
-        let (letters, replays_wait) = letters;
         let ack_wait = position.ack_wait().map_or(replays_wait, |wait| wait.min(replays_wait));
-        let publisher = rapids.publisher_while_valid(validity.clone());
         let letters = Rc::new(DeadLetterWriter::new(connection.clone(), letters));
         let service = Arc::new(service);
         let stored = (progress, letters.clone());
@@ -109,7 +108,7 @@ impl Startup {
             service: service.clone(),
             instance,
             timers: TimerStore::new(connection.clone(), validity.clone()),
-            outputs: OutputSender::new(Arc::new(publisher)),
+            outputs: OutputSender::new(rapids.publisher_while_valid(validity.clone()).into()),
             executor: Executor::new(queue, validity),
             memories: memories.map(|store| {
                 MemoryRecords::new(store, connection.clone(), service.name(), floor.clone())

@@ -202,16 +202,15 @@ impl Claims {
         if json.len() <= self.bucket.largest_value() {
             return self.write(claimed, &entry).await;
         }
-        let parts = self.write_parts(&claimed.key, &json).await?;
-        let parts = Parts { version: version_of(effects), ..parts };
+        let parts = self.write_parts(&claimed.key, &json, version_of(effects)).await?;
         self.write(claimed, &Entry::DoneInParts(parts)).await
     }
 
     /// Writes an entry down in parts. What is left of one that was not finished goes with its age.
-    async fn write_parts(&self, key: &str, json: &[u8]) -> Result<Parts> {
+    async fn write_parts(&self, key: &str, json: &[u8], version: Option<u64>) -> Result<Parts> {
         let chunks = json.chunks(self.bucket.largest_value());
         let parts =
-            Parts { of: fastrand::u64(..), count: chunks.len(), bytes: json.len(), version: None };
+            Parts { of: fastrand::u64(..), count: chunks.len(), bytes: json.len(), version };
         for (key, chunk) in parts.keys(key).zip(chunks) {
             let chunk = Bytes::copy_from_slice(chunk);
             if self.bucket.save(&key, chunk, 0).await?.is_none() {

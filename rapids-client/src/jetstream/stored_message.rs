@@ -57,6 +57,28 @@ pub(crate) async fn of_rapids(
     }
 }
 
+/// The last message of a subject of a stream that exists; `None` if there is none.
+///
+/// # Errors
+/// `NotPermitted`, `Server`.
+pub(crate) async fn last_of_subject(
+    connection: &Connection,
+    action: &str,
+    stream: &str,
+    subject: String,
+) -> Result<Option<StreamMessage>> {
+    let request = connection.api(&format!("DIRECT.GET.{stream}.{subject}"));
+    let reading = Box::pin(async {
+        let stream = connection.jetstream.get_stream_no_info(stream).await?;
+        match stream.direct_get_last_for_subject(subject).await {
+            Ok(message) => Ok(Some(message)),
+            Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Box::<dyn std::error::Error + Send + Sync>::from(error)),
+        }
+    });
+    connection.attempt(action, &request, reading).await
+}
+
 async fn of_leader(connection: &Connection, sequence: u64) -> Result<Option<StoredMessage>> {
     let subject = connection.api(&format!("STREAM.MSG.GET.{STREAM}"));
     let reading = Box::pin(async {

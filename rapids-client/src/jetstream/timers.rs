@@ -13,8 +13,6 @@ use std::time::{Duration, Instant};
 
 use async_nats::HeaderMap;
 use async_nats::header::NATS_SCHEDULE_TTL;
-use async_nats::jetstream::context::PublishError;
-use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::Info;
 use futures::future::try_join_all;
 use jiff::Timestamp;
@@ -22,6 +20,7 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use crate::connection::Connection;
 use crate::jetstream::publish_fault::Patience;
+use crate::jetstream::publish_once::publish_once;
 use crate::jetstream::stream;
 use crate::jetstream::validity::LeaseValidity;
 use crate::names::LATER;
@@ -129,19 +128,16 @@ impl TimerStore {
         changes: &[TimerChange],
         patience: Patience,
     ) -> Result<Vec<usize>> {
-        if changes.len() > 1 {
+        let timers: Vec<_> = changes.iter().map(OutgoingTimer::of).collect();
+        if timers.len() > 1 {
             // One that can never be set leaves the others unset, too.
-            for change in changes {
-                if let Err(error @ Error::Refused { .. }) =
-                    self.check(&OutgoingTimer::of(change)).await
-                {
+            for timer in &timers {
+                if let Err(error @ Error::Refused { .. }) = self.check(timer).await {
                     return Err(error);
                 }
             }
         }
-        let storing = changes
-            .iter()
-            .map(async |change| self.store_one(&OutgoingTimer::of(change), patience).await);
+        let storing = timers.iter().map(|timer| self.store_one(timer, patience));
         let repeated = try_join_all(storing).await?.into_iter().enumerate();
         Ok(repeated.filter_map(|(position, is_repeated)| is_repeated.then_some(position)).collect())
     }
@@ -176,18 +172,9 @@ impl TimerStore {
     async fn try_store(&self, timer: &OutgoingTimer) -> Result<bool> {
         let headers = self.check(timer).await?;
         self.validity.wait().await;
-        let message = PublishMessage::build().headers(headers);
-        let message = message.payload(timer.body.clone());
+        let message = (headers, timer.body.clone());
         let subject = timer.timer.subject();
-        let jetstream = &self.connection.jetstream;
-        let publishing = async {
-            let answer = match jetstream.send_publish(subject.clone(), message).await {
-                Ok(answer) => answer.await,
-                Err(error) => Err(error),
-            };
-            Ok::<_, PublishError>(answer)
-        };
-        let answer = self.connection.attempt("set a timer", &subject, publishing).await?;
+        let answer = publish_once(&self.connection, "set a timer", subject, message).await?;
         let is_repeated = answer.map_err(|error| timer.refused(error))?.duplicate;
         if !is_repeated && let Some(known) = &mut *self.lock() {
             known.bytes.0 += timer.size() as u64;

@@ -2,7 +2,6 @@
 
 use async_nats::HeaderMap;
 use async_nats::header::{NATS_SCHEDULE, NATS_SCHEDULE_TIME_ZONE};
-use async_nats::jetstream::stream::DirectGetErrorKind;
 use bytes::Bytes;
 use jiff::Timestamp;
 
@@ -11,6 +10,7 @@ use crate::Result;
 use crate::jetstream::ensure::info_of;
 use crate::jetstream::publish_fault::Patience;
 use crate::jetstream::scan::{Scan, Selection};
+use crate::jetstream::stored_message::last_of_subject;
 use crate::jetstream::timers::{
     OutgoingTimer, cancellation, schedule as headers_of, wrong_schedule,
 };
@@ -171,24 +171,16 @@ impl Rapids {
     /// # Errors
     /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn timer(&self, id: &TimerId) -> Result<Option<WaitingTimer>> {
-        let subject = id.subject();
-        let request = self.connection.api(&format!("DIRECT.GET.{LATER}.{subject}"));
-        if info_of(&self.connection, LATER).await?.is_none() {
-            return Ok(None);
+        match info_of(&self.connection, LATER).await? {
+            Some(_) => self.waiting_timer(id).await,
+            None => Ok(None),
         }
-        let getting = Box::pin(async {
-            let stream = self.connection.jetstream.get_stream_no_info(LATER).await?;
-            match stream.direct_get_last_for_subject(subject).await {
-                Ok(message) => Ok(Some(message)),
-                Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
-                Err(error) => Err(error.into()),
-            }
-        });
+    }
+
+    /// One timer, where the stream is there.
+    async fn waiting_timer(&self, id: &TimerId) -> Result<Option<WaitingTimer>> {
         let action = format!("read the timer `{id}`");
-        let found = self
-            .connection
-            .attempt::<_, Box<dyn std::error::Error + Send + Sync>>(&action, &request, getting)
-            .await?;
+        let found = last_of_subject(&self.connection, &action, LATER, id.subject()).await?;
         Ok(found.and_then(|found| {
             WaitingTimer::read(&found.subject, &found.headers, found.payload, timestamp(found.time))
         }))
@@ -203,7 +195,7 @@ impl Rapids {
             return Ok(false);
         }
         // A replica may not know it yet, so it is cancelled in any case.
-        let waits = self.timer(id).await?.is_some();
+        let waits = self.waiting_timer(id).await?.is_some();
         // Each cancellation is one of its own.
         let own = Packet::event("cancel").id().to_owned();
         self.store_timer(OutgoingTimer::new(id.clone(), &own, cancellation())).await?;

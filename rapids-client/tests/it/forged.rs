@@ -48,7 +48,7 @@ async fn last(bench: &Bench) -> u64 {
 }
 
 /// Sends what looks like the copies of packets from this sequence on.
-async fn forge(bench: &Bench, from: u64, packets: impl IntoIterator<Item = Packet>) {
+pub(crate) async fn forge(bench: &Bench, from: u64, packets: impl IntoIterator<Item = Packet>) {
     let client = async_nats::connect(bench.server.url()).await.unwrap();
     for (sequence, packet) in (from..).zip(packets) {
         let mut headers = HeaderMap::new();

@@ -2,26 +2,13 @@
 
 use std::time::Duration;
 
-use async_nats::HeaderMap;
 use async_nats::jetstream::stream::Config as StreamConfig;
 use rapids_client::{Answer, Packet, Rapids};
 use rapids_test::NatsServer;
 
 use super::{LONG, answering, ask, came, number, subscriptions, watched};
+use crate::forged::forge;
 use crate::harness::{Bench, called, config, soon, until};
-
-/// Sends what looks like the copy of a packet of this sequence.
-async fn forge(bench: &Bench, sequence: u64, packet: &Packet) {
-    let client = async_nats::connect(bench.server.url()).await.unwrap();
-    let mut headers = HeaderMap::new();
-    headers.insert("Nats-Stream", "RAPIDS");
-    headers.insert("Nats-Subject", "rapids");
-    headers.insert("Nats-Sequence", sequence.to_string());
-    headers.insert("Nats-Last-Sequence", (sequence - 1).to_string());
-    headers.insert("Nats-Time-Stamp", "2026-11-21T09:30:00.123456789Z");
-    client.publish_with_headers("rapids.live", headers, packet.body()).await.unwrap();
-    client.flush().await.unwrap();
-}
 
 async fn last(bench: &Bench) -> u64 {
     bench.rapids.contents().await.unwrap().unwrap().last_sequence
@@ -54,8 +41,8 @@ async fn a_forged_copy_answers_nobody() {
     let packet = called(1);
     let asking = asking(&bench, packet.clone(), LONG).await;
     // Of the next sequence, and of one that lies far ahead.
-    forge(&bench, last(&bench).await + 1, &answer_to(&packet, 13)).await;
-    forge(&bench, last(&bench).await + 1_000, &answer_to(&packet, 14)).await;
+    forge(&bench, last(&bench).await + 1, [answer_to(&packet, 13)]).await;
+    forge(&bench, last(&bench).await + 1_000, [answer_to(&packet, 14)]).await;
     bench.rapids.publish(called(2)).await.unwrap();
     bench.rapids.publish(answer_to(&packet, 3)).await.unwrap();
     assert_eq!(number(&came(soon("it is answered", asking).await.unwrap().unwrap())), 3);
@@ -67,7 +54,7 @@ async fn a_real_answer_counts_though_a_forged_copy_of_it_came_first() {
     let packet = called(1);
     let asking = asking(&bench, packet.clone(), LONG).await;
     let harmless = Packet::event("harmless");
-    forge(&bench, last(&bench).await + 1, &harmless).await;
+    forge(&bench, last(&bench).await + 1, [harmless.clone()]).await;
     bench.rapids.publish(answer_to(&packet, 3)).await.unwrap();
     assert_eq!(number(&came(soon("it is answered", asking).await.unwrap().unwrap())), 3);
 }
@@ -79,7 +66,7 @@ async fn a_gap_in_the_feed_is_read_from_the_stream() {
     assert_eq!(ask(&bench.rapids, 1).await, 1);
     for n in 2..6 {
         // The copies that follow lie before this one, so the feed seems to have a gap.
-        forge(&bench, last(&bench).await + 20, &Packet::event("ahead")).await;
+        forge(&bench, last(&bench).await + 20, [Packet::event("ahead")]).await;
         assert_eq!(ask(&bench.rapids, n).await, n);
     }
     service.stop().await;
