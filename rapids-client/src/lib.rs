@@ -65,8 +65,9 @@ pub use position::status::{Holder, Position};
 pub use printable::{Printable, printable};
 pub use rapids::{Answer, Ask, Collect, PutOff, Rapids, Sending, Tail, TimerListing, WaitingTimer};
 pub use river::{
-    ClauseReport, Explanation, Gathered, GatheringRiver, GivenUp, Outcome, Outputs, Publishes,
-    RememberingRiver, RetryPolicy, River, Rules, Until, Verdict, is_final, reject, retry_after,
+    AfterEnd, ClauseReport, Explanation, Gathered, GatheringRiver, GivenUp, Outcome, Outputs,
+    Publishes, RememberingRiver, RetryPolicy, River, Rules, Until, Verdict, is_final, reject,
+    retry_after,
 };
 pub use service::{Bundle, Service, bundle};
 pub use start::Start;

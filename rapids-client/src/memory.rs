@@ -6,11 +6,13 @@
 mod floors;
 mod key;
 mod record;
+mod types;
 mod value;
 
 pub(crate) use floors::Floors;
 pub(crate) use key::KeySource;
 pub use key::MemoryKey;
-pub(crate) use record::Crowded;
 pub use record::Record;
-pub(crate) use value::{Encoded, Memory, Value};
+pub(crate) use record::{Crowded, KeptAs};
+pub(crate) use types::{Found, Types, Unreadable};
+pub(crate) use value::{Encoded, Json, Memory, Reason, Value};

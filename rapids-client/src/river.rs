@@ -21,6 +21,7 @@ mod verdict;
 
 use std::fmt;
 use std::future::Future;
+use std::sync::atomic::Ordering;
 
 pub use explanation::{ClauseReport, Explanation};
 pub use gather::{Gathered, GatheringRiver, Until};
@@ -30,7 +31,7 @@ pub use outcome::{Outcome, is_final, reject, retry_after};
 pub use outputs::Outputs;
 pub use publishes::Publishes;
 pub(crate) use reaction::{MemoryUse, Reaction};
-pub use remembering::RememberingRiver;
+pub use remembering::{AfterEnd, RememberingRiver};
 pub use retry::RetryPolicy;
 pub use rules::Rules;
 pub use telling::GivenUp;
@@ -343,11 +344,16 @@ impl River {
         record: &mut Record,
         now: Timestamp,
     ) -> anyhow::Result<Effects> {
-        if self.memory_use().is_none() {
+        let Some(memory_use) = self.memory_use() else {
             return Ok(self.run(service, packet, Memory::default(), || now).await?.0);
-        }
+        };
+        record.expire(memory_use.expires, now);
         if let Some(effects) = record.known(&self.name, packet)? {
             return Ok(effects);
+        }
+        if record.ended().is_some() && memory_use.ignores_late {
+            memory_use.late_packets.fetch_add(1, Ordering::Relaxed);
+            return Ok(Effects::default());
         }
         record.check_room(&self.name, packet, 1)?;
         let memory = Memory::Encoded(record.memory());
@@ -357,6 +363,7 @@ impl River {
             record.set_memory(value.encoded()?);
         }
         record.fold(&self.name, packet, (bodies, effects.timers.clone()));
+        record.moved = Some(now);
         Ok(effects)
     }
 
@@ -371,7 +378,13 @@ impl River {
     ) -> anyhow::Result<(Effects, Option<Box<dyn Value>>)> {
         let (outputs, value) = match &self.reaction {
             None => (Outputs::new(), None),
-            Some(Reaction::Plain(react)) => (react(packet.clone()).await?, None),
+            Some(Reaction::Plain(react)) => {
+                let outputs = react(packet.clone()).await?;
+                if outputs.ends_memory() {
+                    return Err(reject("it ends its memory, and has none"));
+                }
+                (outputs, None)
+            }
             Some(Reaction::Remembering(_, fold)) => {
                 let (value, outputs) = fold(memory, packet)?;
                 (outputs, Some(value))

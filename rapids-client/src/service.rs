@@ -4,13 +4,13 @@
 
 mod bundle;
 mod flow;
+mod memories;
 mod version;
-
-use std::collections::HashMap;
 
 use jiff::Timestamp;
 
 pub use bundle::{Bundle, bundle};
+pub(crate) use memories::SharedMemory;
 use version::is_version;
 
 use crate::condition::Evaluation;
@@ -223,25 +223,12 @@ impl Service {
         if self.rivers.is_empty() {
             faults.push("it has no river; add one with `.river(...)`".to_owned());
         }
-        let mut memories = HashMap::new();
         for (position, river) in self.rivers.iter().enumerate() {
             if self.rivers[..position].iter().any(|other| other.name() == river.name()) {
                 faults.push(format!("river name `{}` is taken twice", river.name()));
             }
-            let Some(memory) = river.memory_use() else {
-                continue;
-            };
-            let (type_id, type_name) =
-                *memories.entry(&memory.name).or_insert((memory.type_id, memory.type_name));
-            if type_id != memory.type_id {
-                faults.push(format!(
-                    "memory `{}` is a `{type_name}` and, in river `{}`, a `{}`",
-                    memory.name,
-                    river.name(),
-                    memory.type_name
-                ));
-            }
         }
+        faults.extend(self.memory_faults());
         if faults.is_empty() {
             return Ok(());
         }
@@ -267,10 +254,6 @@ impl Service {
     /// The value that packets have in common which must not overtake each other.
     pub(crate) fn order_key(&self, packet: &Packet) -> Option<String> {
         self.flow.order_key(packet)
-    }
-
-    pub(crate) fn remembers(&self) -> bool {
-        self.rivers.iter().any(|river| river.memory_use().is_some())
     }
 }
 

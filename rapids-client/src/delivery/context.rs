@@ -9,7 +9,7 @@ use tracing::{error, warn};
 use super::dead_letter_writer::DeadLetterWriter;
 use super::executor::Executor;
 use super::in_flight::{Cause, InFlight};
-use super::memory_step::MemoryRecords;
+use super::memory_step::{MemoryRecords, Trial};
 use super::quarantine::Quarantine;
 use super::reaction::{Reaction, ReactionError};
 use super::slot::Turn;
@@ -40,6 +40,8 @@ pub(super) struct Context {
     pub(super) outputs: OutputSender,
     pub(super) timers: TimerStore,
     pub(super) memories: Option<MemoryRecords>,
+    /// Which of their values can be read.
+    pub(super) trial: Trial,
     pub(super) claims: Option<Claims>,
     pub(super) quarantine: Quarantine,
     pub(super) letters: Rc<DeadLetterWriter>,

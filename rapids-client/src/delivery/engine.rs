@@ -315,6 +315,7 @@ impl Engine {
         match finding {
             Finding::Nothing => {}
             Finding::OtherRivers(conflict) => self.announcement.show("rivers", conflict),
+            Finding::UnreadableMemories(found) => self.announcement.show("memories", found),
             Finding::PositionGone(how) => {
                 let name = self.service.name();
                 warn!("the position of {name} {how}: it is acquired again");

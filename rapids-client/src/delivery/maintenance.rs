@@ -51,6 +51,7 @@ enum Task {
     Memories,
     Limits,
     Entry,
+    Trial,
 }
 
 /// The outcome of a task.
@@ -59,6 +60,7 @@ enum Outcome {
     Checked(PositionCheck),
     Entry(EntryNews),
     EntryNotSaved(Error),
+    Tried(Option<String>),
 }
 
 /// What the engine has to know.
@@ -68,6 +70,8 @@ pub(super) enum Finding {
     PositionGone(&'static str),
     /// What to announce of other programs with the name of the service.
     OtherRivers(Option<String>),
+    /// What to announce of values of memories that cannot be read.
+    UnreadableMemories(Option<String>),
 }
 
 impl Maintenance {
@@ -94,6 +98,10 @@ impl Maintenance {
         };
         let expired = maintenance.expired.learn_state(state);
         maintenance.report(expired);
+        let context = maintenance.context.clone();
+        maintenance.begin(Task::Trial, async move {
+            Ok(Outcome::Tried(context.trial.finish(&context).await))
+        });
         maintenance
     }
 
@@ -123,6 +131,7 @@ impl Maintenance {
                 Finding::Nothing
             }
             Outcome::Checked(PositionCheck::Gone(how)) => Finding::PositionGone(how),
+            Outcome::Tried(found) => Finding::UnreadableMemories(found),
             Outcome::EntryNotSaved(error) => {
                 self.warn_of_entry(&error);
                 Finding::Nothing
@@ -247,16 +256,16 @@ impl Maintenance {
         });
     }
 
-    /// Removes published packets and old ids from the records of memories.
+    /// Removes published packets, old ids and what has ended from the records of memories.
     pub(crate) fn clean_up_memories(&mut self) {
         let context = self.context.clone();
         self.begin(Task::Memories, async move {
-            if let Some(memories) = &context.memories
-                && memories.take_changed()
-            {
+            let Some(memories) = &context.memories else { return Ok(Outcome::Nothing) };
+            if memories.take_changed() {
                 memories.read_floors().await;
                 memories.clean_up(PUBLISHED).await;
             }
+            memories.expire().await;
             Ok(Outcome::Nothing)
         });
     }

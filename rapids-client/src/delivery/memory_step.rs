@@ -4,6 +4,7 @@
 //! The steps of a key that have run while its record is being saved are saved together, next. So a key
 //! with many packets takes no longer for them than the reactions and the saves do side by side.
 
+mod cleaning;
 mod folding;
 mod kept_keys;
 mod kept_record;
@@ -12,6 +13,7 @@ mod records;
 mod saving;
 mod step;
 mod store;
+mod trial;
 mod unwritten;
 
 use std::time::Duration;
@@ -26,6 +28,7 @@ use folding::{Folding, Reacted};
 
 pub(super) use records::{MemoryRecords, Remembered};
 pub(super) use store::MemoryStore;
+pub(super) use trial::Trial;
 
 /// How often it is tried to reach a memory before its packets wait and others run.
 const ATTEMPTS: u32 = 5;

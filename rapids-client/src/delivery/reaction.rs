@@ -9,8 +9,9 @@ use super::memory_step::Remembered;
 use crate::Error;
 use crate::connection::Connection;
 use crate::effects::Effects;
+use crate::error::with_causes;
 use crate::jetstream::publisher::Outgoing;
-use crate::memory::Crowded;
+use crate::memory::{Crowded, Unreadable};
 use crate::metrics::ErrorType;
 use crate::notices::Notices;
 
@@ -38,6 +39,8 @@ pub(super) enum ReactionError {
     Later(Duration),
     /// Its memory would be larger than a record may be, for this reason.
     NoRoom(String),
+    /// The value of its memory cannot be read, for this reason. A newer program may have written it.
+    Unreadable { reason: String, is_newer: bool },
     /// The server does not permit an operation.
     NotPermitted(Error),
 }
@@ -66,7 +69,9 @@ impl ReactionError {
     pub(super) fn error_type(&self) -> Option<ErrorType> {
         match self {
             Self::Failed(error) => Some(error_type(error)),
-            Self::Later(_) | Self::NoRoom(_) | Self::NotPermitted(_) => None,
+            Self::Later(_) | Self::NoRoom(_) | Self::Unreadable { .. } | Self::NotPermitted(_) => {
+                None
+            }
         }
     }
 
@@ -88,6 +93,10 @@ impl From<anyhow::Error> for ReactionError {
         if error.is::<Crowded>() {
             warn!("to be tried again: {error}");
             return Self::Later(LATER);
+        }
+        if let Some(unreadable) = error.downcast_ref() {
+            let is_newer = matches!(unreadable, Unreadable::Newer { .. });
+            return Self::Unreadable { reason: with_causes(unreadable), is_newer };
         }
         Self::Failed(error)
     }

@@ -13,7 +13,7 @@ use super::dead_letter_writer::DeadLetterWriter;
 use super::engine::Engine;
 use super::executor::{Executor, JobQueue};
 use super::health::Opened;
-use super::memory_step::{MemoryRecords, MemoryStore};
+use super::memory_step::{MemoryRecords, MemoryStore, Trial};
 use super::progress::ProgressStore;
 use super::quarantine::Quarantine;
 use super::quarantine::mark::SuspectMark;
@@ -111,8 +111,9 @@ impl Startup {
             outputs: OutputSender::new(rapids.publisher_while_valid(validity.clone()).into()),
             executor: Executor::new(queue, validity),
             memories: memories.map(|store| {
-                MemoryRecords::new(store, connection.clone(), service.name(), floor.clone())
+                MemoryRecords::new(store, connection.clone(), &service, floor.clone())
             }),
+            trial: Trial::default(),
             claims,
             letters,
             metrics,
@@ -166,6 +167,7 @@ impl Startup {
             started.connection.warn("the position may be of a later epoch", &error);
         }
         started.context.letters.set_epoch(started.entry.epoch());
+        started.context.trial.begin(&started.context).await;
         Ok(Some(Engine::new(started, acquired)))
     }
 }
@@ -206,7 +208,7 @@ async fn open_position(
     let entry = entries.load().await?.unwrap_or_default();
     let (position, memories) = tokio::try_join!(
         Position::open(connection, service, instance, facts, (&entries, &entry)),
-        MemoryStore::open_for(connection, service, &entry),
+        MemoryStore::open_for(connection, service, (&entry, facts.max_age)),
     )?;
     let memory_created = memories.as_ref().map(MemoryStore::created);
     let update = |entry: &mut ServiceEntry| {

@@ -55,7 +55,7 @@ pub(super) async fn run(turn: &mut Turn, context: &Context, telling: &Arc<Tellin
         Err(ReactionError::Later(wait)) => return TurnEnd::Later(wait),
         Err(ReactionError::NotPermitted(error)) => return TurnEnd::NotPermitted(error),
         // It has no memory.
-        Err(ReactionError::NoRoom(_)) => return TurnEnd::Done,
+        Err(ReactionError::NoRoom(_) | ReactionError::Unreadable { .. }) => return TurnEnd::Done,
     };
     publish(turn, context, reaction).await
 }

@@ -32,8 +32,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);
 /// When a turn runs again whose outputs the stream does not take any more.
 const OUTPUTS_REFUSED: Duration = Duration::from_secs(30);
 
-/// For how long a packet may wait for room in its memory, and the longest time between two tries.
-const WITHOUT_ROOM: Duration = Duration::from_secs(3600);
+/// For how long a packet may wait for its memory to have room, or to be readable, and the longest time between two tries.
+const WITHOUT_MEMORY: Duration = Duration::from_secs(3600);
 const LONGEST_LATER: Duration = Duration::from_secs(60);
 
 /// How a turn ends.
@@ -227,31 +227,45 @@ impl Turn {
                 self.after_failure(context, &error)
             }
             ReactionError::Later(wait) => AfterError::Later(wait),
-            ReactionError::NoRoom(reason) => self.without_room(context, reason),
+            ReactionError::NoRoom(reason) => {
+                let holds_up_others = context.service.order_key(&self.packet.packet).is_some();
+                self.without_memory(context, reason, (holds_up_others, false))
+            }
+            ReactionError::Unreadable { is_newer: true, .. } => AfterError::Later(LATER),
+            ReactionError::Unreadable { reason, .. } => {
+                self.without_memory(context, reason, (false, true))
+            }
             ReactionError::NotPermitted(error) => AfterError::NotPermitted(error),
         }
     }
 
-    /// Later packets of the memory may make room, so this is no attempt; unless they wait for this one.
-    fn without_room(&self, context: &Context, reason: String) -> AfterError {
+    /// Later packets of the memory may make room, so this is no attempt; unless they wait for this one. Nor
+    /// is it one if the value cannot be read, which another program may be able to; that is told by then.
+    fn without_memory(
+        &self,
+        context: &Context,
+        reason: String,
+        (gives_up, is_told): (bool, bool),
+    ) -> AfterError {
         let now = Timestamp::now();
         let since = self.packet.update(self.id.river, |progress| {
             progress.starts = 0;
             *progress.first_failure.get_or_insert(now)
         });
         let waited = Duration::try_from(now.duration_since(since)).unwrap_or_default();
-        let holds_up_others = context.service.order_key(&self.packet.packet).is_some();
-        if holds_up_others || waited >= WITHOUT_ROOM {
+        if gives_up || waited >= WITHOUT_MEMORY {
             context.metrics.river(self.id.river).error(&reason);
             return AfterError::GiveUp(Cause::new(Kind::Exhausted, reason), Health::Neutral);
         }
-        warn!(
-            river = self.river.name(),
-            packet = self.packet.packet.id(),
-            sequence = self.packet.place.packet(),
-            replay = self.packet.place.replay(),
-            "to be tried again: {reason}"
-        );
+        if !is_told {
+            warn!(
+                river = self.river.name(),
+                packet = self.packet.packet.id(),
+                sequence = self.packet.place.packet(),
+                replay = self.packet.place.replay(),
+                "to be tried again: {reason}"
+            );
+        }
         // Ever more seldom, so that others get their turn however many packets are without room.
         AfterError::Later(waited.clamp(LATER, LONGEST_LATER))
     }

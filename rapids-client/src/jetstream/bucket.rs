@@ -2,14 +2,22 @@
 //!
 //! The meaning of keys and values is left to its users.
 
+use std::time::Duration;
+
+use async_nats::HeaderMap;
+use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_TTL, NATS_ROLLUP};
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::kv::{Operation, Store, UpdateErrorKind};
-use async_nats::jetstream::stream::Stream;
+use async_nats::jetstream::stream::{DirectGetErrorKind, Stream};
 use bytes::Bytes;
 use futures::TryStreamExt;
 use jiff::Timestamp;
+use tracing::warn;
 
-use crate::connection::Connection;
-use crate::jetstream::ensure::{ensure, existing};
+use crate::connection::{Connection, server_answer};
+use crate::jetstream::ensure::{adjust, ensure, existing};
+use crate::jetstream::publish_once::publish_once;
 use crate::jetstream::refusal::no_room;
 use crate::jetstream::resource::Resource;
 use crate::jetstream::timestamp;
@@ -19,6 +27,56 @@ use crate::{Error, Result};
 
 /// Room for the headers of a compare-and-set, which the server counts too.
 const HEADERS: usize = 256;
+
+/// What else than that it has a value was done to a key.
+const OPERATION: &str = "KV-Operation";
+
+/// A value, as it was written.
+pub(crate) struct Written {
+    pub(crate) key: String,
+    pub(crate) revision: u64,
+    pub(crate) at: Timestamp,
+    /// Whether the key counts as one without a value.
+    pub(crate) is_marker: bool,
+    pub(crate) value: Bytes,
+}
+
+/// For how long a value is kept, and as what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keep {
+    Always,
+    /// For this long at most; zero is for ever.
+    For(Duration),
+    /// As the marker of a key that was purged: who reads the bucket finds no value, [`Bucket::load`] does.
+    MarkerFor(Duration),
+}
+
+impl Keep {
+    fn age(self) -> Option<Duration> {
+        let (Self::For(age) | Self::MarkerFor(age)) = self else { return None };
+        (!age.is_zero()).then_some(age)
+    }
+
+    fn always(self) -> Self {
+        match self {
+            Self::Always | Self::For(_) => Self::Always,
+            Self::MarkerFor(_) => Self::MarkerFor(Duration::ZERO),
+        }
+    }
+
+    fn headers(self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if let Some(age) = self.age() {
+            // The server takes whole seconds, and no less than one.
+            headers.insert(NATS_MESSAGE_TTL, format!("{}s", age.as_secs().max(1)));
+        }
+        if matches!(self, Self::MarkerFor(_)) {
+            headers.insert(OPERATION, "PURGE");
+            headers.insert(NATS_ROLLUP, "sub");
+        }
+        headers
+    }
+}
 
 /// A bucket whose keys keep their last value only.
 #[derive(Clone)]
@@ -38,6 +96,19 @@ impl Bucket {
     pub(crate) async fn open(connection: &Connection, resource: &Resource) -> Result<Self> {
         let (stream, _) = Box::pin(ensure(connection, resource)).await?;
         Ok(Self::over(connection, stream))
+    }
+
+    /// Opens the bucket, and changes what may be changed of its settings; `None` if there is none.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub(crate) async fn improved(
+        connection: &Connection,
+        resource: &Resource,
+    ) -> Result<Option<Self>> {
+        let Some(stream) = existing(connection, resource.name()).await? else { return Ok(None) };
+        Box::pin(adjust(connection, resource, stream.cached_info().clone())).await?;
+        Ok(Some(Self::over(connection, stream)))
     }
 
     /// Opens the bucket as it is; `None` if there is none.
@@ -65,6 +136,10 @@ impl Bucket {
         Self { connection: connection.clone(), store, subject }
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.store.name
+    }
+
     /// When it was created. This tells it from other buckets of its name.
     pub(crate) fn created(&self) -> Timestamp {
         timestamp(self.store.stream.cached_info().created)
@@ -88,16 +163,44 @@ impl Bucket {
         Ok(entry.map(|entry| (entry.value, timestamp(entry.created))))
     }
 
-    /// The value of a key, if it has one, and the revision to save another against.
+    /// The value of a key, also that of a marker, if it has one, and the revision to save another against.
     pub(crate) async fn load(&self, key: &str) -> Result<(Option<Bytes>, u64)> {
         let action = format!("load `{key}`");
         let loading = self.store.entry(key);
         let entry = self.connection.attempt(&action, &self.subject, loading).await?;
         Ok(match entry {
             None => (None, 0),
-            Some(entry) if entry.operation != Operation::Put => (None, entry.revision),
+            Some(entry) if entry.operation != Operation::Put && entry.value.is_empty() => {
+                (None, entry.revision)
+            }
             Some(entry) => (Some(entry.value), entry.revision),
         })
+    }
+
+    /// The first value of these keys, such as `orders.>`, that was written at this revision or later; also
+    /// that of a marker. `None` if there is none.
+    ///
+    /// # Errors
+    /// `NotPermitted`, `Server`.
+    pub(crate) async fn next_written(&self, keys: &str, from: u64) -> Result<Option<Written>> {
+        let Store { name, prefix, stream_name, stream, .. } = &self.store;
+        let action = format!("read the bucket `{name}`");
+        let api = self.connection.api(&format!("DIRECT.GET.{stream_name}"));
+        let reading = async {
+            match stream.direct_get_next_for_subject(format!("{prefix}{keys}"), Some(from)).await {
+                Ok(message) => Ok(Some(message)),
+                Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
+                Err(error) => Err(error),
+            }
+        };
+        let found = self.connection.attempt(&action, &api, reading).await?;
+        Ok(found.map(|message| Written {
+            key: message.subject.strip_prefix(prefix.as_str()).unwrap_or_default().to_owned(),
+            revision: message.sequence,
+            at: timestamp(message.time),
+            is_marker: message.headers.get(OPERATION).is_some(),
+            value: message.payload,
+        }))
     }
 
     /// The value of a key as its type, if it has one, and the revision to save another against.
@@ -121,23 +224,60 @@ impl Bucket {
     /// # Errors
     /// `Refused` for one that the server could not take; `Full` if there is no room for it.
     pub(crate) async fn save(&self, key: &str, value: Bytes, revision: u64) -> Result<Option<u64>> {
-        let action = format!("save `{key}`");
+        self.save_kept(key, value, (revision, Keep::Always)).await
+    }
+
+    /// As [`save`](Self::save), and says for how long the server keeps it. A bucket that lets no value
+    /// expire keeps it for ever.
+    pub(crate) async fn save_kept(
+        &self,
+        key: &str,
+        value: Bytes,
+        (revision, keep): (u64, Keep),
+    ) -> Result<Option<u64>> {
         let (size, limit) = (value.len(), self.largest_value());
         if size > limit {
             let reason = format!("its value has {size} bytes, the limit is {limit}");
             return Err(Error::Refused { id: key.to_owned(), reason });
         }
-        let saving = async {
-            match self.store.update(key, value, revision).await {
-                Ok(revision) => Ok(Ok(Some(revision))),
-                Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Ok(Ok(None)),
-                Err(error) => match no_room(&format!("`{key}`"), &self.store.stream_name, &error) {
-                    Some(full) => Ok(Err(full)),
-                    None => Err(error),
-                },
-            }
+        let action = format!("save `{key}`");
+        let mut headers = keep.headers();
+        headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, revision.to_string());
+        let subject = self.subject_of(key);
+        let message = (headers, value.clone());
+        let answer = publish_once(&self.connection, &action, subject, message).await?;
+        let error = match answer {
+            Ok(stored) => return Ok(Some(stored.sequence)),
+            Err(error) => error,
         };
-        self.connection.attempt(&action, &self.subject, saving).await?
+        if error.kind() == PublishErrorKind::WrongLastSequence {
+            return Ok(None);
+        }
+        let code = server_answer(&error).map(|answer| answer.error_code());
+        if code == Some(ErrorCode::MESSAGE_TTL_DISABLED) && keep.age().is_some() {
+            self.warn_of_ages();
+            return Box::pin(self.save_kept(key, value, (revision, keep.always()))).await;
+        }
+        Err(no_room(&format!("`{key}`"), &self.store.stream_name, &error)
+            .unwrap_or_else(|| Error::Server { action, source: error.into() }))
+    }
+
+    /// The subject to which a value of this key is published.
+    fn subject_of(&self, key: &str) -> String {
+        let subject = format!("{}{key}", self.store.prefix);
+        if self.store.use_jetstream_prefix { self.connection.api(&subject) } else { subject }
+    }
+
+    fn warn_of_ages(&self) {
+        let stream = &self.store.stream_name;
+        let notice = format!(
+            "the bucket `{}` lets no value expire, so what is left of memories that have ended stays for \
+             ever; allow it with `nats stream edit {stream} --allow-msg-ttl`",
+            self.store.name
+        );
+        if self.connection.is_news(&notice) {
+            warn!("{notice}");
+        }
     }
 
     /// Deletes a key unless another value was saved after this revision.

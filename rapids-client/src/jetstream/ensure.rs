@@ -293,5 +293,7 @@ fn changes(before: &Config, after: &Config) -> Vec<String> {
     compare("max_msg_size", size(before), size(after));
     let atomic = |config: &Config| config.allow_atomic_publish.to_string();
     compare("allow_atomic", atomic(before), atomic(after));
+    let ages = |config: &Config| config.allow_message_ttl.to_string();
+    compare("allow_msg_ttl", ages(before), ages(after));
     list
 }

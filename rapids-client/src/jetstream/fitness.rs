@@ -24,6 +24,9 @@ impl Resource {
         if self.kind == Kind::Rapids {
             config.allow_atomic_publish = true;
         }
+        if self.kind == Kind::Bucket {
+            config.allow_message_ttl |= self.config.allow_message_ttl;
+        }
         if matches!(self.kind, Kind::Rapids | Kind::Later) {
             self.follow_largest_message(&mut config);
         }
@@ -258,6 +261,8 @@ mod tests {
         let memory = Resource::memory("payment");
         let ending = Config { max_age: DAY, ..memory.config.clone() };
         assert_eq!(memory.improved(&ending).max_age, DAY);
+        let former = Config { allow_message_ttl: false, ..memory.config.clone() };
+        assert!(memory.improved(&former).allow_message_ttl);
         assert!(memory.differences(&ending, &Provision::default()).is_empty());
     }
 

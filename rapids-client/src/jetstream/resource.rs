@@ -214,8 +214,11 @@ impl Resource {
     /// The memories of a service. An operator may let them end after a time.
     pub(crate) fn memory(service: &str) -> Self {
         let description = format!("what the rivers of {service} remember");
-        let bucket = bucket(&memory_bucket(service), &description, Duration::ZERO);
-        Self { must_last: false, ..bucket }
+        let Self { kind, config, .. } =
+            bucket(&memory_bucket(service), &description, Duration::ZERO);
+        // What is left of a memory that has ended goes by itself.
+        let config = Config { allow_message_ttl: true, ..config };
+        Self { kind, config, must_last: false }
     }
 
     /// The bytes of the largest message that it is created to take.

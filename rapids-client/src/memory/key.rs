@@ -32,6 +32,13 @@ impl AsRef<str> for MemoryKey {
     }
 }
 
+impl MemoryKey {
+    /// The key of a record that is stored under this name.
+    pub(crate) fn stored(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+}
+
 /// Where a river finds the key.
 #[derive(Debug, Clone)]
 pub(crate) enum KeySource {

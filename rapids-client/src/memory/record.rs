@@ -2,12 +2,15 @@
 //! be published.
 
 use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::value::{Json, JsonText};
 use crate::effects::Effects;
-use crate::memory::{Encoded, Floors, MemoryKey};
+use crate::memory::{Encoded, Floors, MemoryKey, Reason};
 use crate::packet::Packet;
 use crate::stored::Stored;
 use crate::timer::TimerChange;
@@ -28,6 +31,17 @@ const ID_BYTES: usize = 64;
 #[error("the memory holds {MOST_IDS} packets that may come again")]
 pub(crate) struct Crowded;
 
+/// As what a record is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeptAs {
+    /// Without end.
+    Record,
+    /// As one that has ended, of which packets may come again, or something is to be published.
+    Ended,
+    /// As the mark of an end, which says no more than that.
+    Marker,
+}
+
 /// The memory of one key, with what makes each packet move it exactly one step.
 ///
 /// Saved as one value by compare-and-set, so the memory, the ids of the packets folded into it
@@ -40,9 +54,22 @@ pub struct Record {
     version: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<String>,
-    /// The user's value; absent until a packet was folded.
+    /// The epoch in which the service began to remember. Since version 3, and absent where nothing was
+    /// forgotten by command.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    epoch: u64,
+    /// The user's value; absent until a packet was folded, and once it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    memory: Option<Encoded>,
+    memory: Option<JsonText>,
+    /// Which of the memory's types the value has. Since version 3, and absent for the first.
+    #[serde(default, rename = "type", skip_serializing_if = "is_zero")]
+    number: u32,
+    /// Why it has ended. Since version 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ended: Option<Reason>,
+    /// When a packet moved it last, for programs without a server.
+    #[serde(skip)]
+    pub(crate) moved: Option<Timestamp>,
     /// Per river, the packets folded in, oldest first.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     folded: BTreeMap<String, Vec<Folded>>,
@@ -84,36 +111,86 @@ struct Unpublished {
 }
 
 impl Stored for Record {
-    const VERSION: u64 = 2;
+    const VERSION: u64 = 3;
 
     fn fault(&self, key: &str) -> Option<String> {
         match (self.version, self.key.as_deref()) {
-            (Some(1 | 2), Some(own)) if own == key => None,
-            (Some(1 | 2), Some(own)) => Some(format!("it is the record of `{own}`")),
+            (Some(1..=3), Some(own)) if own == key => None,
+            (Some(1..=3), Some(own)) => Some(format!("it is the record of `{own}`")),
             (None, None) if self.is_empty() => Some("it has no field of a record".to_owned()),
             (None, None) => None,
-            _ => Some("it has not both `version`, which is 1 or 2, and `key`".to_owned()),
+            _ => Some("it has not both `version`, which is 1 to 3, and `key`".to_owned()),
         }
     }
 }
 
 impl Record {
-    /// This record as it is kept under a key.
-    pub(crate) fn of_key(self, key: &MemoryKey) -> Self {
-        Self { version: Some(self.needed_version()), key: Some(key.to_string()), ..self }
+    /// This record as it is kept under a key, by a service that began to remember in this epoch.
+    pub(crate) fn of_key(self, key: &MemoryKey, epoch: u64) -> Self {
+        Self { version: Some(self.needed_version()), key: Some(key.to_string()), epoch, ..self }
     }
 
     /// The oldest version in which it can be written, so that older programs can read most records.
     fn needed_version(&self) -> u64 {
+        if self.epoch > 0 || self.number > 0 || self.ended.is_some() {
+            return 3;
+        }
         if self.unpublished.iter().all(|entry| entry.timers.is_empty()) { 1 } else { 2 }
+    }
+
+    /// The epoch in which the service began to remember; 0 where nothing was forgotten by command.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// Whether no packet has moved it.
     pub(crate) fn is_empty(&self) -> bool {
         self.memory.is_none()
+            && self.ended.is_none()
             && self.folded.is_empty()
             && self.floors.are_zero()
             && self.unpublished.is_empty()
+    }
+
+    /// Ends it, for this reason. What it is to publish, and which packets it has taken, stays.
+    pub(crate) fn end(&mut self, reason: Reason) {
+        (self.memory, self.number, self.ended) = (None, 0, Some(reason));
+    }
+
+    /// Ends it if no packet has moved it for this long, in a program without a server.
+    pub(crate) fn expire(&mut self, after: Option<Duration>, now: Timestamp) {
+        let Some((after, moved)) = after.zip(self.moved).filter(|_| self.ended.is_none()) else {
+            return;
+        };
+        if Duration::try_from(now.duration_since(moved)).is_ok_and(|age| age >= after) {
+            self.end(Reason::expired());
+        }
+    }
+
+    /// Why it has ended, if it has.
+    pub(crate) fn ended(&self) -> Option<&Reason> {
+        self.ended.as_ref()
+    }
+
+    /// As what it is to be kept.
+    pub(crate) fn kept_as(&self) -> KeptAs {
+        match (self.ended.is_some(), self.folded.is_empty() && self.unpublished.is_empty()) {
+            (false, _) => KeptAs::Record,
+            (true, false) => KeptAs::Ended,
+            (true, true) => KeptAs::Marker,
+        }
+    }
+
+    /// What is left of one that has ended, once none of its packets can come again and nothing of it is to
+    /// be published; `None` before that.
+    pub(crate) fn marker(&self) -> Option<Self> {
+        let is_past =
+            |&Folded(_, sequence, is_replay): &Folded| self.floors.are_above(sequence, is_replay);
+        let is_over = self.ended.is_some()
+            && self.unpublished.is_empty()
+            && self.folded.values().flatten().all(is_past);
+        let left = Self { folded: BTreeMap::new(), ..self.clone() };
+        is_over.then_some(left)
     }
 
     /// Whether the packet has moved this memory already.
@@ -140,13 +217,20 @@ impl Record {
         held >= IDS_KEPT && self.floors.are_above(sequence, false) && !self.holds(river, packet)
     }
 
-    /// Its value; `None` if no packet was folded in.
+    /// Its value, or that it has ended; `None` if no packet was folded in.
     pub(crate) fn memory(&self) -> Option<Encoded> {
-        self.memory.clone()
+        let value =
+            |text: &JsonText| Encoded::Value(Json { text: text.clone(), number: self.number });
+        self.ended.clone().map(Encoded::Ended).or(self.memory.as_ref().map(value))
     }
 
     pub(crate) fn set_memory(&mut self, memory: Encoded) {
-        self.memory = Some(memory);
+        match memory {
+            Encoded::Value(Json { text, number }) => {
+                (self.memory, self.number, self.ended) = (Some(text), number, None);
+            }
+            Encoded::Ended(reason) => self.end(reason),
+        }
     }
 
     /// What the packet led to, if it is done: nothing is to be published of one below a floor.
@@ -211,7 +295,7 @@ impl Record {
         let bodies: usize = bodies.map(|body| body.get().len()).sum();
         let timers = self.unpublished.iter().flat_map(|entry| &entry.timers);
         let timers: usize = timers.filter_map(TimerChange::packet).map(|it| it.body().len()).sum();
-        self.memory.as_ref().map_or(0, Encoded::size) + ids * ID_BYTES + bodies + timers
+        self.memory.as_ref().map_or(0, |json| json.get().len()) + ids * ID_BYTES + bodies + timers
     }
 
     fn recorded(&self, river: &str, packet_id: &str) -> anyhow::Result<Effects> {
@@ -255,10 +339,14 @@ impl Record {
     }
 }
 
+/// Whether a number has its default.
+fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
+    *number == N::default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::Timestamp;
 
     use crate::{Arrival, River};
 

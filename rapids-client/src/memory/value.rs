@@ -5,30 +5,72 @@ use std::fmt;
 use std::sync::Arc;
 
 use anyhow::Context;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
-/// The JSON of a value. Clones share it.
+/// What is stored of a value. Clones share it.
 #[derive(Debug, Clone)]
-pub(crate) struct Encoded(Arc<RawValue>);
+pub(crate) enum Encoded {
+    Value(Json),
+    /// The memory has ended, for this reason.
+    Ended(Reason),
+}
 
-impl Encoded {
-    /// How many bytes it has.
-    pub(crate) fn size(&self) -> usize {
-        self.0.get().len()
+/// The JSON of a value, and which of the memory's types it has.
+#[derive(Debug, Clone)]
+pub(crate) struct Json {
+    pub(super) text: JsonText,
+    pub(super) number: u32,
+}
+
+/// The text of it. Clones share it.
+#[derive(Debug, Clone)]
+pub(crate) struct JsonText(Arc<RawValue>);
+
+/// Why a memory has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Reason(String);
+
+impl JsonText {
+    pub(crate) fn get(&self) -> &str {
+        self.0.get()
     }
 }
 
-impl Serialize for Encoded {
+impl Serialize for JsonText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.serialize(serializer)
     }
 }
 
-impl<'de> Deserialize<'de> for Encoded {
+impl<'de> Deserialize<'de> for JsonText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Box::<RawValue>::deserialize(deserializer).map(|json| Self(json.into()))
+    }
+}
+
+impl Reason {
+    /// Of one that its reaction has ended.
+    pub(crate) fn reaction() -> Self {
+        Self::from("ended by its reaction")
+    }
+
+    /// Of one that took no packet for too long.
+    pub(crate) fn expired() -> Self {
+        Self::from("expired")
+    }
+}
+
+impl From<&str> for Reason {
+    fn from(reason: &str) -> Self {
+        Self(reason.into())
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
     }
 }
 
@@ -36,13 +78,34 @@ impl<'de> Deserialize<'de> for Encoded {
 pub(crate) trait Value: Any + Send {
     /// Writes it as JSON.
     fn encoded(&self) -> anyhow::Result<Encoded>;
+
+    /// Whether it is no value, but the end of the memory.
+    fn has_ended(&self) -> bool {
+        false
+    }
 }
 
-impl<T: Serialize + Send + 'static> Value for T {
+/// A value, with the number of its type.
+pub(crate) struct Typed<T> {
+    pub(crate) value: T,
+    pub(super) number: u32,
+}
+
+impl<T: Serialize + Send + 'static> Value for Typed<T> {
     fn encoded(&self) -> anyhow::Result<Encoded> {
-        let json = to_raw_value(self)
+        let json = to_raw_value(&self.value)
             .with_context(|| format!("the memory `{}` has no JSON", type_name::<T>()))?;
-        Ok(Encoded(json.into()))
+        Ok(Encoded::Value(Json { text: JsonText(json.into()), number: self.number }))
+    }
+}
+
+impl Value for Reason {
+    fn encoded(&self) -> anyhow::Result<Encoded> {
+        Ok(Encoded::Ended(self.clone()))
+    }
+
+    fn has_ended(&self) -> bool {
+        true
     }
 }
 
@@ -64,42 +127,5 @@ pub(crate) enum Memory {
 impl Default for Memory {
     fn default() -> Self {
         Self::Encoded(None)
-    }
-}
-
-impl Memory {
-    /// The value as its type: the default value if nothing is stored.
-    pub(crate) fn decoded<T: Value + Default + DeserializeOwned>(self) -> anyhow::Result<Box<T>> {
-        match self {
-            Self::Encoded(None) => Ok(Box::default()),
-            Self::Encoded(Some(Encoded(json))) => serde_json::from_str(json.get())
-                .map(Box::new)
-                .with_context(|| format!("the memory does not parse as `{}`", type_name::<T>())),
-            Self::Decoded(value) => {
-                let value: Box<dyn Any> = value;
-                Ok(value.downcast().expect("a service is checked to have one type per memory"))
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_value_is_the_same_decoded_stored_and_new() {
-        let value: Box<dyn Value> = Box::new(7_u64);
-        let encoded = value.encoded().unwrap();
-        assert_eq!(*Memory::Decoded(value).decoded::<u64>().unwrap(), 7);
-        assert_eq!(*Memory::Encoded(Some(encoded)).decoded::<u64>().unwrap(), 7);
-        assert_eq!(*Memory::default().decoded::<u64>().unwrap(), 0);
-    }
-
-    #[test]
-    fn json_of_another_shape_is_an_error_that_names_the_type() {
-        let encoded = Value::encoded(&"many".to_owned()).unwrap();
-        let error = Memory::Encoded(Some(encoded)).decoded::<u64>().unwrap_err();
-        assert_eq!(error.to_string(), "the memory does not parse as `u64`");
     }
 }

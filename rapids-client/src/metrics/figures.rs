@@ -16,7 +16,7 @@ pub struct RiverFigures {
     /// Attempts that failed, without those that were rejected.
     pub failed: u64,
     /// Answers that came after a river that gathers them had reacted, about.
-    pub late_answers: u64,
+    pub late_packets: u64,
     /// Dead letters by their kind, such as `rejected`.
     pub letters: BTreeMap<String, u64>,
     /// How long its reactions took that succeeded.

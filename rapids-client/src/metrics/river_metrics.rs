@@ -26,8 +26,8 @@ pub(crate) struct RiverMetrics {
     /// How long its reactions took that succeeded, and those that did not.
     reaction_time: Histogram,
     failed_times: [Histogram; ErrorType::ALL.len()],
-    /// Answers that came too late for a river that gathers, which counts them itself.
-    late_answers: Arc<AtomicU64>,
+    /// Packets that came after their memory had ended, which the river counts itself.
+    late_packets: Arc<AtomicU64>,
     pub(crate) is_breaker_open: Flag,
     /// For how many seconds one of its reactions has blocked its thread by now.
     pub(crate) blocked_seconds: Counter,
@@ -56,8 +56,8 @@ impl Errors {
 
 impl RiverMetrics {
     pub(super) fn of(river: &River) -> Self {
-        let late_answers = river.late_answers().cloned().unwrap_or_default();
-        Self { name: river.name().into(), late_answers, ..Self::default() }
+        let late_packets = river.memory_use().map(|it| it.late_packets.clone()).unwrap_or_default();
+        Self { name: river.name().into(), late_packets, ..Self::default() }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -115,7 +115,7 @@ impl RiverMetrics {
             taken: self.taken.get(),
             handled: self.handled.get(),
             failed: self.failed.get(),
-            late_answers: self.late_answers.load(Ordering::Relaxed),
+            late_packets: self.late_packets.load(Ordering::Relaxed),
             letters: self.letters(),
             reaction_seconds: self.reaction_time.figures(),
             failed_seconds: self.failed_seconds(),

@@ -160,9 +160,9 @@ fn rivers(out: &mut Exposition, stats: &[ServiceStats]) {
     for (of, river, figures) in rivers() {
         out.value(&of_river(of, river), figures.failed);
     }
-    out.counter("rapids_late_answers_total", "Answers that came too late to be gathered.");
+    out.counter("rapids_late_packets_total", "Packets that came after their memory had ended.");
     for (of, river, figures) in rivers() {
-        out.value(&of_river(of, river), figures.late_answers);
+        out.value(&of_river(of, river), figures.late_packets);
     }
     for (name, help, read) in OF_RIVERS {
         out.gauge(name, help);

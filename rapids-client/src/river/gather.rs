@@ -9,7 +9,6 @@ mod until;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 pub use gathered::Gathered;
 pub use until::Until;
@@ -37,12 +36,9 @@ const DUE_RIVER: &str = "_due";
 /// What is done about an answer that comes too late.
 type Late = dyn Fn(&Packet) -> anyhow::Result<Outputs> + Send + Sync;
 
-/// The second river of one that gathers, and how many answers came too late.
+/// The second river of one that gathers.
 #[derive(Clone)]
-pub(super) struct Due {
-    river: Box<River>,
-    pub(super) late_answers: Arc<AtomicU64>,
-}
+pub(super) struct Due(Box<River>);
 
 impl River {
     /// Gathers the answers to the [need](Self::need), and reacts once for each need: when they are
@@ -52,8 +48,9 @@ impl River {
     /// An answer is the need, published again with its name in `solutions`; who adds something else to the
     /// need does not answer it. What belongs together is of one conversation, or has the same value
     /// [`by`](GatheringRiver::by) a path. It is remembered under the river's name until the reaction has
-    /// run, so it outlasts crashes; after that, a short record tells that it has. The time begins with the first packet of the need that the service is
-    /// given. When it is up, a timer of the river's name brings the event `gathering_due`, which is taken by
+    /// run, so it outlasts crashes; after that the memory has ended, which is known for as long as the stream
+    /// keeps packets. The time begins with the first packet of the need that the service is given. When it is
+    /// up, a timer of the river's name brings the event `gathering_due`, which is taken by
     /// a second river of the service, called as this one with `_due` behind it.
     ///
     /// ```
@@ -115,27 +112,28 @@ impl GatheringRiver {
         for fault in [until.fault(), path_fault(&by), name_fault(&river)].into_iter().flatten() {
             river = river.fault(fault);
         }
-        let late_answers = Arc::new(AtomicU64::default());
+        let name = river.name.clone();
         let rules = Arc::new(Rules {
-            river: river.name.clone(),
+            river: name.clone(),
             needs: river.needs.clone(),
             until,
             by: by.clone(),
             react: Box::new(move |gathered| reaction(gathered).into_outputs()),
             late,
-            late_answers: Arc::clone(&late_answers),
+            late_answers: Arc::default(),
         });
-        let name = river.name.clone();
         let on_due = Arc::clone(&rules);
         let due = River::new(format!("{name}{DUE_RIVER}"))
             .event(DUE)
             .when(&format!("@.river == '{name}'"))
             .memory(&name, &by)
             .react(move |gathering: &mut Gathering, _: &Packet| on_due.time_is_up(gathering));
+        let (on_late, late_answers) = (Arc::clone(&rules), Arc::clone(&rules.late_answers));
         let mut river = river
             .memory(&name, &by)
+            .ask_after_end(late_answers, move |packet| on_late.after_end(packet))
             .react(move |gathering: &mut Gathering, packet: &Packet| rules.take(gathering, packet));
-        river.due = Some(Due { river: Box::new(due), late_answers });
+        river.due = Some(Due(Box::new(due)));
         river
     }
 }
@@ -151,21 +149,15 @@ impl fmt::Debug for GatheringRiver {
 impl River {
     /// Both rivers of one that gathers, as a service runs them; of any other, itself.
     pub(crate) fn of_service(mut self, service: &str) -> Vec<Self> {
-        let Some(due) = &self.due else { return vec![self] };
+        let Some(Due(due)) = &self.due else { return vec![self] };
         // Another service may have a river of the same name.
-        let mut second =
-            due.river.clone().when(&format!("@.rapids.breadcrumbs[-1] == '{service}'"));
+        let mut second = due.clone().when(&format!("@.rapids.breadcrumbs[-1] == '{service}'"));
         second.limits = self.limits.clone();
         second.publishes.clone_from(&self.publishes);
         if self.declares_outputs() {
             self = self.publishes(DUE);
         }
         vec![self, second]
-    }
-
-    /// How many answers have come too late to be gathered, about: one may count twice after a crash.
-    pub(crate) fn late_answers(&self) -> Option<&Arc<AtomicU64>> {
-        self.due.as_ref().map(|due| &due.late_answers)
     }
 }
 

@@ -30,6 +30,7 @@ use crate::timer::{TimerChange, TimerId, When};
 pub struct Outputs {
     packets: Vec<Packet>,
     timers: Vec<Timer>,
+    ends_memory: bool,
 }
 
 /// What is done to one timer.
@@ -48,7 +49,7 @@ impl Outputs {
     }
 
     pub(super) fn of(packets: Vec<Packet>) -> Self {
-        Self { packets, timers: Vec::new() }
+        Self { packets, ..Self::default() }
     }
 
     /// Publishes a packet, behind those that were added before.
@@ -108,6 +109,35 @@ impl Outputs {
             let set = set.as_ref().map(|(when, packet)| (*when, packet));
             (name.as_str(), key.as_str(), set)
         })
+    }
+
+    /// Ends what the reaction remembers of this key: whatever it left there is gone with this step, and
+    /// [`after_end`](crate::RememberingRiver::after_end) says what comes of later packets. Its other outputs
+    /// are published as usual. A reaction without a memory is rejected if it returns this.
+    ///
+    /// The bucket is rid of the record as soon as none of its packets can come again. What is left tells of
+    /// the end for as long as the stream keeps packets.
+    ///
+    /// ```
+    /// use rapids_client::{Outputs, Packet, River};
+    ///
+    /// fn on_packaged(_: &mut u64, _: &Packet) -> anyhow::Result<Outputs> {
+    ///     Ok(Outputs::new().publish(Packet::event("order_completed")).end_memory())
+    /// }
+    ///
+    /// let river = River::new("complete").event("order_packaged").memory("orders", "@.order_id");
+    /// river.react(on_packaged).check()?;
+    /// # Ok::<(), rapids_client::Error>(())
+    /// ```
+    #[must_use]
+    pub fn end_memory(mut self) -> Self {
+        self.ends_memory = true;
+        self
+    }
+
+    /// Whether it [ends](Self::end_memory) the memory, for tests of a reaction.
+    pub fn ends_memory(&self) -> bool {
+        self.ends_memory
     }
 
     /// Gives everything its place in the conversation, and its derived id. Of several changes of one timer

@@ -1,13 +1,16 @@
 //! A reaction without its types, so that a service can hold rivers of all kinds.
 
 use std::any::TypeId;
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use super::{Outcome, Outputs};
 use crate::condition::Evaluation;
-use crate::memory::{KeySource, Memory, MemoryKey, Value};
+use crate::memory::{Json, KeySource, Memory, MemoryKey, Unreadable, Value};
 use crate::packet::Packet;
 
 type ReactionFuture = Pin<Box<dyn Future<Output = anyhow::Result<Outputs>> + Send>>;
@@ -23,12 +26,31 @@ pub(crate) enum Reaction {
 }
 
 /// Which memory a river uses, under which key, and of what type.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct MemoryUse {
     pub(crate) name: String,
     pub(crate) key: KeySource,
-    pub(crate) type_id: TypeId,
+    /// The types that its values have had, today's last.
+    pub(crate) types: Vec<TypeId>,
     pub(crate) type_name: &'static str,
+    /// After how long without a step it ends.
+    pub(crate) expires: Option<Duration>,
+    /// Whether nothing comes of packets after its end.
+    pub(crate) ignores_late: bool,
+    /// How many of these there were.
+    pub(crate) late_packets: Arc<AtomicU64>,
+    /// Tells whether a stored value can be read.
+    pub(crate) read: Arc<Read>,
+}
+
+/// Tries to read a value.
+pub(crate) type Read = dyn Fn(&Json) -> Result<(), Unreadable> + Send + Sync;
+
+impl fmt::Debug for MemoryUse {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = formatter.debug_struct("MemoryUse");
+        debug.field("name", &self.name).field("key", &self.key).finish_non_exhaustive()
+    }
 }
 
 impl MemoryUse {

@@ -185,7 +185,7 @@ async fn what_was_gathered_outlasts_the_service_and_its_timer_fires_meanwhile() 
     }
     bench.rapids.publish(answer_to(&asked, 8)).await.unwrap();
     bench.quiet(&["best", "other"]).await;
-    assert_eq!(bench.rapids.stats(SOON).await.unwrap()[0].rivers["best"].late_answers, 1);
+    assert_eq!(bench.rapids.stats(SOON).await.unwrap()[0].rivers["best"].late_packets, 1);
     assert!(bench.letters().await.is_empty());
     service.stop().await;
     other.stop().await;

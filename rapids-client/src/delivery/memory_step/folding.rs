@@ -4,6 +4,7 @@ use std::cell::RefMut;
 use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
@@ -12,6 +13,7 @@ use super::kept_keys::KeptKey;
 use super::kept_record::KeptRecord;
 use super::records::{MemoryRecords, Remembered, Room};
 use super::step::{Step, StepOutputs};
+use super::trial;
 use crate::Result;
 use crate::delivery::context::Context;
 use crate::delivery::executor::{JobOutput, Work};
@@ -68,6 +70,7 @@ impl<'a> Folding<'a> {
             }
             if self.is_done(turn) {
                 if is_fresh {
+                    self.count_late(turn);
                     return self.recorded(river.name(), packet).await.map(Reacted::Before);
                 }
                 self.record().outdated();
@@ -101,6 +104,11 @@ impl<'a> Folding<'a> {
                     record.failed(Rc::clone(&step));
                     Ok(Reacted::Now(step))
                 }
+                Err(error @ ReactionError::Unreadable { .. }) => {
+                    // It may be mended before the next try.
+                    record.outdated();
+                    Err(error)
+                }
                 Err(error) => {
                     record.lost_value();
                     Err(error)
@@ -115,7 +123,19 @@ impl<'a> Folding<'a> {
         let (river, packet) = (turn.river.name(), &turn.packet.packet);
         let record = self.record();
         let comes_late = turn.packet.is_replayed_without_letter();
-        record.knows(river, packet) || (comes_late && record.may_have_forgotten(river, packet))
+        record.knows(river, packet)
+            || (comes_late && record.may_have_forgotten(river, packet))
+            || (record.has_ended() && turn.river.memory_use().is_some_and(|it| it.ignores_late))
+    }
+
+    /// Counts the packet of a turn if it counts as done only because the memory has ended.
+    fn count_late(&self, turn: &Turn) {
+        let river = &turn.river;
+        let is_late =
+            !self.record().knows(river.name(), &turn.packet.packet) && self.record().has_ended();
+        if let Some(memory) = river.memory_use().filter(|_| is_late) {
+            memory.late_packets.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Waits until packets in the record are done, which may then be forgotten.
@@ -234,6 +254,9 @@ impl<'a> Folding<'a> {
     ) -> (Duration, Result<(StepOutputs, JobOutput), ReactionError>) {
         let work = Work::React { memory: self.record().take_memory(), encodes };
         let (took, ran) = self.context.executor.run(turn, (river, packet), work).await;
+        if let Err(ReactionError::Unreadable { reason, .. }) = &ran {
+            trial::tell(self.context, self.key.as_ref(), reason);
+        }
         let prepared = ran.and_then(|mut output| {
             let effects = mem::take(&mut output.effects);
             let outgoing = self.context.outputs.prepare(&effects)?;

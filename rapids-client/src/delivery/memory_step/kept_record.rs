@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::step::Step;
-use crate::memory::{Encoded, Floors, Memory, Record, Value};
+use crate::memory::{Encoded, Floors, KeptAs, Memory, Record, Value};
 use crate::packet::Packet;
 
 /// More packets of one river than this make a record large. Those that cannot come again are forgotten.
@@ -38,10 +38,16 @@ pub(super) struct KeptRecord {
 pub(super) struct Save {
     /// The revision that it is to replace.
     pub(super) revision: u64,
+    pub(super) kept: KeptAs,
     changes: u64,
 }
 
 impl KeptRecord {
+    /// The revision at which the record was loaded or saved last.
+    pub(super) fn revision(&self) -> u64 {
+        self.revision
+    }
+
     pub(super) fn record(&self) -> Option<&Record> {
         self.record.as_ref()
     }
@@ -94,6 +100,12 @@ impl KeptRecord {
         self.record.as_ref().is_some_and(|record| {
             record.holds(river, packet) || record.floor_above(river, packet).is_some()
         })
+    }
+
+    /// Whether the memory has ended, as far as it is saved, and no step that waits has begun it anew.
+    pub(super) fn has_ended(&self) -> bool {
+        let has_ended = self.record.as_ref().is_some_and(|record| record.ended().is_some());
+        has_ended && self.waiting.is_empty()
     }
 
     /// Whether the packet may have moved the memory so long ago that the record has forgotten it.
@@ -228,11 +240,12 @@ impl KeptRecord {
 
     /// Begins to save this record, which contains all steps that wait.
     pub(super) fn begin_save(&mut self, record: Record) -> Save {
+        let kept = record.kept_as();
         self.record = Some(record);
         self.changes += 1;
         self.writing = std::mem::take(&mut self.waiting);
         self.encoded = None;
-        Save { revision: self.revision, changes: self.changes }
+        Save { revision: self.revision, kept, changes: self.changes }
     }
 
     /// The record is saved, at this revision. Returns the steps that are written by that; `None` if the
@@ -266,6 +279,7 @@ mod tests {
     use crate::delivery::reaction::ReactionError;
     use crate::delivery::turn_id::TurnId;
     use crate::jetstream::sequence::{StreamName, StreamPlace};
+    use crate::memory::{Found, Types};
     use crate::packet::Arrival;
     use crate::river::River;
 
@@ -287,24 +301,27 @@ mod tests {
     }
 
     fn boxed(value: u64) -> Option<Box<dyn Value>> {
-        Some(Box::new(value))
+        Some(Types::default().typed(value))
     }
 
     fn json(value: u64) -> Option<Encoded> {
-        Some(value.encoded().unwrap())
+        boxed(value).map(|value| value.encoded().unwrap())
     }
 
     /// One that was loaded with this value.
     fn loaded(value: u64) -> KeptRecord {
         let mut kept = KeptRecord::default();
         let mut record = Record::default();
-        record.set_memory(value.encoded().unwrap());
+        record.set_memory(json(value).unwrap());
         kept.loaded(record, 7);
         kept
     }
 
     fn value(kept: &mut KeptRecord) -> u64 {
-        *kept.take_memory().decoded().unwrap()
+        match Types::default().find(kept.take_memory()).unwrap() {
+            Found::Value(value) => value.value,
+            Found::Ended(_) => panic!("it has not ended"),
+        }
     }
 
     fn save(kept: &mut KeptRecord) -> Save {
@@ -382,7 +399,7 @@ mod tests {
         assert!(kept.record().is_none());
         assert!(kept.saved(&first, 8).is_none(), "the answer comes too late");
         let mut record = Record::default();
-        record.set_memory(5_u64.encoded().unwrap());
+        record.set_memory(json(5).unwrap());
         kept.loaded(record, 9);
         assert_eq!(kept.unwritten().count(), 2);
         assert_eq!(again(&mut kept), [1, 2]);

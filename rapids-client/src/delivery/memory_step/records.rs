@@ -6,10 +6,10 @@ use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use futures::{StreamExt, stream};
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
+use super::cleaning::Expiring;
 use super::kept_keys::{KeptKey, KeptKeys};
 use super::kept_record::{KeptRecord, Save};
 use super::published::Published;
@@ -17,11 +17,12 @@ use super::store::MemoryStore;
 use super::unwritten::{Unwritten, UnwrittenSteps};
 use crate::connection::Connection;
 use crate::jetstream::ensure::info_of;
-use crate::memory::{Floors, MemoryKey, Record};
+use crate::memory::{Floors, KeptAs, MemoryKey, Record};
 use crate::names::{REPLAYS, STREAM, memory_bucket};
 use crate::packet::Packet;
 use crate::position::floor::Floor;
 use crate::position::replay_consumer;
+use crate::service::Service;
 use crate::{Error, Result};
 
 /// How often it is asked, at most, up to where packets are done.
@@ -29,8 +30,6 @@ const FLOORS_AGAIN: Duration = Duration::from_millis(50);
 
 /// How many records are loaded ahead at once. The server's memory grows with what it sends.
 const LOADED_AHEAD: usize = 16;
-/// How many records are cleaned up at once.
-const CLEANED_AT_ONCE: usize = 16;
 
 /// Loads and saves records.
 ///
@@ -38,12 +37,15 @@ const CLEANED_AT_ONCE: usize = 16;
 /// the next [`clean_up`](Self::clean_up). Until then a redelivery publishes them once more under the same
 /// ids.
 pub(crate) struct MemoryRecords {
-    store: MemoryStore,
+    pub(super) store: MemoryStore,
     connection: Connection,
     service: String,
     floor: Floor,
     keys: RefCell<KeptKeys>,
-    published: Published,
+    pub(super) published: Published,
+    /// Keys whose memory has ended, and whose records are still to go.
+    pub(super) ended: RefCell<HashSet<MemoryKey>>,
+    pub(super) expiring: Vec<Expiring>,
     /// Taken by those who load ahead.
     loading: Semaphore,
     floors: Cell<Floors>,
@@ -89,16 +91,18 @@ impl MemoryRecords {
     pub(crate) fn new(
         store: MemoryStore,
         connection: Connection,
-        service: &str,
+        service: &Service,
         floor: Floor,
     ) -> Self {
         Self {
             store,
             connection,
-            service: service.to_owned(),
+            service: service.name().to_owned(),
             floor,
             keys: RefCell::default(),
             published: Published::default(),
+            ended: RefCell::default(),
+            expiring: service.memories().iter().filter_map(Expiring::of).collect(),
             loading: Semaphore::new(LOADED_AHEAD),
             floors: Cell::default(),
             floors_read: Cell::default(),
@@ -106,6 +110,11 @@ impl MemoryRecords {
             unwritten: Rc::default(),
             has_changed: Cell::new(false),
         }
+    }
+
+    /// Learns the epoch in which the service began to remember.
+    pub(crate) fn set_epoch(&self, epoch: u64) {
+        self.store.set_epoch(epoch);
     }
 
     pub(super) fn enter(&self, key: &MemoryKey) -> Rc<KeptKey> {
@@ -151,6 +160,9 @@ impl MemoryRecords {
     pub(super) async fn load(&self, key: &MemoryKey, kept: &KeptKey) -> Result<()> {
         let (record, revision) = self.store.load(key).await?;
         self.keys.borrow_mut().set_bytes(key, record.size());
+        if record.kept_as() == KeptAs::Ended {
+            self.ended.borrow_mut().insert(key.clone());
+        }
         kept.record.borrow_mut().loaded(record, revision);
         Ok(())
     }
@@ -194,9 +206,15 @@ impl MemoryRecords {
     ) -> Result<Option<usize>> {
         let size = json.len();
         self.has_changed.set(true);
-        let Some(revision) = self.store.save(key, json, save.revision).await? else {
+        let at = (save.revision, save.kept);
+        let Some(revision) = self.store.save(key, json, at).await? else {
             return Ok(None);
         };
+        if save.kept == KeptAs::Ended {
+            self.ended.borrow_mut().insert(key.clone());
+        } else {
+            self.ended.borrow_mut().remove(key);
+        }
         let Some(steps) = kept.record.borrow_mut().saved(save, revision) else {
             return Ok(None);
         };
@@ -238,7 +256,7 @@ impl MemoryRecords {
 
     /// Whether anything has changed since this was called last.
     pub(crate) fn take_changed(&self) -> bool {
-        self.has_changed.take() || !self.published.is_empty()
+        self.has_changed.take() || !self.published.is_empty() || !self.ended.borrow().is_empty()
     }
 
     /// Asks up to where the packets of the service are done, unless that was asked just now: records
@@ -259,19 +277,6 @@ impl MemoryRecords {
         self.floors.get()
     }
 
-    /// Removes packets that were published this long ago from the records that have not been saved since:
-    /// most are saved again soon, with their next step.
-    pub(crate) async fn clean_up(&self, after: Duration) {
-        let keys = self.published.older_than(after);
-        let cleaning = stream::iter(keys).for_each_concurrent(CLEANED_AT_ONCE, async |key| {
-            let kept = self.enter(&key);
-            if let Err(error) = self.clean_up_key(&key, &kept).await {
-                debug!(%error, %key, "published packets are not removed from a memory");
-            }
-        });
-        cleaning.await;
-    }
-
     /// Whether the record of a key is kept. It counts as used by that, and stays for a while.
     pub(crate) fn has(&self, key: &MemoryKey) -> bool {
         self.enter(key).record.borrow().record().is_some()
@@ -287,38 +292,5 @@ impl MemoryRecords {
         if !is_loaded && let Err(error) = self.load(&key, &kept).await {
             debug!(%error, %key, "the record of a memory is loaded later");
         }
-    }
-
-    async fn clean_up_key(&self, key: &MemoryKey, kept: &KeptKey) -> Result<()> {
-        // Whoever has locked either saves the record next.
-        let (Ok(_saving), Ok(value)) = (kept.saving.try_lock(), kept.value.try_lock()) else {
-            return Ok(());
-        };
-        if kept.record.borrow().unwritten().next().is_some() {
-            return Ok(());
-        }
-        let must_load = kept.record.borrow().record().is_none();
-        if must_load {
-            self.load(key, kept).await?;
-        }
-        let is_gone = kept.record.borrow().record().is_none_or(Record::is_empty);
-        if is_gone {
-            // It was deleted, and the packets with it.
-            self.published.remove_all(key);
-            return Ok(());
-        }
-        let (next, save) = {
-            let mut record = kept.record.borrow_mut();
-            let mut next = self.next_record(key, &record);
-            let save = record.begin_save(std::mem::take(&mut next.record));
-            (next, save)
-        };
-        drop(value);
-        let saved = self.save((key, kept), (next.json, &next.settled), &save).await;
-        if !matches!(saved, Ok(Some(_))) {
-            let _value = kept.value.lock().await;
-            kept.record.borrow_mut().outdated();
-        }
-        saved.map(drop)
     }
 }

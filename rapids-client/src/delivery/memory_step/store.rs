@@ -1,19 +1,27 @@
 //! Where records are kept: the service's key-value bucket, written by compare-and-set.
 
+use std::cell::Cell;
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use crate::connection::Connection;
-use crate::jetstream::bucket::Bucket;
+use crate::jetstream::bucket::{Bucket, Keep, Written};
 use crate::jetstream::resource::Resource;
-use crate::memory::{MemoryKey, Record};
+use crate::memory::{KeptAs, MemoryKey, Record};
 use crate::names::memory_bucket;
 use crate::position::entry::ServiceEntry;
 use crate::service::Service;
 use crate::{Error, Result};
 
 /// The memories of one service.
-#[derive(Clone)]
-pub(crate) struct MemoryStore(Bucket);
+pub(crate) struct MemoryStore {
+    bucket: Bucket,
+    /// For how long what is left of a memory that has ended is kept: as long as packets are. Zero is for ever.
+    ends_for: Duration,
+    /// The epoch in which the service began to remember.
+    epoch: Cell<u64>,
+}
 
 impl MemoryStore {
     /// The memories of a service; `None` if it has none.
@@ -23,17 +31,18 @@ impl MemoryStore {
     pub(crate) async fn open_for(
         connection: &Connection,
         service: &Service,
-        entry: &ServiceEntry,
+        (entry, packets_age): (&ServiceEntry, Duration),
     ) -> Result<Option<Self>> {
         if !service.remembers() {
             return Ok(None);
         }
         let name = service.name();
+        let resource = Resource::memory(name);
+        let over = |bucket| Self { bucket, ends_for: packets_age, epoch: Cell::default() };
         let Some(created) = entry.memory_created() else {
-            let bucket = Bucket::open(connection, &Resource::memory(name)).await?;
-            return Ok(Some(Self(bucket)));
+            return Ok(Some(over(Bucket::open(connection, &resource).await?)));
         };
-        match Bucket::existing(connection, &memory_bucket(name)).await?.map(Self) {
+        match Bucket::improved(connection, &resource).await?.map(over) {
             Some(store) if store.created() == created => Ok(Some(store)),
             Some(store) => {
                 let fault = format!("was made anew at {}, after {created}", store.created());
@@ -45,32 +54,65 @@ impl MemoryStore {
 
     /// When the bucket was created, which tells it from other buckets of the same name.
     pub(crate) fn created(&self) -> Timestamp {
-        self.0.created()
+        self.bucket.created()
+    }
+
+    /// Learns the epoch in which the service began to remember: what is of an earlier one is forgotten.
+    pub(crate) fn set_epoch(&self, epoch: u64) {
+        self.epoch.set(epoch);
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.get()
     }
 
     /// The record of a key and the revision to save it against.
     ///
     /// # Errors
-    /// `Record` if something else is stored there, or a newer record; `NotPermitted`, `Server`.
+    /// `Record` if something else is stored there, a newer record, or one of a later epoch; `NotPermitted`,
+    /// `Server`.
     pub(crate) async fn load(&self, key: &MemoryKey) -> Result<(Record, u64)> {
-        let (found, revision) = self.0.read::<Record>(key.as_ref()).await?;
-        Ok((found.unwrap_or_default().of_key(key), revision))
+        let (found, revision) = self.bucket.read::<Record>(key.as_ref()).await?;
+        let epoch = self.epoch.get();
+        let record = found.filter(|record| record.epoch() >= epoch).unwrap_or_default();
+        if record.epoch() > epoch {
+            return Err(Error::Record {
+                bucket: self.bucket.name().to_owned(),
+                key: key.to_string(),
+                fault: "was written after the service was made to forget, by command".to_owned(),
+                is_newer: true,
+            });
+        }
+        Ok((record.of_key(key, epoch), revision))
     }
 
-    /// Saves the JSON of a record, and returns its revision; `None` if another instance saved it since it
-    /// was loaded.
+    /// Saves a record, of which this is the JSON, and returns its revision; `None` if another instance saved
+    /// it since it was loaded.
     pub(crate) async fn save(
         &self,
         key: &MemoryKey,
         json: Vec<u8>,
-        revision: u64,
+        (revision, kept): (u64, KeptAs),
     ) -> Result<Option<u64>> {
-        self.0.save(key.as_ref(), json.into(), revision).await
+        let keep = match kept {
+            KeptAs::Record => Keep::Always,
+            KeptAs::Ended => Keep::For(self.ends_for),
+            KeptAs::Marker => Keep::MarkerFor(self.ends_for),
+        };
+        self.bucket.save_kept(key.as_ref(), json.into(), (revision, keep)).await
+    }
+
+    /// The first record of a memory that was written at this revision or later; `None` if there is none.
+    ///
+    /// # Errors
+    /// `NotPermitted`, `Server`.
+    pub(crate) async fn next_written(&self, memory: &str, from: u64) -> Result<Option<Written>> {
+        self.bucket.next_written(&format!("{memory}.>"), from).await
     }
 
     /// The size of the largest record that the server takes, in bytes.
     pub(crate) fn largest_record(&self) -> usize {
-        self.0.largest_value()
+        self.bucket.largest_value()
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) struct Gathering {
     /// The answers, until then.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     answers: Vec<Box<RawValue>>,
+    /// Of one from before memories ended.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     has_reacted: bool,
 }
 
@@ -49,10 +51,10 @@ impl Rules {
         gathering: &mut Gathering,
         packet: &Packet,
     ) -> anyhow::Result<Outputs> {
-        let is_answer = self.needs.iter().any(|name| is_solved(packet, name));
         if gathering.has_reacted {
-            return if is_answer { self.too_late(packet) } else { Ok(Outputs::new()) };
+            return self.after_end(packet).map(Outputs::end_memory);
         }
+        let is_answer = self.is_answer(packet);
         let is_first = gathering.need.is_none();
         if is_first {
             gathering.need = Some(packet.to_raw()?);
@@ -61,7 +63,7 @@ impl Rules {
             gathering.answers.push(packet.to_raw()?);
         }
         if let Some(gathered) = self.complete(gathering)? {
-            let outputs = self.react(gathering, &gathered)?;
+            let outputs = self.react(&gathered)?;
             let has_timer = self.until.after.is_some() && !is_first;
             return Ok(if has_timer {
                 outputs.cancel(&self.river, self.key(packet)?)
@@ -80,20 +82,26 @@ impl Rules {
     /// Reacts to what has come, unless that was done: then nothing is remembered.
     pub(super) fn time_is_up(&self, gathering: &mut Gathering) -> anyhow::Result<Outputs> {
         match self.gathered(gathering, false)? {
-            Some(gathered) => self.react(gathering, &gathered),
+            Some(gathered) => self.react(&gathered),
             None => Ok(Outputs::new()),
         }
     }
 
-    fn react(&self, gathering: &mut Gathering, gathered: &Gathered) -> anyhow::Result<Outputs> {
-        let outputs = (self.react)(gathered)?;
-        *gathering = Gathering { has_reacted: true, ..Gathering::default() };
-        Ok(outputs)
+    fn react(&self, gathered: &Gathered) -> anyhow::Result<Outputs> {
+        Ok((self.react)(gathered)?.end_memory())
     }
 
-    fn too_late(&self, packet: &Packet) -> anyhow::Result<Outputs> {
+    /// Takes a packet that comes after the reaction has run: an answer is too late.
+    pub(super) fn after_end(&self, packet: &Packet) -> anyhow::Result<Outputs> {
+        if !self.is_answer(packet) {
+            return Ok(Outputs::new());
+        }
         self.late_answers.fetch_add(1, Ordering::Relaxed);
         self.late.as_ref().map_or_else(|| Ok(Outputs::new()), |late| late(packet))
+    }
+
+    fn is_answer(&self, packet: &Packet) -> bool {
+        self.needs.iter().any(|name| is_solved(packet, name))
     }
 
     /// What was gathered, if that is complete.

@@ -1,0 +1,164 @@
+//! Keeps records small, and rids the bucket of those that have ended.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use futures::{StreamExt, stream};
+use jiff::Timestamp;
+use tracing::debug;
+
+use super::kept_record::{KeptRecord, Save};
+use super::records::{MemoryRecords, NextRecord};
+use crate::Result;
+use crate::error::with_causes;
+use crate::memory::{MemoryKey, Reason, Record};
+use crate::service::SharedMemory;
+
+/// How many records are cleaned up at once.
+const AT_ONCE: usize = 16;
+/// The longest time between two looks for memories that have expired.
+const LONGEST_LOOK: Duration = Duration::from_secs(60);
+/// How many records one such look goes through at most, so that others get their turn.
+const AT_A_LOOK: usize = 1_000;
+
+/// A memory whose values expire.
+pub(super) struct Expiring {
+    name: String,
+    after: Duration,
+    /// Everything that was written before this sequence has been looked at.
+    next: Cell<u64>,
+    looked: Cell<Option<Instant>>,
+}
+
+impl Expiring {
+    pub(super) fn of(memory: &SharedMemory<'_>) -> Option<Self> {
+        let (name, next, looked) = (memory.name().to_owned(), Cell::default(), Cell::default());
+        Some(Self { name, after: memory.expires?, next, looked })
+    }
+
+    /// Whether it is time to look; it counts as looked at from now on.
+    fn is_due(&self) -> bool {
+        let period = (self.after / 10).min(LONGEST_LOOK);
+        let is_due = self.looked.get().is_none_or(|looked| looked.elapsed() >= period);
+        if is_due {
+            self.looked.set(Some(Instant::now()));
+        }
+        is_due
+    }
+}
+
+impl MemoryRecords {
+    /// Removes packets that were published this long ago from the records that have not been saved since:
+    /// most are saved again soon, with their next step. Of records that have ended, it leaves a marker once
+    /// none of their packets can come again.
+    pub(crate) async fn clean_up(&self, after: Duration) {
+        let mut keys = self.published.older_than(after);
+        keys.extend(self.ended.borrow().iter().cloned());
+        let cleaning = stream::iter(keys).for_each_concurrent(AT_ONCE, async |key| {
+            if let Err(error) = self.tidy(&key, Occasion::CleanUp).await {
+                debug!(%error, %key, "the record of a memory is not cleaned up");
+            }
+        });
+        cleaning.await;
+    }
+
+    /// Ends what no packet has moved for as long as its memory lives.
+    pub(crate) async fn expire(&self) {
+        for memory in self.expiring.iter().filter(|memory| memory.is_due()) {
+            if let Err(error) = self.expire_in(memory).await {
+                debug!("it is not known what has expired: {}", with_causes(&error));
+            }
+        }
+    }
+
+    /// Goes through the records in the order in which they were written, up to the first that lives.
+    async fn expire_in(&self, memory: &Expiring) -> Result<()> {
+        for _ in 0..AT_A_LOOK {
+            let Some(written) = self.store.next_written(&memory.name, memory.next.get()).await?
+            else {
+                return Ok(());
+            };
+            let age = Timestamp::now().duration_since(written.at);
+            if Duration::try_from(age).unwrap_or_default() < memory.after {
+                return Ok(());
+            }
+            let (key, occasion) =
+                (MemoryKey::stored(&written.key), Occasion::Expired(written.revision));
+            if !written.is_marker && !self.tidy(&key, occasion).await? {
+                return Ok(());
+            }
+            memory.next.set(written.revision + 1);
+        }
+        // The next look goes on here.
+        memory.looked.take();
+        Ok(())
+    }
+
+    /// Saves a record without what is done; of one that has ended, what is left of it. `false` if it is in
+    /// use: whoever uses it saves it next.
+    async fn tidy(&self, key: &MemoryKey, occasion: Occasion) -> Result<bool> {
+        let kept = &self.enter(key);
+        let (Ok(_saving), Ok(value)) = (kept.saving.try_lock(), kept.value.try_lock()) else {
+            return Ok(false);
+        };
+        if kept.record.borrow().unwritten().next().is_some() {
+            return Ok(false);
+        }
+        let must_load = occasion != Occasion::CleanUp || kept.record.borrow().record().is_none();
+        if must_load {
+            self.load(key, kept).await?;
+        }
+        let is_gone = kept.record.borrow().record().is_none_or(Record::is_empty);
+        if is_gone {
+            // It was deleted, and the packets with it.
+            self.published.remove_all(key);
+            self.ended.borrow_mut().remove(key);
+            return Ok(true);
+        }
+        let Some((next, save)) = self.next_tidy(key, &mut kept.record.borrow_mut(), occasion)
+        else {
+            return Ok(true);
+        };
+        drop(value);
+        let saved = self.save((key, kept), (next.json, &next.settled), &save).await;
+        if !matches!(saved, Ok(Some(_))) {
+            let _value = kept.value.lock().await;
+            kept.record.borrow_mut().outdated();
+        }
+        saved.map(|_| true)
+    }
+
+    /// What of a record is to be saved; `None` if nothing of it is done.
+    fn next_tidy(
+        &self,
+        key: &MemoryKey,
+        kept: &mut KeptRecord,
+        occasion: Occasion,
+    ) -> Option<(NextRecord, Save)> {
+        let mut next = self.next_record(key, kept);
+        let is_alive = next.record.ended().is_none();
+        match occasion {
+            Occasion::Expired(revision) if is_alive && kept.revision() == revision => {
+                next.record.end(Reason::expired());
+            }
+            Occasion::Expired(_) => return None,
+            Occasion::CleanUp => {}
+        }
+        match next.record.marker() {
+            Some(marker) => next.record = marker,
+            None if next.settled.is_empty() && occasion == Occasion::CleanUp => return None,
+            None => {}
+        }
+        next.json = next.record.json();
+        let save = kept.begin_save(std::mem::take(&mut next.record));
+        Some((next, save))
+    }
+}
+
+/// Why a record is tidied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Occasion {
+    CleanUp,
+    /// It was written at this revision, and has expired unless it was written since.
+    Expired(u64),
+}
