@@ -269,7 +269,7 @@ impl TestRapids {
 
 #[cfg(test)]
 mod tests {
-    use rapids_client::{Kind, Outputs};
+    use rapids_client::{AfterEnd, Kind, Outputs};
 
     use super::*;
 
@@ -409,6 +409,24 @@ mod tests {
         assert_eq!(overdue.timer().as_deref(), Some("order.due:a"));
         assert_eq!(overdue.arrival().unwrap().stored, rapids.now());
         assert_eq!(overdue.publisher(), Some("order"));
+    }
+
+    #[tokio::test]
+    async fn a_memory_that_nothing_moves_for_long_expires() {
+        let minute = Duration::from_secs(60);
+        let count = River::new("count").event("came").memory("counts", "'all'").expires(minute);
+        let count = count.after_end(AfterEnd::New).react(|count: &mut u64, _: &Packet| {
+            *count += 1;
+            anyhow::Ok(Packet::event("counted").with("n", *count))
+        });
+        let mut rapids = TestRapids::new().service("counter", [count]);
+        for wait in [0, 59, 60] {
+            rapids.advance(Duration::from_secs(wait)).await;
+            rapids.publish(Packet::event("came")).await;
+        }
+        let counts = rapids.events("counted").into_iter();
+        let counts: Vec<_> = counts.map(|packet| packet.get::<u64>("n").unwrap()).collect();
+        assert_eq!(counts, [Some(1), Some(2), Some(1)]);
     }
 
     #[tokio::test]

@@ -181,16 +181,14 @@ impl Record {
         }
     }
 
-    /// What is left of one that has ended, once none of its packets can come again and nothing of it is to
-    /// be published; `None` before that.
+    /// What is left of one that has ended, once none of its packets can come again: then all that they led
+    /// to is published, too. `None` before that.
     pub(crate) fn marker(&self) -> Option<Self> {
         let is_past =
             |&Folded(_, sequence, is_replay): &Folded| self.floors.are_above(sequence, is_replay);
-        let is_over = self.ended.is_some()
-            && self.unpublished.is_empty()
-            && self.folded.values().flatten().all(is_past);
-        let left = Self { folded: BTreeMap::new(), ..self.clone() };
-        is_over.then_some(left)
+        let is_over = self.ended.is_some() && self.folded.values().flatten().all(is_past);
+        let left = || Self { folded: BTreeMap::new(), unpublished: Vec::new(), ..self.clone() };
+        is_over.then(left)
     }
 
     /// Whether the packet has moved this memory already.
@@ -454,6 +452,39 @@ mod tests {
         let mut record = serde_json::from_str(&serde_json::to_string(&record).unwrap()).unwrap();
         assert!(handle(&mut record, &visit(2)).await.is_empty());
         assert_eq!(handle(&mut record, &visit(101)).await, ["101"]);
+    }
+
+    #[tokio::test]
+    async fn what_has_ended_is_over_once_none_of_its_packets_can_come_again() {
+        let mut record = Record::default();
+        for sequence in 1..=3 {
+            handle(&mut record, &visit(sequence)).await;
+        }
+        record.forget_below(Floors { rapids: 3, replays: 0 });
+        assert!(record.marker().is_none(), "it has not ended");
+        record = Record { floors: Floors::default(), ..record };
+        record.end(Reason::reaction());
+        assert_eq!((record.kept_as(), stored(&record).kept_as()), (KeptAs::Ended, KeptAs::Ended));
+        record.forget_below(Floors { rapids: 2, replays: 9 });
+        assert!(record.marker().is_none());
+        record.forget_below(Floors { rapids: 3, replays: 9 });
+        let marker = stored(&record.marker().unwrap());
+        assert_eq!(marker.kept_as(), KeptAs::Marker);
+        assert_eq!(marker.ended().unwrap().to_string(), "ended by its reaction");
+        assert_eq!(marker.floor_above("count", &visit(3)), Some(3));
+    }
+
+    #[test]
+    fn a_record_is_written_in_the_oldest_version_that_can_say_it() {
+        let of = |change: fn(&mut Record)| {
+            let mut record = Record::default();
+            change(&mut record);
+            record.needed_version()
+        };
+        assert_eq!(of(|_| {}), 1);
+        assert_eq!(of(|record| record.end(Reason::expired())), 3);
+        assert_eq!(of(|record| record.epoch = 1), 3);
+        assert_eq!(of(|record| record.number = 1), 3);
     }
 
     #[tokio::test]

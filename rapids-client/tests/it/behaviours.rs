@@ -4,6 +4,7 @@
 //! Each scenario names rivers and packets; each world runs it, and what was published is
 //! compared with what is expected, and with that of the others, ids included.
 
+mod ending;
 mod giving_up;
 
 use std::time::Duration;

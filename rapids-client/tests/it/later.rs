@@ -53,7 +53,11 @@ async fn waiting(rapids: &Rapids) -> Vec<String> {
 }
 
 /// Changes a stream.
-async fn edit(bench: &Bench, stream: &str, change: impl FnOnce(StreamConfig) -> StreamConfig) {
+pub(crate) async fn edit(
+    bench: &Bench,
+    stream: &str,
+    change: impl FnOnce(StreamConfig) -> StreamConfig,
+) {
     let jetstream = bench.jetstream().await;
     let found = jetstream.get_stream(stream).await.unwrap().cached_info().config.clone();
     jetstream.update_stream(change(found)).await.unwrap();

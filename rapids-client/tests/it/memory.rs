@@ -136,7 +136,7 @@ async fn a_packet_waits_for_a_record_of_a_newer_version() {
     let bench = Bench::start().await;
     let service = bench.run(bench.service("counter", [count_by_key()])).await;
     let store = bucket(&bench).await;
-    let record = r#"{"version":3,"key":"counts.a","memory":7,"steps":[]}"#;
+    let record = r#"{"version":4,"key":"counts.a","memory":7,"steps":[]}"#;
     store.put("counts.a", record.into()).await.unwrap();
     bench.rapids.publish(Packet::event("came").with("key", "a")).await.unwrap();
     let other = bench.rapids.publish(Packet::event("came").with("key", "b")).await.unwrap();

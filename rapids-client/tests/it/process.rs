@@ -15,7 +15,9 @@ use tokio::process::Child;
 
 use crate::harness::{self, Bench, config, soon, until};
 use crate::later::killed;
-use crate::{crashes, delivery, exclusive, folding, given_up, once, outage, shutdown};
+use crate::{
+    crashes, delivery, ended, exclusive, folding, given_up, migrated, once, outage, shutdown,
+};
 
 const PART: &str = "RAPIDS_TEST_PART";
 const SERVER: &str = "RAPIDS_TEST_SERVER";
@@ -149,10 +151,13 @@ fn play(part: &str, config: Config, diary: Diary) -> Service {
         delivery::BLOCKED => delivery::blocked(config, diary),
         folding::HELD => folding::held(config, diary),
         killed::ORDERS => killed::orders(config, diary),
+        ended::ENDING => ended::ending(config, diary),
         exclusive::COUNTING => exclusive::counting(config, diary),
         given_up::crashes::TELLING => given_up::crashes::telling(config, diary),
         given_up::crashes::FATAL => given_up::crashes::fatal(config, diary),
         outage::BUSY => outage::busy(config, diary),
+        migrated::FORMER => migrated::former(config, diary),
+        migrated::PRESENT => migrated::present(config, diary),
         once::SLOW => once::slow(config, diary),
         shutdown::ENDLESS => shutdown::endless(config, diary, Duration::from_secs(1)),
         shutdown::ENDLESS_PATIENTLY => shutdown::endless(config, diary, Duration::from_secs(600)),

@@ -123,15 +123,13 @@ fn total(items: &[Item]) -> Option<i64> {
         .try_fold(0_i64, |sum, item| sum.checked_add(item.quantity.checked_mul(item.price)?))
 }
 
-/// How far an order is. It is open until it is paid or cancelled, whichever this service hears first: who
+/// How far an order is; nothing is remembered of one that has ended. It is open until it is paid or cancelled, whichever this service hears first: who
 /// asks whether an order is paid listens to `order_paid`.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Serialize, Deserialize)]
 enum Order {
     #[default]
     Open,
     Paid,
-    /// Completed or cancelled.
-    Ended,
 }
 
 #[derive(Deserialize)]
@@ -169,10 +167,9 @@ fn complete() -> River {
         .react(on_order_packaged)
 }
 
-fn on_order_packaged(order: &mut Order, packet: &Packet) -> Result<Option<Packet>> {
+fn on_order_packaged(_: &mut Order, packet: &Packet) -> Result<Outputs> {
     let News { order_id, .. } = packet.parse()?;
-    let before = std::mem::replace(order, Order::Ended);
-    Ok((before != Order::Ended).then(|| about("order_completed", &order_id)))
+    Ok(Outputs::new().publish(about("order_completed", &order_id)).end_memory())
 }
 
 fn cancel() -> River {
@@ -189,13 +186,12 @@ fn cancel() -> River {
 fn on_failure(order: &mut Order, packet: &Packet) -> Result<Outputs> {
     let News { event, order_id } = packet.parse()?;
     let is_late = ["payment_overdue", "payment_failed"].contains(&event.as_str());
-    if *order == Order::Ended || (*order == Order::Paid && is_late) {
+    if *order == Order::Paid && is_late {
         return Ok(Outputs::new());
     }
     let has_timer = *order == Order::Open && event != "payment_overdue";
-    *order = Order::Ended;
     let cancelled = about("order_cancelled", &order_id).with("reason", event);
-    let outputs = Outputs::new().publish(cancelled);
+    let outputs = Outputs::new().publish(cancelled).end_memory();
     Ok(if has_timer { outputs.cancel(PAYMENT_DUE, order_id) } else { outputs })
 }
 

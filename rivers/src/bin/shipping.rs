@@ -1,11 +1,12 @@
 //! shipping: schedules a shipment once an order is both paid and reserved.
 //!
-//! Listens for `order_paid` and `stock_reserved` with `order_id`, whichever comes first.
+//! Listens for `order_paid` and `stock_reserved` with `order_id`, whichever comes first, and for
+//! `order_cancelled`, after which neither matters any more.
 //! Publishes `shipment_scheduled`.
 //! Run: `just river shipping`
 
 use anyhow::Result;
-use rapids_client::{Packet, River, Service, telemetry};
+use rapids_client::{Outputs, Packet, River, Service, telemetry};
 use serde::{Deserialize, Serialize};
 
 #[tokio::main(flavor = "current_thread")]
@@ -15,7 +16,7 @@ async fn main() -> Result<()> {
 }
 
 pub(crate) fn service() -> rapids_client::Result<Service> {
-    Ok(Service::from_env("shipping")?.river(join()))
+    Ok(Service::from_env("shipping")?.river(join()).river(forget()))
 }
 
 fn join() -> River {
@@ -39,15 +40,25 @@ struct Half {
     order_id: String,
 }
 
-fn on_half(shipment: &mut Shipment, packet: &Packet) -> Result<Option<Packet>> {
+fn on_half(shipment: &mut Shipment, packet: &Packet) -> Result<Outputs> {
     let Half { event, order_id } = packet.parse()?;
-    let half = match event.as_str() {
-        "order_paid" => &mut shipment.paid,
-        _ => &mut shipment.reserved,
-    };
-    let is_new = !std::mem::replace(half, true);
-    let is_due = is_new && shipment.paid && shipment.reserved;
-    Ok(is_due.then(|| Packet::event("shipment_scheduled").with("order_id", order_id)))
+    match event.as_str() {
+        "order_paid" => shipment.paid = true,
+        _ => shipment.reserved = true,
+    }
+    if !(shipment.paid && shipment.reserved) {
+        return Ok(Outputs::new());
+    }
+    let scheduled = Packet::event("shipment_scheduled").with("order_id", order_id);
+    Ok(Outputs::new().publish(scheduled).end_memory())
+}
+
+fn forget() -> River {
+    River::new("forget")
+        .event("order_cancelled")
+        .require("order_id")
+        .memory("shipments", "@.order_id")
+        .react(|_: &mut Shipment, _: &Packet| Ok(Outputs::new().end_memory()))
 }
 
 #[cfg(test)]
@@ -74,10 +85,20 @@ mod tests {
         let mut shipment = Shipment::default();
         for _ in 0..2 {
             let answer = on_half(&mut shipment, &half("stock_reserved", "o-1")).unwrap();
-            assert!(answer.is_none(), "{answer:?}");
+            assert!(answer.packets().is_empty() && !answer.ends_memory(), "{answer:?}");
         }
         let answer = on_half(&mut shipment, &half("order_paid", "o-1")).unwrap();
-        assert_eq!(answer.unwrap().event_name().as_deref(), Some("shipment_scheduled"));
+        assert_eq!(answer.packets()[0].event_name().as_deref(), Some("shipment_scheduled"));
+        assert!(answer.ends_memory());
+    }
+
+    #[tokio::test]
+    async fn nothing_is_scheduled_of_an_order_that_was_cancelled_before() {
+        let mut rapids = TestRapids::new().service("shipping", [join(), forget()]);
+        for event in ["order_cancelled", "order_paid", "stock_reserved"] {
+            rapids.publish(half(event, "o-1")).await;
+        }
+        rapids.none("shipment_scheduled");
     }
 
     #[tokio::test]

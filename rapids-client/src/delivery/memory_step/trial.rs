@@ -1,5 +1,6 @@
-//! Tries whether the values that are stored can be read as the types that the rivers have today: the first
-//! ones when a service starts, the rest while it runs.
+//! Goes through what is stored when a service starts: tries whether the values can be read as the types that
+//! the rivers have today, the first ones before it reads packets, the rest while it runs; and finds records
+//! that have ended, whose instance did not live to see them go.
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,7 +11,8 @@ use tracing::{debug, warn};
 use crate::Result;
 use crate::delivery::context::Context;
 use crate::error::with_causes;
-use crate::memory::{Encoded, Record};
+use crate::jetstream::bucket::Written;
+use crate::memory::{Encoded, KeptAs, MemoryKey, Record};
 use crate::names::memory_bucket;
 use crate::service::SharedMemory;
 use crate::stored;
@@ -63,22 +65,26 @@ impl Trial {
         most: usize,
     ) -> Result<()> {
         let Some(memories) = &context.memories else { return Ok(()) };
-        for count in 1..=most {
+        for count in 0..most {
+            if count % SLICE == 0 {
+                yield_now().await;
+            }
             let from = self.tried.borrow()[position];
             let Some(written) = memories.store.next_written(memory.name(), from).await? else {
                 return Ok(());
             };
             self.tried.borrow_mut()[position] = written.revision + 1;
-            if let Err(fault) = read(memory, &written.key, &written.value, memories.store.epoch()) {
+            let Some(record) = record(&written, memories.store.epoch()) else { continue };
+            if record.kept_as() == KeptAs::Ended {
+                memories.ended.borrow_mut().insert(MemoryKey::stored(&written.key));
+            }
+            if let Err(fault) = read(memory, &record) {
                 self.unreadable.set(self.unreadable.get() + 1);
                 let entry = || format!("`{}`: {fault}", written.key);
                 self.first.borrow_mut().get_or_insert_with(entry);
                 if self.unreadable.get() <= TOLD {
                     tell(context, &written.key, &fault);
                 }
-            }
-            if count % SLICE == 0 {
-                yield_now().await;
             }
         }
         Ok(())
@@ -98,14 +104,15 @@ pub(super) fn tell(context: &Context, key: &str, fault: &str) {
     }
 }
 
-/// Reads a record and its value.
-fn read(memory: &SharedMemory<'_>, key: &str, json: &[u8], epoch: u64) -> Result<(), String> {
-    let record = match stored::read::<Record>("", key, json) {
-        // Others tell of what is no record, and of one that is newer, when its packets come.
-        Err(_) => return Ok(()),
-        Ok(record) if record.epoch() < epoch => return Ok(()),
-        Ok(record) => record,
-    };
+/// The record of this epoch that was written. Others tell of what is none, and of one that is newer, when its
+/// packets come.
+fn record(written: &Written, epoch: u64) -> Option<Record> {
+    let record = stored::read::<Record>("", &written.key, &written.value).ok()?;
+    (record.epoch() == epoch).then_some(record)
+}
+
+/// Tries to read the value of a record.
+fn read(memory: &SharedMemory<'_>, record: &Record) -> Result<(), String> {
     let Some(Encoded::Value(value)) = record.memory() else { return Ok(()) };
     // The types are the user's, and so is what reads them.
     match catch_unwind(AssertUnwindSafe(|| memory.read(&value))) {
