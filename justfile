@@ -149,6 +149,7 @@ check: fmt clippy test doc deny
 [group('checks')]
 soak SEED='1':
     PROPTEST_CASES=20000 cargo test -p rapids-client --lib --test it -- properties:: laws:: costs::
+    RAPIDS_TEST_ENDS=100000 cargo test -p rapids-client --test it -- ended::what_has_ended
     just chaos --orders 10000 --kills 100 --seed "$1"
     just chaos --orders 10000 --kills 100 --seed "$1" --delivery exclusive
 

@@ -10,7 +10,7 @@ use futures::TryStreamExt;
 use rapids_client::{AfterEnd, Kind, Outputs, Packet, River};
 use serde_json::Value;
 
-use crate::harness::{Bench, found, until};
+use crate::harness::{Bench, DEADLINE, found, until};
 use crate::later::edit;
 
 pub(crate) use killed::{ENDING, ending};
@@ -56,9 +56,18 @@ async fn stored(bench: &Bench, key: &str) -> Option<Value> {
     Some(serde_json::from_slice(&entry.value).unwrap())
 }
 
+/// How many orders end, and for how long packets are kept meanwhile. `just soak` asks for more.
+fn load() -> (u64, Duration) {
+    match std::env::var("RAPIDS_TEST_ENDS").map(|count| count.parse().unwrap()) {
+        Ok(count) => (count, 60 * SECOND),
+        Err(_) => (2_000, 4 * SECOND),
+    }
+}
+
 #[tokio::test]
 async fn what_has_ended_leaves_the_bucket_and_its_marker_follows_the_packets() {
     let bench = Bench::start().await;
+    let (count, age) = load();
     let service = bench.run(bench.service("orders", orders(AfterEnd::Ignore))).await;
     for event in ["opened", "opened", "closed"] {
         let packets = (0..2_000).map(|order| of(event, order));
@@ -75,20 +84,21 @@ async fn what_has_ended_leaves_the_bucket_and_its_marker_follows_the_packets() {
 
     // What is written from now on lasts as long as packets do.
     edit(&bench, "RAPIDS", |config| async_nats::jetstream::stream::Config {
-        max_age: 4 * SECOND,
+        max_age: age,
         duplicate_window: SECOND,
         ..config
     })
     .await;
     let service = bench.run(bench.service("orders", orders(AfterEnd::New))).await;
-    for portion in 0..10 {
+    for portion in 0..count / 200 {
         let orders = (200 * portion)..(200 * (portion + 1));
         let packets = ["opened", "closed"].map(|event| orders.clone().map(move |it| of(event, it)));
         bench.rapids.publish_all(packets.into_iter().flatten()).await.unwrap();
         // Before they expire.
         bench.quiet(&["orders"]).await;
     }
-    until("nothing is left", async || size(&bench).await.1 == 0).await;
+    let gone = async { while size(&bench).await.1 > 0 {} };
+    tokio::time::timeout(age + DEADLINE, gone).await.expect("nothing is left");
     service.stop().await;
 }
 
