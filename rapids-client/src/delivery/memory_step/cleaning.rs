@@ -3,23 +3,25 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use futures::future::try_join_all;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::kept_record::{KeptRecord, Save};
 use super::records::{MemoryRecords, NextRecord};
-use crate::Result;
 use crate::error::with_causes;
+use crate::jetstream::bucket::Written;
 use crate::memory::{MemoryKey, Reason, Record};
 use crate::service::SharedMemory;
+use crate::{Error, Result};
 
 /// How many records are cleaned up at once.
 const AT_ONCE: usize = 16;
 /// The longest time between two looks for memories that have expired.
 const LONGEST_LOOK: Duration = Duration::from_secs(60);
-/// How many records one such look goes through at most, so that others get their turn.
-const AT_A_LOOK: usize = 1_000;
+/// How many times as many records one such look goes through at most, so that other work gets its turn.
+const PORTIONS: usize = 500;
 
 /// A memory whose values expire.
 pub(super) struct Expiring {
@@ -65,33 +67,60 @@ impl MemoryRecords {
     /// Ends what no packet has moved for as long as its memory lives.
     pub(crate) async fn expire(&self) {
         for memory in self.expiring.iter().filter(|memory| memory.is_due()) {
-            if let Err(error) = self.expire_in(memory).await {
-                debug!("it is not known what has expired: {}", with_causes(&error));
+            match self.expire_in(memory).await {
+                Err(error @ Error::NotPermitted { .. }) => {
+                    let notice = format!("`{}` does not expire: {error}", memory.name);
+                    if self.store.connection().is_news(&notice) {
+                        warn!("{notice}");
+                    }
+                }
+                Err(error) => debug!("nothing expires now: {}", with_causes(&error)),
+                Ok(()) => {}
             }
         }
     }
 
-    /// Goes through the records in the order in which they were written, up to the first that lives.
+    /// Goes through the records in the order in which they were written, up to the first that lives or is in
+    /// use.
     async fn expire_in(&self, memory: &Expiring) -> Result<()> {
-        for _ in 0..AT_A_LOOK {
-            let Some(written) = self.store.next_written(&memory.name, memory.next.get()).await?
-            else {
-                return Ok(());
-            };
-            let age = Timestamp::now().duration_since(written.at);
-            if Duration::try_from(age).unwrap_or_default() < memory.after {
+        for _ in 0..PORTIONS {
+            let expired = self.next_expired(memory).await?;
+            let is_last = expired.len() < AT_ONCE;
+            let ending = expired.iter().map(async |written| {
+                let key = MemoryKey::stored(&written.key);
+                let is_past = written.is_marker
+                    || self.tidy(&key, Occasion::Expired(written.revision)).await?;
+                Ok::<_, Error>(is_past)
+            });
+            for (written, is_past) in expired.iter().zip(try_join_all(ending).await?) {
+                if !is_past {
+                    return Ok(());
+                }
+                memory.next.set(written.revision + 1);
+            }
+            if is_last {
                 return Ok(());
             }
-            let (key, occasion) =
-                (MemoryKey::stored(&written.key), Occasion::Expired(written.revision));
-            if !written.is_marker && !self.tidy(&key, occasion).await? {
-                return Ok(());
-            }
-            memory.next.set(written.revision + 1);
         }
         // The next look goes on here.
         memory.looked.take();
         Ok(())
+    }
+
+    /// The next records that nobody has written for long enough, as many as are ended at once.
+    async fn next_expired(&self, memory: &Expiring) -> Result<Vec<Written>> {
+        let (mut expired, mut from) = (Vec::new(), memory.next.get());
+        while expired.len() < AT_ONCE
+            && let Some(written) = self.store.next_written(&memory.name, from).await?
+        {
+            let age = Timestamp::now().duration_since(written.at);
+            if Duration::try_from(age).unwrap_or_default() < memory.after {
+                break;
+            }
+            from = written.revision + 1;
+            expired.push(written);
+        }
+        Ok(expired)
     }
 
     /// Saves a record without what is done; of one that has ended, what is left of it. `false` if it is in

@@ -62,6 +62,10 @@ impl MemoryStore {
         self.epoch.set(epoch);
     }
 
+    pub(crate) fn connection(&self) -> &Connection {
+        self.bucket.connection()
+    }
+
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch.get()
     }
