@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 use rapids_client::{
-    Config, Conversation, DeadLetters, Error, Found, History, ReadingEnd, Reference,
+    Config, Conversation, Conversations, DeadLetters, Error, Found, ReadingEnd, Reference,
 };
 
 use crate::exit::{Answer, Fault};
@@ -114,12 +114,12 @@ impl Trace {
         let config = session.config()?;
         let rapids = session.rapids().await?;
         let letters = Box::pin(open_letters(&config, &session.screen)).await?;
-        let history = History::new(rapids.clone(), letters);
-        let history = match self.quiet {
-            Some(quiet) => history.quiet(quiet),
-            None => history,
+        let conversations = Conversations::new(rapids.clone(), letters);
+        let conversations = match self.quiet {
+            Some(quiet) => conversations.quiet(quiet),
+            None => conversations,
         };
-        let found = Box::pin(self.find(&history, &session.screen)).await?;
+        let found = Box::pin(self.find(&conversations, &session.screen)).await?;
         // The first line is there at once, however long the reading takes.
         let mut head = lines::Head::default();
         if self.output == Output::Line
@@ -127,8 +127,9 @@ impl Trace {
         {
             head = lines::Head::print(first, &rapids, &session.screen).await?;
         }
-        let reading = history.read(found);
-        let conversations = Box::pin(with_bar(history.progress(), "reading", reading)).await?;
+        let reading = conversations.read(found);
+        let conversations =
+            Box::pin(with_bar(conversations.progress(), "reading", reading)).await?;
         self.print(&conversations, &head, &session.screen)?;
         if let Some(cut) = conversations.iter().find(|it| it.end == ReadingEnd::Limit) {
             session.screen.warning(format_args!(
@@ -143,8 +144,8 @@ impl Trace {
         Ok(Answer::Yes)
     }
 
-    async fn find(&self, history: &History, screen: &Screen) -> Result<Vec<Found>> {
-        let progress = history.progress();
+    async fn find(&self, conversations: &Conversations, screen: &Screen) -> Result<Vec<Found>> {
+        let progress = conversations.progress();
         if let Some(filter) = &self.which.filter {
             let matches = |packet: &_| {
                 filter.matches(packet).unwrap_or_else(|error| {
@@ -152,7 +153,7 @@ impl Trace {
                     false
                 })
             };
-            let finding = history.find_all(matches);
+            let finding = conversations.find_all(matches);
             let found = Box::pin(with_bar(progress, "looking for packets", finding)).await?;
             if found.is_empty() {
                 return Err(Fault::NotFound("no packet in the stream matches".to_owned()).into());
@@ -162,7 +163,7 @@ impl Trace {
         let Some(id) = &self.which.id else {
             return Ok(Vec::new());
         };
-        let finding = history.find(id);
+        let finding = conversations.find(id);
         let found = Box::pin(with_bar(progress, "looking for the packet", finding)).await?;
         let found = found.ok_or_else(|| {
             let what = match id {
