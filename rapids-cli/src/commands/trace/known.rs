@@ -39,7 +39,7 @@ impl Known {
         let facts = facts.filter(|(key, _)| key != "solutions");
         let changed = facts.filter_map(|(key, new)| {
             let old = self.0.insert(key.clone(), new.clone());
-            let is_same = old.as_ref().is_some_and(|old| compact(old) == compact(&new));
+            let is_same = old.as_ref().is_some_and(|old| is_same(old, &new));
             (!is_same).then_some(Change { key, old, new })
         });
         Changes(changed.collect())
@@ -70,18 +70,40 @@ impl Serialize for Changes {
     }
 }
 
+/// Whether two values are the same, whatever stands between their tokens and in whichever order their
+/// members come. Numbers are compared as they were said.
+fn is_same(one: &RawValue, other: &RawValue) -> bool {
+    if let (Some(one), Some(other)) = (members(one), members(other)) {
+        let mut pairs = one.iter().zip(&other);
+        return one.len() == other.len()
+            && pairs.all(|((key, one), (same, other))| key == same && is_same(one, other));
+    }
+    if let (Some(one), Some(other)) = (elements(one), elements(other)) {
+        let mut pairs = one.iter().zip(&other);
+        return one.len() == other.len() && pairs.all(|(one, other)| is_same(one, other));
+    }
+    compact(one) == compact(other)
+}
+
+/// The members of an object; `None` of anything else.
+fn members(value: &RawValue) -> Option<BTreeMap<String, &RawValue>> {
+    serde_json::from_str(value.get()).ok()
+}
+
+/// The elements of a list; `None` of anything else.
+fn elements(value: &RawValue) -> Option<Vec<&RawValue>> {
+    serde_json::from_str(value.get()).ok()
+}
+
 /// A value as it was said, so that no digit is lost; a long list or object by its size.
 fn shown(value: &RawValue) -> String {
     let text = compact(value);
-    if text.len() > NESTED {
-        if let Ok(values) = serde_json::from_str::<Vec<&RawValue>>(&text) {
-            return format!("[{}]", values.len());
-        }
-        if let Ok(members) = serde_json::from_str::<BTreeMap<String, &RawValue>>(&text) {
-            return format!("{{{}}}", members.len());
-        }
+    if text.len() <= NESTED {
+        return text;
     }
-    text
+    let elements = elements(value).map(|elements| format!("[{}]", elements.len()));
+    let members = || members(value).map(|members| format!("{{{}}}", members.len()));
+    elements.or_else(members).unwrap_or(text)
 }
 
 /// JSON without blanks between its tokens.
@@ -125,18 +147,18 @@ mod tests {
     }
 
     #[test]
-    fn blanks_between_tokens_are_no_change_and_long_lists_are_shown_by_their_size() {
+    fn blanks_and_the_order_of_members_are_no_change_and_long_lists_are_shown_by_their_size() {
         let long = "1,".repeat(40);
         let (changes, _) = changes(&[
             r#"{"a":{"b": [1, 2], "c d": "e  f"}}"#,
-            r#"{"a":{"b":[1,2],"c d":"e  f"}}"#,
-            r#"{"a":{"b":[1,2],"c d":"e f"}}"#,
+            r#"{"a":{"c d":"e  f","b":[1,2]}}"#,
+            r#"{"a":{"c d":"e f","b":[1,2]}}"#,
             &format!(r#"{{"a":[{long}1]}}"#),
             &format!(r#"{{"a":"{long}"}}"#),
         ]);
         assert_eq!(changes[0], r#"a: {"b":[1,2],"c d":"e  f"}"#);
         assert_eq!(changes[1], "");
-        assert!(changes[2].ends_with(r#" -> {"b":[1,2],"c d":"e f"}"#), "{}", changes[2]);
+        assert!(changes[2].ends_with(r#" -> {"c d":"e f","b":[1,2]}"#), "{}", changes[2]);
         assert!(changes[3].ends_with(" -> [41]"), "{}", changes[3]);
         assert_eq!(changes[4], format!("a: [41] -> \"{long}\""), "texts are exact");
     }
