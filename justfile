@@ -58,6 +58,12 @@ bundle NAME='shop': _server (_build "-p" "rivers" "--example" NAME)
 web ADDRESS='127.0.0.1:8080': _server (_build "-p" "rivers" "--example" "web")
     @exec cargo run -q -p rivers --example web -- "$1"
 
+# Tell what an order looked like, now or `--until 2026-11-23T10:00:00Z` (rivers/examples/order_history.rs)
+[group('packets')]
+[no-exit-message]
+order-history ORDER *ARGS: (_build "-p" "rivers" "--example" "order_history")
+    @exec cargo run -q -p rivers --example order_history -- "$@"
+
 # Run all services, with the service's name before each line; Ctrl-C stops them
 [group('rivers')]
 rivers: _server (_build "-p" "rivers" "--bins")

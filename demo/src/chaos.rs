@@ -38,7 +38,7 @@ use crate::prices::Prices;
 use crate::rivers::Program;
 use crate::tracker::Tracker;
 use crate::verify::Fact;
-use crate::{discovery, outside, overdue, rivers, server, verify};
+use crate::{discovery, minutes, outside, overdue, rivers, server, verify};
 use backpressure::Backpressure;
 use facts::Findings;
 use fault_ids::FaultIds;
@@ -135,6 +135,7 @@ impl Run<'_> {
         environment.extend([
             self.options.delivery.environment(),
             overdue::environment(),
+            minutes::environment(),
             DeliveryMode::short_ack_wait(),
             ("RAPIDS_READ_LIMIT", facts::HOPS.to_string()),
             // Backtraces would fill the last lines of a log, which reports quote.
@@ -218,6 +219,9 @@ impl Run<'_> {
         let Observer { tracker, packet_counts, event_log, .. } = observer;
         let sorted = letters::sort(letters, published, event_log, processes);
         tracker.excuse(&sorted.excused);
+        if letters.iter().any(|letter| letter.id.service() == minutes::SERVICE) {
+            tracker.minutes.excuse();
+        }
         let findings = Findings {
             published,
             packet_counts,

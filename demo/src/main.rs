@@ -12,6 +12,7 @@ mod discovery;
 mod exit;
 mod flags;
 mod fleet;
+mod minutes;
 mod offers;
 mod options;
 mod order_status;

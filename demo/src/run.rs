@@ -13,6 +13,7 @@ use crate::delivery::DeliveryMode;
 use crate::discovery;
 use crate::exit::Exit;
 use crate::fleet::{Ended, Fleet, FleetHandle, RestartPolicy};
+use crate::minutes;
 use crate::options::Options;
 use crate::outside;
 use crate::overdue;
@@ -60,7 +61,11 @@ async fn run_services(
     let rapids = Rapids::connect(&server.config()?).await?;
     let before = discovery::instances(&rapids).await?;
     let mut environment = server.environment();
-    environment.extend([options.delivery.environment(), overdue::environment()]);
+    environment.extend([
+        options.delivery.environment(),
+        overdue::environment(),
+        minutes::environment(),
+    ]);
     if !victims.is_empty() {
         environment.push(DeliveryMode::short_ack_wait());
     }

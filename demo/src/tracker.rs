@@ -9,6 +9,7 @@ use rapids_client::{Packet, Timestamp};
 use crate::back_orders::BackOrders;
 use crate::counters::Counters;
 use crate::flags::Flags;
+use crate::minutes::Minutes;
 use crate::offers::Offer;
 use crate::order_status::{End, OrderStatus};
 use crate::orders::Order;
@@ -22,6 +23,7 @@ pub(crate) struct Tracker {
     pub(crate) stock: Stock,
     pub(crate) back_orders: BackOrders,
     pub(crate) flags: Flags,
+    pub(crate) minutes: Minutes,
     pub(crate) packets: u64,
     pub(crate) published: Counters,
     /// The index of each order, by its id.
@@ -47,6 +49,7 @@ impl Tracker {
             stock: Stock::default(),
             back_orders: BackOrders::default(),
             flags: Flags::default(),
+            minutes: Minutes::default(),
             packets: 0,
             published: Counters::default(),
             times: None,
@@ -64,6 +67,7 @@ impl Tracker {
         self.stock.take(packet);
         self.back_orders.take(packet);
         self.flags.take(packet);
+        self.minutes.take(packet);
         for offer in &mut self.offers {
             offer.take(packet);
         }
@@ -132,8 +136,9 @@ impl Tracker {
 
     /// Whether everything that must come has come.
     pub(crate) fn is_complete(&self) -> bool {
-        let offered = self.offers.iter().all(|offer| offer.fault().is_none());
-        offered && self.orders.iter().all(|order| order.commanded && order.missing().is_empty())
+        let is_told =
+            self.minutes.is_complete() && self.offers.iter().all(|it| it.fault().is_none());
+        is_told && self.orders.iter().all(|order| order.commanded && order.missing().is_empty())
     }
 }
 

@@ -76,6 +76,7 @@ pub(crate) fn facts(tracker: &Tracker) -> Vec<Fact> {
             faults: tracker.back_orders.faults(),
         },
         each("every order from a vendor, and every shortage told to one, came once", supplied),
+        tracker.minutes.fact(),
     ]
 }
 

@@ -77,13 +77,22 @@ pub(crate) fn facts(packet: &Packet) -> String {
 }
 
 fn all_facts(packet: &Packet) -> String {
-    let Ok(fields) = packet.parse::<BTreeMap<String, Box<RawValue>>>() else {
-        return packet.to_string();
-    };
+    match own_facts(packet) {
+        Some(facts) => {
+            let facts = facts.iter().map(|(key, value)| fact(key, value.get()));
+            facts.collect::<Vec<_>>().join(" ")
+        }
+        None => packet.to_string(),
+    }
+}
+
+/// What a packet says besides its name, ids first; `None` if it cannot be read.
+pub(crate) fn own_facts(packet: &Packet) -> Option<Vec<(String, Box<RawValue>)>> {
+    let fields = packet.parse::<BTreeMap<String, Box<RawValue>>>().ok()?;
     let is_fact = |key: &str| !["event", "need", "command", "rapids"].contains(&key);
-    let mut facts: Vec<_> = fields.iter().filter(|(key, _)| is_fact(key)).collect();
+    let mut facts: Vec<_> = fields.into_iter().filter(|(key, _)| is_fact(key)).collect();
     facts.sort_by_key(|(key, _)| !key.ends_with("_id"));
-    facts.iter().map(|(key, value)| fact(key, value.get())).collect::<Vec<_>>().join(" ")
+    Some(facts)
 }
 
 fn fact(key: &str, value: &str) -> String {

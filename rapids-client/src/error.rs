@@ -87,6 +87,16 @@ pub enum Error {
         /// Where and why, in serde's words.
         source: serde_json::Error,
     },
+    /// A step of a fold over the past fails.
+    #[error("the history cannot be folded beyond packet `{id}`, sequence {sequence}")]
+    Fold {
+        /// The packet's id.
+        id: String,
+        /// Its sequence in the stream.
+        sequence: u64,
+        /// What the step says.
+        source: Source,
+    },
     /// The rapids cannot work with the stream as it is.
     #[error("stream `{stream}` is not what is needed: {}", differences.join("; "))]
     Stream {

@@ -43,7 +43,10 @@ pub use dead_letters::{
 };
 pub use effects::Effects;
 pub use error::{Error, Result};
-pub use history::{Conversation, Found, History, Node, Progress, ReadingEnd, Reference, Subject};
+pub use history::{
+    Conversation, Conversations, Folded, Found, History, HistoryPackets, Moment, Node, Progress,
+    ReadingEnd, Reference, Subject,
+};
 pub use jiff::Timestamp;
 // Within reach of benchmarks and fuzz targets; no part of the interface.
 pub use announcement::instances::ServiceInfo;

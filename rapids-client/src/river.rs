@@ -226,6 +226,11 @@ impl River {
         faults
     }
 
+    /// What is wrong with the rules.
+    pub(crate) fn rule_faults(&self) -> &[String] {
+        &self.faults
+    }
+
     /// The conditions, unless a fault of the declaration keeps the river from taking anything.
     pub(crate) fn conditions(&self) -> Option<impl Iterator<Item = &Expression>> {
         let conditions = self.clauses.iter().filter(|clause| clause.role == Role::Condition);

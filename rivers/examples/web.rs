@@ -27,8 +27,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures::{Stream, StreamExt, stream};
 use rapids_client::{
-    Answer, Config, Error, Found, History, Packet, Rapids, Reference, Start, Tail, shutdown_signal,
-    telemetry,
+    Answer, Config, Conversations, Error, Found, Packet, Rapids, Reference, Start, Tail,
+    shutdown_signal, telemetry,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -52,17 +52,17 @@ async fn main() -> Result<()> {
 #[derive(Clone)]
 struct Shop {
     rapids: Rapids,
-    history: Arc<History>,
+    conversations: Arc<Conversations>,
     patience: Duration,
 }
 
 pub(crate) fn app(rapids: Rapids, patience: Duration) -> Router {
-    let history = Arc::new(History::new(rapids.clone(), None));
+    let conversations = Arc::new(Conversations::new(rapids.clone(), None));
     Router::new()
         .route("/orders", post(place_order))
         .route("/orders/{id}", get(order))
         .route("/orders/{id}/events", get(events))
-        .with_state(Shop { rapids, history, patience })
+        .with_state(Shop { rapids, conversations, patience })
 }
 
 /// What is taken over from the customer; whatever else he sends is dropped.
@@ -92,7 +92,7 @@ async fn place_order(State(shop): State<Shop>, body: Bytes) -> Result<Response, 
 
 async fn order(State(shop): State<Shop>, Path(id): Path<String>) -> Result<Response, Failure> {
     let found = find(&shop, id).await?;
-    let read = Box::pin(shop.history.read(vec![found])).await?;
+    let read = Box::pin(shop.conversations.read(vec![found])).await?;
     let packets = read.into_iter().next().map(|conversation| conversation.packets);
     Ok(json(list(&packets.unwrap_or_default())).into_response())
 }
@@ -132,7 +132,7 @@ fn conversation(tail: Tail, id: String) -> impl Stream<Item = Result<Event, Infa
 }
 
 async fn find(shop: &Shop, id: String) -> Result<Found, Failure> {
-    shop.history.find(&Reference::Id(id)).await?.ok_or(Failure::NotFound)
+    shop.conversations.find(&Reference::Id(id)).await?.ok_or(Failure::NotFound)
 }
 
 fn json(body: String) -> impl IntoResponse {

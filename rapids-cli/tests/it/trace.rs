@@ -2,6 +2,7 @@
 
 mod finding;
 mod reading;
+mod state;
 
 use rapids_client::{Packet, RetryPolicy, River};
 use serde_json::{Value, json};

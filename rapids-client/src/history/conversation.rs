@@ -28,23 +28,26 @@ pub struct Conversation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReadingEnd {
-    /// The conversation was [quiet](crate::History::quiet) for as long as was asked for, and by now every
+    /// The conversation was [quiet](crate::Conversations::quiet) for as long as was asked for, and by now every
     /// service has handled what was read of it. Later packets of it were not looked for, and there may be
     /// some: of a service that was down for longer, or of a reaction that was tried again later.
     Quiet,
     /// There was no more in the stream.
     Stream,
+    /// What follows was stored after the [moment](crate::Conversations::until) that was asked for.
+    Moment,
     /// There was more than is kept of a reading: 100,000 packets, 256 MiB of their bodies, or 10,000 dead
     /// letters. What goes beyond that was left out.
     Limit,
 }
 
 impl ReadingEnd {
-    /// The word for it: `quiet`, `stream` or `limit`.
+    /// The word for it: `quiet`, `stream`, `moment` or `limit`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Quiet => "quiet",
             Self::Stream => "stream",
+            Self::Moment => "moment",
             Self::Limit => "limit",
         }
     }

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use tracing::warn;
 
+use super::conversations::Conversations;
 use super::mention::Mention;
+use super::reference::Reference;
 use super::room::Room;
 use super::scan::{Scan, sequence, stored};
 use super::span::{Span, spans};
-use super::{History, Reference};
 use crate::Result;
 use crate::packet::Packet;
 use crate::start::Start;
@@ -56,7 +57,7 @@ impl Place {
     }
 }
 
-impl History {
+impl Conversations {
     /// Finds the conversation of a packet, or of a correlation id; `None` if the stream holds no packet
     /// of it.
     ///

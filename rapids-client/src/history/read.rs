@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::History;
 use super::conversation::{Conversation, ReadingEnd};
+use super::conversations::Conversations;
 use super::find::Found;
 use super::mention::Mention;
+use super::moment::Moment;
 use super::room::Room;
 use super::scan::{is_possible, sequence, stored};
 use super::span::Span;
@@ -49,10 +50,10 @@ struct Reading {
     room: Room,
 }
 
-impl History {
+impl Conversations {
     /// Reads conversations, in one reading of the stream for all of them.
     ///
-    /// It ends at the end of the stream as it is now. If it may end when the conversations are
+    /// It ends at the end of the stream as it is now, or at the [moment](Self::until) that was asked for. If it may end when the conversations are
     /// [quiet](Self::quiet), it does so once they were, and every service has handled their last packet:
     /// unless something was sent again out of their dead letters, which may lead to more at any time.
     /// Nothing is left out without a word: see [`ReadingEnd`].
@@ -98,7 +99,7 @@ impl History {
         from: Start,
         quiet: Option<Duration>,
     ) -> Result<ReadingEnd> {
-        let mut scan = self.scan(Span::from(from)).await?;
+        let mut scan = self.scan(Span::from(from).to(self.until)).await?;
         let mut looked: Option<Instant> = None;
         while let Some(delivered) = scan.next().await? {
             let place = (delivered.sequence, delivered.stored);
@@ -118,7 +119,7 @@ impl History {
                 }
             }
         }
-        Ok(ReadingEnd::Stream)
+        Ok(if scan.ended_early() { ReadingEnd::Moment } else { ReadingEnd::Stream })
     }
 
     /// Whether every service has handled everything up to a sequence. Where that may not be asked, nobody
@@ -131,8 +132,8 @@ impl History {
         }
     }
 
-    /// The letters about packets of the conversations, stored since then; one more than are kept, if there
-    /// are more.
+    /// The letters about packets of the conversations, stored since then and until the moment to read to;
+    /// one more than are kept, if there are more.
     async fn letters_of(
         &self,
         reading: &Reading,
@@ -141,6 +142,10 @@ impl History {
         let Some(letters) = &self.letters else {
             return Ok(Vec::new());
         };
+        let until = self.until.map(|moment| match moment {
+            Moment::Time(time) => time,
+            Moment::Sequence(_) => reading.read_to.1,
+        });
         let filter = since.map_or_else(Filter::new, |since| Filter::new().since(since));
         let mut listing = match letters.list(&filter).await {
             Err(error @ Error::NotPermitted { .. }) => {
@@ -154,7 +159,9 @@ impl History {
             match listing.next().await {
                 Ok(None) => return Ok(found),
                 Ok(Some(letter)) => {
-                    if reading.places_of_letters.contains_key(&letter.letter.correlation_id) {
+                    let is_later = until.is_some_and(|until| letter.written > until);
+                    let of = &letter.letter.correlation_id;
+                    if !is_later && reading.places_of_letters.contains_key(of) {
                         found.push(letter);
                     }
                     if found.len() > MOST_LETTERS {

@@ -17,6 +17,8 @@ pub(super) struct Scan {
     tail: Tail,
     span: Span,
     progress: Progress,
+    /// The sequence of the first message that lies behind the part, once it has come.
+    behind: Option<u64>,
 }
 
 impl Scan {
@@ -25,7 +27,7 @@ impl Scan {
     pub(super) async fn open(rapids: &Rapids, span: Span, progress: &Progress) -> Result<Self> {
         let tail = rapids.tail(span.from).await?;
         progress.begin(span.last(tail.end()));
-        Ok(Self { tail, span, progress: progress.clone() })
+        Ok(Self { tail, span, progress: progress.clone(), behind: None })
     }
 
     /// The next message; `None` after the last.
@@ -33,13 +35,30 @@ impl Scan {
     /// # Errors
     /// As for [`Tail::next_stored`], but not `Malformed`.
     pub(super) async fn next(&mut self) -> Result<Option<Delivered>> {
-        let delivered = self.tail.next_stored_message().await?;
-        let within = |it: &Delivered| !self.span.ends_before(it.sequence, it.stored);
-        let delivered = delivered.filter(within);
-        if let Some(delivered) = &delivered {
-            self.progress.advance(delivered.sequence);
+        if self.behind.is_some() {
+            return Ok(None);
         }
-        Ok(delivered)
+        let Some(delivered) = self.tail.next_stored_message().await? else {
+            return Ok(None);
+        };
+        if self.span.ends_before(delivered.sequence, delivered.stored) {
+            self.behind = Some(delivered.sequence);
+            return Ok(None);
+        }
+        self.progress.advance(delivered.sequence);
+        Ok(Some(delivered))
+    }
+
+    /// Whether it ended although the stream had more.
+    pub(super) fn ended_early(&self) -> bool {
+        self.behind.is_some()
+    }
+
+    /// The first sequence that does not belong to the part, as far as is known at its end.
+    pub(super) fn end(&self) -> u64 {
+        let last = self.span.last(self.tail.end());
+        let end = last.saturating_add(1);
+        self.behind.map_or(end, |behind| behind.min(end))
     }
 
     /// The next packet that may have an id or name it; `None` after the last.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::moment::Moment;
 use crate::names::STREAM;
 use crate::start::Start;
 
@@ -44,6 +45,15 @@ impl Span {
     pub(super) fn before(self, sequence: u64) -> Self {
         let last = sequence.saturating_sub(1);
         Self { last: Some(self.last.map_or(last, |found| found.min(last))), ..self }
+    }
+
+    /// Only what was there at a moment; everything, if there is none.
+    pub(super) fn to(self, moment: Option<Moment>) -> Self {
+        match moment {
+            None => self,
+            Some(Moment::Time(time)) => self.until(time),
+            Some(Moment::Sequence(sequence)) => self.before(sequence.saturating_add(1)),
+        }
     }
 
     /// Whether a packet lies behind it, as do all that follow.

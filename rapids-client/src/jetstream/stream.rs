@@ -210,12 +210,20 @@ pub(crate) async fn info(connection: &Connection) -> Result<Option<Info>> {
     ensure::info_of(connection, STREAM).await
 }
 
-/// How the stream is now.
+/// How the stream is now, which has to be there.
 ///
 /// # Errors
 /// `Stream` if it was deleted; `NotPermitted`, `Server`.
+pub(crate) async fn present(connection: &Connection) -> Result<Info> {
+    info(connection).await?.ok_or_else(deleted)
+}
+
+/// As [`present`], what services need of it.
+///
+/// # Errors
+/// As for [`present`].
 pub(crate) async fn facts(connection: &Connection) -> Result<StreamFacts> {
-    info(connection).await?.as_ref().map(StreamFacts::from).ok_or_else(deleted)
+    Ok(StreamFacts::from(&present(connection).await?))
 }
 
 fn deleted() -> Error {

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use rapids_client::monitoring::{Page, serve};
 use rapids_client::{
-    Bundle, Config, DeadLetters, Filter, Found, History, LetterId, LetterTail, Listing, Note,
-    Packet, Rapids, Record, Reference, Replays, Retiring, River, Seek, Sending, Service, Start,
-    Tail, TimerId, TimerListing, Timestamp, shutdown_signal,
+    Bundle, Config, Conversations, DeadLetters, Filter, Found, HistoryPackets, LetterId,
+    LetterTail, Listing, Note, Packet, Rapids, Record, Reference, Replays, Retiring, River, Seek,
+    Sending, Service, Start, Tail, TimerId, TimerListing, Timestamp, shutdown_signal,
 };
 use tokio::net::TcpListener;
 
@@ -79,10 +79,16 @@ fn of_listing(listing: &mut Listing, tail: &mut LetterTail) {
     is_send(tail.next());
 }
 
-fn of_history(history: &History, reference: &Reference, found: Vec<Found>) {
-    is_send(history.find(reference));
-    is_send(history.find_all(|packet| packet.has_kind()));
-    is_send(history.read(found));
+fn of_conversations(conversations: &Conversations, reference: &Reference, found: Vec<Found>) {
+    is_send(conversations.find(reference));
+    is_send(conversations.find_all(|packet| packet.has_kind()));
+    is_send(conversations.read(found));
+}
+
+fn of_history(rapids: &Rapids, packets: &mut HistoryPackets) {
+    is_send(rapids.history("@").fold(0, |_, _| Ok(())));
+    is_send(rapids.history("@").packets());
+    is_send(packets.next());
 }
 
 fn of_services(
@@ -102,7 +108,7 @@ fn of_services(
 #[test]
 fn public_futures_are_send_and_none_is_forgotten_here() {
     let _ = (of_rapids, of_what_rapids_give, of_letters, of_replays, of_listing, of_monitoring);
-    let _ = (of_history, of_services, of_timers);
+    let _ = (of_conversations, of_history, of_services, of_timers);
     let mut names = BTreeSet::new();
     public_futures(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut names);
     assert!(names.len() > 20, "{names:?}");

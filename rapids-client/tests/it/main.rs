@@ -21,6 +21,7 @@ mod futures;
 mod gather;
 mod given_up;
 mod harness;
+mod history;
 mod ids;
 mod known;
 mod later;

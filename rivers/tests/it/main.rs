@@ -6,6 +6,7 @@ mod catalogue;
 mod faults;
 mod frozen;
 mod nats_cli;
+mod order_history;
 mod process;
 mod recipes;
 /// The template of `just new-river`: it is compiled here, and its tests run here.

@@ -10,7 +10,9 @@ use rapids_client::{
 };
 
 use super::json;
+use super::known::{Changes, Known};
 use super::lines::{letter_line, packet_line, stored};
+use crate::packet_line::facts;
 use crate::screen::Screen;
 use crate::session::Session;
 
@@ -21,6 +23,8 @@ pub(super) struct Following {
     begun: HashMap<String, Timestamp>,
     /// The same by the ids as letters have them.
     begun_of_letters: HashMap<String, Timestamp>,
+    /// What is known of each conversation, if that is shown.
+    known: Option<HashMap<String, Known>>,
     /// The sequence of each packet, and when it was stored.
     places: HashMap<String, (u64, Timestamp)>,
     /// Letters that were printed, or wait for that.
@@ -32,9 +36,10 @@ pub(super) struct Following {
 }
 
 impl Following {
-    pub(super) fn of(conversations: &[Conversation], is_json: bool) -> Self {
+    pub(super) fn of(conversations: &[Conversation], is_json: bool, has_state: bool) -> Self {
         let mut following = Self {
             is_json,
+            known: has_state.then(HashMap::new),
             begun: HashMap::new(),
             begun_of_letters: HashMap::new(),
             places: HashMap::new(),
@@ -46,6 +51,7 @@ impl Following {
             following.read_to = following.read_to.max(conversation.read_to);
             for packet in &conversation.packets {
                 following.note(packet);
+                following.change(packet);
             }
             let letters = conversation.letters.iter().map(|stored| stored.letter.id.clone());
             following.letters.extend(letters);
@@ -102,14 +108,17 @@ impl Following {
         let Some(begun) = self.begun.get(packet.correlation_id()) else {
             return Ok(());
         };
+        let begun = *begun;
+        let changes = self.change(packet);
         if self.is_json {
-            screen.json(&json::added_packet(packet)?)?;
+            screen.json(&json::added_packet(packet, changes)?)?;
         } else {
+            let told = changes.map_or_else(|| facts(packet), |changes| changes.shown());
             let cause = packet.causation_id().and_then(|id| self.places.get(id));
             let since_cause = cause.and_then(|(_, at)| between(*at, stored(packet)));
-            let times = [between(*begun, stored(packet)), since_cause];
+            let times = [between(begun, stored(packet)), since_cause];
             let palette = screen.data;
-            let line = packet_line(packet, times, "", palette);
+            let line = packet_line(packet, &told, times, "", palette);
             let line = match (cause, packet.causation_id()) {
                 (Some((sequence, _)), _) => {
                     line.styled(palette.faint, format_args!("  after {sequence}"))
@@ -121,6 +130,12 @@ impl Following {
         }
         self.note(packet);
         Ok(())
+    }
+
+    /// What a packet changes, if that is shown.
+    fn change(&mut self, packet: &Packet) -> Option<Changes> {
+        let known = self.known.as_mut()?;
+        Some(known.entry(packet.correlation_id().to_owned()).or_default().take(packet))
     }
 
     /// Whether a letter is about one of the conversations, and was not printed.

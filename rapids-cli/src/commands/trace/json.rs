@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::super::dead_letters::letter_json::LetterJson;
+use super::known::{Changes, Known};
 use crate::packet_line::kind_and_name;
 
 #[derive(Serialize)]
@@ -13,6 +14,8 @@ struct ConversationJson<'a> {
     conversation: &'a str,
     packets: Vec<PacketJson<'a>>,
     letters: Vec<PlacedLetter<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<Known>,
     missing: Vec<&'a str>,
     read_to: u64,
     end: &'a str,
@@ -31,6 +34,8 @@ struct PacketJson<'a> {
     stored: String,
     since_first: Option<f64>,
     since_cause: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changes: Option<Changes>,
     packet: Box<RawValue>,
 }
 
@@ -46,16 +51,18 @@ struct PlacedLetter<'a> {
 struct Addition<'a> {
     conversation: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    changes: Option<Changes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     packet: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     letter: Option<LetterJson<'a>>,
 }
 
-/// A conversation as one object.
+/// A conversation as one object, with what each packet changes on request.
 ///
 /// # Errors
 /// None that can be expected.
-pub(super) fn conversation(conversation: &Conversation) -> Result<String> {
+pub(super) fn conversation(conversation: &Conversation, has_state: bool) -> Result<String> {
     let nodes = conversation.tree();
     let (mut packets, mut letters, mut missing) = (Vec::new(), Vec::new(), Vec::new());
     for node in &nodes {
@@ -74,20 +81,26 @@ pub(super) fn conversation(conversation: &Conversation) -> Result<String> {
         }
     }
     packets.sort_by_key(|packet| packet.sequence);
+    let mut state = has_state.then(Known::default);
+    if let Some(state) = &mut state {
+        for (packet, json) in conversation.packets.iter().zip(&mut packets) {
+            json.changes = Some(state.take(packet));
+        }
+    }
     let (read_to, end) = (conversation.read_to, conversation.end.as_str());
     let conversation = &conversation.id;
-    let json = ConversationJson { conversation, packets, letters, missing, read_to, end };
+    let json = ConversationJson { conversation, packets, letters, state, missing, read_to, end };
     Ok(serde_json::to_string(&json)?)
 }
 
-/// A packet that came later.
+/// A packet that came later, and what it changes.
 ///
 /// # Errors
 /// None that can be expected.
-pub(super) fn added_packet(packet: &Packet) -> Result<String> {
+pub(super) fn added_packet(packet: &Packet, changes: Option<Changes>) -> Result<String> {
     let conversation = packet.correlation_id();
     let packet = Some(raw(packet)?);
-    Ok(serde_json::to_string(&Addition { conversation, packet, letter: None })?)
+    Ok(serde_json::to_string(&Addition { conversation, changes, packet, letter: None })?)
 }
 
 /// A letter that came later.
@@ -97,7 +110,7 @@ pub(super) fn added_packet(packet: &Packet) -> Result<String> {
 pub(super) fn added_letter(stored: &StoredLetter) -> Result<String> {
     let conversation = &stored.letter.correlation_id;
     let letter = Some(LetterJson::of(stored));
-    Ok(serde_json::to_string(&Addition { conversation, packet: None, letter })?)
+    Ok(serde_json::to_string(&Addition { conversation, changes: None, packet: None, letter })?)
 }
 
 fn packet_json<'a>(
@@ -119,6 +132,7 @@ fn packet_json<'a>(
         stored: super::lines::stored(packet).to_string(),
         since_first: node.since_first.map(|time| time.as_secs_f64()),
         since_cause: node.since_cause.map(|time| time.as_secs_f64()),
+        changes: None,
         packet: raw(packet)?,
     })
 }

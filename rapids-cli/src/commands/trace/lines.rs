@@ -1,5 +1,6 @@
 //! A conversation as lines.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -8,6 +9,7 @@ use rapids_client::{
     Subject, Timestamp,
 };
 
+use super::known::Known;
 use crate::line::Line;
 use crate::packet_line::{facts, kind_and_name};
 use crate::palette::Palette;
@@ -35,15 +37,22 @@ impl Head {
     ///
     /// # Errors
     /// Those of [`Rapids::packet`]; if the output cannot be written.
-    pub(super) async fn print(found: &Found, rapids: &Rapids, screen: &Screen) -> Result<Self> {
+    pub(super) async fn print(
+        found: &Found,
+        rapids: &Rapids,
+        has_state: bool,
+        screen: &Screen,
+    ) -> Result<Self> {
         screen.line(title(&found.conversation, found.stored, screen.data))?;
         let mut head = Self { has_title: true, first: None };
-        if let Some(first) = Box::pin(rapids.packet(found.sequence)).await?
+        // What a packet changes is known once all before it in the stream are read.
+        if !has_state
+            && let Some(first) = Box::pin(rapids.packet(found.sequence)).await?
             && first.causation_id().is_none()
             && first.id() == found.conversation
         {
             let times = [Some(Duration::ZERO), None];
-            screen.line(packet_line(&first, times, "", screen.data))?;
+            screen.line(packet_line(&first, &facts(&first), times, "", screen.data))?;
             head.first = Some(found.sequence);
         }
         Ok(head)
@@ -54,14 +63,24 @@ impl Head {
         let Subject::Packet(packet) = node.subject else {
             return false;
         };
-        let sequence = packet.arrival().map(|arrival| arrival.sequence);
-        self.first.is_some() && self.first == sequence
+        self.first.is_some() && self.first == sequence(packet)
     }
 }
 
-/// Prints a conversation, without the lines that are there already.
-pub(super) fn print(conversation: &Conversation, head: &Head, screen: &Screen) -> Result<()> {
+/// Prints a conversation, without the lines that are there already; with what each packet changes in place
+/// of its facts, on request.
+pub(super) fn print(
+    conversation: &Conversation,
+    head: &Head,
+    has_state: bool,
+    screen: &Screen,
+) -> Result<()> {
     let palette = screen.data;
+    let mut known = has_state.then(Known::default);
+    let changes = known.as_mut().map(|known| {
+        let packets = conversation.packets.iter();
+        packets.map(|packet| (sequence(packet), known.take(packet).shown())).collect()
+    });
     let first = conversation.packets.first().map_or_else(Timestamp::now, stored);
     let nodes = conversation.tree();
     if !head.has_title {
@@ -71,8 +90,12 @@ pub(super) fn print(conversation: &Conversation, head: &Head, screen: &Screen) -
     for node in &nodes {
         let guide = guides.of(node);
         if !head.has(node) {
-            screen.line(line(node, &guide, conversation, palette))?;
+            screen.line(line(node, changes.as_ref(), &guide, conversation, palette))?;
         }
+    }
+    if let Some(known) = known {
+        let line = Line::new().styled(palette.name, "state").text("  ").text(known.shown());
+        screen.line(line.trimmed())?;
     }
     screen.line(Line::new().styled(palette.faint, summary(conversation)))
 }
@@ -114,11 +137,20 @@ impl Guides {
     }
 }
 
-fn line(node: &Node<'_>, guide: &str, conversation: &Conversation, palette: Palette) -> Line {
+/// The line of a node; with the changes of packets, by their sequences, in place of their facts.
+fn line(
+    node: &Node<'_>,
+    changes: Option<&HashMap<Option<u64>, String>>,
+    guide: &str,
+    conversation: &Conversation,
+    palette: Palette,
+) -> Line {
     let times = [node.since_first, node.since_cause];
     match node.subject {
         Subject::Packet(packet) => {
-            let line = packet_line(packet, times, guide, palette);
+            let change = changes.and_then(|changes| changes.get(&sequence(packet))).cloned();
+            let told = change.unwrap_or_else(|| facts(packet));
+            let line = packet_line(packet, &told, times, guide, palette);
             if node.is_in_circle {
                 return line.styled(palette.warning, "  (its cause is one of its effects)");
             }
@@ -148,21 +180,22 @@ pub(super) fn columns(
         .styled(palette.faint, format_args!("{first:>9}  {cause:>9}  {guide}"))
 }
 
-/// A packet, with the times since the first one and since its cause.
+/// A packet, with what is told of it, and the times since the first one and since its cause.
 pub(super) fn packet_line(
     packet: &Packet,
+    told: &str,
     times: [Option<Duration>; 2],
     guide: &str,
     palette: Palette,
 ) -> Line {
-    let sequence = packet.arrival().map_or("-".to_owned(), |arrival| arrival.sequence.to_string());
+    let sequence = sequence(packet).map_or("-".to_owned(), |sequence| sequence.to_string());
     let line = columns(&sequence, times, guide, palette);
     let line = match kind_and_name(packet) {
         ("event", name) => line.styled(palette.name, shortened(&name, NAME)),
         (kind, name) => line.text(kind).text(" ").styled(palette.name, shortened(&name, NAME)),
     };
     line.styled(palette.faint, format_args!("  {}", shortened(publisher(packet), NAME)))
-        .text(format_args!("  {}", facts(packet)))
+        .text(format_args!("  {told}"))
         .trimmed()
 }
 
@@ -238,6 +271,9 @@ fn summary(conversation: &Conversation) -> String {
             text.push_str(&format!("; quiet, read up to sequence {read_to}: {words}"));
         }
         ReadingEnd::Stream => text.push_str("; read up to the end of the stream"),
+        ReadingEnd::Moment => {
+            text.push_str(&format!("; read up to sequence {read_to}: what came later is left out"));
+        }
         ReadingEnd::Limit => {
             text.push_str(&format!(
                 "; too many, read up to sequence {read_to}: the rest is left out"
@@ -246,6 +282,10 @@ fn summary(conversation: &Conversation) -> String {
         _ => text.push_str(&format!("; read up to sequence {read_to}")),
     }
     text
+}
+
+fn sequence(packet: &Packet) -> Option<u64> {
+    packet.arrival().map(|arrival| arrival.sequence)
 }
 
 pub(super) fn stored(packet: &Packet) -> Timestamp {
