@@ -14,5 +14,5 @@ pub(crate) use key::KeySource;
 pub use key::MemoryKey;
 pub use record::Record;
 pub(crate) use record::{Crowded, KeptAs};
-pub(crate) use types::{Found, Types, Unreadable};
+pub(crate) use types::{Found, Types, WrongType};
 pub(crate) use value::{Encoded, Json, Memory, Reason, Value};

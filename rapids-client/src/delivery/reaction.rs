@@ -11,7 +11,7 @@ use crate::connection::Connection;
 use crate::effects::Effects;
 use crate::error::with_causes;
 use crate::jetstream::publisher::Outgoing;
-use crate::memory::{Crowded, Unreadable};
+use crate::memory::{Crowded, WrongType};
 use crate::metrics::ErrorType;
 use crate::notices::Notices;
 
@@ -94,9 +94,9 @@ impl From<anyhow::Error> for ReactionError {
             warn!("to be tried again: {error}");
             return Self::Later(LATER);
         }
-        if let Some(unreadable) = error.downcast_ref() {
-            let is_newer = matches!(unreadable, Unreadable::Newer { .. });
-            return Self::Unreadable { reason: with_causes(unreadable), is_newer };
+        if let Some(wrong) = error.downcast_ref() {
+            let is_newer = matches!(wrong, WrongType::Newer { .. });
+            return Self::Unreadable { reason: with_causes(wrong), is_newer };
         }
         Self::Failed(error)
     }

@@ -12,7 +12,7 @@ use super::value::{Encoded, Json, Memory, Typed, Value};
 
 /// Why a value cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Unreadable {
+pub(crate) enum WrongType {
     /// Its JSON is not that of its type.
     #[error("the memory does not parse as `{expected}`")]
     NotOfType {
@@ -88,7 +88,7 @@ where
     }
 
     /// What a reaction is to find: a new value if nothing is stored.
-    pub(crate) fn find(&self, memory: Memory) -> Result<Found<T>, Unreadable> {
+    pub(crate) fn find(&self, memory: Memory) -> Result<Found<T>, WrongType> {
         match memory {
             Memory::Encoded(None) => Ok(Found::Value(self.new_value())),
             Memory::Encoded(Some(Encoded::Value(json))) => {
@@ -105,15 +105,15 @@ where
     }
 
     /// Reads a stored value.
-    pub(crate) fn read(&self, json: &Json) -> Result<T, Unreadable> {
-        let unreadable = |expected, source| Unreadable::NotOfType { expected, source };
+    pub(crate) fn read(&self, json: &Json) -> Result<T, WrongType> {
+        let unreadable = |expected, source| WrongType::NotOfType { expected, source };
         let position = usize::try_from(json.number).unwrap_or(usize::MAX);
         if let Some(earlier) = self.earlier.get(position) {
             return (earlier.read)(json.text.get()).map_err(|it| unreadable(earlier.name, it));
         }
         let known = self.number();
         if json.number > known {
-            return Err(Unreadable::Newer { found: json.number, known });
+            return Err(WrongType::Newer { found: json.number, known });
         }
         serde_json::from_str(json.text.get()).map_err(|it| unreadable(type_name::<T>(), it))
     }

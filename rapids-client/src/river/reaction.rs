@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::{Outcome, Outputs};
 use crate::condition::Evaluation;
-use crate::memory::{Json, KeySource, Memory, MemoryKey, Unreadable, Value};
+use crate::memory::{Json, KeySource, Memory, MemoryKey, Value, WrongType};
 use crate::packet::Packet;
 
 type ReactionFuture = Pin<Box<dyn Future<Output = anyhow::Result<Outputs>> + Send>>;
@@ -44,7 +44,7 @@ pub(crate) struct MemoryUse {
 }
 
 /// Tries to read a value.
-pub(crate) type Read = dyn Fn(&Json) -> Result<(), Unreadable> + Send + Sync;
+pub(crate) type Read = dyn Fn(&Json) -> Result<(), WrongType> + Send + Sync;
 
 impl fmt::Debug for MemoryUse {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

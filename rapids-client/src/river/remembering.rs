@@ -62,8 +62,10 @@ pub enum AfterEnd {
 /// As [`AfterEnd`], or a function that is asked.
 enum Late {
     By(AfterEnd),
-    Ask(Box<dyn Fn(&Packet) -> anyhow::Result<Outputs> + Send + Sync>),
+    Ask(Box<Asked>),
 }
+
+type Asked = dyn Fn(&Packet) -> anyhow::Result<Outputs> + Send + Sync;
 
 /// A river that remembers a `T` per key; made by [`River::memory`], finished by
 /// [`react`](Self::react).

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Service;
-use crate::memory::{Json, Unreadable};
+use crate::memory::{Json, WrongType};
 use crate::river::MemoryUse;
 
 /// A memory, which rivers of one service may share.
@@ -22,7 +22,7 @@ impl SharedMemory<'_> {
     ///
     /// # Errors
     /// Why they cannot.
-    pub(crate) fn read(&self, value: &Json) -> Result<(), Unreadable> {
+    pub(crate) fn read(&self, value: &Json) -> Result<(), WrongType> {
         (self.memory.read)(value)
     }
 }
