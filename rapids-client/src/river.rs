@@ -30,7 +30,7 @@ pub(crate) use outcome::{Failure, failure};
 pub use outcome::{Outcome, is_final, reject, retry_after};
 pub use outputs::Outputs;
 pub use publishes::Publishes;
-pub(crate) use reaction::{MemoryUse, Reaction};
+pub(crate) use reaction::{MemoryUse, Reaction, Read};
 pub use remembering::{AfterEnd, RememberingRiver};
 pub use retry::RetryPolicy;
 pub use rules::Rules;
@@ -239,6 +239,13 @@ impl River {
 
     pub(crate) fn memory_use(&self) -> Option<&MemoryUse> {
         self.reaction.as_ref().and_then(Reaction::memory_use)
+    }
+
+    pub(crate) fn memory_use_mut(&mut self) -> Option<&mut MemoryUse> {
+        match &mut self.reaction {
+            Some(Reaction::Remembering(memory, _)) => Some(memory),
+            Some(Reaction::Plain(_)) | None => None,
+        }
     }
 
     /// Decides whether the packet is for this river, and whether it is as it must be.

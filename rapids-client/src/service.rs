@@ -78,6 +78,7 @@ impl Service {
     #[must_use]
     pub fn river(mut self, river: River) -> Self {
         self.rivers.extend(river.of_service(&self.name));
+        self.share_expiry();
         self
     }
 

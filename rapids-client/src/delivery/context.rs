@@ -155,7 +155,12 @@ impl Context {
         let writer = (self.instance.as_str(), self.letters.epoch());
         let letter = packet.letter(&self.service, writer, river, cause);
         match self.letters.store(&letter).await {
-            Ok(stored) => self.after_letter(packet, river, stored),
+            Ok(stored) => {
+                if let Some(memories) = &self.memories {
+                    memories.has_letters();
+                }
+                self.after_letter(packet, river, stored)
+            }
             Err(error) => TurnEnd::NotPermitted(error),
         }
     }

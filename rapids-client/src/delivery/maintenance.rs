@@ -98,10 +98,7 @@ impl Maintenance {
         };
         let expired = maintenance.expired.learn_state(state);
         maintenance.report(expired);
-        let context = maintenance.context.clone();
-        maintenance.begin(Task::Trial, async move {
-            Ok(Outcome::Tried(context.trial.finish(&context).await))
-        });
+        maintenance.try_memories();
         maintenance
     }
 
@@ -270,6 +267,15 @@ impl Maintenance {
         });
     }
 
+    /// Goes through the values of memories.
+    fn try_memories(&mut self) {
+        let context = self.context.clone();
+        self.begin(
+            Task::Trial,
+            async move { Ok(Outcome::Tried(context.trial.finish(&context).await)) },
+        );
+    }
+
     /// Saves how far the service is, and reads what other instances have saved.
     pub(crate) fn update_entry(&mut self) {
         let saving = self.save_entry();
@@ -292,10 +298,16 @@ impl Maintenance {
     /// of the stream that were changed.
     pub(crate) fn check_limits(&mut self) {
         let (connection, service) = (self.connection.clone(), self.service.clone());
-        let has_once = self.context.claims.is_some();
+        let (has_once, context) = (self.context.claims.is_some(), self.context.clone());
+        if self.context.trial.begin_again() {
+            self.try_memories();
+        }
         self.begin(Task::Limits, async move {
             if let Ok(Some(info)) = stream::info(&connection).await {
                 stream::warn_if_nearly_full(&info);
+                if let Some(memories) = &context.memories {
+                    memories.learn_ages(info.config.max_age).await;
+                }
                 Box::pin(stream::keep_up(&connection, info, has_once)).await;
             }
             if let Ok(Some(info)) = Consumer::new(&connection, &service).info().await {

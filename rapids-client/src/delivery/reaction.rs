@@ -94,9 +94,8 @@ impl From<anyhow::Error> for ReactionError {
             warn!("to be tried again: {error}");
             return Self::Later(LATER);
         }
-        if let Some(wrong) = error.downcast_ref() {
-            let is_newer = matches!(wrong, WrongType::Newer { .. });
-            return Self::Unreadable { reason: with_causes(wrong), is_newer };
+        if let Some(wrong) = error.downcast_ref::<WrongType>() {
+            return Self::Unreadable { reason: with_causes(wrong), is_newer: wrong.is_newer() };
         }
         Self::Failed(error)
     }

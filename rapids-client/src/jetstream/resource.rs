@@ -22,8 +22,8 @@ pub(crate) const DUPLICATE_WINDOW: Duration = Duration::from_secs(600);
 /// How long the server recognises a replay that is sent again.
 pub(crate) const REPLAY_WINDOW: Duration = DAY;
 
-/// How long the server keeps letters and replays.
-const LETTERS_AGE: Duration = Duration::from_secs(90 * 86_400);
+/// How long the server keeps letters and replays, unless an operator has changed that.
+pub(crate) const LETTERS_AGE: Duration = Duration::from_secs(90 * 86_400);
 
 /// For how much longer than a letter the action on it is kept, so that no letter waits again.
 const BEYOND_LETTERS: Duration = Duration::from_secs(30 * 86_400);

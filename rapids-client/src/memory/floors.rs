@@ -20,6 +20,11 @@ impl Floors {
         self.replays = self.replays.max(floors.replays);
     }
 
+    /// Whether these are reached where others are.
+    pub(crate) fn are_below(self, others: Self) -> bool {
+        self.rapids <= others.rapids && self.replays <= others.replays
+    }
+
     /// Whether nothing up to this sequence, or of this replay, is delivered again.
     pub(super) fn are_above(self, sequence: u64, is_replay: bool) -> bool {
         sequence <= if is_replay { self.replays } else { self.rapids }

@@ -64,10 +64,13 @@ pub struct Record {
     /// Which of the memory's types the value has. Since version 3, and absent for the first.
     #[serde(default, rename = "type", skip_serializing_if = "is_zero")]
     number: u32,
+    /// Whether it has forgotten ids when it ended. Since version 3.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    has_forgotten: bool,
     /// Why it has ended. Since version 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ended: Option<Reason>,
-    /// When a packet moved it last, for programs without a server.
+    /// When a packet moved it last, for programs without a server that keep it as it is.
     #[serde(skip)]
     pub(crate) moved: Option<Timestamp>,
     /// Per river, the packets folded in, oldest first.
@@ -132,7 +135,7 @@ impl Record {
 
     /// The oldest version in which it can be written, so that older programs can read most records.
     fn needed_version(&self) -> u64 {
-        if self.epoch > 0 || self.number > 0 || self.ended.is_some() {
+        if self.epoch > 0 || self.number > 0 || self.ended.is_some() || self.has_forgotten {
             return 3;
         }
         if self.unpublished.iter().all(|entry| entry.timers.is_empty()) { 1 } else { 2 }
@@ -181,13 +184,25 @@ impl Record {
         }
     }
 
-    /// What is left of one that has ended, once none of its packets can come again: then all that they led
-    /// to is published, too. `None` before that.
+    /// Up to where both streams have to be done before none of its packets can come again.
+    pub(crate) fn needed_floors(&self) -> Floors {
+        let mut needed = Floors::default();
+        for &Folded(_, sequence, is_replay) in self.folded.values().flatten() {
+            needed.raise(match is_replay {
+                true => Floors { rapids: 0, replays: sequence },
+                false => Floors { rapids: sequence, replays: 0 },
+            });
+        }
+        needed
+    }
+
+    /// What is left of one that has ended, once none of its packets can come again. `None` before that, and
+    /// as long as something is to be published: a letter may tell of it, and its replay publish it.
     pub(crate) fn marker(&self) -> Option<Self> {
-        let is_past =
-            |&Folded(_, sequence, is_replay): &Folded| self.floors.are_above(sequence, is_replay);
-        let is_over = self.ended.is_some() && self.folded.values().flatten().all(is_past);
-        let left = || Self { folded: BTreeMap::new(), unpublished: Vec::new(), ..self.clone() };
+        let is_over = self.ended.is_some()
+            && self.unpublished.is_empty()
+            && self.needed_floors().are_below(self.floors);
+        let left = || Self { folded: BTreeMap::new(), has_forgotten: true, ..self.clone() };
         is_over.then(left)
     }
 
@@ -208,11 +223,13 @@ impl Record {
     }
 
     /// Whether the packet may have moved this memory by its own delivery, and have been forgotten since.
-    /// The newest ids are never forgotten, so a record of fewer has forgotten none.
+    /// The newest ids are never forgotten while it lives, so a record of fewer has forgotten none.
     pub(crate) fn may_have_forgotten(&self, river: &str, packet: &Packet) -> bool {
         let held = self.folded.get(river).map_or(0, Vec::len);
         let sequence = packet.arrival().map_or(0, |arrival| arrival.sequence);
-        held >= IDS_KEPT && self.floors.are_above(sequence, false) && !self.holds(river, packet)
+        (held >= IDS_KEPT || self.has_forgotten)
+            && self.floors.are_above(sequence, false)
+            && !self.holds(river, packet)
     }
 
     /// Its value, or that it has ended; `None` if no packet was folded in.
@@ -459,6 +476,7 @@ mod tests {
         let mut record = Record::default();
         for sequence in 1..=3 {
             handle(&mut record, &visit(sequence)).await;
+            record.settle(&[("count".to_owned(), visit(sequence).id().to_owned())]);
         }
         record.forget_below(Floors { rapids: 3, replays: 0 });
         assert!(record.marker().is_none(), "it has not ended");
@@ -472,6 +490,11 @@ mod tests {
         assert_eq!(marker.kept_as(), KeptAs::Marker);
         assert_eq!(marker.ended().unwrap().to_string(), "ended by its reaction");
         assert_eq!(marker.floor_above("count", &visit(3)), Some(3));
+        assert!(marker.may_have_forgotten("count", &visit(2)), "it holds no ids any more");
+        let mut unpublished = record.clone();
+        unpublished.unpublished =
+            serde_json::from_str(r#"[{"river":"count","packet":"p","bodies":[]}]"#).unwrap();
+        assert!(unpublished.marker().is_none(), "a replay of its letter may publish that");
     }
 
     #[test]

@@ -27,6 +27,13 @@ pub(crate) enum WrongType {
     Newer { found: u32, known: u32 },
 }
 
+impl WrongType {
+    /// Whether a program may be able to read it that knows more.
+    pub(crate) fn is_newer(&self) -> bool {
+        matches!(self, Self::Newer { .. })
+    }
+}
+
 /// An earlier type of a memory.
 #[derive(Debug)]
 struct Earlier<T> {

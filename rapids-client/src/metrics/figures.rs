@@ -15,7 +15,7 @@ pub struct RiverFigures {
     pub handled: u64,
     /// Attempts that failed, without those that were rejected.
     pub failed: u64,
-    /// Answers that came after a river that gathers them had reacted, about.
+    /// Packets that came after their memory had ended, about; of a river that gathers, the answers among them.
     pub late_packets: u64,
     /// Dead letters by their kind, such as `rejected`.
     pub letters: BTreeMap<String, u64>,

@@ -99,7 +99,8 @@ where
     /// Ends what is remembered under a key once no packet has moved it for this long. Default: never. Of
     /// rivers that share the memory, one that says so is enough; if several do, they say the same.
     ///
-    /// It is looked every few seconds, while an instance runs, by its clock.
+    /// It is looked once a minute, or more often if the time is shorter than ten of them, while an instance
+    /// runs, by its clock. Nothing expires while the service is behind: a packet may be there that came in time.
     pub fn expires(mut self, after: Duration) -> Self {
         self.expires = Some(after);
         self

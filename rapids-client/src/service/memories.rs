@@ -1,10 +1,10 @@
 //! The memories of a service, each as all of its rivers use it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Service;
-use crate::memory::{Json, WrongType};
-use crate::river::MemoryUse;
+use crate::river::{MemoryUse, Read, River};
 
 /// A memory, which rivers of one service may share.
 pub(crate) struct SharedMemory<'a> {
@@ -18,12 +18,9 @@ impl SharedMemory<'_> {
         &self.memory.name
     }
 
-    /// Tries whether its rivers can read a stored value.
-    ///
-    /// # Errors
-    /// Why they cannot.
-    pub(crate) fn read(&self, value: &Json) -> Result<(), WrongType> {
-        (self.memory.read)(value)
+    /// What tells whether its rivers can read a stored value.
+    pub(crate) fn reader(&self) -> Arc<Read> {
+        Arc::clone(&self.memory.read)
     }
 }
 
@@ -38,6 +35,16 @@ impl Service {
             }
         }
         memories
+    }
+
+    /// Has a river know when a memory expires that it shares with another, and the other way round.
+    pub(super) fn share_expiry(&mut self) {
+        let known: Vec<_> =
+            self.memories().iter().map(|it| (it.name().to_owned(), it.expires)).collect();
+        for memory in self.rivers.iter_mut().filter_map(River::memory_use_mut) {
+            let expires = known.iter().find(|(name, _)| *name == memory.name);
+            memory.expires = memory.expires.or(expires.and_then(|(_, expires)| *expires));
+        }
     }
 
     /// In what rivers differ that share a memory.

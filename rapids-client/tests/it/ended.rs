@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::kv;
 use futures::TryStreamExt;
-use rapids_client::{AfterEnd, Kind, Outputs, Packet, River};
+use rapids_client::{AfterEnd, Kind, Outputs, Packet, River, Timestamp};
 use serde_json::Value;
 
 use crate::harness::{Bench, DEADLINE, found, until};
@@ -48,6 +48,20 @@ async fn size(bench: &Bench) -> (usize, u64) {
     let keys: Vec<String> = bucket.keys().await.unwrap().try_collect().await.unwrap();
     let messages = bucket.stream.get_info().await.unwrap().state.messages;
     (keys.len(), messages)
+}
+
+/// The records of all keys that have a value.
+async fn values(bench: &Bench) -> Vec<Value> {
+    let bucket = bucket(bench).await;
+    let keys: Vec<String> = bucket.keys().await.unwrap().try_collect().await.unwrap();
+    let mut values = Vec::new();
+    for key in keys {
+        // It may be gone meanwhile.
+        if let Some(value) = bucket.get(key).await.unwrap() {
+            values.push(serde_json::from_slice(&value).unwrap());
+        }
+    }
+    values
 }
 
 /// What the server has under a key, whatever it is.
@@ -177,6 +191,48 @@ async fn what_no_packet_has_moved_for_long_expires_and_what_is_in_use_stays() {
     let used = stored(&bench, "orders.=n2").await.unwrap();
     assert!(used.get("ended").is_none() && used["memory"].as_u64().unwrap() > 2, "{used}");
     until("the other expires, too", async || size(&bench).await.0 == 0).await;
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_expires_that_a_packet_moves_in_time_though_the_service_was_down() {
+    let bench = Bench::start().await;
+    let count = || {
+        let river = River::new("count").event("came").memory("orders", "@.order");
+        river.expires(2 * SECOND).react(|count: &mut u64, _: &Packet| {
+            *count += 1;
+            anyhow::Ok(Packet::event("counted").with("n", *count))
+        })
+    };
+    let service = bench.run(bench.service("orders", [count()])).await;
+    bench.rapids.publish(of("came", 1)).await.unwrap();
+    bench.quiet(&["orders"]).await;
+    service.stop().await;
+    bench.rapids.publish_all((0..2_000).chain([1]).map(|order| of("came", order))).await.unwrap();
+    let begun = Timestamp::now();
+    until("it is too late", async || Timestamp::now() > begun + 3 * SECOND).await;
+    let service = bench.run(bench.service("orders", [count()])).await;
+    let mut tail = bench.tail().await;
+    while tail.event("counted").await.get::<u64>("n").unwrap() != Some(3) {}
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_letter_keeps_an_end_known_for_as_long_as_it_may_be_replayed() {
+    let bench = Bench::start().await;
+    let service = bench.run(bench.service("orders", orders(AfterEnd::Reject))).await;
+    let packets = ["opened", "closed", "opened"].map(|event| of(event, 1));
+    bench.rapids.publish_all(packets).await.unwrap();
+    bench.letter("orders.open.3").await;
+    for event in ["opened", "closed"] {
+        bench.rapids.publish(of(event, 2)).await.unwrap();
+    }
+    until("it has gone", async || size(&bench).await.0 == 0).await;
+    let subject = format!("$KV.{BUCKET}.orders.=n2");
+    let stream = bucket(&bench).await.stream;
+    let marker = stream.direct_get_last_for_subject(subject).await.unwrap();
+    let days = 90 * 24 * 3_600;
+    assert_eq!(marker.headers.get("Nats-TTL").unwrap().as_str(), format!("{days}s"));
     service.stop().await;
 }
 

@@ -175,9 +175,9 @@ async fn no_step_is_lost_or_taken_twice_while_old_and_new_programs_are_killed() 
     for round in 0..ROUNDS {
         bench.rapids.publish_all((0..PAGES).map(visited)).await.unwrap();
         let last = async || bench.rapids.contents().await.unwrap().unwrap().last_sequence;
-        let enough = last().await + round * PAGES / ROUNDS;
-        let is_first = round == 0;
-        until("it works", async || is_first || last().await >= enough).await;
+        // In the middle of its work, ever later in it: each packet leads to one.
+        let enough = PAGES * (2 * round + 1) + round * PAGES / ROUNDS;
+        until("it works", async || last().await >= enough).await;
         // From the second round on, a new one is there, too.
         if running.len() > 1 || round > 0 {
             running.remove(0).kill().await;

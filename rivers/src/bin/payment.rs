@@ -3,7 +3,7 @@
 //!
 //! Listens for `order_placed` with `order_id`, `customer`, a `total` of at least 0, and maybe `payment`;
 //! for `customer_flagged` and `customer_cleared` with `customer` and `number`; for the command
-//! `pay_invoice`, and for `out_of_stock`, `order_cancelled` and `order_completed`, with `order_id`.
+//! `pay_invoice`, and for `out_of_stock` and `order_cancelled`, with `order_id`.
 //! Publishes `order_checked` and from that `payment_received`, `payment_declined`, `invoice_sent` or, of
 //! what it gives up, `payment_failed`; `payment_received` or `invoice_refused`; `payments_stopped` or `payments_resumed`;
 //! `payment_refunded`.
@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use rapids_client::{GivenUp, Outputs, Packet, River, Service, telemetry};
+use rapids_client::{GivenUp, Packet, River, Service, telemetry};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ async fn main() -> Result<()> {
 
 pub(crate) fn service() -> rapids_client::Result<Service> {
     let payment = Service::from_env("payment")?.river(hear()).river(check());
-    Ok(payment.river(charge()).river(pay()).river(close()).river(forget()))
+    Ok(payment.river(charge()).river(pay()).river(close()))
 }
 
 /// What was last heard of one customer. A call to who knows it would cost each order a round trip, and
@@ -95,7 +95,7 @@ fn on_order_placed(standing: &mut Standing, packet: &Packet) -> Result<Packet> {
     Ok(checked.with("payment", payment).with("flag", &standing.flag))
 }
 
-/// For how long an order may wait for what becomes of it, and who asks about one that has ended is answered.
+/// For how long an order may wait for what becomes of it, and who pays for one that has ended gets an answer.
 const A_MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// How far the payment of one order got.
@@ -221,14 +221,6 @@ fn on_failure(payment: &mut Payment, packet: &Packet) -> Result<Option<Packet>> 
     };
     let refunded = Packet::event("payment_refunded").with("order_id", order_id);
     Ok(Some(refunded.with("amount", amount)))
-}
-
-fn forget() -> River {
-    River::new("forget")
-        .event("order_completed")
-        .require("order_id")
-        .memory("payments", "@.order_id")
-        .react(|_: &mut Payment, _: &Packet| Ok(Outputs::new().end_memory()))
 }
 
 #[cfg(test)]

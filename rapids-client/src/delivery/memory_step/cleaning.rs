@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use futures::future::try_join_all;
+use futures::future::join_all;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use tracing::{debug, warn};
@@ -12,7 +12,9 @@ use super::kept_record::{KeptRecord, Save};
 use super::records::{MemoryRecords, NextRecord};
 use crate::error::with_causes;
 use crate::jetstream::bucket::Written;
+use crate::jetstream::ensure::info_of;
 use crate::memory::{MemoryKey, Reason, Record};
+use crate::names::STREAM;
 use crate::service::SharedMemory;
 use crate::{Error, Result};
 
@@ -30,12 +32,22 @@ pub(super) struct Expiring {
     /// Everything that was written before this sequence has been looked at.
     next: Cell<u64>,
     looked: Cell<Option<Instant>>,
+    /// Where the rapids ended at a time.
+    end_seen: Cell<Option<(u64, Timestamp)>>,
+    /// Everything that was stored up to this time is handled.
+    done_to: Cell<Option<Timestamp>>,
 }
 
 impl Expiring {
     pub(super) fn of(memory: &SharedMemory<'_>) -> Option<Self> {
-        let (name, next, looked) = (memory.name().to_owned(), Cell::default(), Cell::default());
-        Some(Self { name, after: memory.expires?, next, looked })
+        Some(Self {
+            name: memory.name().to_owned(),
+            after: memory.expires?,
+            next: Cell::default(),
+            looked: Cell::default(),
+            end_seen: Cell::default(),
+            done_to: Cell::default(),
+        })
     }
 
     /// Whether it is time to look; it counts as looked at from now on.
@@ -55,7 +67,7 @@ impl MemoryRecords {
     /// none of their packets can come again.
     pub(crate) async fn clean_up(&self, after: Duration) {
         let mut keys = self.published.older_than(after);
-        keys.extend(self.ended.borrow().iter().cloned());
+        keys.extend(self.over());
         let cleaning = stream::iter(keys).for_each_concurrent(AT_ONCE, async |key| {
             if let Err(error) = self.tidy(&key, Occasion::CleanUp).await {
                 debug!(%error, %key, "the record of a memory is not cleaned up");
@@ -69,10 +81,7 @@ impl MemoryRecords {
         for memory in self.expiring.iter().filter(|memory| memory.is_due()) {
             match self.expire_in(memory).await {
                 Err(error @ Error::NotPermitted { .. }) => {
-                    let notice = format!("`{}` does not expire: {error}", memory.name);
-                    if self.store.connection().is_news(&notice) {
-                        warn!("{notice}");
-                    }
+                    self.warn_once(&format!("`{}` does not expire: {error}", memory.name));
                 }
                 Err(error) => debug!("nothing expires now: {}", with_causes(&error)),
                 Ok(()) => {}
@@ -80,20 +89,22 @@ impl MemoryRecords {
         }
     }
 
+    fn warn_once(&self, notice: &str) {
+        if self.store.connection().is_news(notice) {
+            warn!("{notice}");
+        }
+    }
+
     /// Goes through the records in the order in which they were written, up to the first that lives or is in
     /// use.
     async fn expire_in(&self, memory: &Expiring) -> Result<()> {
+        let Some(now) = self.done_to(memory).await? else { return Ok(()) };
         for _ in 0..PORTIONS {
-            let expired = self.next_expired(memory).await?;
+            let expired = self.next_expired(memory, now).await?;
             let is_last = expired.len() < AT_ONCE;
-            let ending = expired.iter().map(async |written| {
-                let key = MemoryKey::stored(&written.key);
-                let is_past = written.is_marker
-                    || self.tidy(&key, Occasion::Expired(written.revision)).await?;
-                Ok::<_, Error>(is_past)
-            });
-            for (written, is_past) in expired.iter().zip(try_join_all(ending).await?) {
-                if !is_past {
+            let ending = expired.iter().map(|written| self.expire_record(written));
+            for (written, is_past) in expired.iter().zip(join_all(ending).await) {
+                if !is_past? {
                     return Ok(());
                 }
                 memory.next.set(written.revision + 1);
@@ -107,13 +118,33 @@ impl MemoryRecords {
         Ok(())
     }
 
-    /// The next records that nobody has written for long enough, as many as are ended at once.
-    async fn next_expired(&self, memory: &Expiring) -> Result<Vec<Written>> {
+    /// Up to which time the service has handled everything that was stored: a service that was down, or is
+    /// behind, may yet be given a packet that comes in time. `None` if that is not known yet.
+    async fn done_to(&self, memory: &Expiring) -> Result<Option<Timestamp>> {
+        let floor = self.read_floors().await.rapids;
+        if let Some((end, at)) = memory.end_seen.get() {
+            if floor < end {
+                return Ok(memory.done_to.get());
+            }
+            memory.done_to.set(Some(at));
+        }
+        let at = Timestamp::now();
+        let info = info_of(self.store.connection(), STREAM).await?;
+        let end = info.map_or(0, |info| info.state.last_sequence);
+        memory.end_seen.set(Some((end, at)));
+        if floor >= end {
+            memory.done_to.set(Some(at));
+        }
+        Ok(memory.done_to.get())
+    }
+
+    /// The next records that nobody had written for long enough at this time, as many as are ended at once.
+    async fn next_expired(&self, memory: &Expiring, now: Timestamp) -> Result<Vec<Written>> {
         let (mut expired, mut from) = (Vec::new(), memory.next.get());
         while expired.len() < AT_ONCE
             && let Some(written) = self.store.next_written(&memory.name, from).await?
         {
-            let age = Timestamp::now().duration_since(written.at);
+            let age = now.duration_since(written.at);
             if Duration::try_from(age).unwrap_or_default() < memory.after {
                 break;
             }
@@ -121,6 +152,22 @@ impl MemoryRecords {
             expired.push(written);
         }
         Ok(expired)
+    }
+
+    /// Ends a record that has expired; `false` if it is in use.
+    async fn expire_record(&self, written: &Written) -> Result<bool> {
+        if written.is_marker {
+            return Ok(true);
+        }
+        let key = MemoryKey::stored(&written.key);
+        match self.tidy(&key, Occasion::Expired(written.revision)).await {
+            // Others behind it expire all the same.
+            Err(error @ Error::Record { .. }) => {
+                self.warn_once(&format!("`{key}` does not expire: {error}"));
+                Ok(true)
+            }
+            tidied => tidied,
+        }
     }
 
     /// Saves a record without what is done; of one that has ended, what is left of it. `false` if it is in

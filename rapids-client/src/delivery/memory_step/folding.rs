@@ -254,8 +254,8 @@ impl<'a> Folding<'a> {
     ) -> (Duration, Result<(StepOutputs, JobOutput), ReactionError>) {
         let work = Work::React { memory: self.record().take_memory(), encodes };
         let (took, ran) = self.context.executor.run(turn, (river, packet), work).await;
-        if let Err(ReactionError::Unreadable { reason, .. }) = &ran {
-            trial::tell(self.context, self.key.as_ref(), reason);
+        if let Err(ReactionError::Unreadable { reason, is_newer }) = &ran {
+            trial::tell(self.context, self.key.as_ref(), (reason, *is_newer));
         }
         let prepared = ran.and_then(|mut output| {
             let effects = mem::take(&mut output.effects);

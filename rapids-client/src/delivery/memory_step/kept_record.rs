@@ -102,10 +102,10 @@ impl KeptRecord {
         })
     }
 
-    /// Whether the memory has ended, as far as it is saved, and no step that waits has begun it anew.
+    /// Whether the memory has ended, and that is saved, with nothing behind it.
     pub(super) fn has_ended(&self) -> bool {
         let has_ended = self.record.as_ref().is_some_and(|record| record.ended().is_some());
-        has_ended && self.waiting.is_empty()
+        has_ended && self.unwritten().next().is_none()
     }
 
     /// Whether the packet may have moved the memory so long ago that the record has forgotten it.

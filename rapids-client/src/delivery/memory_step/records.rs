@@ -2,7 +2,7 @@
 //! contain packets that are published.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use super::published::Published;
 use super::store::MemoryStore;
 use super::unwritten::{Unwritten, UnwrittenSteps};
 use crate::connection::Connection;
+use crate::error::with_causes;
 use crate::jetstream::ensure::info_of;
 use crate::memory::{Floors, KeptAs, MemoryKey, Record};
 use crate::names::{REPLAYS, STREAM, memory_bucket};
@@ -43,8 +44,8 @@ pub(crate) struct MemoryRecords {
     floor: Floor,
     keys: RefCell<KeptKeys>,
     pub(super) published: Published,
-    /// Keys whose memory has ended, and whose records are still to go.
-    pub(super) ended: RefCell<HashSet<MemoryKey>>,
+    /// Keys whose memory has ended, and up to where all has to be done before their records go.
+    pub(super) ended: RefCell<HashMap<MemoryKey, Floors>>,
     pub(super) expiring: Vec<Expiring>,
     /// Taken by those who load ahead.
     loading: Semaphore,
@@ -117,6 +118,18 @@ impl MemoryRecords {
         self.store.set_epoch(epoch);
     }
 
+    /// Learns for how long packets may come again, where the rapids keep them for this long.
+    pub(crate) async fn learn_ages(&self, packets_age: Duration) {
+        if let Err(error) = self.store.learn_ages(packets_age).await {
+            debug!("whether the service has dead letters is not known: {}", with_causes(&error));
+        }
+    }
+
+    /// Learns that the service has a dead letter.
+    pub(crate) fn has_letters(&self) {
+        self.store.has_letters();
+    }
+
     pub(super) fn enter(&self, key: &MemoryKey) -> Rc<KeptKey> {
         self.keys.borrow_mut().enter(key)
     }
@@ -160,9 +173,7 @@ impl MemoryRecords {
     pub(super) async fn load(&self, key: &MemoryKey, kept: &KeptKey) -> Result<()> {
         let (record, revision) = self.store.load(key).await?;
         self.keys.borrow_mut().set_bytes(key, record.size());
-        if record.kept_as() == KeptAs::Ended {
-            self.ended.borrow_mut().insert(key.clone());
-        }
+        self.note_end(key, &record);
         kept.record.borrow_mut().loaded(record, revision);
         Ok(())
     }
@@ -210,20 +221,35 @@ impl MemoryRecords {
         let Some(revision) = self.store.save(key, json, at).await? else {
             return Ok(None);
         };
-        if save.kept == KeptAs::Ended {
-            self.ended.borrow_mut().insert(key.clone());
-        } else {
-            self.ended.borrow_mut().remove(key);
-        }
         let Some(steps) = kept.record.borrow_mut().saved(save, revision) else {
             return Ok(None);
         };
+        if let Some(record) = kept.record.borrow().record() {
+            self.note_end(key, record);
+        }
         self.published.remove(key, settled.len());
         self.keys.borrow_mut().set_bytes(key, size);
         self.warn_if_large(key, size);
         let moved = steps.iter().filter(|step| !step.has_failed()).count();
         steps.iter().for_each(|step| step.written(key));
         Ok(Some(moved))
+    }
+
+    /// Notes that a record has ended and is still to go, or that it is not.
+    pub(super) fn note_end(&self, key: &MemoryKey, record: &Record) {
+        let mut ended = self.ended.borrow_mut();
+        if record.kept_as() == KeptAs::Ended {
+            ended.insert(key.clone(), record.needed_floors());
+        } else {
+            ended.remove(key);
+        }
+    }
+
+    /// The keys whose records have ended, and of which no packet can come again.
+    pub(super) fn over(&self) -> Vec<MemoryKey> {
+        let (floors, ended) = (self.floors.get(), self.ended.borrow());
+        let over = ended.iter().filter(|(_, needed)| needed.are_below(floors));
+        over.map(|(key, _)| key.clone()).collect()
     }
 
     /// Warns of a record that takes more than half of what it may, once until it takes less.

@@ -3,13 +3,15 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use futures::StreamExt;
 use jiff::Timestamp;
 
 use crate::connection::Connection;
 use crate::jetstream::bucket::{Bucket, Keep, Written};
-use crate::jetstream::resource::Resource;
+use crate::jetstream::ensure::existing;
+use crate::jetstream::resource::{LETTERS_AGE, Resource};
 use crate::memory::{KeptAs, MemoryKey, Record};
-use crate::names::memory_bucket;
+use crate::names::{DEAD_LETTER_PREFIX, DEAD_LETTERS, memory_bucket};
 use crate::position::entry::ServiceEntry;
 use crate::service::Service;
 use crate::{Error, Result};
@@ -17,8 +19,11 @@ use crate::{Error, Result};
 /// The memories of one service.
 pub(crate) struct MemoryStore {
     bucket: Bucket,
-    /// For how long what is left of a memory that has ended is kept: as long as packets are. Zero is for ever.
-    ends_for: Duration,
+    service: String,
+    /// For how long the rapids keep packets; zero is for ever.
+    packets_age: Cell<Duration>,
+    /// For how long letters are kept, if there are any of the service.
+    letters_age: Cell<Option<Duration>>,
     /// The epoch in which the service began to remember.
     epoch: Cell<u64>,
 }
@@ -38,7 +43,13 @@ impl MemoryStore {
         }
         let name = service.name();
         let resource = Resource::memory(name);
-        let over = |bucket| Self { bucket, ends_for: packets_age, epoch: Cell::default() };
+        let over = |bucket| Self {
+            bucket,
+            service: name.to_owned(),
+            packets_age: Cell::new(packets_age),
+            letters_age: Cell::default(),
+            epoch: Cell::default(),
+        };
         let Some(created) = entry.memory_created() else {
             return Ok(Some(over(Bucket::open(connection, &resource).await?)));
         };
@@ -68,6 +79,21 @@ impl MemoryStore {
 
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch.get()
+    }
+
+    /// Learns for how long packets may come again: those of the rapids, which are kept for this long, and
+    /// those of letters, if the service has any, which may be replayed.
+    pub(crate) async fn learn_ages(&self, packets_age: Duration) -> Result<()> {
+        self.packets_age.set(packets_age);
+        let letters = letters_of(self.connection(), &self.service).await?;
+        self.letters_age.set(letters);
+        Ok(())
+    }
+
+    /// Learns that the service has a letter.
+    pub(crate) fn has_letters(&self) {
+        let age = self.letters_age.get();
+        self.letters_age.set(Some(age.unwrap_or(LETTERS_AGE)));
     }
 
     /// The record of a key and the revision to save it against.
@@ -100,8 +126,13 @@ impl MemoryStore {
     ) -> Result<Option<u64>> {
         let keep = match kept {
             KeptAs::Record => Keep::Always,
-            KeptAs::Ended => Keep::For(self.ends_for),
-            KeptAs::Marker => Keep::MarkerFor(self.ends_for),
+            // One of which something is unpublished may stay so; its letter tells.
+            KeptAs::Ended => Keep::For(longer(self.packets_age.get(), LETTERS_AGE)),
+            KeptAs::Marker => {
+                let age = self.packets_age.get();
+                let letters = self.letters_age.get();
+                Keep::MarkerFor(letters.map_or(age, |letters| longer(age, letters)))
+            }
         };
         self.bucket.save_kept(key.as_ref(), json.into(), (revision, keep)).await
     }
@@ -118,6 +149,24 @@ impl MemoryStore {
     pub(crate) fn largest_record(&self) -> usize {
         self.bucket.largest_value()
     }
+}
+
+/// The longer one of two ages, of which zero is for ever.
+fn longer(one: Duration, other: Duration) -> Duration {
+    if one.is_zero() || other.is_zero() { Duration::ZERO } else { one.max(other) }
+}
+
+/// For how long letters are kept, if there are any of the service.
+async fn letters_of(connection: &Connection, service: &str) -> Result<Option<Duration>> {
+    let Some(stream) = existing(connection, DEAD_LETTERS).await? else { return Ok(None) };
+    let subjects = format!("{DEAD_LETTER_PREFIX}{service}.*.*");
+    let request = connection.api(&format!("STREAM.INFO.{DEAD_LETTERS}"));
+    let reading = Box::pin(async {
+        let mut found = stream.info_with_subjects(subjects).await?;
+        found.next().await.transpose().map_err(Box::<dyn std::error::Error + Send + Sync>::from)
+    });
+    let first = connection.attempt("look for dead letters", &request, reading).await?;
+    Ok(first.map(|_| stream.cached_info().config.max_age))
 }
 
 /// The error of a service whose memories are gone, although its position is not.

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use rapids_client::{AfterEnd, Config, Packet, Service, Start};
+use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{of, orders, size};
+use super::{of, orders, values};
 use crate::harness::{Bench, found, until};
 use crate::process::{Diary, Process};
 
@@ -36,8 +37,9 @@ async fn each_memory_ends_once_with_all_its_packets_while_service_and_server_are
             let contents = bench.rapids.contents().await.ok().flatten();
             contents.map_or(0, |contents| contents.last_sequence)
         };
-        // In the middle of its work, ever later in it.
-        let enough = last().await + portion * ORDERS / KILLS / 4;
+        // In the middle of its work, ever later in it: each packet leads to one.
+        let each = 4 * ORDERS / KILLS;
+        let enough = each * (2 * portion + 1) + portion * each / KILLS;
         until("the service publishes", async || last().await >= enough).await;
         process.kill().await;
         process = Process::spawn(&bench, ENDING, &diary);
@@ -48,7 +50,10 @@ async fn each_memory_ends_once_with_all_its_packets_while_service_and_server_are
     }
     found("it answers", async || bench.rapids.position("orders").await.ok()).await;
     bench.quiet(&["orders"]).await;
-    until("no key has a value", async || size(&bench).await.0 == 0).await;
+    // Whoever died between publishing and saving left records that do not know what was published.
+    let is_over =
+        |record: &Value| record.get("ended").is_some() && record.get("unpublished").is_some();
+    until("all have ended", async || values(&bench).await.iter().all(is_over)).await;
     process.stop();
     assert!(process.ended().await.success());
     let mut tail = bench.rapids.tail(Start::Beginning).await.unwrap();
