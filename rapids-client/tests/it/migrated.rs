@@ -175,8 +175,8 @@ async fn no_step_is_lost_or_taken_twice_while_old_and_new_programs_are_killed() 
     for round in 0..ROUNDS {
         bench.rapids.publish_all((0..PAGES).map(visited)).await.unwrap();
         let last = async || bench.rapids.contents().await.unwrap().unwrap().last_sequence;
-        // In the middle of its work, ever later in it: each packet leads to one.
-        let enough = PAGES * (2 * round + 1) + round * PAGES / ROUNDS;
+        // In the middle of its work. An old program may keep much of it to itself.
+        let enough = PAGES * (round + 1) + 5 * round;
         until("it works", async || last().await >= enough).await;
         // From the second round on, a new one is there, too.
         if running.len() > 1 || round > 0 {
