@@ -3,14 +3,18 @@
 //! Says what is stored, and under which key. When it is loaded and saved is left to
 //! [`delivery`](crate::delivery).
 
+mod entry_key;
 mod floors;
 mod key;
 mod record;
+mod unreadable;
 mod value;
 
+pub use entry_key::EntryKey;
 pub(crate) use floors::Floors;
 pub(crate) use key::KeySource;
 pub use key::MemoryKey;
 pub(crate) use record::Crowded;
 pub use record::Record;
+pub use unreadable::Unreadable;
 pub(crate) use value::{Encoded, Memory, Value};

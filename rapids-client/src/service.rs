@@ -270,7 +270,12 @@ impl Service {
     }
 
     pub(crate) fn remembers(&self) -> bool {
-        self.rivers.iter().any(|river| river.memory_use().is_some())
+        self.memories().next().is_some()
+    }
+
+    /// The names of the memories of its rivers, some of them repeatedly.
+    pub(crate) fn memories(&self) -> impl Iterator<Item = &str> {
+        self.rivers.iter().filter_map(|river| river.memory_use().map(|memory| &*memory.name))
     }
 }
 

@@ -9,7 +9,7 @@ use futures::TryStreamExt;
 use jiff::Timestamp;
 
 use crate::connection::Connection;
-use crate::jetstream::ensure::{ensure, existing};
+use crate::jetstream::ensure::{ensure, existing, follow};
 use crate::jetstream::refusal::no_room;
 use crate::jetstream::resource::Resource;
 use crate::jetstream::timestamp;
@@ -44,6 +44,13 @@ impl Bucket {
     pub(crate) async fn existing(connection: &Connection, name: &str) -> Result<Option<Self>> {
         let stream = existing(connection, &format!("KV_{name}")).await?;
         Ok(stream.map(|stream| Self::over(connection, stream)))
+    }
+
+    /// Changes what may be changed of its settings, as far as that is permitted.
+    pub(crate) async fn improve(&self, resource: &Resource) -> Result<()> {
+        let found = self.store.stream.cached_info().clone();
+        Box::pin(follow(&self.connection, resource, found)).await?;
+        Ok(())
     }
 
     pub(crate) fn connection(&self) -> &Connection {

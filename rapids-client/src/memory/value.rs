@@ -14,6 +14,10 @@ use serde_json::value::{RawValue, to_raw_value};
 pub(crate) struct Encoded(Arc<RawValue>);
 
 impl Encoded {
+    pub(crate) fn json(&self) -> &str {
+        self.0.get()
+    }
+
     /// How many bytes it has.
     pub(crate) fn size(&self) -> usize {
         self.0.get().len()

@@ -30,6 +30,7 @@ mod login;
 mod losses;
 mod lost_memories;
 mod memory;
+mod memory_view;
 mod metrics;
 mod once;
 mod outage;

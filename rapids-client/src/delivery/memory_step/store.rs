@@ -29,12 +29,16 @@ impl MemoryStore {
             return Ok(None);
         }
         let name = service.name();
+        let resource = Resource::memory(name, service.memories());
         let Some(created) = entry.memory_created() else {
-            let bucket = Bucket::open(connection, &Resource::memory(name)).await?;
+            let bucket = Bucket::open(connection, &resource).await?;
             return Ok(Some(Self(bucket)));
         };
         match Bucket::existing(connection, &memory_bucket(name)).await?.map(Self) {
-            Some(store) if store.created() == created => Ok(Some(store)),
+            Some(store) if store.created() == created => {
+                store.0.improve(&resource).await?;
+                Ok(Some(store))
+            }
             Some(store) => {
                 let fault = format!("was made anew at {}, after {created}", store.created());
                 Err(lost(name, &fault, entry))

@@ -1,0 +1,34 @@
+//! How a message that is stored under a key of a memory becomes the value of a reaction.
+
+use async_nats::HeaderMap;
+use async_nats::header::NATS_MARKER_REASON;
+
+use crate::Result;
+use crate::memory::{Encoded, Record};
+use crate::stored;
+
+/// What tells deletions from values in a bucket.
+const OPERATION: &str = "KV-Operation";
+
+/// The value that a message holds; `None` if there is none any more.
+///
+/// # Errors
+/// `Record` for what is no record of this library, or a newer one.
+pub(super) fn value(
+    (bucket, key): (&str, &str),
+    headers: Option<&HeaderMap>,
+    body: &[u8],
+) -> Result<Option<Encoded>> {
+    if is_gone(headers) {
+        return Ok(None);
+    }
+    Ok(stored::read::<Record>(bucket, key, body)?.memory())
+}
+
+/// Whether a message says that its key was deleted or purged, or has expired.
+pub(super) fn is_gone(headers: Option<&HeaderMap>) -> bool {
+    headers.is_some_and(|headers| {
+        headers.get(OPERATION).is_some_and(|operation| operation.as_str() != "PUT")
+            || headers.get(NATS_MARKER_REASON).is_some()
+    })
+}
