@@ -4,7 +4,6 @@
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use async_nats::jetstream::Message;
@@ -77,7 +76,7 @@ impl Follower {
         let state = &info.state;
         let last = match &followed.subjects {
             None => state.last_sequence,
-            Some(_) => last_wanted(connection, &followed).await?,
+            Some(_) => Box::pin(last_wanted(connection, &followed)).await?,
         };
         let is_past = match from {
             Start::Time(from) => from > timestamp(state.last_timestamp),
@@ -154,17 +153,17 @@ impl Follower {
                 // The subscription reports nothing when its stream is gone, and takes long to
                 // report that the server was away.
                 () = sleep_until(self.looked + LOOK) => {
-                    let held =
-                        look(&self.connection, &self.followed, (self.created, self.from)).await;
+                    let place = (self.created, self.from);
+                    let held = Box::pin(look(&self.connection, &self.followed, place)).await;
                     self.looked = Instant::now();
                     match held? {
-                        Some(held) if end.is_some_and(|end| *held.start() > end) => return Ok(None),
+                        Some((first, _)) if end.is_some_and(|end| first > end) => return Ok(None),
                         // It was stored before the last look, so it should have come by now.
-                        Some(held) if self.is_missing(*held.start()) => {
+                        Some((first, _)) if self.is_missing(first) => {
                             "nothing comes, though the stream holds more".into()
                         }
-                        Some(held) => {
-                            self.last_seen = *held.end();
+                        Some((_, last)) => {
+                            self.last_seen = last;
                             continue;
                         }
                         None => continue,
@@ -181,7 +180,8 @@ impl Follower {
     async fn subscribe_again(&mut self, retry: &mut Retry, mut error: Error) -> Result<()> {
         loop {
             retry.again(error).await?;
-            look(&self.connection, &self.followed, (self.created, self.from)).await?;
+            let place = (self.created, self.from);
+            Box::pin(look(&self.connection, &self.followed, place)).await?;
             match Box::pin(subscribe(&self.connection, &self.followed, self.from)).await {
                 Ok(messages) => {
                     self.messages = messages;
@@ -234,12 +234,12 @@ async fn look(
     connection: &Connection,
     followed: &Followed,
     (created, from): (Timestamp, Start),
-) -> Result<Option<RangeInclusive<u64>>> {
+) -> Result<Option<(u64, u64)>> {
     let stream = &followed.stream;
     let looked = match Box::pin(info_of(connection, stream)).await {
         Ok(Some(Info { created: found, state, .. })) if timestamp(found) == created => {
             match &followed.subjects {
-                None => Ok(state.first_sequence..=state.last_sequence),
+                None => Ok((state.first_sequence, state.last_sequence)),
                 Some(subjects) => next_wanted(connection, followed, (subjects, from)).await,
             }
         }
@@ -255,15 +255,15 @@ async fn look(
     }
 }
 
-/// The sequence of the next message that is wanted, as a range; if there is none, one behind everything.
+/// The sequence of the next message that is wanted, as first and last; if there is none, a first one behind everything.
 async fn next_wanted(
     connection: &Connection,
     Followed { stream, action, .. }: &Followed,
     (subjects, from): (&str, Start),
-) -> Result<RangeInclusive<u64>> {
+) -> Result<(u64, u64)> {
     let from = if let Start::Sequence(from) = from { from } else { 0 };
     let next = next_of_subject(connection, action, stream, (subjects, from)).await?;
-    Ok(next.map_or(u64::MAX..=0, |next| next.sequence..=next.sequence))
+    Ok(next.map_or((u64::MAX, 0), |next| (next.sequence, next.sequence)))
 }
 
 /// The sequence of the last message that is wanted; 0 if there is none.

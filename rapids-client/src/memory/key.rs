@@ -16,6 +16,14 @@ const ENCODE_BYTE: usize = 50;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MemoryKey(String);
 
+impl MemoryKey {
+    /// The key of an entry in the memory of this name.
+    #[must_use]
+    pub fn new(memory: &str, key: impl Into<EntryKey>) -> Self {
+        Self(format!("{memory}.{}", key.into().encoded()))
+    }
+}
+
 impl fmt::Display for MemoryKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
@@ -66,7 +74,7 @@ impl KeySource {
                 let begins = if shows_values { begins.as_str() } else { "" };
                 return Err(format!("memory key is longer than {MAX_KEY_BYTES} bytes{begins}"));
             }
-            Ok(MemoryKey(format!("{memory}.{}", key.encoded())))
+            Ok(MemoryKey::new(memory, key))
         }))
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -138,6 +139,17 @@ impl Record {
         let held = self.folded.get(river).map_or(0, Vec::len);
         let sequence = packet.arrival().map_or(0, |arrival| arrival.sequence);
         held >= IDS_KEPT && self.floors.are_above(sequence, false) && !self.holds(river, packet)
+    }
+
+    /// Its value as a type that it parses as; `None` if no packet has moved it.
+    ///
+    /// For programs that run rivers without a server; [`Rapids::memory`](crate::Rapids::memory) reads what
+    /// services remember.
+    ///
+    /// # Errors
+    /// If it does not parse as the type.
+    pub fn value<T: DeserializeOwned>(&self) -> serde_json::Result<Option<T>> {
+        self.memory.as_ref().map(|memory| serde_json::from_str(memory.json())).transpose()
     }
 
     /// Its value; `None` if no packet was folded in.

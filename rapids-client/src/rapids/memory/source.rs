@@ -14,7 +14,7 @@ use crate::jetstream::ensure::info_of;
 use crate::jetstream::resource::noted_memories;
 use crate::jetstream::stored_message::{last_of_leader, last_of_subject, next_of_subject};
 use crate::json::unquoted;
-use crate::memory::{Encoded, EntryKey, Unreadable};
+use crate::memory::{Encoded, EntryKey, MemoryKey, Unreadable};
 use crate::names::{SERVICES, is_name, memory_bucket};
 use crate::position::entries::ServiceEntries;
 use crate::{Error, Result};
@@ -121,15 +121,16 @@ impl Source {
             false => last_of_subject(&self.connection, ACTION, &self.stream, subject).await?,
         };
         let Some(message) = found else { return Ok(None) };
-        let stored = format!("{}.{}", self.memory, key.encoded());
-        value((&self.bucket, &stored), Some(&message.headers), &message.payload)
+        let stored = MemoryKey::new(&self.memory, key.clone());
+        value((&self.bucket, stored.as_ref()), Some(&message.headers), &message.payload)
     }
 
     /// The key and the value of a message.
     pub(super) fn entry(&self, message: &Message) -> Result<(EntryKey, Option<Encoded>)> {
         let key = self.key(&message.subject)?;
-        let stored = format!("{}.{}", self.memory, key.encoded());
-        let value = value((&self.bucket, &stored), message.headers.as_ref(), &message.payload)?;
+        let stored = MemoryKey::new(&self.memory, key.clone());
+        let value =
+            value((&self.bucket, stored.as_ref()), message.headers.as_ref(), &message.payload)?;
         Ok((key, value))
     }
 
