@@ -13,6 +13,7 @@ mod exit;
 mod flags;
 mod fleet;
 mod offers;
+mod open_orders;
 mod options;
 mod order_status;
 mod orders;
