@@ -24,7 +24,7 @@ pub use watch::{Change, MemoryWatch};
 
 use super::Rapids;
 use crate::Result;
-use crate::jetstream::scan::{Scan, Selection};
+use crate::jetstream::scan::{Scan, Scanned, Selection};
 use crate::memory::EntryKey;
 
 impl Rapids {
@@ -138,7 +138,7 @@ impl<T: DeserializeOwned> MemoryView<T> {
         let selection = Selection::headers(self.source.subjects(), None);
         let mut scan = Scan::open(connection, stream, selection).await?;
         let mut keys = BTreeSet::new();
-        while let Some(message) = scan.next().await? {
+        while let Some(Scanned { message, .. }) = scan.next().await? {
             let key = self.source.key(&message.subject)?;
             if stored_value::is_gone(message.headers.as_ref()) {
                 keys.remove(&key);
@@ -176,8 +176,8 @@ impl<T: DeserializeOwned> MemoryView<T> {
         let selection = Selection::last_of_each(self.source.subjects());
         let mut scan = Scan::open(connection, stream, selection).await?;
         let mut entries = BTreeMap::new();
-        while let Some(message) = scan.next().await? {
-            let (key, value) = self.source.entry(&message.message)?;
+        while let Some(Scanned { message, .. }) = scan.next().await? {
+            let (key, value) = self.source.entry(&message)?;
             let selected = match (value, filter) {
                 (Some(value), Some(filter)) => self.source.judged(filter, &key, value)?,
                 (value, _) => value,

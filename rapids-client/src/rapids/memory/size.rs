@@ -7,7 +7,7 @@ use super::stored_value::is_gone;
 use crate::Result;
 use crate::connection::Connection;
 use crate::jetstream::resource::noted_memories;
-use crate::jetstream::scan::{Scan, Selection};
+use crate::jetstream::scan::{Scan, Scanned, Selection};
 use crate::names::memory_bucket;
 
 /// In a message without its body, how many bytes that has.
@@ -34,7 +34,7 @@ pub(super) async fn of_all(connection: &Connection, service: &str) -> Result<Vec
     let selection = Selection::headers(format!("{prefix}>"), None);
     let mut scan = Scan::open(connection, &info.config.name, selection).await?;
     let mut records: HashMap<String, u64> = HashMap::new();
-    while let Some(message) = scan.next().await? {
+    while let Some(Scanned { message, .. }) = scan.next().await? {
         let Some(key) = message.subject.strip_prefix(&prefix) else { continue };
         let size = message.headers.as_ref().and_then(|headers| headers.get(SIZE));
         let size = size.and_then(|size| size.as_str().parse().ok()).unwrap_or_default();
