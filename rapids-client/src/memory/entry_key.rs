@@ -60,6 +60,9 @@ impl EntryKey {
 
     /// Reads what [`encoded`](Self::encoded) has written; `None` for anything else.
     pub(crate) fn of_encoded(encoded: &str) -> Option<Self> {
+        if !encoded.contains('=') {
+            return is_plain(encoded).then(|| Self(encoded.to_owned()));
+        }
         let key = Self(encoded.to_owned());
         let is_read_back = match key.scalar() {
             Some(scalar) => Self::number_or_boolean(&scalar).as_ref() == Some(&key),
@@ -103,6 +106,12 @@ impl EntryKey {
     }
 }
 
+/// Whether a text is its own encoding.
+fn is_plain(text: &str) -> bool {
+    let is_kept = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    !text.is_empty() && text.bytes().all(is_kept)
+}
+
 /// The bytes of an encoded text; `None` if it is none.
 fn decoded(encoded: &str) -> Option<Vec<u8>> {
     if encoded == "=" {
@@ -125,6 +134,9 @@ fn decoded(encoded: &str) -> Option<Vec<u8>> {
 
 impl Ord for EntryKey {
     fn cmp(&self, other: &Self) -> Ordering {
+        if ![self, other].iter().any(|key| key.0.starts_with('=')) {
+            return self.0.cmp(&other.0);
+        }
         let rank = |key: &Self| match () {
             () if key.0.starts_with(BOOLEAN) => 0,
             () if key.0.starts_with(NUMBER) => 1,

@@ -17,6 +17,7 @@ use crate::json::unquoted;
 use crate::memory::{Encoded, EntryKey, MemoryKey, Unreadable};
 use crate::names::{SERVICES, is_name, memory_bucket};
 use crate::position::entries::ServiceEntries;
+use crate::stored::foreign;
 use crate::{Error, Result};
 
 const ACTION: &str = "read what a service remembers";
@@ -28,6 +29,8 @@ pub(super) struct Source {
     memory: String,
     bucket: String,
     stream: String,
+    /// What the subjects of the bucket begin with.
+    subject: String,
     /// Whether any replica answers; known once the memory was found.
     is_direct: OnceCell<bool>,
 }
@@ -40,6 +43,7 @@ impl Source {
             service: service.to_owned(),
             memory: memory.to_owned(),
             stream: format!("KV_{bucket}"),
+            subject: format!("$KV.{bucket}."),
             bucket,
             is_direct: OnceCell::new(),
         }
@@ -60,11 +64,7 @@ impl Source {
 
     /// The subjects of all keys.
     pub(super) fn subjects(&self) -> String {
-        format!("{}>", self.prefix())
-    }
-
-    fn prefix(&self) -> String {
-        format!("$KV.{}.{}.", self.bucket, self.memory)
+        format!("{}{}.>", self.subject, self.memory)
     }
 
     /// Such as ``memory `orders` of service `order` ``.
@@ -114,33 +114,36 @@ impl Source {
 
     /// The value of a key. Who is to read the newest asks the leader where there are several servers.
     pub(super) async fn value(&self, key: &EntryKey, newest: bool) -> Result<Option<Encoded>> {
-        let subject = format!("{}{}", self.prefix(), key.encoded());
+        let stored = MemoryKey::new(&self.memory, key.clone());
+        let subject = format!("{}{stored}", self.subject);
         let is_direct = self.is_direct.get().is_none_or(|is_direct| *is_direct);
         let found = match newest && self.connection.is_clustered() || !is_direct {
             true => last_of_leader(&self.connection, ACTION, &self.stream, &subject).await?,
             false => last_of_subject(&self.connection, ACTION, &self.stream, subject).await?,
         };
         let Some(message) = found else { return Ok(None) };
-        let stored = MemoryKey::new(&self.memory, key.clone());
         value((&self.bucket, stored.as_ref()), Some(&message.headers), &message.payload)
     }
 
     /// The key and the value of a message.
     pub(super) fn entry(&self, message: &Message) -> Result<(EntryKey, Option<Encoded>)> {
         let key = self.key(&message.subject)?;
-        let stored = MemoryKey::new(&self.memory, key.clone());
-        let value =
-            value((&self.bucket, stored.as_ref()), message.headers.as_ref(), &message.payload)?;
+        let stored = self.stored_key(&message.subject);
+        let value = value((&self.bucket, stored), message.headers.as_ref(), &message.payload)?;
         Ok((key, value))
     }
 
     /// The key whose value has this subject.
     pub(super) fn key(&self, subject: &str) -> Result<EntryKey> {
-        let key = subject.strip_prefix(&self.prefix());
-        key.and_then(EntryKey::of_encoded).ok_or_else(|| {
-            let stored = subject.strip_prefix(&format!("$KV.{}.", self.bucket)).unwrap_or(subject);
-            crate::stored::foreign(&self.bucket, stored, "it is no key of a memory")
-        })
+        let stored = self.stored_key(subject);
+        let key = stored.strip_prefix(&self.memory).and_then(|rest| rest.strip_prefix('.'));
+        key.and_then(EntryKey::of_encoded)
+            .ok_or_else(|| foreign(&self.bucket, stored, "it is no key of a memory"))
+    }
+
+    /// The key in the bucket, with the memory's name.
+    fn stored_key<'a>(&self, subject: &'a str) -> &'a str {
+        subject.strip_prefix(&self.subject).unwrap_or(subject)
     }
 
     /// A value as the type that the reader wants.

@@ -5,7 +5,7 @@ use async_nats::header::NATS_MARKER_REASON;
 
 use crate::Result;
 use crate::memory::{Encoded, Record};
-use crate::stored;
+use crate::stored::{self, Stored};
 
 /// What tells deletions from values in a bucket.
 const OPERATION: &str = "KV-Operation";
@@ -22,7 +22,11 @@ pub(super) fn value(
     if is_gone(headers) {
         return Ok(None);
     }
-    Ok(stored::read::<Record>(bucket, key, body)?.memory())
+    // A record knows its version, so that one which is read without a fault is no newer one.
+    match serde_json::from_slice::<Record>(body) {
+        Ok(record) if record.fault(key).is_none() => Ok(record.memory()),
+        _ => Ok(stored::read::<Record>(bucket, key, body)?.memory()),
+    }
 }
 
 /// Whether a message says that its key was deleted or purged, or has expired.
