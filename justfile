@@ -177,7 +177,7 @@ figures *CASES: (_build "--profile" "dist" "--manifest-path" "bench/Cargo.toml" 
     set -euo pipefail
     cases=("$@")
     if ((!$#)); then
-        cases=(publish drain skip catch-up react hop memory services rivers size process takeover)
+        cases=(publish drain skip catch-up react hop memory query services rivers size process takeover)
     fi
     new=$(mktemp)
     trap 'rm -f "$new"' EXIT

@@ -7,6 +7,7 @@ mod later;
 mod memory;
 mod process;
 mod publish;
+mod query;
 mod react;
 mod rivers;
 mod services;
@@ -39,6 +40,8 @@ pub(crate) enum Case {
     Ask,
     /// A service moves a memory one step for each packet: one key, a large one, many keys
     Memory,
+    /// Reading what a service remembers: one key, all keys, the entries that a filter selects
+    Query,
     /// 1, 4, 16, 64 and 256 services on one stream
     Services,
     /// 1 to 4,096 rivers in one service, and 64 in as many services
@@ -68,6 +71,7 @@ impl Case {
             Self::Hop => hop::run(bench, report).await,
             Self::Ask => ask::run(bench, report).await,
             Self::Memory => memory::run(bench, report).await,
+            Self::Query => query::run(bench, report).await,
             Self::Services => services::run(bench, report).await,
             Self::Rivers => rivers::run(bench, report).await,
             Self::Size => size::run(bench, report).await,

@@ -30,6 +30,8 @@ pub(crate) enum Figure {
     P50Micros,
     P99Micros,
     StartMillis,
+    /// The time of one pass over everything.
+    PassMillis,
     ResidentMebibytes,
     /// The same divided by the number of services.
     ResidentMebibytesPerService,
@@ -60,6 +62,7 @@ impl Figure {
             Self::P50Micros => "p50 us",
             Self::P99Micros => "p99 us",
             Self::StartMillis => "start to first packet ms",
+            Self::PassMillis => "one pass ms",
             Self::ResidentMebibytes => "resident MiB",
             Self::ResidentMebibytesPerService => "resident MiB/service",
             Self::TakeoverMillis => "to the next one's first packet ms",

@@ -38,7 +38,7 @@ use crate::prices::Prices;
 use crate::rivers::Program;
 use crate::tracker::Tracker;
 use crate::verify::Fact;
-use crate::{discovery, minutes, outside, overdue, rivers, server, verify};
+use crate::{discovery, minutes, open_orders, outside, overdue, rivers, server, verify};
 use backpressure::Backpressure;
 use facts::Findings;
 use fault_ids::FaultIds;
@@ -100,6 +100,7 @@ struct Observed<'a> {
     letters: Vec<DeadLetter>,
     told: Counters,
     timers: Fact,
+    open_orders: Fact,
 }
 
 impl Run<'_> {
@@ -199,7 +200,8 @@ impl Run<'_> {
         let told = Counters::told(&discovery::stats(rapids).await?);
 
         let timers = overdue::timers(rapids, &observer.tracker.orders).await?;
-        let mut observed = Observed { observer, positions, letters, told, timers };
+        let open_orders = open_orders::fact(rapids).await?;
+        let mut observed = Observed { observer, positions, letters, told, timers, open_orders };
         let facts = self.verify(&mut observed, &published, &processes)?;
         if facts.iter().all(Fact::holds) {
             return Ok(Exit::FactsHold);
@@ -215,7 +217,7 @@ impl Run<'_> {
         published: &Published,
         processes: &[Program],
     ) -> Result<Vec<Fact>> {
-        let Observed { observer, positions, letters, told, timers } = observed;
+        let Observed { observer, positions, letters, told, timers, open_orders } = observed;
         let Observer { tracker, packet_counts, event_log, .. } = observer;
         let sorted = letters::sort(letters, published, event_log, processes);
         tracker.excuse(&sorted.excused);
@@ -232,6 +234,10 @@ impl Run<'_> {
         };
         let mut facts = verify::facts(tracker);
         facts.extend(findings.facts());
+        // What the service could not handle it cannot tell.
+        if letters.iter().all(|letter| letter.id.service() != open_orders::SERVICE) {
+            facts.push(open_orders.clone());
+        }
         facts.extend([timers.clone(), tracker.published.fact(told, true)]);
         self.report.finish(&Outcome {
             seed: self.seed,

@@ -14,6 +14,7 @@ mod flags;
 mod fleet;
 mod minutes;
 mod offers;
+mod open_orders;
 mod options;
 mod order_status;
 mod orders;

@@ -14,6 +14,7 @@ use crate::discovery;
 use crate::exit::Exit;
 use crate::fleet::{Ended, Fleet, FleetHandle, RestartPolicy};
 use crate::minutes;
+use crate::open_orders;
 use crate::options::Options;
 use crate::outside;
 use crate::overdue;
@@ -126,6 +127,7 @@ async fn run_and_verify(
     let tracker = scenario.run(rapids, prices, handle, screen).await?;
     let mut facts = verify::facts(&tracker);
     facts.push(overdue::timers(rapids, &tracker.orders).await?);
+    facts.push(open_orders::fact(rapids).await?);
     let stats = discovery::stats(rapids).await?;
     let told = Counters::told(stats.iter().filter(|instance| !before.contains(&instance.id)));
     facts.push(tracker.published.fact(&told, kills));

@@ -8,6 +8,7 @@ mod explain;
 mod later;
 mod man;
 mod map;
+mod memory;
 mod metrics;
 mod position;
 mod publish;
@@ -41,6 +42,7 @@ pub(crate) enum Command {
     Replay(replay::Replay),
     Services(services::Services),
     Metrics(metrics::Metrics),
+    Memory(memory::Memory),
     Position(position::Position),
     Retire(retire::Retire),
     DeadLetters(dead_letters::DeadLetters),
@@ -59,7 +61,7 @@ impl Command {
             Self::Replay(replay) => replay.changes(),
             Self::Later(later) => later.changes(),
             Self::Tail(_) | Self::Trace(_) | Self::Explain(_) => false,
-            Self::Services(_) | Self::Metrics(_) => false,
+            Self::Services(_) | Self::Metrics(_) | Self::Memory(_) => false,
             Self::Map(_) | Self::WhatIf(_) | Self::Schema(_) | Self::Asyncapi(_) => false,
             Self::Completions(_) | Self::Man(_) => false,
         }
@@ -87,6 +89,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<Answer> {
         Command::Replay(replay) => Box::pin(replay.run(session)).await,
         Command::Services(services) => interrupt.unless(services.run(session)).await,
         Command::Metrics(metrics) => interrupt.unless(Box::pin(metrics.run(session))).await,
+        Command::Memory(memory) => memory.run(session).await,
         Command::Position(position) => position.run(session).await,
         Command::Retire(retire) => retire.run(session).await,
         Command::DeadLetters(letters) => letters.run(session).await,

@@ -1,6 +1,6 @@
 //! How a command ends: with an answer or a fault, and the exit code of each.
 
-use rapids_client::{Error, Refusal};
+use rapids_client::{Error, Refusal, Unreadable};
 
 /// The exit codes in `--help` and the manual.
 pub(crate) const EXIT_CODES: &str = "\
@@ -11,7 +11,7 @@ Exit codes:
   2    wrong usage: arguments, settings, or input that is not a packet
   3    the server cannot be reached, or does not answer
   4    the server does not permit it, or rejects the login
-  5    not found: no stream, service, river, packet, timer or dead letter of that name
+  5    not found: no stream, service, river, memory, key, packet, timer or dead letter of that name
   130  interrupted by Ctrl-C or SIGTERM";
 
 /// The answer of a command.
@@ -75,6 +75,8 @@ pub(crate) fn exit_code(outcome: &anyhow::Result<Answer>) -> u8 {
         Some(refusal @ Error::Connect { .. }) if refusal.is_refusal() => 4,
         Some(Error::NotPermitted { .. }) => 4,
         Some(Error::Letter { refusal: Refusal::Unknown, .. }) => 5,
+        Some(Error::Memory { problem: Unreadable::Unknown { .. }, .. }) => 5,
+        Some(Error::Memory { problem: Unreadable::TooCostly { .. }, .. }) => 2,
         Some(Error::Connect { .. } | Error::Server { .. }) => 3,
         Some(
             Error::Config { .. }

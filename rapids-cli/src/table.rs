@@ -50,6 +50,11 @@ impl Cell {
         Self { style, ..self }
     }
 
+    /// As the beginning of a line.
+    pub(crate) fn line(&self) -> Line {
+        Line::new().styled(self.style, &self.text)
+    }
+
     fn width(&self) -> usize {
         self.text.chars().count()
     }

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 pub(crate) use unreachable::Unreachable;
 
 use crate::letter_action::Refusal;
+use crate::memory::Unreadable;
 
 /// A [`Result`](std::result::Result) whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -156,6 +157,14 @@ pub enum Error {
         id: String,
         /// Why not.
         refusal: Refusal,
+    },
+    /// What a service remembers cannot be read as it was asked for.
+    #[error("{of} {problem}")]
+    Memory {
+        /// Such as ``memory `orders` of service `order` ``.
+        of: String,
+        /// Why not.
+        problem: Unreadable,
     },
     /// A service's position does not fit the stream.
     #[error("position of service `{service}` is lost: {reason}")]

@@ -22,6 +22,7 @@ pub(crate) mod publisher;
 pub(crate) mod pull;
 pub(crate) mod reader;
 pub(crate) mod refusal;
+pub(crate) mod requests;
 pub(crate) mod resource;
 pub(crate) mod revision_watch;
 pub(crate) mod scan;

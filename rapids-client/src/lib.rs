@@ -58,7 +58,7 @@ pub use jetstream::stream::StreamContents;
 pub use letter_action::{Action, ActionKind, Note, Refusal, State};
 #[doc(hidden)]
 pub use matcher::Matcher;
-pub use memory::{MemoryKey, Record};
+pub use memory::{EntryKey, MemoryKey, Record, Unreadable};
 pub use metrics::figures::{Durations, EventFigures, MemoryFigures, RiverFigures, ServiceFigures};
 pub use packet::{Arrival, Names, Packet, PacketKind, PacketName};
 pub use position::retire::{Retired, Retiring};
@@ -66,7 +66,10 @@ pub use position::seek::Seek;
 pub use position::seek::SeekReport;
 pub use position::status::{Holder, Position};
 pub use printable::{Printable, printable};
-pub use rapids::{Answer, Ask, Collect, PutOff, Rapids, Sending, Tail, TimerListing, WaitingTimer};
+pub use rapids::{
+    Answer, Ask, Change, Collect, MemorySize, MemoryView, MemoryWatch, PutOff, Rapids, Sending,
+    Tail, TimerListing, WaitingTimer,
+};
 pub use river::{
     AfterEnd, ClauseReport, Explanation, Gathered, GatheringRiver, GivenUp, Outcome, Outputs,
     Publishes, RememberingRiver, RetryPolicy, River, Rules, Until, Verdict, is_final, reject,

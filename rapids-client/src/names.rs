@@ -68,6 +68,9 @@ pub(crate) fn memory_bucket(service: &str) -> String {
     format!("RAPIDS_MEMORY_{service}")
 }
 
+/// In the metadata of that bucket's stream, the names of the memories that the service has, or had.
+pub(crate) const MEMORIES: &str = "rapids.memories";
+
 /// The key-value bucket in which services note what they have not finished.
 pub(crate) const HANDLING: &str = "RAPIDS_HANDLING";
 

@@ -3,6 +3,7 @@
 //! Everything that reads with a position of its own is a [`Service`](crate::Service).
 
 mod ask;
+mod memory;
 mod stored_packet;
 mod tail;
 mod timers;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use ask::Asks;
 pub use ask::{Answer, Ask, Collect};
+pub use memory::{Change, MemorySize, MemoryView, MemoryWatch};
 pub use tail::Tail;
 pub use timers::{PutOff, TimerListing, WaitingTimer};
 

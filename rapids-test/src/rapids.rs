@@ -7,9 +7,11 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use rapids_client::{
-    Arrival, Config, Effects, MemoryKey, Packet, Record, River, Service, TimerId, Timestamp,
-    is_final,
+    Arrival, Config, Effects, EntryKey, MemoryKey, Packet, Record, River, Service, TimerId,
+    Timestamp, is_final,
 };
+
+use serde::de::DeserializeOwned;
 
 use crate::letters::Letters;
 use crate::timers::Timers;
@@ -217,6 +219,24 @@ impl TestRapids {
                 Err(_) => attempt += 1,
             }
         }
+    }
+
+    /// What a service remembers under a key of one of its memories, as
+    /// [`Rapids::memory`](rapids_client::Rapids::memory) reads it; `None` if there is nothing.
+    ///
+    /// # Panics
+    /// If the value is of another type.
+    #[must_use]
+    #[track_caller]
+    pub fn memory<T: DeserializeOwned>(
+        &self,
+        service: &str,
+        memory: &str,
+        key: impl Into<EntryKey>,
+    ) -> Option<T> {
+        let key = MemoryKey::new(memory, key);
+        let record = self.records.get(&(service.to_owned(), key.clone()))?;
+        record.value().unwrap_or_else(|error| panic!("`{key}` of service `{service}`: {error}"))
     }
 
     /// All packets, in the order in which they were published.

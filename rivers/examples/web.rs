@@ -3,7 +3,10 @@
 //! A service of the shop only in that it publishes `place_order`; who answers it does not know.
 //!
 //! - `POST /orders` with `{"customer":"ada","items":[...]}`: 201 with `order_placed`, 422 with
-//!   `order_refused`; 202 where neither came within two seconds. `Location` is the order's address.
+//!   `order_refused`; 202 where neither came within two seconds. `Location` is the order's address, and
+//!   `Rapids-Sequence` where on the rapids the answer stands.
+//! - `GET /customers/ada/open_orders`: how many orders of a customer are open, and what they are worth, as the
+//!   service `open_orders` knows it. Who sends a `Rapids-Sequence` along is answered once that is counted.
 //! - `GET /orders/ID`: all packets of the conversation so far, as a list.
 //! - `GET /orders/ID/events`: the same packets and those that follow, as server-sent events. Who connects
 //!   again with `Last-Event-ID` misses none.
@@ -21,14 +24,14 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::header::{CONTENT_TYPE, LOCATION};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures::{Stream, StreamExt, stream};
 use rapids_client::{
-    Answer, Config, Conversations, Error, Found, Packet, Rapids, Reference, Start, Tail,
-    shutdown_signal, telemetry,
+    Answer, Config, Conversations, Error, Found, MemoryView, Packet, Rapids, Reference, Start,
+    Tail, shutdown_signal, telemetry,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -49,20 +52,28 @@ async fn main() -> Result<()> {
     Ok(serving.with_graceful_shutdown(shutdown_signal()).await?)
 }
 
+/// Where on the rapids an answer stands, and which packet a question is to know of.
+const SEQUENCE: HeaderName = HeaderName::from_static("rapids-sequence");
+/// The last event that a client has seen.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
 #[derive(Clone)]
 struct Shop {
     rapids: Rapids,
+    customers: MemoryView<Box<RawValue>>,
     conversations: Arc<Conversations>,
     patience: Duration,
 }
 
 pub(crate) fn app(rapids: Rapids, patience: Duration) -> Router {
     let conversations = Arc::new(Conversations::new(rapids.clone(), None));
+    let customers = rapids.memory("open_orders", "customers").within(patience);
     Router::new()
         .route("/orders", post(place_order))
         .route("/orders/{id}", get(order))
         .route("/orders/{id}/events", get(events))
-        .with_state(Shop { rapids, conversations, patience })
+        .route("/customers/{customer}/open_orders", get(open_orders))
+        .with_state(Shop { rapids, conversations, customers, patience })
 }
 
 /// What is taken over from the customer; whatever else he sends is dropped.
@@ -82,7 +93,9 @@ async fn place_order(State(shop): State<Shop>, body: Bytes) -> Result<Response, 
             let is_placed = outcome.event_name().as_deref() == Some("order_placed");
             let status =
                 if is_placed { StatusCode::CREATED } else { StatusCode::UNPROCESSABLE_ENTITY };
-            (status, location, json(outcome.to_string())).into_response()
+            let sequence = outcome.arrival().map_or(0, |arrival| arrival.sequence);
+            let sequence = [(SEQUENCE, sequence.to_string())];
+            (status, location, sequence, json(outcome.to_string())).into_response()
         }
         Answer::TimedOut(so_far) => {
             (StatusCode::ACCEPTED, location, json(list(&so_far))).into_response()
@@ -103,7 +116,7 @@ async fn events(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let found = find(&shop, id).await?;
-    let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse::<u64>().ok());
+    let seen = number(&headers, &LAST_EVENT_ID);
     let first = seen.map_or(found.sequence, |seen| seen.saturating_add(1));
     let tail = shop.rapids.tail(Start::Sequence(first)).await?;
     let events = conversation(tail, found.conversation).take_until(shutdown_signal());
@@ -129,6 +142,24 @@ fn conversation(tail: Tail, id: String) -> impl Stream<Item = Result<Event, Infa
         }
     };
     stream::unfold((tail, id), next)
+}
+
+async fn open_orders(
+    State(shop): State<Shop>,
+    Path(customer): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let customers = match number(&headers, &SEQUENCE) {
+        Some(sequence) => shop.customers.at_least(sequence),
+        None => shop.customers,
+    };
+    let open = customers.get(customer).await?;
+    let none = || r#"{"orders":0,"value":0}"#.to_owned();
+    Ok(json(open.map_or_else(none, |open| open.get().to_owned())).into_response())
+}
+
+fn number(headers: &HeaderMap, name: &HeaderName) -> Option<u64> {
+    headers.get(name)?.to_str().ok()?.parse().ok()
 }
 
 async fn find(shop: &Shop, id: String) -> Result<Found, Failure> {
@@ -164,6 +195,9 @@ impl IntoResponse for Failure {
             Self::NotFound => (StatusCode::NOT_FOUND, "there is no such order".to_owned()),
             Self::Rapids(error @ Error::Refused { .. }) => {
                 (StatusCode::PAYLOAD_TOO_LARGE, error.to_string())
+            }
+            Self::Rapids(error @ Error::Memory { .. }) => {
+                (StatusCode::SERVICE_UNAVAILABLE, error.to_string())
             }
             Self::Rapids(_) => (
                 StatusCode::SERVICE_UNAVAILABLE,

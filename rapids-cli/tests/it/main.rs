@@ -12,6 +12,7 @@ mod letters;
 mod manual;
 mod map;
 mod map_faults;
+mod memory;
 mod metrics;
 mod monitoring;
 mod position;

@@ -1,5 +1,7 @@
 //! Follows the dead letters as services write them.
 
+use std::borrow::Cow;
+
 use tokio::time::sleep;
 use tracing::warn;
 
@@ -12,8 +14,12 @@ use crate::names::DEAD_LETTERS;
 use crate::start::Start;
 use crate::{Error, Result};
 
-const LETTERS: Followed =
-    Followed { stream: DEAD_LETTERS, action: "watch the dead letters", headers_only: true };
+const LETTERS: Followed = Followed {
+    stream: Cow::Borrowed(DEAD_LETTERS),
+    subjects: None,
+    action: "watch the dead letters",
+    headers_only: true,
+};
 
 /// Dead letters in the order in which they are written, each once, without end; see
 /// [`DeadLetters::follow`].

@@ -4,15 +4,14 @@ use std::collections::{HashMap, HashSet};
 
 use futures::StreamExt;
 
+use crate::Result;
 use crate::connection::Connection;
 use crate::dead_letters::state_record::StateRecord;
 use crate::dead_letters::state_store::StateStore;
 use crate::dead_letters::stored::Message;
 use crate::dead_letters::{Filter, StoredLetter};
-use crate::jetstream::scan::{Scan, Selection};
-use crate::jetstream::timestamp;
+use crate::jetstream::scan::{Scan, Scanned, Selection};
 use crate::names::{DEAD_LETTER_PREFIX, DEAD_LETTERS};
-use crate::{Error, Result};
 
 /// Dead letters one after the other, oldest first, as they were when the listing began.
 ///
@@ -46,14 +45,14 @@ impl Listing {
     /// The next letter that the filter means; `None` after the last.
     ///
     /// # Errors
-    /// [`Error::Stream`] for a message that is no letter, with its sequence: go on with the next
-    /// one. [`Error::Server`]: it ends there.
+    /// [`Error::Stream`](crate::Error::Stream) for a message that is no letter, with its sequence: go on with the next
+    /// one. [`Error::Server`](crate::Error::Server): it ends there.
     pub async fn next(&mut self) -> Result<Option<StoredLetter>> {
         while self.filter.limit.is_none_or(|limit| self.given < limit) {
-            let Some(message) = self.scan.next().await? else {
+            let Some(scanned) = self.scan.next().await? else {
                 return Ok(None);
             };
-            let stored = self.read(&message)?;
+            let stored = self.read(&scanned)?;
             if self.filter.takes(&stored) {
                 self.given += 1;
                 return Ok(Some(stored));
@@ -62,13 +61,9 @@ impl Listing {
         Ok(None)
     }
 
-    fn read(&self, message: &async_nats::jetstream::Message) -> Result<StoredLetter> {
-        let info = message.info().map_err(|source| Error::Server {
-            action: "read the dead letters".to_owned(),
-            source,
-        })?;
-        let (sequence, written) = (info.stream_sequence, timestamp(info.published));
-        let mut stored = StoredLetter::read(&Message::delivered(message, sequence, written))?;
+    fn read(&self, scanned: &Scanned) -> Result<StoredLetter> {
+        let Scanned { message, sequence, stored } = scanned;
+        let mut stored = StoredLetter::read(&Message::delivered(message, *sequence, *stored))?;
         if let Some(record) = self.records.get(&stored.letter.id.to_string()) {
             stored.settle(record);
         }

@@ -15,7 +15,7 @@ use crate::connection::Connection;
 use crate::derived_uuid::derived_uuid;
 use crate::jetstream::ensure::{adjust, info_of};
 use crate::jetstream::resource::Resource;
-use crate::jetstream::scan::{Scan, Selection};
+use crate::jetstream::scan::{Scan, Scanned, Selection};
 use crate::jetstream::trace_headers;
 use crate::letter_action::Note;
 use crate::names::{REPLAYS, is_name, replay_subject};
@@ -177,7 +177,7 @@ impl Replays {
     async fn read_sent(&mut self) -> Result<()> {
         let selection = Selection::headers(replay_subject(&self.service), None);
         let mut scan = Box::pin(Scan::open(&self.connection, REPLAYS, selection)).await?;
-        while let Some(message) = scan.next().await? {
+        while let Some(Scanned { message, .. }) = scan.next().await? {
             self.sent.extend(message.headers.as_ref().and_then(|headers| self.sent_by(headers)));
         }
         Ok(())

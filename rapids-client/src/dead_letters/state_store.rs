@@ -13,7 +13,7 @@ use crate::dead_letters::state_record::StateRecord;
 use crate::jetstream::bucket::Bucket;
 use crate::jetstream::ensure::info_of;
 use crate::jetstream::resource::Resource;
-use crate::jetstream::scan::{Scan, Selection};
+use crate::jetstream::scan::{Scan, Scanned, Selection};
 use crate::names::{DEAD_LETTERS, LETTERS_BUCKET};
 use crate::stored;
 use crate::{Error, Result};
@@ -68,7 +68,7 @@ impl StateStore {
         let selection = Selection::last_of_each(format!("{prefix}{service}.{river}.*"));
         let stream = stream();
         let mut scan = Box::pin(Scan::open(&self.connection, &stream, selection)).await?;
-        while let Some(message) = scan.next().await? {
+        while let Some(Scanned { message, .. }) = scan.next().await? {
             // An empty message marks a deletion.
             if let Some(key) = message.subject.strip_prefix(&prefix)
                 && !message.payload.is_empty()

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use tracing::warn;
 
 use crate::connection::{Connection, server_answer};
-use crate::jetstream::ensure::{adjust, ensure, existing};
+use crate::jetstream::ensure::{ensure, existing, follow};
 use crate::jetstream::publish_once::publish_once;
 use crate::jetstream::refusal::no_room;
 use crate::jetstream::resource::Resource;
@@ -98,23 +98,17 @@ impl Bucket {
         Ok(Self::over(connection, stream))
     }
 
-    /// Opens the bucket, and changes what may be changed of its settings; `None` if there is none.
-    ///
-    /// # Errors
-    /// As for [`open`](Self::open).
-    pub(crate) async fn improved(
-        connection: &Connection,
-        resource: &Resource,
-    ) -> Result<Option<Self>> {
-        let Some(stream) = existing(connection, resource.name()).await? else { return Ok(None) };
-        Box::pin(adjust(connection, resource, stream.cached_info().clone())).await?;
-        Ok(Some(Self::over(connection, stream)))
-    }
-
     /// Opens the bucket as it is; `None` if there is none.
     pub(crate) async fn existing(connection: &Connection, name: &str) -> Result<Option<Self>> {
         let stream = existing(connection, &format!("KV_{name}")).await?;
         Ok(stream.map(|stream| Self::over(connection, stream)))
+    }
+
+    /// Changes what may be changed of its settings, as far as that is permitted.
+    pub(crate) async fn improve(&self, resource: &Resource) -> Result<()> {
+        let found = self.store.stream.cached_info().clone();
+        Box::pin(follow(&self.connection, resource, found)).await?;
+        Ok(())
     }
 
     pub(crate) fn connection(&self) -> &Connection {

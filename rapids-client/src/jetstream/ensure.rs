@@ -264,6 +264,10 @@ pub(crate) async fn update(
                 UpdateStreamErrorKind::JetStream(answer) if answer.code() < 500 => {
                     Ok(Err(answer.to_string()))
                 }
+                // Nobody listens there where an account was granted less.
+                UpdateStreamErrorKind::JetStreamUnavailable => {
+                    Ok(Err(format!("nobody answers at `{subject}`; grant it to this account")))
+                }
                 _ => Err(error),
             },
         }

@@ -8,7 +8,7 @@ use async_nats::jetstream::stream::{Config, PersistenceMode};
 use super::differences::{Differences, limit};
 use super::resource::{
     DUPLICATE_WINDOW, FORMER_LIMIT, Kind, OWN_LIMIT, REPLAY_WINDOW, Resource, is_timers_source,
-    lasts, within,
+    lasts, note_memories, noted_memories, within,
 };
 use crate::config::Provision;
 
@@ -30,6 +30,7 @@ impl Resource {
         if matches!(self.kind, Kind::Rapids | Kind::Later) {
             self.follow_largest_message(&mut config);
         }
+        note_memories(&mut config, noted_memories(&self.config));
         config
     }
 
@@ -185,7 +186,7 @@ mod tests {
             Resource::letters(None),
             Resource::handling(DAY),
             Resource::once(Duration::ZERO),
-            Resource::memory("payment"),
+            Resource::memory("payment", ["charges"]),
         ] {
             let created = resource.created(&provision, &Allowance::default());
             assert_eq!(resource.improved(&created), created);
@@ -258,12 +259,26 @@ mod tests {
         // Redeliveries of replays take longer than packets of seconds last.
         assert_eq!(Resource::once(Duration::from_secs(5)).config.max_age, DAY);
 
-        let memory = Resource::memory("payment");
+        let memory = Resource::memory("payment", []);
         let ending = Config { max_age: DAY, ..memory.config.clone() };
         assert_eq!(memory.improved(&ending).max_age, DAY);
         let former = Config { allow_message_ttl: false, ..memory.config.clone() };
         assert!(memory.improved(&former).allow_message_ttl);
         assert!(memory.differences(&ending, &Provision::default()).is_empty());
+    }
+
+    #[test]
+    fn names_of_memories_are_added_and_never_taken_away() {
+        let names =
+            |config: &Config| noted_memories(config).into_iter().collect::<Vec<_>>().join(",");
+        let former = Resource::memory("payment", []).config;
+        assert_eq!((names(&former), former.metadata.len()), (String::new(), 0));
+        let found = Resource::memory("payment", ["charges", "accounts"]).config;
+        assert_eq!(names(&found), "accounts,charges");
+        let better = Resource::memory("payment", ["refunds", "charges"]).improved(&found);
+        assert_eq!(names(&better), "accounts,charges,refunds");
+        assert_eq!(Resource::memory("payment", ["charges"]).improved(&found), found);
+        assert_eq!(names(&Resource::memory("payment", ["charges"]).improved(&former)), "charges");
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! What the messages mean is left to its users.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use async_nats::jetstream::Message;
@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::connection::{Connection, Retry};
 use crate::jetstream::ensure::info_of;
+use crate::jetstream::stored_message::{last_of_leader, next_of_subject};
 use crate::jetstream::timestamp;
 use crate::start::Start;
 use crate::{Error, Result};
@@ -23,9 +24,11 @@ use crate::{Error, Result};
 pub(crate) const LOOK: Duration = Duration::from_secs(2);
 
 /// The stream that is followed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Followed {
-    pub(crate) stream: &'static str,
+    pub(crate) stream: Cow<'static, str>,
+    /// The subjects of the messages that are wanted; `None` for all.
+    pub(crate) subjects: Option<String>,
     /// Names the following in errors and in the log, such as `watch the rapids`.
     pub(crate) action: &'static str,
     /// Whether bodies stay on the server.
@@ -53,7 +56,7 @@ pub(crate) struct Follower {
     end: u64,
     /// When something came last, or the stream was looked at.
     looked: Instant,
-    /// The last sequence that the stream had then.
+    /// The last sequence that the stream had then, or the next one that was to come.
     last_seen: u64,
 }
 
@@ -67,22 +70,26 @@ impl Follower {
         followed: Followed,
         from: Start,
     ) -> Result<Option<Self>> {
-        let Some(info) = info_of(connection, followed.stream).await? else {
+        let Some(info) = info_of(connection, &followed.stream).await? else {
             return Ok(None);
         };
         let state = &info.state;
+        let last = match &followed.subjects {
+            None => state.last_sequence,
+            Some(_) => Box::pin(last_wanted(connection, &followed)).await?,
+        };
         let is_past = match from {
             Start::Time(from) => from > timestamp(state.last_timestamp),
             Start::Now | Start::Beginning | Start::Sequence(_) => false,
         };
-        let end = if is_past || state.messages == 0 { 0 } else { state.last_sequence };
+        let end = if is_past || state.messages == 0 { 0 } else { last };
         // A new subscription must read on here, whatever is stored until then.
         let from = match from {
             Start::Now => Start::Sequence(state.last_sequence + 1),
             from => from,
         };
         Ok(Some(Self {
-            messages: subscribe(connection, followed, from).await?,
+            messages: subscribe(connection, &followed, from).await?,
             connection: connection.clone(),
             followed,
             created: timestamp(info.created),
@@ -128,7 +135,7 @@ impl Follower {
     /// Waits for the next message, as long as one up to this sequence can come.
     async fn receive(&mut self, end: Option<u64>) -> Result<Option<Delivered>> {
         let mut retry = None;
-        let Followed { action, .. } = self.followed;
+        let action = self.followed.action;
         loop {
             if end.is_some_and(|end| self.is_behind(end)) {
                 return Ok(None);
@@ -146,16 +153,17 @@ impl Follower {
                 // The subscription reports nothing when its stream is gone, and takes long to
                 // report that the server was away.
                 () = sleep_until(self.looked + LOOK) => {
-                    let held = look(&self.connection, self.followed, self.created).await;
+                    let place = (self.created, self.from);
+                    let held = Box::pin(look(&self.connection, &self.followed, place)).await;
                     self.looked = Instant::now();
                     match held? {
-                        Some(held) if end.is_some_and(|end| *held.start() > end) => return Ok(None),
+                        Some((first, _)) if end.is_some_and(|end| first > end) => return Ok(None),
                         // It was stored before the last look, so it should have come by now.
-                        Some(held) if self.is_missing(*held.start()) => {
+                        Some((first, _)) if self.is_missing(first) => {
                             "nothing comes, though the stream holds more".into()
                         }
-                        Some(held) => {
-                            self.last_seen = *held.end();
+                        Some((_, last)) => {
+                            self.last_seen = last;
                             continue;
                         }
                         None => continue,
@@ -172,8 +180,9 @@ impl Follower {
     async fn subscribe_again(&mut self, retry: &mut Retry, mut error: Error) -> Result<()> {
         loop {
             retry.again(error).await?;
-            look(&self.connection, self.followed, self.created).await?;
-            match Box::pin(subscribe(&self.connection, self.followed, self.from)).await {
+            let place = (self.created, self.from);
+            Box::pin(look(&self.connection, &self.followed, place)).await?;
+            match Box::pin(subscribe(&self.connection, &self.followed, self.from)).await {
                 Ok(messages) => {
                     self.messages = messages;
                     (self.looked, self.last_seen) = (Instant::now(), 0);
@@ -219,23 +228,50 @@ impl Follower {
 }
 
 /// Makes sure that the stream is still the one created then, and returns its first and its last
-/// sequence; `None` if the server is away. It does not borrow the follower, which is not `Sync`, so
-/// that the future is `Send`.
+/// sequence, or where only some subjects are wanted, the next one of those; `None` if the server is away.
+/// It does not borrow the follower, which is not `Sync`, so that the future is `Send`.
 async fn look(
     connection: &Connection,
-    followed: Followed,
-    created: Timestamp,
-) -> Result<Option<RangeInclusive<u64>>> {
-    match Box::pin(info_of(connection, followed.stream)).await {
+    followed: &Followed,
+    (created, from): (Timestamp, Start),
+) -> Result<Option<(u64, u64)>> {
+    let stream = &followed.stream;
+    let looked = match Box::pin(info_of(connection, stream)).await {
         Ok(Some(Info { created: found, state, .. })) if timestamp(found) == created => {
-            Ok(Some(state.first_sequence..=state.last_sequence))
+            match &followed.subjects {
+                None => Ok((state.first_sequence, state.last_sequence)),
+                Some(subjects) => next_wanted(connection, followed, (subjects, from)).await,
+            }
         }
-        Ok(Some(_)) => Err(lost(followed.stream, "it was made anew")),
-        Ok(None) => Err(lost(followed.stream, "it does not exist")),
+        Ok(Some(_)) => return Err(lost(stream, "it was made anew")),
+        Ok(None) => return Err(lost(stream, "it does not exist")),
+        Err(error) => Err(error),
+    };
+    match looked {
+        Ok(held) => Ok(Some(held)),
         // A server that is away says nothing about the stream.
         Err(Error::Server { .. }) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// The sequence of the next message that is wanted, as first and last; if there is none, a first one behind everything.
+async fn next_wanted(
+    connection: &Connection,
+    Followed { stream, action, .. }: &Followed,
+    (subjects, from): (&str, Start),
+) -> Result<(u64, u64)> {
+    let from = if let Start::Sequence(from) = from { from } else { 0 };
+    let next = next_of_subject(connection, action, stream, (subjects, from)).await?;
+    Ok(next.map_or((u64::MAX, 0), |next| (next.sequence, next.sequence)))
+}
+
+/// The sequence of the last message that is wanted; 0 if there is none.
+async fn last_wanted(connection: &Connection, followed: &Followed) -> Result<u64> {
+    let Followed { stream, action, subjects, .. } = followed;
+    let subjects = subjects.as_deref().unwrap_or(">");
+    let last = last_of_leader(connection, action, stream, subjects).await?;
+    Ok(last.map_or(0, |last| last.sequence))
 }
 
 /// The error for a stream that is not there any more.
@@ -244,13 +280,17 @@ pub(crate) fn lost(stream: &str, what: &str) -> Error {
     Error::Stream { stream: stream.to_owned(), differences: vec![difference] }
 }
 
-async fn subscribe(connection: &Connection, followed: Followed, from: Start) -> Result<Ordered> {
-    let Followed { stream, action, headers_only } = followed;
-    let deliver_policy = from.deliver_policy();
-    let config = OrderedConfig { deliver_policy, headers_only, ..OrderedConfig::default() };
+async fn subscribe(connection: &Connection, followed: &Followed, from: Start) -> Result<Ordered> {
+    let Followed { stream, action, subjects, headers_only } = followed;
+    let config = OrderedConfig {
+        deliver_policy: from.deliver_policy(),
+        filter_subject: subjects.clone().unwrap_or_default(),
+        headers_only: *headers_only,
+        ..OrderedConfig::default()
+    };
     let subject = connection.api("CONSUMER.CREATE.>");
     let opening = async {
-        let consumer = connection.jetstream.create_consumer_on_stream(config, stream).await?;
+        let consumer = connection.jetstream.create_consumer_on_stream(config, &**stream).await?;
         consumer.messages().await.map_err(Into::into)
     };
     connection.attempt::<_, Box<dyn StdError + Send + Sync>>(action, &subject, opening).await

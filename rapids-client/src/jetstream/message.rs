@@ -90,16 +90,18 @@ pub(crate) fn message_id(headers: Option<&HeaderMap>) -> Option<String> {
 /// `$JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>.<number>.<stored>.<pending>`, or with
 /// `<domain>.<account>` in front of the stream and perhaps more at the end.
 #[derive(Debug, PartialEq, Eq)]
-struct Facts {
+pub(crate) struct Facts {
     deliveries: u64,
-    sequence: u64,
-    number: u64,
-    stored: Timestamp,
-    pending: u64,
+    pub(crate) sequence: u64,
+    /// The number of the delivery.
+    pub(crate) number: u64,
+    pub(crate) stored: Timestamp,
+    /// How many messages follow it.
+    pub(crate) pending: u64,
 }
 
 impl Facts {
-    fn read(subject: &str) -> Option<Self> {
+    pub(crate) fn read(subject: &str) -> Option<Self> {
         let tokens = subject.strip_prefix("$JS.ACK.")?.as_bytes();
         let names = match tokens.iter().filter(|&&byte| byte == b'.').count() + 1 {
             7 => 2,

@@ -1,6 +1,6 @@
 //! Every stream and bucket of the bus, and its settings when it is created.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use async_nats::jetstream::stream::{
@@ -11,7 +11,8 @@ use crate::config::Provision;
 use crate::connection::Allowance;
 use crate::names::{
     DEAD_LETTER_SUBJECTS, DEAD_LETTERS, HANDLING, LATER, LATER_DUE, LATER_SUBJECTS, LETTERS_BUCKET,
-    LIVE, ONCE, POSITIONS, REPLAY_SUBJECTS, REPLAYS, SERVICES, STREAM, SUBJECT, memory_bucket,
+    LIVE, MEMORIES, ONCE, POSITIONS, REPLAY_SUBJECTS, REPLAYS, SERVICES, STREAM, SUBJECT,
+    memory_bucket,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -211,13 +212,14 @@ impl Resource {
         bucket(ONCE, description, outlasting(packets_age))
     }
 
-    /// The memories of a service. An operator may let them end after a time.
-    pub(crate) fn memory(service: &str) -> Self {
+    /// The memories of a service, which have these names. An operator may let them end after a time.
+    pub(crate) fn memory<'a>(service: &str, memories: impl IntoIterator<Item = &'a str>) -> Self {
         let description = format!("what the rivers of {service} remember");
-        let Self { kind, config, .. } =
+        let Self { kind, mut config, .. } =
             bucket(&memory_bucket(service), &description, Duration::ZERO);
         // What is left of a memory that has ended goes by itself.
-        let config = Config { allow_message_ttl: true, ..config };
+        config.allow_message_ttl = true;
+        note_memories(&mut config, memories);
         Self { kind, config, must_last: false }
     }
 
@@ -252,6 +254,22 @@ impl Resource {
             num_replicas: provision.replicas.unwrap_or(1),
             ..self.config.clone()
         }
+    }
+}
+
+/// The names of memories that are noted in the settings of a bucket.
+pub(crate) fn noted_memories(config: &Config) -> BTreeSet<&str> {
+    config.metadata.get(MEMORIES).into_iter().flat_map(|names| names.split_whitespace()).collect()
+}
+
+/// Notes further names of memories.
+pub(super) fn note_memories<'a>(config: &mut Config, memories: impl IntoIterator<Item = &'a str>) {
+    let mut all: BTreeSet<_> = noted_memories(config).into_iter().map(str::to_owned).collect();
+    let noted = all.len();
+    all.extend(memories.into_iter().map(str::to_owned));
+    if all.len() > noted {
+        let all = all.into_iter().collect::<Vec<_>>().join(" ");
+        config.metadata.insert(MEMORIES.to_owned(), all);
     }
 }
 

@@ -2,14 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use async_nats::jetstream::Message;
-use async_nats::jetstream::consumer::DeliverPolicy;
-use async_nats::jetstream::consumer::pull::{Ordered, OrderedConfig};
-use futures::StreamExt;
+use async_nats::Message;
+use async_nats::jetstream::consumer::pull::Config;
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
 use jiff::Timestamp;
 use tokio::time::timeout;
 
 use crate::connection::Connection;
+use crate::jetstream::message::Facts;
+use crate::jetstream::requests::{Answer, Requests};
 use crate::start::Start;
 use crate::{Error, Result};
 
@@ -18,6 +19,12 @@ use crate::{Error, Result};
 const LOOK: Duration = Duration::from_secs(1);
 /// How long nothing may come, although there is more, before the server counts as gone.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How many messages are asked for at once: the more, the less each takes.
+const AT_ONCE: usize = 4_096;
+/// How often the server sends a heartbeat while it has no messages.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// The server deletes the consumer if nobody asks for so long.
+const INACTIVE: Duration = Duration::from_secs(10);
 
 /// Which messages of a stream to read.
 #[derive(Clone)]
@@ -40,12 +47,21 @@ impl Selection {
     }
 }
 
+/// A message, with the facts of the stream.
+pub(crate) struct Scanned {
+    pub(crate) message: Message,
+    pub(crate) sequence: u64,
+    pub(crate) stored: Timestamp,
+}
+
 /// The messages that a stream held when this was opened, oldest first.
 pub(crate) struct Scan {
     connection: Connection,
     stream: String,
     selection: Selection,
-    messages: Ordered,
+    requests: Requests,
+    /// How many messages have come of the present consumer. If a number is missing, one was lost.
+    number: u64,
     /// The sequence of the last message that came.
     last: u64,
     is_at_end: bool,
@@ -58,41 +74,54 @@ impl Scan {
         selection: Selection,
     ) -> Result<Self> {
         let subscribing = subscribe(connection, stream, &selection);
-        let (messages, is_at_end) = Box::pin(subscribing).await?;
+        let (requests, is_at_end) = Box::pin(subscribing).await?;
         let (connection, stream) = (connection.clone(), stream.to_owned());
-        Ok(Self { connection, stream, selection, messages, last: 0, is_at_end })
+        Ok(Self { connection, stream, selection, requests, number: 0, last: 0, is_at_end })
     }
 
     /// The next message; `None` after the last.
-    pub(crate) async fn next(&mut self) -> Result<Option<Message>> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Scanned>> {
         let begun = Instant::now();
         while !self.is_at_end {
-            let source = match timeout(LOOK, self.messages.next()).await {
-                Ok(Some(Ok(message))) => match message.info() {
-                    Ok(info) => {
-                        let sequence = info.stream_sequence;
-                        self.is_at_end = info.pending == 0;
-                        // It came before the scan was begun anew.
-                        if sequence <= self.last {
-                            continue;
-                        }
-                        self.last = sequence;
-                        return Ok(Some(message));
-                    }
-                    Err(error) => error,
+            let outstanding = self.requests.outstanding();
+            if outstanding <= AT_ONCE / 2 {
+                self.requests.request(AT_ONCE - outstanding).await?;
+            }
+            let problem = match timeout(LOOK, self.requests.next()).await {
+                Ok(Answer::Message(message)) => match self.take(message) {
+                    Ok(Some(scanned)) => return Ok(Some(scanned)),
+                    Ok(None) => continue,
+                    Err(problem) => problem,
                 },
-                Ok(Some(Err(error))) => error.into(),
-                Ok(None) => "the server ended the feed".into(),
-                Err(_) if begun.elapsed() < PATIENCE => {
-                    let again = subscribe(&self.connection, &self.stream, &self.selection);
-                    (self.messages, self.is_at_end) = Box::pin(again).await?;
-                    continue;
-                }
-                Err(_) => format!("nothing came for {PATIENCE:?}").into(),
+                Ok(Answer::Ended) => continue,
+                Ok(Answer::Doubtful(problem)) => problem,
+                Err(_) => format!("nothing came for {PATIENCE:?}"),
             };
-            return Err(Error::Server { action: action(&self.stream), source });
+            if begun.elapsed() >= PATIENCE {
+                let action = action(&self.stream);
+                return Err(Error::Server { action, source: problem.into() });
+            }
+            let again = subscribe(&self.connection, &self.stream, &self.selection);
+            (self.requests, self.is_at_end) = Box::pin(again).await?;
+            self.number = 0;
         }
         Ok(None)
+    }
+
+    /// Takes a message; `None` if it came before the scan was begun anew.
+    fn take(&mut self, message: Message) -> Result<Option<Scanned>, String> {
+        let facts = message.reply.as_ref().and_then(|reply| Facts::read(reply));
+        let facts = facts.ok_or("a message does not come from a stream")?;
+        self.number += 1;
+        if facts.number != self.number {
+            return Err("a delivery was lost".to_owned());
+        }
+        self.is_at_end = facts.pending == 0;
+        if facts.sequence <= self.last {
+            return Ok(None);
+        }
+        self.last = facts.sequence;
+        Ok(Some(Scanned { message, sequence: facts.sequence, stored: facts.stored }))
     }
 }
 
@@ -105,20 +134,21 @@ async fn subscribe(
     connection: &Connection,
     stream: &str,
     selection: &Selection,
-) -> Result<(Ordered, bool)> {
+) -> Result<(Requests, bool)> {
     let request = connection.api(&format!("CONSUMER.CREATE.{stream}.>"));
-    let config = OrderedConfig {
+    let config = Config {
         filter_subject: selection.subject.clone(),
         deliver_policy: selection.from,
         headers_only: selection.headers_only,
-        ..OrderedConfig::default()
+        ack_policy: AckPolicy::None,
+        inactive_threshold: INACTIVE,
+        memory_storage: true,
+        num_replicas: 1,
+        ..Config::default()
     };
-    let opening = Box::pin(async {
-        let consumer = connection.jetstream.create_consumer_on_stream(config, stream).await?;
-        let is_at_end = consumer.cached_info().num_pending == 0;
-        Ok((consumer.messages().await?, is_at_end))
-    });
-    connection
-        .attempt::<_, Box<dyn std::error::Error + Send + Sync>>(&action(stream), &request, opening)
-        .await
+    let creating = connection.jetstream.create_consumer_on_stream(config, stream);
+    let consumer = connection.attempt(&action(stream), &request, creating).await?;
+    let info = consumer.cached_info();
+    let consumer = format!("{stream}.{}", info.name);
+    Ok((Requests::open(connection, consumer, HEARTBEAT).await?, info.num_pending == 0))
 }

@@ -1,8 +1,8 @@
-//! One message of the rapids by its sequence, read without a consumer.
+//! One message of a stream, by its sequence or its subject, read without a consumer.
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::message::StreamMessage;
-use async_nats::jetstream::stream::{DirectGetErrorKind, LastRawMessageErrorKind};
+use async_nats::jetstream::stream::{DirectGetError, DirectGetErrorKind, LastRawMessageErrorKind};
 use bytes::Bytes;
 use jiff::Timestamp;
 
@@ -44,11 +44,7 @@ pub(crate) async fn of_rapids(
     let subject = connection.api(&format!("DIRECT.GET.{STREAM}"));
     let reading = Box::pin(async {
         let stream = connection.jetstream.get_stream_no_info(STREAM).await?;
-        match stream.direct_get(sequence).await {
-            Ok(message) => Ok(Some(StoredMessage::from(message))),
-            Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Box::<dyn std::error::Error + Send + Sync>::from(error)),
-        }
+        found(stream.direct_get(sequence).await).map(|found| found.map(StoredMessage::from))
     });
     match connection.attempt(ACTION, &subject, reading).await? {
         Some(message) => Ok(Some(message)),
@@ -57,7 +53,7 @@ pub(crate) async fn of_rapids(
     }
 }
 
-/// The last message of a subject of a stream that exists; `None` if there is none.
+/// The last message of a subject of a stream that exists; `None` if there is none. Any replica answers.
 ///
 /// # Errors
 /// `NotPermitted`, `Server`.
@@ -70,13 +66,61 @@ pub(crate) async fn last_of_subject(
     let request = connection.api(&format!("DIRECT.GET.{stream}.{subject}"));
     let reading = Box::pin(async {
         let stream = connection.jetstream.get_stream_no_info(stream).await?;
-        match stream.direct_get_last_for_subject(subject).await {
+        found(stream.direct_get_last_for_subject(subject).await)
+    });
+    connection.attempt(action, &request, reading).await
+}
+
+/// The last message whose subject matches, such as `a.>`, as the leader knows it; `None` if there is none.
+///
+/// # Errors
+/// `NotPermitted`, `Server`.
+pub(crate) async fn last_of_leader(
+    connection: &Connection,
+    action: &str,
+    stream: &str,
+    subjects: &str,
+) -> Result<Option<StreamMessage>> {
+    let request = connection.api(&format!("STREAM.MSG.GET.{stream}"));
+    let reading = Box::pin(async {
+        let stream = connection.jetstream.get_stream_no_info(stream).await?;
+        match stream.get_last_raw_message_by_subject(subjects).await {
             Ok(message) => Ok(Some(message)),
-            Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
             Err(error) => Err(Box::<dyn std::error::Error + Send + Sync>::from(error)),
         }
     });
     connection.attempt(action, &request, reading).await
+}
+
+/// The first message from a sequence on whose subject matches, such as `a.>`; `None` if there is none. Any
+/// replica answers.
+///
+/// # Errors
+/// `NotPermitted`, `Server`.
+pub(crate) async fn next_of_subject(
+    connection: &Connection,
+    action: &str,
+    stream: &str,
+    (subjects, from): (&str, u64),
+) -> Result<Option<StreamMessage>> {
+    let request = connection.api(&format!("DIRECT.GET.{stream}"));
+    let reading = Box::pin(async {
+        let stream = connection.jetstream.get_stream_no_info(stream).await?;
+        found(stream.direct_get_next_for_subject(subjects, Some(from.max(1))).await)
+    });
+    connection.attempt(action, &request, reading).await
+}
+
+/// A message that may not be there.
+fn found(
+    answer: Result<StreamMessage, DirectGetError>,
+) -> Result<Option<StreamMessage>, Box<dyn std::error::Error + Send + Sync>> {
+    match answer {
+        Ok(message) => Ok(Some(message)),
+        Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn of_leader(connection: &Connection, sequence: u64) -> Result<Option<StoredMessage>> {

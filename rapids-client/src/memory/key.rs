@@ -3,22 +3,26 @@
 use std::fmt;
 
 use crate::condition::{Evaluation, Path, TooCostly, is_path, text_literal};
-use crate::json::{Kind, canonical};
-use crate::names::{encoded, encoded_bytes};
+use crate::json::Kind;
+use crate::memory::EntryKey;
+use crate::memory::entry_key::MAX_KEY_BYTES;
 use crate::packet::Packet;
 
-/// Longest key in bytes, encoded: it becomes a subject on the server.
-const MAX_KEY_BYTES: usize = 512;
 /// The steps that encoding takes for each byte of a key.
 const ENCODE_BYTE: usize = 50;
 
-/// The name of a memory and the key within it, encoded for the server's key-value store.
-///
-/// Strings stay readable: what is not a letter, a digit, `-` or `_` becomes `=` and two hex
-/// digits per byte. `=n` begins a number and `=b` a boolean, so that `"7"` and `7` differ, while
-/// `7` and `7.0` do not.
+/// The name of a memory and the [key](EntryKey) within it, encoded for the server's key-value store: what is
+/// not a letter, a digit, `-` or `_` becomes `=` and two hex digits per byte.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MemoryKey(String);
+
+impl MemoryKey {
+    /// The key of an entry in the memory of this name.
+    #[must_use]
+    pub fn new(memory: &str, key: impl Into<EntryKey>) -> Self {
+        Self(format!("{memory}.{}", key.into().encoded()))
+    }
+}
 
 impl fmt::Display for MemoryKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -71,22 +75,23 @@ impl KeySource {
         shows_values: bool,
         evaluation: &Evaluation<'a>,
     ) -> Result<Result<MemoryKey, String>, TooCostly> {
-        Ok(self.encoded(evaluation)?.and_then(|key| {
-            if key.len() > MAX_KEY_BYTES {
-                let begins = if shows_values { format!(": {key:.40}...") } else { String::new() };
+        Ok(self.entry_key(evaluation)?.and_then(|key| {
+            if key.is_too_long() {
+                let begins = format!(": {:.40}...", key.encoded());
+                let begins = if shows_values { begins.as_str() } else { "" };
                 return Err(format!("memory key is longer than {MAX_KEY_BYTES} bytes{begins}"));
             }
-            Ok(MemoryKey(format!("{memory}.{key}")))
+            Ok(MemoryKey::new(memory, key))
         }))
     }
 
-    /// The value as text, the same for equal values only, or why the value cannot be a key.
-    pub(crate) fn encoded<'a>(
+    /// The key, the same for equal values only, or why the value cannot be one.
+    pub(crate) fn entry_key<'a>(
         &'a self,
         evaluation: &Evaluation<'a>,
-    ) -> Result<Result<String, String>, TooCostly> {
+    ) -> Result<Result<EntryKey, String>, TooCostly> {
         let path = match self {
-            Self::Constant(text) => return Ok(Ok(encoded(text))),
+            Self::Constant(text) => return Ok(Ok(EntryKey::from(&**text))),
             Self::Path(path) => path,
         };
         let node = path.find(evaluation)?;
@@ -102,9 +107,9 @@ impl KeySource {
         }
         Ok(match kind {
             Kind::Null => Err(format!("memory key {path} is null")),
-            Kind::String(text) => Ok(encoded_bytes(text.bytes())),
-            Kind::Number(literal) => Ok(format!("=n{}", encoded(&canonical(literal)))),
-            Kind::Bool(value) => Ok(format!("=b{value}")),
+            Kind::String(text) => Ok(EntryKey::of_bytes(text.bytes())),
+            Kind::Number(literal) => Ok(EntryKey::of_number(literal)),
+            Kind::Bool(value) => Ok(EntryKey::from(value)),
             Kind::Array | Kind::Object => {
                 Err(format!("memory key {path} is no string, number or boolean"))
             }

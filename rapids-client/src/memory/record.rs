@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -232,11 +233,27 @@ impl Record {
             && !self.holds(river, packet)
     }
 
+    /// Its value as a type that it parses as; `None` if no packet has moved it, and if it has
+    /// ended.
+    ///
+    /// For programs that run rivers without a server; [`Rapids::memory`](crate::Rapids::memory) reads what
+    /// services remember.
+    ///
+    /// # Errors
+    /// If it does not parse as the type.
+    pub fn value<T: DeserializeOwned>(&self) -> serde_json::Result<Option<T>> {
+        self.memory.as_ref().map(|memory| serde_json::from_str(memory.get())).transpose()
+    }
+
     /// Its value, or that it has ended; `None` if no packet was folded in.
     pub(crate) fn memory(&self) -> Option<Encoded> {
-        let value =
-            |text: &JsonText| Encoded::Value(Json { text: text.clone(), number: self.number });
-        self.ended.clone().map(Encoded::Ended).or(self.memory.as_ref().map(value))
+        let value = || self.current().map(Encoded::Value);
+        self.ended.clone().map(Encoded::Ended).or_else(value)
+    }
+
+    /// Its value; `None` if no packet was folded in, and if it has ended.
+    pub(crate) fn current(&self) -> Option<Json> {
+        self.memory.clone().map(|text| Json { text, number: self.number })
     }
 
     pub(crate) fn set_memory(&mut self, memory: Encoded) {

@@ -116,13 +116,13 @@ where
         let unreadable = |expected, source| WrongType::NotOfType { expected, source };
         let position = usize::try_from(json.number).unwrap_or(usize::MAX);
         if let Some(earlier) = self.earlier.get(position) {
-            return (earlier.read)(json.text.get()).map_err(|it| unreadable(earlier.name, it));
+            return (earlier.read)(json.get()).map_err(|it| unreadable(earlier.name, it));
         }
         let known = self.number();
         if json.number > known {
             return Err(WrongType::Newer { found: json.number, known });
         }
-        serde_json::from_str(json.text.get()).map_err(|it| unreadable(type_name::<T>(), it))
+        serde_json::from_str(json.get()).map_err(|it| unreadable(type_name::<T>(), it))
     }
 }
 

@@ -32,6 +32,12 @@ pub(crate) struct JsonText(Arc<RawValue>);
 #[serde(transparent)]
 pub(crate) struct Reason(String);
 
+impl Json {
+    pub(crate) fn get(&self) -> &str {
+        self.text.get()
+    }
+}
+
 impl JsonText {
     pub(crate) fn get(&self) -> &str {
         self.0.get()

@@ -1,5 +1,7 @@
 //! Watching the rapids without a position of one's own.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 
 use crate::connection::Connection;
@@ -11,8 +13,12 @@ use crate::rapids::stored_packet::stored_packet;
 use crate::start::Start;
 use crate::{Error, Result};
 
-const PACKETS: Followed =
-    Followed { stream: STREAM, action: "watch the rapids", headers_only: false };
+const PACKETS: Followed = Followed {
+    stream: Cow::Borrowed(STREAM),
+    subjects: None,
+    action: "watch the rapids",
+    headers_only: false,
+};
 
 /// The packets of the rapids in stream order, from a point on, without end.
 ///

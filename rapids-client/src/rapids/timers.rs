@@ -9,7 +9,7 @@ use super::{PATIENCE, Rapids};
 use crate::Result;
 use crate::jetstream::ensure::info_of;
 use crate::jetstream::publish_fault::Patience;
-use crate::jetstream::scan::{Scan, Selection};
+use crate::jetstream::scan::{Scan, Scanned, Selection};
 use crate::jetstream::stored_message::last_of_subject;
 use crate::jetstream::timers::{
     OutgoingTimer, cancellation, schedule as headers_of, wrong_schedule,
@@ -75,12 +75,9 @@ impl TimerListing {
     /// [`Error::Server`](crate::Error::Server): it ends there.
     pub async fn next(&mut self) -> Result<Option<WaitingTimer>> {
         let Some(scan) = &mut self.0 else { return Ok(None) };
-        while let Some(message) = scan.next().await? {
-            let set =
-                message.info().map_or(Timestamp::UNIX_EPOCH, |info| timestamp(info.published));
-            let message = message.message;
+        while let Some(Scanned { message, stored, .. }) = scan.next().await? {
             let headers = message.headers.unwrap_or_default();
-            let timer = WaitingTimer::read(&message.subject, &headers, message.payload, set);
+            let timer = WaitingTimer::read(&message.subject, &headers, message.payload, stored);
             if timer.is_some() {
                 return Ok(timer);
             }

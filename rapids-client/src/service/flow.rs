@@ -37,7 +37,8 @@ impl Flow {
 
     /// The value that packets have in common which must not overtake each other.
     pub(super) fn order_key(&self, packet: &Packet) -> Option<String> {
-        self.order.as_ref()?.encoded(&Evaluation::of(packet.node(), 1)).ok()?.ok()
+        let key = self.order.as_ref()?.entry_key(&Evaluation::of(packet.node(), 1)).ok()?.ok()?;
+        Some(key.encoded().to_owned())
     }
 }
 

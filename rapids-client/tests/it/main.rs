@@ -32,6 +32,7 @@ mod login;
 mod losses;
 mod lost_memories;
 mod memory;
+mod memory_view;
 mod metrics;
 mod migrated;
 mod once;

@@ -31,9 +31,13 @@ struct Answer {
 }
 
 impl Answer {
-    fn location(&self) -> &str {
+    fn header(&self, name: &str) -> &str {
         let lines = &mut self.head.lines();
-        lines.find_map(|line| line.strip_prefix("location: ")).unwrap()
+        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).unwrap()
+    }
+
+    fn location(&self) -> &str {
+        self.header("location")
     }
 
     fn json(&self) -> Value {
@@ -41,21 +45,31 @@ impl Answer {
     }
 }
 
-/// Sends a request, such as `GET /orders/x`.
-fn send(address: &str, request: &str, body: &str) -> BufReader<TcpStream> {
+/// Sends a request, such as `GET /orders/x`, and a further header.
+fn send(address: &str, request: &str, header: &str, body: &str) -> BufReader<TcpStream> {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     let length = body.len();
-    let head = format!("Host: {address}\r\nConnection: close\r\nContent-Length: {length}");
+    let head = format!("Host: {address}\r\nConnection: close\r\nContent-Length: {length}{header}");
     write!(stream, "{request} HTTP/1.1\r\n{head}\r\n\r\n{body}").unwrap();
     BufReader::new(stream)
 }
 
 async fn ask(address: &str, request: &str, body: &'static str) -> Answer {
+    answer(address, request, "", body).await
+}
+
+/// Asks what is to know of the packet of this sequence.
+async fn ask_knowing(address: &str, request: &str, sequence: &str) -> Answer {
+    answer(address, request, &format!("\r\nRapids-Sequence: {sequence}"), "").await
+}
+
+async fn answer(address: &str, request: &str, header: &str, body: &'static str) -> Answer {
     let (address, request) = (address.to_owned(), request.to_owned());
+    let header = header.to_owned();
     let asking = spawn_blocking(move || {
         let mut answer = String::new();
-        send(&address, &request, body).read_to_string(&mut answer).unwrap();
+        send(&address, &request, &header, body).read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let (status, head) = head.split_once("\r\n").unwrap();
         let status = status.trim_start_matches("HTTP/1.1 ");
@@ -69,7 +83,7 @@ async fn events(address: &str, request: &str, last: &'static str) -> Vec<String>
     let (address, request) = (address.to_owned(), request.to_owned());
     let reading = spawn_blocking(move || {
         let mut events = Vec::new();
-        for line in send(&address, &request, "").lines() {
+        for line in send(&address, &request, "", "").lines() {
             let line = line.unwrap();
             let Some(data) = line.strip_prefix("data: ") else { continue };
             events.push(data.to_owned());
@@ -124,6 +138,26 @@ async fn an_order_is_placed_over_http_and_followed() {
     assert_eq!(refused.json()["reasons"], Value::from(vec!["there are no items"]));
     assert_eq!(ask(&address, "POST /orders", "no order").await.status, "400 Bad Request");
     assert_eq!(ask(&address, "GET /orders/nobody", "").await.status, "404 Not Found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_placed_an_order_reads_that_it_is_open() {
+    let bench = Bench::start();
+    let address = serve(&bench, DEADLINE).await;
+    let early = ask(&address, "GET /customers/ada/open_orders", "").await;
+    assert_eq!(early.status, "503 Service Unavailable");
+    assert!(early.body.contains("service `open_orders` is not known"), "{}", early.body);
+    let services = [env!("CARGO_BIN_EXE_order"), env!("CARGO_BIN_EXE_open_orders")];
+    let _services = services.map(|program| bench.service(program));
+    for orders in 1..=5 {
+        let placed = ask(&address, "POST /orders", ORDER).await;
+        assert_eq!(placed.status, "201 Created", "{}", placed.body);
+        let sequence = placed.header("rapids-sequence");
+        let open = ask_knowing(&address, "GET /customers/ada/open_orders", sequence).await;
+        assert_eq!(open.body, format!(r#"{{"orders":{orders},"value":{}}}"#, orders * 200));
+    }
+    let nobody = ask(&address, "GET /customers/nobody/open_orders", "").await;
+    assert_eq!(nobody.body, r#"{"orders":0,"value":0}"#);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,7 +13,7 @@ use crate::jetstream::resource::{LETTERS_AGE, Resource};
 use crate::memory::{KeptAs, MemoryKey, Record};
 use crate::names::{DEAD_LETTER_PREFIX, DEAD_LETTERS, memory_bucket};
 use crate::position::entry::ServiceEntry;
-use crate::service::Service;
+use crate::service::{Service, SharedMemory};
 use crate::{Error, Result};
 
 /// The memories of one service.
@@ -42,7 +42,9 @@ impl MemoryStore {
             return Ok(None);
         }
         let name = service.name();
-        let resource = Resource::memory(name);
+        let memories = service.memories();
+        let names = memories.iter().map(SharedMemory::name);
+        let resource = Resource::memory(name, names);
         let over = |bucket| Self {
             bucket,
             service: name.to_owned(),
@@ -53,8 +55,11 @@ impl MemoryStore {
         let Some(created) = entry.memory_created() else {
             return Ok(Some(over(Bucket::open(connection, &resource).await?)));
         };
-        match Bucket::improved(connection, &resource).await?.map(over) {
-            Some(store) if store.created() == created => Ok(Some(store)),
+        match Bucket::existing(connection, &memory_bucket(name)).await?.map(over) {
+            Some(store) if store.created() == created => {
+                store.bucket.improve(&resource).await?;
+                Ok(Some(store))
+            }
             Some(store) => {
                 let fault = format!("was made anew at {}, after {created}", store.created());
                 Err(lost(name, &fault, entry))

@@ -1,0 +1,212 @@
+//! Where a memory is on the server: makes sure that it is there, and reads its messages.
+
+use std::any::type_name;
+
+use async_nats::Message;
+use serde::de::DeserializeOwned;
+use tokio::sync::OnceCell;
+
+use super::filter::Filter;
+use super::stored_value::value;
+use crate::connection::Connection;
+use crate::jetstream::bucket::Bucket;
+use crate::jetstream::ensure::info_of;
+use crate::jetstream::resource::noted_memories;
+use crate::jetstream::stored_message::{last_of_leader, last_of_subject, next_of_subject};
+use crate::json::unquoted;
+use crate::memory::{EntryKey, Json, MemoryKey, Unreadable};
+use crate::names::{SERVICES, is_name, memory_bucket};
+use crate::position::entries::ServiceEntries;
+use crate::stored::foreign;
+use crate::{Error, Result};
+
+const ACTION: &str = "read what a service remembers";
+
+/// One memory of a service.
+pub(super) struct Source {
+    connection: Connection,
+    service: String,
+    memory: String,
+    bucket: String,
+    stream: String,
+    /// What the subjects of the bucket begin with.
+    subject: String,
+    /// Whether any replica answers; known once the memory was found.
+    is_direct: OnceCell<bool>,
+}
+
+impl Source {
+    pub(super) fn new(connection: Connection, service: &str, memory: &str) -> Self {
+        let bucket = memory_bucket(service);
+        Self {
+            connection,
+            service: service.to_owned(),
+            memory: memory.to_owned(),
+            stream: format!("KV_{bucket}"),
+            subject: format!("$KV.{bucket}."),
+            bucket,
+            is_direct: OnceCell::new(),
+        }
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(super) fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// The stream of the service's bucket.
+    pub(super) fn stream(&self) -> &str {
+        &self.stream
+    }
+
+    /// The subjects of all keys.
+    pub(super) fn subjects(&self) -> String {
+        format!("{}{}.>", self.subject, self.memory)
+    }
+
+    /// Such as ``memory `orders` of service `order` ``.
+    pub(super) fn title(&self) -> String {
+        format!("memory `{}` of service `{}`", self.memory, self.service)
+    }
+
+    pub(super) fn unreadable(&self, problem: Unreadable) -> Error {
+        Error::Memory { of: self.title(), problem }
+    }
+
+    /// Makes sure that the memory is there. Asks the server until it was found once.
+    ///
+    /// # Errors
+    /// `Memory` with what there is instead; `NotPermitted`, `Server`.
+    pub(super) async fn check(&self) -> Result<()> {
+        self.is_direct.get_or_try_init(|| Box::pin(self.find())).await?;
+        Ok(())
+    }
+
+    async fn find(&self) -> Result<bool> {
+        let Some(info) = of_service(&self.connection, &self.service).await? else {
+            return Err(unknown(&self.connection, &self.service).await);
+        };
+        let is_direct = info.config.allow_direct;
+        let noted = noted_memories(&info.config);
+        if noted.contains(self.memory.as_str()) || self.has_keys().await? {
+            return Ok(is_direct);
+        }
+        let noted: Vec<_> = noted.into_iter().map(|name| format!("`{name}`")).collect();
+        let reason = match noted.is_empty() {
+            true => "does not exist: under this name nothing is kept".to_owned(),
+            false => format!("does not exist: the service has {}", noted.join(", ")),
+        };
+        Err(self.unreadable(Unreadable::Unknown { reason }))
+    }
+
+    /// Programs from before memories were noted leave nothing but their keys.
+    async fn has_keys(&self) -> Result<bool> {
+        if !is_name(&self.memory) {
+            return Ok(false);
+        }
+        let subjects = self.subjects();
+        let first = next_of_subject(&self.connection, ACTION, &self.stream, (&subjects, 1)).await?;
+        Ok(first.is_some())
+    }
+
+    /// The value of a key. Who is to read the newest asks the leader where there are several servers.
+    pub(super) async fn value(&self, key: &EntryKey, newest: bool) -> Result<Option<Json>> {
+        let stored = MemoryKey::new(&self.memory, key.clone());
+        let subject = format!("{}{stored}", self.subject);
+        let is_direct = self.is_direct.get().is_none_or(|is_direct| *is_direct);
+        let found = match newest && self.connection.is_clustered() || !is_direct {
+            true => last_of_leader(&self.connection, ACTION, &self.stream, &subject).await?,
+            false => last_of_subject(&self.connection, ACTION, &self.stream, subject).await?,
+        };
+        let Some(message) = found else { return Ok(None) };
+        value((&self.bucket, stored.as_ref()), Some(&message.headers), &message.payload)
+    }
+
+    /// The key and the value of a message.
+    pub(super) fn entry(&self, message: &Message) -> Result<(EntryKey, Option<Json>)> {
+        let key = self.key(&message.subject)?;
+        let stored = self.stored_key(&message.subject);
+        let value = value((&self.bucket, stored), message.headers.as_ref(), &message.payload)?;
+        Ok((key, value))
+    }
+
+    /// The key whose value has this subject.
+    pub(super) fn key(&self, subject: &str) -> Result<EntryKey> {
+        let stored = self.stored_key(subject);
+        let key = stored.strip_prefix(&self.memory).and_then(|rest| rest.strip_prefix('.'));
+        key.and_then(EntryKey::of_encoded)
+            .ok_or_else(|| foreign(&self.bucket, stored, "it is no key of a memory"))
+    }
+
+    /// The key in the bucket, with the memory's name.
+    fn stored_key<'a>(&self, subject: &'a str) -> &'a str {
+        subject.strip_prefix(&self.subject).unwrap_or(subject)
+    }
+
+    /// A value as the type that the reader wants.
+    pub(super) fn decoded<T: DeserializeOwned>(&self, key: &EntryKey, value: &Json) -> Result<T> {
+        serde_json::from_str(value.get()).map_err(|error| {
+            let (key, expected) = (key.clone(), type_name::<T>().to_owned());
+            let reason = unquoted(&error).to_string();
+            self.unreadable(Unreadable::OtherType { key, expected, reason })
+        })
+    }
+
+    /// The value, if the filter takes it.
+    pub(super) fn judged(
+        &self,
+        filter: &Filter,
+        key: &EntryKey,
+        value: Json,
+    ) -> Result<Option<Json>> {
+        let takes = filter.takes(&value).map_err(|error| {
+            let (key, reason) = (key.clone(), error.to_string());
+            self.unreadable(Unreadable::TooCostly { key, reason })
+        })?;
+        Ok(takes.then_some(value))
+    }
+}
+
+/// What the server knows of the bucket of a service; `None` if there is none.
+pub(super) async fn of_service(
+    connection: &Connection,
+    service: &str,
+) -> Result<Option<async_nats::jetstream::stream::Info>> {
+    // Other texts may be no names on the server.
+    match is_name(service) {
+        true => info_of(connection, &format!("KV_{}", memory_bucket(service))).await,
+        false => Ok(None),
+    }
+}
+
+/// The error for a service that has no bucket.
+pub(super) async fn unknown(connection: &Connection, service: &str) -> Error {
+    let known = match is_name(service) {
+        true => ServiceEntries::entry(connection, service).await,
+        false => Ok(None),
+    };
+    let reason = match known {
+        Err(error) => return error,
+        Ok(Some(_)) => "remembers nothing: none of its rivers has a memory".to_owned(),
+        Ok(None) => {
+            let services = services(connection).await.unwrap_or_default();
+            let known: Vec<_> = services.iter().map(|name| format!("`{name}`")).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            format!("is not known: it has never run here, or was retired; known are {known}")
+        }
+    };
+    Error::Memory { of: format!("service `{service}`"), problem: Unreadable::Unknown { reason } }
+}
+
+/// The names of all services that have run.
+async fn services(connection: &Connection) -> Result<Vec<String>> {
+    let Some(bucket) = Bucket::existing(connection, SERVICES).await? else {
+        return Ok(Vec::new());
+    };
+    let mut names = bucket.keys().await?;
+    names.sort_unstable();
+    Ok(names)
+}

@@ -1,0 +1,38 @@
+//! How a message that is stored under a key of a memory becomes the value of a reaction.
+
+use async_nats::HeaderMap;
+use async_nats::header::NATS_MARKER_REASON;
+
+use crate::Result;
+use crate::memory::{Json, Record};
+use crate::stored::{self, Stored};
+
+/// What tells deletions from values in a bucket.
+const OPERATION: &str = "KV-Operation";
+
+/// The value that a message holds; `None` if there is none any more.
+///
+/// # Errors
+/// `Record` for what is no record of this library, or a newer one.
+pub(super) fn value(
+    (bucket, key): (&str, &str),
+    headers: Option<&HeaderMap>,
+    body: &[u8],
+) -> Result<Option<Json>> {
+    if is_gone(headers) {
+        return Ok(None);
+    }
+    // A record knows its version, so that one which is read without a fault is no newer one.
+    match serde_json::from_slice::<Record>(body) {
+        Ok(record) if record.fault(key).is_none() => Ok(record.current()),
+        _ => Ok(stored::read::<Record>(bucket, key, body)?.current()),
+    }
+}
+
+/// Whether a message says that its key was deleted or purged, or has expired.
+pub(super) fn is_gone(headers: Option<&HeaderMap>) -> bool {
+    headers.is_some_and(|headers| {
+        headers.get(OPERATION).is_some_and(|operation| operation.as_str() != "PUT")
+            || headers.get(NATS_MARKER_REASON).is_some()
+    })
+}
