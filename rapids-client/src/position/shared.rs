@@ -12,7 +12,7 @@ use crate::error::with_causes;
 use crate::jetstream::stream::StreamFacts;
 use crate::jetstream::timestamp;
 use crate::names::STARTS;
-use crate::position::consumer::{Consumer, epoch_of, starts_of};
+use crate::position::consumer::{Consumer, epoch_of, is_outdated, memory_epoch_of, starts_of};
 use crate::position::entries::ServiceEntries;
 use crate::position::entry::ServiceEntry;
 use crate::position::exclusive;
@@ -63,10 +63,10 @@ pub(crate) async fn ensure_consumer(
     };
     // A consumer that the operator made by hand says no epoch.
     let epoch = epoch_of(&found).max(entry.epoch());
-    let acknowledged = found.ack_floor.stream_sequence;
+    let (memory_epoch, acknowledged) = (memory_epoch_of(&found), found.ack_floor.stream_sequence);
     let note = |entry: &mut ServiceEntry| {
         entry.set_stream(facts.created, false);
-        entry.position_made(epoch);
+        entry.position_made(epoch, memory_epoch);
         entry.note_floor(epoch, acknowledged, Timestamp::now());
     };
     match entries.update_from(entry, note).await {
@@ -95,8 +95,7 @@ pub(crate) async fn ensure_consumer(
 /// it, and did not get to it.
 async fn current(consumer: &Consumer<'_>, entry: &ServiceEntry) -> Result<Option<Info>> {
     let found = consumer.info().await?;
-    let is_older = |found: &Info| epoch_of(found) < entry.epoch();
-    if entry.target().is_some() && found.as_ref().is_some_and(is_older) {
+    if found.as_ref().is_some_and(|found| is_outdated(found, entry)) {
         consumer.delete().await?;
         return Ok(None);
     }
@@ -120,7 +119,7 @@ async fn make(
         )));
     };
     reason.check(consumer, facts).await?;
-    let mut wanted = consumer.wanted(reason.start(), service.config().ack_wait, entry.epoch());
+    let mut wanted = consumer.wanted(reason.start(), service.config().ack_wait, entry);
     if let StartReason::New(start) = reason {
         wanted.metadata.insert(STARTS.to_owned(), start.to_string());
     }
