@@ -31,6 +31,7 @@ mod publish_order;
 mod pull_window;
 mod quarantine;
 mod reaction;
+mod rebuilding;
 mod receive;
 mod replays;
 mod run;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use super::dead_letter_writer::DeadLetterWriter;
 use super::executor::{Executor, Work};
@@ -66,14 +66,6 @@ impl Context {
             memories.set_epoch(epochs.memory);
         }
         self.quiet_until.set(epochs.quiet_until);
-        if epochs.quiet_until > 0 {
-            let (name, until) = (self.service.name(), epochs.quiet_until);
-            info!(
-                until,
-                "{name} is being rebuilt: up to sequence {until} it remembers the past and publishes \
-                 nothing"
-            );
-        }
     }
 
     /// Whether a packet is read quietly: it moves memories and nothing else. The service was done with it, and

@@ -1,10 +1,11 @@
 //! Where a service begins in shared delivery: at its consumer; without one, where its entry in
 //! `RAPIDS_SERVICES` says; as a new service only if it has neither.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::consumer::Info;
 use jiff::Timestamp;
+use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
 use crate::connection::Connection;
@@ -20,6 +21,10 @@ use crate::position::expired::PositionState;
 use crate::position::start_reason::StartReason;
 use crate::service::Service;
 use crate::{Error, Result};
+
+/// For how long whoever moves a position is left to make its consumer, and how often it is looked for that.
+const MADE_SOON: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(50);
 
 /// A position in shared delivery.
 #[derive(Debug, Clone, Copy)]
@@ -91,15 +96,23 @@ pub(crate) async fn ensure_consumer(
     })
 }
 
-/// The consumer, unless it is from before a move of the position: whoever moved that was to delete
-/// it, and did not get to it.
+/// The consumer, unless it is from before a move of the position. Whoever moves that is about to delete it
+/// and to make another. The server may still remove the files of the one while another instance makes the
+/// other, so only if nobody gets to it soon, that is done here.
 async fn current(consumer: &Consumer<'_>, entry: &ServiceEntry) -> Result<Option<Info>> {
-    let found = consumer.info().await?;
-    if found.as_ref().is_some_and(|found| is_outdated(found, entry)) {
-        consumer.delete().await?;
-        return Ok(None);
+    let begun = Instant::now();
+    loop {
+        let found = consumer.info().await?;
+        let is_past = found.as_ref().is_none_or(|found| is_outdated(found, entry));
+        if is_past && entry.target().is_some() && begun.elapsed() < MADE_SOON {
+            sleep(LOOK).await;
+            continue;
+        }
+        if is_past && found.is_some() {
+            consumer.delete().await?;
+        }
+        return Ok(found.filter(|_| !is_past));
     }
-    Ok(found)
 }
 
 /// Makes a consumer where there is none; another instance may be faster. Returns with it the sequence

@@ -39,6 +39,7 @@ mod probes;
 mod process;
 mod programs;
 mod publishing;
+mod rebuild;
 mod replays;
 mod resources;
 mod security;

@@ -15,7 +15,7 @@ use tokio::process::Child;
 
 use crate::harness::{self, Bench, config, soon, until};
 use crate::later::killed;
-use crate::{crashes, delivery, exclusive, folding, given_up, once, outage, shutdown};
+use crate::{crashes, delivery, exclusive, folding, given_up, once, outage, rebuild, shutdown};
 
 const PART: &str = "RAPIDS_TEST_PART";
 const SERVER: &str = "RAPIDS_TEST_SERVER";
@@ -136,6 +136,9 @@ async fn plays_its_part() {
     let config = config(&env::var(SERVER).unwrap()).delivery(harness::delivery());
     let diary = Diary(Path::new(&env::var_os(DIARY).unwrap()).to_owned());
     rapids_client::telemetry::init();
+    if part == rebuild::MOVING {
+        return rebuild::move_to_the_beginning(&config).await;
+    }
     let service = play(&part, config, diary);
     service.run().await.unwrap();
 }
@@ -153,6 +156,7 @@ fn play(part: &str, config: Config, diary: Diary) -> Service {
         given_up::crashes::TELLING => given_up::crashes::telling(config, diary),
         given_up::crashes::FATAL => given_up::crashes::fatal(config, diary),
         outage::BUSY => outage::busy(config, diary),
+        rebuild::REMEMBERING => rebuild::remembering(config, diary),
         once::SLOW => once::slow(config, diary),
         shutdown::ENDLESS => shutdown::endless(config, diary, Duration::from_secs(1)),
         shutdown::ENDLESS_PATIENTLY => shutdown::endless(config, diary, Duration::from_secs(600)),

@@ -9,10 +9,12 @@
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream::consumer::Info;
+use async_nats::jetstream::consumer::pull::Config as PullConfig;
 use tokio::time::sleep;
 use tracing::debug;
 
 use crate::Result;
+use crate::connection::Retry;
 use crate::error::with_causes;
 use crate::position::consumer::{Consumer, epoch_of};
 use crate::position::entries::ServiceEntries;
@@ -27,6 +29,8 @@ const IN_HAND: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_millis(50);
 /// Deliveries pause longer than what is done meanwhile takes; should this program end, no longer than that.
 const PAUSE: Duration = Duration::from_secs(10);
+/// How often it is tried to make the consumer while the server fails.
+const TRIES: u32 = 5;
 
 /// Moves the position of one service in shared delivery.
 pub(super) struct SharedSeek<'a> {
@@ -80,19 +84,27 @@ impl SharedSeek<'_> {
             Some(found) => consumer.again(found, start, moved),
             None => consumer.wanted(start, None, moved),
         };
+        let mut retry = Retry::new(consumer.connection, "make a position anew").at_most(TRIES);
         loop {
-            match consumer.info().await? {
-                // An instance that is quick may have made it.
-                Some(made) if epoch_of(&made) >= moved.epoch() => return Ok(()),
-                // Or, if it does not know of the move yet, the one from before once more.
-                Some(_) => consumer.delete().await?,
-                None => {}
-            }
-            if consumer.create(wanted.clone()).await?.is_some() {
-                return Ok(());
+            match try_make(consumer, &wanted, moved.epoch()).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(error) => retry.again_if_passing(error).await?,
             }
         }
     }
+}
+
+/// Makes the consumer of an epoch; `false` if another instance was faster to make one.
+async fn try_make(consumer: &Consumer<'_>, wanted: &PullConfig, epoch: u64) -> Result<bool> {
+    match consumer.info().await? {
+        // An instance may have made it.
+        Some(made) if epoch_of(&made) >= epoch => return Ok(true),
+        // Or, if it does not know of the move yet, the one from before once more.
+        Some(_) => consumer.delete().await?,
+        None => {}
+    }
+    Ok(consumer.create(wanted.clone()).await?.is_some())
 }
 
 /// Has the server give out nothing more, waits until what was given out is done, and returns how the consumer
