@@ -28,6 +28,7 @@ mod packet_source;
 mod probes;
 mod progress;
 mod publish_order;
+mod published_before;
 mod pull_window;
 mod quarantine;
 mod reaction;

@@ -358,8 +358,7 @@ mod tests {
         rapids.rebuild("sums").await;
         rapids.publish(placed(5)).await;
         let (sums, mails) = (rapids.events("summed"), rapids.events("mailed").len());
-        let sums: Vec<u64> =
-            sums.iter().filter_map(|packet| packet.get("sum").unwrap()).collect();
+        let sums: Vec<u64> = sums.iter().filter_map(|packet| packet.get("sum").unwrap()).collect();
         assert_eq!((sums, mails, runs.load(Ordering::Relaxed)), (vec![2, 7], 3, 3));
         assert_eq!(rapids.problems().len(), 1, "{}", rapids.trail());
     }

@@ -85,7 +85,10 @@ async fn memories_are_deleted_on_request() {
     let forgotten = "  forgotten: 1 memory, and the notes about packets";
     assert_eq!(
         bench.said(&["position", "payment", "--to-beginning", "--forget"]).well(0).lines(),
-        ["payment goes on with sequence 1: 3 packets to read, 3 of them again, 3 quietly", forgotten]
+        [
+            "payment goes on with sequence 1: 3 packets to read, 3 of them again, 3 quietly",
+            forgotten
+        ]
     );
     run_to_the_end(&bench, remember()).await;
     let published = &["position", "payment", "--to-beginning", "--forget", "--publish"];

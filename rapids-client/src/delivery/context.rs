@@ -11,6 +11,7 @@ use super::dead_letter_writer::DeadLetterWriter;
 use super::executor::{Executor, Work};
 use super::in_flight::{Cause, InFlight};
 use super::memory_step::{MemoryRecords, Trial};
+use super::published_before::PublishedBefore;
 use super::quarantine::Quarantine;
 use super::reaction::{Reaction, ReactionError};
 use super::slot::Turn;
@@ -46,6 +47,8 @@ pub(super) struct Context {
     pub(super) memories: Option<MemoryRecords>,
     /// Up to this sequence the past is read to remember it, and nothing is published.
     pub(super) quiet_until: Cell<u64>,
+    /// What was published about packets behind that.
+    pub(super) published: PublishedBefore,
     /// Which of their values can be read.
     pub(super) trial: Trial,
     pub(super) claims: Option<Claims>,
@@ -66,14 +69,24 @@ impl Context {
             memories.set_epoch(epochs.memory);
         }
         self.quiet_until.set(epochs.quiet_until);
+        self.published.set_range(epochs);
+    }
+
+    /// The last sequence that the service may have been done with before it was made to forget; 0 if none.
+    pub(super) fn rebuilt_at(&self) -> u64 {
+        self.quiet_until.get().max(self.published.last())
     }
 
     /// Whether a packet is read quietly: it moves memories and nothing else. The service was done with it, and
     /// was made to forget that since. A replay is sent for what is to come of it.
     pub(super) fn is_quiet(&self, packet: &Packet) -> bool {
-        packet.arrival().is_some_and(|arrival| {
-            arrival.replay.is_none() && arrival.sequence <= self.quiet_until.get()
-        })
+        sequence(packet).is_some_and(|sequence| sequence <= self.quiet_until.get())
+    }
+
+    /// Whether it is not known of a packet whether the service was done with it, before it was made to forget
+    /// that.
+    pub(super) fn is_doubtful(&self, packet: &Packet) -> bool {
+        sequence(packet).is_some_and(|sequence| self.published.is_about(sequence))
     }
 
     /// What is to be published of what a reaction led to, as it is sent to the server.
@@ -85,7 +98,11 @@ impl Context {
         packet: &Packet,
         effects: Effects,
     ) -> Result<(Effects, Vec<Outgoing>)> {
-        let effects = if self.is_quiet(packet) { Effects::default() } else { effects };
+        let effects = match effects {
+            _ if self.is_quiet(packet) => Effects::default(),
+            effects if self.is_doubtful(packet) => self.published.without_known(effects),
+            effects => effects,
+        };
         let outgoing = self.outputs.prepare(&effects)?;
         Ok((effects, outgoing))
     }
@@ -199,7 +216,8 @@ impl Context {
         river: usize,
         cause: Cause,
     ) -> TurnEnd {
-        if self.is_quiet(&packet.packet) && self.has_letter(packet, river).await {
+        let is_past = self.is_quiet(&packet.packet) || self.is_doubtful(&packet.packet);
+        if is_past && self.has_letter(packet, river).await {
             return TurnEnd::Done;
         }
         let kind = cause.kind.clone();
@@ -266,4 +284,10 @@ impl Context {
         packet.set_telling(river, telling);
         TurnEnd::Tell
     }
+}
+
+/// The sequence of a packet of the rapids; `None` of a replay.
+fn sequence(packet: &Packet) -> Option<u64> {
+    let arrival = packet.arrival().filter(|arrival| arrival.replay.is_none());
+    arrival.map(|arrival| arrival.sequence)
 }

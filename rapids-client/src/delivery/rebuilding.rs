@@ -14,13 +14,12 @@ pub(super) struct Rebuilding {
 impl Rebuilding {
     /// Logs that it begins, if there is such a part.
     pub(super) fn begin(service: &str, until: u64, first: u64) -> Self {
-        let rebuilding =
-            Self { service: service.to_owned(), gone: first.saturating_sub(1), until };
+        let rebuilding = Self { service: service.to_owned(), gone: first.saturating_sub(1), until };
         if rebuilding.is_on() {
             info!(
                 until,
-                "{service} is being rebuilt: up to sequence {until} it remembers the past and publishes \
-                 nothing"
+                "{service} is being rebuilt: up to sequence {until} it remembers the past, and publishes \
+                 nothing that it was done with"
             );
         }
         rebuilding
@@ -37,7 +36,7 @@ impl Rebuilding {
         }
         if floor >= self.until {
             let (name, until) = (&self.service, std::mem::take(&mut self.until));
-            info!(until, "{name} is rebuilt, and publishes again from sequence {} on", until + 1);
+            info!(until, "{name} is rebuilt, up to sequence {until}");
             return None;
         }
         let (done, all) = (floor.saturating_sub(self.gone), self.until - self.gone);

@@ -16,6 +16,7 @@ use super::executor::{Executor, JobQueue};
 use super::health::Opened;
 use super::memory_step::{MemoryRecords, MemoryStore, Trial};
 use super::progress::ProgressStore;
+use super::published_before::PublishedBefore;
 use super::quarantine::Quarantine;
 use super::quarantine::mark::SuspectMark;
 use crate::Result;
@@ -115,6 +116,7 @@ impl Startup {
                 MemoryRecords::new(store, connection.clone(), &service, floor.clone())
             }),
             quiet_until: Cell::default(),
+            published: PublishedBefore::default(),
             trial: Trial::default(),
             claims,
             letters,
@@ -159,9 +161,7 @@ impl Startup {
         let name = started.service.name();
         let (of, waiting) =
             ((&started.connection, &*started.entry), (&mut started.announcement, stop));
-        let Some(acquired) =
-            position.acquire(of, name, subscriber, waiting).await?
-        else {
+        let Some(acquired) = position.acquire(of, name, subscriber, waiting).await? else {
             return Ok(None);
         };
         started.context.set_epochs(started.entry.epochs());

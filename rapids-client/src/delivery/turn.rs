@@ -68,6 +68,9 @@ impl Turn {
         if self.river.is_once() && context.is_quiet(&self.packet.packet) {
             return TurnEnd::Done;
         }
+        if context.is_doubtful(&self.packet.packet) {
+            Box::pin(context.published.find(&context.connection)).await;
+        }
         // A packet that may have ended a process runs alone, behind a mark that outlives this process.
         if self.is_suspect {
             match Box::pin(context.quarantine.decide(self, context)).await {

@@ -43,12 +43,15 @@ pub(crate) struct ServiceEntry {
     /// Where a position that was moved in shared delivery begins, until its consumer is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     target: Option<u64>,
-    /// The epoch in which the service began to remember anew, by command. Since version 2, as is the next.
+    /// The epoch in which the service began to remember anew, by command. Since version 2, as are the next.
     #[serde(default, skip_serializing_if = "is_zero")]
     memory_epoch: u64,
     /// Up to this sequence reactions publish nothing, until everything up to there is done.
     #[serde(default, skip_serializing_if = "is_zero")]
     quiet_until: u64,
+    /// Up to this sequence it is not known which packets were done before, until everything up to there is.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    doubtful_until: u64,
     /// The names of its rivers, each with a fingerprint of its rules.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     rivers: Fingerprint,
@@ -75,6 +78,8 @@ pub(crate) struct Epochs {
     pub(crate) memory: u64,
     /// Up to this sequence the past is read to remember it, and reactions publish nothing.
     pub(crate) quiet_until: u64,
+    /// Behind that and up to this sequence, some packets were done, too.
+    pub(crate) doubtful_until: u64,
 }
 
 impl Stored for ServiceEntry {
@@ -89,7 +94,7 @@ impl ServiceEntry {
 
     /// The oldest version in which it can be written, so that older programs can read most entries.
     fn needed_version(&self) -> u64 {
-        if self.memory_epoch > 0 || self.quiet_until > 0 { 2 } else { 1 }
+        if self.memory_epoch > 0 || self.quiet_until > 0 || self.doubtful_until > 0 { 2 } else { 1 }
     }
 
     /// Whether the service is new: it never had a position.
@@ -119,8 +124,9 @@ impl ServiceEntry {
     }
 
     pub(crate) fn epochs(&self) -> Epochs {
-        let Self { epoch: position, memory_epoch: memory, quiet_until, .. } = *self;
-        Epochs { position, memory, quiet_until }
+        let Self { epoch: position, memory_epoch: memory, .. } = *self;
+        let Self { quiet_until, doubtful_until, .. } = *self;
+        Epochs { position, memory, quiet_until, doubtful_until }
     }
 
     pub(crate) fn floor(&self) -> Option<NotedFloor> {
@@ -143,7 +149,7 @@ impl ServiceEntry {
     pub(crate) fn set_stream(&mut self, stream_created: Timestamp, exclusive: bool) {
         if self.other_stream(stream_created).is_some() {
             // Of the sequences of this one, nothing is done.
-            self.quiet_until = 0;
+            (self.quiet_until, self.doubtful_until) = (0, 0);
         }
         self.stream_created = stream_created.to_string();
         self.exclusive = exclusive;
@@ -165,17 +171,20 @@ impl ServiceEntry {
         self.target = Some(target);
     }
 
-    /// Has the service remember anew from this epoch on, and publish nothing about what was done before, which
-    /// is everything up to this sequence. What it was not to publish before stays so.
-    pub(crate) fn remember_anew(&mut self, done: u64) {
+    /// Has the service remember anew from this epoch on, and publish nothing about what was done before: that is
+    /// everything up to the one sequence, and some of it up to the other. What it was not to publish before stays
+    /// so.
+    pub(crate) fn remember_anew(&mut self, (done, begun): (u64, u64)) {
         self.memory_epoch = self.epoch;
         self.quiet_until = self.quiet_until.max(done);
+        self.doubtful_until = self.doubtful_until.max(begun);
         self.end_quiet();
     }
 
     /// As [`remember_anew`](Self::remember_anew), but everything is published once more.
     pub(crate) fn remember_and_publish_anew(&mut self) {
-        (self.memory_epoch, self.quiet_until) = (self.epoch, 0);
+        self.memory_epoch = self.epoch;
+        (self.quiet_until, self.doubtful_until) = (0, 0);
     }
 
     /// Notes that the position of these epochs was made or found. They are the higher ones if the entry was
@@ -195,8 +204,9 @@ impl ServiceEntry {
 
     /// Forgets up to where nothing is published once everything up to there is done.
     fn end_quiet(&mut self) {
-        if self.floor.is_some_and(|floor| floor.sequence >= self.quiet_until) {
-            self.quiet_until = 0;
+        let floor = self.floor.map_or(0, |floor| floor.sequence);
+        if floor >= self.doubtful_until.max(self.quiet_until) {
+            (self.quiet_until, self.doubtful_until) = (0, 0);
         }
     }
 
@@ -261,7 +271,7 @@ mod tests {
         entry.note_rivers(fingerprint([&River::new("charge").event("x").rules()]));
         let written = read(&entry.written());
         assert_eq!(written, ServiceEntry { version: 1, ..entry.clone() });
-        entry.remember_anew(9);
+        entry.remember_anew((9, 11));
         assert_eq!(read(&entry.written()), ServiceEntry { version: 2, ..entry });
     }
 
@@ -270,10 +280,10 @@ mod tests {
         let mut entry = known();
         let rebuild = |entry: &mut ServiceEntry, target: u64, done: u64| {
             entry.move_to(target, NOW);
-            entry.remember_anew(done);
+            entry.remember_anew((done, done));
         };
         let epochs = |entry: &ServiceEntry| {
-            let Epochs { position, memory, quiet_until } = entry.epochs();
+            let Epochs { position, memory, quiet_until, .. } = entry.epochs();
             (position, memory, quiet_until)
         };
         rebuild(&mut entry, 1, 9);
@@ -293,6 +303,12 @@ mod tests {
         rebuild(&mut entry, 1, 5);
         entry.set_stream(Timestamp::MAX, false);
         assert_eq!(epochs(&entry), (6, 6, 0), "another stream has other sequences");
+        entry.move_to(1, NOW);
+        entry.remember_anew((3, 8));
+        entry.note_floor(7, 7, NOW);
+        assert_eq!((epochs(&entry), entry.epochs().doubtful_until), ((7, 7, 3), 8));
+        entry.note_floor(7, 8, NOW);
+        assert_eq!((epochs(&entry), entry.epochs().doubtful_until), ((7, 7, 0), 0));
     }
 
     #[test]

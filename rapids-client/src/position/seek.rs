@@ -15,7 +15,7 @@ use crate::jetstream::stream;
 use crate::jetstream::stream::StreamFacts;
 use crate::names::{POSITIONS, STREAM, memory_bucket};
 use crate::position::entries::ServiceEntries;
-use crate::position::entry::ServiceEntry;
+use crate::position::entry::{Epochs, ServiceEntry};
 use crate::position::forget::Past;
 use crate::position::lease::open_bucket;
 use crate::position::seek::exclusive::ExclusiveSeek;
@@ -61,7 +61,7 @@ impl Seek {
     /// Packets up to the position that was held are then read **quietly**: reactions run and move
     /// memories, but what they return is not published, `once` reactions do not run, and nobody is
     /// told of packets that are given up. So a memory is rebuilt without last year's mails being sent
-    /// again.
+    /// again. Behind a packet that was still in hand, what the stream does not hold yet is published.
     pub fn forget(self) -> Self {
         Self { forgets: true, ..self }
     }
@@ -99,17 +99,16 @@ impl Moving<'_> {
 
     /// Notes in the entry, before anything else is touched, where the service is to go on, and what it is to
     /// forget. Whoever takes up the position then does what this program does not get to. `done` says up to
-    /// where everything was done; without it, that is as far as it was noted.
+    /// where everything was done, and some of it; without it, that is as far as it was noted.
     async fn note(
         &self,
         entries: &ServiceEntries,
         is_exclusive: bool,
-        (past, done): (Option<&Past>, Option<u64>),
+        (past, done): (Option<&Past>, Option<(u64, u64)>),
     ) -> Result<ServiceEntry> {
         let note = |entry: &mut ServiceEntry| {
-            let noted =
-                entry.floor().filter(|_| entry.other_stream(self.facts.created).is_none());
-            let done = done.or(noted.map(|noted| noted.sequence)).unwrap_or_default();
+            let noted = entry.floor().filter(|_| entry.other_stream(self.facts.created).is_none());
+            let noted = noted.map(|noted| (noted.sequence, noted.sequence));
             entry.set_stream(self.facts.created, is_exclusive);
             entry.move_to(self.floor + 1, Timestamp::now());
             let Some(past) = past else { return };
@@ -117,7 +116,7 @@ impl Moving<'_> {
             if self.seek.publishes {
                 entry.remember_and_publish_anew();
             } else {
-                entry.remember_anew(done);
+                entry.remember_anew(done.or(noted).unwrap_or_default());
             }
         };
         entries.update(note).await
@@ -130,7 +129,8 @@ impl Moving<'_> {
         entry: &ServiceEntry,
         report: &mut SeekReport,
     ) -> Result<()> {
-        report.count_quiet(entry.epochs().quiet_until, &self.facts);
+        let Epochs { quiet_until, doubtful_until, .. } = entry.epochs();
+        report.count_quiet(quiet_until.max(doubtful_until), &self.facts);
         if let Some(past) = past {
             report.forgotten = Some(past.clear().await?);
         }

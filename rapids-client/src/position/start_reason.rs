@@ -153,6 +153,10 @@ mod tests {
         assert_eq!(start_of(&entry, Some(20)), Some(Start::Sequence(21)));
         entry.move_to(3, NOW);
         assert_eq!(start_of(&entry, None), Some(Start::Sequence(3)));
-        assert_eq!(start_of(&entry, Some(20)), Some(Start::Sequence(3)), "it was to be moved there");
+        assert_eq!(
+            start_of(&entry, Some(20)),
+            Some(Start::Sequence(3)),
+            "it was to be moved there"
+        );
     }
 }

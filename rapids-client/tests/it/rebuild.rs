@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::stream::Config as StreamConfig;
 use rapids_client::{
     Config, Delivery, GivenUp, Packet, Rapids, River, Seek, SeekReport, Service, Start, reject,
+    retry_after,
 };
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -119,7 +122,8 @@ async fn memories_are_rebuilt_while_two_instances_run_and_packets_come_all_the_t
         let bench = Bench::of(delivery).await;
         let seen = Seen::default();
         let service = || bench.service(SERVICE, [count("count"), echo("echo"), once(&seen)]);
-        let (one, other) = (bench.run(service().from_beginning()).await, bench.run(service()).await);
+        let (one, other) =
+            (bench.run(service().from_beginning()).await, bench.run(service()).await);
         publish_keyed(&bench.rapids, 1..=400).await;
         let coming = async {
             for n in 401..=800 {
@@ -252,6 +256,60 @@ async fn what_was_given_up_before_is_given_up_without_a_word_and_anything_else_i
     }
 }
 
+/// Has the stream forget soon which ids it has stored, and waits until it has.
+async fn forget_ids(bench: &Bench) {
+    let jetstream = bench.jetstream().await;
+    let config = jetstream.get_stream("RAPIDS").await.unwrap().cached_info().config.clone();
+    let config = StreamConfig { duplicate_window: Duration::from_millis(100), ..config };
+    jetstream.update_stream(config).await.unwrap();
+    let is_new = async || {
+        let probe = PublishMessage::build().message_id("probe").payload("{}".into());
+        !jetstream.send_publish("rapids", probe).await.unwrap().await.unwrap().duplicate
+    };
+    assert!(is_new().await);
+    until("the ids are forgotten", is_new).await;
+}
+
+#[tokio::test]
+async fn what_was_published_behind_a_packet_in_hand_is_not_published_again() {
+    for delivery in BOTH {
+        let bench = Bench::of(delivery).await;
+        let waiting = |waits: bool| {
+            River::new("wait").event("called").memory("counts", "@.key").react(
+                move |count: &mut u64, packet: &Packet| {
+                    let n: u64 = packet.get("n")?.unwrap_or_default();
+                    if waits && n == 1 {
+                        return Err(retry_after(Duration::from_secs(3600)));
+                    }
+                    *count += 1;
+                    Ok(Packet::event("counted").with("n", n))
+                },
+            )
+        };
+        let rivers = [waiting(true), echo("echo")];
+        let running = bench.run(bench.service(SERVICE, rivers).from_beginning()).await;
+        publish_keyed(&bench.rapids, 1..=20).await;
+        let mut tail = bench.tail().await;
+        let mut left = 39;
+        while left > 0 {
+            let packet = tail.next().await;
+            let name = packet.event_name();
+            left -= i32::from(["counted", "echoed"].map(Some).contains(&name.as_deref()));
+        }
+        forget_ids(&bench).await;
+        let report = rebuild(&bench, Seek::new().forget()).await;
+        assert!(report.quiet >= 20, "{report:?}");
+        running.stop().await;
+        let running = bench.run(bench.service(SERVICE, [waiting(false), echo("echo")])).await;
+        bench.quiet(&[SERVICE]).await;
+        counts_exactly(&bench, 20).await;
+        for event in ["counted", "echoed"] {
+            assert_eq!(published(&bench, event).await, each_once(1..=20), "{delivery:?}");
+        }
+        running.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn without_a_position_everything_up_to_the_noted_floor_is_read_quietly() {
     let bench = Bench::of(Delivery::Shared).await;
@@ -280,7 +338,9 @@ async fn a_rebuild_that_was_broken_off_is_finished_by_the_instances_and_by_the_n
         // As after the first write.
         let mut moving = entry(&bench, SERVICE).await;
         moving["version"] = json!(2);
-        for (field, value) in [("epoch", 1), ("memory_epoch", 1), ("quiet_until", 10), ("target", 1)] {
+        for (field, value) in
+            [("epoch", 1), ("memory_epoch", 1), ("quiet_until", 10), ("target", 1)]
+        {
             moving[field] = json!(value);
         }
         moving["floor"]["sequence"] = json!(0);

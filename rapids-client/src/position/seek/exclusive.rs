@@ -47,7 +47,11 @@ impl ExclusiveSeek<'_> {
         let instance = record.and_then(PositionRecord::holder);
         report.replaced = instance.filter(|id| !id.starts_with(MOVING)).map(str::to_owned);
         let past = self.moving.past().await?;
-        let done = record.map(|record| record.done().floor());
+        // It was written up to a quarter of a second before.
+        let done = |record: &PositionRecord| {
+            (record.done().floor(), record.begun.min(facts.last_sequence))
+        };
+        let done = record.map(done);
         let moved = self.moving.note(&self.entries, true, (past.as_ref(), done)).await?;
         self.moving.clear(past.as_ref(), &moved, &mut report).await?;
         let record = PositionRecord::at(facts.created.to_string(), floor);

@@ -18,8 +18,8 @@ pub struct SeekReport {
     pub pending: u64,
     /// How many of them were read before.
     pub again: u64,
-    /// How many packets are read quietly: to be remembered, without anything being published. 0 unless the
-    /// service was to forget, now or before.
+    /// How many packets are read quietly: to be remembered, without what the service was done with being
+    /// published again. 0 unless the service was to forget, now or before.
     pub quiet: u64,
     /// How many packets were not done, and are not read any more.
     pub skipped: u64,

@@ -49,7 +49,9 @@ impl SharedSeek<'_> {
         }
         let mut report = SeekReport::of(service, &self.before(found.as_ref()), *floor, facts);
         let past = self.moving.past().await?;
-        let done = found.as_ref().map(|found| found.ack_floor.stream_sequence);
+        let done =
+            |found: &Info| (found.ack_floor.stream_sequence, found.delivered.stream_sequence);
+        let done = found.as_ref().map(done);
         let moved = self.moving.note(&self.entries, false, (past.as_ref(), done)).await?;
         self.moving.clear(past.as_ref(), &moved, &mut report).await?;
         self.make(&consumer, found.as_ref(), &moved).await?;
