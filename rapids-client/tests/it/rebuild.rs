@@ -1,6 +1,7 @@
 //! Services that are made to forget and remember the past anew, while their instances run.
 
 use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -455,20 +456,20 @@ async fn an_instance_that_stood_still_meanwhile_changes_nothing() {
 async fn an_instance_whose_reaction_blocks_meanwhile_changes_nothing() {
     for delivery in BOTH {
         let bench = Bench::of(delivery).await;
-        let (held, holds) = (Arc::new(Mutex::new(())), Arc::new(Semaphore::new(0)));
-        let holding = |lock: Arc<Mutex<()>>, holds: Arc<Semaphore>| {
+        let (release, held) = channel::<()>();
+        let (held, holds) = (Arc::new(Mutex::new(held)), Arc::new(Semaphore::new(0)));
+        let holding = |held: Arc<Mutex<Receiver<()>>>, holds: Arc<Semaphore>| {
             let river = River::new("count").event("called").memory("counts", "@.key");
             river.react(move |count: &mut u64, packet: &Packet| {
                 *count += 1;
                 let n = packet.get::<u64>("n")?.unwrap_or_default();
                 if n == 30 && holds.available_permits() == 0 {
                     holds.add_permits(1);
-                    drop(lock.lock());
+                    let _ = held.lock().unwrap().recv();
                 }
                 Ok(Packet::event("counted").with("n", n))
             })
         };
-        let block = held.lock().unwrap();
         let river = holding(Arc::clone(&held), Arc::clone(&holds));
         let blocked = Running::spawn(bench.service(SERVICE, [river]).from_beginning());
         bench.is_up(SERVICE).await;
@@ -481,7 +482,7 @@ async fn an_instance_whose_reaction_blocks_meanwhile_changes_nothing() {
             // In exclusive delivery the one that blocks may be the active one again.
             until("the other has read it", async || seen.all().contains(&30)).await;
         }
-        drop(block);
+        drop(release);
         publish_keyed(&bench.rapids, 61..=80).await;
         bench.quiet(&[SERVICE]).await;
         blocked.stop().await;
