@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::harness::{Bench, Running, called, until};
+use crate::harness::{Bench, Running, called, soon, until};
 use crate::known::{delete_consumer, entry, publish, put_entry};
 use crate::positions::{Seen, bucket};
 use crate::process::{Diary, Process};
@@ -325,6 +325,58 @@ async fn without_a_position_everything_up_to_the_noted_floor_is_read_quietly() {
     publish(&bench, [6]).await;
     bench.quiet(&[SERVICE]).await;
     assert_eq!(published(&bench, "echoed").await, each_once(1..=6));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn what_an_instance_of_before_writes_after_all_was_cleared_is_believed_by_nobody() {
+    for delivery in BOTH {
+        let bench = Bench::of(delivery).await;
+        let running = bench.run(bench.service(SERVICE, [count("count")]).from_beginning()).await;
+        publish_keyed(&bench.rapids, 1..=20).await;
+        bench.quiet(&[SERVICE]).await;
+        running.stop().await;
+        let memories = bucket(&bench, &format!("RAPIDS_MEMORY_{SERVICE}")).await;
+        let key = "counts.k0";
+        let before = memories.get(key).await.unwrap().unwrap();
+        rebuild(&bench, Seek::new().forget()).await;
+        assert_eq!(memories.get(key).await.unwrap(), None);
+        memories.put(key, before).await.unwrap();
+        let running = bench.run(bench.service(SERVICE, [count("count")])).await;
+        bench.quiet(&[SERVICE]).await;
+        counts_exactly(&bench, 20).await;
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn the_server_gives_an_instance_of_before_nothing() {
+    let bench = Bench::of(Delivery::Shared).await;
+    bench.run(bench.service(SERVICE, [chain()]).from_beginning()).await.stop().await;
+    publish(&bench, 1..=3).await;
+    let client = async_nats::connect(bench.server.url()).await.unwrap();
+    let asks = async |group: &str| {
+        let subject = format!("$JS.API.CONSUMER.MSG.NEXT.RAPIDS.{SERVICE}");
+        let body = format!(r#"{{"batch":1,"no_wait":true{group}}}"#);
+        let answer = soon("an answer", client.request(subject, body.into())).await.unwrap();
+        answer.status.map(|status| (status.as_u16(), answer.description.unwrap_or_default()))
+    };
+    for (group, refused) in [("e1", "Priority Group missing"), ("e2", "Invalid Priority Group")] {
+        let of_before = if group == "e2" { r#","group":"e1""# } else { "" };
+        rebuild(&bench, Seek::new().forget()).await;
+        let (status, text) = asks(of_before).await.unwrap();
+        assert_eq!(status, 400);
+        assert!(text.contains(refused), "{text}");
+        assert_eq!(asks(&format!(r#","group":"{group}""#)).await, None);
+        // A move that makes nothing forgotten changes nothing about that.
+        let moving = bench.rapids.move_position(SERVICE, Start::Beginning, Seek::new());
+        moving.await.unwrap().unwrap();
+        assert_eq!(asks(of_before).await.unwrap().0, 400);
+        assert_eq!(asks(&format!(r#","group":"{group}""#)).await, None);
+    }
+    let running = bench.run(bench.service(SERVICE, [chain()])).await;
+    bench.quiet(&[SERVICE]).await;
+    assert_eq!(memory(&bench, "chain.all").await, json!((1..=3).fold(0, next_link)));
     running.stop().await;
 }
 
