@@ -368,8 +368,8 @@ async fn the_server_gives_an_instance_of_before_nothing() {
         let answer = soon("an answer", answers.next()).await.unwrap();
         answer.status.map(|status| (status.as_u16(), answer.description.unwrap_or_default()))
     };
-    for (group, refused) in [("e1", "Priority Group missing"), ("e2", "Invalid Priority Group")] {
-        let of_before = if group == "e2" { r#","group":"e1""# } else { "" };
+    for (group, refused) in [("e1", "Priority Group missing"), ("e3", "Invalid Priority Group")] {
+        let of_before = if group == "e3" { r#","group":"e1""# } else { "" };
         rebuild(&bench, Seek::new().forget()).await;
         let (status, text) = asks(of_before).await.unwrap();
         assert_eq!(status, 400);
