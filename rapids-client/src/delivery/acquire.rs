@@ -5,11 +5,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::Result;
 use crate::announcement::Announcement;
-use crate::connection::Connection;
-use crate::connection::Retry;
+use crate::connection::{Connection, Retry};
 use crate::delivery::packet_source::PacketSource;
 use crate::jetstream::pull::Pull;
 use crate::jetstream::sequence::StreamName;
@@ -35,6 +35,9 @@ use crate::service::Service;
 
 /// How often the server sends a heartbeat while it has no packets.
 const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// How long the server may take to answer one that took its position over, and is asked to stop.
+const STOPPING: Duration = Duration::from_secs(1);
 
 /// A position that exists on the server, for this instance or another one to acquire.
 pub(crate) enum Position {
@@ -149,10 +152,16 @@ impl Position {
                 break (record, now);
             }
         };
+        let mut finishing = Box::pin(finish_move(&lease, entry));
         let moved = tokio::select! {
-            moved = finish_move(&lease, entry) => moved?,
-            _ = stop.wait_for(|stop| *stop) => return Ok(None),
+            moved = &mut finishing => moved?,
+            // Where the server answers it goes on, and hands the lease over like any other that stops.
+            _ = stop.wait_for(|stop| *stop) => match timeout(STOPPING, &mut finishing).await {
+                Ok(moved) => moved?,
+                Err(_) => return Ok(None),
+            },
         };
+        drop(finishing);
         let record = moved.unwrap_or(record);
         let last = now.map_or(record.begun, |now| now.last_sequence);
         let active = ActiveLease::new(lease, &record, last);

@@ -149,7 +149,7 @@ impl Context {
     /// `Refused` if the stream takes less than it did.
     pub(super) fn publish_again(&self, cause: &Packet, effects: Effects) -> Result<Reaction> {
         let effects = effects.map_packets(|packet| packet.in_trace(cause.shared_trace()));
-        let outgoing = self.outputs.prepare(&effects)?;
+        let (effects, outgoing) = self.prepare(cause, effects)?;
         Ok(Reaction { effects, outgoing, took: Duration::ZERO, remembered: None })
     }
 

@@ -18,6 +18,9 @@ use crate::jetstream::scan::{Scan, Selection};
 use crate::names::{STREAM, SUBJECT};
 use crate::position::entry::Epochs;
 
+/// After so many failures it counts as unknown: the login of a service may not permit it.
+const TRIES: u32 = 10;
+
 /// The ids of what lies in the stream behind what the service was certainly done with.
 #[derive(Default)]
 pub(super) struct PublishedBefore {
@@ -61,7 +64,7 @@ impl PublishedBefore {
     async fn read(&self, connection: &Connection) -> HashSet<Uuid> {
         let (from, to) = self.range.get();
         info!(from, to, "looking for what was published about packets that were in hand");
-        let mut retry = Retry::new(connection, "read what was published before");
+        let mut retry = Retry::new(connection, "read what was published before").at_most(TRIES);
         loop {
             match ids_behind(connection, from).await {
                 Ok(ids) => return ids,
