@@ -13,6 +13,8 @@ use crate::session::Session;
 const DELIVERY: &str = "delivery";
 /// The fact that tells where an instance is probed.
 const HTTP: &str = "http";
+/// The fact in which an instance announces how far it has remembered the past anew.
+const REBUILDING: &str = "rebuilding";
 /// What it announces while another one is active.
 const STANDING_BY: &str = "standing by";
 
@@ -103,10 +105,15 @@ impl ServiceStatus {
         })
     }
 
+    /// How far an instance has remembered the past anew, while it does so.
+    pub(crate) fn rebuilding(instance: &ServiceInfo) -> Option<&str> {
+        instance.facts.get(REBUILDING).map(String::as_str)
+    }
+
     /// The facts of an instance that call for attention, such as a paused river.
     pub(crate) fn problems(instance: &ServiceInfo) -> impl Iterator<Item = (&str, &str)> {
         let facts = instance.facts.iter().map(|(fact, value)| (fact.as_str(), value.as_str()));
-        facts.filter(|(fact, _)| ![DELIVERY, HTTP].contains(fact))
+        facts.filter(|(fact, _)| ![DELIVERY, HTTP, REBUILDING].contains(fact))
     }
 
     /// The status as a line.
@@ -124,7 +131,9 @@ impl ServiceStatus {
             (None, count) => format!("{count} up"),
         };
         let delivery = self.delivery().map(|it| format!("{it}, ")).unwrap_or_default();
-        format!("{name}: {delivery}{position}; {who}")
+        let rebuilding = self.instances.iter().find_map(Self::rebuilding);
+        let rebuilding = rebuilding.map(|it| format!("; rebuilding: {it}")).unwrap_or_default();
+        format!("{name}: {delivery}{position}; {who}{rebuilding}")
     }
 
     /// The status as JSON.

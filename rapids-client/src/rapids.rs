@@ -272,20 +272,20 @@ impl Rapids {
     /// has never run.
     ///
     /// With [`Start::Sequence`] the service goes on with that sequence, with [`Start::Now`] behind
-    /// the last packet that is stored. In shared delivery instances may run meanwhile: they finish
-    /// what they have in hand, and go on from the new position. In exclusive delivery it is first
-    /// found out, for up to three seconds, whether an instance is active.
+    /// the last packet that is stored. Instances may run meanwhile: they finish what they have in hand,
+    /// and go on from the new position. In exclusive delivery the active one is replaced, which takes
+    /// three seconds: once its lease has run out, it or one that stands by goes on.
     ///
     /// Memories take a packet once, and keep up to where they have taken all: read again, packets
-    /// of the past do not move them, and `once` reactions do not run, unless the service is to
-    /// [`forget`](Seek::forget).
+    /// of the past do not move them, and `once` reactions do not run. A service that is to
+    /// [`forget`](Seek::forget) makes its memories anew from the past.
+    ///
+    /// If this is broken off, the instances of the service do the rest, or the next call does.
     ///
     /// # Errors
-    /// [`Error::NotMoved`](crate::Error::NotMoved) while an instance is active in exclusive delivery,
-    /// unless [forced](Seek::force); while one runs in shared delivery, if the service is to
-    /// forget; for a sequence beyond the stream's end, and a time in the future; and in a stream that
-    /// was made anew, for a service that has memories of the other one,
-    /// unless it forgets them. [`Error::Stream`](crate::Error::Stream) if there is no stream any more,
+    /// [`Error::NotMoved`](crate::Error::NotMoved) for a sequence beyond the stream's end, and a time in
+    /// the future; and in a stream that was made anew, for a service that has memories of the other
+    /// one, unless it forgets them. [`Error::Stream`](crate::Error::Stream) if there is no stream any more,
     /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn move_position(
         &self,

@@ -43,6 +43,18 @@ struct Cause {
     attempts: u32,
 }
 
+impl Cause {
+    /// An error, after so many attempts.
+    fn of((error, attempts): (anyhow::Error, u32)) -> Self {
+        Self {
+            kind: if is_final(&error) { Kind::Rejected } else { Kind::Exhausted },
+            reason: error.to_string(),
+            reasons: format!("{error:#}"),
+            attempts,
+        }
+    }
+}
+
 impl TestRapids {
     /// Replays a dead letter, such as `payment.charge.17`: delivers its packet to its river once more, as
     /// `rapids dead-letters replay` does, and lets the rivers react until no packet is left. If the river
@@ -72,6 +84,57 @@ impl TestRapids {
         self.deliver_published(published).await;
     }
 
+    /// Has a service forget what it remembers, and read all past packets once more to remember it, as `rapids
+    /// position SERVICE --to-beginning --forget` does: nothing that its reactions return is published, those
+    /// that run once do not run, and a packet that was given up before is no problem again.
+    ///
+    /// ```
+    /// use rapids_client::{Packet, River};
+    /// use rapids_test::TestRapids;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let count = River::new("count").event("visitor_came").memory("visitors", "'all'").react(
+    ///     |visitors: &mut u64, _: &Packet| {
+    ///         *visitors += 1;
+    ///         anyhow::Ok(Packet::event("visitor_counted").with("visitors", *visitors))
+    ///     },
+    /// );
+    /// let mut rapids = TestRapids::new().service("counter", [count]);
+    /// rapids.publish(Packet::event("visitor_came")).await;
+    /// rapids.rebuild("counter").await;
+    /// assert_eq!(rapids.events("visitor_counted").len(), 1);
+    /// rapids.publish(Packet::event("visitor_came")).await;
+    /// assert_eq!(rapids.events("visitor_counted")[1].get::<u64>("visitors").unwrap(), Some(2));
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// If there is no such service.
+    pub async fn rebuild(&mut self, service: &str) {
+        let found = self.services.iter().find(|it| it.name() == service).cloned();
+        let Some(service) = found else { panic!("no service `{service}` to rebuild") };
+        self.records.retain(|(of, _), _| of != service.name());
+        for packet in self.packets().to_vec() {
+            let matches = service.judge(&packet).into_iter();
+            let matches = matches.filter(|(_, verdict)| *verdict == Verdict::Matches);
+            for (river, _) in matches.filter(|(river, _)| !river.is_once()) {
+                let Err(error) = self.run(&service, river, &packet).await else { continue };
+                let token = packet.arrival().map_or(0, |arrival| arrival.sequence).to_string();
+                let to =
+                    Delivery { service: &service, river, packet: &packet, token, replayed: None };
+                if !self.was_given_up(&to) {
+                    self.given_up(&to, Cause::of(error));
+                }
+            }
+        }
+    }
+
+    fn was_given_up(&self, to: &Delivery<'_>) -> bool {
+        let of = (to.service.name(), to.river.name(), to.packet.id());
+        self.problems.iter().any(|it| (&*it.service, &*it.river, &*it.packet_id) == of)
+    }
+
     /// What the rivers of a service publish about a packet.
     pub(crate) async fn react(&mut self, service: &Service, packet: &Packet) -> Vec<Packet> {
         let mut published = Vec::new();
@@ -91,12 +154,7 @@ impl TestRapids {
             Verdict::NotForMe => return Vec::new(),
             Verdict::Matches => match self.run(to.service, to.river, to.packet).await {
                 Ok(effects) => return self.ended(to, effects),
-                Err((error, attempts)) => Cause {
-                    kind: if is_final(&error) { Kind::Rejected } else { Kind::Exhausted },
-                    reason: error.to_string(),
-                    reasons: format!("{error:#}"),
-                    attempts,
-                },
+                Err(error) => Cause::of(error),
             },
             Verdict::Invalid(problems) => without(Kind::Invalid, problems.join("; ")),
             Verdict::TooCostly(problem) => without(Kind::TooCostly, problem),
@@ -273,5 +331,41 @@ mod tests {
     #[should_panic(expected = "no dead letter `payment.charge.1` to replay")]
     async fn a_letter_that_is_not_there_cannot_be_replayed() {
         TestRapids::new().replay("payment.charge.1").await;
+    }
+
+    #[tokio::test]
+    async fn a_service_that_is_rebuilt_remembers_the_past_without_a_word() {
+        use std::sync::Arc;
+        use std::sync::atomic::{AtomicU32, Ordering};
+
+        let runs = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&runs);
+        let mail = River::new("mail").event("placed").once().react(move |_: Packet| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            async { Ok(Packet::event("mailed")) }
+        });
+        let sum = River::new("sum").event("placed").memory("sums", "'all'").react(
+            |sum: &mut u64, packet: &Packet| {
+                let total: u64 = packet.get("total")?.ok_or_else(|| reject("no total"))?;
+                *sum += total;
+                anyhow::Ok(Packet::event("summed").with("sum", *sum))
+            },
+        );
+        let mut rapids = TestRapids::new().service("sums", [sum, mail]);
+        let placed = |total: u64| Packet::event("placed").with("total", total);
+        rapids.publish(placed(2)).await;
+        rapids.publish(Packet::event("placed")).await;
+        rapids.rebuild("sums").await;
+        rapids.publish(placed(5)).await;
+        let (sums, mails) = (rapids.events("summed"), rapids.events("mailed").len());
+        let sums: Vec<u64> = sums.iter().filter_map(|packet| packet.get("sum").unwrap()).collect();
+        assert_eq!((sums, mails, runs.load(Ordering::Relaxed)), (vec![2, 7], 3, 3));
+        assert_eq!(rapids.problems().len(), 1, "{}", rapids.trail());
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "no service `other` to rebuild")]
+    async fn only_a_service_that_is_there_is_rebuilt() {
+        TestRapids::new().rebuild("other").await;
     }
 }

@@ -39,7 +39,7 @@ pub struct TestRapids {
     pub(crate) services: Vec<Service>,
     stored: Vec<Packet>,
     ids: HashSet<String>,
-    records: HashMap<(String, MemoryKey), Record>,
+    pub(crate) records: HashMap<(String, MemoryKey), Record>,
     /// What reactions that run once have led to, by service, river and packet.
     once: HashMap<(String, String, String), Effects>,
     now: Timestamp,

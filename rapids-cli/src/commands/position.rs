@@ -15,26 +15,31 @@ use crate::times::{duration, since};
 
 /// Show the position of a service, or move it: to read past packets again, or to skip waiting ones
 ///
-/// In shared delivery, instances may keep running: they finish what they have begun, and go on from
-/// the new position. With --forget they must be stopped. In exclusive delivery no instance may be
-/// active; it takes up to three seconds to find that out if an instance was killed. Moving a position
+/// Instances may keep running: they finish what they have begun, and go on from the new position. In
+/// exclusive delivery the active instance is replaced, which takes three seconds. Moving a position
 /// repairs it if it was deleted or damaged, or if the stream was created anew.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   rapids position payment
-  rapids position payment --to-time 2d --forget
-  rapids position payment --set 17 --force
+  rapids position payment --to-time 2d
+  rapids position payment --to-beginning --forget
 
 Memories take each packet once, and `once` reactions run once. They record what they have done, so
-they skip packets that are read again, unless --forget deletes these records for good. Plain reactions
-run again in any case. What they publish is stored a second time if the first was more than ten
-minutes ago.
+they skip packets that are read again. Plain reactions run again. What they publish is stored a second
+time if the first was more than ten minutes ago.
+
+With --forget the service makes its memories anew from the packets that it reads again. Up to where it
+was, it reads them quietly: reactions run, but what they return is not published, `once` reactions do
+not run, and packets that have a dead letter get no second one. `rapids services` shows how far it is.
+From there on it works as before. With --publish it acts as if it had never seen the past: everything
+is published again, and `once` reactions run again. If this program is ended halfway, running it once
+more does the whole.
 
 Output: a line. With -o json the object that `rapids services` prints for the service. For a position
 that was moved, an object with `service`; `next`, the sequence that is read next; `pending`, the number
-of packets from there on; `again`, how many of them were read before; `skipped`, how many unread
-packets are skipped; `mended`, why the old position could not be used; `replaced`, the instance that
+of packets from there on; `again`, how many of them were read before; `quiet`, how many of them are
+read quietly; `skipped`, how many unread packets are skipped; `mended`, why the old position could not be used; `replaced`, the instance that
 was active; `forgotten`, how many memories were deleted. The last three are null if they do not apply.")]
 pub(crate) struct Position {
     /// The service
@@ -43,15 +48,14 @@ pub(crate) struct Position {
     #[command(flatten)]
     to: To,
 
-    /// Move it even if an instance is active in exclusive delivery: that instance stops within a
-    /// second, and three seconds later it or another one goes on from the new position
-    #[arg(long, requires = "to")]
-    force: bool,
-
-    /// Also delete the service's memories, the records of its `once` reactions, and its notes about
-    /// packets
+    /// Also delete the service's memories and its notes about packets, so that it makes its memories
+    /// anew from what it reads again, and publishes nothing about that
     #[arg(long, requires = "to")]
     forget: bool,
+
+    /// Also publish what reactions return to packets that are read again, and run `once` reactions again
+    #[arg(long, requires = "forget")]
+    publish: bool,
 
     /// How to print it
     #[arg(short, long, value_name = "FORMAT", default_value = "line")]
@@ -106,7 +110,7 @@ impl Position {
         let rapids = interrupt.unless(session.rapids()).await?;
         match self.to.start() {
             None => interrupt.unless(self.show(&rapids, session)).await,
-            // An interrupt must not leave some memories deleted and others not.
+            // An interrupt is not to leave the rest to the instances.
             Some(to) if self.forget => self.set(&rapids, to, session).await,
             Some(to) => interrupt.unless(self.set(&rapids, to, session)).await,
         }
@@ -130,11 +134,11 @@ impl Position {
 
     async fn set(&self, rapids: &Rapids, to: Start, session: &Session) -> Result<Answer> {
         let mut seek = Seek::new();
-        if self.force {
-            seek = seek.force();
-        }
         if self.forget {
             seek = seek.forget();
+        }
+        if self.publish {
+            seek = seek.publish();
         }
         let Some(moved) = rapids.move_position(&self.service, to, seek).await? else {
             return Err(self.unknown(rapids).await?.into());
@@ -162,10 +166,13 @@ impl Position {
 }
 
 fn lines(moved: &SeekReport) -> Vec<String> {
-    let SeekReport { service, next, pending, again, skipped, .. } = moved;
+    let SeekReport { service, next, pending, again, quiet, skipped, .. } = moved;
     let mut line = format!("{service} goes on with sequence {next}: {} to read", packets(*pending));
     if *again > 0 {
         line += &format!(", {again} of them again");
+    }
+    if *quiet > 0 {
+        line += &format!(", {quiet} quietly");
     }
     if *skipped > 0 {
         line += &format!("; {} skipped", packets(*skipped));
@@ -192,6 +199,7 @@ struct MovedJson<'a> {
     next: u64,
     pending: u64,
     again: u64,
+    quiet: u64,
     skipped: u64,
     mended: Option<&'a str>,
     replaced: Option<&'a str>,
@@ -205,6 +213,7 @@ impl<'a> MovedJson<'a> {
             next: moved.next,
             pending: moved.pending,
             again: moved.again,
+            quiet: moved.quiet,
             skipped: moved.skipped,
             mended: moved.mended.as_deref(),
             replaced: moved.replaced.as_deref(),

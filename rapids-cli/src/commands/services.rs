@@ -21,8 +21,8 @@ use crate::times::duration;
 /// If no instance of a service answers, the service is `down`, or `silent`: an instance reads packets,
 /// but may not answer, or answers in an account of its own. Below a service in exclusive delivery, a
 /// line names the active instance, says whether it reads the live feed or is catching up, and counts
-/// the instances that stand by. Further lines show facts that instances announce, such as a paused
-/// river.
+/// the instances that stand by. `rebuilding` tells how many packets of the past a service that was made
+/// to forget has read again. Further lines show facts that instances announce, such as a paused river.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Columns: UP is how many instances answer. ACKED is the sequence up to which every packet is
@@ -97,6 +97,10 @@ fn lines(found: &BTreeMap<String, ServiceStatus>, palette: Palette) -> Vec<Line>
             let is_well = exclusive.active.is_none() || exclusive.activity.is_some();
             let style = if is_well { palette.faint } else { palette.warning };
             lines.push(Line::from("  ").styled(style, exclusive.line()));
+        }
+        if let Some(rebuilding) = found.instances.iter().find_map(ServiceStatus::rebuilding) {
+            let rebuilding = format_args!("rebuilding: {rebuilding}");
+            lines.push(Line::from("  ").styled(palette.faint, rebuilding));
         }
         for instance in &found.instances {
             for (fact, value) in ServiceStatus::problems(instance) {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rapids_client::{Packet, River};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::bench::{Bench, DEADLINE};
@@ -71,7 +72,7 @@ async fn a_position_is_shown_and_set_back_and_the_past_is_read_again() {
     assert_eq!(
         serde_json::from_str::<Value>(&moved.out).unwrap(),
         json!({
-            "service": "payment", "next": 1, "pending": 3, "again": 3, "skipped": 0,
+            "service": "payment", "next": 1, "pending": 3, "again": 3, "quiet": 0, "skipped": 0,
             "mended": null, "replaced": null, "forgotten": null,
         })
     );
@@ -81,18 +82,55 @@ async fn a_position_is_shown_and_set_back_and_the_past_is_read_again() {
 async fn memories_are_deleted_on_request() {
     let bench = bench().await;
     run_to_the_end(&bench, remember()).await;
+    let forgotten = "  forgotten: 1 memory, and the notes about packets";
     assert_eq!(
         bench.said(&["position", "payment", "--to-beginning", "--forget"]).well(0).lines(),
         [
-            "payment goes on with sequence 1: 3 packets to read, 3 of them again",
-            "  forgotten: 1 memory, and the notes about packets",
+            "payment goes on with sequence 1: 3 packets to read, 3 of them again, 3 quietly",
+            forgotten
         ]
+    );
+    run_to_the_end(&bench, remember()).await;
+    let published = &["position", "payment", "--to-beginning", "--forget", "--publish"];
+    assert_eq!(
+        bench.said(published).well(0).lines(),
+        ["payment goes on with sequence 1: 3 packets to read, 3 of them again", forgotten]
     );
 }
 
 // The service works on while the program runs, which blocks one thread.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_active_service_is_only_moved_by_force() {
+async fn a_service_shows_how_far_it_has_remembered_the_past_anew() {
+    let bench = bench().await;
+    let gate = Arc::new(Semaphore::new(4));
+    let river = {
+        let gate = Arc::clone(&gate);
+        River::new("wait").event("x").react(move |_: Packet| {
+            let gate = Arc::clone(&gate);
+            async move {
+                gate.acquire().await?.forget();
+                Ok(())
+            }
+        })
+    };
+    let running = bench.run("payment", "1.0.0", river).await;
+    let position = async || bench.rapids.position("payment").await.unwrap().unwrap();
+    let done = async { while position().await.acknowledged < 3 {} };
+    timeout(DEADLINE, done).await.unwrap();
+    bench.said(&["position", "payment", "--to-beginning", "--forget"]).well(0);
+    let rebuilding = async {
+        while !bench.said(&["services"]).well(0).out.contains("\n  rebuilding: 1 of 3 packets\n") {}
+    };
+    timeout(DEADLINE, rebuilding).await.unwrap();
+    let line = bench.said(&["position", "payment"]).well(0).out;
+    assert!(line.ends_with("; 1 up; rebuilding: 1 of 3 packets\n"), "{line}");
+    gate.add_permits(2);
+    running.stop().await;
+}
+
+// The service works on while the program runs, which blocks one thread.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_active_service_is_replaced_where_its_position_is_moved() {
     let bench = bench().await;
     let seen = Arc::default();
     let running = bench.run_exclusive("payment", count(&seen)).await;
@@ -105,12 +143,9 @@ async fn an_active_service_is_only_moved_by_force() {
         }
     };
     let holder = timeout(DEADLINE, holder).await.unwrap();
-    bench
-        .said(&["position", "payment", "--set", "1"])
-        .badly(1, &["position of service `payment` is not moved: an instance of it is active"]);
-    let forced = bench.said(&["position", "payment", "--set", "1", "--force"]).well(0);
+    let moved = bench.said(&["position", "payment", "--set", "1"]).well(0);
     assert_eq!(
-        forced.lines(),
+        moved.lines(),
         [
             "payment goes on with sequence 1: 3 packets to read, 3 of them again".to_owned(),
             format!("  replaced: the active instance {holder}"),
@@ -181,8 +216,8 @@ async fn moving_an_unknown_service_is_an_error() {
     for wrong in [
         &["--set", "0"][..],
         &["--set", "1", "--to-end"],
-        &["--force"],
         &["--forget"],
+        &["--to-end", "--publish"],
         &["--to-time", "soon"],
     ] {
         bench.said(&[&["position", "payment"], wrong].concat()).badly(2, &["error: "]);

@@ -84,6 +84,22 @@ impl LetterStore {
         })
     }
 
+    /// Whether there is a letter of this id about a packet, in this epoch or another.
+    ///
+    /// # Errors
+    /// `NotPermitted`, `Server`.
+    pub(crate) async fn is_about(
+        &self,
+        id: &LetterId,
+        packet_id: &str,
+        epoch: u64,
+    ) -> Result<bool> {
+        Ok(match self.find(id, packet_id, epoch).await? {
+            Edition::Stored(_) => true,
+            Edition::Free { former, .. } => former.is_some(),
+        })
+    }
+
     async fn find(&self, id: &LetterId, packet_id: &str, epoch: u64) -> Result<Edition> {
         let created =
             if id.replay().is_some() { self.replays_created } else { self.rapids_created };

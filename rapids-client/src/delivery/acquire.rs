@@ -5,10 +5,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::Result;
 use crate::announcement::Announcement;
-use crate::connection::Connection;
+use crate::connection::{Connection, Retry};
 use crate::delivery::packet_source::PacketSource;
 use crate::jetstream::pull::Pull;
 use crate::jetstream::sequence::StreamName;
@@ -19,18 +20,24 @@ use crate::live::feed::LiveFeed;
 use crate::live::shared_feed::FeedSubscriber;
 use crate::names::STREAM;
 use crate::position::ack_set::AckSet;
+use crate::position::consumer::group;
 use crate::position::entries::ServiceEntries;
 use crate::position::entry::ServiceEntry;
+use crate::position::entry_updater::EntryUpdater;
 use crate::position::expired::PositionState;
 use crate::position::floor::Floor;
-use crate::position::lease::Lease;
 use crate::position::lease::active::ActiveLease;
+use crate::position::lease::{Lease, Written};
+use crate::position::record::PositionRecord;
 use crate::position::shared::{SharedPosition, ensure_consumer};
 use crate::position::{exclusive, record};
 use crate::service::Service;
 
 /// How often the server sends a heartbeat while it has no packets.
 const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// How long the server may take to answer one that took its position over, and is asked to stop.
+const STOPPING: Duration = Duration::from_secs(1);
 
 /// A position that exists on the server, for this instance or another one to acquire.
 pub(crate) enum Position {
@@ -65,6 +72,7 @@ impl Position {
             let at = Box::pin(ensure_consumer(connection, service, facts, entry)).await?;
             let pull =
                 Pull::open(connection, (StreamName::Rapids, STREAM), name, HEARTBEAT).await?;
+            let pull = pull.in_group(group(entry.1.memory_epoch()));
             return Ok(Self::Shared { at, pull: Box::new(pull) });
         }
         let has_live = facts.has_live || stream::allow_live(connection).await?;
@@ -113,7 +121,7 @@ impl Position {
     /// `Position` if it is gone; `NotPermitted`.
     pub(crate) async fn acquire(
         self,
-        connection: &Connection,
+        (connection, entry): (&Connection, &EntryUpdater),
         service: &str,
         subscriber: Option<FeedSubscriber>,
         (announcement, stop): (&mut Announcement, &mut watch::Receiver<bool>),
@@ -144,6 +152,17 @@ impl Position {
                 break (record, now);
             }
         };
+        let mut finishing = Box::pin(finish_move(&lease, entry));
+        let moved = tokio::select! {
+            moved = &mut finishing => moved?,
+            // Where the server answers it goes on, and hands the lease over like any other that stops.
+            _ = stop.wait_for(|stop| *stop) => match timeout(STOPPING, &mut finishing).await {
+                Ok(moved) => moved?,
+                Err(_) => return Ok(None),
+            },
+        };
+        drop(finishing);
+        let record = moved.unwrap_or(record);
         let last = now.map_or(record.begun, |now| now.last_sequence);
         let active = ActiveLease::new(lease, &record, last);
         let of = (service, announcement.id());
@@ -155,5 +174,30 @@ impl Position {
             done: active.renewal.done(),
             active: Some(active),
         }))
+    }
+}
+
+/// Reads the entry that belongs to a position that was taken over just now: whoever moves a position writes
+/// the entry while nobody else holds the lease. If that program did not get to the position itself, it is moved
+/// here, and returned.
+///
+/// # Errors
+/// `Record`, `NotPermitted`, `Position`.
+async fn finish_move(lease: &Lease, entry: &EntryUpdater) -> Result<Option<PositionRecord>> {
+    let finishing = async || -> Result<_> {
+        let Some(target) = entry.reload().await? else { return Ok(None) };
+        let record = lease.record_at(target.saturating_sub(1));
+        // Where another instance was faster, this one is told so when it renews the lease.
+        if let Written::Renewed = lease.write(&record).await? {
+            entry.position_made().await?;
+        }
+        Ok(Some(record))
+    };
+    let mut retry = Retry::new(lease.connection(), "read to where the position was moved");
+    loop {
+        match finishing().await {
+            Ok(moved) => return Ok(moved),
+            Err(error) => retry.again_if_passing(error).await?,
+        }
     }
 }

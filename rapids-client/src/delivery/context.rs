@@ -1,5 +1,6 @@
 //! What all turns of a service share.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,9 +8,10 @@ use std::time::Duration;
 use tracing::{error, warn};
 
 use super::dead_letter_writer::DeadLetterWriter;
-use super::executor::Executor;
+use super::executor::{Executor, Work};
 use super::in_flight::{Cause, InFlight};
 use super::memory_step::{MemoryRecords, Trial};
+use super::published_before::PublishedBefore;
 use super::quarantine::Quarantine;
 use super::reaction::{Reaction, ReactionError};
 use super::slot::Turn;
@@ -22,10 +24,13 @@ use crate::error::with_causes;
 use crate::jetstream::claims::Claims;
 use crate::jetstream::output_sender::OutputSender;
 use crate::jetstream::publish_fault::Patience;
+use crate::jetstream::publisher::Outgoing;
 use crate::jetstream::timers::TimerStore;
+use crate::memory::Memory;
 use crate::metrics::ServiceMetrics;
 use crate::notices::Notices;
 use crate::packet::Packet;
+use crate::position::entry::Epochs;
 use crate::printable::printable;
 use crate::river::{GivenUp, River, Telling};
 use crate::service::Service;
@@ -40,6 +45,10 @@ pub(super) struct Context {
     pub(super) outputs: OutputSender,
     pub(super) timers: TimerStore,
     pub(super) memories: Option<MemoryRecords>,
+    /// Up to this sequence the past is read to remember it, and nothing is published.
+    pub(super) quiet_until: Cell<u64>,
+    /// What was published about packets behind that.
+    pub(super) published: PublishedBefore,
     /// Which of their values can be read.
     pub(super) trial: Trial,
     pub(super) claims: Option<Claims>,
@@ -52,9 +61,74 @@ pub(super) struct Context {
 }
 
 impl Context {
+    /// Learns the epochs of the position that was acquired. Until then nothing is read.
+    pub(super) fn set_epochs(&self, epochs: Epochs) {
+        self.letters.set_epoch(epochs.position);
+        self.quarantine.store.set_epoch(epochs.memory);
+        if let Some(memories) = &self.memories {
+            memories.set_epoch(epochs.memory);
+        }
+        self.quiet_until.set(epochs.quiet_until);
+        self.published.set_range(epochs);
+    }
+
+    /// The last sequence that the service may have been done with before it was made to forget; 0 if none.
+    pub(super) fn rebuilt_at(&self) -> u64 {
+        self.quiet_until.get().max(self.published.last())
+    }
+
+    /// Whether a packet is read quietly: it moves memories and nothing else. The service was done with it, and
+    /// was made to forget that since. A replay is sent for what is to come of it.
+    pub(super) fn is_quiet(&self, packet: &Packet) -> bool {
+        sequence(packet).is_some_and(|sequence| sequence <= self.quiet_until.get())
+    }
+
+    /// Whether it is not known of a packet whether the service was done with it, before it was made to forget
+    /// that.
+    pub(super) fn is_doubtful(&self, packet: &Packet) -> bool {
+        sequence(packet).is_some_and(|sequence| self.published.is_about(sequence))
+    }
+
+    /// What is to be published of what a reaction led to, as it is sent to the server.
+    ///
+    /// # Errors
+    /// `Refused` for what the server cannot take.
+    pub(super) fn prepare(
+        &self,
+        packet: &Packet,
+        effects: Effects,
+    ) -> Result<(Effects, Vec<Outgoing>)> {
+        let effects = match effects {
+            _ if self.is_quiet(packet) => Effects::default(),
+            effects if self.is_doubtful(packet) => self.published.without_known(effects),
+            effects => effects,
+        };
+        let outgoing = self.outputs.prepare(&effects)?;
+        Ok((effects, outgoing))
+    }
+
     /// Runs a reaction without memory.
     pub(super) async fn react(&self, turn: &Turn) -> Result<Reaction, ReactionError> {
-        self.executor.react(turn, &self.outputs).await
+        let work = Work::React { memory: Memory::default(), encodes: false };
+        self.run(turn, work).await
+    }
+
+    /// Runs what says what is told.
+    pub(super) async fn tell_others(
+        &self,
+        turn: &Turn,
+        telling: &Arc<Telling>,
+    ) -> Result<Reaction, ReactionError> {
+        self.run(turn, Work::Tell(Arc::clone(telling))).await
+    }
+
+    /// Runs code of the user without a memory, and makes sure that the server can take what it returns.
+    async fn run(&self, turn: &Turn, work: Work) -> Result<Reaction, ReactionError> {
+        let packet = &turn.packet.packet;
+        let (took, ran) = self.executor.run(turn.id, (&turn.river, packet), work).await;
+        turn.took.set(Some(took));
+        let (effects, outgoing) = self.prepare(packet, ran?.effects)?;
+        Ok(Reaction { effects, outgoing, took, remembered: None })
     }
 
     /// Waits until no code of the user can run but this turn's; `false` if this turn is not to run any
@@ -75,7 +149,7 @@ impl Context {
     /// `Refused` if the stream takes less than it did.
     pub(super) fn publish_again(&self, cause: &Packet, effects: Effects) -> Result<Reaction> {
         let effects = effects.map_packets(|packet| packet.in_trace(cause.shared_trace()));
-        let outgoing = self.outputs.prepare(&effects)?;
+        let (effects, outgoing) = self.prepare(cause, effects)?;
         Ok(Reaction { effects, outgoing, took: Duration::ZERO, remembered: None })
     }
 
@@ -142,6 +216,10 @@ impl Context {
         river: usize,
         cause: Cause,
     ) -> TurnEnd {
+        let is_past = self.is_quiet(&packet.packet) || self.is_doubtful(&packet.packet);
+        if is_past && self.has_letter(packet, river).await {
+            return TurnEnd::Done;
+        }
         let kind = cause.kind.clone();
         error!(
             river = packet.river_name(&self.service, river),
@@ -162,6 +240,19 @@ impl Context {
                 self.after_letter(packet, river, stored)
             }
             Err(error) => TurnEnd::NotPermitted(error),
+        }
+    }
+
+    /// Whether there is a letter already about what a river has given up in an earlier epoch.
+    async fn has_letter(&self, packet: &InFlight, river: usize) -> bool {
+        let id = packet.letter_id(&self.service, river);
+        match self.letters.is_about(&id, packet.packet.id()).await {
+            Ok(is_there) => is_there,
+            Err(error) => {
+                // A second one tells too much, and none too little.
+                self.connection.warn("it is not known whether there is a dead letter", &error);
+                false
+            }
         }
     }
 
@@ -187,8 +278,8 @@ impl Context {
         river: usize,
         telling: impl FnOnce() -> Telling,
     ) -> TurnEnd {
-        let Some(tells) = self.service.rivers().get(river).filter(|river| river.has_tellers())
-        else {
+        let tells = self.service.rivers().get(river).filter(|river| river.has_tellers());
+        let Some(tells) = tells.filter(|_| !self.is_quiet(&packet.packet)) else {
             return TurnEnd::Done;
         };
         let telling = telling();
@@ -198,4 +289,10 @@ impl Context {
         packet.set_telling(river, telling);
         TurnEnd::Tell
     }
+}
+
+/// The sequence of a packet of the rapids; `None` of a replay.
+fn sequence(packet: &Packet) -> Option<u64> {
+    let arrival = packet.arrival().filter(|arrival| arrival.replay.is_none());
+    arrival.map(|arrival| arrival.sequence)
 }

@@ -67,6 +67,14 @@ impl DeadLetterWriter {
         self.letters.about(id, packet_id, self.epoch.get()).await
     }
 
+    /// Whether there is a letter about this packet, in any epoch.
+    ///
+    /// # Errors
+    /// `NotPermitted`, `Server`.
+    pub(crate) async fn is_about(&self, id: &LetterId, packet_id: &str) -> Result<bool> {
+        self.letters.is_about(id, packet_id, self.epoch.get()).await
+    }
+
     /// How many letters wait for the server, or for room there.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.get()

@@ -29,6 +29,7 @@ use super::in_flight::Row;
 use super::maintenance::{Finding, Maintenance};
 use super::packet_source::PacketSource;
 use super::publish_order::PublishOrder;
+use super::rebuilding::Rebuilding;
 use super::receive::PendingAdmission;
 use super::schedule::{Next, Schedule};
 use super::slot::{Slot, Step, Turn};
@@ -40,6 +41,7 @@ use crate::delivery::turn_id::TurnId;
 use crate::jetstream::pull::Pull;
 use crate::live::incoming::Incoming;
 use crate::matcher::Matcher;
+use crate::position::entry_updater::EntryNews;
 use crate::position::lease::active::{ActiveLease, renewed};
 use crate::position::lease::renewal::Renewed;
 use crate::rapids::Rapids;
@@ -51,6 +53,9 @@ use crate::service::Service;
 const KEEP_ALIVE: Duration = Duration::from_secs(3);
 /// How many packets are received before the loop goes on.
 const AT_ONCE: usize = 256;
+
+/// The fact in which an instance announces how far it has remembered the past anew.
+const REBUILDING: &str = "rebuilding";
 
 /// How an engine ended, without a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +99,7 @@ pub(super) struct Engine {
     pub(super) maintenance: Maintenance,
     pub(super) demand: Demand,
     pub(super) blocked: Blocked,
+    rebuilding: Rebuilding,
     /// How long the server waits for an acknowledgement.
     ack_wait: Duration,
     /// The order of publishing, where the service handles one packet at a time.
@@ -115,6 +121,8 @@ impl Engine {
             .collect();
         let created = rapids.facts().created;
         context.metrics.is_active.set(true);
+        let (name, first) = (service.name(), rapids.facts().first_sequence);
+        let rebuilding = Rebuilding::begin(name, context.rebuilt_at(), first);
         let (step_sender, steps) = mpsc::unbounded_channel();
         Self {
             source,
@@ -135,6 +143,7 @@ impl Engine {
             announcement: started.announcement,
             demand: Demand::new(&service, &rapids),
             blocked: Blocked::default(),
+            rebuilding,
             pending_admissions: FuturesOrdered::new(),
             turns: FuturesUnordered::new(),
             steps,
@@ -178,6 +187,7 @@ impl Engine {
 
     async fn work(&mut self) -> Result<EngineEnd> {
         let mut clock = Clock::new(self.keep_alive());
+        self.announcement.show(REBUILDING, self.rebuilding.fact(0));
         loop {
             self.context.executor.queue.deliver_answers();
             self.begin_turns();
@@ -314,7 +324,10 @@ impl Engine {
     fn on_finding(&mut self, finding: Finding) -> Option<EngineEnd> {
         match finding {
             Finding::Nothing => {}
-            Finding::OtherRivers(conflict) => self.announcement.show("rivers", conflict),
+            Finding::Entry(EntryNews { conflict, floor, .. }) => {
+                self.announcement.show("rivers", conflict);
+                self.announcement.show(REBUILDING, self.rebuilding.fact(floor));
+            }
             Finding::UnreadableMemories(found) => self.announcement.show("memories", found),
             Finding::PositionGone(how) => {
                 let name = self.service.name();

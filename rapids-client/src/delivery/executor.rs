@@ -10,12 +10,9 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::reaction::{Reaction, ReactionError};
-use super::slot::Turn;
-use crate::Result;
+use super::reaction::ReactionError;
 use crate::delivery::turn_id::TurnId;
 use crate::effects::Effects;
-use crate::jetstream::output_sender::OutputSender;
 use crate::jetstream::validity::LeaseValidity;
 use crate::memory::{Encoded, Memory, Value};
 use crate::metrics::ErrorType;
@@ -102,40 +99,6 @@ impl Executor {
     /// Hands the jobs to the workers that turns have made since the last call.
     pub(super) fn hand_over(&self) {
         self.queue.put(&mut self.jobs.borrow_mut());
-    }
-
-    /// Runs a reaction without memory, and makes sure that the server can take everything that it
-    /// returns.
-    pub(super) async fn react(
-        &self,
-        turn: &Turn,
-        outputs: &OutputSender,
-    ) -> Result<Reaction, ReactionError> {
-        let work = Work::React { memory: Memory::default(), encodes: false };
-        self.run_and_prepare(turn, work, outputs).await
-    }
-
-    /// Runs what says what is told, and makes sure that the server can take it.
-    pub(super) async fn tell(
-        &self,
-        turn: &Turn,
-        telling: &Arc<Telling>,
-        outputs: &OutputSender,
-    ) -> Result<Reaction, ReactionError> {
-        self.run_and_prepare(turn, Work::Tell(Arc::clone(telling)), outputs).await
-    }
-
-    async fn run_and_prepare(
-        &self,
-        turn: &Turn,
-        work: Work,
-        outputs: &OutputSender,
-    ) -> Result<Reaction, ReactionError> {
-        let (took, ran) = self.run(turn.id, (&turn.river, &turn.packet.packet), work).await;
-        turn.took.set(Some(took));
-        let effects = ran?.effects;
-        let outgoing = outputs.prepare(&effects)?;
-        Ok(Reaction { effects, outgoing, took, remembered: None })
     }
 
     /// Runs a job; also tells how long it took.

@@ -68,8 +68,8 @@ pub(super) enum Finding {
     Nothing,
     /// The position is gone, in this way, and has to be acquired again.
     PositionGone(&'static str),
-    /// What to announce of other programs with the name of the service.
-    OtherRivers(Option<String>),
+    /// What the entry of the service says, and what to announce of it.
+    Entry(EntryNews),
     /// What to announce of values of memories that cannot be read.
     UnreadableMemories(Option<String>),
 }
@@ -137,7 +137,7 @@ impl Maintenance {
             Outcome::Entry(EntryNews { is_moved: true, .. }) if self.is_shared() => {
                 Finding::PositionGone("was moved")
             }
-            Outcome::Entry(EntryNews { conflict, .. }) => Finding::OtherRivers(conflict),
+            Outcome::Entry(news) => Finding::Entry(news),
         })
     }
 

@@ -4,6 +4,7 @@
 //! The engine saves it when it hands a packet back, and before a packet runs that may end the process.
 //! It loads it when a packet is redelivered.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -60,11 +61,12 @@ pub(crate) struct SavedProgress {
 }
 
 /// The saved progress of one service's packets.
-#[derive(Clone)]
 pub(crate) struct ProgressStore {
     bucket: Bucket,
     /// The service, and when the stream was created: sequences of another stream mean other packets.
     prefix: String,
+    /// The epoch in which the service began to remember: progress of before counts for nothing.
+    memory_epoch: Cell<u64>,
 }
 
 impl ProgressStore {
@@ -76,7 +78,13 @@ impl ProgressStore {
         max_age: Duration,
     ) -> Result<Self> {
         let bucket = Bucket::open(connection, &Resource::handling(max_age)).await?;
-        Ok(Self { bucket, prefix: format!("{service}.{}", stream_created.as_second()) })
+        let prefix = format!("{service}.{}", stream_created.as_second());
+        Ok(Self { bucket, prefix, memory_epoch: Cell::default() })
+    }
+
+    /// Learns the epoch in which the service began to remember.
+    pub(crate) fn set_epoch(&self, epoch: u64) {
+        self.memory_epoch.set(epoch);
     }
 
     /// What is saved about a packet; empty if there is nothing.
@@ -128,7 +136,10 @@ impl ProgressStore {
     }
 
     fn key(&self, place: StreamPlace) -> String {
-        format!("{}.{place}", self.prefix)
+        match self.memory_epoch.get() {
+            0 => format!("{}.{place}", self.prefix),
+            epoch => format!("{}.e{epoch}.{place}", self.prefix),
+        }
     }
 }
 

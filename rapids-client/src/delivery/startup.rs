@@ -1,5 +1,6 @@
 //! What a service opens on the server before it reads packets, and how it acquires its position.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use super::executor::{Executor, JobQueue};
 use super::health::Opened;
 use super::memory_step::{MemoryRecords, MemoryStore, Trial};
 use super::progress::ProgressStore;
+use super::published_before::PublishedBefore;
 use super::quarantine::Quarantine;
 use super::quarantine::mark::SuspectMark;
 use crate::Result;
@@ -113,6 +115,8 @@ impl Startup {
             memories: memories.map(|store| {
                 MemoryRecords::new(store, connection.clone(), &service, floor.clone())
             }),
+            quiet_until: Cell::default(),
+            published: PublishedBefore::default(),
             trial: Trial::default(),
             claims,
             letters,
@@ -120,6 +124,8 @@ impl Startup {
             notices: Notices::default(),
             undeclared: Notices::default(),
         };
+        // Before the position is acquired, which others may wait for.
+        context.trial.begin(&context).await;
         let started = Started {
             service,
             connection,
@@ -155,19 +161,12 @@ impl Startup {
     pub(super) async fn acquire(self, stop: &mut watch::Receiver<bool>) -> Result<Option<Engine>> {
         let Self { mut started, position, subscriber } = self;
         let name = started.service.name();
-        let waiting = (&mut started.announcement, stop);
-        let Some(acquired) =
-            position.acquire(&started.connection, name, subscriber, waiting).await?
-        else {
+        let (of, waiting) =
+            ((&started.connection, &*started.entry), (&mut started.announcement, stop));
+        let Some(acquired) = position.acquire(of, name, subscriber, waiting).await? else {
             return Ok(None);
         };
-        if started.service.is_exclusive()
-            && let Err(error) = started.entry.reload_epoch().await
-        {
-            started.connection.warn("the position may be of a later epoch", &error);
-        }
-        started.context.letters.set_epoch(started.entry.epoch());
-        started.context.trial.begin(&started.context).await;
+        started.context.set_epochs(started.entry.epochs());
         Ok(Some(Engine::new(started, acquired)))
     }
 }
@@ -205,11 +204,17 @@ async fn open_position(
     facts: &StreamFacts,
 ) -> Result<((Position, Option<MemoryStore>), EntryUpdater)> {
     let entries = ServiceEntries::open(connection, service.name()).await?;
-    let entry = entries.load().await?.unwrap_or_default();
-    let (position, memories) = tokio::try_join!(
-        Position::open(connection, service, instance, facts, (&entries, &entry)),
-        MemoryStore::open_for(connection, service, (&entry, facts.max_age)),
-    )?;
+    let (entry, position, memories) = loop {
+        let entry = entries.load().await?.unwrap_or_default();
+        let (position, memories) = tokio::try_join!(
+            Position::open(connection, service, instance, facts, (&entries, &entry)),
+            MemoryStore::open_for(connection, service, (&entry, facts.max_age)),
+        )?;
+        // The position may have been moved since the entry was read, and has to be of its epochs.
+        if position.epoch().is_none_or(|epoch| epoch == entry.epoch()) {
+            break (entry, position, memories);
+        }
+    };
     let memory_created = memories.as_ref().map(MemoryStore::created);
     let update = |entry: &mut ServiceEntry| {
         entry.note_rivers(entry_updater::own(service));
@@ -218,7 +223,7 @@ async fn open_position(
         }
     };
     entries.update_from(&entry, update).await?;
-    let before = (position.epoch().unwrap_or(entry.epoch()), entry.rivers());
+    let before = (entry.epochs(), entry.rivers());
     let updater = EntryUpdater::new((connection, service, instance), entries, before);
     Ok(((position, memories), updater))
 }

@@ -34,7 +34,7 @@ pub(super) async fn run(turn: &mut Turn, context: &Context, telling: &Arc<Tellin
             }
         }
     }
-    let asking = context.executor.tell(turn, telling, &context.outputs);
+    let asking = context.tell_others(turn, telling);
     let told = match turn.is_suspect {
         true => {
             let told = context.quarantine.mark.run_renewed(asking).await;

@@ -64,6 +64,13 @@ impl Turn {
         if let Some(telling) = self.packet.telling(self.id.river) {
             return Box::pin(tell::run(self, context, &telling)).await;
         }
+        // It has run when the service was done with the packet, before it was made to forget.
+        if self.river.is_once() && context.is_quiet(&self.packet.packet) {
+            return TurnEnd::Done;
+        }
+        if context.is_doubtful(&self.packet.packet) {
+            Box::pin(context.published.find(&context.connection)).await;
+        }
         // A packet that may have ended a process runs alone, behind a mark that outlives this process.
         if self.is_suspect {
             match Box::pin(context.quarantine.decide(self, context)).await {

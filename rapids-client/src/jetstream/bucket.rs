@@ -287,12 +287,13 @@ impl Bucket {
     }
 
     /// Removes all keys that match, such as `payment.>`, with every trace of them, and returns how
-    /// many that were.
+    /// many that were. What was written since the bucket was opened stays.
     pub(crate) async fn clear(&self, keys: &str) -> Result<u64> {
         let Store { name, stream_name, stream, .. } = &self.store;
         let action = format!("clear `{keys}` in the bucket `{name}`");
         let api = self.connection.api(&format!("STREAM.PURGE.{stream_name}"));
-        let purging = stream.purge().filter(format!("$KV.{name}.{keys}"));
+        let behind = stream.cached_info().state.last_sequence + 1;
+        let purging = stream.purge().filter(format!("$KV.{name}.{keys}")).sequence(behind);
         Ok(self.connection.attempt(&action, &api, purging).await?.purged)
     }
 

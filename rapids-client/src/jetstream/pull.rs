@@ -41,6 +41,11 @@ impl Pull {
         Ok(Self { stream, requests })
     }
 
+    /// Asks as one of a group. The server answers no other requests where the consumer has a group.
+    pub(crate) fn in_group(self, group: Option<String>) -> Self {
+        Self { requests: self.requests.in_group(group), ..self }
+    }
+
     pub(crate) fn outstanding(&self) -> usize {
         self.requests.outstanding()
     }

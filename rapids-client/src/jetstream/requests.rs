@@ -34,6 +34,8 @@ pub(crate) struct Requests {
     subject: String,
     /// How often the server sends a heartbeat while a request waits.
     heartbeat: Duration,
+    /// The group that requests name, where the consumer serves that one alone.
+    group: Option<String>,
     inbox: String,
     subscriber: Subscriber,
     /// How many messages were asked for, and neither delivered nor refused.
@@ -75,6 +77,7 @@ impl Requests {
             connects: connection.connects(),
             connection: connection.clone(),
             heartbeat,
+            group: None,
             inbox,
             subscriber,
             outstanding: 0,
@@ -82,6 +85,11 @@ impl Requests {
             has_message: false,
             paused: None,
         })
+    }
+
+    /// With requests of one group.
+    pub(crate) fn in_group(self, group: Option<String>) -> Self {
+        Self { group, ..self }
     }
 
     pub(crate) fn outstanding(&self) -> usize {
@@ -99,8 +107,10 @@ impl Requests {
         self.paused = None;
         let (expires, heartbeat) = (EXPIRES.as_nanos(), self.heartbeat.as_nanos());
         let max_bytes = MAX_BYTES.max(self.connection.max_payload() * 2);
+        let group = self.group.as_ref();
+        let group = group.map(|group| format!(r#","group":"{group}""#)).unwrap_or_default();
         let body = format!(
-            r#"{{"batch":{batch},"max_bytes":{max_bytes},"expires":{expires},"idle_heartbeat":{heartbeat}}}"#
+            r#"{{"batch":{batch},"max_bytes":{max_bytes},"expires":{expires},"idle_heartbeat":{heartbeat}{group}}}"#
         );
         let client = &self.connection.client;
         client

@@ -45,6 +45,12 @@ impl Selection {
         let from = since.map_or(Start::Beginning, Start::Time).deliver_policy();
         Self { subject, from, headers_only: true }
     }
+
+    /// The headers of all messages that fit, behind a sequence.
+    pub(crate) fn headers_behind(subject: String, sequence: u64) -> Self {
+        let from = Start::Sequence(sequence + 1).deliver_policy();
+        Self { subject, from, headers_only: true }
+    }
 }
 
 /// A message, with the facts of the stream.

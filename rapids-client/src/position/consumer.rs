@@ -5,12 +5,16 @@
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::pull::Config as PullConfig;
-use async_nats::jetstream::consumer::{AckPolicy, Config, FromConsumer, Info};
+use async_nats::jetstream::consumer::{AckPolicy, Config, FromConsumer, Info, PriorityPolicy};
 use async_nats::jetstream::stream::ConsumerCreateStrictErrorKind;
+use jiff::Timestamp;
+use serde::de::IgnoredAny;
+use serde_json::{Map, json};
 
 use crate::connection::Connection;
 use crate::jetstream::stream;
 use crate::names::{EPOCH, SERVICES, STARTS, STREAM, SUBJECT, memory_bucket};
+use crate::position::entry::ServiceEntry;
 use crate::position::status;
 use crate::start::Start;
 use crate::{Error, Result};
@@ -51,6 +55,16 @@ impl<'a> Consumer<'a> {
             Err(Error::Server { .. }) if self.info().await?.is_none() => Ok(()),
             deleted => deleted.map(drop),
         }
+    }
+
+    /// Has the server give out no packets for this long.
+    pub(crate) async fn pause(&self, time: Duration) -> Result<()> {
+        let request = format!("CONSUMER.PAUSE.{STREAM}.{}", self.service);
+        let until = Timestamp::now() + time;
+        let body = Map::from_iter([("pause_until".to_owned(), json!(until))]);
+        let action = format!("pause the deliveries to `{}`", self.service);
+        let paused = status::ask::<IgnoredAny>(self.connection, &action, &request, &body).await?;
+        paused.map(drop).map_err(|error| Error::Server { action, source: error.into() })
     }
 
     /// The commands by which the service forgets the stream that it was in, and its memories of it.
@@ -110,22 +124,24 @@ impl<'a> Consumer<'a> {
         Ok(())
     }
 
-    /// The consumer to make with the settings of one that was found, but this start and epoch.
-    pub(crate) fn again(&self, found: &Info, start: Start, epoch: u64) -> PullConfig {
-        let wanted = self.wanted(start, Some(found.config.ack_wait), epoch);
+    /// The consumer to make with the settings of one that was found, but this start and the epochs of the
+    /// entry.
+    pub(crate) fn again(&self, found: &Info, start: Start, entry: &ServiceEntry) -> PullConfig {
+        let wanted = self.wanted(start, Some(found.config.ack_wait), entry);
         let Ok(config) = PullConfig::try_from_consumer_config(found.config.clone()) else {
             return wanted;
         };
-        let PullConfig { deliver_policy, metadata, .. } = wanted;
-        PullConfig { deliver_policy, metadata, ..config }
+        let PullConfig { deliver_policy, metadata, priority_policy, priority_groups, .. } = wanted;
+        let config = PullConfig { deliver_policy, metadata, pause_until: None, ..config };
+        PullConfig { priority_policy, priority_groups, ..config }
     }
 
-    /// The consumer to make, with this start and epoch.
+    /// The consumer to make, with this start and the epochs of the entry.
     pub(crate) fn wanted(
         &self,
         start: Start,
         ack_wait: Option<Duration>,
-        epoch: u64,
+        entry: &ServiceEntry,
     ) -> PullConfig {
         let mut wanted = PullConfig {
             durable_name: Some(self.service.to_owned()),
@@ -138,11 +154,35 @@ impl<'a> Consumer<'a> {
             max_ack_pending: self.connection.max_ack_pending().into(),
             ..PullConfig::default()
         };
-        if epoch > 0 {
-            wanted.metadata.insert(EPOCH.to_owned(), epoch.to_string());
+        if entry.epoch() > 0 {
+            wanted.metadata.insert(EPOCH.to_owned(), entry.epoch().to_string());
+        }
+        if let Some(group) = group(entry.memory_epoch()) {
+            (wanted.priority_policy, wanted.priority_groups) =
+                (PriorityPolicy::Overflow, vec![group]);
         }
         wanted
     }
+}
+
+/// The group that instances name when they ask for packets, of a service that began to remember in this
+/// epoch; none for the first. The server refuses who names none, or another: an instance from before would
+/// fold the packets into what is forgotten, and acknowledge them.
+pub(crate) fn group(memory_epoch: u64) -> Option<String> {
+    (memory_epoch > 0).then(|| format!("e{memory_epoch}"))
+}
+
+/// The epoch in which the service began to remember, as its consumer says it; 0 where it does not.
+pub(crate) fn memory_epoch_of(found: &Info) -> u64 {
+    let mut groups = found.config.priority_groups.iter();
+    groups.find_map(|group| group.strip_prefix('e')?.parse().ok()).unwrap_or_default()
+}
+
+/// Whether a consumer is from before a move of the position. One that the operator made by hand says no
+/// epoch.
+pub(crate) fn is_outdated(found: &Info, entry: &ServiceEntry) -> bool {
+    let epoch = epoch_of(found);
+    epoch < entry.epoch() && (epoch > 0 || entry.target().is_some())
 }
 
 /// The epoch of the service in which its consumer was made; 0 where it does not say so.

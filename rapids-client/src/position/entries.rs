@@ -105,7 +105,7 @@ mod tests {
         let entries = ServiceEntries::open(&connection, "payment").await.unwrap();
         let now = Timestamp::UNIX_EPOCH;
         entries.update(|entry| entry.set_stream(now, false)).await.unwrap();
-        let raising = (0..8).map(|_| entries.update(|entry| entry.begin_epoch(entry.epoch(), now)));
+        let raising = (0..8).map(|_| entries.update(|entry| entry.move_to(entry.epoch() + 1, now)));
         for raised in join_all(raising).await {
             raised.unwrap();
         }

@@ -43,6 +43,15 @@ pub(crate) struct ServiceEntry {
     /// Where a position that was moved in shared delivery begins, until its consumer is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     target: Option<u64>,
+    /// The epoch in which the service began to remember anew, by command. Since version 2, as are the next.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    memory_epoch: u64,
+    /// Up to this sequence reactions publish nothing, until everything up to there is done.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    quiet_until: u64,
+    /// Up to this sequence it is not known which packets were done before, until everything up to there is.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    doubtful_until: u64,
     /// The names of its rivers, each with a fingerprint of its rules.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     rivers: Fingerprint,
@@ -60,12 +69,32 @@ pub(crate) struct NotedFloor {
     pub(crate) written: Timestamp,
 }
 
-impl Stored for ServiceEntry {}
+/// What of an entry belongs to the position that an instance acquires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Epochs {
+    /// How often the position was moved by command.
+    pub(crate) position: u64,
+    /// The epoch in which the service began to remember; 0 if that is the first.
+    pub(crate) memory: u64,
+    /// Up to this sequence the past is read to remember it, and reactions publish nothing.
+    pub(crate) quiet_until: u64,
+    /// Behind that and up to this sequence, some packets were done, too.
+    pub(crate) doubtful_until: u64,
+}
+
+impl Stored for ServiceEntry {
+    const VERSION: u64 = 2;
+}
 
 impl ServiceEntry {
     pub(crate) fn written(&self) -> Vec<u8> {
-        let entry = Self { version: Self::VERSION, ..self.clone() };
+        let entry = Self { version: self.needed_version(), ..self.clone() };
         serde_json::to_vec(&entry).expect("numbers and texts can be written as JSON")
+    }
+
+    /// The oldest version in which it can be written, so that older programs can read most entries.
+    fn needed_version(&self) -> u64 {
+        if self.memory_epoch > 0 || self.quiet_until > 0 || self.doubtful_until > 0 { 2 } else { 1 }
     }
 
     /// Whether the service is new: it never had a position.
@@ -88,6 +117,18 @@ impl ServiceEntry {
         self.epoch
     }
 
+    /// The epoch in which the service began to remember; 0 if that is the first. Records of memories that
+    /// are of an earlier one count for nothing.
+    pub(crate) fn memory_epoch(&self) -> u64 {
+        self.memory_epoch
+    }
+
+    pub(crate) fn epochs(&self) -> Epochs {
+        let Self { epoch: position, memory_epoch: memory, .. } = *self;
+        let Self { quiet_until, doubtful_until, .. } = *self;
+        Epochs { position, memory, quiet_until, doubtful_until }
+    }
+
     pub(crate) fn floor(&self) -> Option<NotedFloor> {
         self.floor
     }
@@ -106,6 +147,10 @@ impl ServiceEntry {
 
     /// Notes the stream of its position, and the delivery.
     pub(crate) fn set_stream(&mut self, stream_created: Timestamp, exclusive: bool) {
+        if self.other_stream(stream_created).is_some() {
+            // Of the sequences of this one, nothing is done.
+            (self.quiet_until, self.doubtful_until) = (0, 0);
+        }
         self.stream_created = stream_created.to_string();
         self.exclusive = exclusive;
     }
@@ -115,29 +160,53 @@ impl ServiceEntry {
     pub(crate) fn note_floor(&mut self, epoch: u64, sequence: u64, now: Timestamp) {
         let is_higher = self.floor.is_none_or(|noted| noted.sequence < sequence);
         if !self.is_new() && self.epoch == epoch && is_higher {
-            self.floor = Some(NotedFloor { sequence, written: now });
+            self.set_floor(sequence, now);
         }
     }
 
-    /// Begins an epoch in which everything up to this sequence counts as done.
-    pub(crate) fn begin_epoch(&mut self, floor: u64, now: Timestamp) {
-        self.epoch += 1;
-        self.floor = Some(NotedFloor { sequence: floor, written: now });
-        self.target = None;
-    }
-
-    /// Begins an epoch in which the position begins with this sequence, once its consumer is made.
+    /// Begins an epoch in which the position begins with this sequence, once it is made there.
     pub(crate) fn move_to(&mut self, target: u64, now: Timestamp) {
-        self.begin_epoch(target.saturating_sub(1), now);
+        self.epoch += 1;
+        self.set_floor(target.saturating_sub(1), now);
         self.target = Some(target);
     }
 
-    /// Notes that the position of this epoch was made or found. Its epoch is the higher one if the
-    /// entry was deleted since.
-    pub(crate) fn position_made(&mut self, epoch: u64) {
+    /// Has the service remember anew from this epoch on, and publish nothing about what was done before: that is
+    /// everything up to the one sequence, and some of it up to the other. What it was not to publish before stays
+    /// so.
+    pub(crate) fn remember_anew(&mut self, (done, begun): (u64, u64)) {
+        self.memory_epoch = self.epoch;
+        self.quiet_until = self.quiet_until.max(done);
+        self.doubtful_until = self.doubtful_until.max(begun);
+        self.end_quiet();
+    }
+
+    /// As [`remember_anew`](Self::remember_anew), but everything is published once more.
+    pub(crate) fn remember_and_publish_anew(&mut self) {
+        self.memory_epoch = self.epoch;
+        (self.quiet_until, self.doubtful_until) = (0, 0);
+    }
+
+    /// Notes that the position of these epochs was made or found. They are the higher ones if the entry was
+    /// deleted since.
+    pub(crate) fn position_made(&mut self, epoch: u64, memory_epoch: u64) {
         if self.epoch <= epoch {
             self.epoch = epoch;
+            self.memory_epoch = self.memory_epoch.max(memory_epoch);
             self.target = None;
+        }
+    }
+
+    fn set_floor(&mut self, sequence: u64, now: Timestamp) {
+        self.floor = Some(NotedFloor { sequence, written: now });
+        self.end_quiet();
+    }
+
+    /// Forgets up to where nothing is published once everything up to there is done.
+    fn end_quiet(&mut self) {
+        let floor = self.floor.map_or(0, |floor| floor.sequence);
+        if floor >= self.doubtful_until.max(self.quiet_until) {
+            (self.quiet_until, self.doubtful_until) = (0, 0);
         }
     }
 
@@ -201,7 +270,45 @@ mod tests {
         entry.note_memory(Some(NOW));
         entry.note_rivers(fingerprint([&River::new("charge").event("x").rules()]));
         let written = read(&entry.written());
-        assert_eq!(written, ServiceEntry { version: 1, ..entry });
+        assert_eq!(written, ServiceEntry { version: 1, ..entry.clone() });
+        entry.remember_anew((9, 11));
+        assert_eq!(read(&entry.written()), ServiceEntry { version: 2, ..entry });
+    }
+
+    #[test]
+    fn nothing_is_published_until_what_was_done_before_is_done_again() {
+        let mut entry = known();
+        let rebuild = |entry: &mut ServiceEntry, target: u64, done: u64| {
+            entry.move_to(target, NOW);
+            entry.remember_anew((done, done));
+        };
+        let epochs = |entry: &ServiceEntry| {
+            let Epochs { position, memory, quiet_until, .. } = entry.epochs();
+            (position, memory, quiet_until)
+        };
+        rebuild(&mut entry, 1, 9);
+        assert_eq!(epochs(&entry), (1, 1, 9));
+        entry.note_floor(1, 8, NOW);
+        rebuild(&mut entry, 1, 8);
+        assert_eq!(epochs(&entry), (2, 2, 9), "what the first one was not to publish stays so");
+        entry.move_to(3, NOW);
+        assert_eq!(epochs(&entry), (3, 2, 9), "a move alone makes nothing forgotten");
+        entry.note_floor(3, 9, NOW);
+        assert_eq!(epochs(&entry), (3, 2, 0));
+        rebuild(&mut entry, 6, 5);
+        assert_eq!(epochs(&entry), (4, 4, 0), "nothing that was done is read again");
+        rebuild(&mut entry, 1, 5);
+        entry.remember_and_publish_anew();
+        assert_eq!(epochs(&entry), (5, 5, 0));
+        rebuild(&mut entry, 1, 5);
+        entry.set_stream(Timestamp::MAX, false);
+        assert_eq!(epochs(&entry), (6, 6, 0), "another stream has other sequences");
+        entry.move_to(1, NOW);
+        entry.remember_anew((3, 8));
+        entry.note_floor(7, 7, NOW);
+        assert_eq!((epochs(&entry), entry.epochs().doubtful_until), ((7, 7, 3), 8));
+        entry.note_floor(7, 8, NOW);
+        assert_eq!((epochs(&entry), entry.epochs().doubtful_until), ((7, 7, 0), 0));
     }
 
     #[test]
@@ -215,9 +322,9 @@ mod tests {
         assert_eq!((floor(&entry), entry.epoch(), entry.target()), (Some(2), 1, Some(3)));
         entry.note_floor(0, 10, NOW);
         assert_eq!(floor(&entry), Some(2), "an instance from before the move comes too late");
-        entry.position_made(0);
+        entry.position_made(0, 0);
         assert_eq!(entry.target(), Some(3), "the position from before the move is not the new one");
-        entry.position_made(1);
+        entry.position_made(1, 0);
         entry.note_floor(1, 5, NOW);
         assert_eq!((floor(&entry), entry.target()), (Some(5), None));
     }

@@ -13,7 +13,7 @@ use crate::announcement::instances::{ServiceInfo, instances_of};
 use crate::connection::Connection;
 use crate::error::with_causes;
 use crate::position::entries::ServiceEntries;
-use crate::position::entry::{Fingerprint, fingerprint};
+use crate::position::entry::{Epochs, Fingerprint, ServiceEntry, fingerprint};
 use crate::river::Rules;
 use crate::service::Service;
 
@@ -27,7 +27,7 @@ pub(crate) struct EntryUpdater {
     instance: String,
     entries: ServiceEntries,
     own: Fingerprint,
-    epoch: Cell<u64>,
+    epochs: Cell<Epochs>,
     /// The rivers in the entry when instances were compared last.
     compared: RefCell<Fingerprint>,
     /// How the rivers of another instance differ, as of the last comparison.
@@ -41,6 +41,8 @@ pub(crate) struct EntryNews {
     pub(crate) is_moved: bool,
     /// How the rivers of another program under its name differ.
     pub(crate) conflict: Option<String>,
+    /// Up to where everything is done.
+    pub(crate) floor: u64,
 }
 
 impl EntryUpdater {
@@ -48,7 +50,7 @@ impl EntryUpdater {
     pub(crate) fn new(
         (connection, service, instance): (&Connection, &Service, &str),
         entries: ServiceEntries,
-        (epoch, compared): (u64, &Fingerprint),
+        (epochs, compared): (Epochs, &Fingerprint),
     ) -> Self {
         let own = own(service);
         // A new service has no other instances.
@@ -59,25 +61,36 @@ impl EntryUpdater {
             instance: instance.to_owned(),
             entries,
             own,
-            epoch: Cell::new(epoch),
+            epochs: Cell::new(epochs),
             compared: RefCell::new(compared),
             conflict: RefCell::default(),
         }
     }
 
-    /// The epoch of the position that this instance reads from.
-    pub(crate) fn epoch(&self) -> u64 {
-        self.epoch.get()
+    /// The epochs of the position that this instance reads from.
+    pub(crate) fn epochs(&self) -> Epochs {
+        self.epochs.get()
     }
 
-    /// Reads the epoch again: the position may have been moved while this instance stood by.
+    /// Reads the epochs again, for the position may have been moved while this instance stood by. Returns the
+    /// sequence to which it was to be moved, where whoever did that did not get to it.
     ///
     /// # Errors
     /// Those of [`ServiceEntries::load`].
-    pub(crate) async fn reload_epoch(&self) -> Result<()> {
+    pub(crate) async fn reload(&self) -> Result<Option<u64>> {
         let entry = self.entries.load().await?.unwrap_or_default();
-        self.epoch.set(entry.epoch());
-        Ok(())
+        self.epochs.set(entry.epochs());
+        Ok(entry.target())
+    }
+
+    /// Notes that the position is where it was to be moved.
+    ///
+    /// # Errors
+    /// Those of [`ServiceEntries::update`].
+    pub(crate) async fn position_made(&self) -> Result<()> {
+        let Epochs { position, memory, .. } = self.epochs();
+        let made = |entry: &mut ServiceEntry| entry.position_made(position, memory);
+        self.entries.update(made).await.map(drop)
     }
 
     /// Asks other instances for their rivers, if the instance before had others than this one.
@@ -94,7 +107,7 @@ impl EntryUpdater {
     /// Those of [`ServiceEntries::update`].
     pub(crate) async fn look(&self, floor: u64) -> Result<EntryNews> {
         let found = self.entries.load().await?.unwrap_or_default();
-        let epoch = self.epoch();
+        let epoch = self.epochs().position;
         self.entries
             .update_from(&found, |entry| entry.note_floor(epoch, floor, Timestamp::now()))
             .await?;
@@ -104,7 +117,7 @@ impl EntryUpdater {
             self.compare().await;
         }
         let conflict = self.conflict.borrow().clone();
-        Ok(EntryNews { is_moved: found.epoch() > epoch, conflict })
+        Ok(EntryNews { is_moved: found.epoch() > epoch, conflict, floor })
     }
 
     async fn compare(&self) {

@@ -8,7 +8,7 @@ use tracing::info;
 use crate::connection::Connection;
 use crate::jetstream::stream::{self, StreamFacts};
 use crate::names::{POSITIONS, memory_bucket};
-use crate::position::consumer::{Consumer, epoch_of};
+use crate::position::consumer::{Consumer, is_outdated};
 use crate::position::entries::ServiceEntries;
 use crate::position::entry::ServiceEntry;
 use crate::position::lease::{Lease, open_bucket};
@@ -55,8 +55,7 @@ pub(crate) async fn ensure_record(
                 .to_owned(),
         ));
     }
-    // If the position was moved by command, a consumer of an earlier epoch is where it was before.
-    let is_current = |shared: &&Info| entry.target().is_none() || epoch_of(shared) >= entry.epoch();
+    let is_current = |shared: &&Info| !is_outdated(shared, entry);
     let floor = match shared.as_ref().filter(is_current) {
         Some(shared) => {
             let floor = shared.ack_floor.stream_sequence;
@@ -77,7 +76,7 @@ pub(crate) async fn ensure_record(
     // For the last time: from here on the record says what is done.
     let note = |entry: &mut ServiceEntry| {
         entry.set_stream(facts.created, true);
-        entry.position_made(entry.epoch());
+        entry.position_made(entry.epoch(), entry.memory_epoch());
         entry.note_floor(entry.epoch(), floor, Timestamp::now());
     };
     entries.update_from(entry, note).await

@@ -7,29 +7,44 @@ use crate::connection::Connection;
 use crate::jetstream::bucket::Bucket;
 use crate::names::{HANDLING, ONCE, memory_bucket};
 
-/// Clears the notes of a service about packets, what its `once` reactions have done, and its
-/// memories; returns how many memories that were.
-pub(crate) async fn forget(connection: &Connection, service: &str) -> Result<u64> {
-    let all_of_it = format!("{service}.>");
-    for bucket in [ONCE, HANDLING] {
-        clear(connection, bucket, &all_of_it).await?;
-    }
-    clear(connection, &memory_bucket(service), ">").await
+/// What a service has noted of packets, and what it remembers, as of the moment at which this was opened.
+pub(crate) struct Past {
+    service: String,
+    once: Option<Bucket>,
+    notes: Option<Bucket>,
+    memories: Option<Bucket>,
 }
 
-/// Clears the keys of a bucket that match, and returns how many that were.
-pub(crate) async fn clear(connection: &Connection, bucket: &str, keys: &str) -> Result<u64> {
-    match Bucket::existing(connection, bucket).await? {
+impl Past {
+    pub(crate) async fn open(connection: &Connection, service: &str) -> Result<Self> {
+        let memories = memory_bucket(service);
+        let open = |bucket: &'static str| Bucket::existing(connection, bucket);
+        let (once, notes, memories) =
+            tokio::try_join!(open(ONCE), open(HANDLING), Bucket::existing(connection, &memories))?;
+        Ok(Self { service: service.to_owned(), once, notes, memories })
+    }
+
+    /// When the bucket of the memories was created; `None` if there is none.
+    pub(crate) fn memory_created(&self) -> Option<Timestamp> {
+        self.memories.as_ref().map(Bucket::created)
+    }
+
+    /// Clears what its `once` reactions have done.
+    pub(crate) async fn clear_once(&self) -> Result<()> {
+        clear(self.once.as_ref(), &format!("{}.>", self.service)).await.map(drop)
+    }
+
+    /// Clears its notes about packets and its memories; returns how many memories that were.
+    pub(crate) async fn clear(&self) -> Result<u64> {
+        clear(self.notes.as_ref(), &format!("{}.>", self.service)).await?;
+        clear(self.memories.as_ref(), ">").await
+    }
+}
+
+/// Clears the keys that match of a bucket, if there is one, and returns how many that were.
+pub(crate) async fn clear(bucket: Option<&Bucket>, keys: &str) -> Result<u64> {
+    match bucket {
         Some(bucket) => bucket.clear(keys).await,
         None => Ok(0),
     }
-}
-
-/// When the bucket of a service's memories was created; `None` if there is none.
-pub(crate) async fn memory_created(
-    connection: &Connection,
-    service: &str,
-) -> Result<Option<Timestamp>> {
-    let bucket = Bucket::existing(connection, &memory_bucket(service)).await?;
-    Ok(bucket.map(|bucket| bucket.created()))
 }

@@ -108,7 +108,8 @@ pub(crate) async fn retire(
         replay_consumer::delete(connection, service).await?;
         removed.push(format!("the consumer `{service}` of {REPLAYS}"));
     }
-    let notes = clear(connection, HANDLING, &format!("{service}.>")).await?;
+    let of_it = format!("{service}.>");
+    let notes = clear(Bucket::existing(connection, HANDLING).await?.as_ref(), &of_it).await?;
     if notes > 0 {
         removed.push(format!("{notes} notes about packets in {HANDLING}"));
     }
@@ -142,7 +143,8 @@ async fn memories(
     if timers > 0 {
         removed.push(format!("its timers, {timers} messages in {LATER}"));
     }
-    let once = clear(connection, ONCE, &format!("{service}.>")).await?;
+    let once = Bucket::existing(connection, ONCE).await?;
+    let once = clear(once.as_ref(), &format!("{service}.>")).await?;
     if once > 0 {
         removed.push(format!("{once} entries in {ONCE}"));
     }

@@ -15,7 +15,8 @@ use crate::jetstream::stream;
 use crate::jetstream::stream::StreamFacts;
 use crate::names::{POSITIONS, STREAM, memory_bucket};
 use crate::position::entries::ServiceEntries;
-use crate::position::entry::ServiceEntry;
+use crate::position::entry::{Epochs, ServiceEntry};
+use crate::position::forget::Past;
 use crate::position::lease::open_bucket;
 use crate::position::seek::exclusive::ExclusiveSeek;
 pub use crate::position::seek::report::SeekReport;
@@ -25,15 +26,14 @@ use crate::position::status;
 use crate::start::Start;
 use crate::{Error, Result, names};
 
-/// How a position is moved, by [`Rapids::move_position`](crate::Rapids::move_position). Without
-/// more: in exclusive delivery only while no instance of the service is active, and nothing else is
-/// touched.
+/// How a position is moved, by [`Rapids::move_position`](crate::Rapids::move_position). Without more,
+/// nothing else is touched.
 ///
 /// ```no_run
 /// # async fn example(rapids: rapids_client::Rapids) -> rapids_client::Result<()> {
 /// use rapids_client::{Seek, Start};
 ///
-/// // The whole past once more, as if the service had never seen it.
+/// // What it remembers is made anew from the whole past.
 /// let moved = rapids.move_position("payment", Start::Beginning, Seek::new().forget()).await?;
 /// if let Some(moved) = moved {
 ///     println!("{} packets are read again", moved.again);
@@ -44,30 +44,104 @@ use crate::{Error, Result, names};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[must_use = "nothing is moved before `Rapids::move_position`"]
 pub struct Seek {
-    is_forced: bool,
     forgets: bool,
+    publishes: bool,
 }
 
 impl Seek {
-    /// Only while no instance is active.
+    /// Moves the position, and nothing else.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Also while an instance is active in exclusive delivery. It finds itself replaced when it
-    /// writes its position the next time, and begins nothing more. Once its lease has run out, after
-    /// three seconds, it or one that stands by goes on from the new position.
-    pub fn force(self) -> Self {
-        Self { is_forced: true, ..self }
-    }
-
-    /// Also clears what would skip packets that the service has seen: its memories, what its
-    /// `once` reactions have done, and the notes about packets that it has not finished. It is gone
-    /// for good. What is published about the same packets within ten minutes is still stored once
-    /// only.
+    /// Also forgets what the service remembers, for good: its memories, and its notes about packets
+    /// that it has not finished. Instances may run meanwhile: what one that does not know of it yet
+    /// still writes counts for nothing.
+    ///
+    /// Packets up to the position that was held are then read **quietly**: reactions run and move
+    /// memories, but what they return is not published, `once` reactions do not run, and nobody is
+    /// told of packets that are given up. So a memory is rebuilt without last year's mails being sent
+    /// again. Behind a packet that was still in hand, what the stream does not hold yet is published.
     pub fn forget(self) -> Self {
         Self { forgets: true, ..self }
     }
+
+    /// Has a service that [forgets](Self::forget) act on the past as if it had never seen it: what
+    /// reactions return is published, and `once` reactions run again. What is published about the same
+    /// packets within the stream's duplicate window, ten minutes by default, is still stored once only.
+    pub fn publish(self) -> Self {
+        Self { publishes: true, ..self }
+    }
+}
+
+/// A service whose position is moved.
+struct Moving<'a> {
+    connection: &'a Connection,
+    service: &'a str,
+    facts: StreamFacts,
+    /// Everything up to here is to count as done.
+    floor: u64,
+    seek: Seek,
+}
+
+impl Moving<'_> {
+    /// Opens what the service is to forget, if it is to.
+    async fn past(&self) -> Result<Option<Past>> {
+        if !self.seek.forgets {
+            return Ok(None);
+        }
+        let past = Past::open(self.connection, self.service).await?;
+        if self.seek.publishes {
+            past.clear_once().await?;
+        }
+        Ok(Some(past))
+    }
+
+    /// Notes in the entry, before anything else is touched, where the service is to go on, and what it is to
+    /// forget. Whoever takes up the position then does what this program does not get to. `done` says up to
+    /// where everything was done, and some of it; without it, that is as far as it was noted.
+    async fn note(
+        &self,
+        entries: &ServiceEntries,
+        is_exclusive: bool,
+        (past, done): (Option<&Past>, Option<(u64, u64)>),
+    ) -> Result<ServiceEntry> {
+        let note = |entry: &mut ServiceEntry| {
+            let noted = entry.floor().filter(|_| entry.other_stream(self.facts.created).is_none());
+            let noted = noted.map(|noted| (noted.sequence, noted.sequence));
+            entry.set_stream(self.facts.created, is_exclusive);
+            entry.move_to(self.floor + 1, Timestamp::now());
+            let Some(past) = past else { return };
+            entry.note_memory(past.memory_created());
+            if self.seek.publishes {
+                entry.remember_and_publish_anew();
+            } else {
+                entry.remember_anew(done.or(noted).unwrap_or_default());
+            }
+        };
+        entries.update(note).await
+    }
+
+    /// Clears what is forgotten, which counts for nothing by now, and adds that to the report.
+    async fn clear(
+        &self,
+        past: Option<&Past>,
+        entry: &ServiceEntry,
+        report: &mut SeekReport,
+    ) -> Result<()> {
+        let Epochs { quiet_until, doubtful_until, .. } = entry.epochs();
+        report.count_quiet(quiet_until.max(doubtful_until), &self.facts);
+        if let Some(past) = past {
+            report.forgotten = Some(past.clear().await?);
+        }
+        Ok(())
+    }
+}
+
+/// Notes that the position is where it was to be moved.
+async fn finish(entries: &ServiceEntries, moved: &ServiceEntry) -> Result<()> {
+    let (epoch, memory_epoch) = (moved.epoch(), moved.memory_epoch());
+    entries.update(|entry| entry.position_made(epoch, memory_epoch)).await.map(drop)
 }
 
 pub(crate) async fn move_position(
@@ -110,16 +184,15 @@ pub(crate) async fn move_position(
         Err(Error::Position { reason, .. }) => return Err(not_moved(service, &reason)),
         floor => floor?,
     };
-    let Seek { is_forced, forgets } = seek;
+    let entries = Box::pin(ServiceEntries::open(connection, service)).await?;
+    let moving = Moving { connection, service, facts, floor, seek };
     if is_shared {
-        let shared = SharedSeek { connection, service, entry, facts, floor, forgets };
+        let shared = SharedSeek { moving, entries, entry };
         return Box::pin(shared.run()).await.map(Some);
     }
     let bucket = open_bucket(connection).await?;
-    let entries = Box::pin(ServiceEntries::open(connection, service)).await?;
-    let exclusive =
-        ExclusiveSeek { connection, service, bucket, entries, facts, floor, is_forced, forgets };
-    Box::pin(exclusive.run(is_exclusive)).await.map(Some)
+    let exclusive = ExclusiveSeek { moving, bucket, entries, is_exclusive };
+    Box::pin(exclusive.run()).await.map(Some)
 }
 
 async fn has_record(connection: &Connection, service: &str) -> Result<bool> {

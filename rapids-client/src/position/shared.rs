@@ -1,10 +1,11 @@
 //! Where a service begins in shared delivery: at its consumer; without one, where its entry in
 //! `RAPIDS_SERVICES` says; as a new service only if it has neither.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::consumer::Info;
 use jiff::Timestamp;
+use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
 use crate::connection::Connection;
@@ -12,7 +13,7 @@ use crate::error::with_causes;
 use crate::jetstream::stream::StreamFacts;
 use crate::jetstream::timestamp;
 use crate::names::STARTS;
-use crate::position::consumer::{Consumer, epoch_of, starts_of};
+use crate::position::consumer::{Consumer, epoch_of, is_outdated, memory_epoch_of, starts_of};
 use crate::position::entries::ServiceEntries;
 use crate::position::entry::ServiceEntry;
 use crate::position::exclusive;
@@ -20,6 +21,10 @@ use crate::position::expired::PositionState;
 use crate::position::start_reason::StartReason;
 use crate::service::Service;
 use crate::{Error, Result};
+
+/// For how long whoever moves a position is left to make its consumer, and how often it is looked for that.
+const MADE_SOON: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(50);
 
 /// A position in shared delivery.
 #[derive(Debug, Clone, Copy)]
@@ -63,10 +68,10 @@ pub(crate) async fn ensure_consumer(
     };
     // A consumer that the operator made by hand says no epoch.
     let epoch = epoch_of(&found).max(entry.epoch());
-    let acknowledged = found.ack_floor.stream_sequence;
+    let (memory_epoch, acknowledged) = (memory_epoch_of(&found), found.ack_floor.stream_sequence);
     let note = |entry: &mut ServiceEntry| {
         entry.set_stream(facts.created, false);
-        entry.position_made(epoch);
+        entry.position_made(epoch, memory_epoch);
         entry.note_floor(epoch, acknowledged, Timestamp::now());
     };
     match entries.update_from(entry, note).await {
@@ -91,16 +96,23 @@ pub(crate) async fn ensure_consumer(
     })
 }
 
-/// The consumer, unless it is from before a move of the position: whoever moved that was to delete
-/// it, and did not get to it.
+/// The consumer, unless it is from before a move of the position. Whoever moves that is about to delete it
+/// and to make another. The server may still remove the files of the one while another instance makes the
+/// other, so only if nobody gets to it soon, that is done here.
 async fn current(consumer: &Consumer<'_>, entry: &ServiceEntry) -> Result<Option<Info>> {
-    let found = consumer.info().await?;
-    let is_older = |found: &Info| epoch_of(found) < entry.epoch();
-    if entry.target().is_some() && found.as_ref().is_some_and(is_older) {
-        consumer.delete().await?;
-        return Ok(None);
+    let begun = Instant::now();
+    loop {
+        let found = consumer.info().await?;
+        let is_past = found.as_ref().is_none_or(|found| is_outdated(found, entry));
+        if is_past && entry.target().is_some() && begun.elapsed() < MADE_SOON {
+            sleep(LOOK).await;
+            continue;
+        }
+        if is_past && found.is_some() {
+            consumer.delete().await?;
+        }
+        return Ok(found.filter(|_| !is_past));
     }
-    Ok(found)
 }
 
 /// Makes a consumer where there is none; another instance may be faster. Returns with it the sequence
@@ -120,7 +132,7 @@ async fn make(
         )));
     };
     reason.check(consumer, facts).await?;
-    let mut wanted = consumer.wanted(reason.start(), service.config().ack_wait, entry.epoch());
+    let mut wanted = consumer.wanted(reason.start(), service.config().ack_wait, entry);
     if let StartReason::New(start) = reason {
         wanted.metadata.insert(STARTS.to_owned(), start.to_string());
     }

@@ -34,9 +34,9 @@ impl StartReason {
         if entry.is_new() {
             return Some(Self::New(start.unwrap_or_default()));
         }
-        released
-            .map(Self::Exclusive)
-            .or(entry.target().map(Self::Moved))
+        // In exclusive delivery, too, a position was not moved to its target yet.
+        (entry.target().map(Self::Moved))
+            .or(released.map(Self::Exclusive))
             .or(entry.floor().map(Self::Deleted))
     }
 
@@ -150,8 +150,13 @@ mod tests {
             StartReason::of(entry, released, start).map(StartReason::start)
         };
         assert_eq!(start_of(&entry, None), Some(Start::Sequence(8)));
+        assert_eq!(start_of(&entry, Some(20)), Some(Start::Sequence(21)));
         entry.move_to(3, NOW);
         assert_eq!(start_of(&entry, None), Some(Start::Sequence(3)));
-        assert_eq!(start_of(&entry, Some(20)), Some(Start::Sequence(21)));
+        assert_eq!(
+            start_of(&entry, Some(20)),
+            Some(Start::Sequence(3)),
+            "it was to be moved there"
+        );
     }
 }

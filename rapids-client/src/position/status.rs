@@ -237,7 +237,7 @@ pub(crate) async fn all(connection: &Connection) -> Result<Vec<Position>> {
 
 /// Asks the server. A request without content has an empty object as its body: of all JSON, the server
 /// takes only that for an empty request.
-async fn ask<T: DeserializeOwned>(
+pub(super) async fn ask<T: DeserializeOwned>(
     connection: &Connection,
     action: &str,
     request: &str,

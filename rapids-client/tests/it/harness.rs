@@ -318,6 +318,18 @@ impl Watch {
         .await
     }
 
+    /// The next packet.
+    pub(crate) async fn next(&mut self) -> Packet {
+        soon("the next packet", async {
+            loop {
+                if let Ok(packet) = self.0.next().await {
+                    return packet;
+                }
+            }
+        })
+        .await
+    }
+
     /// Every packet up to and including the first that states this fact.
     pub(crate) async fn until(&mut self, name: &str) -> Vec<Packet> {
         soon(name, async {

@@ -43,6 +43,7 @@ mod probes;
 mod process;
 mod programs;
 mod publishing;
+mod rebuild;
 mod replays;
 mod resources;
 mod security;

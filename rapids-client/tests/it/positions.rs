@@ -108,11 +108,14 @@ async fn the_past_is_read_again_and_moves_memories_only_if_they_were_forgotten()
     assert_eq!((seen.take(), counted(&bench).await), (vec![1, 2, 3], json!(3)));
     assert_eq!(charges.load(Ordering::Relaxed), 3);
 
-    let back = moved(&bench.rapids, Start::Sequence(2), Seek::new().forget()).await;
-    assert_eq!((back.next, back.again, back.forgotten), (2, 2, Some(1)));
-    run_to_the_end(&bench, rivers()).await;
-    assert_eq!((seen.take(), counted(&bench).await), (vec![2, 3], json!(2)));
-    assert_eq!(charges.load(Ordering::Relaxed), 5);
+    let forgetting = Seek::new().forget();
+    for (how, quiet, charged) in [(forgetting, 2, 3), (forgetting.publish(), 0, 5)] {
+        let back = moved(&bench.rapids, Start::Sequence(2), how).await;
+        assert_eq!((back.next, back.again, back.quiet, back.forgotten), (2, 2, quiet, Some(1)));
+        run_to_the_end(&bench, rivers()).await;
+        assert_eq!((seen.take(), counted(&bench).await), (vec![2, 3], json!(2)));
+        assert_eq!(charges.load(Ordering::Relaxed), charged);
+    }
 }
 
 #[tokio::test]
@@ -134,7 +137,7 @@ async fn what_waits_is_skipped_where_the_position_is_moved_to_the_end() {
 }
 
 #[tokio::test]
-async fn an_active_service_is_moved_by_force_alone_and_goes_on_from_there() {
+async fn an_active_service_is_replaced_and_goes_on_from_where_it_was_moved() {
     let bench = bench().await;
     let (one, other) = (Seen::default(), Seen::default());
     let first = run(&bench, [one.river()]).await;
@@ -145,10 +148,9 @@ async fn an_active_service_is_moved_by_force_alone_and_goes_on_from_there() {
         position.exclusive.unwrap().instance
     };
     let active = holder().await;
-    assert!(refused(&bench, Start::Beginning).await.ends_with("or move it by force"));
     assert_eq!(one.take(), [1, 2, 3]);
 
-    let back = moved(&bench.rapids, Start::Sequence(2), Seek::new().force()).await;
+    let back = moved(&bench.rapids, Start::Sequence(2), Seek::new()).await;
     assert_eq!((back.again, &back.replaced), (2, &active));
     let both = || [one.0.lock().unwrap().clone(), other.0.lock().unwrap().clone()].concat();
     until("either goes on from there", async || both() == [2, 3]).await;
@@ -165,7 +167,7 @@ async fn an_active_service_forgets_before_it_reads_the_past_again() {
     let seen = Seen::default();
     let service = run(&bench, [seen.river(), count()]).await;
     bench.quiet(&[SERVICE]).await;
-    let back = moved(&bench.rapids, Start::Sequence(2), Seek::new().force().forget()).await;
+    let back = moved(&bench.rapids, Start::Sequence(2), Seek::new().forget()).await;
     assert_eq!(back.forgotten, Some(1));
     seen.holds(&[1, 2, 3, 2, 3]).await;
     bench.quiet(&[SERVICE]).await;
@@ -184,7 +186,7 @@ async fn an_instance_that_ended_by_force_keeps_nobody_from_moving_its_position()
     record["instance"] = json!("gone");
     positions.put(SERVICE, record.to_string().into()).await.unwrap();
     let back = moved(&bench.rapids, Start::Beginning, Seek::new()).await;
-    assert_eq!((back.again, back.replaced), (3, None));
+    assert_eq!((back.again, back.replaced.as_deref()), (3, Some("gone")));
 }
 
 #[tokio::test]

@@ -16,7 +16,8 @@ use tokio::process::Child;
 use crate::harness::{self, Bench, config, soon, until};
 use crate::later::killed;
 use crate::{
-    crashes, delivery, ended, exclusive, folding, given_up, migrated, once, outage, shutdown,
+    crashes, delivery, ended, exclusive, folding, given_up, migrated, once, outage, rebuild,
+    shutdown,
 };
 
 const PART: &str = "RAPIDS_TEST_PART";
@@ -138,6 +139,9 @@ async fn plays_its_part() {
     let config = config(&env::var(SERVER).unwrap()).delivery(harness::delivery());
     let diary = Diary(Path::new(&env::var_os(DIARY).unwrap()).to_owned());
     rapids_client::telemetry::init();
+    if part == rebuild::MOVING {
+        return rebuild::move_to_the_beginning(&config).await;
+    }
     let service = play(&part, config, diary);
     service.run().await.unwrap();
 }
@@ -158,6 +162,7 @@ fn play(part: &str, config: Config, diary: Diary) -> Service {
         outage::BUSY => outage::busy(config, diary),
         migrated::FORMER => migrated::former(config, diary),
         migrated::PRESENT => migrated::present(config, diary),
+        rebuild::REMEMBERING => rebuild::remembering(config, diary),
         once::SLOW => once::slow(config, diary),
         shutdown::ENDLESS => shutdown::endless(config, diary, Duration::from_secs(1)),
         shutdown::ENDLESS_PATIENTLY => shutdown::endless(config, diary, Duration::from_secs(600)),

@@ -259,8 +259,7 @@ impl<'a> Folding<'a> {
         }
         let prepared = ran.and_then(|mut output| {
             let effects = mem::take(&mut output.effects);
-            let outgoing = self.context.outputs.prepare(&effects)?;
-            Ok(((effects, outgoing), output))
+            Ok((self.context.prepare(packet, effects)?, output))
         });
         (took, prepared)
     }

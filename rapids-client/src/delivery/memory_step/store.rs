@@ -50,7 +50,7 @@ impl MemoryStore {
             service: name.to_owned(),
             packets_age: Cell::new(packets_age),
             letters_age: Cell::default(),
-            epoch: Cell::default(),
+            epoch: Cell::new(entry.memory_epoch()),
         };
         let Some(created) = entry.memory_created() else {
             return Ok(Some(over(Bucket::open(connection, &resource).await?)));

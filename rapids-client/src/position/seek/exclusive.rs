@@ -1,24 +1,27 @@
-//! Moving the position of a service in exclusive delivery: writing its record anew while no instance
-//! is active, or by force.
+//! Moving the position of a service in exclusive delivery, whether an instance is active or not.
+//!
+//! The record is taken over first, so that nobody works meanwhile: an instance that is active finds itself
+//! replaced, and may not act any more once its lease has run out. Then a note says where the service is to
+//! go on, and the record is written anew there. Should that end halfway, the instance that takes the record
+//! over next does what the note asks for.
 
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use tokio::time::sleep;
 
 use crate::Result;
-use crate::connection::Connection;
 use crate::jetstream::bucket::Bucket;
-use crate::jetstream::stream::StreamFacts;
 use crate::position::entries::ServiceEntries;
 use crate::position::entry::ServiceEntry;
-use crate::position::forget::{forget, memory_created};
-use crate::position::lease::holder_watch::{HolderState, HolderWatch, LEASE};
+use crate::position::lease::holder_watch::LEASE;
 use crate::position::record::{PositionRecord, deleted};
-use crate::position::seek::report::{SeekReport, not_moved};
+use crate::position::seek::report::SeekReport;
+use crate::position::seek::{Moving, finish};
 
 /// How often a record is renewed that is held meanwhile.
 const RENEWAL: Duration = Duration::from_secs(1);
+/// With what the name begins by which a record is held meanwhile.
+const MOVING: &str = "moving-";
 
 /// A record as it was found, or what is wrong with it.
 struct FoundRecord {
@@ -26,142 +29,94 @@ struct FoundRecord {
     revision: u64,
 }
 
-impl FoundRecord {
-    /// The instance that may be active.
-    fn holder(&self) -> Option<&str> {
-        self.record.as_ref().ok()?.holder()
-    }
-}
-
 /// Moves the position of one service in exclusive delivery.
 pub(super) struct ExclusiveSeek<'a> {
-    pub(super) connection: &'a Connection,
-    pub(super) service: &'a str,
+    pub(super) moving: Moving<'a>,
     pub(super) bucket: Bucket,
     pub(super) entries: ServiceEntries,
-    pub(super) facts: StreamFacts,
-    /// Everything up to here is to count as done.
-    pub(super) floor: u64,
-    pub(super) is_forced: bool,
-    pub(super) forgets: bool,
+    /// Whether the service has its position here, as its entry says.
+    pub(super) is_exclusive: bool,
 }
 
 impl ExclusiveSeek<'_> {
-    pub(super) async fn run(&self, is_exclusive: bool) -> Result<SeekReport> {
-        loop {
-            if let Some(report) = self.attempt(is_exclusive).await? {
+    pub(super) async fn run(&self) -> Result<SeekReport> {
+        let Moving { service, facts, floor, .. } = self.moving;
+        let (found, mut revision) = self.hold().await?;
+        let mut report = SeekReport::of(service, &found.record, floor, &facts);
+        let record = found.record.as_ref().ok();
+        let instance = record.and_then(PositionRecord::holder);
+        report.replaced = instance.filter(|id| !id.starts_with(MOVING)).map(str::to_owned);
+        let past = self.moving.past().await?;
+        // It was written up to a quarter of a second before.
+        let done = |record: &PositionRecord| {
+            (record.done().floor(), record.begun.min(facts.last_sequence))
+        };
+        let done = record.map(done);
+        let moved = self.moving.note(&self.entries, true, (past.as_ref(), done)).await?;
+        self.moving.clear(past.as_ref(), &moved, &mut report).await?;
+        let record = PositionRecord::at(facts.created.to_string(), floor);
+        while self.save(&record, revision).await?.is_none() {
+            if self.is_made(&moved).await? {
                 return Ok(report);
             }
+            revision = self.hold().await?.1;
         }
+        finish(&self.entries, &moved).await?;
+        Ok(report)
     }
 
-    /// Moves it; `None` if another has written the record meanwhile.
-    async fn attempt(&self, is_exclusive: bool) -> Result<Option<SeekReport>> {
-        let mut found = self.at_rest().await?;
-        if found.revision == 0 && !is_exclusive {
-            found.record = Err("it had none".to_owned());
-        }
-        let mut report = SeekReport::of(self.service, &found.record, self.floor, &self.facts);
-        report.replaced = found.holder().filter(|_| self.is_forced).map(str::to_owned);
-        let Some(revision) = self.hold(&found).await? else {
-            return Ok(None);
-        };
-        if self.forgets {
-            match forget(self.connection, self.service).await {
-                Ok(memories) => report.forgotten = Some(memories),
-                Err(error) => {
-                    self.give_back(&found, revision).await;
-                    return Err(error);
-                }
-            }
-        }
-        // The epoch first, so that whoever takes up the position knows it. An epoch in which nothing
-        // was moved does no harm.
-        let memory = memory_created(self.connection, self.service).await?;
-        let begin = |entry: &mut ServiceEntry| {
-            entry.set_stream(self.facts.created, true);
-            entry.begin_epoch(self.floor, Timestamp::now());
-            if self.forgets {
-                entry.note_memory(memory);
-            }
-        };
-        self.entries.update(begin).await?;
-        let record = PositionRecord::at(self.facts.created.to_string(), self.floor);
-        let saved = self.save(&record, revision).await?;
-        Ok(saved.map(|_| report))
+    /// Whether an instance that has taken the record over meanwhile has moved it, or it is moved once more.
+    async fn is_made(&self, moved: &ServiceEntry) -> Result<bool> {
+        let entry = self.entries.load().await?.unwrap_or_default();
+        Ok(entry.epoch() != moved.epoch() || entry.target().is_none())
     }
 
-    /// The record, once no instance is active; at once if that does not matter.
-    async fn at_rest(&self) -> Result<FoundRecord> {
-        let mut watch = HolderWatch::new(Duration::ZERO);
+    /// Sees to it that no instance works until the record is written again, and returns it with the revision
+    /// to do so.
+    async fn hold(&self) -> Result<(FoundRecord, u64)> {
         loop {
             let found = self.look().await?;
-            if self.is_forced {
-                return Ok(found);
-            }
-            match watch.look(found.holder(), found.revision) {
-                HolderState::Absent => return Ok(found),
-                HolderState::Active => {
-                    let reason = "an instance of it is active; stop all of them first, or move it by \
-                                  force";
-                    return Err(not_moved(self.service, reason));
+            let Ok(record) = &found.record else {
+                if self.moving.seek.forgets {
+                    // Nobody takes it over, and whoever was active gives up meanwhile.
+                    sleep(LEASE).await;
                 }
-                HolderState::Unknown => sleep(HolderWatch::LOOK).await,
+                let revision = found.revision;
+                return Ok((found, revision));
+            };
+            let instance = format!("{MOVING}{:08x}", fastrand::u32(..));
+            let held = PositionRecord { instance, ..record.clone() };
+            let since = Instant::now();
+            let mut saved = self.save(&held, found.revision).await?;
+            // The one that was active may act until its lease has run out.
+            while let Some(revision) = saved
+                && record.holder().is_some()
+                && since.elapsed() < LEASE
+            {
+                sleep(RENEWAL).await;
+                saved = self.save(&held, revision).await?;
+            }
+            if let Some(revision) = saved {
+                return Ok((found, revision));
             }
         }
     }
 
     async fn look(&self) -> Result<FoundRecord> {
-        let (json, revision) = self.bucket.load(self.service).await?;
-        if let Some(json) = &json {
-            PositionRecord::refuse_newer(self.service, json)?;
-        }
+        let Moving { service, facts, .. } = &self.moving;
+        let (json, revision) = self.bucket.load(service).await?;
         let record = match json {
-            Some(json) => PositionRecord::of_stream(&json, self.facts.created),
+            Some(json) => {
+                PositionRecord::refuse_newer(service, &json)?;
+                PositionRecord::of_stream(&json, facts.created)
+            }
+            None if revision == 0 && !self.is_exclusive => Err("it had none".to_owned()),
             None => Err(deleted()),
         };
         Ok(FoundRecord { record, revision })
     }
 
-    /// Sees to it that no instance works until the record is written again, where that matters, and
-    /// returns the revision to do so; `None` if another wrote it meanwhile.
-    async fn hold(&self, found: &FoundRecord) -> Result<Option<u64>> {
-        let may_be_active = found.holder().is_some() && self.is_forced;
-        if !may_be_active && !self.forgets {
-            return Ok(Some(found.revision));
-        }
-        let Ok(record) = &found.record else {
-            // Nobody takes it over, and whoever was active gives up meanwhile.
-            sleep(LEASE).await;
-            return Ok(Some(found.revision));
-        };
-        let instance = format!("moving-{:08x}", fastrand::u32(..));
-        let record = PositionRecord { instance, ..record.clone() };
-        let mut saved = self.save(&record, found.revision).await?;
-        if !may_be_active {
-            return Ok(saved);
-        }
-        // The one that was active may act until its lease has run out.
-        let since = Instant::now();
-        while let Some(revision) = saved
-            && since.elapsed() < LEASE
-        {
-            sleep(RENEWAL).await;
-            saved = self.save(&record, revision).await?;
-        }
-        Ok(saved)
-    }
-
-    /// Lets the service go on from where it was.
-    async fn give_back(&self, found: &FoundRecord, revision: u64) {
-        if let Ok(record) = &found.record {
-            let record = PositionRecord { instance: String::new(), ..record.clone() };
-            // If this fails too, others take over once the lease has run out.
-            let _ = self.save(&record, revision).await;
-        }
-    }
-
     async fn save(&self, record: &PositionRecord, revision: u64) -> Result<Option<u64>> {
-        self.bucket.save(self.service, record.to_json().into(), revision).await
+        self.bucket.save(self.moving.service, record.to_json().into(), revision).await
     }
 }

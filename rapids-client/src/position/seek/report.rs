@@ -18,12 +18,15 @@ pub struct SeekReport {
     pub pending: u64,
     /// How many of them were read before.
     pub again: u64,
+    /// How many packets are read quietly: to be remembered, without what the service was done with being
+    /// published again. 0 unless the service was to forget, now or before.
+    pub quiet: u64,
     /// How many packets were not done, and are not read any more.
     pub skipped: u64,
     /// Why the service could not go on from the position that it had before; then it is not known
     /// how many packets are read again.
     pub mended: Option<String>,
-    /// The id of the instance that was named as active, if it was replaced by force.
+    /// The id of the instance that was named as active in exclusive delivery, and was replaced.
     pub replaced: Option<String>,
     /// How many memories were cleared, beside what was noted of packets; `None` unless the service
     /// was to forget.
@@ -39,9 +42,7 @@ impl SeekReport {
         facts: &StreamFacts,
     ) -> Self {
         let last = facts.last_sequence;
-        // The stream loses packets at its beginning alone.
-        let gone = facts.first_sequence.saturating_sub(1);
-        let between = |from: u64, to: u64| to.saturating_sub(from.max(gone));
+        let between = |from: u64, to: u64| between(facts, from, to);
         let (mut again, mut skipped) = (0, 0);
         if let Ok(record) = before {
             let done = record.done();
@@ -52,15 +53,31 @@ impl SeekReport {
         }
         Self {
             service: service.to_owned(),
-            next: floor.max(gone) + 1,
+            next: floor.max(gone(facts)) + 1,
             pending: between(floor, last),
             again,
+            quiet: 0,
             skipped,
             mended: before.as_ref().err().cloned(),
             replaced: None,
             forgotten: None,
         }
     }
+
+    /// Counts what is read quietly, up to this sequence.
+    pub(super) fn count_quiet(&mut self, until: u64, facts: &StreamFacts) {
+        self.quiet = between(facts, self.next - 1, until);
+    }
+}
+
+/// How many packets the stream holds between a sequence and another.
+fn between(facts: &StreamFacts, from: u64, to: u64) -> u64 {
+    to.saturating_sub(from.max(gone(facts)))
+}
+
+/// The last sequence that the stream has lost: it does so at its beginning alone.
+fn gone(facts: &StreamFacts) -> u64 {
+    facts.first_sequence.saturating_sub(1)
 }
 
 /// That nothing was moved, and why.

@@ -3,72 +3,70 @@
 //! The server moves no consumer back. So a note says where the service is to go on, and the consumer
 //! is deleted and made anew there. Should that end halfway, whoever finds no consumer makes the one
 //! that the note asks for. An instance that runs notices that its consumer is another one, and goes on
-//! with that.
+//! with that. Where the service is to forget, the server gives it nothing of the new consumer before
+//! ([`group`](crate::position::consumer::group)).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::consumer::Info;
-use jiff::Timestamp;
+use async_nats::jetstream::consumer::pull::Config as PullConfig;
+use tokio::time::sleep;
+use tracing::debug;
 
 use crate::Result;
-use crate::announcement::instances::instances_of;
-use crate::connection::Connection;
-use crate::jetstream::stream::StreamFacts;
+use crate::connection::Retry;
+use crate::error::with_causes;
 use crate::position::consumer::{Consumer, epoch_of};
 use crate::position::entries::ServiceEntries;
 use crate::position::entry::ServiceEntry;
-use crate::position::forget::{forget, memory_created};
 use crate::position::record::PositionRecord;
-use crate::position::seek::report::{SeekReport, not_moved};
-use crate::position::status;
+use crate::position::seek::report::SeekReport;
+use crate::position::seek::{Moving, finish};
 use crate::start::Start;
 
-/// Instances that do not answer for so long are not there.
-const ANSWERS: Duration = Duration::from_millis(500);
+/// For how long packets in hand are waited for, and how often it is looked whether they are done.
+const IN_HAND: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_millis(50);
+/// Deliveries pause longer than what is done meanwhile takes; should this program end, no longer than that.
+const PAUSE: Duration = Duration::from_secs(10);
+/// How often it is tried to make the consumer while the server fails.
+const TRIES: u32 = 5;
 
 /// Moves the position of one service in shared delivery.
 pub(super) struct SharedSeek<'a> {
-    pub(super) connection: &'a Connection,
-    pub(super) service: &'a str,
+    pub(super) moving: Moving<'a>,
+    pub(super) entries: ServiceEntries,
     pub(super) entry: Option<ServiceEntry>,
-    pub(super) facts: StreamFacts,
-    /// Everything up to here is to count as done.
-    pub(super) floor: u64,
-    pub(super) forgets: bool,
 }
 
 impl SharedSeek<'_> {
     pub(super) async fn run(&self) -> Result<SeekReport> {
-        let (connection, service) = (self.connection, self.service);
-        let found = status::info(connection, service).await?;
-        let mut report =
-            SeekReport::of(service, &self.before(found.as_ref()), self.floor, &self.facts);
-        if self.forgets {
-            self.is_at_rest(found.as_ref()).await?;
-            report.forgotten = Some(forget(connection, service).await?);
+        let Moving { connection, service, facts, floor, seek } = &self.moving;
+        let consumer = Consumer::new(connection, service);
+        let mut found = consumer.info().await?;
+        if seek.forgets && found.is_some() {
+            found = finish_in_hand(&consumer).await?;
         }
-        let memory = memory_created(connection, service).await?;
-        let entries = Box::pin(ServiceEntries::open(connection, service)).await?;
-        let note = |entry: &mut ServiceEntry| {
-            entry.set_stream(self.facts.created, false);
-            entry.move_to(self.floor + 1, Timestamp::now());
-            if self.forgets {
-                entry.note_memory(memory);
-            }
-        };
-        let epoch = entries.update(note).await?.epoch();
-        self.make(found.as_ref(), epoch).await?;
-        entries.update(|entry| entry.position_made(epoch)).await?;
+        let mut report = SeekReport::of(service, &self.before(found.as_ref()), *floor, facts);
+        let past = self.moving.past().await?;
+        let done =
+            |found: &Info| (found.ack_floor.stream_sequence, found.delivered.stream_sequence);
+        let done = found.as_ref().map(done);
+        let moved = self.moving.note(&self.entries, false, (past.as_ref(), done)).await?;
+        self.moving.clear(past.as_ref(), &moved, &mut report).await?;
+        self.make(&consumer, found.as_ref(), &moved).await?;
+        finish(&self.entries, &moved).await?;
         Ok(report)
     }
 
     /// Where the service was, if that is known.
     fn before(&self, found: Option<&Info>) -> Result<PositionRecord, String> {
-        let other = self.entry.as_ref().and_then(|entry| entry.other_stream(self.facts.created));
+        let created = self.moving.facts.created;
+        let other = self.entry.as_ref().and_then(|entry| entry.other_stream(created));
         match (found, other) {
             (Some(found), _) => {
-                let created = self.facts.created.to_string();
-                let record = PositionRecord::at(created, found.ack_floor.stream_sequence);
+                let record =
+                    PositionRecord::at(created.to_string(), found.ack_floor.stream_sequence);
                 Ok(PositionRecord { given: found.delivered.stream_sequence, ..record })
             }
             (None, Some(other)) => Err(format!("it was in a stream created at {other}")),
@@ -76,36 +74,56 @@ impl SharedSeek<'_> {
         }
     }
 
-    /// Makes sure that no instance moves a memory while it is cleared.
-    async fn is_at_rest(&self, found: Option<&Info>) -> Result<()> {
-        let waits = found.is_some_and(|found| found.num_waiting > 0);
-        if waits || !instances_of(self.connection, self.service, ANSWERS).await?.is_empty() {
-            let reason = "instances of it run in shared delivery, and would go on with what it is to \
-                          forget; stop all instances first";
-            return Err(not_moved(self.service, reason));
-        }
-        Ok(())
-    }
-
     /// Deletes the consumer, and makes another with the same settings.
-    async fn make(&self, found: Option<&Info>, epoch: u64) -> Result<()> {
-        let consumer = Consumer::new(self.connection, self.service);
-        let start = Start::Sequence(self.floor + 1);
+    async fn make(
+        &self,
+        consumer: &Consumer<'_>,
+        found: Option<&Info>,
+        moved: &ServiceEntry,
+    ) -> Result<()> {
+        let start = Start::Sequence(self.moving.floor + 1);
         let wanted = match found {
-            Some(found) => consumer.again(found, start, epoch),
-            None => consumer.wanted(start, None, epoch),
+            Some(found) => consumer.again(found, start, moved),
+            None => consumer.wanted(start, None, moved),
         };
+        let mut retry = Retry::new(consumer.connection, "make a position anew").at_most(TRIES);
         loop {
-            match consumer.info().await? {
-                // An instance that is quick may have made it.
-                Some(made) if epoch_of(&made) >= epoch => return Ok(()),
-                // Or, if it does not know of the move yet, the one from before once more.
-                Some(_) => consumer.delete().await?,
-                None => {}
-            }
-            if consumer.create(wanted.clone()).await?.is_some() {
-                return Ok(());
+            match try_make(consumer, &wanted, moved.epoch()).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(error) => retry.again_if_passing(error).await?,
             }
         }
+    }
+}
+
+/// Makes the consumer of an epoch; `false` if another instance was faster to make one.
+async fn try_make(consumer: &Consumer<'_>, wanted: &PullConfig, epoch: u64) -> Result<bool> {
+    match consumer.info().await? {
+        // An instance may have made it.
+        Some(made) if epoch_of(&made) >= epoch => return Ok(true),
+        // Or, if it does not know of the move yet, the one from before once more.
+        Some(_) => consumer.delete().await?,
+        None => {}
+    }
+    Ok(consumer.create(wanted.clone()).await?.is_some())
+}
+
+/// Has the server give out nothing more, waits until what was given out is done, and returns how the consumer
+/// stands then. So it is known exactly what was published before, and no acknowledgement of before comes
+/// when the same packet is given out again. What fails, or takes longer, is not waited for.
+async fn finish_in_hand(consumer: &Consumer<'_>) -> Result<Option<Info>> {
+    if let Err(error) = consumer.pause(PAUSE).await {
+        debug!("packets are not kept back while a position is moved: {}", with_causes(&error));
+        return consumer.info().await;
+    }
+    let begun = Instant::now();
+    loop {
+        let found = consumer.info().await?;
+        let is_done = found.as_ref().is_none_or(|found| found.num_ack_pending == 0);
+        if is_done || begun.elapsed() >= IN_HAND {
+            return Ok(found);
+        }
+        sleep(LOOK).await;
     }
 }

@@ -1,6 +1,9 @@
 //! Where a memory is on the server: makes sure that it is there, and reads its messages.
 
 use std::any::type_name;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_nats::Message;
 use serde::de::DeserializeOwned;
@@ -20,6 +23,9 @@ use crate::position::entries::ServiceEntries;
 use crate::stored::foreign;
 use crate::{Error, Result};
 
+/// How often it is looked whether the service was made to forget.
+const LOOK: Duration = Duration::from_secs(1);
+
 const ACTION: &str = "read what a service remembers";
 
 /// One memory of a service.
@@ -33,6 +39,10 @@ pub(super) struct Source {
     subject: String,
     /// Whether any replica answers; known once the memory was found.
     is_direct: OnceCell<bool>,
+    /// The epoch in which the service began to remember, as of the last look.
+    epoch: AtomicU64,
+    // A lock, since any thread may read; held for a moment.
+    looked: Mutex<Option<Instant>>,
 }
 
 impl Source {
@@ -46,6 +56,8 @@ impl Source {
             subject: format!("$KV.{bucket}."),
             bucket,
             is_direct: OnceCell::new(),
+            epoch: AtomicU64::default(),
+            looked: Mutex::default(),
         }
     }
 
@@ -82,7 +94,29 @@ impl Source {
     /// `Memory` with what there is instead; `NotPermitted`, `Server`.
     pub(super) async fn check(&self) -> Result<()> {
         self.is_direct.get_or_try_init(|| Box::pin(self.find())).await?;
-        Ok(())
+        Box::pin(self.look()).await
+    }
+
+    /// Learns whether the service was made to forget, every now and then. Who may not read its entry learns
+    /// that from records alone.
+    async fn look(&self) -> Result<()> {
+        let now = Instant::now();
+        {
+            let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+            if looked.is_some_and(|looked| now - looked < LOOK) {
+                return Ok(());
+            }
+            *looked = Some(now);
+        }
+        match ServiceEntries::entry(&self.connection, &self.service).await {
+            Ok(entry) => {
+                let epoch = entry.map_or(0, |entry| entry.memory_epoch());
+                self.epoch.fetch_max(epoch, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(Error::NotPermitted { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     async fn find(&self) -> Result<bool> {
@@ -122,14 +156,16 @@ impl Source {
             false => last_of_subject(&self.connection, ACTION, &self.stream, subject).await?,
         };
         let Some(message) = found else { return Ok(None) };
-        value((&self.bucket, stored.as_ref()), Some(&message.headers), &message.payload)
+        let message = (Some(&message.headers), &*message.payload);
+        value((&self.bucket, stored.as_ref()), message, &self.epoch)
     }
 
     /// The key and the value of a message.
     pub(super) fn entry(&self, message: &Message) -> Result<(EntryKey, Option<Json>)> {
         let key = self.key(&message.subject)?;
         let stored = self.stored_key(&message.subject);
-        let value = value((&self.bucket, stored), message.headers.as_ref(), &message.payload)?;
+        let message = (message.headers.as_ref(), &*message.payload);
+        let value = value((&self.bucket, stored), message, &self.epoch)?;
         Ok((key, value))
     }
 

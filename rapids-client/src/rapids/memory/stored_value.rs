@@ -1,5 +1,7 @@
 //! How a message that is stored under a key of a memory becomes the value of a reaction.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use async_nats::HeaderMap;
 use async_nats::header::NATS_MARKER_REASON;
 
@@ -10,23 +12,26 @@ use crate::stored::{self, Stored};
 /// What tells deletions from values in a bucket.
 const OPERATION: &str = "KV-Operation";
 
-/// The value that a message holds; `None` if there is none any more.
+/// The value that a message holds; `None` if there is none any more, and if it is of an earlier epoch of the
+/// service's memory than this one, which is raised to that of the newest record that was read.
 ///
 /// # Errors
 /// `Record` for what is no record of this library, or a newer one.
 pub(super) fn value(
     (bucket, key): (&str, &str),
-    headers: Option<&HeaderMap>,
-    body: &[u8],
+    (headers, body): (Option<&HeaderMap>, &[u8]),
+    epoch: &AtomicU64,
 ) -> Result<Option<Json>> {
     if is_gone(headers) {
         return Ok(None);
     }
     // A record knows its version, so that one which is read without a fault is no newer one.
-    match serde_json::from_slice::<Record>(body) {
-        Ok(record) if record.fault(key).is_none() => Ok(record.current()),
-        _ => Ok(stored::read::<Record>(bucket, key, body)?.current()),
-    }
+    let record = match serde_json::from_slice::<Record>(body) {
+        Ok(record) if record.fault(key).is_none() => record,
+        _ => stored::read::<Record>(bucket, key, body)?,
+    };
+    let is_current = record.epoch() >= epoch.fetch_max(record.epoch(), Ordering::Relaxed);
+    Ok(record.current().filter(|_| is_current))
 }
 
 /// Whether a message says that its key was deleted or purged, or has expired.
