@@ -235,7 +235,7 @@ impl Run<'_> {
         let mut facts = verify::facts(tracker);
         facts.extend(findings.facts());
         // What the service could not handle it cannot tell.
-        if letters.iter().all(|letter| letter.id.service() != open_orders::SERVICE) {
+        if letters.iter().all(|letter| !open_orders::SERVICES.contains(&letter.id.service())) {
             facts.push(open_orders.clone());
         }
         facts.extend([timers.clone(), tracker.published.fact(told, true)]);

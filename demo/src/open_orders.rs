@@ -1,15 +1,23 @@
-//! Whether the read model of the open orders says what the packets on the rapids say.
+//! Whether the read model of the open orders says what the packets on the rapids say, and nothing is remembered of
+//! those that have ended.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use anyhow::{Context, Result};
 use rapids_client::{EntryKey, Error, Packet, Rapids, Start};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::verify::Fact;
 
 /// The service that keeps it.
-pub(crate) const SERVICE: &str = "open_orders";
+const SERVICE: &str = "open_orders";
+
+/// The memories of which nothing is left once an order has ended, each with its service.
+const ENDING: [(&str, &str); 2] = [("order", "orders"), ("shipping", "shipments")];
+
+/// The services whose memories are read here.
+pub(crate) const SERVICES: [&str; 3] = [SERVICE, ENDING[0].0, ENDING[1].0];
 
 /// Open orders, and what they are worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -87,7 +95,8 @@ pub(crate) async fn fact(rapids: &Rapids) -> Result<Fact> {
         }
     };
     let (read, total) = reading.await.context("cannot read the open orders")?;
-    let said = packets(rapids).await.context("cannot read the rapids")?.open();
+    let orders = packets(rapids).await.context("cannot read the rapids")?;
+    let said = orders.open();
     let mut faults: Vec<_> = said
         .0
         .keys()
@@ -99,8 +108,16 @@ pub(crate) async fn fact(rapids: &Rapids) -> Result<Fact> {
     if said.1 != total {
         faults.push(format!("in total there are {:?}, but that reads as {total:?}", said.1));
     }
-    let claim =
-        format!("who asks for the open orders of each customer is told right: {}", total.orders);
+    for (service, memory) in ENDING {
+        let view = rapids.memory::<IgnoredAny>(service, memory).at_least(last().await?);
+        let kept = view.all().await.with_context(|| format!("cannot read what {service} keeps"))?;
+        let ended = kept.keys().filter(|key| orders.ended.contains(&key.to_string()));
+        faults.extend(ended.map(|key| format!("{service} remembers {key}, which has ended")));
+    }
+    let claim = format!(
+        "who asks for the open orders of each customer is told right: {}; those that ended are forgotten",
+        total.orders
+    );
     Ok(Fact { claim, faults })
 }
 

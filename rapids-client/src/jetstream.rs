@@ -8,6 +8,7 @@ pub(crate) mod bucket;
 pub(crate) mod bulk;
 pub(crate) mod claims;
 mod differences;
+pub(crate) mod end_ages;
 pub(crate) mod ensure;
 mod fitness;
 pub(crate) mod follower;

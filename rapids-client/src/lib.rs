@@ -67,8 +67,8 @@ pub use position::seek::SeekReport;
 pub use position::status::{Holder, Position};
 pub use printable::{Printable, printable};
 pub use rapids::{
-    Answer, Ask, Change, Collect, MemorySize, MemoryView, MemoryWatch, PutOff, Rapids, Sending,
-    Tail, TimerListing, WaitingTimer,
+    Answer, Ask, Change, Collect, MemoryEnd, MemorySize, MemoryView, MemoryWatch, PutOff, Rapids,
+    Sending, Tail, TimerListing, WaitingTimer,
 };
 pub use river::{
     AfterEnd, ClauseReport, Explanation, Gathered, GatheringRiver, GivenUp, Outcome, Outputs,

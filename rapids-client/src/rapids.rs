@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use ask::Asks;
 pub use ask::{Answer, Ask, Collect};
-pub use memory::{Change, MemorySize, MemoryView, MemoryWatch};
+pub use memory::{Change, MemoryEnd, MemorySize, MemoryView, MemoryWatch};
 pub use tail::Tail;
 pub use timers::{PutOff, TimerListing, WaitingTimer};
 

@@ -1,5 +1,6 @@
 //! `rapids memory`: what services remember.
 
+mod forget;
 mod get;
 mod list;
 mod query;
@@ -7,13 +8,13 @@ mod watch;
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use clap::{Args, Subcommand};
 use rapids_client::{EntryKey, MemoryView, Rapids, parse_duration};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::exit::Answer;
+use crate::exit::{Answer, Fault};
 use crate::screen::{Format, Screen};
 use crate::session::Session;
 use crate::shorten::shortened;
@@ -25,7 +26,7 @@ const LINES: usize = 100;
 /// Longest value in a line, in characters.
 const VALUE: usize = 120;
 
-/// Read what the rivers of a service remember
+/// Read what the rivers of a service remember, and have them forget it
 ///
 /// A memory has a name, and a value for each key; `.memory::<T>(name, key)` of a river says which. What is
 /// read are the values as reactions have left them, as JSON, and nothing of what is kept beside them.
@@ -36,7 +37,8 @@ Examples:
   rapids memory list open_orders customers --prefix a
   rapids memory get open_orders customers ada
   rapids memory query open_orders customers '@.orders > 1' --at-least 17
-  rapids memory watch open_orders customers --where '@.value > 100000'")]
+  rapids memory watch open_orders customers --where '@.value > 100000'
+  rapids memory forget payment customers ada --reason 'asked for it, ticket 17'")]
 pub(crate) struct Memory {
     #[command(subcommand)]
     command: Command,
@@ -49,6 +51,7 @@ enum Command {
     Get(get::Get),
     Query(query::Query),
     Watch(watch::Watch),
+    Forget(forget::Forget),
 }
 
 impl Memory {
@@ -59,6 +62,7 @@ impl Memory {
             Command::Get(get) => interrupt.unless(Box::pin(get.run(session))).await,
             Command::Query(query) => interrupt.unless(Box::pin(query.run(session))).await,
             Command::Watch(watch) => interrupt.unless(Box::pin(watch.run(session))).await,
+            Command::Forget(forget) => interrupt.unless(Box::pin(forget.run(session))).await,
         }
     }
 }
@@ -114,6 +118,15 @@ impl Printing {
             screen.note(format_args!("{shown} of {count} {what} are shown; --limit 0 shows all"));
         }
     }
+}
+
+/// The error for a key without a value.
+fn no_key((service, memory): (&str, &str), key: &str) -> Error {
+    Fault::NotFound(format!(
+        "memory `{memory}` of service `{service}` has no key `{key}`; `rapids memory list {service} \
+         {memory}` lists those that it has"
+    ))
+    .into()
 }
 
 /// An entry as JSON.

@@ -119,3 +119,19 @@ async fn a_watch_prints_what_is_there_and_each_change() {
     watch.wait().unwrap();
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_forgotten_is_told_with_its_reason() {
+    let bench = Bench::start().await;
+    let (service, last) = visited(&bench, &[("\"home\"", "ada"), ("7", "bob")]).await;
+    bench.said(&["memory", "get", "visits", "pages", "home", "--at-least", &last]).well(0);
+    let forget = |key: &str| {
+        bench.said(&["memory", "forget", "visits", "pages", key, "--reason", "asked for it"])
+    };
+    assert_eq!(forget("home").well(0).out, "forgot `home` in memory `pages` of `visits`\n");
+    assert_eq!(forget("7").well(0).out, "forgot `7` in memory `pages` of `visits`\n");
+    assert!(forget("home").err.contains("has no key `home`"));
+    let got = bench.said(&["memory", "get", "visits", "pages", "home"]);
+    assert!(got.err.contains("remembered of `home` has ended") && got.err.contains("asked for it"));
+    service.stop().await;
+}

@@ -9,7 +9,7 @@ use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_TTL, 
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::kv::{Operation, Store, UpdateErrorKind};
-use async_nats::jetstream::stream::{DirectGetErrorKind, Stream};
+use async_nats::jetstream::stream::Stream;
 use bytes::Bytes;
 use futures::TryStreamExt;
 use jiff::Timestamp;
@@ -20,6 +20,7 @@ use crate::jetstream::ensure::{ensure, existing, follow};
 use crate::jetstream::publish_once::publish_once;
 use crate::jetstream::refusal::no_room;
 use crate::jetstream::resource::Resource;
+use crate::jetstream::stored_message::next_of_subject;
 use crate::jetstream::timestamp;
 use crate::stored;
 use crate::stored::Stored;
@@ -177,17 +178,10 @@ impl Bucket {
     /// # Errors
     /// `NotPermitted`, `Server`.
     pub(crate) async fn next_written(&self, keys: &str, from: u64) -> Result<Option<Written>> {
-        let Store { name, prefix, stream_name, stream, .. } = &self.store;
-        let action = format!("read the bucket `{name}`");
-        let api = self.connection.api(&format!("DIRECT.GET.{stream_name}"));
-        let reading = async {
-            match stream.direct_get_next_for_subject(format!("{prefix}{keys}"), Some(from)).await {
-                Ok(message) => Ok(Some(message)),
-                Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
-                Err(error) => Err(error),
-            }
-        };
-        let found = self.connection.attempt(&action, &api, reading).await?;
+        let Store { name, prefix, stream_name, .. } = &self.store;
+        let (action, subjects) = (format!("read the bucket `{name}`"), format!("{prefix}{keys}"));
+        let found =
+            next_of_subject(&self.connection, &action, stream_name, (&subjects, from)).await?;
         Ok(found.map(|message| Written {
             key: message.subject.strip_prefix(prefix.as_str()).unwrap_or_default().to_owned(),
             revision: message.sequence,

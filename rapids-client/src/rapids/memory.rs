@@ -3,6 +3,7 @@
 //! What is read are the values that reactions have left, and nothing of what the library keeps beside them.
 
 mod at_least;
+mod end;
 mod filter;
 mod size;
 mod source;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use at_least::AtLeast;
+pub use end::MemoryEnd;
 use filter::Filter;
 use serde::de::DeserializeOwned;
 pub use size::MemorySize;
@@ -73,6 +75,34 @@ impl Rapids {
     }
 }
 
+impl Rapids {
+    /// Ends what a service remembers of a key, as [`Outputs::end_memory`](crate::Outputs::end_memory) does:
+    /// the value is gone at once, instances that run notice with their next step, and
+    /// [`after_end`](crate::RememberingRiver::after_end) says what comes of later packets. The reason is kept
+    /// for as long as the end is known ([`MemoryView::end`]). `false` if nothing is remembered of the key.
+    ///
+    /// ```no_run
+    /// # async fn example(rapids: rapids_client::Rapids) -> rapids_client::Result<()> {
+    /// rapids.forget_memory(("payment", "customers"), "ada", "asked for it, ticket 17").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Memory`](crate::Error::Memory) for a service or a memory that does not exist;
+    /// [`Error::Record`](crate::Error::Record) for what is no record of this library;
+    /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
+    pub async fn forget_memory(
+        &self,
+        (service, memory): (&str, &str),
+        key: impl Into<EntryKey>,
+        reason: &str,
+    ) -> Result<bool> {
+        let source = Source::new(self.connection.clone(), service, memory);
+        Box::pin(end::forget(&source, &key.into(), reason)).await
+    }
+}
+
 /// For how long a read waits that is to contain a packet, if it is not told.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -124,6 +154,14 @@ impl<T: DeserializeOwned> MemoryView<T> {
         }
         let found = Box::pin(self.source.value(&key, self.at_least.is_some())).await?;
         found.map(|value| self.source.decoded(&key, &value)).transpose()
+    }
+
+    /// How what was remembered of a key has ended; `None` if it has not, or that is not known any more.
+    ///
+    /// # Errors
+    /// As for [`get`](Self::get).
+    pub async fn end(&self, key: impl Into<EntryKey>) -> Result<Option<MemoryEnd>> {
+        Box::pin(end::of(&self.source, &key.into())).await
     }
 
     /// The keys that are texts which begin so; of an empty prefix, all keys. They come in one pass, without

@@ -363,3 +363,27 @@ async fn a_user_without_rights_is_told_which_one_is_missing() {
     }
     service.stop().await;
 }
+
+#[tokio::test]
+async fn what_is_forgotten_by_command_reads_as_absent_with_its_reason_and_is_late_for_the_service()
+{
+    let bench = Bench::start().await;
+    let service = started(&bench).await;
+    let last = visited(&bench, [visit("p", "ada"), visit("q", "bob")]).await;
+    let view = pages(&bench).at_least(last);
+    assert!(view.get("p").await.unwrap().is_some());
+    assert!(view.end("p").await.unwrap().is_none());
+    let forget =
+        |key: &'static str| bench.rapids.forget_memory(("visits", "pages"), key, "asked for it");
+    assert!(forget("p").await.unwrap());
+    assert!(view.get("p").await.unwrap().is_none());
+    assert_eq!(view.end("p").await.unwrap().unwrap().reason, "asked for it");
+    assert!(!forget("p").await.unwrap() && !forget("r").await.unwrap());
+    // The running service still has the value in hand, and finds out when it saves.
+    let last = visited(&bench, [visit("p", "ada"), visit("q", "bob")]).await;
+    let view = view.at_least(last);
+    assert!(view.get("p").await.unwrap().is_none() && view.get("q").await.unwrap().is_some());
+    service.stop().await;
+    let error = bench.rapids.forget_memory(("visits", "books"), "p", "no").await.unwrap_err();
+    assert!(error.to_string().contains("`pages`"), "{error}");
+}

@@ -7,6 +7,8 @@
 //! `rapids memory query open_orders customers '@.orders > 1'`, `rapids memory get open_orders total all`
 //! Run: `just river open_orders`
 
+use std::time::Duration;
+
 use anyhow::Result;
 use rapids_client::{Outputs, Packet, River, Service, telemetry};
 use serde::{Deserialize, Serialize};
@@ -27,7 +29,10 @@ pub(crate) fn service() -> rapids_client::Result<Service> {
         .river(count("total", "'all'")))
 }
 
-/// One order. Only `order_placed` says whose it is, so it is remembered until its end.
+/// For how long an order may be open, and be said to be placed once more after its end.
+const A_MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// One order. Only `order_placed` says whose it is, so it is remembered.
 #[derive(Default, Serialize, Deserialize)]
 struct Order {
     placed: Option<Placed>,
@@ -47,6 +52,7 @@ fn follow() -> River {
         .require("order_id")
         .publishes("order_closed")
         .memory("orders", "@.order_id")
+        .expires(A_MONTH)
         .react(on_news)
 }
 

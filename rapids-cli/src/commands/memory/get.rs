@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use clap::Args;
-use rapids_client::{EntryKey, printable};
+use rapids_client::{EntryKey, MemoryEnd, printable};
 
-use super::{AtLeast, EntryJson};
+use super::{AtLeast, EntryJson, no_key};
 use crate::exit::{Answer, Fault};
 use crate::indented::indented;
 use crate::screen::Format;
@@ -43,9 +43,13 @@ impl Get {
     pub(crate) async fn run(self, session: &Session) -> Result<Answer> {
         let rapids = session.rapids().await?;
         let view = self.at_least.view(&rapids, &self.service, &self.memory);
+        let mut end = None;
         let text = Some(EntryKey::from(&self.key));
         for key in text.into_iter().chain(EntryKey::number_or_boolean(&self.key)) {
-            let Some(value) = view.get(key.clone()).await? else { continue };
+            let Some(value) = view.get(key.clone()).await? else {
+                end = end.or(view.end(key).await?);
+                continue;
+            };
             let screen = &session.screen;
             if self.output == Format::Json {
                 let (key, value) = (&key, Some(&*value));
@@ -58,10 +62,13 @@ impl Get {
             return Ok(Answer::Yes);
         }
         let Self { service, memory, key, .. } = &self;
-        let words = format!(
-            "memory `{memory}` of service `{service}` has no key `{key}`; `rapids memory list {service} \
-             {memory}` lists those that it has"
-        );
-        Err(Fault::NotFound(words).into())
+        Err(match end {
+            Some(MemoryEnd { reason, written, .. }) => Fault::NotFound(format!(
+                "what `{memory}` of service `{service}` remembered of `{key}` has ended, at {written}: \
+                 {reason}"
+            ))
+            .into(),
+            None => no_key((service, memory), key),
+        })
     }
 }

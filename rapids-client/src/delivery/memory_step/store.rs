@@ -3,15 +3,14 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use futures::StreamExt;
 use jiff::Timestamp;
 
 use crate::connection::Connection;
-use crate::jetstream::bucket::{Bucket, Keep, Written};
-use crate::jetstream::ensure::existing;
-use crate::jetstream::resource::{LETTERS_AGE, Resource};
+use crate::jetstream::bucket::{Bucket, Written};
+use crate::jetstream::end_ages::EndAges;
+use crate::jetstream::resource::Resource;
 use crate::memory::{KeptAs, MemoryKey, Record};
-use crate::names::{DEAD_LETTER_PREFIX, DEAD_LETTERS, memory_bucket};
+use crate::names::memory_bucket;
 use crate::position::entry::ServiceEntry;
 use crate::service::{Service, SharedMemory};
 use crate::{Error, Result};
@@ -20,10 +19,7 @@ use crate::{Error, Result};
 pub(crate) struct MemoryStore {
     bucket: Bucket,
     service: String,
-    /// For how long the rapids keep packets; zero is for ever.
-    packets_age: Cell<Duration>,
-    /// For how long letters are kept, if there are any of the service.
-    letters_age: Cell<Option<Duration>>,
+    end_ages: Cell<EndAges>,
     /// The epoch in which the service began to remember.
     epoch: Cell<u64>,
 }
@@ -48,8 +44,7 @@ impl MemoryStore {
         let over = |bucket| Self {
             bucket,
             service: name.to_owned(),
-            packets_age: Cell::new(packets_age),
-            letters_age: Cell::default(),
+            end_ages: Cell::new(EndAges { packets: packets_age, letters: None }),
             epoch: Cell::new(entry.memory_epoch()),
         };
         let Some(created) = entry.memory_created() else {
@@ -89,16 +84,14 @@ impl MemoryStore {
     /// Learns for how long packets may come again: those of the rapids, which are kept for this long, and
     /// those of letters, if the service has any, which may be replayed.
     pub(crate) async fn learn_ages(&self, packets_age: Duration) -> Result<()> {
-        self.packets_age.set(packets_age);
-        let letters = letters_of(self.connection(), &self.service).await?;
-        self.letters_age.set(letters);
+        let ages = EndAges::of(self.connection(), &self.service, packets_age).await?;
+        self.end_ages.set(ages);
         Ok(())
     }
 
     /// Learns that the service has a letter.
     pub(crate) fn has_letters(&self) {
-        let age = self.letters_age.get();
-        self.letters_age.set(Some(age.unwrap_or(LETTERS_AGE)));
+        self.end_ages.set(self.end_ages.get().with_letter());
     }
 
     /// The record of a key and the revision to save it against.
@@ -129,16 +122,7 @@ impl MemoryStore {
         json: Vec<u8>,
         (revision, kept): (u64, KeptAs),
     ) -> Result<Option<u64>> {
-        let keep = match kept {
-            KeptAs::Record => Keep::Always,
-            // One of which something is unpublished may stay so; its letter tells.
-            KeptAs::Ended => Keep::For(longer(self.packets_age.get(), LETTERS_AGE)),
-            KeptAs::Marker => {
-                let age = self.packets_age.get();
-                let letters = self.letters_age.get();
-                Keep::MarkerFor(letters.map_or(age, |letters| longer(age, letters)))
-            }
-        };
+        let keep = self.end_ages.get().keep(kept);
         self.bucket.save_kept(key.as_ref(), json.into(), (revision, keep)).await
     }
 
@@ -154,24 +138,6 @@ impl MemoryStore {
     pub(crate) fn largest_record(&self) -> usize {
         self.bucket.largest_value()
     }
-}
-
-/// The longer one of two ages, of which zero is for ever.
-fn longer(one: Duration, other: Duration) -> Duration {
-    if one.is_zero() || other.is_zero() { Duration::ZERO } else { one.max(other) }
-}
-
-/// For how long letters are kept, if there are any of the service.
-async fn letters_of(connection: &Connection, service: &str) -> Result<Option<Duration>> {
-    let Some(stream) = existing(connection, DEAD_LETTERS).await? else { return Ok(None) };
-    let subjects = format!("{DEAD_LETTER_PREFIX}{service}.*.*");
-    let request = connection.api(&format!("STREAM.INFO.{DEAD_LETTERS}"));
-    let reading = Box::pin(async {
-        let mut found = stream.info_with_subjects(subjects).await?;
-        found.next().await.transpose().map_err(Box::<dyn std::error::Error + Send + Sync>::from)
-    });
-    let first = connection.attempt("look for dead letters", &request, reading).await?;
-    Ok(first.map(|_| stream.cached_info().config.max_age))
 }
 
 /// The error of a service whose memories are gone, although its position is not.

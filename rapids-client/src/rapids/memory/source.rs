@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_nats::Message;
+use async_nats::jetstream::message::StreamMessage;
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
@@ -148,16 +149,38 @@ impl Source {
 
     /// The value of a key. Who is to read the newest asks the leader where there are several servers.
     pub(super) async fn value(&self, key: &EntryKey, newest: bool) -> Result<Option<Json>> {
-        let stored = MemoryKey::new(&self.memory, key.clone());
-        let subject = format!("{}{stored}", self.subject);
-        let is_direct = self.is_direct.get().is_none_or(|is_direct| *is_direct);
-        let found = match newest && self.connection.is_clustered() || !is_direct {
-            true => last_of_leader(&self.connection, ACTION, &self.stream, &subject).await?,
-            false => last_of_subject(&self.connection, ACTION, &self.stream, subject).await?,
-        };
-        let Some(message) = found else { return Ok(None) };
+        let Some(message) = self.message(key, newest).await? else { return Ok(None) };
+        let stored = self.stored(key);
         let message = (Some(&message.headers), &*message.payload);
         value((&self.bucket, stored.as_ref()), message, &self.epoch)
+    }
+
+    /// What the server has under a key.
+    pub(super) async fn message(
+        &self,
+        key: &EntryKey,
+        newest: bool,
+    ) -> Result<Option<StreamMessage>> {
+        let subject = format!("{}{}", self.subject, self.stored(key));
+        let is_direct = self.is_direct.get().is_none_or(|is_direct| *is_direct);
+        match newest && self.connection.is_clustered() || !is_direct {
+            true => last_of_leader(&self.connection, ACTION, &self.stream, &subject).await,
+            false => last_of_subject(&self.connection, ACTION, &self.stream, subject).await,
+        }
+    }
+
+    /// The key under which a value is stored.
+    pub(super) fn stored(&self, key: &EntryKey) -> MemoryKey {
+        MemoryKey::new(&self.memory, key.clone())
+    }
+
+    pub(super) fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    /// The epoch in which the service began to remember, as far as that is known.
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Relaxed)
     }
 
     /// The key and the value of a message.
