@@ -1,6 +1,5 @@
 //! What all turns of a service share.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +7,10 @@ use std::time::Duration;
 use tracing::{error, warn};
 
 use super::dead_letter_writer::DeadLetterWriter;
+use super::done_before::DoneBefore;
 use super::executor::{Executor, Work};
 use super::in_flight::{Cause, InFlight};
 use super::memory_step::{MemoryRecords, Trial};
-use super::published_before::PublishedBefore;
 use super::quarantine::Quarantine;
 use super::reaction::{Reaction, ReactionError};
 use super::slot::Turn;
@@ -45,10 +44,7 @@ pub(super) struct Context {
     pub(super) outputs: OutputSender,
     pub(super) timers: TimerStore,
     pub(super) memories: Option<MemoryRecords>,
-    /// Up to this sequence the past is read to remember it, and nothing is published.
-    pub(super) quiet_until: Cell<u64>,
-    /// What was published about packets behind that.
-    pub(super) published: PublishedBefore,
+    pub(super) before: DoneBefore,
     /// Which of their values can be read.
     pub(super) trial: Trial,
     pub(super) claims: Option<Claims>,
@@ -68,25 +64,19 @@ impl Context {
         if let Some(memories) = &self.memories {
             memories.set_epoch(epochs.memory);
         }
-        self.quiet_until.set(epochs.quiet_until);
-        self.published.set_range(epochs);
-    }
-
-    /// The last sequence that the service may have been done with before it was made to forget; 0 if none.
-    pub(super) fn rebuilt_at(&self) -> u64 {
-        self.quiet_until.get().max(self.published.last())
+        self.before.set(epochs);
     }
 
     /// Whether a packet is read quietly: it moves memories and nothing else. The service was done with it, and
     /// was made to forget that since. A replay is sent for what is to come of it.
     pub(super) fn is_quiet(&self, packet: &Packet) -> bool {
-        sequence(packet).is_some_and(|sequence| sequence <= self.quiet_until.get())
+        sequence(packet).is_some_and(|sequence| self.before.is_done(sequence))
     }
 
     /// Whether it is not known of a packet whether the service was done with it, before it was made to forget
     /// that.
     pub(super) fn is_doubtful(&self, packet: &Packet) -> bool {
-        sequence(packet).is_some_and(|sequence| self.published.is_about(sequence))
+        sequence(packet).is_some_and(|sequence| self.before.is_doubtful(sequence))
     }
 
     /// What is to be published of what a reaction led to, as it is sent to the server.
@@ -100,7 +90,7 @@ impl Context {
     ) -> Result<(Effects, Vec<Outgoing>)> {
         let effects = match effects {
             _ if self.is_quiet(packet) => Effects::default(),
-            effects if self.is_doubtful(packet) => self.published.without_known(effects),
+            effects if self.is_doubtful(packet) => self.before.without_published(effects),
             effects => effects,
         };
         let outgoing = self.outputs.prepare(&effects)?;

@@ -122,7 +122,7 @@ impl Engine {
         let created = rapids.facts().created;
         context.metrics.is_active.set(true);
         let (name, first) = (service.name(), rapids.facts().first_sequence);
-        let rebuilding = Rebuilding::begin(name, context.rebuilt_at(), first);
+        let rebuilding = Rebuilding::begin(name, context.before.last(), first);
         let (step_sender, steps) = mpsc::unbounded_channel();
         Self {
             source,

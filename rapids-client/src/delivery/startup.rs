@@ -1,6 +1,5 @@
 //! What a service opens on the server before it reads packets, and how it acquires its position.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +10,12 @@ use uuid::Uuid;
 use super::acquire::Position;
 use super::context::Context;
 use super::dead_letter_writer::DeadLetterWriter;
+use super::done_before::DoneBefore;
 use super::engine::Engine;
 use super::executor::{Executor, JobQueue};
 use super::health::Opened;
 use super::memory_step::{MemoryRecords, MemoryStore, Trial};
 use super::progress::ProgressStore;
-use super::published_before::PublishedBefore;
 use super::quarantine::Quarantine;
 use super::quarantine::mark::SuspectMark;
 use crate::Result;
@@ -115,8 +114,7 @@ impl Startup {
             memories: memories.map(|store| {
                 MemoryRecords::new(store, connection.clone(), &service, floor.clone())
             }),
-            quiet_until: Cell::default(),
-            published: PublishedBefore::default(),
+            before: DoneBefore::default(),
             trial: Trial::default(),
             claims,
             letters,

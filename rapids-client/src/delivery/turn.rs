@@ -69,7 +69,7 @@ impl Turn {
             return TurnEnd::Done;
         }
         if context.is_doubtful(&self.packet.packet) {
-            Box::pin(context.published.find(&context.connection)).await;
+            Box::pin(context.before.find_published(&context.connection)).await;
         }
         // A packet that may have ended a process runs alone, behind a mark that outlives this process.
         if self.is_suspect {

@@ -1,6 +1,6 @@
-//! What a service published before it was made to forget, about packets of which it is not known whether it was
-//! done with them: the stream has it. The server's duplicate window may have passed by the time that they are
-//! handled once more.
+//! With what a service was done before it was made to forget: with everything up to a sequence, and with some of
+//! what follows that. What it published about the latter is in the stream, though the duplicate window may have
+//! passed by the time that the packets are handled once more.
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -21,38 +21,44 @@ use crate::position::entry::Epochs;
 /// After so many failures it counts as unknown: the login of a service may not permit it.
 const TRIES: u32 = 10;
 
-/// The ids of what lies in the stream behind what the service was certainly done with.
+/// Up to where a service was done, and with what behind that.
 #[derive(Default)]
-pub(super) struct PublishedBefore {
-    /// The service was done with everything up to here, and with some packets up to there.
-    range: Cell<(u64, u64)>,
+pub(super) struct DoneBefore {
+    quiet_until: Cell<u64>,
+    doubtful_until: Cell<u64>,
+    /// The ids of everything in the stream behind the first.
     ids: OnceCell<HashSet<Uuid>>,
 }
 
-impl PublishedBefore {
-    /// Learns which packets it is about.
-    pub(super) fn set_range(&self, epochs: Epochs) {
-        self.range.set((epochs.quiet_until, epochs.doubtful_until));
+impl DoneBefore {
+    /// Learns the epochs of the position that was acquired.
+    pub(super) fn set(&self, epochs: Epochs) {
+        self.quiet_until.set(epochs.quiet_until);
+        self.doubtful_until.set(epochs.doubtful_until);
     }
 
-    /// The last sequence that it is about; 0 if there is none.
+    /// The last sequence that it may have been done with; 0 if there is none.
     pub(super) fn last(&self) -> u64 {
-        self.range.get().1
+        self.quiet_until.get().max(self.doubtful_until.get())
     }
 
-    /// Whether it is not known of a packet of this sequence what was published about it.
-    pub(super) fn is_about(&self, sequence: u64) -> bool {
-        let (from, to) = self.range.get();
-        from < sequence && sequence <= to
+    /// Whether it was done with the packet of this sequence.
+    pub(super) fn is_done(&self, sequence: u64) -> bool {
+        sequence <= self.quiet_until.get()
     }
 
-    /// Reads it from the stream, unless that is done.
-    pub(super) async fn find(&self, connection: &Connection) {
+    /// Whether it may have been.
+    pub(super) fn is_doubtful(&self, sequence: u64) -> bool {
+        !self.is_done(sequence) && sequence <= self.doubtful_until.get()
+    }
+
+    /// Reads from the stream what was published about packets that are doubtful, unless that is done.
+    pub(super) async fn find_published(&self, connection: &Connection) {
         self.ids.get_or_init(async || self.read(connection).await).await;
     }
 
-    /// What of these effects is not in the stream.
-    pub(super) fn without_known(&self, mut effects: Effects) -> Effects {
+    /// What of these effects was not in the stream.
+    pub(super) fn without_published(&self, mut effects: Effects) -> Effects {
         if let Some(ids) = self.ids.get() {
             effects
                 .packets
@@ -62,7 +68,7 @@ impl PublishedBefore {
     }
 
     async fn read(&self, connection: &Connection) -> HashSet<Uuid> {
-        let (from, to) = self.range.get();
+        let (from, to) = (self.quiet_until.get(), self.doubtful_until.get());
         info!(from, to, "looking for what was published about packets that were in hand");
         let mut retry = Retry::new(connection, "read what was published before").at_most(TRIES);
         loop {
