@@ -78,6 +78,7 @@ impl Position {
         let has_live = facts.has_live || stream::allow_live(connection).await?;
         let facts = StreamFacts { has_live, ..*facts };
         let lease = Lease::open(connection, (name, instance), facts.created).await?;
+        lease.set_memory_epoch(entry.1.memory_epoch());
         exclusive::ensure_record(&lease, connection, service, &facts, entry).await?;
         Ok(Self::Exclusive { lease: Rc::new(lease), facts })
     }
@@ -185,7 +186,9 @@ impl Position {
 /// `Record`, `NotPermitted`, `Position`.
 async fn finish_move(lease: &Lease, entry: &EntryUpdater) -> Result<Option<PositionRecord>> {
     let finishing = async || -> Result<_> {
-        let Some(target) = entry.reload().await? else { return Ok(None) };
+        let target = entry.reload().await?;
+        lease.set_memory_epoch(entry.epochs().memory);
+        let Some(target) = target else { return Ok(None) };
         let record = lease.record_at(target.saturating_sub(1));
         // Where another instance was faster, this one is told so when it renews the lease.
         if let Written::Renewed = lease.write(&record).await? {

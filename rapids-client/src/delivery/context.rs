@@ -206,8 +206,7 @@ impl Context {
         river: usize,
         cause: Cause,
     ) -> TurnEnd {
-        let is_past = self.is_quiet(&packet.packet) || self.is_doubtful(&packet.packet);
-        if is_past && self.has_letter(packet, river).await {
+        if self.is_quiet(&packet.packet) && self.has_letter(packet, river).await {
             return TurnEnd::Done;
         }
         let kind = cause.kind.clone();

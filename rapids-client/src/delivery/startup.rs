@@ -203,7 +203,14 @@ async fn open_position(
 ) -> Result<((Position, Option<MemoryStore>), EntryUpdater)> {
     let entries = ServiceEntries::open(connection, service.name()).await?;
     let (entry, position, memories) = loop {
-        let entry = entries.load().await?.unwrap_or_default();
+        let mut entry = entries.load().await?.unwrap_or_default();
+        if entry.is_new() && service.remembers() {
+            // One of the name may have been retired that was to leave its memories.
+            let epoch = MemoryStore::last_epoch(connection, service.name()).await?;
+            if epoch > entry.memory_epoch() {
+                entry = entries.update(|entry| entry.remember_from(epoch)).await?;
+            }
+        }
         let (position, memories) = tokio::try_join!(
             Position::open(connection, service, instance, facts, (&entries, &entry)),
             MemoryStore::open_for(connection, service, (&entry, facts.max_age)),

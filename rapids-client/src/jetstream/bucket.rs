@@ -191,6 +191,12 @@ impl Bucket {
         }))
     }
 
+    /// The value that was written last, as of when the bucket was opened.
+    pub(crate) async fn last_written(&self) -> Result<Option<Written>> {
+        let last = self.store.stream.cached_info().state.last_sequence;
+        if last == 0 { Ok(None) } else { self.next_written(">", last).await }
+    }
+
     /// The value of a key as its type, if it has one, and the revision to save another against.
     ///
     /// # Errors

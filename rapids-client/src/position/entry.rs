@@ -181,6 +181,12 @@ impl ServiceEntry {
         self.end_quiet();
     }
 
+    /// Takes over what a service of this name has remembered that was retired: it began in this epoch.
+    pub(crate) fn remember_from(&mut self, epoch: u64) {
+        self.epoch = self.epoch.max(epoch);
+        self.memory_epoch = self.memory_epoch.max(epoch);
+    }
+
     /// As [`remember_anew`](Self::remember_anew), but everything is published once more.
     pub(crate) fn remember_and_publish_anew(&mut self) {
         self.memory_epoch = self.epoch;

@@ -73,11 +73,12 @@ pub(crate) async fn ensure_record(
     if shared.is_some() {
         consumer.delete().await?;
     }
-    // For the last time: from here on the record says what is done.
+    // Those that were read: the position may be moved meanwhile.
+    let (epoch, memory_epoch) = (entry.epoch(), entry.memory_epoch());
     let note = |entry: &mut ServiceEntry| {
         entry.set_stream(facts.created, true);
-        entry.position_made(entry.epoch(), entry.memory_epoch());
-        entry.note_floor(entry.epoch(), floor, Timestamp::now());
+        entry.position_made(epoch, memory_epoch);
+        entry.note_floor(epoch, floor, Timestamp::now());
     };
     entries.update_from(entry, note).await
 }

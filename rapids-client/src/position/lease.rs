@@ -42,6 +42,8 @@ pub(crate) struct Lease {
     service: String,
     instance: String,
     stream_created: Timestamp,
+    /// The epoch in which the service began to remember.
+    memory_epoch: Cell<u64>,
     revision: Cell<u64>,
     /// Up to where everything is done, as it is written down.
     floor: Cell<u64>,
@@ -86,6 +88,7 @@ impl Lease {
             service: service.to_owned(),
             instance: instance.to_owned(),
             stream_created,
+            memory_epoch: Cell::default(),
             revision: Cell::new(0),
             floor: Cell::new(0),
             validity,
@@ -95,8 +98,18 @@ impl Lease {
 
     /// The record of this instance as the active one, at this position.
     pub(crate) fn record_at(&self, floor: u64) -> PositionRecord {
-        let record = PositionRecord::at(self.stream_created.to_string(), floor);
+        let record = self.record_behind(floor);
         PositionRecord { instance: self.instance.clone(), ..record }
+    }
+
+    fn record_behind(&self, floor: u64) -> PositionRecord {
+        let record = PositionRecord::at(self.stream_created.to_string(), floor);
+        record.of_memory_epoch(self.memory_epoch.get())
+    }
+
+    /// Learns the epoch in which the service began to remember.
+    pub(crate) fn set_memory_epoch(&self, epoch: u64) {
+        self.memory_epoch.set(epoch);
     }
 
     pub(crate) fn connection(&self) -> &Connection {
@@ -130,7 +143,7 @@ impl Lease {
 
     /// Makes the record where there is none; another instance may be faster.
     pub(crate) async fn create(&self, floor: u64, begun: u64, revision: u64) -> Result<()> {
-        let mut record = PositionRecord::at(self.stream_created.to_string(), floor);
+        let mut record = self.record_behind(floor);
         record.begun = begun.max(floor);
         self.bucket.save(&self.service, record.to_json().into(), revision).await?;
         Ok(())

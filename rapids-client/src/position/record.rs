@@ -62,13 +62,15 @@ pub(crate) struct PositionRecord {
     pub(crate) is_catching_up: bool,
 }
 
-impl Stored for PositionRecord {}
+impl Stored for PositionRecord {
+    const VERSION: u64 = 2;
+}
 
 impl PositionRecord {
     /// A position behind this sequence, of which nothing is begun.
     pub(crate) fn at(stream_created: String, floor: u64) -> Self {
         Self {
-            version: Some(Self::VERSION),
+            version: Some(1),
             stream_created,
             floor,
             done: Vec::new(),
@@ -78,6 +80,12 @@ impl PositionRecord {
             instance: String::new(),
             is_catching_up: false,
         }
+    }
+
+    /// It for a service that began to remember in this epoch. Where that is not the first, older programs are
+    /// to leave it alone, and stand by: they know of no such epoch.
+    pub(crate) fn of_memory_epoch(self, epoch: u64) -> Self {
+        Self { version: Some(if epoch > 0 { 2 } else { 1 }), ..self }
     }
 
     /// The instance that may be active.

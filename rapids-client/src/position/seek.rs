@@ -108,7 +108,12 @@ impl Moving<'_> {
     ) -> Result<ServiceEntry> {
         let note = |entry: &mut ServiceEntry| {
             let noted = entry.floor().filter(|_| entry.other_stream(self.facts.created).is_none());
-            let noted = noted.map(|noted| (noted.sequence, noted.sequence));
+            let is_same = entry.other_stream(self.facts.created).is_none() && !entry.is_new();
+            // Where the position is gone, any packet behind the noted floor may have been done.
+            let noted = is_same.then(|| {
+                let floor = noted.map_or(0, |noted| noted.sequence);
+                (floor, self.facts.last_sequence.max(floor))
+            });
             entry.set_stream(self.facts.created, is_exclusive);
             entry.move_to(self.floor + 1, Timestamp::now());
             let Some(past) = past else { return };

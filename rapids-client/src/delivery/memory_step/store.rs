@@ -13,6 +13,7 @@ use crate::memory::{KeptAs, MemoryKey, Record};
 use crate::names::memory_bucket;
 use crate::position::entry::ServiceEntry;
 use crate::service::{Service, SharedMemory};
+use crate::stored;
 use crate::{Error, Result};
 
 /// The memories of one service.
@@ -61,6 +62,17 @@ impl MemoryStore {
             }
             None => Err(lost(name, "was deleted", entry)),
         }
+    }
+
+    /// The epoch of what was remembered last under the name of a service; 0 if nothing is.
+    pub(crate) async fn last_epoch(connection: &Connection, service: &str) -> Result<u64> {
+        let Some(bucket) = Bucket::existing(connection, &memory_bucket(service)).await? else {
+            return Ok(0);
+        };
+        let Some(last) = bucket.last_written().await? else { return Ok(0) };
+        let record = stored::read::<Record>(bucket.name(), &last.key, &last.value);
+        // Who it is of no use to tells when its packets come.
+        Ok(record.map_or(0, |record| record.epoch()))
     }
 
     /// When the bucket was created, which tells it from other buckets of the same name.

@@ -11,6 +11,7 @@ use tokio::time::sleep;
 
 use crate::Result;
 use crate::jetstream::bucket::Bucket;
+use crate::jetstream::stream;
 use crate::position::entries::ServiceEntries;
 use crate::position::entry::ServiceEntry;
 use crate::position::lease::holder_watch::LEASE;
@@ -47,14 +48,14 @@ impl ExclusiveSeek<'_> {
         let instance = record.and_then(PositionRecord::holder);
         report.replaced = instance.filter(|id| !id.starts_with(MOVING)).map(str::to_owned);
         let past = self.moving.past().await?;
-        // It was written up to a quarter of a second before.
-        let done = |record: &PositionRecord| {
-            (record.done().floor(), record.begun.min(facts.last_sequence))
-        };
+        // It was written up to a quarter of a second before, and the stream has grown until nobody was active.
+        let last = stream::facts(self.moving.connection).await?.last_sequence;
+        let done = |record: &PositionRecord| (record.done().floor(), record.begun.min(last));
         let done = record.map(done);
         let moved = self.moving.note(&self.entries, true, (past.as_ref(), done)).await?;
         self.moving.clear(past.as_ref(), &moved, &mut report).await?;
-        let record = PositionRecord::at(facts.created.to_string(), floor);
+        let record = PositionRecord::at(facts.created.to_string(), floor)
+            .of_memory_epoch(moved.memory_epoch());
         while self.save(&record, revision).await?.is_none() {
             if self.is_made(&moved).await? {
                 return Ok(report);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use async_nats::jetstream::consumer::Info;
 use async_nats::jetstream::consumer::pull::Config as PullConfig;
 use tokio::time::sleep;
-use tracing::debug;
+use tracing::warn;
 
 use crate::Result;
 use crate::connection::Retry;
@@ -53,9 +53,10 @@ impl SharedSeek<'_> {
             |found: &Info| (found.ack_floor.stream_sequence, found.delivered.stream_sequence);
         let done = found.as_ref().map(done);
         let moved = self.moving.note(&self.entries, false, (past.as_ref(), done)).await?;
-        self.moving.clear(past.as_ref(), &moved, &mut report).await?;
         self.make(&consumer, found.as_ref(), &moved).await?;
         finish(&self.entries, &moved).await?;
+        // Last, since it may take long, and instances wait for the consumer.
+        self.moving.clear(past.as_ref(), &moved, &mut report).await?;
         Ok(report)
     }
 
@@ -114,7 +115,11 @@ async fn try_make(consumer: &Consumer<'_>, wanted: &PullConfig, epoch: u64) -> R
 /// when the same packet is given out again. What fails, or takes longer, is not waited for.
 async fn finish_in_hand(consumer: &Consumer<'_>) -> Result<Option<Info>> {
     if let Err(error) = consumer.pause(PAUSE).await {
-        debug!("packets are not kept back while a position is moved: {}", with_causes(&error));
+        warn!(
+            "packets are given out while the position is moved, and what is published about them may be \
+             published once more: {}",
+            with_causes(&error)
+        );
         return consumer.info().await;
     }
     let begun = Instant::now();
