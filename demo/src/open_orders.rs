@@ -52,7 +52,7 @@ impl Orders {
                     self.placed.entry(order).or_insert(placed);
                 }
             }
-            Some("order_completed" | "order_cancelled") => {
+            Some("order_packaged" | "order_cancelled") => {
                 self.ended.insert(order);
             }
             _ => {}
@@ -151,7 +151,7 @@ mod tests {
             order("order_cancelled", "o-2"),
             order("order_placed", "o-2"),
             order("order_placed", "o-3"),
-            order("order_completed", "o-3"),
+            order("order_packaged", "o-3"),
         ] {
             orders.take(&packet);
         }
