@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_nats::HeaderMap;
-use async_nats::header::NATS_MARKER_REASON;
+use async_nats::header::{NATS_MARKER_REASON, NATS_MESSAGE_TTL};
 
 use crate::Result;
 use crate::memory::{Json, Record};
@@ -34,10 +34,12 @@ pub(super) fn value(
     Ok(record.current().filter(|_| is_current))
 }
 
-/// Whether a message says that its key was deleted or purged, or has expired.
+/// Whether a message says that its key was deleted or purged, or has expired, or that its memory has ended: of
+/// records, only those have an age.
 pub(super) fn is_gone(headers: Option<&HeaderMap>) -> bool {
     headers.is_some_and(|headers| {
-        headers.get(OPERATION).is_some_and(|operation| operation.as_str() != "PUT")
+        headers.get(NATS_MESSAGE_TTL).is_some()
+            || headers.get(OPERATION).is_some_and(|operation| operation.as_str() != "PUT")
             || headers.get(NATS_MARKER_REASON).is_some()
     })
 }
