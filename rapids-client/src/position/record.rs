@@ -218,7 +218,7 @@ mod tests {
         assert!(PositionRecord::read(b"garbage").is_err());
         let more = br#"{"stream_created":"2026-11-21T09:30:00Z","floor":7,"begun":7,"more":1}"#;
         assert!(PositionRecord::read(more).unwrap_err().starts_with("unknown field `more`"));
-        let newer = PositionRecord::refuse_newer("s", br#"{"version":2,"more":1}"#).unwrap_err();
-        assert!(newer.to_string().starts_with("`s` in `RAPIDS_POSITIONS` is of version 2"));
+        let newer = PositionRecord::refuse_newer("s", br#"{"version":3,"more":1}"#).unwrap_err();
+        assert!(newer.to_string().starts_with("`s` in `RAPIDS_POSITIONS` is of version 3"));
     }
 }

@@ -227,11 +227,11 @@ async fn a_record_of_a_newer_version_is_waited_for_and_not_moved() {
     seen.take();
     let positions = bucket(&bench, "RAPIDS_POSITIONS").await;
     let known = positions.get(SERVICE).await.unwrap().unwrap();
-    let newer = r#"{"version":2,"spans":[]}"#;
+    let newer = r#"{"version":3,"spans":[]}"#;
     positions.put(SERVICE, newer.into()).await.unwrap();
     let service = run(&bench, [seen.river()]).await;
     let moving = bench.rapids.move_position(SERVICE, Start::Beginning, Seek::new());
-    let told = "`counter` in `RAPIDS_POSITIONS` is of version 2, this program knows 1: update it";
+    let told = "`counter` in `RAPIDS_POSITIONS` is of version 3, this program knows 2: update it";
     assert_eq!(moving.await.unwrap_err().to_string(), told);
     assert_eq!(bench.rapids.position(SERVICE).await.unwrap_err().to_string(), told);
     bench.rapids.publish(called(4)).await.unwrap();
