@@ -8,8 +8,9 @@ use std::time::Duration;
 use rapids_client::monitoring::{Page, serve};
 use rapids_client::{
     Bundle, Config, Conversations, DeadLetters, Filter, Found, HistoryPackets, LetterId,
-    LetterTail, Listing, Note, Packet, Rapids, Record, Reference, Replays, Retiring, River, Seek,
-    Sending, Service, Start, Tail, TimerId, TimerListing, Timestamp, shutdown_signal,
+    LetterTail, Listing, MemoryView, MemoryWatch, Note, Packet, Rapids, Record, Reference, Replays,
+    Retiring, River, Seek, Sending, Service, Start, Tail, TimerId, TimerListing, Timestamp,
+    shutdown_signal,
 };
 use tokio::net::TcpListener;
 
@@ -91,6 +92,20 @@ fn of_history(rapids: &Rapids, packets: &mut HistoryPackets) {
     is_send(packets.next());
 }
 
+fn of_memory(rapids: &Rapids, view: &MemoryView<u64>, watch: &mut MemoryWatch<u64>) {
+    is_send(rapids.memories("payment"));
+    is_send(rapids.forget_memory(("payment", "customers"), "ada", "asked for it"));
+    is_send(view.get("ada"));
+    is_send(view.end("ada"));
+    is_send(view.keys(""));
+    is_send(view.entries("@ > 1"));
+    is_send(view.all());
+    is_send(view.watch());
+    is_send(view.watch_where("@ > 1"));
+    is_send(watch.next());
+    is_send(watch.next_stored());
+}
+
 fn of_services(
     service: [Service; 2],
     bundle: [Bundle; 2],
@@ -108,7 +123,7 @@ fn of_services(
 #[test]
 fn public_futures_are_send_and_none_is_forgotten_here() {
     let _ = (of_rapids, of_what_rapids_give, of_letters, of_replays, of_listing, of_monitoring);
-    let _ = (of_conversations, of_history, of_services, of_timers);
+    let _ = (of_conversations, of_history, of_memory, of_services, of_timers);
     let mut names = BTreeSet::new();
     public_futures(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut names);
     assert!(names.len() > 20, "{names:?}");
