@@ -69,6 +69,10 @@ impl End {
         let mut memories = BTreeMap::new();
         for (key, value) in entries(jetstream, &format!("RAPIDS_MEMORY_{service}")).await {
             let mut record: Value = serde_json::from_slice(&value).unwrap();
+            // It goes sooner or later.
+            if record.get("ended").is_some() {
+                continue;
+            }
             memories.insert(key, record["memory"].take());
         }
         let permission = format!("{service}.alone");
