@@ -60,8 +60,9 @@ impl Command {
             Self::DeadLetters(letters) => letters.changes(),
             Self::Replay(replay) => replay.changes(),
             Self::Later(later) => later.changes(),
+            Self::Memory(memory) => memory.changes(),
             Self::Tail(_) | Self::Trace(_) | Self::Explain(_) => false,
-            Self::Services(_) | Self::Metrics(_) | Self::Memory(_) => false,
+            Self::Services(_) | Self::Metrics(_) => false,
             Self::Map(_) | Self::WhatIf(_) | Self::Schema(_) | Self::Asyncapi(_) => false,
             Self::Completions(_) | Self::Man(_) => false,
         }

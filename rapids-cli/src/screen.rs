@@ -11,6 +11,7 @@ use clap::ColorChoice;
 use crate::exit::Fault;
 use crate::line::Line;
 use crate::palette::Palette;
+use crate::table::Table;
 
 /// How data is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -67,6 +68,17 @@ impl Screen {
     /// command that changes something.
     pub(crate) fn line(&self, line: impl Into<Line>) -> Result<()> {
         self.print(line.into().painted().as_bytes(), b"\n")
+    }
+
+    /// Prints a table with its titles, and nothing of one without rows.
+    ///
+    /// # Errors
+    /// As for [`line`](Self::line).
+    pub(crate) fn table(&self, table: &Table) -> Result<()> {
+        if table.is_empty() {
+            return Ok(());
+        }
+        table.lines(self.data.faint).into_iter().try_for_each(|line| self.line(line))
     }
 
     /// Prints JSON on one line. Values keep every digit and character; control characters become JSON

@@ -6,6 +6,7 @@ mod list;
 mod query;
 mod watch;
 
+use std::iter;
 use std::time::Duration;
 
 use anyhow::{Error, Result};
@@ -55,6 +56,10 @@ enum Command {
 }
 
 impl Memory {
+    pub(crate) fn changes(&self) -> bool {
+        matches!(self.command, Command::Forget(_))
+    }
+
     pub(crate) async fn run(self, session: &Session) -> Result<Answer> {
         let interrupt = &session.interrupt;
         match self.command {
@@ -64,6 +69,39 @@ impl Memory {
             Command::Watch(watch) => interrupt.unless(Box::pin(watch.run(session))).await,
             Command::Forget(forget) => interrupt.unless(Box::pin(forget.run(session))).await,
         }
+    }
+}
+
+/// One entry of a memory.
+#[derive(Debug, Args)]
+struct Entry {
+    /// The service
+    #[arg(value_name = "SERVICE")]
+    service: String,
+
+    /// The memory
+    #[arg(value_name = "MEMORY")]
+    memory: String,
+
+    /// The key, a text; if there is none, the number or boolean that it reads as
+    #[arg(value_name = "KEY", allow_hyphen_values = true)]
+    key: String,
+}
+
+impl Entry {
+    /// The keys that may be meant, the likeliest first.
+    fn keys(&self) -> impl Iterator<Item = EntryKey> {
+        iter::once(EntryKey::from(&self.key)).chain(EntryKey::number_or_boolean(&self.key))
+    }
+
+    /// The error where there is no value.
+    fn is_missing(&self) -> Error {
+        let Self { service, memory, key } = self;
+        Fault::NotFound(format!(
+            "memory `{memory}` of service `{service}` has no key `{key}`; `rapids memory list {service} \
+             {memory}` lists those that it has"
+        ))
+        .into()
     }
 }
 
@@ -85,7 +123,10 @@ impl AtLeast {
     /// The memory of this name, which waits as it is told.
     fn view(&self, rapids: &Rapids, service: &str, memory: &str) -> MemoryView<Box<RawValue>> {
         let view = rapids.memory(service, memory).within(self.within);
-        self.at_least.map_or_else(|| view.clone(), |sequence| view.at_least(sequence))
+        match self.at_least {
+            Some(sequence) => view.at_least(sequence),
+            None => view,
+        }
     }
 }
 
@@ -118,15 +159,6 @@ impl Printing {
             screen.note(format_args!("{shown} of {count} {what} are shown; --limit 0 shows all"));
         }
     }
-}
-
-/// The error for a key without a value.
-fn no_key((service, memory): (&str, &str), key: &str) -> Error {
-    Fault::NotFound(format!(
-        "memory `{memory}` of service `{service}` has no key `{key}`; `rapids memory list {service} \
-         {memory}` lists those that it has"
-    ))
-    .into()
 }
 
 /// An entry as JSON.

@@ -41,11 +41,8 @@ impl List {
         if self.output == Format::Line {
             if table.is_empty() {
                 screen.note("no timer waits");
-            } else {
-                for line in table.lines(screen.data.faint) {
-                    screen.line(line)?;
-                }
             }
+            screen.table(&table)?;
         }
         Ok(Answer::Yes)
     }

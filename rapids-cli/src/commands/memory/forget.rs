@@ -3,9 +3,8 @@
 use anyhow::Result;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
-use rapids_client::EntryKey;
 
-use super::no_key;
+use super::Entry;
 use crate::exit::Answer;
 use crate::session::Session;
 
@@ -19,17 +18,8 @@ use crate::session::Session;
 Example:
   rapids memory forget payment customers ada --reason 'asked for it, ticket 17'")]
 pub(crate) struct Forget {
-    /// The service
-    #[arg(value_name = "SERVICE")]
-    service: String,
-
-    /// The memory
-    #[arg(value_name = "MEMORY")]
-    memory: String,
-
-    /// The key, a text; if there is none, the number or boolean that it reads as
-    #[arg(value_name = "KEY", allow_hyphen_values = true)]
-    key: String,
+    #[command(flatten)]
+    entry: Entry,
 
     /// Why, for those who look for it later
     #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
@@ -39,16 +29,15 @@ pub(crate) struct Forget {
 impl Forget {
     pub(crate) async fn run(self, session: &Session) -> Result<Answer> {
         let rapids = session.rapids().await?;
-        let Self { service, memory, key, reason } = &self;
-        let text = Some(EntryKey::from(key));
-        for key in text.into_iter().chain(EntryKey::number_or_boolean(key)) {
-            if rapids.forget_memory((service, memory), key.clone(), reason).await? {
+        let Entry { service, memory, .. } = &self.entry;
+        for key in self.entry.keys() {
+            if rapids.forget_memory((service, memory), key.clone(), &self.reason).await? {
                 session
                     .screen
                     .line(format_args!("forgot `{key}` in memory `{memory}` of `{service}`"))?;
                 return Ok(Answer::Yes);
             }
         }
-        Err(no_key((service, memory), key))
+        Err(self.entry.is_missing())
     }
 }

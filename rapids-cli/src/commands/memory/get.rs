@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use clap::Args;
-use rapids_client::{EntryKey, MemoryEnd, printable};
+use rapids_client::{MemoryEnd, printable};
 
-use super::{AtLeast, EntryJson, no_key};
+use super::{AtLeast, Entry, EntryJson};
 use crate::exit::{Answer, Fault};
 use crate::indented::indented;
 use crate::screen::Format;
@@ -19,17 +19,8 @@ Example:
 Output: the value as JSON, with a line for each member; with -o json an object on one line: `key`, a string,
 number or boolean, and `value`.")]
 pub(crate) struct Get {
-    /// The service
-    #[arg(value_name = "SERVICE")]
-    service: String,
-
-    /// The memory
-    #[arg(value_name = "MEMORY")]
-    memory: String,
-
-    /// The key, a text; if there is none, the number or boolean that it reads as
-    #[arg(value_name = "KEY", allow_hyphen_values = true)]
-    key: String,
+    #[command(flatten)]
+    entry: Entry,
 
     #[command(flatten)]
     at_least: AtLeast,
@@ -42,10 +33,10 @@ pub(crate) struct Get {
 impl Get {
     pub(crate) async fn run(self, session: &Session) -> Result<Answer> {
         let rapids = session.rapids().await?;
-        let view = self.at_least.view(&rapids, &self.service, &self.memory);
+        let Entry { service, memory, key } = &self.entry;
+        let view = self.at_least.view(&rapids, service, memory);
         let mut end = None;
-        let text = Some(EntryKey::from(&self.key));
-        for key in text.into_iter().chain(EntryKey::number_or_boolean(&self.key)) {
+        for key in self.entry.keys() {
             let Some(value) = view.get(key.clone()).await? else {
                 end = end.or(view.end(key).await?);
                 continue;
@@ -61,14 +52,13 @@ impl Get {
             }
             return Ok(Answer::Yes);
         }
-        let Self { service, memory, key, .. } = &self;
         Err(match end {
             Some(MemoryEnd { reason, written, .. }) => Fault::NotFound(format!(
                 "what `{memory}` of service `{service}` remembered of `{key}` has ended, at {written}: \
                  {reason}"
             ))
             .into(),
-            None => no_key((service, memory), key),
+            None => self.entry.is_missing(),
         })
     }
 }

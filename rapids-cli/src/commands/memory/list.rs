@@ -79,11 +79,7 @@ impl List {
             let name = Cell::new(name).style(screen.data.name);
             table.row([name, Cell::new(keys.to_string()), Cell::new(bytes.to_string())]);
         }
-        if !table.is_empty() {
-            for line in table.lines(screen.data.faint) {
-                screen.line(line)?;
-            }
-        }
+        screen.table(&table)?;
         self.printing.note(screen, memories.len(), "memories");
         Ok(Answer::Yes)
     }
@@ -105,11 +101,7 @@ impl List {
         if keys.is_empty() {
             screen.note("there is no such key");
         }
-        if !table.is_empty() {
-            for line in table.lines(screen.data.faint) {
-                screen.line(line)?;
-            }
-        }
+        screen.table(&table)?;
         self.printing.note(screen, keys.len(), "keys");
         Ok(Answer::Yes)
     }

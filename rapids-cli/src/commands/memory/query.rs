@@ -59,11 +59,7 @@ impl Query {
         if entries.is_empty() {
             screen.note("there is no such entry");
         }
-        if !table.is_empty() {
-            for line in table.lines(screen.data.faint) {
-                screen.line(line)?;
-            }
-        }
+        screen.table(&table)?;
         self.printing.note(screen, entries.len(), "entries");
         Ok(Answer::Yes)
     }
