@@ -13,7 +13,6 @@ use async_nats::jetstream::stream::Stream;
 use bytes::Bytes;
 use futures::TryStreamExt;
 use jiff::Timestamp;
-use tracing::warn;
 
 use crate::connection::{Connection, server_answer};
 use crate::jetstream::ensure::{ensure, existing, follow};
@@ -29,8 +28,8 @@ use crate::{Error, Result};
 /// Room for the headers of a compare-and-set, which the server counts too.
 const HEADERS: usize = 256;
 
-/// What else than that it has a value was done to a key.
-const OPERATION: &str = "KV-Operation";
+/// The header that says what else was done to a key than to give it a value.
+pub(crate) const OPERATION: &str = "KV-Operation";
 
 /// A value, as it was written.
 pub(crate) struct Written {
@@ -269,9 +268,7 @@ impl Bucket {
              ever; allow it with `nats stream edit {stream} --allow-msg-ttl`",
             self.store.name
         );
-        if self.connection.is_news(&notice) {
-            warn!("{notice}");
-        }
+        self.connection.warn_once(&notice);
     }
 
     /// Deletes a key unless another value was saved after this revision.

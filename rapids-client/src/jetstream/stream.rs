@@ -106,9 +106,7 @@ pub(crate) async fn ensure(connection: &Connection) -> Result<StreamFacts> {
         }
     };
     for shortcoming in shortcomings(&info, connection) {
-        if connection.is_news(&shortcoming) {
-            warn!("{shortcoming}");
-        }
+        connection.warn_once(&shortcoming);
     }
     Ok(StreamFacts::from(&info))
 }

@@ -104,13 +104,12 @@ impl<'a> Folding<'a> {
                     record.failed(Rc::clone(&step));
                     Ok(Reacted::Now(step))
                 }
-                Err(error @ ReactionError::Unreadable { .. }) => {
-                    // It may be mended before the next try.
-                    record.outdated();
-                    Err(error)
-                }
                 Err(error) => {
-                    record.lost_value();
+                    match error {
+                        // It may be mended before the next try.
+                        ReactionError::Unreadable { .. } => record.outdated(),
+                        _ => record.lost_value(),
+                    }
                     Err(error)
                 }
             };

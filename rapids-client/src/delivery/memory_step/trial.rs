@@ -108,7 +108,9 @@ impl Trial {
             }
             count += PORTION;
             let is_last = portion.len() < PORTION;
-            self.try_records(context, memory, portion).await;
+            if !portion.is_empty() {
+                self.try_records(context, memory, portion).await;
+            }
             if is_last {
                 break;
             }
