@@ -45,7 +45,7 @@ mod semantics;
 mod tree;
 
 pub(crate) use budget::TooCostly;
-pub(crate) use error::ExpressionError;
+pub use error::ExpressionError;
 pub(crate) use evaluation::Evaluation;
 pub(crate) use expression::Expression;
 pub(crate) use field::Field;

@@ -8,8 +8,11 @@ mod editions;
 mod filter;
 mod headers;
 mod history;
+mod known_letters;
 mod letter;
+mod letter_change;
 mod letter_tail;
+mod letter_watch;
 mod listing;
 mod lookup;
 mod outgoing;
@@ -29,7 +32,9 @@ use tracing::warn;
 
 pub use filter::Filter;
 pub use letter::DeadLetter;
+pub use letter_change::LetterChange;
 pub use letter_tail::LetterTail;
+pub use letter_watch::LetterWatch;
 pub use listing::Listing;
 pub(crate) use replay::{Addressed, Letters};
 pub use replays::Replays;
@@ -133,6 +138,35 @@ impl DeadLetters {
     /// [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn follow(config: &Config, filter: &Filter) -> Result<LetterTail> {
         Box::pin(LetterTail::open(config, filter)).await
+    }
+
+    /// Watches all letters and what becomes of them: first those that are there, then each that is written and
+    /// each change. For programs that show them; for alerts, take [`follow`](Self::follow). It waits also where
+    /// no service has started yet, and creates nothing.
+    ///
+    /// ```no_run
+    /// use rapids_client::{Config, DeadLetters, LetterChange};
+    ///
+    /// # async fn example() -> rapids_client::Result<()> {
+    /// let mut watch = DeadLetters::watch(&Config::from_env()?).await?;
+    /// loop {
+    ///     match watch.next().await? {
+    ///         LetterChange::Letter(stored) => println!("{}: {}", stored.letter.id, stored.state),
+    ///         LetterChange::Settled { id, state, .. } => println!("{id}: {state}"),
+    ///         LetterChange::CaughtUp => println!("that is all so far"),
+    ///         LetterChange::ExpiredBefore(sequence) => println!("before {sequence}: expired"),
+    ///         LetterChange::Anew => println!("all letters are gone"),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Connect`](crate::Error::Connect), [`Error::Server`](crate::Error::Server),
+    /// [`Error::NotPermitted`](crate::Error::NotPermitted).
+    pub async fn watch(config: &Config) -> Result<LetterWatch> {
+        Box::pin(LetterWatch::open(config)).await
     }
 
     /// Goes through the letters that a filter means, oldest first, without their bodies.

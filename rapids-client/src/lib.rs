@@ -37,9 +37,11 @@ pub mod telemetry;
 mod timer;
 pub mod trace;
 
+pub use condition::ExpressionError;
 pub use config::{Config, Delivery, parse_duration};
 pub use dead_letters::{
-    DeadLetter, DeadLetters, Filter, Kind, LetterId, LetterTail, Listing, Replays, StoredLetter,
+    DeadLetter, DeadLetters, Filter, Kind, LetterChange, LetterId, LetterTail, LetterWatch,
+    Listing, Replays, StoredLetter,
 };
 pub use effects::Effects;
 pub use error::{Error, Result};
@@ -68,7 +70,7 @@ pub use position::status::{Holder, Position};
 pub use printable::{Printable, printable};
 pub use rapids::{
     Answer, Ask, Change, Collect, MemoryEnd, MemorySize, MemoryView, MemoryWatch, PutOff, Rapids,
-    Sending, Tail, TimerListing, WaitingTimer,
+    RawMessage, Sending, Tail, TimerListing, WaitingTimer,
 };
 pub use river::{
     AfterEnd, ClauseReport, Explanation, Gathered, GatheringRiver, GivenUp, Outcome, Outputs,

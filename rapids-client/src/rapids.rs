@@ -3,6 +3,7 @@
 //! Everything that reads with a position of its own is a [`Service`](crate::Service).
 
 mod ask;
+mod by_sequence;
 mod memory;
 mod stored_packet;
 mod tail;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use ask::Asks;
 pub use ask::{Answer, Ask, Collect};
+pub use by_sequence::RawMessage;
 pub use memory::{Change, MemoryEnd, MemorySize, MemoryView, MemoryWatch};
 pub use tail::Tail;
 pub use timers::{PutOff, TimerListing, WaitingTimer};

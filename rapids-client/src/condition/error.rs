@@ -10,7 +10,7 @@ use std::fmt;
 /// fault. `Display` writes the expression, the place and the reason on one line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expression `{expression}` is wrong{place}: {reason}")]
-pub(crate) struct ExpressionError {
+pub struct ExpressionError {
     expression: String,
     place: FaultLocation,
     reason: String,
@@ -31,6 +31,27 @@ impl ExpressionError {
     pub(crate) fn new(expression: &str, place: FaultLocation, reason: String) -> Self {
         Self { expression: expression.to_owned(), place, reason }
     }
+
+    /// The column of the fault, where one is known: the first is 1, in characters of the expression.
+    pub fn column(&self) -> Option<usize> {
+        match self.place {
+            FaultLocation::Column(column) => Some(column),
+            FaultLocation::Clause(_) | FaultLocation::Whole => None,
+        }
+    }
+
+    /// The part of the expression that is at fault, where no column is known and it has several.
+    pub fn clause(&self) -> Option<&str> {
+        match &self.place {
+            FaultLocation::Clause(clause) => Some(clause),
+            FaultLocation::Column(_) | FaultLocation::Whole => None,
+        }
+    }
+
+    /// What is wrong, without the expression and the place.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
 }
 
 impl fmt::Display for FaultLocation {
@@ -46,6 +67,7 @@ impl fmt::Display for FaultLocation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::condition::Expression;
 
     #[test]
     fn place_is_part_of_the_line() {
@@ -56,6 +78,18 @@ mod tests {
         ] {
             let error = ExpressionError::new("@ @", place, "no".to_owned());
             assert_eq!(error.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_fault_tells_its_place_and_reason_one_by_one() {
+        let fault = |expression| Expression::parse(expression).unwrap_err();
+        let typed = fault("@.ü > 'é' && @.total >> 1");
+        assert_eq!((typed.column(), typed.clause()), (Some(23), None));
+        let called = fault("@.a && length(@.b)");
+        assert!(called.column().is_some() || called.clause().is_some(), "{called}");
+        for fault in [typed, called] {
+            assert!(fault.to_string().ends_with(&format!(": {}", fault.reason())), "{fault}");
         }
     }
 }

@@ -104,7 +104,13 @@ mod tests {
     #[test]
     fn each_variable_that_is_named_in_the_source_is_known() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let folders = ["src", "../rapids-cli/src", "../rapids-otel/src"];
+        let folders = [
+            "src",
+            "../rapids-cli/src",
+            "../rapids-console/src",
+            "../rapids-otel/src",
+            "../rapids-views/src",
+        ];
         let sources = folders.map(|folder| sources(&root.join(folder))).concat();
         let on_the_server = fs::read_to_string(root.join("src/names.rs")).unwrap();
         let name = regex::Regex::new("\"(RAPIDS_[A-Z_]*[A-Z])\"").unwrap();

@@ -2,19 +2,20 @@
 
 use std::borrow::Cow;
 
-use tokio::time::sleep;
 use tracing::warn;
 
+use crate::Result;
 use crate::config::Config;
 use crate::connection::{Connection, Retry};
 use crate::dead_letters::stored::Message;
 use crate::dead_letters::{DeadLetters, Filter, StoredLetter};
-use crate::jetstream::follower::{Delivered, Followed, Follower, LOOK};
+use crate::jetstream::follower::{Delivered, Followed};
+use crate::jetstream::lasting_follower::LastingFollower;
 use crate::names::DEAD_LETTERS;
 use crate::start::Start;
-use crate::{Error, Result};
 
-const LETTERS: Followed = Followed {
+/// The letters, to be followed.
+pub(super) const LETTERS: Followed = Followed {
     stream: Cow::Borrowed(DEAD_LETTERS),
     subjects: None,
     action: "watch the dead letters",
@@ -29,8 +30,7 @@ const LETTERS: Followed = Followed {
 pub struct LetterTail {
     letters: DeadLetters,
     filter: Filter,
-    /// `None` while there is no stream.
-    follower: Option<Follower>,
+    follower: LastingFollower,
     /// The letter to give next, until it is known what has become of it.
     unsettled: Option<StoredLetter>,
     given: usize,
@@ -41,8 +41,8 @@ impl LetterTail {
         filter.parts()?;
         let connection = Box::pin(Connection::open(config, "dead-letters")).await?;
         let from = filter.since.map_or(Start::Now, Start::Time);
-        let follower = Box::pin(Follower::open(&connection, LETTERS, from)).await?;
-        if follower.is_none() {
+        let follower = Box::pin(LastingFollower::open(&connection, LETTERS, from)).await?;
+        if follower.present().is_none() {
             warn!(
                 "there is no stream {DEAD_LETTERS} at {} yet; waiting for the first service that \
                  starts, which creates it",
@@ -58,9 +58,9 @@ impl LetterTail {
     /// the future loses nothing.
     ///
     /// # Errors
-    /// [`Error::Stream`] for a message that is no letter, with its sequence: go on with the next
-    /// one. [`Error::Record`] if it cannot be read what has become of a letter, and
-    /// [`Error::NotPermitted`]: it ends there.
+    /// [`Error::Stream`](crate::Error::Stream) for a message that is no letter, with its sequence: go on with the next
+    /// one. [`Error::Record`](crate::Error::Record) if it cannot be read what has become of a letter, and
+    /// [`Error::NotPermitted`](crate::Error::NotPermitted): it ends there.
     pub async fn next(&mut self) -> Result<Option<StoredLetter>> {
         while self.filter.limit.is_none_or(|limit| self.given < limit) {
             if self.unsettled.is_none() {
@@ -83,20 +83,10 @@ impl LetterTail {
     /// Waits for the next message, and before that for the stream.
     async fn receive(&mut self) -> Result<Delivered> {
         loop {
-            let Some(follower) = &mut self.follower else {
-                let follower = appeared(&self.letters.connection).await?;
-                self.follower = Some(follower);
-                continue;
-            };
-            match follower.next().await {
-                Err(Error::Stream { .. }) => {
-                    warn!(
-                        "the stream {DEAD_LETTERS} was deleted or made anew; what it will hold is new"
-                    );
-                    self.follower = None;
-                }
-                received => return received,
+            if let Some(delivered) = self.follower.next().await? {
+                return Ok(delivered);
             }
+            warn!("the stream {DEAD_LETTERS} was deleted or made anew; what it will hold is new");
         }
     }
 
@@ -109,18 +99,6 @@ impl LetterTail {
             retry.again_if_passing(error).await?;
         }
         Ok(self.unsettled.take())
-    }
-}
-
-/// Waits until there is a stream. All that it holds was written meanwhile.
-async fn appeared(connection: &Connection) -> Result<Follower> {
-    let mut retry = Retry::new(connection, LETTERS.action);
-    loop {
-        match Box::pin(Follower::open(connection, LETTERS, Start::Beginning)).await {
-            Ok(Some(follower)) => return Ok(follower),
-            Ok(None) => sleep(LOOK).await,
-            Err(error) => retry.again_if_passing(error).await?,
-        }
     }
 }
 

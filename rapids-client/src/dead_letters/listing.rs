@@ -9,7 +9,7 @@ use crate::connection::Connection;
 use crate::dead_letters::state_record::StateRecord;
 use crate::dead_letters::state_store::StateStore;
 use crate::dead_letters::stored::Message;
-use crate::dead_letters::{Filter, StoredLetter};
+use crate::dead_letters::{Filter, LetterId, StoredLetter};
 use crate::jetstream::scan::{Scan, Scanned, Selection};
 use crate::names::{DEAD_LETTER_PREFIX, DEAD_LETTERS};
 
@@ -19,7 +19,7 @@ use crate::names::{DEAD_LETTER_PREFIX, DEAD_LETTERS};
 pub struct Listing {
     scan: Scan,
     filter: Filter,
-    records: HashMap<String, StateRecord>,
+    records: HashMap<LetterId, StateRecord>,
     /// The ids of all letters about replays.
     replays: HashSet<String>,
     given: usize,
@@ -45,8 +45,8 @@ impl Listing {
     /// The next letter that the filter means; `None` after the last.
     ///
     /// # Errors
-    /// [`Error::Stream`](crate::Error::Stream) for a message that is no letter, with its sequence: go on with the next
-    /// one. [`Error::Server`](crate::Error::Server): it ends there.
+    /// [`Error::Stream`](crate::Error::Stream) for a message that is no letter, with its sequence: go on with
+    /// the next one. [`Error::Server`](crate::Error::Server): it ends there.
     pub async fn next(&mut self) -> Result<Option<StoredLetter>> {
         while self.filter.limit.is_none_or(|limit| self.given < limit) {
             let Some(scanned) = self.scan.next().await? else {
@@ -64,7 +64,7 @@ impl Listing {
     fn read(&self, scanned: &Scanned) -> Result<StoredLetter> {
         let Scanned { message, sequence, stored } = scanned;
         let mut stored = StoredLetter::read(&Message::delivered(message, *sequence, *stored))?;
-        if let Some(record) = self.records.get(&stored.letter.id.to_string()) {
+        if let Some(record) = self.records.get(&stored.letter.id) {
             stored.settle(record);
         }
         if let Some((again, _)) = stored.replayed_as()

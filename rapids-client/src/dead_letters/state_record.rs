@@ -35,6 +35,11 @@ impl StateRecord {
         self.letter == written
     }
 
+    /// Who did what, oldest first.
+    pub(super) fn actions(&self) -> Vec<Action> {
+        std::iter::once(&self.action).chain(&self.resumed).cloned().collect()
+    }
+
     /// Whether nothing came of what was begun, so that the letter waits as before.
     pub(super) fn is_waiting(&self) -> bool {
         self.state == State::Waiting

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use async_nats::Message;
 use tokio::sync::OnceCell;
 
 use crate::connection::Connection;
@@ -59,22 +60,17 @@ impl StateStore {
         &self,
         service: &str,
         river: &str,
-    ) -> Result<HashMap<String, StateRecord>> {
+    ) -> Result<HashMap<LetterId, StateRecord>> {
         let mut records = HashMap::new();
         if !self.exists().await? {
             return Ok(records);
         }
-        let prefix = format!("$KV.{LETTERS_BUCKET}.");
-        let selection = Selection::last_of_each(format!("{prefix}{service}.{river}.*"));
+        let selection = Selection::last_of_each(format!("{}{service}.{river}.*", prefix()));
         let stream = stream();
         let mut scan = Box::pin(Scan::open(&self.connection, &stream, selection)).await?;
         while let Some(Scanned { message, .. }) = scan.next().await? {
-            // An empty message marks a deletion.
-            if let Some(key) = message.subject.strip_prefix(&prefix)
-                && !message.payload.is_empty()
-            {
-                let record = stored::read(LETTERS_BUCKET, key, &message.payload)?;
-                records.insert(key.to_owned(), record);
+            if let Some(Kept::Record(id, record)) = kept(&message)? {
+                records.insert(id, *record);
             }
         }
         Ok(records)
@@ -95,7 +91,34 @@ impl StateStore {
     }
 }
 
+/// What the bucket has under the id of a letter.
+pub(super) enum Kept {
+    Record(LetterId, Box<StateRecord>),
+    /// It had a record, which was deleted.
+    Deleted(LetterId),
+}
+
+/// Reads a message of the bucket; `None` if its key is no id of a letter.
+///
+/// # Errors
+/// `Record`
+pub(super) fn kept(message: &Message) -> Result<Option<Kept>> {
+    let key = message.subject.strip_prefix(&prefix()).unwrap_or_default();
+    let Ok(id) = key.parse() else {
+        return Ok(None);
+    };
+    Ok(Some(match message.payload.is_empty() {
+        true => Kept::Deleted(id),
+        false => Kept::Record(id, Box::new(stored::read(LETTERS_BUCKET, key, &message.payload)?)),
+    }))
+}
+
 /// The stream in which the server keeps the bucket.
-fn stream() -> String {
+pub(super) fn stream() -> String {
     format!("KV_{LETTERS_BUCKET}")
+}
+
+/// What the subjects of all keys begin with.
+pub(super) fn prefix() -> String {
+    format!("$KV.{LETTERS_BUCKET}.")
 }

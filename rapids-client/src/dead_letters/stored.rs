@@ -94,8 +94,7 @@ impl StoredLetter {
     pub(super) fn settle(&mut self, record: &StateRecord) {
         if record.is_about(self.written) {
             self.state = record.state;
-            self.actions =
-                std::iter::once(&record.action).chain(&record.resumed).cloned().collect();
+            self.actions = record.actions();
         }
     }
 
@@ -107,11 +106,7 @@ impl StoredLetter {
 
     /// The id that the letter of its replay would have, and the packet that it would be about.
     pub(super) fn replayed_as(&self) -> Option<(LetterId, String)> {
-        let action = self.actions.first()?;
-        let id = &self.letter.id;
-        let id = LetterId::of_replay(id.service(), id.river(), action.replay?);
-        let packet_id = action.packet_id.as_ref().unwrap_or(&self.letter.packet_id);
-        Some((id, packet_id.clone()))
+        replayed_as(&self.letter.id, &self.letter.packet_id, &self.actions)
     }
 
     /// The packet that the river could not handle, under its own id even if the body names none.
@@ -138,4 +133,16 @@ impl StoredLetter {
             message_id: Some(packet_id.clone()),
         }
     }
+}
+
+/// The id that the letter of a replay would have, and the packet that it would be about, if these actions on a
+/// letter about a packet have sent one.
+pub(super) fn replayed_as(
+    id: &LetterId,
+    packet_id: &str,
+    actions: &[Action],
+) -> Option<(LetterId, String)> {
+    let action = actions.first()?;
+    let id = LetterId::of_replay(id.service(), id.river(), action.replay?);
+    Some((id, action.packet_id.as_deref().unwrap_or(packet_id).to_owned()))
 }

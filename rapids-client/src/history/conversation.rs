@@ -3,6 +3,7 @@
 use crate::dead_letters::StoredLetter;
 use crate::packet::Packet;
 
+use super::scan::sequence;
 use super::tree::{Node, tree};
 
 /// All packets that the stream holds of one conversation, and the dead letters about them.
@@ -54,6 +55,32 @@ impl ReadingEnd {
 }
 
 impl Conversation {
+    /// A conversation of which the packets and the letters are known already, from an index for instance:
+    /// as if the stream had been [read](crate::Conversations::read) up to the last of the packets.
+    ///
+    /// Packets and letters are put into the order of their streams. `has_expired` tells whether packets have
+    /// expired, so that some of these may be missing.
+    ///
+    /// ```
+    /// use rapids_client::{Conversation, Packet, Subject};
+    ///
+    /// let placed = Packet::event("order_placed");
+    /// let order = Conversation::of(placed.id().to_owned(), vec![placed], Vec::new(), false);
+    /// assert!(matches!(order.tree()[0].subject, Subject::Packet(_)));
+    /// ```
+    pub fn of(
+        id: impl Into<String>,
+        mut packets: Vec<Packet>,
+        mut letters: Vec<StoredLetter>,
+        has_expired: bool,
+    ) -> Self {
+        packets.sort_by_key(sequence);
+        letters.sort_by_key(|letter| letter.sequence);
+        let read_to = packets.last().map_or(0, sequence);
+        let (id, end) = (id.into(), ReadingEnd::Stream);
+        Self { id, packets, letters, read_to, end, has_expired }
+    }
+
     /// What caused what: packets and letters, each behind what caused it and before what is told of
     /// later, as the lines of a tree.
     ///

@@ -255,7 +255,8 @@ async fn look(
     }
 }
 
-/// The sequence of the next message that is wanted, as first and last; if there is none, a first one behind everything.
+/// The sequence of the next message that is wanted, as first and last; if there is none, a first one behind
+/// everything.
 async fn next_wanted(
     connection: &Connection,
     Followed { stream, action, .. }: &Followed,

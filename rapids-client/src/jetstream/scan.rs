@@ -141,7 +141,8 @@ async fn subscribe(
     stream: &str,
     selection: &Selection,
 ) -> Result<(Requests, bool)> {
-    let request = connection.api(&format!("CONSUMER.CREATE.{stream}.>"));
+    // A consumer without a name is created on the subject of the stream itself.
+    let request = connection.api(&format!("CONSUMER.CREATE.{stream}"));
     let config = Config {
         filter_subject: selection.subject.clone(),
         deliver_policy: selection.from,

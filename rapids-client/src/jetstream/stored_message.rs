@@ -2,7 +2,9 @@
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::message::StreamMessage;
-use async_nats::jetstream::stream::{DirectGetError, DirectGetErrorKind, LastRawMessageErrorKind};
+use async_nats::jetstream::stream::{
+    DirectGetError, DirectGetErrorKind, LastRawMessageError, LastRawMessageErrorKind,
+};
 use bytes::Bytes;
 use jiff::Timestamp;
 
@@ -41,6 +43,10 @@ pub(crate) async fn of_rapids(
     connection: &Connection,
     sequence: u64,
 ) -> Result<Option<StoredMessage>> {
+    // The server takes that for no request.
+    if sequence == 0 {
+        return Ok(None);
+    }
     let subject = connection.api(&format!("DIRECT.GET.{STREAM}"));
     let reading = Box::pin(async {
         let stream = connection.jetstream.get_stream_no_info(STREAM).await?;
@@ -84,11 +90,7 @@ pub(crate) async fn last_of_leader(
     let request = connection.api(&format!("STREAM.MSG.GET.{stream}"));
     let reading = Box::pin(async {
         let stream = connection.jetstream.get_stream_no_info(stream).await?;
-        match stream.get_last_raw_message_by_subject(subjects).await {
-            Ok(message) => Ok(Some(message)),
-            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-            Err(error) => Err(Box::<dyn std::error::Error + Send + Sync>::from(error)),
-        }
+        found_by_leader(stream.get_last_raw_message_by_subject(subjects).await)
     });
     connection.attempt(action, &request, reading).await
 }
@@ -112,13 +114,21 @@ pub(crate) async fn next_of_subject(
     connection.attempt(action, &request, reading).await
 }
 
-/// A message that may not be there.
-fn found(
-    answer: Result<StreamMessage, DirectGetError>,
-) -> Result<Option<StreamMessage>, Box<dyn std::error::Error + Send + Sync>> {
+/// A message that may not be there, or why that is not known.
+type Found = Result<Option<StreamMessage>, Box<dyn std::error::Error + Send + Sync>>;
+
+fn found(answer: Result<StreamMessage, DirectGetError>) -> Found {
     match answer {
         Ok(message) => Ok(Some(message)),
         Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn found_by_leader(answer: Result<StreamMessage, LastRawMessageError>) -> Found {
+    match answer {
+        Ok(message) => Ok(Some(message)),
+        Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
@@ -127,11 +137,8 @@ async fn of_leader(connection: &Connection, sequence: u64) -> Result<Option<Stor
     let subject = connection.api(&format!("STREAM.MSG.GET.{STREAM}"));
     let reading = Box::pin(async {
         let stream = connection.jetstream.get_stream_no_info(STREAM).await?;
-        match stream.get_raw_message(sequence).await {
-            Ok(message) => Ok(Some(StoredMessage::from(message))),
-            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-            Err(error) => Err(Box::<dyn std::error::Error + Send + Sync>::from(error)),
-        }
+        let answer = stream.get_raw_message(sequence).await;
+        found_by_leader(answer).map(|found| found.map(StoredMessage::from))
     });
     connection.attempt(ACTION, &subject, reading).await
 }

@@ -5,7 +5,7 @@
 
 use super::River;
 use super::clause::{Clause, Role};
-use crate::condition::{Field, key_query, string_literal};
+use crate::condition::{Expression, ExpressionError, Field, key_query, string_literal};
 use crate::keys::{COMMAND, EVENT, NEED};
 use crate::packet::Names;
 use crate::packet::names::NOTHING;
@@ -71,6 +71,21 @@ impl River {
     #[must_use]
     pub fn when(self, expression: &str) -> Self {
         self.clause(Role::Condition, expression)
+    }
+
+    /// Checks an expression as [`when`](Self::when) takes it, for programs that let somebody type one.
+    ///
+    /// ```
+    /// use rapids_client::River;
+    ///
+    /// let fault = River::check_expression("@.total >> 1").unwrap_err();
+    /// assert_eq!(fault.column(), Some(10));
+    /// ```
+    ///
+    /// # Errors
+    /// [`ExpressionError`] with the place of the fault.
+    pub fn check_expression(expression: &str) -> Result<(), ExpressionError> {
+        Expression::parse(expression).map(drop)
     }
 
     /// Condition: the fields are missing or `null`. Each is a key of the top level, or a path

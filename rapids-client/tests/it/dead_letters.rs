@@ -1,6 +1,7 @@
 //! Dead letters as an operator finds them, and what becomes of each.
 
 mod letter_tail;
+mod letter_watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

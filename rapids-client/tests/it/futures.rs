@@ -8,9 +8,9 @@ use std::time::Duration;
 use rapids_client::monitoring::{Page, serve};
 use rapids_client::{
     Bundle, Config, Conversations, DeadLetters, Filter, Found, HistoryPackets, LetterId,
-    LetterTail, Listing, MemoryView, MemoryWatch, Note, Packet, Rapids, Record, Reference, Replays,
-    Retiring, River, Seek, Sending, Service, Start, Tail, TimerId, TimerListing, Timestamp,
-    shutdown_signal,
+    LetterTail, LetterWatch, Listing, MemoryView, MemoryWatch, Note, Packet, Rapids, Record,
+    Reference, Replays, Retiring, River, Seek, Sending, Service, Start, Tail, TimerId,
+    TimerListing, Timestamp, shutdown_signal,
 };
 use tokio::net::TcpListener;
 
@@ -28,6 +28,8 @@ fn of_rapids(rapids: &Rapids, config: &Config, packets: Vec<Packet>) {
     is_send(rapids.ask(Packet::event("x")).until("@").within(Duration::ZERO));
     is_send(rapids.ask(Packet::event("x")).until("@").collect(2).within(Duration::ZERO));
     is_send(rapids.packet(17));
+    is_send(rapids.packets(&[17]));
+    is_send(rapids.raw(17));
     is_send(rapids.services(Duration::ZERO));
     is_send(rapids.stats(Duration::ZERO));
     is_send(rapids.contents());
@@ -55,6 +57,7 @@ fn of_timers(rapids: &Rapids, timer: &TimerId) {
 fn of_letters(letters: &DeadLetters, config: &Config, id: &LetterId, note: &Note) {
     is_send(DeadLetters::open(config));
     is_send(DeadLetters::follow(config, &Filter::new()));
+    is_send(DeadLetters::watch(config));
     is_send(letters.list(&Filter::new()));
     is_send(letters.get(id));
     is_send(letters.history(id));
@@ -75,9 +78,10 @@ fn of_monitoring(listener: &TcpListener) {
     is_send(serve(listener, async |_: &str| Page::Ok(String::new())));
 }
 
-fn of_listing(listing: &mut Listing, tail: &mut LetterTail) {
+fn of_listing(listing: &mut Listing, tail: &mut LetterTail, watch: &mut LetterWatch) {
     is_send(listing.next());
     is_send(tail.next());
+    is_send(watch.next());
 }
 
 fn of_conversations(conversations: &Conversations, reference: &Reference, found: Vec<Found>) {

@@ -8,6 +8,7 @@ mod backlog;
 mod batches;
 mod behaviours;
 mod bundle;
+mod by_sequence;
 mod crashes;
 mod dead_letters;
 mod delivery;

@@ -7,6 +7,7 @@ use crate::dead_letters::{DeadLetter, StoredLetter, testing};
 use crate::letter_action::{Action, ActionKind, Note, State};
 use crate::packet::id::effect_id;
 use crate::packet::{Arrival, Packet};
+use crate::{Conversation, ReadingEnd};
 
 fn second(second: u64) -> Timestamp {
     let begin: Timestamp = "2026-11-21T09:30:00Z".parse().unwrap();
@@ -218,4 +219,19 @@ fn a_chain_of_any_length_is_a_tree() {
     };
     let packets: Vec<_> = (0..5_000).map(chain).collect();
     assert_eq!(tree(&packets, &[])[4_999].depth, 4_999);
+}
+
+#[test]
+fn a_conversation_of_what_is_known_is_as_if_it_was_read() {
+    let packets = vec![packet(5, "c", Some("b")), packet(1, "a", None), packet(3, "b", Some("a"))];
+    let letters = vec![letter(6, "payment.charge.5", "c"), letter(4, "payment.charge.3", "b")];
+    let conversation = Conversation::of("a", packets, letters, true);
+    let ids: Vec<_> = conversation.packets.iter().map(Packet::id).collect();
+    assert_eq!(ids, ["a", "b", "c"]);
+    assert_eq!(conversation.letters[0].sequence, 4);
+    assert_eq!((conversation.read_to, conversation.end), (5, ReadingEnd::Stream));
+    assert!(conversation.has_expired);
+    let tree = conversation.tree().iter().map(name).collect::<Vec<_>>().join(" ");
+    assert_eq!(tree, "a .b ..payment.charge.3 ..c ...payment.charge.5");
+    assert_eq!(Conversation::of("a", Vec::new(), Vec::new(), false).read_to, 0);
 }
