@@ -1,14 +1,14 @@
 //! The command line as a whole.
 //!
-//! Each command declares its own options; those of the connection are in `connection_options`.
+//! Each command declares its own options; those of the connection are in `rapids-views`.
 
 use std::ffi::OsString;
 
 use clap::{ColorChoice, Parser};
 use rapids_client::printable;
+use rapids_views::ConnectionOptions;
 
 use crate::commands::Command;
-use crate::connection_options::ConnectionOptions;
 use crate::exit::EXIT_CODES;
 use crate::screen::Screen;
 

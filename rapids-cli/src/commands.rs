@@ -3,6 +3,7 @@
 mod ask;
 mod asyncapi;
 mod completions;
+mod console;
 mod dead_letters;
 mod explain;
 mod later;
@@ -42,6 +43,7 @@ pub(crate) enum Command {
     Replay(replay::Replay),
     Services(services::Services),
     Metrics(metrics::Metrics),
+    Console(console::Console),
     Memory(memory::Memory),
     Position(position::Position),
     Retire(retire::Retire),
@@ -62,7 +64,7 @@ impl Command {
             Self::Later(later) => later.changes(),
             Self::Memory(memory) => memory.changes(),
             Self::Tail(_) | Self::Trace(_) | Self::Explain(_) => false,
-            Self::Services(_) | Self::Metrics(_) => false,
+            Self::Services(_) | Self::Metrics(_) | Self::Console(_) => false,
             Self::Map(_) | Self::WhatIf(_) | Self::Schema(_) | Self::Asyncapi(_) => false,
             Self::Completions(_) | Self::Man(_) => false,
         }
@@ -90,10 +92,11 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<Answer> {
         Command::Replay(replay) => Box::pin(replay.run(session)).await,
         Command::Services(services) => interrupt.unless(services.run(session)).await,
         Command::Metrics(metrics) => interrupt.unless(Box::pin(metrics.run(session))).await,
+        Command::Console(console) => Box::pin(console.run(session)).await,
         Command::Memory(memory) => memory.run(session).await,
         Command::Position(position) => position.run(session).await,
         Command::Retire(retire) => retire.run(session).await,
-        Command::DeadLetters(letters) => letters.run(session).await,
+        Command::DeadLetters(letters) => Box::pin(letters.run(session)).await,
         Command::Completions(completions) => completions.run(session),
         Command::Man(man) => man.run(session),
     }

@@ -1,8 +1,11 @@
 //! What a river or an expression makes of a packet, and why: as lines and as JSON.
+//!
+//! The words are left to `rapids-views`.
 
 use anyhow::Result;
 use rapids_client::map::AnnouncedRiver;
 use rapids_client::{ClauseReport, Explanation, Packet, River, Rules, Verdict, printable};
+use rapids_views::verdict::{beside_clauses, sentence};
 use serde::Serialize;
 
 use crate::line::Line;
@@ -51,25 +54,7 @@ impl Subject {
 
 /// A line for the verdict, for each clause, and for each problem that no clause shows.
 pub(crate) fn lines(subject: &Subject, explanation: &Explanation, palette: Palette) -> Vec<Line> {
-    let packet = &explanation.packet_id;
-    let words = match (subject.river(), &explanation.verdict) {
-        (Some(river), Verdict::Matches) => format!("river `{river}` takes packet `{packet}`"),
-        (Some(river), Verdict::NotForMe) => format!("river `{river}` ignores packet `{packet}`"),
-        (Some(river), Verdict::Looped) => {
-            format!("river `{river}` refuses packet `{packet}` as a loop")
-        }
-        (Some(river), Verdict::Invalid(_)) => {
-            format!("river `{river}` refuses packet `{packet}` as malformed")
-        }
-        (Some(river), Verdict::TooCostly(_)) => {
-            format!("river `{river}` refuses packet `{packet}` as too costly")
-        }
-        (None, Verdict::TooCostly(_)) => {
-            format!("whether packet `{packet}` matches is too costly to tell")
-        }
-        (None, Verdict::Matches) => format!("packet `{packet}` matches"),
-        (None, _) => format!("packet `{packet}` does not match"),
-    };
+    let words = sentence(subject.river().as_deref(), explanation);
     let style = if explanation.verdict == Verdict::Matches { palette.good } else { palette.bad };
     let mut lines = vec![Line::new().styled(style, words)];
     let width = explanation.clauses.iter().map(|clause| expression(clause).chars().count()).max();
@@ -104,37 +89,6 @@ fn clause_line(clause: &ClauseReport, is_river: bool, width: usize, palette: Pal
     let line = Line::from("  ").styled(style, mark);
     let line = line.text(format_args!(" {role}{expression:width$}  "));
     if found.is_empty() { line.trimmed() } else { line.styled(palette.faint, found) }
-}
-
-/// Why a packet is not taken, in words; `None` if it is.
-pub(crate) fn reason(explanation: &Explanation) -> Option<String> {
-    let of_clauses = |required: bool| {
-        let clauses = explanation.clauses.iter();
-        let failed = clauses.filter(move |clause| !clause.held && clause.required == required);
-        failed.map(ToString::to_string).collect::<Vec<_>>()
-    };
-    let reasons = match &explanation.verdict {
-        Verdict::Matches | Verdict::Looped => Vec::new(),
-        Verdict::Invalid(problems) => problems.clone(),
-        Verdict::TooCostly(problem) => vec![problem.clone()],
-        // One that refuses nothing ignores also what its requirements do not hold of.
-        Verdict::NotForMe => match of_clauses(false) {
-            none if none.is_empty() => of_clauses(true),
-            conditions => conditions,
-        },
-    };
-    (!reasons.is_empty()).then(|| reasons.join("; "))
-}
-
-/// The problems that no clause shows, such as a repeated key.
-fn beside_clauses(explanation: &Explanation) -> Vec<String> {
-    let problems = match &explanation.verdict {
-        Verdict::Invalid(problems) => problems,
-        Verdict::TooCostly(problem) => return vec![problem.clone()],
-        _ => return Vec::new(),
-    };
-    let clauses: Vec<_> = explanation.clauses.iter().map(ToString::to_string).collect();
-    problems.iter().filter(|problem| !clauses.contains(problem)).cloned().collect()
 }
 
 /// The explanation as one JSON object.

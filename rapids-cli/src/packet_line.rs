@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rapids_client::{Packet, printable};
+use rapids_views::own_facts;
 use serde_json::value::RawValue;
 
 use crate::line::Line;
@@ -84,15 +85,6 @@ fn all_facts(packet: &Packet) -> String {
         }
         None => packet.to_string(),
     }
-}
-
-/// What a packet says besides its name, ids first; `None` if it cannot be read.
-pub(crate) fn own_facts(packet: &Packet) -> Option<Vec<(String, Box<RawValue>)>> {
-    let fields = packet.parse::<BTreeMap<String, Box<RawValue>>>().ok()?;
-    let is_fact = |key: &str| !["event", "need", "command", "rapids"].contains(&key);
-    let mut facts: Vec<_> = fields.into_iter().filter(|(key, _)| is_fact(key)).collect();
-    facts.sort_by_key(|(key, _)| !key.ends_with("_id"));
-    Some(facts)
 }
 
 fn fact(key: &str, value: &str) -> String {

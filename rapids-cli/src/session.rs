@@ -1,11 +1,12 @@
 //! What every command uses: the connection to the server, the outputs, and the interrupt.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
 use rapids_client::{Config, DeadLetters, Error, Position, Rapids, ServiceInfo};
+use rapids_views::{ConnectionOptions, ServiceStatus};
 
-use crate::connection_options::ConnectionOptions;
 use crate::exit::Fault;
 use crate::interrupt::Interrupt;
 use crate::screen::Screen;
@@ -91,6 +92,19 @@ impl Session {
             }
             read => Ok(read?),
         }
+    }
+
+    /// The status of every service that answers within this time or has a position, by name.
+    ///
+    /// # Errors
+    /// The errors of [`positions`](Self::positions) and [`services`](Self::services).
+    pub(crate) async fn service_statuses(
+        &self,
+        rapids: &Rapids,
+        wait: Duration,
+    ) -> Result<BTreeMap<String, ServiceStatus>> {
+        let positions = self.positions(rapids).await?;
+        Ok(ServiceStatus::of_all(positions, self.services(rapids, wait).await?))
     }
 
     /// Connects to the dead letters without creating anything.

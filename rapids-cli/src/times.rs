@@ -2,34 +2,11 @@
 
 use std::time::Duration;
 
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use rapids_client::parse_duration;
+use rapids_views::moment;
 
-/// Reads `2026-11-21T09:30:00Z`, `2026-11-21 09:30` or `2026-11-21` (UTC), or a duration before
-/// `now`, such as `90s`, `1h30m` or `2d`.
-///
-/// # Errors
-/// Says what is accepted. A time in the future is an error, because nothing is stored since then.
-pub(crate) fn since(text: &str, now: Timestamp) -> Result<Timestamp, String> {
-    let time = moment(text).or_else(|| ago(text, now)).ok_or_else(|| {
-        "expected a time such as `2026-11-21T09:30:00Z`, `2026-11-21 09:30` or `2026-11-21` (UTC), \
-         or a duration such as `90s`, `1h30m` or `2d`"
-            .to_owned()
-    })?;
-    if time > now {
-        return Err(format!("that is {time}, in the future"));
-    }
-    Ok(time)
-}
-
-fn moment(text: &str) -> Option<Timestamp> {
-    let in_utc = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok();
-    text.parse().ok().or_else(|| in_utc().map(|zoned| zoned.timestamp()))
-}
-
-/// Reads a time as [`since`] does, which may lie in the future.
+/// Reads a time as [`rapids_views::since`] does, which may lie in the future.
 ///
 /// # Errors
 /// Says what is accepted.
@@ -38,10 +15,6 @@ pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
         "expected a time such as `2026-11-21T09:30:00Z`, `2026-11-21 09:30` or `2026-11-21` (UTC)"
             .to_owned()
     })
-}
-
-fn ago(text: &str, now: Timestamp) -> Option<Timestamp> {
-    now.checked_sub(parse_duration(text)?).ok()
 }
 
 /// Reads a duration such as `500ms`, `90s` or `1h30m`.
@@ -68,51 +41,12 @@ pub(crate) fn to_the_second(time: Timestamp) -> String {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Option<String> {
-        let now = "2026-11-21T12:00:00Z".parse().unwrap();
-        since(text, now).ok().map(|time| time.to_string())
-    }
-
-    #[test]
-    fn times_dates_and_durations_are_read() {
-        for (text, expected) in [
-            ("2026-11-21T09:30:00.5+01:00", "2026-11-21T08:30:00.5Z"),
-            ("2026-11-21 09:30", "2026-11-21T09:30:00Z"),
-            ("2026-11-20", "2026-11-20T00:00:00Z"),
-            ("90s", "2026-11-21T11:58:30Z"),
-            ("5m", "2026-11-21T11:55:00Z"),
-            ("1h30m", "2026-11-21T10:30:00Z"),
-            ("2d", "2026-11-19T12:00:00Z"),
-            ("1.5d", "2026-11-20T00:00:00Z"),
-            ("2026-11-21T12:00:00Z", "2026-11-21T12:00:00Z"),
-            ("1w", "2026-11-14T12:00:00Z"),
-        ] {
-            assert_eq!(read(text).as_deref(), Some(expected), "{text}");
-        }
-    }
-
     #[test]
     fn durations_are_read() {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(duration("1h 30m"), Ok(Duration::from_secs(5400)));
         for text in ["", "5", "-5s", "soon"] {
             assert!(duration(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn anything_else_is_refused() {
-        for text in [
-            "",
-            "yesterday",
-            "5",
-            "-5m",
-            "2026-13-01",
-            "5 months",
-            "2026-11-21T12:00:01Z",
-            "2300-01-01",
-        ] {
-            assert_eq!(read(text), None, "{text}");
         }
     }
 }

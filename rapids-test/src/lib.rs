@@ -14,7 +14,7 @@ mod server;
 mod timers;
 mod trail;
 
-pub use http::http;
+pub use http::{HttpAnswer, http, http_with};
 pub use problem::Problem;
 pub use processes::processes_with;
 pub use rapids::TestRapids;

@@ -8,10 +8,9 @@ mod discard;
 mod edit;
 mod editor;
 mod follow;
-mod groups;
+mod group_lines;
 pub(super) mod letter_json;
 mod list;
-mod mask;
 mod reactions;
 mod replay;
 mod resume;
@@ -71,7 +70,7 @@ impl DeadLetters {
         let interrupt = &session.interrupt;
         match self.command {
             Command::List(list) => interrupt.unless(list.run(session)).await,
-            Command::Follow(follow) => interrupt.unless(follow.run(session)).await,
+            Command::Follow(follow) => interrupt.unless(Box::pin(follow.run(session))).await,
             Command::Show(show) => interrupt.unless(show.run(session)).await,
             Command::Replay(replay) => replay.run(session).await,
             Command::Edit(edit) => edit.run(session).await,

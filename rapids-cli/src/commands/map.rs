@@ -2,7 +2,6 @@
 //!
 //! Reading the window is left to [`observing`](crate::observing), the analysis to the library.
 
-mod graph;
 mod text;
 
 use std::time::Duration;
@@ -10,6 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use rapids_client::map::RapidsMap;
+use rapids_views::Graph;
 
 use crate::exit::Answer;
 use crate::line::Line;
@@ -108,8 +108,8 @@ impl Map {
         match self.output {
             MapFormat::Text if self.check => print(text::odd(map, screen.data)),
             MapFormat::Text => print(text::lines(map, screen.data)),
-            MapFormat::Mermaid => screen.bytes(graph::mermaid(map).as_bytes()),
-            MapFormat::Dot => screen.bytes(graph::dot(map).as_bytes()),
+            MapFormat::Mermaid => screen.bytes(Graph::of(map).mermaid().as_bytes()),
+            MapFormat::Dot => screen.bytes(Graph::of(map).dot().as_bytes()),
             MapFormat::Json => screen.json(&serde_json::to_string(map)?),
         }
     }

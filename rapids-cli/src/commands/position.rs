@@ -5,13 +5,14 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 use rapids_client::{Rapids, Seek, SeekReport, Start, Timestamp};
+use rapids_views::{ServiceStatus, since};
 use serde::Serialize;
 
 use crate::exit::{Answer, Fault};
 use crate::screen::Format;
-use crate::service_status::ServiceStatus;
+use crate::service_line::{json, line};
 use crate::session::Session;
-use crate::times::{duration, since};
+use crate::times::duration;
 
 /// Show the position of a service, or move it: to read past packets again, or to skip waiting ones
 ///
@@ -126,8 +127,8 @@ impl Position {
         }
         let status = ServiceStatus { instances, position };
         match self.output {
-            Format::Line => session.screen.line(status.line(&self.service))?,
-            Format::Json => session.screen.json(&status.json(&self.service)?)?,
+            Format::Line => session.screen.line(line(&self.service, &status))?,
+            Format::Json => session.screen.json(&json(&self.service, &status)?)?,
         }
         Ok(Answer::Yes)
     }

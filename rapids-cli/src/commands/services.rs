@@ -6,12 +6,13 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 use rapids_client::Position;
+use rapids_views::{ServiceStatus, State};
 
 use crate::exit::Answer;
 use crate::line::Line;
 use crate::palette::Palette;
 use crate::screen::Format;
-use crate::service_status::ServiceStatus;
+use crate::service_line::{exclusive_line, json};
 use crate::session::Session;
 use crate::table::{Cell, Column, Table};
 use crate::times::duration;
@@ -51,7 +52,7 @@ pub(crate) struct Services {
 impl Services {
     pub(crate) async fn run(self, session: &Session) -> Result<Answer> {
         let rapids = session.rapids().await?;
-        let found = ServiceStatus::of_all(session, &rapids, self.wait).await?;
+        let found = session.service_statuses(&rapids, self.wait).await?;
         let screen = &session.screen;
         if found.is_empty() {
             screen.note("no service is running, and none has a position");
@@ -60,7 +61,7 @@ impl Services {
         match self.output {
             Format::Json => {
                 for (name, found) in &found {
-                    screen.json(&found.json(name)?)?;
+                    screen.json(&json(name, found)?)?;
                 }
             }
             Format::Line => {
@@ -94,9 +95,8 @@ fn lines(found: &BTreeMap<String, ServiceStatus>, palette: Palette) -> Vec<Line>
     for (row, found) in rows.zip(found.values()) {
         lines.push(row);
         if let Some(exclusive) = found.exclusive() {
-            let is_well = exclusive.active.is_none() || exclusive.activity.is_some();
-            let style = if is_well { palette.faint } else { palette.warning };
-            lines.push(Line::from("  ").styled(style, exclusive.line()));
+            let style = if exclusive.is_well() { palette.faint } else { palette.warning };
+            lines.push(Line::from("  ").styled(style, exclusive_line(&exclusive)));
         }
         if let Some(rebuilding) = found.instances.iter().find_map(ServiceStatus::rebuilding) {
             let rebuilding = format_args!("rebuilding: {rebuilding}");
@@ -120,8 +120,9 @@ fn row(name: &str, found: &ServiceStatus, palette: Palette) -> [Cell; 9] {
     };
     let up = match instances.len() {
         0 => {
-            let word = found.absence();
-            Cell::new(word).style(if word == "down" { palette.bad } else { palette.warning })
+            let state = found.state();
+            let style = if state == State::Down { palette.bad } else { palette.warning };
+            Cell::new(state.as_str()).style(style)
         }
         count => Cell::new(count.to_string()).style(palette.good),
     };

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 use rapids_client::{Error, Packet, Rapids, Start, Tail as Packets, Timestamp};
+use rapids_views::since;
 use tokio::time::sleep;
 
 use crate::exit::Answer;
@@ -14,9 +15,8 @@ use crate::filter::Filter;
 use crate::line::Line;
 use crate::packet_line::line;
 use crate::screen::Format;
-use crate::service_status::ServiceStatus;
+use crate::service_line;
 use crate::session::Session;
-use crate::times::since;
 
 /// How long to wait for the answers of instances.
 const ANSWERS: Duration = Duration::from_millis(500);
@@ -167,8 +167,8 @@ async fn print_changes(
     session: &Session,
 ) -> Result<()> {
     let screen = &session.screen;
-    for (name, status) in ServiceStatus::of_all(session, rapids, ANSWERS).await? {
-        let line = status.line(&name);
+    for (name, status) in session.service_statuses(rapids, ANSWERS).await? {
+        let line = service_line::line(&name, &status);
         if printed.get(&name) != Some(&line) {
             screen.note(Line::new().styled(screen.messages.faint, &line));
             printed.insert(name, line);

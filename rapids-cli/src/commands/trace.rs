@@ -5,7 +5,6 @@
 mod bar;
 mod follow;
 mod json;
-mod known;
 mod lines;
 mod mermaid;
 
@@ -17,12 +16,13 @@ use rapids_client::{
     Config, Conversation, Conversations, DeadLetters, Error, Found, ReadingEnd, Reference,
     Timestamp,
 };
+use rapids_views::since;
 
 use crate::exit::{Answer, Fault};
 use crate::filter::Filter;
 use crate::screen::Screen;
 use crate::session::Session;
-use crate::times::{duration, since};
+use crate::times::duration;
 use bar::with_bar;
 use follow::Following;
 

@@ -6,11 +6,12 @@ use anyhow::Result;
 use clap::Args;
 use rapids_client::map::{AnnouncedRiver, Flow, RapidsMap};
 use rapids_client::{Explanation, Packet, PacketName, Verdict};
+use rapids_views::verdict::{reason, would};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::exit::Answer;
-use crate::explanation::{Subject, json, reason};
+use crate::explanation::{Subject, json};
 use crate::line::Line;
 use crate::observing::WindowArgument;
 use crate::packet_argument::{PacketArgument, open};
@@ -169,13 +170,12 @@ impl Outcome<'_> {
 
 /// A line such as ``✗ audit/large ignores it: takes only `@.total > 100`, but @.total = 5``.
 fn line(river: &AnnouncedRiver, explanation: &Explanation, palette: Palette) -> Line {
-    let (mark, style, words) = match &explanation.verdict {
-        Verdict::Matches => ("✓", palette.good, "would take it"),
-        Verdict::NotForMe => ("✗", palette.faint, "would ignore it"),
-        Verdict::Invalid(_) => ("✗", palette.bad, "would refuse it as malformed"),
-        Verdict::TooCostly(_) => ("✗", palette.bad, "would refuse it as too costly"),
-        Verdict::Looped => ("✗", palette.bad, "would refuse it as a loop"),
+    let (mark, style) = match &explanation.verdict {
+        Verdict::Matches => ("✓", palette.good),
+        Verdict::NotForMe => ("✗", palette.faint),
+        Verdict::Invalid(_) | Verdict::TooCostly(_) | Verdict::Looped => ("✗", palette.bad),
     };
+    let words = would(&explanation.verdict);
     let line = Line::new().styled(style, mark).text(format_args!(" {river} {words}"));
     match reason(explanation) {
         Some(reason) => line.text(": ").text(reason),

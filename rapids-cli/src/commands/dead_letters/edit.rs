@@ -7,6 +7,7 @@ use std::io::{self, IsTerminal};
 use anyhow::Result;
 use clap::Args;
 use rapids_client::{DeadLetters, Error, LetterId, Packet, Refusal, State, StoredLetter, Verdict};
+use rapids_views::indented;
 use serde_json::value::RawValue;
 
 use super::assignment::Assignment;
@@ -17,7 +18,6 @@ use super::wait::{SentReplay, Wait};
 use crate::author::Author;
 use crate::confirm::confirm;
 use crate::exit::{Answer, Fault};
-use crate::indented::indented;
 use crate::session::Session;
 
 /// Send a corrected packet to the river that failed, in place of the original

@@ -4,8 +4,9 @@ use anyhow::Result;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use rapids_client::{DeadLetter, Error, State, StoredLetter};
+use rapids_views::Groups;
 
-use super::groups::{self, Groups};
+use super::group_lines;
 use super::letter_json::LetterJson;
 use super::selection::Filters;
 use crate::exit::Answer;
@@ -103,7 +104,7 @@ impl List {
                 }
                 Vec::new()
             }
-            (true, Format::Line) => groups::lines(&groups.sorted(), screen.data),
+            (true, Format::Line) => group_lines::lines(&groups.sorted(), screen.data),
             (false, Format::Json) => Vec::new(),
             (false, Format::Line) => table.lines(screen.data.faint),
         };

@@ -3,10 +3,10 @@
 use anyhow::Result;
 use clap::Args;
 use rapids_client::{DeadLetters, Error, Filter, Kind, LetterId, State, Timestamp};
+use rapids_views::since;
 
 use crate::exit::Fault;
 use crate::screen::Screen;
-use crate::times::since;
 
 /// The filter options.
 #[derive(Debug, Args)]

@@ -3,10 +3,10 @@
 use anyhow::Result;
 use clap::Args;
 use rapids_client::{Action, ActionKind, Error, LetterId, Refusal, StoredLetter, Timestamp};
+use rapids_views::indented;
 
 use super::letter_json::LetterJson;
 use crate::exit::Answer;
-use crate::indented::indented;
 use crate::line::Line;
 use crate::palette::Palette;
 use crate::screen::Format;

@@ -3,10 +3,10 @@
 use anyhow::Result;
 use clap::Args;
 use rapids_client::{TimerId, printable};
+use rapids_views::indented;
 
 use super::{TimerJson, unknown};
 use crate::exit::Answer;
-use crate::indented::indented;
 use crate::screen::Format;
 use crate::session::Session;
 

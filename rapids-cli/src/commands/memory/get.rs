@@ -3,10 +3,10 @@
 use anyhow::Result;
 use clap::Args;
 use rapids_client::{MemoryEnd, printable};
+use rapids_views::indented;
 
 use super::{AtLeast, Entry, EntryJson};
 use crate::exit::{Answer, Fault};
-use crate::indented::indented;
 use crate::screen::Format;
 use crate::session::Session;
 

@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use anyhow::Result;
 use clap::Args;
 use rapids_client::{Error, Packet, Rapids, Replays, River, Start, Timestamp, Verdict};
+use rapids_views::since;
 
 use crate::filter::Filter;
 use crate::session::Session;
-use crate::times::since;
 
 /// The options that say which packets are meant; without any, all that the stream holds.
 #[derive(Debug, Args)]

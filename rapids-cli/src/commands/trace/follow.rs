@@ -8,9 +8,9 @@ use rapids_client::{
     Config, Conversation, DeadLetter, DeadLetters, Error, Filter, LetterId, LetterTail, Packet,
     Rapids, Start, StoredLetter, Tail, Timestamp,
 };
+use rapids_views::{Changes, Known};
 
 use super::json;
-use super::known::{Changes, Known};
 use super::lines::{letter_line, packet_line, stored};
 use crate::packet_line::facts;
 use crate::screen::Screen;

@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 use rapids_client::{Conversation, Node, Packet, StoredLetter, Subject};
+use rapids_views::{Changes, Known};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::super::dead_letters::letter_json::LetterJson;
-use super::known::{Changes, Known};
 use crate::packet_line::kind_and_name;
 
 #[derive(Serialize)]

@@ -8,8 +8,8 @@ use rapids_client::{
     Action, ActionKind, Conversation, Found, Node, Packet, Rapids, ReadingEnd, State, StoredLetter,
     Subject, Timestamp,
 };
+use rapids_views::Known;
 
-use super::known::Known;
 use crate::line::Line;
 use crate::packet_line::{facts, kind_and_name};
 use crate::palette::Palette;

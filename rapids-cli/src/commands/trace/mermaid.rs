@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use rapids_client::{Conversation, Node, Packet, Subject};
+use rapids_views::mermaid_escaped;
 
 use super::lines::publisher;
-use crate::mermaid::escaped;
 use crate::packet_line::{facts, kind_and_name};
 use crate::shorten::shortened;
 
@@ -36,12 +36,13 @@ struct Chart {
 
 impl Chart {
     fn conversation(&mut self, place: usize, conversation: &Conversation) {
-        let title = escaped(&format!("conversation {}", conversation.id));
+        let title = mermaid_escaped(&format!("conversation {}", conversation.id));
         self.line(format_args!("  subgraph c{place}[\"{title}\"]"));
         let first = self.nodes;
         for node in &conversation.tree() {
             let (texts, class) = texts(node);
-            let label = texts.iter().map(|text| escaped(text)).collect::<Vec<_>>().join("<br/>");
+            let label =
+                texts.iter().map(|text| mermaid_escaped(text)).collect::<Vec<_>>().join("<br/>");
             let name = self.nodes;
             self.line(format_args!("    n{name}[\"{label}\"]{class}"));
             if let Some(parent) = node.parent {

@@ -1,0 +1,30 @@
+//! The rapids in a browser: services, packets as they flow, conversations, dead letters, timers and memories.
+//!
+//! [`Options`] says where to listen and who may look, and a [`Server`] serves until it is told to stop. It reads, and
+//! changes nothing on the server; what it shows it reads from there, or keeps in memory for as long as it
+//! runs, so there may be any number of consoles at once.
+//!
+//! - `app` is all routes with what guards them (`guard`), and `pages` has a file for each page;
+//! - `reading` is what the console follows in the background: the status of services, the newest packets,
+//!   letters, the map;
+//! - `text` is the one place that decides what text of others is shown, and masks it.
+
+mod app;
+mod assets;
+mod badge;
+mod console;
+mod fault;
+mod frame;
+mod guard;
+mod options;
+mod pages;
+mod reading;
+mod server;
+mod sparkline;
+mod text;
+mod times;
+
+pub use frame::Base;
+pub use options::Options;
+pub use server::{Server, run};
+pub use text::Mask;

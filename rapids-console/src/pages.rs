@@ -1,0 +1,51 @@
+//! The pages, each in a file of its own, with its template in `templates`.
+
+pub(crate) mod conversation;
+pub(crate) mod dead_letters;
+pub(crate) mod find;
+pub(crate) mod live;
+pub(crate) mod login;
+pub(crate) mod map;
+pub(crate) mod memories;
+pub(crate) mod overview;
+pub(crate) mod packet;
+pub(crate) mod timers;
+
+use askama::Template;
+use axum::response::Html;
+
+use crate::console::Console;
+use crate::fault::{Fault, Result};
+use crate::text::shown;
+
+/// Renders a page.
+///
+/// # Errors
+/// None that a page could do anything about: a template that compiles can only run out of memory.
+pub(crate) fn rendered(page: &impl Template) -> Result<Html<String>> {
+    let render = page.render();
+    let html = render.map_err(|error| {
+        Fault::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+    })?;
+    Ok(Html(html))
+}
+
+/// An entry of a choice among services.
+#[derive(Debug)]
+pub(crate) struct Choice {
+    pub(crate) name: String,
+    pub(crate) label: String,
+    pub(crate) is_chosen: bool,
+}
+
+/// The services that are known, and other names beside them, to choose from.
+pub(crate) fn services(
+    console: &Console,
+    others: impl IntoIterator<Item = String>,
+    chosen: &str,
+) -> Vec<Choice> {
+    let status = console.status.latest();
+    let names = status.services.keys().cloned().chain(others);
+    let choice = |name: String| Choice { label: shown(&name), is_chosen: name == chosen, name };
+    names.map(choice).collect()
+}

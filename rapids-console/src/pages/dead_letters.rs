@@ -1,0 +1,114 @@
+//! The packets that rivers could not handle: in groups by what caused that, and what a search finds.
+
+mod groups;
+mod letter;
+mod lists;
+mod rows;
+mod sort;
+mod state_mark;
+mod wanted;
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use axum::http::header::SET_COOKIE;
+use axum::response::{IntoResponse, Response};
+use rapids_client::State as LetterState;
+
+use super::rendered;
+use crate::console::Console;
+use crate::fault::{Fault, Result};
+use crate::frame::Frame;
+use crate::guard::Visitor;
+use crate::sparkline::{Sparkline, sparkline};
+use crate::times::{Time, count};
+use groups::Groups;
+pub(crate) use letter::{bytes, letter};
+pub(crate) use lists::{all, group};
+use rows::{Choices, Rows, notices};
+use sort::Sort;
+use wanted::Wanted;
+
+/// So many letters are shown of those that are found.
+const MOST_FOUND: usize = 200;
+/// The longest text that is searched.
+const LONGEST: usize = 500;
+
+#[derive(Template)]
+#[template(path = "dead_letters.html")]
+struct Page {
+    frame: Frame,
+    notices: Vec<String>,
+    waiting: String,
+    letters: String,
+    since: Option<Time>,
+    chart: Sparkline,
+    choices: Choices,
+    q: String,
+    /// What is searched, in words.
+    searched: &'static str,
+    shows: Shows,
+}
+
+/// What is below the forms.
+enum Shows {
+    Groups(Box<Groups>),
+    Found(Rows),
+}
+
+/// The page.
+pub(crate) async fn page(
+    State(console): State<Console>,
+    visitor: Visitor,
+    headers: HeaderMap,
+    Query(wanted): Query<Wanted>,
+) -> Result<Response> {
+    let selection = wanted.selection(Some(LetterState::Waiting))?;
+    let frame = console.frame(&visitor, "/dead-letters");
+    let (sort, is_news) = Sort::of(&wanted, &headers);
+    let text = wanted.q.trim();
+    let shows = if text.is_empty() {
+        Shows::Groups(Box::new(Groups::of(&console, &frame, &wanted, selection, sort)))
+    } else {
+        Shows::Found(found(&console, &frame, text).await?)
+    };
+    let extent = console.letters.extent();
+    let in_reasons = console.mask.is_empty();
+    let page = rendered(&Page {
+        notices: notices(&extent),
+        waiting: count(console.letters.waiting(None)),
+        letters: count(extent.letters),
+        since: extent.since.map(Time::from),
+        chart: sparkline(&console.letters.per_minute(), "letters"),
+        choices: Choices::of(&console, &wanted, selection.state),
+        q: wanted.q.clone(),
+        searched: if in_reasons {
+            "ids, names and the beginning of reasons"
+        } else {
+            "ids and names; reasons are not searched, as they may quote masked values"
+        },
+        shows,
+        frame,
+    })?;
+    if is_news {
+        return Ok(([(SET_COOKIE, sort.cookie(console.base()))], page).into_response());
+    }
+    Ok(page.into_response())
+}
+
+/// The letters in which a text is found.
+async fn found(console: &Console, frame: &Frame, text: &str) -> Result<Rows> {
+    if text.len() > LONGEST {
+        return Err(Fault::wrong(format!("a search has at most {LONGEST} bytes")));
+    }
+    let (letters, in_reasons) = (console.letters.clone(), console.mask.is_empty());
+    let text = text.to_owned();
+    // With a million letters it takes a while in the processor.
+    let found = tokio::task::spawn_blocking(move || letters.search(&text, in_reasons, MOST_FOUND));
+    let found = found.await.map_err(|error| {
+        Fault::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+    })?;
+    let rows = Rows::of(&found, &Wanted::default(), (frame, "/dead-letters"), &console.mask);
+    // There is no way to the rest: a longer text finds less.
+    Ok(Rows { newest: None, newer: None, older: None, ..rows })
+}

@@ -1,0 +1,149 @@
+//! The table of groups.
+
+use rapids_client::State;
+
+use super::sort::{By, Sort};
+use super::state_mark::StateMark;
+use super::wanted::Wanted;
+use crate::console::Console;
+use crate::frame::Frame;
+use crate::reading::letters::{CauseRow, Selection};
+use crate::text::{short, shown};
+use crate::times::{Time, count};
+
+/// So many groups are on a page.
+const MOST: usize = 200;
+
+/// What the table shows.
+pub(super) struct Groups {
+    pub(super) rows: Vec<Row>,
+    /// What is counted: `Waiting`.
+    pub(super) counted: Column,
+    pub(super) river: Column,
+    pub(super) first: Column,
+    pub(super) last: Column,
+    /// Whether letters in other states are counted beside these.
+    pub(super) has_all: bool,
+    pub(super) total: String,
+    pub(super) which: String,
+    pub(super) letters: String,
+    pub(super) before: Option<String>,
+    pub(super) next: Option<String>,
+    /// The same letters one by one.
+    pub(super) one_by_one: String,
+}
+
+/// A heading that sorts.
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) address: String,
+    /// The value of `aria-sort`, if it is sorted by this.
+    pub(super) sorted: Option<&'static str>,
+    pub(super) mark: &'static str,
+}
+
+/// A line of the table.
+pub(super) struct Row {
+    pub(super) address: String,
+    pub(super) count: String,
+    pub(super) all: String,
+    pub(super) river: String,
+    pub(super) kind: String,
+    pub(super) reason: String,
+    pub(super) first: Time,
+    pub(super) last: Time,
+}
+
+impl Groups {
+    pub(super) fn of(
+        console: &Console,
+        frame: &Frame,
+        wanted: &Wanted,
+        selection: Selection<'_>,
+        sort: Sort,
+    ) -> Self {
+        let mut causes = console.letters.causes(&selection);
+        sort.sort(&mut causes);
+        let letters: u64 = causes.iter().map(|cause| cause.count).sum();
+        let page = wanted.page.unwrap_or(1).clamp(1, causes.len().div_ceil(MOST).max(1));
+        let skipped = (page - 1) * MOST;
+        let rows = causes.iter().skip(skipped).take(MOST);
+        let rows: Vec<_> = rows.map(|cause| Row::of(cause, frame, wanted)).collect();
+        let at = |path: &str, further: &[(&str, &str)]| {
+            frame.at(&format!("{path}{}", wanted.query(further)))
+        };
+        let to_page = |page: usize| {
+            let (by, order) = (sort.by.word(), sort.order());
+            at("/dead-letters", &[("sort", by), ("order", order), ("page", &page.to_string())])
+        };
+        let column = |by: By, name: &str| {
+            let next = sort.towards(by);
+            let further = [("sort", by.word()), ("order", next.order())];
+            let (sorted, mark) = match (sort.by == by, sort.is_descending) {
+                (false, _) => (None, ""),
+                (true, true) => (Some("descending"), "▼"),
+                (true, false) => (Some("ascending"), "▲"),
+            };
+            Column { name: name.to_owned(), address: at("/dead-letters", &further), sorted, mark }
+        };
+        let is_last = skipped + rows.len() >= causes.len();
+        let one_by_one = Wanted {
+            state: selection.state.map_or("", State::as_str).to_owned(),
+            ..wanted.clone()
+        };
+        Self {
+            counted: column(By::Count, &counted(selection.state)),
+            river: column(By::River, "River"),
+            first: column(By::First, "First"),
+            last: column(By::Last, "Last"),
+            has_all: selection.state.is_some(),
+            total: count(causes.len() as u64),
+            which: format!(
+                "{} to {}",
+                count(skipped as u64 + 1),
+                count((skipped + rows.len()) as u64)
+            ),
+            letters: count(letters),
+            before: (page > 1).then(|| to_page(page - 1)),
+            next: (!is_last).then(|| to_page(page + 1)),
+            one_by_one: frame.at(&format!("/dead-letters/all{}", one_by_one.query(&[]))),
+            rows,
+        }
+    }
+}
+
+/// The heading for letters in a state: `Waiting`.
+fn counted(state: Option<State>) -> String {
+    let Some(state) = state else { return "Letters".to_owned() };
+    let word = StateMark::from(state).word;
+    let (first, rest) = word.split_at(1);
+    format!("{}{rest}", first.to_uppercase())
+}
+
+impl Row {
+    fn of(cause: &CauseRow, frame: &Frame, wanted: &Wanted) -> Self {
+        let group = Wanted { state: wanted.state.clone(), ..Wanted::group(cause) };
+        let reason = short(&cause.reason);
+        Self {
+            address: frame.at(&format!("/dead-letters/group{}", group.query(&[]))),
+            count: count(cause.count),
+            all: count(cause.all),
+            river: shown(format!("{}/{}", cause.service, cause.river)),
+            kind: short(&cause.kind),
+            reason: if reason.is_empty() { "no reason given".to_owned() } else { reason },
+            first: cause.first.into(),
+            last: cause.last.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_heading_says_what_is_counted() {
+        assert_eq!(counted(Some(State::FailedAgain)), "Failed again");
+        assert_eq!(counted(None), "Letters");
+    }
+}

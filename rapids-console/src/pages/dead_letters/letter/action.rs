@@ -1,0 +1,47 @@
+//! What somebody did with a letter, in words.
+
+use rapids_client::{Action, ActionKind};
+
+use crate::frame::Frame;
+use crate::text::{Mask, short, shown};
+use crate::times::Time;
+
+/// An action.
+pub(super) struct ActionLine {
+    pub(super) at: Time,
+    /// Such as `replay to all`.
+    pub(super) what: &'static str,
+    pub(super) who: String,
+    pub(super) why: Option<String>,
+    /// What came of it: `sent as replay 3`.
+    pub(super) outcome: Option<String>,
+    /// The new packet, with its address.
+    pub(super) packet: Option<(String, String)>,
+}
+
+impl ActionLine {
+    pub(super) fn of(action: &Action, mask: &Mask, frame: &Frame) -> Self {
+        let packet = match (&action.packet_id, action.sequence) {
+            (Some(id), Some(sequence)) => {
+                Some((short(id), frame.to("/packets/", &sequence.to_string())))
+            }
+            (Some(id), None) => Some((short(id), frame.to("/packets/", id))),
+            (None, _) => None,
+        };
+        Self {
+            at: action.at.into(),
+            what: word(action.kind),
+            who: shown(&action.who),
+            why: action.why.as_ref().map(|why| mask.sentence(why)),
+            outcome: action.replay.map(|replay| format!("sent as replay {replay}")),
+            packet,
+        }
+    }
+}
+
+fn word(kind: ActionKind) -> &'static str {
+    match kind {
+        ActionKind::ReplayToAll => "replay to all",
+        other => other.as_str(),
+    }
+}

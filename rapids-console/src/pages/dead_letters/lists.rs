@@ -1,0 +1,105 @@
+//! Letters one by one: those of a group, and all.
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::response::Html;
+
+use super::rows::{Choices, Rows, notices, states};
+use super::wanted::Wanted;
+use crate::console::Console;
+use crate::fault::{Fault, Result};
+use crate::frame::Frame;
+use crate::guard::Visitor;
+use crate::pages::{Choice, rendered};
+use crate::text::{short, shown};
+use crate::times::{Time, count};
+
+/// So many letters are on a page.
+const MOST: usize = 100;
+
+#[derive(Template)]
+#[template(path = "dead_letters_all.html")]
+struct AllPage {
+    frame: Frame,
+    notices: Vec<String>,
+    choices: Choices,
+    list: Rows,
+}
+
+#[derive(Template)]
+#[template(path = "dead_letters_group.html")]
+struct GroupPage {
+    frame: Frame,
+    notices: Vec<String>,
+    wanted: Wanted,
+    river: String,
+    kind: String,
+    map: String,
+    reason: String,
+    all: String,
+    first: Time,
+    last: Time,
+    states: Vec<Choice>,
+    list: Rows,
+    /// The command that lists these letters and others of the river.
+    command: String,
+}
+
+/// The page of all letters.
+pub(crate) async fn all(
+    State(console): State<Console>,
+    visitor: Visitor,
+    Query(wanted): Query<Wanted>,
+) -> Result<Html<String>> {
+    let selection = wanted.selection(None)?;
+    let listed = console.letters.list(&selection, wanted.part(), MOST);
+    let frame = console.frame(&visitor, "/dead-letters");
+    rendered(&AllPage {
+        notices: notices(&console.letters.extent()),
+        choices: Choices::of(&console, &wanted, selection.state),
+        list: Rows::of(&listed, &wanted, (&frame, "/dead-letters/all"), &console.mask),
+        frame,
+    })
+}
+
+/// The page of a group.
+pub(crate) async fn group(
+    State(console): State<Console>,
+    visitor: Visitor,
+    Query(wanted): Query<Wanted>,
+) -> Result<Html<String>> {
+    let selection = wanted.selection(None)?;
+    let mark = selection.cause.ok_or_else(|| Fault::wrong("which group? `cause` is missing"))?;
+    let extent = console.letters.extent();
+    let Some(cause) = console.letters.cause(mark) else {
+        let message = match extent.is_caught_up {
+            true => "there are no letters of this group, or not any more".to_owned(),
+            false => format!(
+                "there are no letters of this group so far: {} letters have been read, and more \
+                 will be",
+                count(extent.letters)
+            ),
+        };
+        return Err(Fault::gone(message));
+    };
+    let listed = console.letters.list(&selection, wanted.part(), MOST);
+    let frame = console.frame(&visitor, "/dead-letters");
+    rendered(&GroupPage {
+        notices: notices(&extent),
+        river: shown(format!("{}/{}", cause.service, cause.river)),
+        kind: short(&cause.kind),
+        map: frame.to("/map?focus=service:", &cause.service),
+        reason: shown(&cause.reason),
+        all: count(cause.all),
+        first: cause.first.into(),
+        last: cause.last.into(),
+        states: states(selection.state),
+        list: Rows::of(&listed, &wanted, (&frame, "/dead-letters/group"), &console.mask),
+        command: shown(format!(
+            "rapids dead-letters replay --service {} --river {} --kind {} --dry-run",
+            cause.service, cause.river, cause.kind
+        )),
+        wanted,
+        frame,
+    })
+}

@@ -1,0 +1,158 @@
+//! The overview: services, how full the stream is, and what is odd.
+
+mod service_row;
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Html;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures::{Stream, stream};
+use rapids_client::StreamContents;
+
+use super::rendered;
+use crate::console::Console;
+use crate::fault::Result;
+use crate::frame::Frame;
+use crate::guard::Visitor;
+use crate::reading::status::Status;
+use crate::sparkline::{Sparkline, sparkline};
+use crate::text::shown;
+use crate::times::{self, Time, bytes, count, duration, rate};
+use service_row::ServiceRow;
+
+/// So much of what is odd is shown.
+const MOST_ODD: usize = 50;
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct Page {
+    frame: Frame,
+    part: Part,
+}
+
+/// What moves on the page.
+#[derive(Template)]
+#[template(path = "overview_part.html")]
+struct Part {
+    frame: Frame,
+    taken: Option<Time>,
+    packets: String,
+    published: String,
+    all: Sparkline,
+    bytes: String,
+    fill: Option<Fill>,
+    oldest: Option<String>,
+    letters: String,
+    missing: Vec<String>,
+    services: Vec<ServiceRow>,
+    unwell: usize,
+    odd: Option<Vec<String>>,
+    index: String,
+    /// Whether the page is there already, and its notice changes with the part.
+    is_update: bool,
+}
+
+/// How full the stream is.
+struct Fill {
+    percent: u64,
+    most: String,
+    /// How long until it refuses packets, if it goes on as in the last hour.
+    full_in: Option<String>,
+}
+
+/// The page.
+pub(crate) async fn page(State(console): State<Console>, visitor: Visitor) -> Result<Html<String>> {
+    let frame = console.frame(&visitor, "/");
+    let part = Part::of(&console, &console.status.latest(), frame.clone());
+    rendered(&Page { frame, part })
+}
+
+/// What moves on the page, each time that the services were asked.
+pub(crate) async fn events(
+    State(console): State<Console>,
+    visitor: Visitor,
+) -> Sse<impl Stream<Item = std::result::Result<Event, Infallible>>> {
+    let status = console.status.clone();
+    let parts =
+        stream::unfold((console, visitor, status), async |(console, visitor, mut status)| {
+            let latest = console.until_stopped(status.next()).await??;
+            let part = Part::of(&console, &latest, console.frame(&visitor, "/"));
+            let part = Part { is_update: true, ..part };
+            let event = Event::default().data(part.render().unwrap_or_default());
+            Some((Ok(event), (console, visitor, status)))
+        });
+    Sse::new(parts).keep_alive(KeepAlive::default())
+}
+
+impl Part {
+    fn of(console: &Console, status: &Status, frame: Frame) -> Self {
+        let contents = status.contents.as_ref();
+        let mut services: Vec<_> = status
+            .services
+            .iter()
+            .map(|(name, service)| ServiceRow::of(console, status, &frame, (name, service)))
+            .collect();
+        // What needs attention stands first; the sort keeps the order of the names otherwise.
+        services.sort_by_key(|service| service.badge.is_well);
+        let per_minute = console.packets.per_minute(None);
+        Self {
+            taken: status.taken.map(Time::from),
+            packets: count(contents.map_or(0, |contents| contents.packets)),
+            published: rate(status.published),
+            all: sparkline(&per_minute, "packets"),
+            bytes: bytes(contents.map_or(0, |contents| contents.bytes)),
+            fill: contents.and_then(|contents| fill(contents, &per_minute)),
+            oldest: contents.and_then(|it| it.oldest).map(|it| duration(times::since(it))),
+            letters: count(console.letters.waiting(None)),
+            missing: status.missing.iter().map(shown).collect(),
+            unwell: services.iter().filter(|service| !service.badge.is_well).count(),
+            services,
+            odd: odd(console),
+            index: index(console),
+            frame,
+            is_update: false,
+        }
+    }
+}
+
+fn fill(contents: &StreamContents, per_minute: &[u32; 60]) -> Option<Fill> {
+    let most = contents.max_bytes?;
+    let percent = contents.bytes.saturating_mul(100) / most.max(1);
+    let last_hour: u64 = per_minute.iter().map(|count| u64::from(*count)).sum();
+    let size = contents.bytes / contents.packets.max(1);
+    let per_second = (last_hour * size) as f64 / 3_600.0;
+    let left = most.saturating_sub(contents.bytes) as f64;
+    let seconds = left / per_second;
+    // What takes years is not worth a word; and packets expire meanwhile.
+    let is_soon = per_second > 0.0 && seconds < 30.0 * 86_400.0;
+    let full_in = is_soon.then(|| duration(Duration::from_secs_f64(seconds)));
+    Some(Fill { percent, most: bytes(most), full_in })
+}
+
+fn odd(console: &Console) -> Option<Vec<String>> {
+    let drawn = console.mapping.latest()?;
+    Some(match drawn {
+        Ok(observed) if !observed.map.rivers_known => observed.warnings.iter().map(shown).collect(),
+        Ok(observed) => {
+            let odd = observed.map.odd.iter().take(MOST_ODD);
+            odd.map(|odd| console.mask.sentence(&odd.to_string())).collect()
+        }
+        Err(why) => vec![format!("The map could not be drawn: {}", shown(why))],
+    })
+}
+
+/// What of the stream is found at once.
+fn index(console: &Console) -> String {
+    let extent = console.packets.extent();
+    let most = count(console.packets.most() as u64);
+    let since = extent.since.map(|since| format!(", since {}", Time::from(since).utc));
+    format!(
+        "The newest {} packets are found at once{}; at most {most} are kept in memory, about 200 bytes for \
+         each. Older ones are read from the stream.",
+        count(extent.packets as u64),
+        since.unwrap_or_default()
+    )
+}

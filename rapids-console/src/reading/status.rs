@@ -1,0 +1,162 @@
+//! What is known of services, positions and the stream: asked for every other second while somebody looks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rapids_client::{Error, Rapids, ServiceInfo, ServiceStats, StreamContents};
+use rapids_views::ServiceStatus;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use super::link::Link;
+use crate::fault::with_causes;
+
+/// How often all is asked for while somebody looks, and while nobody does.
+const OFTEN: Duration = Duration::from_secs(2);
+const SELDOM: Duration = Duration::from_secs(15);
+/// For so long after a page was shown, somebody looks.
+const LOOKED: Duration = Duration::from_secs(60);
+/// How long services have to answer.
+const WAIT: Duration = Duration::from_millis(400);
+
+/// What was known at a moment.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Status {
+    /// When it was asked for; `None` until it was.
+    pub(crate) taken: Option<Timestamp>,
+    /// By name.
+    pub(crate) services: Arc<BTreeMap<String, ServiceStatus>>,
+    pub(crate) contents: Option<StreamContents>,
+    /// How many packets per second the instances of a service handled since the last look, by name.
+    pub(crate) handled: BTreeMap<String, f64>,
+    /// How many packets came to the stream per second since the last look.
+    pub(crate) published: f64,
+    /// What could not be asked, and why.
+    pub(crate) missing: Vec<String>,
+    /// Why the server did not answer, and since when. Everything else is of before.
+    pub(crate) away: Option<(Timestamp, String)>,
+    stats: Arc<Vec<ServiceStats>>,
+    asked: Option<Instant>,
+}
+
+impl Status {
+    /// The instances that answered.
+    pub(crate) fn instances(&self) -> Vec<ServiceInfo> {
+        self.services.values().flat_map(|status| status.instances.clone()).collect()
+    }
+}
+
+/// The latest status. Whoever asks for it makes it be asked for more often.
+#[derive(Debug, Clone)]
+pub(crate) struct StatusWatch {
+    status: watch::Receiver<Arc<Status>>,
+    looked: Arc<AtomicI64>,
+}
+
+impl StatusWatch {
+    /// Begins to ask.
+    pub(crate) fn open(link: Link) -> Self {
+        let (sender, status) = watch::channel(Arc::new(Status::default()));
+        let looked = Arc::new(AtomicI64::new(Timestamp::now().as_second()));
+        tokio::spawn(keep_asking(link, sender, looked.clone()));
+        Self { status, looked }
+    }
+
+    /// What was known last.
+    pub(crate) fn latest(&self) -> Arc<Status> {
+        self.looked.store(Timestamp::now().as_second(), Ordering::Relaxed);
+        self.status.borrow().clone()
+    }
+
+    /// Waits for what is known next; `None` when the console ends.
+    pub(crate) async fn next(&mut self) -> Option<Arc<Status>> {
+        self.status.changed().await.ok()?;
+        self.looked.store(Timestamp::now().as_second(), Ordering::Relaxed);
+        Some(self.status.borrow_and_update().clone())
+    }
+}
+
+async fn keep_asking(link: Link, sender: watch::Sender<Arc<Status>>, looked: Arc<AtomicI64>) {
+    let Some(rapids) = link.opened().await else { return };
+    loop {
+        let before = sender.borrow().clone();
+        sender.send_replace(Arc::new(Box::pin(ask(&rapids, &before)).await));
+        let began = Instant::now();
+        loop {
+            let silent = Timestamp::now().as_second() - looked.load(Ordering::Relaxed);
+            let is_watched = silent < LOOKED.as_secs().cast_signed();
+            let pause = if is_watched { OFTEN } else { SELDOM };
+            if began.elapsed() >= pause {
+                break;
+            }
+            tokio::select! {
+                () = sleep(Duration::from_millis(500)) => {}
+                () = sender.closed() => return,
+            }
+        }
+    }
+}
+
+async fn ask(rapids: &Rapids, before: &Status) -> Status {
+    let contents = match rapids.contents().await {
+        Ok(contents) => contents,
+        Err(error) => {
+            let since = before.away.as_ref().map_or_else(Timestamp::now, |(since, _)| *since);
+            return Status { away: Some((since, with_causes(&error))), ..before.clone() };
+        }
+    };
+    let (instances, stats, positions) =
+        tokio::join!(rapids.services(WAIT), rapids.stats(WAIT), rapids.positions());
+    let mut missing = Vec::new();
+    let instances = known(instances, "services are not asked", &mut missing);
+    let stats = known(stats, "figures are not asked for", &mut missing);
+    let positions = known(positions, "positions are not read", &mut missing);
+    let now = Instant::now();
+    let elapsed = before.asked.map(|asked| (now - asked).as_secs_f64());
+    let published = match (elapsed, &contents, &before.contents) {
+        (Some(elapsed), Some(now), Some(then)) => {
+            now.last_sequence.saturating_sub(then.last_sequence) as f64 / elapsed
+        }
+        _ => 0.0,
+    };
+    Status {
+        taken: Some(Timestamp::now()),
+        services: Arc::new(ServiceStatus::of_all(positions, instances)),
+        contents,
+        handled: elapsed.map(|it| handled(&before.stats, &stats, it)).unwrap_or_default(),
+        published,
+        missing,
+        away: None,
+        stats: Arc::new(stats),
+        asked: Some(now),
+    }
+}
+
+/// What was answered; nothing, with a word about it, where it was not.
+fn known<T>(
+    answer: rapids_client::Result<Vec<T>>,
+    otherwise: &str,
+    missing: &mut Vec<String>,
+) -> Vec<T> {
+    answer.unwrap_or_else(|error: Error| {
+        missing.push(format!("{otherwise}: {}", with_causes(&error)));
+        Vec::new()
+    })
+}
+
+/// How much each service handled per second between two answers of the same instances.
+fn handled(before: &[ServiceStats], now: &[ServiceStats], elapsed: f64) -> BTreeMap<String, f64> {
+    let count =
+        |stats: &ServiceStats| stats.rivers.values().map(|river| river.handled).sum::<u64>();
+    let mut rates: BTreeMap<String, f64> = BTreeMap::new();
+    for stats in now {
+        let same = |it: &&ServiceStats| it.id == stats.id && it.started == stats.started;
+        let earlier = before.iter().find(same).map_or_else(|| count(stats), count);
+        let more = count(stats).saturating_sub(earlier) as f64;
+        *rates.entry(stats.name.clone()).or_default() += more / elapsed.max(0.001);
+    }
+    rates
+}

@@ -1,0 +1,124 @@
+//! A server that goes away and comes back, and one that does not permit everything.
+
+use std::time::Duration;
+
+use rapids_client::{Config, Packet, River, Service};
+use rapids_test::NatsServer;
+use tokio::task::spawn_blocking;
+
+use crate::bench::{Bench, Console};
+
+#[tokio::test]
+async fn pages_say_that_the_server_is_away_and_go_on_when_it_is_back() {
+    let mut bench = Bench::start().await;
+    bench.publish(Packet::event("before")).await;
+    let console = bench.console(&[]).await;
+    console.get_with("/live", "before").await;
+    bench.server.kill();
+    let page = console.get_with("/", "The server has not answered").await;
+    assert!(page.status.starts_with("200"), "{page:?}");
+    bench.server.restart().unwrap();
+    console.get_until("/", |page| !page.body.contains("The server has not answered")).await;
+    bench.publish(Packet::event("after")).await;
+    console.get_with("/live", "after").await;
+}
+
+#[tokio::test]
+async fn a_console_that_starts_before_the_server_finds_it() {
+    let mut bench = Bench::start().await;
+    bench.publish(Packet::event("before")).await;
+    bench.server.kill();
+    let console = bench.console(&[]).await;
+    console.get_with("/live", "cannot connect").await;
+    bench.server.restart().unwrap();
+    console.get_with("/live", "before").await;
+}
+
+/// The user of the console as docs/security.md has it.
+fn documented_user() -> &'static str {
+    let docs = include_str!("../../../docs/security.md");
+    let begin = docs.find("{ user: console,").unwrap();
+    docs[begin..].split("```").next().unwrap()
+}
+
+#[tokio::test]
+async fn the_rights_that_are_documented_are_enough() {
+    let accounts = format!(
+        "accounts {{ shop {{ jetstream: enabled, users: [\n{{ user: all, password: p }}\n{}\n] }} }}",
+        documented_user()
+    );
+    let server = spawn_blocking(move || NatsServer::with_config(&accounts)).await.unwrap().unwrap();
+    let all = Config::new(server.url()).user_and_password("all", "p");
+    let rapids = rapids_client::Rapids::connect(&all).await.unwrap();
+    let river = River::new("count")
+        .event("order_placed")
+        .memory::<u64>("orders", "@.customer")
+        .react(|orders: &mut u64, packet: &Packet| {
+            *orders += 1;
+            if packet.get::<u64>("total")?.is_none() {
+                return Err(rapids_client::reject("there is no total"));
+            }
+            Ok(())
+        });
+    tokio::spawn(
+        Service::new("orders", all.clone()).from_beginning().exclusive().river(river).run(),
+    );
+    let order = Packet::event("order_placed").with("customer", "ada");
+    let id = order.id().to_owned();
+    let sequence = rapids.publish(order).await.unwrap().sequence;
+    rapids
+        .publish(Packet::event("order_placed").with("customer", "ada").with("total", 1))
+        .await
+        .unwrap();
+    rapids.publish_later(Packet::event("later"), Duration::from_secs(600)).await.unwrap();
+    let viewer = Config::new(server.url()).user_and_password("console", "change-console");
+    let console = Console::start(viewer, &[]).await;
+    console.get_with("/dead-letters", "there is no total").await;
+    console.get_with("/", "live").await;
+    console.get_with("/map", "order_placed").await;
+    console.get_with("/timers", "later").await;
+    console.get_with("/memories?service=orders&memory=orders", "ada").await;
+    console.get_with("/live", "order_placed").await;
+    for path in [
+        format!("/packets/{sequence}"),
+        format!("/conversations/{id}"),
+        format!("/dead-letters/orders.count.{sequence}"),
+        "/".to_owned(),
+    ] {
+        let page = console.get(&path).await;
+        assert!(page.status.starts_with("200"), "{path}: {page:?}");
+        assert!(!page.body.contains("class=\"notice\""), "{path}: {page:?}");
+    }
+    let log = server.log();
+    let refused: Vec<_> =
+        log.lines().filter(|line| line.contains("Permissions Violation")).collect();
+    assert!(refused.is_empty(), "{refused:#?}");
+}
+
+#[tokio::test]
+async fn a_right_that_is_missing_is_named() {
+    let accounts = r#"
+        accounts {
+            shop {
+                jetstream: enabled
+                users: [
+                    { user: all, password: p }
+                    { user: viewer, password: p, permissions: {
+                        publish: { deny: ["$SRV.>", "$JS.API.CONSUMER.CREATE.LATER", "$JS.API.CONSUMER.CREATE.LATER.>",
+                            "$JS.API.CONSUMER.CREATE.DEAD_LETTERS.>"] }
+                    } }
+                ]
+            }
+        }"#;
+    let server = spawn_blocking(move || NatsServer::with_config(accounts)).await.unwrap().unwrap();
+    let config = |user| Config::new(server.url()).user_and_password(user, "p");
+    let rapids = rapids_client::Rapids::connect(&config("all")).await.unwrap();
+    rapids.publish(Packet::event("order_placed")).await.unwrap();
+    rapids.publish_later(Packet::event("later"), Duration::from_secs(600)).await.unwrap();
+    let console = Console::start(config("viewer"), &[]).await;
+    let overview = console.get_with("/", "services are not asked").await;
+    assert!(overview.body.contains("$SRV."), "{overview:?}");
+    let timers = console.get_with("/timers", "LATER").await;
+    assert!(timers.status.starts_with("403"), "{}", &timers.body[1500..]);
+    console.get_with("/live", "order_placed").await;
+}

@@ -1,0 +1,10 @@
+#![cfg(test)]
+//! The console over HTTP, against a real server.
+
+mod access;
+mod bench;
+mod faults;
+mod hostile;
+mod letters;
+mod live;
+mod pages;

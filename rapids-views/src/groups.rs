@@ -1,0 +1,91 @@
+//! Groups of dead letters with the same river, kind and masked reason.
+
+use std::collections::HashMap;
+
+use rapids_client::{DeadLetter, StoredLetter, Timestamp};
+use serde::Serialize;
+
+use crate::mask::masked;
+
+/// What the letters of one group have in common.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub struct GroupKey {
+    /// The service.
+    pub service: String,
+    /// The river.
+    pub river: String,
+    /// The kind, such as `rejected`.
+    pub kind: String,
+    /// The reason as [`masked`] writes it.
+    pub reason: String,
+}
+
+impl GroupKey {
+    /// The key of the group that a letter belongs to.
+    #[must_use]
+    pub fn of(letter: &DeadLetter) -> Self {
+        Self {
+            service: letter.id.service().to_owned(),
+            river: letter.id.river().to_owned(),
+            kind: letter.kind.to_string(),
+            reason: masked(&letter.reason),
+        }
+    }
+}
+
+/// A group of dead letters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Group {
+    /// How many letters.
+    pub count: u64,
+    /// The service.
+    pub service: String,
+    /// The river.
+    pub river: String,
+    /// The kind, such as `rejected`.
+    pub kind: String,
+    /// The reason as [`masked`] writes it.
+    pub reason: String,
+    /// When the oldest letter was written.
+    #[serde(serialize_with = "as_text")]
+    pub first: Timestamp,
+    /// When the newest letter was written.
+    #[serde(serialize_with = "as_text")]
+    pub last: Timestamp,
+    /// The id of the oldest letter.
+    pub example: String,
+}
+
+fn as_text<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(time)
+}
+
+/// Collects letters by [`GroupKey`].
+#[derive(Debug, Default)]
+pub struct Groups(HashMap<GroupKey, Group>);
+
+impl Groups {
+    /// Adds a letter to its group. The oldest one comes first.
+    pub fn add(&mut self, stored: &StoredLetter) {
+        let key = GroupKey::of(&stored.letter);
+        let group = self.0.entry(key).or_insert_with_key(|key| {
+            let GroupKey { service, river, kind, reason } = key.clone();
+            let (first, last) = (stored.written, stored.written);
+            let example = stored.letter.id.to_string();
+            Group { count: 0, service, river, kind, reason, first, last, example }
+        });
+        group.count += 1;
+        group.last = group.last.max(stored.written);
+    }
+
+    /// Ends with all groups, the largest first.
+    #[must_use]
+    pub fn sorted(self) -> Vec<Group> {
+        let mut groups: Vec<_> = self.0.into_values().collect();
+        groups
+            .sort_by(|one, two| two.count.cmp(&one.count).then_with(|| one.first.cmp(&two.first)));
+        groups
+    }
+}
