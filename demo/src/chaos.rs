@@ -107,7 +107,7 @@ impl Run<'_> {
     /// Starts the server and the services, runs the plan, and stops them again.
     async fn start(&self) -> Result<Exit> {
         let Options { orders, kills, delivery, .. } = self.options;
-        let rivers = rivers::build().await?;
+        let rivers = rivers::build(&[]).await?;
         let shop = rivers::services(&rivers);
         let outside = vec![outside::program()?];
         let processes = [delivery.processes(&rivers)?, outside, extras::programs()?].concat();

@@ -6,6 +6,7 @@
 mod back_orders;
 mod bundle;
 mod chaos;
+mod console;
 mod counters;
 mod delivery;
 mod discovery;

@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::net::SocketAddr;
+
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 
@@ -61,6 +63,11 @@ pub(crate) struct Options {
     /// Keep everything running after the verification until Ctrl-C, and print commands to try
     #[arg(long)]
     pub(crate) stay: bool,
+
+    /// Show the shop in a browser: start the console at this address, and go on with an order a second
+    /// after the verification, until Ctrl-C
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:8080")]
+    pub(crate) console: Option<SocketAddr>,
 
     /// Print JSON only: one object per order that has ended, and the summary last
     #[arg(long)]

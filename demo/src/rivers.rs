@@ -35,21 +35,34 @@ pub(crate) struct Program {
     pub(crate) arguments: Vec<String>,
 }
 
-/// Builds every river and returns the programs.
+/// Builds every river, and the programs of other crates that have the name of their crate. Returns those of
+/// the rivers.
 ///
 /// # Errors
 /// If there are none, or cargo fails; its output is printed then.
-pub(crate) async fn build() -> Result<Vec<Program>> {
+pub(crate) async fn build(others: &[&str]) -> Result<Vec<Program>> {
     let workspace = workspace();
     let names = names(&workspace.join(FILES))?;
-    let program = env::current_exe().context("cannot tell where the demo itself was built")?;
-    let folder = program.parent().unwrap_or(Path::new("."));
-    follow(&mut cargo_build(&workspace, folder, &names)).await?;
-    let at = |name: String| {
-        let path = folder.join(format!("{name}{}", env::consts::EXE_SUFFIX));
-        Program { services: vec![name.clone()], name, path, arguments: Vec::new() }
+    follow(&mut cargo_build(&workspace, &folder()?, (&names, others))).await?;
+    let program = |name: String| {
+        let path = built(&name)?;
+        Ok(Program { services: vec![name.clone()], name, path, arguments: Vec::new() })
     };
-    Ok(names.into_iter().map(at).collect())
+    names.into_iter().map(program).collect()
+}
+
+/// Where a program is once it is built.
+///
+/// # Errors
+/// If it cannot be told where the demo itself was built.
+pub(crate) fn built(name: &str) -> Result<PathBuf> {
+    Ok(folder()?.join(format!("{name}{}", env::consts::EXE_SUFFIX)))
+}
+
+/// Where the demo itself was built.
+fn folder() -> Result<PathBuf> {
+    let program = env::current_exe().context("cannot tell where the demo itself was built")?;
+    Ok(program.parent().unwrap_or(Path::new(".")).to_owned())
 }
 
 /// The services of these programs.
@@ -88,11 +101,12 @@ fn names(folder: &Path) -> Result<Vec<String>> {
 
 /// Builds with the demo's own profile and target directory, and builds the demo itself too. Cargo
 /// then chooses the same features for the crates that both use, so nothing is compiled twice.
-fn cargo_build(workspace: &Path, folder: &Path, names: &[String]) -> Command {
+fn cargo_build(workspace: &Path, folder: &Path, (names, others): (&[String], &[&str])) -> Command {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(cargo);
     command.args(["build", "--package", "demo", "--package", "rivers"]);
     command.args(names.iter().flat_map(|name| ["--bin", name]));
+    command.args(others.iter().flat_map(|name| ["--package", name, "--bin", name]));
     command.arg("--profile").arg(profile(folder));
     command.arg("--target-dir").arg(folder.parent().unwrap_or(folder));
     for (key, _) in env::vars_os() {

@@ -8,6 +8,7 @@ use anyhow::{Context, Error, Result, anyhow};
 use rapids_client::{Rapids, shutdown_signal};
 use tempfile::TempDir;
 
+use crate::console;
 use crate::counters::Counters;
 use crate::delivery::DeliveryMode;
 use crate::discovery;
@@ -43,7 +44,8 @@ pub(crate) async fn run(options: &Options, screen: &mut Screen) -> Result<Exit> 
 }
 
 async fn prepare(options: &Options, screen: &mut Screen) -> Result<(Server, Vec<Program>)> {
-    let programs = options.delivery.processes(&rivers::build().await?)?;
+    let others: &[&str] = if options.console.is_some() { &[console::NAME] } else { &[] };
+    let programs = options.delivery.processes(&rivers::build(others).await?)?;
     let server = Server::open(options.nats.as_deref()).await?;
     let whose = if server.is_own() { "started a server at" } else { "using the server at" };
     screen.note(&format!("{whose} {}", server.config()?.url()))?;
@@ -70,7 +72,11 @@ async fn run_services(
     if !victims.is_empty() {
         environment.push(DeliveryMode::short_ack_wait());
     }
-    let all = [programs, &[outside::program()?]].concat();
+    let mut all = [programs, &[outside::program()?]].concat();
+    if let Some(address) = options.console {
+        all.push(console::program(address)?);
+        screen.note(&format!("the console is at http://{address}/"))?;
+    }
     let prices = Prices::connect(&server.url, server.is_own()).await?;
     let mut fleet = Fleet::launch(&all, &environment, RestartPolicy::Never, logs.path())?;
     let scenario = Scenario {
@@ -90,19 +96,18 @@ async fn run_services(
             names.len(),
             names.join(" ")
         ))?;
-        run_and_verify(scenario, (&rapids, prices), (handle, &before), screen).await
+        run_and_verify(scenario, (&rapids, prices.clone()), (handle, &before), screen).await
     };
     let mut exit = tokio::select! {
         () = shutdown_signal() => Ok(Exit::Interrupted),
         ended = fleet.ended() => Err(early_end(ended)),
         exit = running => exit,
     };
-    if options.stay && matches!(exit, Ok(Exit::FactsHold | Exit::FactsBroken)) {
+    let stays = options.stay || options.console.is_some();
+    if stays && matches!(exit, Ok(Exit::FactsHold | Exit::FactsBroken)) {
         screen.note(&commands_to_try(&server.url, options.delivery))?;
-        tokio::select! {
-            () = shutdown_signal() => {}
-            ended = fleet.ended() => exit = Err(early_end(ended)),
-        }
+        let ended = stay(options, (&rapids, &prices), &mut fleet).await;
+        exit = ended.and(exit);
     }
     fleet.stop().await;
     if matches!(exit, Err(_) | Ok(Exit::FactsBroken)) {
@@ -110,6 +115,20 @@ async fn run_services(
         screen.note(&format!("logs of the services: {}", logs.keep().display()))?;
     }
     exit
+}
+
+/// Keeps everything running until Ctrl-C; where there is a console, customers order on.
+async fn stay(
+    options: &Options,
+    (rapids, prices): (&Rapids, &Prices),
+    fleet: &mut Fleet,
+) -> Result<()> {
+    tokio::select! {
+        () = shutdown_signal() => Ok(()),
+        ended = fleet.ended() => Err(early_end(ended)),
+        ordered = console::keep_ordering(rapids, prices, options.seed),
+            if options.console.is_some() => ordered.context("cannot place orders any more"),
+    }
 }
 
 /// The end of a process as an error, since no process may end by itself.
