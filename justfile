@@ -7,6 +7,7 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 data := "target/nats-data"
 # Crates outside of the workspace share what it has built.
 target := env("CARGO_TARGET_DIR", "target")
+axe := justfile_directory() / "target/tools/axe.min.js"
 nats_cli := "the nats CLI is missing, which shows the state of the server: go install github.com/nats-io/natscli/nats@v0.4.0, or a release from https://github.com/nats-io/natscli/releases; then put `nats` on PATH"
 
 [private]
@@ -52,6 +53,11 @@ river NAME: (_known NAME) _server (_build "-p" "rivers" "--bin" NAME)
 [group('rivers')]
 bundle NAME='shop': _server (_build "-p" "rivers" "--example" NAME)
     @exec cargo run -q -p rivers --example "$1"
+
+# Show the rapids in a browser, at 127.0.0.1:8080 unless --listen says otherwise (--help for more)
+[group('start')]
+console *ARGS: _server (_build "-p" "rapids-console")
+    @exec cargo run -q -p rapids-console -- "$@"
 
 # Take orders over HTTP, at 127.0.0.1:8080 unless another address is given (rivers/examples/web.rs)
 [group('rivers')]
@@ -142,6 +148,16 @@ test *ARGS:
 test-tools: _nats-cli
     cargo test -p rapids-cli -p rivers -p demo --test it -- --ignored
 
+# Run the tests of the console in Chromium; needs chromium, chromedriver and npm
+[group('checks')]
+test-browser *ARGS: _browser
+    AXE={{ axe }} cargo test --manifest-path rapids-console/browser/Cargo.toml --target-dir "{{ target }}" "$@"
+
+# Take the pictures of the console for README and docs/console.md, in docs/console
+[group('checks')]
+screenshots: _browser
+    cargo run -q --manifest-path rapids-console/browser/Cargo.toml --target-dir "{{ target }}" --bin screenshots -- docs/console
+
 # Run the tests of packets' outcomes again, with services in exclusive delivery
 [group('checks')]
 test-exclusive:
@@ -222,6 +238,7 @@ fmt:
     cargo fmt --all --check
     cargo fmt --manifest-path bench/Cargo.toml --check
     cargo fmt --manifest-path fuzz/Cargo.toml --check
+    cargo fmt --manifest-path rapids-console/browser/Cargo.toml --check
 
 [private]
 clippy:
@@ -244,6 +261,23 @@ deny:
     cargo deny check --hide-inclusion-graph bans licenses sources
     # Without licences: nobody ships the bench.
     cargo deny --manifest-path bench/Cargo.toml --config deny.toml check --hide-inclusion-graph bans sources
+
+# Fetches the script that finds what keeps people from using a page; nobody ships it.
+[private]
+_browser:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    for tool in chromium chromedriver npm; do
+        command -v "$tool" >/dev/null || { echo "$tool is missing: apt-get install chromium chromium-driver npm" >&2; exit 1; }
+    done
+    if [[ ! -f {{ axe }} ]]; then
+        folder=$(mktemp -d)
+        trap 'rm -rf "$folder"' EXIT
+        npm pack --silent --pack-destination "$folder" axe-core@4.14.1 >/dev/null
+        tar -xzf "$folder"/axe-core-*.tgz -C "$folder"
+        mkdir -p "$(dirname {{ axe }})"
+        cp "$folder/package/axe.min.js" {{ axe }}
+    fi
 
 [private]
 _known NAME:
