@@ -26,7 +26,6 @@ use async_nats::Client;
 use async_nats::connection::State;
 use async_nats::jetstream::Context;
 use futures::FutureExt;
-use tracing::warn;
 
 use crate::config::{Config, Provision};
 use crate::error::{Error, Result};
@@ -154,13 +153,6 @@ impl Connection {
     /// Whether the JetStream of a domain is used.
     pub(crate) fn has_domain(&self) -> bool {
         *self.api_prefix != *API
-    }
-
-    /// Warns of this, unless that was done before on this connection.
-    pub(crate) fn warn_once(&self, notice: &str) {
-        if self.is_news(notice) {
-            warn!("{notice}");
-        }
     }
 
     /// Whether this notice was not logged before on this connection; it counts as logged from now on.

@@ -44,9 +44,9 @@ pub(super) struct Context {
     pub(super) outputs: OutputSender,
     pub(super) timers: TimerStore,
     pub(super) memories: Option<MemoryRecords>,
-    /// Which values of the memories can be read.
-    pub(super) trial: Trial,
     pub(super) before: DoneBefore,
+    /// Which of their values can be read.
+    pub(super) trial: Trial,
     pub(super) claims: Option<Claims>,
     pub(super) quarantine: Quarantine,
     pub(super) letters: Rc<DeadLetterWriter>,
@@ -88,12 +88,10 @@ impl Context {
         packet: &Packet,
         effects: Effects,
     ) -> Result<(Effects, Vec<Outgoing>)> {
-        let effects = if self.is_quiet(packet) {
-            Effects::default()
-        } else if self.is_doubtful(packet) {
-            self.before.without_published(effects)
-        } else {
-            effects
+        let effects = match effects {
+            _ if self.is_quiet(packet) => Effects::default(),
+            effects if self.is_doubtful(packet) => self.before.without_published(effects),
+            effects => effects,
         };
         let outgoing = self.outputs.prepare(&effects)?;
         Ok((effects, outgoing))

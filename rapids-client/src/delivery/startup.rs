@@ -66,37 +66,6 @@ pub(super) struct Started {
     pub(super) ack_wait: Duration,
 }
 
-/// What a service has on the server.
-struct Resources {
-    position: Position,
-    memories: Option<MemoryStore>,
-    entry: EntryUpdater,
-    letters: LetterStore,
-    /// How long the server waits for the acknowledgement of a replay.
-    replays_wait: Duration,
-    progress: ProgressStore,
-    claims: Option<Claims>,
-}
-
-impl Resources {
-    async fn open(
-        connection: &Connection,
-        service: &Service,
-        instance: &str,
-        facts: &StreamFacts,
-    ) -> Result<Self> {
-        let (name, ack_wait) = (service.name(), service.config().ack_wait);
-        // Each takes a round trip or two to the server, and none depends on another.
-        let (((position, memories), entry), (letters, replays_wait), progress, claims) = tokio::try_join!(
-            open_position(connection, service, instance, facts),
-            open_letters(connection, name, ack_wait),
-            ProgressStore::open(connection, name, facts.created, facts.max_age),
-            open_claims(connection, service, instance, facts.max_age),
-        )?;
-        Ok(Self { position, memories, entry, letters, replays_wait, progress, claims })
-    }
-}
-
 impl Startup {
     /// Opens everything that the service needs on the server.
     ///
@@ -108,12 +77,21 @@ impl Startup {
         queue: Arc<JobQueue>,
         subscriber: Option<FeedSubscriber>,
     ) -> Result<Self> {
-        let name = service.name();
+        let (name, config) = (service.name(), service.config());
         let rapids = Rapids::over(connection.clone()).await?;
+        let (created, max_age) = (rapids.facts().created, rapids.facts().max_age);
         let instance = Uuid::now_v7().simple().to_string();
-        let opening = Resources::open(&connection, &service, &instance, rapids.facts());
-        let Resources { position, memories, entry, letters, replays_wait, progress, claims } =
-            Box::pin(opening).await?;
+        // Each takes a round trip or two to the server, and none depends on another.
+        let opened = Box::pin(async {
+            tokio::try_join!(
+                open_position(&connection, &service, &instance, rapids.facts()),
+                open_letters(&connection, name, config.ack_wait),
+                ProgressStore::open(&connection, name, created, max_age),
+                open_claims(&connection, &service, &instance, max_age),
+            )
+        })
+        .await?;
+        let (((position, memories), entry), (letters, replays_wait), progress, claims) = opened;
         let metrics = Arc::new(ServiceMetrics::of(service.rivers()));
         let announcement =
             announce(&connection, (&service, &instance, metrics.clone()), &entry).await?;

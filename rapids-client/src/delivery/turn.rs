@@ -32,8 +32,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);
 /// When a turn runs again whose outputs the stream does not take any more.
 const OUTPUTS_REFUSED: Duration = Duration::from_secs(30);
 
-/// For how long a packet may wait for its memory to have room, or to be readable, and the longest time
-/// between two tries.
+/// For how long a packet may wait for its memory to have room, or to be readable, and the longest time between two tries.
 const WITHOUT_MEMORY: Duration = Duration::from_secs(3600);
 const LONGEST_LATER: Duration = Duration::from_secs(60);
 

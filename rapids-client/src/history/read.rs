@@ -53,10 +53,9 @@ struct Reading {
 impl Conversations {
     /// Reads conversations, in one reading of the stream for all of them.
     ///
-    /// It ends at the end of the stream as it is now, or at the [moment](Self::until) that was asked for. If
-    /// it may end when the conversations are [quiet](Self::quiet), it does so once they were, and every
-    /// service has handled their last packet: unless something was sent again out of their dead letters,
-    /// which may lead to more at any time.
+    /// It ends at the end of the stream as it is now, or at the [moment](Self::until) that was asked for. If it may end when the conversations are
+    /// [quiet](Self::quiet), it does so once they were, and every service has handled their last packet:
+    /// unless something was sent again out of their dead letters, which may lead to more at any time.
     /// Nothing is left out without a word: see [`ReadingEnd`].
     ///
     /// # Errors

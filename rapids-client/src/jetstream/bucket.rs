@@ -13,6 +13,7 @@ use async_nats::jetstream::stream::Stream;
 use bytes::Bytes;
 use futures::TryStreamExt;
 use jiff::Timestamp;
+use tracing::warn;
 
 use crate::connection::{Connection, server_answer};
 use crate::jetstream::ensure::{ensure, existing, follow};
@@ -28,8 +29,8 @@ use crate::{Error, Result};
 /// Room for the headers of a compare-and-set, which the server counts too.
 const HEADERS: usize = 256;
 
-/// The header that says what else was done to a key than to give it a value.
-pub(crate) const OPERATION: &str = "KV-Operation";
+/// What else than that it has a value was done to a key.
+const OPERATION: &str = "KV-Operation";
 
 /// A value, as it was written.
 pub(crate) struct Written {
@@ -268,7 +269,9 @@ impl Bucket {
              ever; allow it with `nats stream edit {stream} --allow-msg-ttl`",
             self.store.name
         );
-        self.connection.warn_once(&notice);
+        if self.connection.is_news(&notice) {
+            warn!("{notice}");
+        }
     }
 
     /// Deletes a key unless another value was saved after this revision.

@@ -3,7 +3,7 @@
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{GetStreamErrorKind, UpdateStreamErrorKind};
 use async_nats::jetstream::stream::{Config, Info, Stream};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::resource::Resource;
 use crate::connection::{Allowance, Connection, in_words, server_answer};
@@ -57,7 +57,9 @@ pub(crate) async fn adjust(
         return Err(Error::Stream { stream: name.to_owned(), differences });
     }
     for shortfall in resource.shortfalls(&info.config, provision) {
-        connection.warn_once(&shortfall);
+        if connection.is_news(&shortfall) {
+            warn!("{shortfall}");
+        }
     }
     Ok(info)
 }

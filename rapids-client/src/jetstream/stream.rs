@@ -106,7 +106,9 @@ pub(crate) async fn ensure(connection: &Connection) -> Result<StreamFacts> {
         }
     };
     for shortcoming in shortcomings(&info, connection) {
-        connection.warn_once(&shortcoming);
+        if connection.is_news(&shortcoming) {
+            warn!("{shortcoming}");
+        }
     }
     Ok(StreamFacts::from(&info))
 }

@@ -22,11 +22,6 @@ impl MemoryKey {
     pub fn new(memory: &str, key: impl Into<EntryKey>) -> Self {
         Self(format!("{memory}.{}", key.into().encoded()))
     }
-
-    /// The key of a record that is stored under this name.
-    pub(crate) fn stored(name: &str) -> Self {
-        Self(name.to_owned())
-    }
 }
 
 impl fmt::Display for MemoryKey {
@@ -38,6 +33,13 @@ impl fmt::Display for MemoryKey {
 impl AsRef<str> for MemoryKey {
     fn as_ref(&self) -> &str {
         &self.0
+    }
+}
+
+impl MemoryKey {
+    /// The key of a record that is stored under this name.
+    pub(crate) fn stored(name: &str) -> Self {
+        Self(name.to_owned())
     }
 }
 

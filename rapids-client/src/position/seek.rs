@@ -107,10 +107,11 @@ impl Moving<'_> {
         (past, done): (Option<&Past>, Option<(u64, u64)>),
     ) -> Result<ServiceEntry> {
         let note = |entry: &mut ServiceEntry| {
-            let is_same = !entry.is_new() && entry.other_stream(self.facts.created).is_none();
+            let noted = entry.floor().filter(|_| entry.other_stream(self.facts.created).is_none());
+            let is_same = entry.other_stream(self.facts.created).is_none() && !entry.is_new();
             // Where the position is gone, any packet behind the noted floor may have been done.
             let noted = is_same.then(|| {
-                let floor = entry.floor().map_or(0, |noted| noted.sequence);
+                let floor = noted.map_or(0, |noted| noted.sequence);
                 (floor, self.facts.last_sequence.max(floor))
             });
             entry.set_stream(self.facts.created, is_exclusive);

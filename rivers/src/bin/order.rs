@@ -123,8 +123,8 @@ fn total(items: &[Item]) -> Option<i64> {
         .try_fold(0_i64, |sum, item| sum.checked_add(item.quantity.checked_mul(item.price)?))
 }
 
-/// How far an order is; nothing is remembered of one that has ended. It is open until it is paid or
-/// cancelled, whichever this service hears first: who asks whether an order is paid listens to `order_paid`.
+/// How far an order is; nothing is remembered of one that has ended. It is open until it is paid or cancelled, whichever this service hears first: who
+/// asks whether an order is paid listens to `order_paid`.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Serialize, Deserialize)]
 enum Order {
     #[default]

@@ -3,17 +3,18 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
 use futures::future::join_all;
+use futures::{StreamExt, stream};
 use jiff::Timestamp;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::kept_record::{KeptRecord, Save};
 use super::records::{MemoryRecords, NextRecord};
 use crate::error::with_causes;
 use crate::jetstream::bucket::Written;
-use crate::jetstream::stream;
+use crate::jetstream::ensure::info_of;
 use crate::memory::{MemoryKey, Reason, Record};
+use crate::names::STREAM;
 use crate::service::SharedMemory;
 use crate::{Error, Result};
 
@@ -31,21 +32,22 @@ pub(super) struct Expiring {
     /// Everything that was written before this sequence has been looked at.
     next: Cell<u64>,
     looked: Cell<Option<Instant>>,
-}
-
-/// Up to which time the service has handled everything that was stored: one that was down, or is behind, may
-/// yet be given a packet that comes in time.
-#[derive(Default)]
-pub(super) struct DoneTo {
     /// Where the rapids ended at a time.
     end_seen: Cell<Option<(u64, Timestamp)>>,
-    time: Cell<Option<Timestamp>>,
+    /// Everything that was stored up to this time is handled.
+    done_to: Cell<Option<Timestamp>>,
 }
 
 impl Expiring {
     pub(super) fn of(memory: &SharedMemory<'_>) -> Option<Self> {
-        let (name, next, looked) = (memory.name().to_owned(), Cell::default(), Cell::default());
-        Some(Self { name, after: memory.expires?, next, looked })
+        Some(Self {
+            name: memory.name().to_owned(),
+            after: memory.expires?,
+            next: Cell::default(),
+            looked: Cell::default(),
+            end_seen: Cell::default(),
+            done_to: Cell::default(),
+        })
     }
 
     /// Whether it is time to look; it counts as looked at from now on.
@@ -66,7 +68,7 @@ impl MemoryRecords {
     pub(crate) async fn clean_up(&self, after: Duration) {
         let mut keys = self.published.older_than(after);
         keys.extend(self.over());
-        let cleaning = futures::stream::iter(keys).for_each_concurrent(AT_ONCE, async |key| {
+        let cleaning = stream::iter(keys).for_each_concurrent(AT_ONCE, async |key| {
             if let Err(error) = self.tidy(&key, Occasion::CleanUp).await {
                 debug!(%error, %key, "the record of a memory is not cleaned up");
             }
@@ -79,8 +81,7 @@ impl MemoryRecords {
         for memory in self.expiring.iter().filter(|memory| memory.is_due()) {
             match self.expire_in(memory).await {
                 Err(error @ Error::NotPermitted { .. }) => {
-                    let notice = format!("`{}` does not expire: {error}", memory.name);
-                    self.store.connection().warn_once(&notice);
+                    self.warn_once(&format!("`{}` does not expire: {error}", memory.name));
                 }
                 Err(error) => debug!("nothing expires now: {}", with_causes(&error)),
                 Ok(()) => {}
@@ -88,10 +89,16 @@ impl MemoryRecords {
         }
     }
 
+    fn warn_once(&self, notice: &str) {
+        if self.store.connection().is_news(notice) {
+            warn!("{notice}");
+        }
+    }
+
     /// Goes through the records in the order in which they were written, up to the first that lives or is in
     /// use.
     async fn expire_in(&self, memory: &Expiring) -> Result<()> {
-        let Some(now) = self.done_to().await? else { return Ok(()) };
+        let Some(now) = self.done_to(memory).await? else { return Ok(()) };
         for _ in 0..PORTIONS {
             let expired = self.next_expired(memory, now).await?;
             let is_last = expired.len() < AT_ONCE;
@@ -111,24 +118,24 @@ impl MemoryRecords {
         Ok(())
     }
 
-    /// Up to which time everything is done; `None` if that is not known yet.
-    async fn done_to(&self) -> Result<Option<Timestamp>> {
-        let DoneTo { end_seen, time } = &self.done_to;
+    /// Up to which time the service has handled everything that was stored: a service that was down, or is
+    /// behind, may yet be given a packet that comes in time. `None` if that is not known yet.
+    async fn done_to(&self, memory: &Expiring) -> Result<Option<Timestamp>> {
         let floor = self.read_floors().await.rapids;
-        if let Some((end, at)) = end_seen.get() {
+        if let Some((end, at)) = memory.end_seen.get() {
             if floor < end {
-                return Ok(time.get());
+                return Ok(memory.done_to.get());
             }
-            time.set(Some(at));
+            memory.done_to.set(Some(at));
         }
         let at = Timestamp::now();
-        let info = stream::info(self.store.connection()).await?;
+        let info = info_of(self.store.connection(), STREAM).await?;
         let end = info.map_or(0, |info| info.state.last_sequence);
-        end_seen.set(Some((end, at)));
+        memory.end_seen.set(Some((end, at)));
         if floor >= end {
-            time.set(Some(at));
+            memory.done_to.set(Some(at));
         }
-        Ok(time.get())
+        Ok(memory.done_to.get())
     }
 
     /// The next records that nobody had written for long enough at this time, as many as are ended at once.
@@ -156,7 +163,7 @@ impl MemoryRecords {
         match self.tidy(&key, Occasion::Expired(written.revision)).await {
             // Others behind it expire all the same.
             Err(error @ Error::Record { .. }) => {
-                self.store.connection().warn_once(&format!("`{key}` does not expire: {error}"));
+                self.warn_once(&format!("`{key}` does not expire: {error}"));
                 Ok(true)
             }
             tidied => tidied,
@@ -213,14 +220,12 @@ impl MemoryRecords {
             Occasion::Expired(_) => return None,
             Occasion::CleanUp => {}
         }
-        let marker = next.record.marker();
-        if marker.is_none() && next.settled.is_empty() && occasion == Occasion::CleanUp {
-            return None;
+        match next.record.marker() {
+            Some(marker) => next.record = marker,
+            None if next.settled.is_empty() && occasion == Occasion::CleanUp => return None,
+            None => {}
         }
-        if next.record.ended().is_some() {
-            next.record = marker.unwrap_or(next.record);
-            next.json = next.record.json();
-        }
+        next.json = next.record.json();
         let save = kept.begin_save(std::mem::take(&mut next.record));
         Some((next, save))
     }

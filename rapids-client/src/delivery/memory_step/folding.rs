@@ -104,12 +104,13 @@ impl<'a> Folding<'a> {
                     record.failed(Rc::clone(&step));
                     Ok(Reacted::Now(step))
                 }
+                Err(error @ ReactionError::Unreadable { .. }) => {
+                    // It may be mended before the next try.
+                    record.outdated();
+                    Err(error)
+                }
                 Err(error) => {
-                    match error {
-                        // It may be mended before the next try.
-                        ReactionError::Unreadable { .. } => record.outdated(),
-                        _ => record.lost_value(),
-                    }
+                    record.lost_value();
                     Err(error)
                 }
             };

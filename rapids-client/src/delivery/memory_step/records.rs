@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
-use super::cleaning::{DoneTo, Expiring};
+use super::cleaning::Expiring;
 use super::kept_keys::{KeptKey, KeptKeys};
 use super::kept_record::{KeptRecord, Save};
 use super::published::Published;
@@ -47,7 +47,6 @@ pub(crate) struct MemoryRecords {
     /// Keys whose memory has ended, and up to where all has to be done before their records go.
     pub(super) ended: RefCell<HashMap<MemoryKey, Floors>>,
     pub(super) expiring: Vec<Expiring>,
-    pub(super) done_to: DoneTo,
     /// Taken by those who load ahead.
     loading: Semaphore,
     floors: Cell<Floors>,
@@ -105,7 +104,6 @@ impl MemoryRecords {
             published: Published::default(),
             ended: RefCell::default(),
             expiring: service.memories().iter().filter_map(Expiring::of).collect(),
-            done_to: DoneTo::default(),
             loading: Semaphore::new(LOADED_AHEAD),
             floors: Cell::default(),
             floors_read: Cell::default(),

@@ -108,9 +108,7 @@ impl Trial {
             }
             count += PORTION;
             let is_last = portion.len() < PORTION;
-            if !portion.is_empty() {
-                self.try_records(context, memory, portion).await;
-            }
+            self.try_records(context, memory, portion).await;
             if is_last {
                 break;
             }

@@ -6,9 +6,11 @@ use async_nats::HeaderMap;
 use async_nats::header::{NATS_MARKER_REASON, NATS_MESSAGE_TTL};
 
 use crate::Result;
-use crate::jetstream::bucket::OPERATION;
 use crate::memory::{Json, Record};
 use crate::stored::{self, Stored};
+
+/// What tells deletions from values in a bucket.
+const OPERATION: &str = "KV-Operation";
 
 /// The value that a message holds; `None` if there is none any more, and if it is of an earlier epoch of the
 /// service's memory than this one, which is raised to that of the newest record that was read.
