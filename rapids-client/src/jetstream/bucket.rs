@@ -297,6 +297,11 @@ impl Bucket {
         Ok(self.connection.attempt(&action, &api, purging).await?.purged)
     }
 
+    /// How many entries it had when it was opened.
+    pub(crate) fn entries(&self) -> u64 {
+        self.store.stream.cached_info().state.messages
+    }
+
     /// Deletes a key, whatever its value.
     pub(crate) async fn delete(&self, key: &str) -> Result<()> {
         let action = format!("delete `{key}`");

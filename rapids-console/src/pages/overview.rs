@@ -107,7 +107,7 @@ impl Part {
             fill: contents.and_then(|contents| fill(contents, &per_minute)),
             oldest: contents.and_then(|it| it.oldest).map(|it| duration(times::since(it))),
             letters: count(console.letters.waiting(None)),
-            missing: status.missing.iter().map(shown).collect(),
+            missing: missing(console, status),
             unwell: services.iter().filter(|service| !service.badge.is_well).count(),
             services,
             odd: odd(console),
@@ -142,6 +142,13 @@ fn odd(console: &Console) -> Option<Vec<String>> {
         }
         Err(why) => vec![format!("The map could not be drawn: {}", shown(why))],
     })
+}
+
+/// What is not known, and why.
+fn missing(console: &Console, status: &Status) -> Vec<String> {
+    let letters = console.letters.extent().fault;
+    let letters = letters.map(|fault| format!("dead letters are not followed: {fault}"));
+    status.missing.iter().cloned().chain(letters).map(shown).collect()
 }
 
 /// What of the stream is found at once.

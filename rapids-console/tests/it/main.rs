@@ -4,6 +4,7 @@
 mod access;
 mod bench;
 mod faults;
+mod first_byte;
 mod hostile;
 mod letters;
 mod live;

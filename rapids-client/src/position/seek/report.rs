@@ -28,7 +28,7 @@ pub struct SeekReport {
     pub mended: Option<String>,
     /// The id of the instance that was named as active in exclusive delivery, and was replaced.
     pub replaced: Option<String>,
-    /// How many memories were cleared, beside what was noted of packets; `None` unless the service
+    /// How many memories there were to forget, beside what was noted of packets; `None` unless the service
     /// was to forget.
     pub forgotten: Option<u64>,
 }
