@@ -71,7 +71,17 @@ impl Console {
         path: &str,
         is_there: impl Fn(&HttpAnswer) -> bool,
     ) -> HttpAnswer {
-        let deadline = Instant::now() + DEADLINE;
+        self.get_within(DEADLINE, path, is_there).await
+    }
+
+    /// As [`get_until`](Self::get_until), for what takes longer.
+    pub(crate) async fn get_within(
+        &self,
+        patience: Duration,
+        path: &str,
+        is_there: impl Fn(&HttpAnswer) -> bool,
+    ) -> HttpAnswer {
+        let deadline = Instant::now() + patience;
         loop {
             let answer = self.get(path).await;
             if is_there(&answer) {
