@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use rapids_client::Error;
 
-/// A page that cannot be shown. `guard` renders it as a page of its own.
+/// A page that cannot be shown. `app` renders it as a page of its own.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct Fault {

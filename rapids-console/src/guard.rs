@@ -5,11 +5,13 @@
 //!   name that it has moved here;
 //! - [`headers`]: what browsers are told to refuse;
 //! - [`users`], [`sessions`], [`attempts`]: passwords and who has given one;
-//! - [`connections`]: how many may be open at once.
+//! - [`connections`]: how many may be open at once;
+//! - [`cookies`]: what a browser sends back.
 
 pub(crate) mod access;
 pub(crate) mod attempts;
 pub(crate) mod connections;
+pub(crate) mod cookies;
 pub(crate) mod headers;
 pub(crate) mod host;
 pub(crate) mod sessions;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{ACCEPT, COOKIE};
+use axum::http::header::ACCEPT;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::attempts::Attempts;
 use super::connections::Peer;
+use super::cookies::cookie;
 use super::sessions::Sessions;
 use super::users::Users;
 use super::{Visitor, host};
@@ -83,10 +84,7 @@ impl Access {
 
 /// The session that a cookie names.
 pub(crate) fn session(headers: &HeaderMap) -> Option<String> {
-    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).map(str::trim);
-    let of_console = pairs.find_map(|pair| pair.strip_prefix(COOKIE_NAME)?.strip_prefix('='))?;
-    Some(of_console.to_owned())
+    cookie(headers, COOKIE_NAME).map(str::to_owned)
 }
 
 /// Lets in who may look.

@@ -5,7 +5,7 @@ mod letter;
 mod lists;
 mod rows;
 mod sort;
-mod state_mark;
+pub(crate) mod state_mark;
 mod wanted;
 
 use askama::Template;

@@ -1,7 +1,6 @@
 //! The map of the last minutes, drawn again and again while somebody looks at it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,6 +11,7 @@ use tokio::time::{Instant, sleep};
 use tracing::debug;
 
 use super::link::Link;
+use super::looking::Looking;
 use super::packets::PacketIndex;
 use crate::fault::with_causes;
 
@@ -33,27 +33,27 @@ pub(crate) type Drawn = Option<Result<Arc<ObservedMap>, String>>;
 #[derive(Debug, Clone)]
 pub(crate) struct Mapping {
     drawn: watch::Receiver<Drawn>,
-    looked: Arc<AtomicI64>,
+    looking: Looking,
 }
 
 impl Mapping {
     /// Begins to draw.
     pub(crate) fn open(link: Link, packets: Arc<PacketIndex>) -> Self {
         let (sender, drawn) = watch::channel(None);
-        let looked = Arc::new(AtomicI64::new(Timestamp::now().as_second()));
-        tokio::spawn(keep_drawing(link, packets, sender, looked.clone()));
-        Self { drawn, looked }
+        let looking = Looking::begin();
+        tokio::spawn(keep_drawing(link, packets, sender, looking.clone()));
+        Self { drawn, looking }
     }
 
     /// The map that was drawn last.
     pub(crate) fn latest(&self) -> Drawn {
-        self.looked.store(Timestamp::now().as_second(), Ordering::Relaxed);
+        self.looking.note();
         self.drawn.borrow().clone()
     }
 
     /// Waits for the next map; `None` when the console ends.
     pub(crate) async fn next(&mut self) -> Option<Drawn> {
-        self.looked.store(Timestamp::now().as_second(), Ordering::Relaxed);
+        self.looking.note();
         self.drawn.changed().await.ok()?;
         Some(self.drawn.borrow_and_update().clone())
     }
@@ -63,7 +63,7 @@ async fn keep_drawing(
     link: Link,
     packets: Arc<PacketIndex>,
     sender: watch::Sender<Drawn>,
-    looked: Arc<AtomicI64>,
+    looking: Looking,
 ) {
     let Some(rapids) = link.opened().await else { return };
     // Opened once there are some; a map without dead letters is one, too.
@@ -76,11 +76,7 @@ async fn keep_drawing(
         let drawn = Box::pin(draw(&rapids, &packets, letters.as_ref())).await;
         sender.send_replace(Some(drawn.map(Arc::new)));
         let (ended, pause) = (Instant::now(), PAUSE.max(began.elapsed() * SHARE));
-        let is_watched = || {
-            let silent = Timestamp::now().as_second() - looked.load(Ordering::Relaxed);
-            silent < LOOKED.as_secs().cast_signed()
-        };
-        while ended.elapsed() < pause || !is_watched() {
+        while ended.elapsed() < pause || !looking.was_within(LOOKED) {
             tokio::select! {
                 () = sleep(Duration::from_millis(500)) => {}
                 () = sender.closed() => return,

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::link::Link;
+use super::looking::Looking;
 use crate::fault::with_causes;
 
 /// How often all is asked for while somebody looks, and while nobody does.
@@ -53,42 +53,40 @@ impl Status {
 #[derive(Debug, Clone)]
 pub(crate) struct StatusWatch {
     status: watch::Receiver<Arc<Status>>,
-    looked: Arc<AtomicI64>,
+    looking: Looking,
 }
 
 impl StatusWatch {
     /// Begins to ask.
     pub(crate) fn open(link: Link) -> Self {
         let (sender, status) = watch::channel(Arc::new(Status::default()));
-        let looked = Arc::new(AtomicI64::new(Timestamp::now().as_second()));
-        tokio::spawn(keep_asking(link, sender, looked.clone()));
-        Self { status, looked }
+        let looking = Looking::begin();
+        tokio::spawn(keep_asking(link, sender, looking.clone()));
+        Self { status, looking }
     }
 
     /// What was known last.
     pub(crate) fn latest(&self) -> Arc<Status> {
-        self.looked.store(Timestamp::now().as_second(), Ordering::Relaxed);
+        self.looking.note();
         self.status.borrow().clone()
     }
 
     /// Waits for what is known next; `None` when the console ends.
     pub(crate) async fn next(&mut self) -> Option<Arc<Status>> {
         self.status.changed().await.ok()?;
-        self.looked.store(Timestamp::now().as_second(), Ordering::Relaxed);
+        self.looking.note();
         Some(self.status.borrow_and_update().clone())
     }
 }
 
-async fn keep_asking(link: Link, sender: watch::Sender<Arc<Status>>, looked: Arc<AtomicI64>) {
+async fn keep_asking(link: Link, sender: watch::Sender<Arc<Status>>, looking: Looking) {
     let Some(rapids) = link.opened().await else { return };
     loop {
         let before = sender.borrow().clone();
         sender.send_replace(Arc::new(Box::pin(ask(&rapids, &before)).await));
         let began = Instant::now();
         loop {
-            let silent = Timestamp::now().as_second() - looked.load(Ordering::Relaxed);
-            let is_watched = silent < LOOKED.as_secs().cast_signed();
-            let pause = if is_watched { OFTEN } else { SELDOM };
+            let pause = if looking.was_within(LOOKED) { OFTEN } else { SELDOM };
             if began.elapsed() >= pause {
                 break;
             }

@@ -10,8 +10,9 @@ use rapids_views::Known;
 use super::axis::{Axis, Bar, elapsed};
 use super::folding::{Fold, LEVELS};
 use crate::frame::Frame;
+use crate::pages::dead_letters::state_mark::StateMark;
 use crate::pages::packet::family::{named, publisher};
-use crate::pages::packet::letters::{is_open, word};
+use crate::pages::packet::letters::is_open;
 use crate::text::{Mask, short};
 
 /// So much of a body is searched.
@@ -154,7 +155,7 @@ impl Drawing<'_> {
             kind: format!("letter, {}", short(&letter.kind)),
             address: self.frame.to("/dead-letters/", &id),
             name: short(id),
-            state: Some((word(stored.state), is_open(stored))),
+            state: Some((StateMark::from(stored.state).word, is_open(stored))),
             notes,
             told: short(self.mask.sentence(&letter.reason)),
             searched: letter.packet_id.to_lowercase(),

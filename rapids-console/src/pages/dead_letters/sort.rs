@@ -3,10 +3,10 @@
 use std::cmp::Reverse;
 
 use axum::http::HeaderMap;
-use axum::http::header::COOKIE;
 
 use super::wanted::Wanted;
 use crate::frame::Base;
+use crate::guard::cookies::cookie;
 use crate::reading::letters::CauseRow;
 
 /// The name of the cookie.
@@ -106,15 +106,15 @@ impl Sort {
 }
 
 fn remembered(headers: &HeaderMap) -> Option<Sort> {
-    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).map(str::trim);
-    let value = pairs.find_map(|pair| pair.strip_prefix(COOKIE_NAME)?.strip_prefix('='))?;
+    let value = cookie(headers, COOKIE_NAME)?;
     let (by, order) = value.split_once('-')?;
     Some(Sort::with_order(By::read(by)?, order))
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::header::COOKIE;
+
     use super::*;
 
     fn sort(sort: &str, order: &str, cookie: &str) -> (Sort, bool) {

@@ -8,6 +8,7 @@ use rapids_client::{LetterId, State, StoredLetter};
 use crate::console::Console;
 use crate::fault::Result;
 use crate::frame::Frame;
+use crate::pages::dead_letters::state_mark::StateMark;
 use crate::text::{Mask, short};
 use crate::times::Time;
 
@@ -71,14 +72,6 @@ pub(crate) fn is_open(letter: &StoredLetter) -> bool {
     matches!(letter.state, State::Waiting | State::Unfinished)
 }
 
-/// The state in a word: `failed again`.
-pub(crate) fn word(state: State) -> &'static str {
-    match state {
-        State::FailedAgain => "failed again",
-        other => other.as_str(),
-    }
-}
-
 impl LetterRow {
     pub(crate) fn of(stored: &StoredLetter, mask: &Mask, frame: &Frame) -> Self {
         let id = stored.letter.id.to_string();
@@ -86,7 +79,7 @@ impl LetterRow {
             address: frame.to("/dead-letters/", &id),
             id: short(id),
             kind: short(&stored.letter.kind),
-            state: word(stored.state),
+            state: StateMark::from(stored.state).word,
             is_open: is_open(stored),
             reason: short(mask.sentence(&stored.letter.reason)),
             written: stored.written.into(),
