@@ -57,7 +57,7 @@ use state_record::StateRecord;
 use state_store::StateStore;
 use stored::Message;
 
-/// The dead letters of all services, for operators and their tools.
+/// The dead letters of all services, for operators and their tools. Cloning is cheap and shares the connection.
 ///
 /// A letter waits until somebody acts on it, and can be acted on once: of two operators the second
 /// is told who was first. A packet that fails again has a letter of its own, which waits in turn.
@@ -294,6 +294,12 @@ impl DeadLetters {
             stored.fail_again(again.id);
         }
         Ok(())
+    }
+}
+
+impl Clone for DeadLetters {
+    fn clone(&self) -> Self {
+        Self::over(self.connection.clone())
     }
 }
 

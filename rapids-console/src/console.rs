@@ -5,12 +5,13 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use rapids_client::{Config, DeadLetters};
-use tokio::sync::{OnceCell, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 
 use crate::fault::{Fault, Result};
 use crate::frame::{Base, Frame};
 use crate::guard::Visitor;
 use crate::options::Options;
+use crate::reading::in_stream::MOST_READINGS;
 use crate::reading::letters::LetterIndex;
 use crate::reading::link::Link;
 use crate::reading::mapping::Mapping;
@@ -38,7 +39,8 @@ pub(crate) struct Shared {
     pub(crate) mapping: Mapping,
     /// Places for live pages, each of which has a consumer on the server.
     pub(crate) live_places: Arc<Semaphore>,
-    dead_letters: OnceCell<DeadLetters>,
+    /// Places for readings of the stream.
+    pub(crate) reading_places: Semaphore,
     stopped: watch::Receiver<bool>,
 }
 
@@ -67,7 +69,7 @@ impl Console {
             packets,
             letters,
             live_places: Arc::new(Semaphore::new(MOST_LIVE)),
-            dead_letters: OnceCell::new(),
+            reading_places: Semaphore::new(MOST_READINGS),
             stopped,
         }))
     }
@@ -86,13 +88,9 @@ impl Console {
     /// # Errors
     /// Why they are not there: no server, no right, or no service has started yet.
     pub(crate) async fn dead_letters(&self) -> Result<&DeadLetters> {
-        let open = async || {
-            let opened = Box::pin(DeadLetters::open(self.link.config())).await?;
-            opened.ok_or_else(|| {
-                Fault::gone("there are no dead letters: the first service that starts creates them")
-            })
-        };
-        self.dead_letters.get_or_try_init(open).await
+        self.link.dead_letters().await?.ok_or_else(|| {
+            Fault::gone("there are no dead letters: the first service that starts creates them")
+        })
     }
 
     /// What is around a page; `current` is the path of the page that it belongs to.

@@ -12,7 +12,8 @@ pub(crate) mod packet;
 pub(crate) mod timers;
 
 use askama::Template;
-use axum::response::Html;
+use axum::http::header;
+use axum::response::{Html, IntoResponse};
 
 use crate::console::Console;
 use crate::fault::{Fault, Result};
@@ -28,6 +29,13 @@ pub(crate) fn rendered(page: &impl Template) -> Result<Html<String>> {
         Fault::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
     })?;
     Ok(Html(html))
+}
+
+/// The bytes of a packet as they are stored: a file, and nothing that a browser shows.
+pub(crate) fn download(name: &str, body: impl IntoResponse) -> impl IntoResponse {
+    let name = format!("attachment; filename=\"{name}\"");
+    let kind = "application/octet-stream".to_owned();
+    ([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)], body)
 }
 
 /// An entry of a choice among services.

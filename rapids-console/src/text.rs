@@ -68,6 +68,11 @@ impl Mask {
         Body { text, size: bytes.len(), is_cut, is_masked }
     }
 
+    /// Whether values of a body are masked.
+    pub(crate) fn touches(&self, bytes: &[u8]) -> bool {
+        self.json(&String::from_utf8_lossy(bytes)).is_some()
+    }
+
     /// As [`body`](Self::body), on one line and short.
     pub(crate) fn on_a_line(&self, bytes: &[u8], most: usize) -> String {
         let text = String::from_utf8_lossy(bytes);

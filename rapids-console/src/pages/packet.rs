@@ -11,12 +11,12 @@ pub(crate) mod rivers;
 
 use askama::Template;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use rapids_client::{DeadLetter, Packet, Rapids, RawMessage};
 use serde::Deserialize;
 
-use super::rendered;
+use super::{download, rendered};
 use crate::console::Console;
 use crate::fault::{Fault, Result, with_causes};
 use crate::frame::Frame;
@@ -113,16 +113,11 @@ pub(crate) async fn bytes(
     let Some(message) = rapids.raw(sequence).await? else {
         return Err(gone(&rapids, &id).await?);
     };
-    if console.mask.body(&message.body, 0).is_masked {
+    if console.mask.touches(&message.body) {
         let words = "values of this packet are masked, so its bytes are not given";
         return Ok((StatusCode::FORBIDDEN, words).into_response());
     }
-    let name = format!("attachment; filename=\"packet-{sequence}.json\"");
-    let headers = [
-        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
-        (header::CONTENT_DISPOSITION, name),
-    ];
-    Ok((headers, message.body).into_response())
+    Ok(download(&format!("packet-{sequence}.json"), message.body).into_response())
 }
 
 /// That there is no such packet, and what there is.

@@ -4,18 +4,14 @@ use std::future::Future;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use rapids_client::{
-    Conversation, Conversations, DeadLetters, Error, Found, Rapids, Reference, Start,
-};
-use tokio::sync::Semaphore;
+use rapids_client::{Conversation, Conversations, Error, Found, Rapids, Reference, Start};
 use tokio::time::timeout;
 
 use crate::console::Console;
 use crate::fault::{Fault, Result, with_causes};
 
 /// How many may read at once: each reading takes as much of the server as a service that begins.
-const AT_ONCE: usize = 3;
-static ROOM: Semaphore = Semaphore::const_new(AT_ONCE);
+pub(crate) const MOST_READINGS: usize = 3;
 /// How long a reading may take, with the waiting for room. Pages must begin some time after that.
 const LONGEST: Duration = Duration::from_secs(45);
 /// How long to look for the first packet of the stream.
@@ -63,8 +59,8 @@ pub(crate) struct Read {
 /// If it takes too long, and those of [`Conversations::find`] and [`Conversations::read`].
 pub(crate) async fn conversation(console: &Console, reference: &Reference) -> Result<Option<Read>> {
     let rapids = console.link.rapids()?;
-    let (letters, missing) = match Box::pin(DeadLetters::open(console.link.config())).await {
-        Ok(letters) => (letters, None),
+    let (letters, missing) = match console.link.dead_letters().await {
+        Ok(letters) => (letters.cloned(), None),
         Err(error @ Error::NotPermitted { .. }) => {
             (None, Some(format!("Its letters are not shown: {}", with_causes(&error))))
         }
@@ -75,7 +71,7 @@ pub(crate) async fn conversation(console: &Console, reference: &Reference) -> Re
         let Some(found) = conversations.find(reference).await? else { return Ok(None) };
         first_of(&conversations, found).await
     };
-    let read = in_time(&conversations, Box::pin(reading)).await?;
+    let read = in_time(console, &conversations, Box::pin(reading)).await?;
     Ok(read.map(|conversation| Read { conversation, missing }))
 }
 
@@ -111,7 +107,7 @@ pub(crate) async fn packet(console: &Console, id: &str) -> Result<Option<Known>>
         }
         Ok((name == id).then_some(Known::Conversation(name)))
     };
-    in_time(&hasty, Box::pin(reading)).await
+    in_time(console, &hasty, Box::pin(reading)).await
 }
 
 async fn first_of(
@@ -123,13 +119,14 @@ async fn first_of(
 
 /// Waits for a reading, but not too long.
 async fn in_time<T>(
+    console: &Console,
     conversations: &Conversations,
     reading: impl Future<Output = rapids_client::Result<T>>,
 ) -> Result<T> {
     let progress = conversations.progress();
     let reading = async {
         // It is never closed.
-        let _room = ROOM.acquire().await;
+        let _room = console.reading_places.acquire().await;
         reading.await
     };
     match timeout(LONGEST, reading).await {

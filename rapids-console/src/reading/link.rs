@@ -1,10 +1,11 @@
 //! The connection to the rapids, which is made when the console starts and goes on by itself after that.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use rapids_client::{Config, Rapids};
-use tokio::sync::watch;
+use rapids_client::{Config, DeadLetters, Rapids};
+use tokio::sync::{OnceCell, watch};
 use tokio::time::sleep;
 use tracing::info;
 
@@ -18,6 +19,8 @@ const AGAIN: Duration = Duration::from_secs(2);
 pub(crate) struct Link {
     config: Config,
     state: watch::Receiver<State>,
+    /// One connection for all who read letters, made by the first of them.
+    letters: Arc<OnceCell<DeadLetters>>,
 }
 
 #[derive(Debug, Clone)]
@@ -33,7 +36,7 @@ impl Link {
         let beginning = State::None(format!("not connected to {} yet", config.url()));
         let (sender, state) = watch::channel(beginning);
         tokio::spawn(connect(config.clone(), sender));
-        Self { config, state }
+        Self { config, state, letters: Arc::default() }
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -49,6 +52,20 @@ impl Link {
             State::Open(rapids) => Ok(Rapids::clone(rapids)),
             State::None(why) => Err(Fault::new(StatusCode::SERVICE_UNAVAILABLE, why.clone())),
         }
+    }
+
+    /// The dead letters; `None` if there are none, because no service has started yet.
+    ///
+    /// # Errors
+    /// Those of [`DeadLetters::open`].
+    pub(crate) async fn dead_letters(&self) -> rapids_client::Result<Option<&DeadLetters>> {
+        if self.letters.get().is_none()
+            && let Some(letters) = Box::pin(DeadLetters::open(&self.config)).await?
+        {
+            // Another may have been faster, and made the same.
+            let _ = self.letters.set(letters);
+        }
+        Ok(self.letters.get())
     }
 
     /// Waits until there are rapids; `None` when the console ends.

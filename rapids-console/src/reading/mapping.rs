@@ -66,14 +66,11 @@ async fn keep_drawing(
     looking: Looking,
 ) {
     let Some(rapids) = link.opened().await else { return };
-    // Opened once there are some; a map without dead letters is one, too.
-    let mut letters = None;
     loop {
-        if letters.is_none() {
-            letters = Box::pin(DeadLetters::open(link.config())).await.ok().flatten();
-        }
         let began = Instant::now();
-        let drawn = Box::pin(draw(&rapids, &packets, letters.as_ref())).await;
+        // A map without dead letters is one, too.
+        let letters = link.dead_letters().await.ok().flatten();
+        let drawn = Box::pin(draw(&rapids, &packets, letters)).await;
         sender.send_replace(Some(drawn.map(Arc::new)));
         let (ended, pause) = (Instant::now(), PAUSE.max(began.elapsed() * SHARE));
         while ended.elapsed() < pause || !looking.was_within(LOOKED) {

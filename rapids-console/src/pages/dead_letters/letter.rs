@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use rapids_client::{DeadLetters, LetterId, State as LetterState, StoredLetter};
 use tokio::time::timeout;
@@ -18,7 +18,7 @@ use crate::console::Console;
 use crate::fault::{Fault, Result, with_causes};
 use crate::frame::Frame;
 use crate::guard::Visitor;
-use crate::pages::rendered;
+use crate::pages::{download, rendered};
 use crate::text::{BODY, Body, short, shown};
 use crate::times::{Time, bytes as size};
 use action::ActionLine;
@@ -110,11 +110,7 @@ pub(crate) async fn bytes(
         return Err(Fault::new(StatusCode::FORBIDDEN, message));
     }
     let stored = stored(console.dead_letters().await?, &parsed(&id)?).await?;
-    let headers = [
-        (header::CONTENT_TYPE, "application/octet-stream"),
-        (header::CONTENT_DISPOSITION, "attachment; filename=\"packet.json\""),
-    ];
-    Ok((headers, stored.letter.body).into_response())
+    Ok(download("packet.json", stored.letter.body).into_response())
 }
 
 fn parsed(id: &str) -> Result<LetterId> {
