@@ -63,15 +63,7 @@ async fn run_services(
     let logs = TempDir::with_prefix("rapids-demo-").context("cannot make a folder for the logs")?;
     let rapids = Rapids::connect(&server.config()?).await?;
     let before = discovery::instances(&rapids).await?;
-    let mut environment = server.environment();
-    environment.extend([
-        options.delivery.environment(),
-        overdue::environment(),
-        minutes::environment(),
-    ]);
-    if !victims.is_empty() {
-        environment.push(DeliveryMode::short_ack_wait());
-    }
+    let environment = environment(options, server, &victims);
     let mut all = [programs, &[outside::program()?]].concat();
     if let Some(address) = options.console {
         all.push(console::program(address)?);
@@ -115,6 +107,24 @@ async fn run_services(
         screen.note(&format!("logs of the services: {}", logs.keep().display()))?;
     }
     exit
+}
+
+/// The variables of the services.
+fn environment(
+    options: &Options,
+    server: &Server,
+    victims: &[String],
+) -> Vec<(&'static str, String)> {
+    let mut environment = server.environment();
+    environment.extend([
+        options.delivery.environment(),
+        overdue::environment(),
+        minutes::environment(),
+    ]);
+    if !victims.is_empty() {
+        environment.push(DeliveryMode::short_ack_wait());
+    }
+    environment
 }
 
 /// Keeps everything running until Ctrl-C; where there is a console, customers order on.

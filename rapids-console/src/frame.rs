@@ -88,6 +88,11 @@ impl Frame {
         format!("{}{path}{}", self.base.path(), encoded(text))
     }
 
+    /// The address of a service on the map.
+    pub(crate) fn on_map(&self, service: &str) -> String {
+        self.to("/map?focus=service:", service)
+    }
+
     /// The address of a file of the front end, which changes with its content.
     pub(crate) fn asset(&self, name: &str) -> String {
         format!("{}/assets/{name}?{}", self.base.path(), assets::version(name))

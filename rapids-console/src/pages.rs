@@ -17,18 +17,14 @@ use axum::response::{Html, IntoResponse};
 
 use crate::console::Console;
 use crate::fault::{Fault, Result};
-use crate::text::shown;
+use crate::text::short;
 
 /// Renders a page.
 ///
 /// # Errors
 /// None that a page could do anything about: a template that compiles can only run out of memory.
 pub(crate) fn rendered(page: &impl Template) -> Result<Html<String>> {
-    let render = page.render();
-    let html = render.map_err(|error| {
-        Fault::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
-    })?;
-    Ok(Html(html))
+    Ok(Html(page.render().map_err(Fault::internal)?))
 }
 
 /// The bytes of a packet as they are stored: a file, and nothing that a browser shows.
@@ -46,6 +42,12 @@ pub(crate) struct Choice {
     pub(crate) is_chosen: bool,
 }
 
+impl Choice {
+    pub(crate) fn of(name: String, chosen: &str) -> Self {
+        Self { label: short(&name), is_chosen: name == chosen, name }
+    }
+}
+
 /// The services that are known, and other names beside them, to choose from.
 pub(crate) fn services(
     console: &Console,
@@ -54,6 +56,5 @@ pub(crate) fn services(
 ) -> Vec<Choice> {
     let status = console.status.latest();
     let names = status.services.keys().cloned().chain(others);
-    let choice = |name: String| Choice { label: shown(&name), is_chosen: name == chosen, name };
-    names.map(choice).collect()
+    names.map(|name| Choice::of(name, chosen)).collect()
 }

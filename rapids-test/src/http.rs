@@ -18,6 +18,14 @@ pub struct HttpAnswer {
     pub body: String,
 }
 
+impl HttpAnswer {
+    /// The value of a header, by its name in small letters; `None` if it is missing.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines();
+        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+}
+
 /// Sends a request, such as `GET /metrics`, to an address with its port; returns the status, such as
 /// `200 OK`, and the body.
 ///

@@ -1,5 +1,6 @@
 //! Reading what the stream has under single sequences, without a consumer.
 
+use async_nats::HeaderMap;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -30,6 +31,9 @@ pub struct RawMessage {
     pub headers: Vec<(String, String)>,
     /// Its bytes.
     pub body: Bytes,
+    /// The same headers as they came, for the packet.
+    received: Option<HeaderMap>,
+    stream_created: Timestamp,
 }
 
 impl Rapids {
@@ -60,15 +64,27 @@ impl Rapids {
     /// # Errors
     /// As for [`packets`](Self::packets).
     pub async fn raw(&self, sequence: u64) -> Result<Option<RawMessage>> {
-        Ok(of_rapids(&self.connection, sequence).await?.map(RawMessage::from))
+        let message = of_rapids(&self.connection, sequence).await?;
+        Ok(message.map(|message| RawMessage::of(message, self.facts.created)))
     }
 }
 
-impl From<StoredMessage> for RawMessage {
-    fn from(message: StoredMessage) -> Self {
-        let StoredMessage { sequence, stored, headers, body } = message;
+impl RawMessage {
+    /// The packet that it is.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`](crate::Error::Malformed) if it is none.
+    pub fn packet(&self) -> Result<Packet> {
+        let Self { sequence, stored, body, received, stream_created, .. } = self;
+        let (headers, body) = (received.clone(), body.clone());
+        let message = StoredMessage { sequence: *sequence, stored: *stored, headers, body };
+        stored_packet(message, *stream_created)
+    }
+
+    fn of(message: StoredMessage, stream_created: Timestamp) -> Self {
+        let StoredMessage { sequence, stored, headers: received, body } = message;
         let mut named = Vec::new();
-        for (name, values) in headers.iter().flat_map(|headers| headers.iter()) {
+        for (name, values) in received.iter().flat_map(|headers| headers.iter()) {
             if !OF_THE_ANSWER.contains(&name.as_ref()) {
                 let named_value =
                     |value: &async_nats::HeaderValue| (name.to_string(), value.as_str().to_owned());
@@ -77,6 +93,6 @@ impl From<StoredMessage> for RawMessage {
         }
         // Stable, so the values of a name keep their order.
         named.sort_by(|(one, _), (other, _)| one.cmp(other));
-        Self { sequence, stored, headers: named, body }
+        Self { sequence, stored, headers: named, body, received, stream_created }
     }
 }

@@ -51,7 +51,12 @@ async fn whatever_is_stored_is_shown_byte_for_byte() {
         [("Author", "ada"), ("Nats-Msg-Id", "m-1"), ("Zone", "one"), ("Zone", "another")];
     assert_eq!(headers, expected);
 
+    assert!(matches!(raw.packet(), Err(Error::Malformed { .. })));
+
     let empty = bench.rapids.raw(2).await.unwrap().unwrap();
     assert!(empty.headers.is_empty() && empty.body.is_empty(), "{empty:?}");
     assert_eq!(bench.rapids.raw(3).await.unwrap(), None);
+    let id = bench.rapids.publish(called(1)).await.unwrap().id;
+    let packet = bench.rapids.raw(3).await.unwrap().unwrap().packet().unwrap();
+    assert_eq!((packet.id(), packet.arrival().unwrap().sequence), (id.as_str(), 3));
 }

@@ -153,9 +153,7 @@ async fn shown(
     let id = short(&source.conversation.id);
     let (drawn, console) = (frame.clone(), console.clone());
     let draw = move || View::of(&console, &drawn, &source, wanted);
-    let view = tokio::task::spawn_blocking(draw).await.map_err(|error| {
-        Fault::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
-    })?;
+    let view = tokio::task::spawn_blocking(draw).await.map_err(Fault::internal)?;
     if is_part {
         return Ok(rendered(&view)?.into_response());
     }

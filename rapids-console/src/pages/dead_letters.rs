@@ -105,9 +105,7 @@ async fn found(console: &Console, frame: &Frame, text: &str) -> Result<Rows> {
     let text = text.to_owned();
     // With a million letters it takes a while in the processor.
     let found = tokio::task::spawn_blocking(move || letters.search(&text, in_reasons, MOST_FOUND));
-    let found = found.await.map_err(|error| {
-        Fault::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
-    })?;
+    let found = found.await.map_err(Fault::internal)?;
     let rows = Rows::of(&found, &Wanted::default(), (frame, "/dead-letters"), &console.mask);
     // There is no way to the rest: a longer text finds less.
     Ok(Rows { newest: None, newer: None, older: None, ..rows })

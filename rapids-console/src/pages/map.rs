@@ -4,7 +4,7 @@
 //! what the map is limited to.
 
 mod facts;
-mod focus;
+pub(crate) mod focus;
 mod often;
 mod picture;
 mod rows;
@@ -136,8 +136,7 @@ pub(crate) async fn json(
 ) -> Result<Response> {
     let seen = Seen::now(&console, &wanted.focus);
     let picture = Picture::of(&console.frame(&visitor, "/map"), &seen);
-    let body = serde_json::to_string(&picture)
-        .map_err(|error| Fault::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    let body = serde_json::to_string(&picture).map_err(Fault::internal)?;
     let mut hasher = DefaultHasher::new();
     body.hash(&mut hasher);
     let tag = format!("\"{:016x}\"", hasher.finish());

@@ -83,12 +83,9 @@ pub(crate) async fn page(
     let rapids = console.link.rapids()?;
     let frame = console.frame(&visitor, "");
     match Box::pin(Meant::of(&console, &rapids, &id)).await? {
-        Meant::Stored(sequence) => {
-            let Some(message) = rapids.raw(sequence).await? else {
-                return Err(gone(&rapids, &id).await?);
-            };
+        Meant::Stored(message) => {
             let most = if wanted.whole.is_empty() { BODY } else { WHOLE };
-            let page = Box::pin(Page::of(&console, &rapids, frame, message, most)).await?;
+            let page = Box::pin(Page::of(&console, &rapids, frame, *message, most)).await?;
             Ok(rendered(&page)?.into_response())
         }
         Meant::Conversation => Ok(Redirect::to(&frame.to("/conversations/", &id)).into_response()),
@@ -107,17 +104,14 @@ pub(crate) async fn bytes(
     Path(id): Path<String>,
 ) -> Result<Response> {
     let rapids = console.link.rapids()?;
-    let Meant::Stored(sequence) = Box::pin(Meant::of(&console, &rapids, &id)).await? else {
-        return Err(gone(&rapids, &id).await?);
-    };
-    let Some(message) = rapids.raw(sequence).await? else {
+    let Meant::Stored(message) = Box::pin(Meant::of(&console, &rapids, &id)).await? else {
         return Err(gone(&rapids, &id).await?);
     };
     if console.mask.touches(&message.body) {
         let words = "values of this packet are masked, so its bytes are not given";
         return Ok((StatusCode::FORBIDDEN, words).into_response());
     }
-    Ok(download(&format!("packet-{sequence}.json"), message.body).into_response())
+    Ok(download(&format!("packet-{}.json", message.sequence), message.body).into_response())
 }
 
 /// That there is no such packet, and what there is.
@@ -139,10 +133,13 @@ impl Page {
         most: usize,
     ) -> Result<Self> {
         let sequence = message.sequence;
-        let packet = rapids.packets(&[sequence]).await?.into_iter().next();
-        let fault = match (&packet, Packet::from_bytes(message.body.clone())) {
-            (None, Err(error)) => Some(console.mask.sentence(&with_causes(&error))),
-            _ => None,
+        let (packet, fault) = match message.packet() {
+            Ok(packet) => (Some(packet), None),
+            // In the words for a body, without the sequence that stands on the page anyway.
+            Err(error) => {
+                let error = Packet::from_bytes(message.body.clone()).err().unwrap_or(error);
+                (None, Some(console.mask.sentence(&with_causes(&error))))
+            }
         };
         let (causes, effects) = match &packet {
             Some(packet) => tokio::try_join!(
@@ -152,14 +149,7 @@ impl Page {
             None => Default::default(),
         };
         let status = console.status.latest();
-        let rivers = match packet.clone() {
-            Some(packet) => {
-                let (console, frame, status) = (console.clone(), frame.clone(), status.clone());
-                let judge = move || Rivers::of(&status.instances(), &packet, &console.mask, &frame);
-                tokio::task::spawn_blocking(judge).await.unwrap_or_default()
-            }
-            None => Rivers::default(),
-        };
+        let rivers = judged(console, &frame, packet.clone()).await;
         let id = own_id(console, rapids, packet.as_ref(), &message).await?;
         let ids = console.letters.of_packet(&DeadLetter::shortened_id(&id));
         let letters = Box::pin(Letters::read(console, &ids)).await;
@@ -196,6 +186,17 @@ impl Page {
             frame,
         })
     }
+}
+
+/// What rivers make of a packet, as they announce themselves now.
+async fn judged(console: &Console, frame: &Frame, packet: Option<Packet>) -> Rivers {
+    let Some(packet) = packet else { return Rivers::default() };
+    let (console, frame) = (console.clone(), frame.clone());
+    let judge = move || {
+        let instances = console.status.latest().instances();
+        Rivers::of(&instances, &packet, &console.mask, &frame)
+    };
+    tokio::task::spawn_blocking(judge).await.unwrap_or_default()
 }
 
 /// The id under which letters know it. What is no packet has the one that services derive for it.

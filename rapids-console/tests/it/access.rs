@@ -40,21 +40,16 @@ async fn log_in(console: &Console, password: &str, next: &str) -> HttpAnswer {
     console.ask("POST /login", &headers, &form).await
 }
 
-fn header<'a>(answer: &'a HttpAnswer, name: &str) -> Option<&'a str> {
-    let mut lines = answer.head.lines();
-    lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
-}
-
 #[tokio::test]
 async fn every_answer_tells_browsers_what_to_refuse() {
     let console = console(&[]).await;
     for path in PAGES.iter().chain(&["/nothing", "/packets/1", "/assets/console.css"]) {
         let answer = console.get(path).await;
-        let policy = header(&answer, "content-security-policy").unwrap();
+        let policy = answer.header("content-security-policy").unwrap();
         assert!(policy.contains("default-src 'none'"), "{path}: {policy}");
         assert!(policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
         assert!(!policy.contains("unsafe"), "{path}: {policy}");
-        assert_eq!(header(&answer, "x-content-type-options"), Some("nosniff"), "{path}");
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
     }
     console.stop().await;
 }
@@ -85,16 +80,16 @@ async fn a_login_leads_to_the_page_that_was_wanted_and_its_end_away_from_all() {
     let page = [("Accept", "text/html,*/*")];
     let refused = console.ask("GET /live?where=%40.total", &page, "").await;
     assert!(refused.status.starts_with("303"), "{refused:?}");
-    let login = header(&refused, "location").unwrap();
+    let login = refused.header("location").unwrap();
     assert_eq!(login, "/login?next=%2Flive%3Fwhere%3D%2540.total");
     assert!(console.ask("GET /events", &[], "").await.status.starts_with("401"));
     assert!(console.get("/login").await.body.contains("current-password"));
 
     let answer = log_in(&console, "wrong", "/").await;
-    assert!(answer.status.starts_with("401") && header(&answer, "set-cookie").is_none());
+    assert!(answer.status.starts_with("401") && answer.header("set-cookie").is_none());
     let answer = log_in(&console, "s3cret", "%2Flive%3Fwhere%3D%2540.total").await;
-    assert_eq!(header(&answer, "location"), Some("/live?where=%40.total"), "{answer:?}");
-    let cookie = header(&answer, "set-cookie").unwrap();
+    assert_eq!(answer.header("location"), Some("/live?where=%40.total"), "{answer:?}");
+    let cookie = answer.header("set-cookie").unwrap();
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
     let session = cookie.split(';').next().unwrap().to_owned();
 
@@ -115,7 +110,7 @@ async fn a_login_leads_to_no_other_site_and_is_tried_ten_times() {
     let console = console(&["--users", users.path().to_str().unwrap()]).await;
     for next in ["%2F%2Fevil.example", "https%3A%2F%2Fevil.example", "%2F%5Cevil.example", ""] {
         let answer = log_in(&console, "s3cret", next).await;
-        assert_eq!(header(&answer, "location"), Some("/"), "{next}");
+        assert_eq!(answer.header("location"), Some("/"), "{next}");
     }
     for _ in 0..10 {
         assert!(log_in(&console, "wrong", "/").await.status.starts_with("401"));

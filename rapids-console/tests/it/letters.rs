@@ -57,7 +57,7 @@ async fn the_order_of_the_groups_is_remembered() {
     let console = bench.console(&[]).await;
     console.get_with("/dead-letters", "order &#60;id&#62; is unknown").await;
     let sorted = console.get("/dead-letters?sort=last&order=asc").await;
-    let cookie = sorted.head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+    let cookie = sorted.header("set-cookie").unwrap();
     let pair = cookie.split(';').next().unwrap().to_owned();
     let again = console.ask("GET /dead-letters", &[("Cookie", &pair)], "").await;
     assert!(again.body.contains("aria-sort=\"ascending\""), "{again:?}");

@@ -115,7 +115,7 @@ impl Drawing<'_> {
 
     fn packet(&self, packet: &Packet) -> Line {
         let sequence = sequence(packet).unwrap_or_default();
-        let on_map = |service| self.frame.to("/map?focus=service:", service);
+        let on_map = |service| self.frame.on_map(service);
         let mut notes = Vec::new();
         if packet.is_sent_again() {
             notes.push(Note::plain("sent again in place of a letter's packet"));

@@ -76,7 +76,7 @@ impl View {
             line.fold = fold;
         }
         let services = services(conversation);
-        let on_map = |name: &&str| (short(name), frame.to("/map?focus=service:", name));
+        let on_map = |name: &&str| (short(name), frame.on_map(name));
         let address = Address { frame, id: &conversation.id, wanted: &wanted };
         Self {
             action: frame.to("/conversations/", &conversation.id),

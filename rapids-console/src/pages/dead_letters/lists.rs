@@ -88,7 +88,7 @@ pub(crate) async fn group(
         notices: notices(&extent),
         river: shown(format!("{}/{}", cause.service, cause.river)),
         kind: short(&cause.kind),
-        map: frame.to("/map?focus=service:", &cause.service),
+        map: frame.on_map(&cause.service),
         reason: shown(&cause.reason),
         all: count(cause.all),
         first: cause.first.into(),

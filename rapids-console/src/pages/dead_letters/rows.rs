@@ -101,9 +101,7 @@ impl Choices {
             if !chosen.is_empty() && !names.iter().any(|name| name == chosen) {
                 names.push(chosen.to_owned());
             }
-            let choice =
-                |name: String| Choice { label: short(&name), is_chosen: name == chosen, name };
-            names.into_iter().map(choice).collect()
+            names.into_iter().map(|name| Choice::of(name, chosen)).collect()
         };
         Self {
             services: choices(services, &wanted.service),

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::http::StatusCode;
 use rapids_client::{ExpressionError, Packet, River, Verdict};
 
 use crate::fault::{Fault, Result};
@@ -61,9 +60,7 @@ impl Filter {
             packets.retain(|packet| river.judge(packet) == Verdict::Matches);
             packets
         });
-        sifting
-            .await
-            .map_err(|error| Fault::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+        sifting.await.map_err(Fault::internal)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the map is limited to: how a node is written in an address, and found by that.
 
+use rapids_client::PacketName;
 use rapids_views::{Graph, Node, NodeKind};
 
 use crate::frame::Frame;
@@ -8,9 +9,14 @@ use crate::frame::Frame;
 pub(super) fn key(node: &Node) -> String {
     match (node.kind, &node.name) {
         (NodeKind::Service, _) => format!("service:{}", node.label),
-        (_, Some(name)) => format!("{} {}", name.kind.key(), name.name),
+        (_, Some(name)) => name_key(name),
         (_, None) => node.label.clone(),
     }
+}
+
+/// How a name of packets is written.
+pub(crate) fn name_key(name: &PacketName) -> String {
+    format!("{} {}", name.kind.key(), name.name)
 }
 
 /// The node that is written so; of a name of packets, its label will do.

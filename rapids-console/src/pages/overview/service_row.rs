@@ -42,7 +42,7 @@ impl ServiceRow {
         Self {
             name: shown(name),
             anchor: format!("service-{name}"),
-            map: frame.to("/map?focus=service:", name),
+            map: frame.on_map(name),
             delivery: service.delivery(),
             badge: service.state().into(),
             details: details(service),

@@ -4,6 +4,7 @@ use rapids_client::{Packet, PacketName, RawMessage};
 
 use super::family::publisher;
 use crate::frame::Frame;
+use crate::pages::map::focus::name_key;
 use crate::text::short;
 use crate::times::Time;
 
@@ -43,14 +44,11 @@ impl Facts {
         frame: &Frame,
     ) -> Self {
         let crumbs = packet.map(Packet::breadcrumbs).unwrap_or_default().iter();
-        let on_map = |service: &String| (short(service), frame.to("/map?focus=service:", service));
+        let on_map = |service: &String| (short(service), frame.on_map(service));
         let told = packet.and_then(Packet::dead_letter);
         let headers = message.headers.iter().take(MOST_HEADERS);
         let names = packet.map(Packet::names).unwrap_or_default();
-        let named = |name: &PacketName| {
-            let key = format!("{} {}", name.kind.key(), name.name);
-            (short(name), frame.to("/map?focus=", &key))
-        };
+        let named = |name: &PacketName| (short(name), frame.to("/map?focus=", &name_key(name)));
         Self {
             names: names.iter().take(MOST_NAMES).map(named).collect(),
             id: short(id),

@@ -1,16 +1,16 @@
 //! Which packet an address means: by its sequence or its id, as far as that is known at once.
 
-use rapids_client::{Packet, Rapids, Reference};
+use rapids_client::{Packet, Rapids, RawMessage, Reference};
 
 use crate::console::Console;
 use crate::fault::Result;
 use crate::reading::in_stream::is_indexed;
 
 /// What an address means.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Meant {
-    /// What the stream has under this sequence, be it a packet or not.
-    Stored(u64),
+    /// What the stream has, be it a packet or not.
+    Stored(Box<RawMessage>),
     /// No packet, but the conversation of this id.
     Conversation,
     /// Nothing that is found at once; it may be further back in the stream.
@@ -25,14 +25,15 @@ impl Meant {
     pub(crate) async fn of(console: &Console, rapids: &Rapids, text: &str) -> Result<Self> {
         let reference = text.parse().unwrap_or_else(|never| match never {});
         if let Reference::Sequence(sequence) = reference
-            && rapids.raw(sequence).await?.is_some()
+            && let Some(message) = rapids.raw(sequence).await?
         {
-            return Ok(Self::Stored(sequence));
+            return Ok(Self::Stored(Box::new(message)));
         }
         if let Some(packet) = packet_of(console, rapids, text).await?
             && let Some(arrival) = packet.arrival()
+            && let Some(message) = rapids.raw(arrival.sequence).await?
         {
-            return Ok(Self::Stored(arrival.sequence));
+            return Ok(Self::Stored(Box::new(message)));
         }
         let (begun, _) = console.packets.conversation(text, 1);
         let of_it = |packet: &Packet| packet.correlation_id() == text;

@@ -92,7 +92,7 @@ impl Judged {
         Self {
             river: short(river.name()),
             service: short(river.service()),
-            address: frame.to("/map?focus=service:", river.service()),
+            address: frame.on_map(river.service()),
             mark,
             class,
             would: would(&explanation.verdict),

@@ -57,7 +57,7 @@ impl Facts {
             causes: letter.causes.iter().map(|cause| sentence(cause, mask)).collect(),
             group: frame.at(&format!("/dead-letters/group{}", group.query(&[]))),
             river: shown(format!("{}/{}", id.service(), id.river())),
-            map: frame.to("/map?focus=service:", id.service()),
+            map: frame.on_map(id.service()),
             tried: tried(letter.attempts),
             instance: short(&letter.instance),
             first_failure: letter.first_failure.into(),

@@ -27,12 +27,15 @@ impl Judging {
         };
         let status = console.status.latest();
         let instances = status.services.get(id.service()).map(|it| it.instances.clone());
-        let instances = instances.unwrap_or_default();
+        let mut instances = instances.unwrap_or_default();
         if instances.is_empty() {
             let service = short(id.service());
             return Self::Unknown(format!(
                 "No instance of {service} has answered, so its rules are not known."
             ));
+        }
+        for instance in &mut instances {
+            instance.rules.retain(|rules| rules.name == id.river());
         }
         let (mask, frame) = (console.mask.clone(), frame.clone());
         // Rules may take their time in the processor.
@@ -42,11 +45,13 @@ impl Judging {
             Ok(rivers) => rivers,
             Err(error) => return Self::Unknown(format!("It cannot be told: {error}")),
         };
-        let river = short(id.river());
-        let mut judged = rivers.concerned.into_iter().chain(rivers.ignoring);
-        judged.find(|judged| judged.river == river).map_or_else(
-            || Self::Unknown(format!("{} announces no river {river} now.", short(id.service()))),
-            |judged| Self::Judged(Box::new(judged)),
-        )
+        // Where instances differ, the one that it concerns.
+        match rivers.concerned.into_iter().chain(rivers.ignoring).next() {
+            Some(judged) => Self::Judged(Box::new(judged)),
+            None => {
+                let (service, river) = (short(id.service()), short(id.river()));
+                Self::Unknown(format!("{service} announces no river {river} now."))
+            }
+        }
     }
 }
