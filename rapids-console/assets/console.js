@@ -1,18 +1,19 @@
 // What every page does with a script: times in the zone of the reader, copying, and words about a server that
 // is away. Pages can be read without it.
 
-const zoned = new Intl.DateTimeFormat(undefined, {
-  year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
-});
+const clock = { hour: "2-digit", minute: "2-digit", second: "2-digit" };
+const ofToday = new Intl.DateTimeFormat(undefined, clock);
+const ofAnotherDay = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "2-digit", day: "2-digit", ...clock });
 
-/** Shows times in the zone of the reader; `title` has UTC. */
-function showTimes(root) {
-  for (const time of root.querySelectorAll("time[datetime]:not([data-zoned])")) {
+/** Shows times in the zone of the reader, those of today without their date; `title` has UTC. */
+function showTimes(which) {
+  const today = new Date().toDateString();
+  for (const time of document.querySelectorAll(which)) {
     const moment = new Date(time.dateTime);
-    if (!Number.isNaN(moment.getTime())) {
-      time.textContent = zoned.format(moment);
-      time.dataset.zoned = "";
-    }
+    if (Number.isNaN(moment.getTime())) continue;
+    const text = (moment.toDateString() === today ? ofToday : ofAnotherDay).format(moment);
+    if (time.textContent !== text) time.textContent = text;
+    time.dataset.zoned = "";
   }
 }
 
@@ -55,7 +56,9 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-copy-from], button[data-copy-text]");
   if (button) copy(button);
 });
-document.addEventListener("htmx:after:swap", () => showTimes(document));
+document.addEventListener("htmx:after:swap", () => showTimes("time[datetime]:not([data-zoned])"));
 document.addEventListener("htmx:sse:after:connection", () => connection(true));
 document.addEventListener("htmx:sse:error", () => connection(false));
-showTimes(document);
+showTimes("time[datetime]");
+// Until midnight, when today becomes another day.
+setInterval(() => showTimes("time[datetime]"), 60_000);

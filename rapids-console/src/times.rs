@@ -55,6 +55,12 @@ pub(crate) fn count(number: u64) -> String {
     grouped
 }
 
+/// So many of something, in words: `1 packet`, `1,234 packets`.
+pub(crate) fn several(number: u64, one: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {one}{ending}", count(number))
+}
+
 /// A rate per second.
 pub(crate) fn rate(per_second: f64) -> String {
     match per_second {
@@ -98,6 +104,10 @@ mod tests {
     #[test]
     fn numbers_are_grouped_and_sizes_have_units() {
         assert_eq!(["0", "999", "1,000", "1,234,567"], [0, 999, 1_000, 1_234_567].map(count)[..]);
+        assert_eq!(
+            ["1 key", "0 keys", "1,000 keys"],
+            [1, 0, 1_000].map(|it| several(it, "key"))[..]
+        );
         assert_eq!(["0", "< 0.1", "2.5", "1,234"], [0.0, 0.01, 2.5, 1234.4].map(rate)[..]);
         assert_eq!(["17 B", "1.5 KiB", "2.0 GiB"], [17, 1_536, 2 << 30].map(bytes)[..]);
     }

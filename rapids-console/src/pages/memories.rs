@@ -14,7 +14,7 @@ use crate::fault::{Fault, Result, with_causes};
 use crate::frame::{Frame, encoded};
 use crate::guard::Visitor;
 use crate::text::{BODY, Body, short, shown};
-use crate::times::{bytes, count};
+use crate::times::{bytes, count, several};
 
 /// So many entries are shown.
 const MOST: usize = 200;
@@ -133,7 +133,7 @@ async fn of_service(
             encoded(service),
             encoded(&memory.name)
         )),
-        keys: count(memory.keys),
+        keys: several(memory.keys, "key"),
         bytes: bytes(memory.bytes),
         is_chosen: service == wanted.service && memory.name == wanted.memory,
     };

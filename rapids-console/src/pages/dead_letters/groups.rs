@@ -9,7 +9,7 @@ use crate::console::Console;
 use crate::frame::Frame;
 use crate::reading::letters::{CauseRow, Selection};
 use crate::text::{short, shown};
-use crate::times::{Time, count};
+use crate::times::{Time, count, several};
 
 /// So many groups are on a page.
 const MOST: usize = 200;
@@ -103,7 +103,7 @@ impl Groups {
                 count(skipped as u64 + 1),
                 count((skipped + rows.len()) as u64)
             ),
-            letters: count(letters),
+            letters: several(letters, "letter"),
             before: (page > 1).then(|| to_page(page - 1)),
             next: (!is_last).then(|| to_page(page + 1)),
             one_by_one: frame.at(&format!("/dead-letters/all{}", one_by_one.query(&[]))),

@@ -12,7 +12,7 @@ use crate::frame::Frame;
 use crate::guard::Visitor;
 use crate::pages::{Choice, rendered};
 use crate::text::{short, shown};
-use crate::times::{Time, count};
+use crate::times::{Time, count, several};
 
 /// So many letters are on a page.
 const MOST: usize = 100;
@@ -90,7 +90,7 @@ pub(crate) async fn group(
         kind: short(&cause.kind),
         map: frame.on_map(&cause.service),
         reason: shown(&cause.reason),
-        all: count(cause.all),
+        all: several(cause.all, "letter"),
         first: cause.first.into(),
         last: cause.last.into(),
         states: states(selection.state),

@@ -1,6 +1,6 @@
 //! How often something happened in the window of the map.
 
-use crate::times::{count, rate};
+use crate::times::rate;
 
 /// A rate in the unit that people count it in: per second, minute or hour.
 pub(super) fn often(packets: u64, seconds: f64) -> String {
@@ -10,20 +10,6 @@ pub(super) fn often(packets: u64, seconds: f64) -> String {
         of if of >= 1.0 => format!("{}/s", rate(of)),
         of if of * 60.0 >= 1.0 => format!("{}/min", rate(of * 60.0)),
         of => format!("{}/h", rate(of * 3_600.0)),
-    }
-}
-
-/// So many packets, in words.
-pub(super) fn packets(packets: u64) -> String {
-    if packets == 1 { "1 packet".to_owned() } else { format!("{} packets", count(packets)) }
-}
-
-/// So many dead letters, in words.
-pub(super) fn letters(letters: u64) -> String {
-    if letters == 1 {
-        "1 dead letter".to_owned()
-    } else {
-        format!("{} dead letters", count(letters))
     }
 }
 

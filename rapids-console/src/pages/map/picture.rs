@@ -5,11 +5,11 @@ use rapids_views::{Edge, Node, NodeKind};
 use serde::Serialize;
 
 use super::focus;
-use super::often::{letters, often, packets};
+use super::often::often;
 use super::seen::{Drawn, Seen};
 use crate::frame::Frame;
 use crate::text::shown;
-use crate::times::count;
+use crate::times::{count, several};
 
 /// The longest text on a node, in characters.
 const LONGEST: usize = 40;
@@ -118,7 +118,7 @@ impl DrawnEdge {
         let mut label = if is_seen { rate.clone() } else { String::new() };
         let mut classes = if is_seen { "seen" } else { "declared" }.to_owned();
         let seen = if is_seen {
-            format!("{}, {rate}", packets(edge.packets))
+            format!("{}, {rate}", several(edge.packets, "packet"))
         } else {
             "declared, none seen".to_owned()
         };
@@ -127,7 +127,10 @@ impl DrawnEdge {
             let behind = if is_seen { " · " } else { "" };
             label = format!("✗ {}{behind}{label}", count(edge.letters));
             classes.push_str(" failing");
-            words = format!("{words}; {} of the rivers that take it", letters(edge.letters));
+            words = format!(
+                "{words}; {} of the rivers that take it",
+                several(edge.letters, "dead letter")
+            );
         }
         let width = if is_seen { THIN + (edge.packets as f64).log10() } else { 1.0 };
         let width = (width.min(WIDEST) * 10.0).round() / 10.0;
@@ -201,17 +204,19 @@ fn words(drawn: &Drawn, number: usize) -> String {
     match node.kind {
         NodeKind::Name if is_any(node) => words.push(of(targets, "taker")),
         NodeKind::Name => {
-            words.push(format!("{} from {}", packets(came), of(sources, "publisher")));
+            words.push(format!("{} from {}", several(came, "packet"), of(sources, "publisher")));
             words.push(of(targets, "taker"));
         }
         NodeKind::Service => {
-            words.push(format!("takes {}, {}", of(sources, "name"), packets(came)));
-            words.push(format!("publishes {}, {}", of(targets, "name"), packets(went)));
+            words.push(format!("takes {}, {}", of(sources, "name"), several(came, "packet")));
+            words.push(format!("publishes {}, {}", of(targets, "name"), several(went, "packet")));
         }
-        NodeKind::Outside => words.push(format!("{}, {}", of(targets, "name"), packets(went))),
+        NodeKind::Outside => {
+            words.push(format!("{}, {}", of(targets, "name"), several(went, "packet")))
+        }
     }
     if node.letters > 0 {
-        words.push(letters(node.letters));
+        words.push(several(node.letters, "dead letter"));
     }
     if node.is_odd {
         words.push("something is odd".to_owned());

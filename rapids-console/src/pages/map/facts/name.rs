@@ -8,9 +8,10 @@ use rapids_views::{Node, NodeKind};
 
 use super::{Facts, Figure, List};
 use crate::frame::Frame;
-use crate::pages::map::often::{self, often};
+use crate::pages::map::often::often;
 use crate::pages::map::rows::Link;
 use crate::pages::map::seen::Drawn;
+use crate::times::several;
 
 /// So many lines has a list.
 const MOST: usize = 25;
@@ -21,7 +22,7 @@ pub(super) fn facts(facts: Facts, frame: &Frame, drawn: &Drawn, number: usize) -
     let packets = map.packets_of(name);
     let value = match packets {
         0 => "none in these minutes".to_owned(),
-        _ => format!("{}, {}", often::packets(packets), often(packets, drawn.seconds())),
+        _ => format!("{}, {}", several(packets, "packet"), often(packets, drawn.seconds())),
     };
     let mut lists = facts.lists;
     lists.extend(any_takers(frame, drawn, name));

@@ -9,10 +9,9 @@ use rapids_views::{Node, ServiceStatus};
 use super::{Facts, Figure, RiverFacts};
 use crate::console::Console;
 use crate::frame::Frame;
-use crate::pages::map::often;
 use crate::pages::map::seen::Drawn;
 use crate::text::{Mask, short, shown};
-use crate::times::{count, rate};
+use crate::times::{count, rate, several};
 
 /// So many instances are named.
 const MOST_INSTANCES: usize = 8;
@@ -36,8 +35,8 @@ pub(super) fn facts(
     let handled = drawn.status.handled.get(&node.label);
     figures.extend(handled.map(|handled| figure("Handles now", format!("{}/s", rate(*handled)))));
     if let Some(position) = &status.position {
-        figures.push(figure("Lag", often::packets(position.pending)));
-        figures.push(figure("Unacknowledged", often::packets(position.unacknowledged)));
+        figures.push(figure("Lag", several(position.pending, "packet")));
+        figures.push(figure("Unacknowledged", several(position.unacknowledged, "packet")));
     }
     let waiting = console.letters.waiting(Some(&node.label));
     figures.push(Figure {
@@ -108,7 +107,7 @@ fn river_facts(map: &RapidsMap, river: &MappedRiver, rules: Option<&Rules>) -> R
         ignores_invalid: rules.is_some_and(|rules| rules.ignore_invalid),
         outcome: format!(
             "{} came; it took {} and refused {}",
-            often::packets(*came),
+            several(*came, "packet"),
             count(*took),
             count(*refused)
         ),
