@@ -1,4 +1,4 @@
-//! `--by`: who acts, for the record.
+//! `--by` and `--reason`: who acts, and why, for the record.
 
 use clap::Args;
 use rapids_client::Note;
@@ -14,11 +14,32 @@ pub(crate) struct Author {
 impl Author {
     /// The note for the record.
     pub(crate) fn note(&self, reason: Option<&str>) -> Note {
-        let note = Note::new(self.by.clone().unwrap_or_else(user_and_host));
+        let note = match &self.by {
+            Some(by) => Note::new(by).origin(user_and_host()),
+            None => Note::new(user_and_host()),
+        };
         match reason {
             Some(reason) => note.why(reason),
             None => note,
         }
+    }
+}
+
+/// Who acts, and why.
+#[derive(Debug, Args)]
+pub(crate) struct Reason {
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+
+    #[command(flatten)]
+    author: Author,
+}
+
+impl Reason {
+    /// The note for the record.
+    pub(crate) fn note(&self) -> Note {
+        self.author.note(self.reason.as_deref())
     }
 }
 

@@ -11,6 +11,7 @@ mod man;
 mod map;
 mod memory;
 mod metrics;
+mod operations;
 mod position;
 mod publish;
 mod replay;
@@ -48,6 +49,7 @@ pub(crate) enum Command {
     Position(position::Position),
     Retire(retire::Retire),
     DeadLetters(dead_letters::DeadLetters),
+    Operations(operations::Operations),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -60,6 +62,7 @@ impl Command {
             Self::Publish(_) | Self::Ask(_) | Self::Retire(_) => true,
             Self::Position(position) => position.changes(),
             Self::DeadLetters(letters) => letters.changes(),
+            Self::Operations(operations) => operations.changes(),
             Self::Replay(replay) => replay.changes(),
             Self::Later(later) => later.changes(),
             Self::Memory(memory) => memory.changes(),
@@ -97,6 +100,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<Answer> {
         Command::Position(position) => position.run(session).await,
         Command::Retire(retire) => retire.run(session).await,
         Command::DeadLetters(letters) => Box::pin(letters.run(session)).await,
+        Command::Operations(operations) => Box::pin(operations.run(session)).await,
         Command::Completions(completions) => completions.run(session),
         Command::Man(man) => man.run(session),
     }

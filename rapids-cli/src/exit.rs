@@ -1,17 +1,18 @@
 //! How a command ends: with an answer or a fault, and the exit code of each.
 
-use rapids_client::{Error, Refusal, Unreadable};
+use rapids_client::{Error, JobRefusal, Refusal, Unreadable};
 
 /// The exit codes in `--help` and the manual.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0    done, or the answer is yes
   1    the answer is no; or the time is up; or the packet cannot be stored (too large, no
-       room); or a position was not moved, or is lost; or somebody else has acted on the dead letter
+       room); or a position was not moved, or is lost; or somebody else has acted on the dead letter;
+       or a job is not in the state for it
   2    wrong usage: arguments, settings, or input that is not a packet
   3    the server cannot be reached, or does not answer
   4    the server does not permit it, or rejects the login
-  5    not found: no stream, service, river, memory, key, packet, timer or dead letter of that name
+  5    not found: no stream, service, river, memory, key, packet, timer, job or dead letter of that name
   130  interrupted by Ctrl-C or SIGTERM";
 
 /// The answer of a command.
@@ -74,7 +75,8 @@ pub(crate) fn exit_code(outcome: &anyhow::Result<Answer>) -> u8 {
     match error.chain().find_map(|cause| cause.downcast_ref()) {
         Some(refusal @ Error::Connect { .. }) if refusal.is_refusal() => 4,
         Some(Error::NotPermitted { .. }) => 4,
-        Some(Error::Letter { refusal: Refusal::Unknown, .. }) => 5,
+        Some(Error::Letter { refusal: Refusal::Unknown, .. })
+        | Some(Error::Job { refusal: JobRefusal::Unknown, .. }) => 5,
         Some(Error::Memory { problem: Unreadable::Unknown { .. }, .. }) => 5,
         Some(Error::Memory { problem: Unreadable::TooCostly { .. }, .. }) => 2,
         Some(Error::Connect { .. } | Error::Server { .. }) => 3,

@@ -26,6 +26,7 @@ mod session;
 mod shorten;
 mod table;
 mod times;
+mod working;
 
 use std::process::ExitCode;
 

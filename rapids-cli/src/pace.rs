@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use rapids_client::NewJob;
 use tokio::time::{Instant, sleep_until};
 
 use crate::interrupt::Interrupt;
@@ -35,6 +36,14 @@ fn rate(text: &str) -> Result<f64, String> {
 }
 
 impl Pace {
+    /// A job at this rate.
+    pub(crate) fn of_job(&self, job: NewJob) -> NewJob {
+        match self.rate {
+            Some(rate) => job.rate(rate),
+            None => job,
+        }
+    }
+
     /// The first thing may be done at once.
     pub(crate) fn beat(&self) -> Beat {
         Beat { rate: self.rate, due: Instant::now() }

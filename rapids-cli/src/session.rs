@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
-use rapids_client::{Config, DeadLetters, Error, Position, Rapids, ServiceInfo};
+use rapids_client::{Config, DeadLetters, Error, Operation, Position, Rapids, ServiceInfo};
 use rapids_views::{ConnectionOptions, ServiceStatus};
 
 use crate::exit::Fault;
@@ -105,6 +105,15 @@ impl Session {
     ) -> Result<BTreeMap<String, ServiceStatus>> {
         let positions = self.positions(rapids).await?;
         Ok(ServiceStatus::of_all(positions, self.services(rapids, wait).await?))
+    }
+
+    /// Adds to the log what was done. That it is done stands whether the log takes it or not.
+    pub(crate) async fn record(&self, rapids: &Rapids, operation: Operation) {
+        if let Err(error) = Box::pin(rapids.operations().record(&operation)).await {
+            let error = anyhow::Error::new(error);
+            self.screen
+                .warning(format_args!("what was done is not in the log of operations: {error:#}"));
+        }
     }
 
     /// Connects to the dead letters without creating anything.

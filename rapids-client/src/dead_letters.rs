@@ -8,6 +8,9 @@ mod editions;
 mod filter;
 mod headers;
 mod history;
+mod job;
+mod job_worker;
+mod jobs;
 mod known_letters;
 mod letter;
 mod letter_change;
@@ -15,6 +18,7 @@ mod letter_tail;
 mod letter_watch;
 mod listing;
 mod lookup;
+mod masked_reason;
 mod outgoing;
 mod replacement;
 pub(crate) mod replay;
@@ -31,11 +35,15 @@ use bytes::Bytes;
 use tracing::warn;
 
 pub use filter::Filter;
+pub use job::{Chosen, Job, NewJob, Plan};
+pub use job_worker::JobStep;
+pub use jobs::Jobs;
 pub use letter::DeadLetter;
 pub use letter_change::LetterChange;
 pub use letter_tail::LetterTail;
 pub use letter_watch::LetterWatch;
 pub use listing::Listing;
+pub use masked_reason::masked_reason;
 pub(crate) use replay::{Addressed, Letters};
 pub use replays::Replays;
 pub(crate) use store::LetterStore;
@@ -47,9 +55,11 @@ pub use crate::letter_kind::Kind;
 use crate::Result;
 use crate::config::Config;
 use crate::connection::Connection;
+use crate::error::with_causes;
 use crate::jetstream::ensure::{adjust, follow, info_of};
 use crate::jetstream::resource::Resource;
 use crate::letter_action::{Action, ActionKind, Note, Refusal, State};
+use crate::operations::{Operation, Operations};
 use crate::packet::Packet;
 use crate::position::replay_consumer;
 use editions::{Edition, find};
@@ -81,6 +91,7 @@ use stored::Message;
 pub struct DeadLetters {
     connection: Connection,
     states: StateStore,
+    operations: Operations,
 }
 
 impl DeadLetters {
@@ -112,7 +123,8 @@ impl DeadLetters {
 
     fn over(connection: Connection) -> Self {
         let states = StateStore::new(connection.clone());
-        Self { connection, states }
+        let operations = Operations::over(connection.clone());
+        Self { connection, states, operations }
     }
 
     /// Follows the letters that a filter means, as services write them: from the next one on, or
@@ -176,7 +188,23 @@ impl DeadLetters {
     /// [`Error::Server`](crate::Error::Server),
     /// [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn list(&self, filter: &Filter) -> Result<Listing> {
-        Box::pin(Listing::open(&self.connection, &self.states, filter)).await
+        Box::pin(Listing::open(&self.connection, &self.states, filter, 0)).await
+    }
+
+    /// As [`list`](Self::list), in every state, and those behind a sequence of the stream.
+    async fn list_behind(&self, filter: &Filter, sequence: u64) -> Result<Listing> {
+        let filter = filter.in_every_state();
+        Box::pin(Listing::open(&self.connection, &self.states, &filter, sequence)).await
+    }
+
+    /// Actions on many letters.
+    pub fn jobs(&self) -> Jobs {
+        Jobs { letters: self.clone() }
+    }
+
+    /// The log of what people did.
+    pub fn operations(&self) -> Operations {
+        self.operations.clone()
     }
 
     /// Reads one letter, with its body; `None` if there is none of this id.
@@ -204,7 +232,7 @@ impl DeadLetters {
     /// if the server did not answer for 30 seconds: the letter is unfinished then.
     pub async fn replay(&self, id: &LetterId, note: &Note) -> Result<Action> {
         let stored = self.existing(id).await?;
-        self.begin(&stored, Action::new(ActionKind::Replay, note), |_| Ok(None)).await
+        self.begin(&stored, (ActionKind::Replay, note), |_| Ok(None)).await
     }
 
     /// Sends a waiting letter's packet to every service, as a new one that the original caused, with
@@ -218,7 +246,7 @@ impl DeadLetters {
         let original = stored.packet()?;
         let kind = ActionKind::ReplayToAll;
         let replacement = |id| Ok(Some(original.clone().in_place_of(&original, id, false)));
-        self.begin(&stored, Action::new(kind, note), replacement).await
+        self.begin(&stored, (kind, note), replacement).await
     }
 
     /// Sends a corrected packet to the river that failed and to no other: a new packet that the
@@ -233,7 +261,7 @@ impl DeadLetters {
         let stored = self.existing(id).await?;
         let original = stored.to_correct()?;
         let replacement = |id| Ok(Some(edited.in_place_of(&original, id, true)));
-        Box::pin(self.begin(&stored, Action::new(ActionKind::Edit, note), replacement)).await
+        Box::pin(self.begin(&stored, (ActionKind::Edit, note), replacement)).await
     }
 
     /// Discards a waiting letter. It stays in the stream, and waits no more.
@@ -244,7 +272,17 @@ impl DeadLetters {
     /// [`Error::Server`](crate::Error::Server).
     pub async fn discard(&self, id: &LetterId, note: &Note) -> Result<Action> {
         let stored = self.existing(id).await?;
-        self.begin(&stored, Action::new(ActionKind::Discard, note), |_| Ok(None)).await
+        self.begin(&stored, (ActionKind::Discard, note), |_| Ok(None)).await
+    }
+
+    /// Takes back that a letter was discarded: it waits again, for as long as the stream keeps it.
+    ///
+    /// # Errors
+    /// [`Error::Letter`](crate::Error::Letter) if there is no such letter, or it is not discarded;
+    /// [`Error::NotPermitted`](crate::Error::NotPermitted), [`Error::Server`](crate::Error::Server).
+    pub async fn restore(&self, id: &LetterId, note: &Note) -> Result<Action> {
+        let stored = self.existing(id).await?;
+        self.begin(&stored, (ActionKind::Restore, note), |_| Ok(None)).await
     }
 
     /// Finishes an action that was begun and, since its operator or the server went away, is not
@@ -263,7 +301,9 @@ impl DeadLetters {
             return Err(id.refused(Refusal::NothingToResume));
         };
         let resumed = Some(Action::new(ActionKind::Resume, note));
-        self.finish(&stored, StateRecord { resumed, ..record }, revision).await
+        let action = self.finish(&stored, StateRecord { resumed, ..record }, revision).await?;
+        self.log(id, ActionKind::Resume, note, &action).await;
+        Ok(action)
     }
 
     /// Whether the river of a letter is done with a [`replay`](Action::replay) of it: it has
@@ -275,6 +315,13 @@ impl DeadLetters {
     /// [`Error::Server`](crate::Error::Server).
     pub async fn is_done(&self, id: &LetterId, replay: u64) -> Result<bool> {
         Ok(replay_consumer::floor(&self.connection, id.service()).await? >= replay)
+    }
+
+    /// Adds to the log what somebody did. That it was done stands in the record of the letter or job, too.
+    async fn record(&self, operation: &Operation) {
+        if let Err(error) = self.operations.record(operation).await {
+            warn!("what was done is not in the log of operations: {}", with_causes(&error));
+        }
     }
 
     async fn existing(&self, id: &LetterId) -> Result<StoredLetter> {
@@ -299,7 +346,8 @@ impl DeadLetters {
 
 impl Clone for DeadLetters {
     fn clone(&self) -> Self {
-        Self::over(self.connection.clone())
+        let (connection, operations) = (self.connection.clone(), self.operations.clone());
+        Self { states: StateStore::new(connection.clone()), connection, operations }
     }
 }
 

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 pub(crate) use unreachable::Unreachable;
 
+use crate::job_state::JobRefusal;
 use crate::letter_action::Refusal;
 use crate::memory::Unreadable;
 
@@ -157,6 +158,14 @@ pub enum Error {
         id: String,
         /// Why not.
         refusal: Refusal,
+    },
+    /// What is asked of a job is not possible.
+    #[error("job `{id}` {refusal}")]
+    Job {
+        /// The job's id.
+        id: String,
+        /// Why not.
+        refusal: JobRefusal,
     },
     /// What a service remembers cannot be read as it was asked for.
     #[error("{of} {problem}")]

@@ -69,6 +69,8 @@ pub enum ActionKind {
     Edit,
     /// Discards the letter.
     Discard,
+    /// Takes back that the letter was discarded: it waits again.
+    Restore,
     /// Finishes an action that was interrupted.
     Resume,
 }
@@ -81,6 +83,7 @@ impl ActionKind {
             Self::ReplayToAll => "replay_to_all",
             Self::Edit => "edit",
             Self::Discard => "discard",
+            Self::Restore => "restore",
             Self::Resume => "resume",
         }
     }
@@ -91,6 +94,7 @@ impl ActionKind {
             Self::Replay | Self::ReplayToAll => State::Replayed,
             Self::Edit => State::Edited,
             Self::Discard => State::Discarded,
+            Self::Restore => State::Waiting,
             Self::Resume => State::Unfinished,
         }
     }
@@ -102,19 +106,31 @@ impl fmt::Display for ActionKind {
     }
 }
 
-/// Who acts on a dead letter, and why.
+/// Who acts, why, and from where, for the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Note {
     /// Who, such as `ada@workstation`.
     pub who: String,
     /// Why, in their own words.
     pub why: Option<String>,
+    /// From where: the tool, and the address that its user came from, such as `console 10.1.2.3`.
+    pub origin: Option<String>,
+    /// The job that acts, if it is one.
+    pub(crate) job: Option<String>,
 }
 
 impl Note {
     /// A note of somebody who gives no reason.
     pub fn new(who: impl Into<String>) -> Self {
-        Self { who: who.into(), why: None }
+        Self { who: who.into(), why: None, origin: None, job: None }
+    }
+
+    /// Adds from where it is done.
+    #[must_use]
+    pub fn origin(mut self, origin: impl Into<String>) -> Self {
+        self.origin = Some(origin.into());
+        self
     }
 
     /// Adds the reason.
@@ -139,6 +155,12 @@ pub struct Action {
     /// Why, if they said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// From where, such as `console 10.1.2.3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+    /// The [job](crate::Job) that did it, if it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
     /// Of a replay and an edit, once it is sent: the sequence of the replay. If it fails again, its
     /// letter has this number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -158,6 +180,8 @@ impl Action {
             who: note.who.clone(),
             at: Timestamp::now(),
             why: note.why.clone(),
+            origin: note.origin.clone(),
+            job: note.job.clone(),
             replay: None,
             packet_id: None,
             sequence: None,
@@ -179,6 +203,8 @@ pub enum Refusal {
     },
     /// It has no unfinished action.
     NothingToResume,
+    /// It is not discarded, so there is nothing to restore.
+    NotDiscarded,
 }
 
 /// Follows "dead letter `...` ".
@@ -187,6 +213,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::Unknown => formatter.write_str("does not exist, or has expired"),
             Self::NothingToResume => formatter.write_str("has no unfinished action"),
+            Self::NotDiscarded => formatter.write_str("is not discarded"),
             Self::Taken { state, action } => {
                 let Action { kind, who, at, why, replay, .. } = &**action;
                 match (state, replay) {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::letter_action::Refusal;
 use crate::names::{DEAD_LETTER_PREFIX, is_name};
 use crate::{Error, Result};
@@ -13,7 +15,8 @@ use crate::{Error, Result};
 /// the sequence of the replay that failed again. Where something else lies under this id, such as a
 /// letter from before the position was moved back, or from before the stream was made anew, which
 /// counts from 1 again, it is `17-2`, `17-3` and so on.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct LetterId {
     service: String,
     river: String,
@@ -91,6 +94,20 @@ impl fmt::Display for LetterId {
             id.push_str(&format!("-{edition}"));
         }
         formatter.pad(&id)
+    }
+}
+
+impl From<LetterId> for String {
+    fn from(id: LetterId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for LetterId {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
     }
 }
 

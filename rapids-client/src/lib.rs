@@ -12,6 +12,7 @@ mod effects;
 mod error;
 mod history;
 mod jetstream;
+mod job_state;
 mod json;
 mod keys;
 mod letter_action;
@@ -25,6 +26,7 @@ mod metrics;
 pub mod monitoring;
 mod names;
 mod notices;
+mod operations;
 mod packet;
 mod position;
 mod printable;
@@ -40,8 +42,8 @@ pub mod trace;
 pub use condition::ExpressionError;
 pub use config::{Config, Delivery, parse_duration};
 pub use dead_letters::{
-    DeadLetter, DeadLetters, Filter, Kind, LetterChange, LetterId, LetterTail, LetterWatch,
-    Listing, Replays, StoredLetter,
+    Chosen, DeadLetter, DeadLetters, Filter, Job, JobStep, Jobs, Kind, LetterChange, LetterId,
+    LetterTail, LetterWatch, Listing, NewJob, Plan, Replays, StoredLetter, masked_reason,
 };
 pub use effects::Effects;
 pub use error::{Error, Result};
@@ -57,11 +59,13 @@ pub use announcement::stats::ServiceStats;
 pub use delivery::signal::shutdown_signal;
 pub use jetstream::publisher::Published;
 pub use jetstream::stream::StreamContents;
+pub use job_state::{JobRefusal, JobState};
 pub use letter_action::{Action, ActionKind, Note, Refusal, State};
 #[doc(hidden)]
 pub use matcher::Matcher;
 pub use memory::{EntryKey, MemoryKey, Record, Unreadable};
 pub use metrics::figures::{Durations, EventFigures, MemoryFigures, RiverFigures, ServiceFigures};
+pub use operations::{Operation, Operations};
 pub use packet::{Arrival, Names, Packet, PacketKind, PacketName};
 pub use position::retire::{Retired, Retiring};
 pub use position::seek::Seek;

@@ -40,6 +40,9 @@ pub(crate) fn replay_subject(service: &str) -> String {
 /// The key-value bucket that tells what was done with each dead letter.
 pub(crate) const LETTERS_BUCKET: &str = "RAPIDS_LETTERS";
 
+/// The key-value bucket of what operators do: the log, and the jobs.
+pub(crate) const OPERATIONS: &str = "RAPIDS_OPERATIONS";
+
 /// Marks the services of the rapids among those of the NATS service API, beside the names of their
 /// rivers: none of them can be this.
 pub(crate) const ON_RAPIDS: &str = "rapids.stream";

@@ -30,6 +30,7 @@ use crate::jetstream::stream::{StreamContents, StreamFacts};
 use crate::jetstream::timers::TimerStore;
 use crate::jetstream::validity::LeaseValidity;
 use crate::jetstream::{bulk, stream};
+use crate::operations::Operations;
 use crate::packet::Packet;
 use crate::position::retire::{self, Retired, Retiring};
 use crate::position::seek::{self, Seek, SeekReport};
@@ -309,6 +310,11 @@ impl Rapids {
     /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn retire(&self, service: &str, how: Retiring) -> Result<Option<Retired>> {
         Box::pin(retire::retire(&self.connection, service, how)).await
+    }
+
+    /// The log of what people did.
+    pub fn operations(&self) -> Operations {
+        Operations::over(self.connection.clone())
     }
 
     /// How many packets of a service may be unacknowledged over all its instances.

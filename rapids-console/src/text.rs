@@ -94,7 +94,7 @@ impl Mask {
 
     /// A reason or another sentence that may quote values: with a mask, numbers and quotations are left out.
     pub(crate) fn sentence(&self, text: &str) -> String {
-        if self.is_empty() { shown(text) } else { shown(rapids_views::masked(text)) }
+        if self.is_empty() { shown(text) } else { shown(rapids_client::masked_reason(text)) }
     }
 }
 

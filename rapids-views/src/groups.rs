@@ -2,10 +2,8 @@
 
 use std::collections::HashMap;
 
-use rapids_client::{DeadLetter, StoredLetter, Timestamp};
+use rapids_client::{DeadLetter, StoredLetter, Timestamp, masked_reason};
 use serde::Serialize;
-
-use crate::mask::masked;
 
 /// What the letters of one group have in common.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,7 +15,7 @@ pub struct GroupKey {
     pub river: String,
     /// The kind, such as `rejected`.
     pub kind: String,
-    /// The reason as [`masked`] writes it.
+    /// The reason as [`masked_reason`] writes it.
     pub reason: String,
 }
 
@@ -29,7 +27,7 @@ impl GroupKey {
             service: letter.id.service().to_owned(),
             river: letter.id.river().to_owned(),
             kind: letter.kind.to_string(),
-            reason: masked(&letter.reason),
+            reason: masked_reason(&letter.reason),
         }
     }
 }
@@ -46,7 +44,7 @@ pub struct Group {
     pub river: String,
     /// The kind, such as `rejected`.
     pub kind: String,
-    /// The reason as [`masked`] writes it.
+    /// The reason as [`masked_reason`] writes it.
     pub reason: String,
     /// When the oldest letter was written.
     #[serde(serialize_with = "as_text")]

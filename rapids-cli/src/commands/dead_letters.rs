@@ -13,6 +13,7 @@ pub(super) mod letter_json;
 mod list;
 mod reactions;
 mod replay;
+mod restore;
 mod resume;
 mod selection;
 mod show;
@@ -53,6 +54,7 @@ enum Command {
     Replay(replay::Replay),
     Edit(edit::Edit),
     Discard(discard::Discard),
+    Restore(restore::Restore),
     Resume(resume::Resume),
 }
 
@@ -60,9 +62,8 @@ impl DeadLetters {
     pub(crate) fn changes(&self) -> bool {
         match self.command {
             Command::List(_) | Command::Follow(_) | Command::Show(_) => false,
-            Command::Replay(_) | Command::Edit(_) | Command::Discard(_) | Command::Resume(_) => {
-                true
-            }
+            Command::Replay(_) | Command::Edit(_) | Command::Discard(_) => true,
+            Command::Restore(_) | Command::Resume(_) => true,
         }
     }
 
@@ -72,10 +73,11 @@ impl DeadLetters {
             Command::List(list) => interrupt.unless(list.run(session)).await,
             Command::Follow(follow) => interrupt.unless(Box::pin(follow.run(session))).await,
             Command::Show(show) => interrupt.unless(show.run(session)).await,
-            Command::Replay(replay) => replay.run(session).await,
+            Command::Replay(replay) => Box::pin(replay.run(session)).await,
             Command::Edit(edit) => edit.run(session).await,
-            Command::Discard(discard) => discard.run(session).await,
-            Command::Resume(resume) => resume.run(session).await,
+            Command::Discard(discard) => Box::pin(discard.run(session)).await,
+            Command::Restore(restore) => Box::pin(restore.run(session)).await,
+            Command::Resume(resume) => Box::pin(resume.run(session)).await,
         }
     }
 }

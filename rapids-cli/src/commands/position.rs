@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use rapids_client::{Rapids, Seek, SeekReport, Start, Timestamp};
+use rapids_client::{Operation, Rapids, Seek, SeekReport, Start, Timestamp};
 use rapids_views::{ServiceStatus, since};
 use serde::Serialize;
 
+use crate::author::Reason;
 use crate::exit::{Answer, Fault};
 use crate::screen::Format;
 use crate::service_line::{json, line};
@@ -57,6 +58,9 @@ pub(crate) struct Position {
     /// Also publish what reactions return to packets that are read again, and run `once` reactions again
     #[arg(long, requires = "forget")]
     publish: bool,
+
+    #[command(flatten)]
+    reason: Reason,
 
     /// How to print it
     #[arg(short, long, value_name = "FORMAT", default_value = "line")]
@@ -144,6 +148,8 @@ impl Position {
         let Some(moved) = rapids.move_position(&self.service, to, seek).await? else {
             return Err(self.unknown(rapids).await?.into());
         };
+        let operation = Operation::new("move_position", &self.service, &self.reason.note());
+        session.record(rapids, operation.outcome(lines(&moved).concat())).await;
         match self.output {
             Format::Line => {
                 for line in lines(&moved) {

@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 use clap::Args;
-use rapids_client::{Retired, Retiring};
+use rapids_client::{Operation, Retired, Retiring};
 use serde::Serialize;
 
+use crate::author::Reason;
 use crate::exit::{Answer, Fault};
 use crate::screen::Format;
 use crate::session::Session;
@@ -30,6 +31,9 @@ pub(crate) struct Retire {
     #[arg(long)]
     forget: bool,
 
+    #[command(flatten)]
+    reason: Reason,
+
     /// How to print it
     #[arg(short, long, value_name = "FORMAT", default_value = "line")]
     output: Format,
@@ -44,6 +48,8 @@ impl Retire {
             return Err(Fault::NotFound(fault).into());
         };
         let Retired { service, removed, kept, .. } = &retired;
+        let operation = Operation::new("retire", service, &self.reason.note());
+        session.record(&rapids, operation.outcome(format!("removed {}", removed.join(", ")))).await;
         match self.output {
             Format::Line => {
                 for (what, things) in [("removed", removed), ("kept", kept)] {

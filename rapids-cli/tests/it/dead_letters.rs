@@ -17,13 +17,13 @@ use crate::letters::Letters;
 
 impl Letters {
     /// `rapids dead-letters ...`
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.bench.command(&["dead-letters"]);
         command.args(arguments).env("USER", "ada");
         command
     }
 
-    fn said(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn said(&self, arguments: &[&str]) -> Said {
         said(&mut self.command(arguments))
     }
 

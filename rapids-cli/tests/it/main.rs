@@ -15,6 +15,7 @@ mod map_faults;
 mod memory;
 mod metrics;
 mod monitoring;
+mod operations;
 mod position;
 mod program;
 mod publish;

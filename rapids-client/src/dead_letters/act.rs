@@ -13,10 +13,11 @@ use super::headers::EDITED;
 use super::outgoing::{Outgoing, Undelivered};
 use super::replay::{Addressed, Letters, message_id};
 use super::state_record::StateRecord;
-use super::{DeadLetters, StoredLetter, replacement};
+use super::{DeadLetters, LetterId, StoredLetter, replacement};
 use crate::jetstream::resource::largest_message;
 use crate::jetstream::trace_headers;
-use crate::letter_action::{Action, ActionKind, Refusal, State};
+use crate::letter_action::{Action, ActionKind, Note, Refusal, State};
+use crate::operations::Operation;
 use crate::packet::Packet;
 use crate::{Error, Result};
 
@@ -28,40 +29,50 @@ impl DeadLetters {
     pub(super) async fn begin(
         &self,
         stored: &StoredLetter,
-        mut action: Action,
+        (kind, note): (ActionKind, &Note),
         replacement: impl FnOnce(String) -> Result<Option<Packet>>,
     ) -> Result<Action> {
-        let id = &stored.letter.id;
+        let (id, action) = (&stored.letter.id, Action::new(kind, note));
         let (previous, revision) = self.states.load(id).await?;
-        let number = match &previous {
-            None => 1,
-            Some(record) if record.is_about(stored.written) && !record.is_waiting() => {
-                return Err(taken(stored, record));
-            }
-            Some(record) => record.number + 1,
-        };
-        let packet_id = replacement::id(&stored.letter, action.kind, number);
-        let packet = match replacement(packet_id)? {
-            None => None,
-            Some(packet) => {
-                action.packet_id = Some(packet.id().to_owned());
-                Some(self.written(&packet)?)
-            }
-        };
+        check(stored, action.kind, previous.as_ref())?;
         let state = match action.kind {
-            ActionKind::Discard => State::Discarded,
+            ActionKind::Discard | ActionKind::Restore => action.kind.outcome(),
             _ => State::Unfinished,
         };
-        let letter = stored.written;
-        let record = StateRecord { state, letter, number, action, resumed: None, packet };
-        match self.states.save(id, &record, revision).await? {
-            Some(_) if state == State::Discarded => Ok(record.action),
-            Some(revision) => Box::pin(self.finish(stored, record, revision)).await,
-            None => match self.states.load(id).await?.0 {
-                Some(record) => Err(taken(stored, &record)),
-                None => Err(id.refused(Refusal::Unknown)),
-            },
+        let mut record = StateRecord::begun(state, stored.written, action, previous.as_ref());
+        let packet_id = replacement::id(&stored.letter, record.action.kind, record.number);
+        if let Some(packet) = replacement(packet_id)? {
+            record.action.packet_id = Some(packet.id().to_owned());
+            record.packet = Some(self.written(&packet)?);
         }
+        let action = match self.states.save(id, &record, revision).await? {
+            Some(_) if state != State::Unfinished => record.action,
+            Some(revision) => Box::pin(self.finish(stored, record, revision)).await?,
+            None => {
+                return match self.states.load(id).await?.0 {
+                    Some(record) => Err(taken(stored, &record)),
+                    None => Err(id.refused(Refusal::Unknown)),
+                };
+            }
+        };
+        self.log(id, action.kind, note, &action).await;
+        Ok(action)
+    }
+
+    /// Adds to the log what somebody did with a letter. What a job does stands in it once, for all letters.
+    pub(super) async fn log(&self, id: &LetterId, kind: ActionKind, note: &Note, done: &Action) {
+        if note.job.is_some() {
+            return;
+        }
+        let operation = Operation::new(kind.as_str(), id.to_string(), note);
+        let Action { replay, packet_id, .. } = done;
+        let outcome = match (replay, packet_id) {
+            (Some(replay), Some(packet)) => format!("packet {packet} as replay {replay}"),
+            (Some(replay), None) => format!("replay {replay}"),
+            (None, Some(packet)) => format!("packet {packet}"),
+            (None, None) => return self.record(&operation).await,
+        };
+        self.record(&operation.outcome(outcome)).await;
     }
 
     /// Sends what an unfinished record says, and writes down that it was sent.
@@ -164,6 +175,17 @@ fn outgoing(stored: &StoredLetter, record: &StateRecord) -> Outgoing {
     }
     let message_id = message_id(&letter.id, record.number);
     Outgoing::to_service(letter.id.service(), headers, message_id, packet_id, body)
+}
+
+/// Makes sure that an action is possible after what was done with the letter before.
+fn check(stored: &StoredLetter, kind: ActionKind, previous: Option<&StateRecord>) -> Result<()> {
+    let previous = previous.filter(|record| record.is_about(stored.written));
+    match (kind, previous) {
+        (ActionKind::Restore, Some(record)) if record.state == State::Discarded => Ok(()),
+        (ActionKind::Restore, _) => Err(stored.letter.id.refused(Refusal::NotDiscarded)),
+        (_, Some(record)) if !record.is_waiting() => Err(taken(stored, record)),
+        _ => Ok(()),
+    }
 }
 
 /// Somebody else has acted on the letter.

@@ -3,8 +3,9 @@
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-use super::{Kind, StoredLetter};
+use super::{Kind, StoredLetter, masked_reason};
 use crate::letter_action::State;
 use crate::names::{DEAD_LETTER_PREFIX, is_name};
 use crate::{Error, Result};
@@ -16,14 +17,24 @@ use crate::{Error, Result};
 ///
 /// let broken = Filter::new().service("payment").kind(Kind::Exhausted).state(State::Waiting);
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Filter {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) service: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) river: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     kind: Option<Kind>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) since: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     state: Option<State>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) limit: Option<usize>,
 }
 
@@ -61,6 +72,14 @@ impl Filter {
         self
     }
 
+    /// Only those whose reason is this one, as [`masked_reason`](crate::masked_reason) writes it: those that
+    /// failed for the same cause.
+    #[must_use]
+    pub fn masked_reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+
     /// Only those stored at or after this time.
     #[must_use]
     pub fn since(mut self, since: Timestamp) -> Self {
@@ -80,6 +99,11 @@ impl Filter {
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = Some(limit);
         self
+    }
+
+    /// The same without a state and a limit.
+    pub(super) fn in_every_state(&self) -> Self {
+        Self { state: None, limit: None, ..self.clone() }
     }
 
     /// The subjects to read.
@@ -108,10 +132,12 @@ impl Filter {
             let names = stored.letter.name.as_deref().unwrap_or_default();
             names == name || names.split(", ").any(|one| one == name)
         };
+        let has_reason = |reason: &String| *reason == masked_reason(&stored.letter.reason);
         self.kind.as_ref().is_none_or(|kind| *kind == stored.letter.kind)
             && self.state.is_none_or(|state| state == stored.state)
             && self.since.is_none_or(|since| stored.written >= since)
             && self.name.as_ref().is_none_or(is_named)
+            && self.reason.as_ref().is_none_or(has_reason)
     }
 }
 

@@ -144,8 +144,7 @@ mod tests {
     /// The record of what was done with the letter of a sequence.
     fn record(letter: u64, kind: ActionKind, replay: Option<u64>) -> StateRecord {
         let action = Action { replay, ..Action::new(kind, &Note::new("ada")) };
-        let (letter, state) = (second(letter), kind.outcome());
-        StateRecord { state, letter, number: 1, action, resumed: None, packet: None }
+        StateRecord::begun(kind.outcome(), second(letter), action, None)
     }
 
     fn replayed(letter: u64, replay: u64) -> StateRecord {

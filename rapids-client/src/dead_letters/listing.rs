@@ -30,6 +30,7 @@ impl Listing {
         connection: &Connection,
         states: &StateStore,
         filter: &Filter,
+        behind: u64,
     ) -> Result<Self> {
         let subject = filter.subject()?;
         let (service, river) = filter.parts()?;
@@ -37,7 +38,10 @@ impl Listing {
         let is_any_replayed = records.values().any(|record| record.action.replay.is_some());
         let replays =
             if is_any_replayed { replays(connection, &subject).await? } else { HashSet::new() };
-        let selection = Selection::headers(subject, filter.since);
+        let selection = match behind {
+            0 => Selection::headers(subject, filter.since),
+            behind => Selection::headers_behind(subject, behind),
+        };
         let scan = Scan::open(connection, DEAD_LETTERS, selection).await?;
         Ok(Self { scan, filter: filter.clone(), records, replays, given: 0 })
     }

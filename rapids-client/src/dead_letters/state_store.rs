@@ -47,10 +47,11 @@ impl StateStore {
         record: &StateRecord,
         revision: u64,
     ) -> Result<Option<u64>> {
-        let json = serde_json::to_vec(record).map_err(|error| Error::Server {
-            action: format!("save the record of the dead letter `{id}`"),
-            source: error.into(),
-        })?;
+        let json =
+            serde_json::to_vec(&record.clone().versioned()).map_err(|error| Error::Server {
+                action: format!("save the record of the dead letter `{id}`"),
+                source: error.into(),
+            })?;
         let bucket = self.open().await?;
         Box::pin(bucket.save(&id.to_string(), json.into(), revision)).await
     }

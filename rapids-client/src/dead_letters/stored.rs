@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::state_record::StateRecord;
 use super::{DeadLetter, LetterId};
 use crate::jetstream::timestamp;
-use crate::letter_action::{Action, State};
+use crate::letter_action::{Action, ActionKind, State};
 use crate::names::{DEAD_LETTER_PREFIX, DEAD_LETTERS};
 use crate::packet::{Arrival, Packet};
 use crate::{Error, Result};
@@ -109,6 +109,11 @@ impl StoredLetter {
         replayed_as(&self.letter.id, &self.letter.packet_id, &self.actions)
     }
 
+    /// What was done with it last, whoever finished that; `None` if nothing was.
+    pub fn action(&self) -> Option<&Action> {
+        self.actions.iter().rev().find(|action| action.kind != ActionKind::Resume)
+    }
+
     /// The packet that the river could not handle, under its own id even if the body names none.
     ///
     /// # Errors
@@ -142,7 +147,7 @@ pub(super) fn replayed_as(
     packet_id: &str,
     actions: &[Action],
 ) -> Option<(LetterId, String)> {
-    let action = actions.first()?;
-    let id = LetterId::of_replay(id.service(), id.river(), action.replay?);
+    let (action, replay) = actions.iter().rev().find_map(|it| Some((it, it.replay?)))?;
+    let id = LetterId::of_replay(id.service(), id.river(), replay);
     Some((id, action.packet_id.as_deref().unwrap_or(packet_id).to_owned()))
 }

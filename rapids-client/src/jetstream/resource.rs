@@ -11,8 +11,8 @@ use crate::config::Provision;
 use crate::connection::Allowance;
 use crate::names::{
     DEAD_LETTER_SUBJECTS, DEAD_LETTERS, HANDLING, LATER, LATER_DUE, LATER_SUBJECTS, LETTERS_BUCKET,
-    LIVE, MEMORIES, ONCE, POSITIONS, REPLAY_SUBJECTS, REPLAYS, SERVICES, STREAM, SUBJECT,
-    memory_bucket,
+    LIVE, MEMORIES, ONCE, OPERATIONS, POSITIONS, REPLAY_SUBJECTS, REPLAYS, SERVICES, STREAM,
+    SUBJECT, memory_bucket,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -22,6 +22,9 @@ pub(crate) const DUPLICATE_WINDOW: Duration = Duration::from_secs(600);
 
 /// How long the server recognises a replay that is sent again.
 pub(crate) const REPLAY_WINDOW: Duration = DAY;
+
+/// How long the log of operations keeps an entry.
+pub(crate) const LOG_AGE: Duration = Duration::from_secs(365 * 86_400);
 
 /// How long the server keeps letters and replays, unless an operator has changed that.
 pub(crate) const LETTERS_AGE: Duration = Duration::from_secs(90 * 86_400);
@@ -198,6 +201,15 @@ impl Resource {
             age => age.saturating_add(BEYOND_LETTERS),
         };
         bucket(LETTERS_BUCKET, "what was done with each dead letter", age)
+    }
+
+    /// What operators do.
+    pub(crate) fn operations() -> Self {
+        let Self { kind, mut config, must_last } =
+            bucket(OPERATIONS, "what operators do", Duration::ZERO);
+        // Each entry of the log, and each job that has ended, goes by itself.
+        config.allow_message_ttl = true;
+        Self { kind, config, must_last }
     }
 
     /// Notes about packets, where the rapids keep packets for this long; zero is for ever.

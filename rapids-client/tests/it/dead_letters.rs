@@ -1,5 +1,6 @@
 //! Dead letters as an operator finds them, and what becomes of each.
 
+mod jobs;
 mod letter_tail;
 mod letter_watch;
 

@@ -1,14 +1,16 @@
-//! Applies an action to many letters: at a rate, with a progress bar, until interrupted.
+//! Applies an action to one letter, or to many as a job.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
-use rapids_client::{Action, ActionKind, Error, LetterId};
+use rapids_client::{Action, ActionKind, DeadLetters, JobStep, LetterId, NewJob, Note};
 
 use super::letter_json::ActionJson;
-use crate::exit::{Answer, Fault};
-use crate::pace::{Pace, bar};
+use super::wait::SentReplay;
+use crate::exit::Answer;
+use crate::pace::Pace;
 use crate::screen::Format;
 use crate::session::Session;
+use crate::working::{counted, done, work};
 
 /// The options of actions on many letters.
 #[derive(Debug, Args)]
@@ -33,71 +35,58 @@ impl BulkOptions {
     pub(super) fn report_dry_run(
         &self,
         session: &Session,
-        count: usize,
-        done: &str,
+        count: u64,
+        kind: ActionKind,
     ) -> Result<Answer> {
         match self.output {
             Format::Json => {
-                session.screen.json(&serde_json::json!({ "count": count }).to_string())?
+                session.screen.json(&serde_json::json!({ "count": count }).to_string())?;
             }
             Format::Line => {
-                session.screen.line(format_args!("{} would be {done}", counted(count)))?;
+                let words = format_args!("{} would be {}", counted(count), done(kind));
+                session.screen.line(words)?;
             }
         }
         Ok(Answer::Yes)
     }
 
-    /// Applies the action to each letter. Skips a letter with a warning if somebody else has acted
-    /// on it. An interrupt stops it after the current letter.
+    /// Prints what was done with one letter.
     ///
     /// # Errors
-    /// The errors of the action; [`Fault::Interrupted`].
-    pub(super) async fn each(
+    /// The errors of the action; if the output cannot be written.
+    pub(super) fn one(
         &self,
         session: &Session,
-        ids: &[LetterId],
-        done: &str,
-        act: impl AsyncFn(&LetterId) -> rapids_client::Result<Action>,
-    ) -> Result<Answer> {
-        if ids.is_empty() {
-            session.screen.note("there is no such letter");
-            return Ok(Answer::Yes);
-        }
-        let bar = bar(ids.len());
-        let (mut count, mut refused) = (0, 0);
-        let mut beat = self.pace.beat();
-        for id in ids {
-            if !beat.next(&session.interrupt).await {
-                bar.finish_and_clear();
-                if ids.len() > 1 {
-                    let total = counted(ids.len());
-                    session.screen.note(format_args!("interrupted: {count} of {total} {done}"));
-                }
-                return Err(Fault::Interrupted.into());
-            }
-            match Box::pin(act(id)).await {
-                Ok(action) => {
-                    count += 1;
-                    bar.suspend(|| self.report(session, id, &action))?;
-                }
-                Err(error @ Error::Letter { .. }) if ids.len() > 1 => {
-                    refused += 1;
-                    bar.suspend(|| session.screen.warning(error));
-                }
-                Err(error) => {
-                    bar.finish_and_clear();
-                    let progress = format!("after {count} of {}", counted(ids.len()));
-                    let outcome: Result<Answer> = Err(error.into());
-                    return if ids.len() > 1 { outcome.context(progress) } else { outcome };
-                }
-            }
-            bar.inc(1);
-        }
-        bar.finish_and_clear();
-        if ids.len() > 1 {
-            session.screen.note(format_args!("{count} of {} {done}", counted(ids.len())));
-        }
-        Ok(Answer::from(refused == 0))
+        id: &LetterId,
+        acted: rapids_client::Result<Action>,
+    ) -> Result<Vec<SentReplay>> {
+        let action = acted?;
+        self.report(session, id, &action)?;
+        Ok(sent(id, &action).into_iter().collect())
+    }
+
+    /// Begins a job and works on it. Skips a letter with a warning if somebody else has acted on it. An
+    /// interrupt pauses it. Returns the replays that were sent, too.
+    ///
+    /// # Errors
+    /// The errors of the library; [`Fault::Interrupted`](crate::exit::Fault::Interrupted).
+    pub(super) async fn job(
+        &self,
+        session: &Session,
+        letters: &DeadLetters,
+        job: NewJob,
+        note: &Note,
+    ) -> Result<(Answer, Vec<SentReplay>)> {
+        let jobs = letters.jobs();
+        let job = jobs.begin(&self.pace.of_job(job), note).await?;
+        let mut replays = Vec::new();
+        let report = |step: &JobStep| {
+            let Ok(action) = &step.outcome else { return Ok(()) };
+            replays.extend(sent(&step.id, action));
+            self.report(session, &step.id, action)
+        };
+        let answer = Box::pin(work(session, (&jobs, &job), note, report)).await?;
+        Ok((answer, replays))
     }
 
     fn report(&self, session: &Session, id: &LetterId, action: &Action) -> Result<()> {
@@ -111,6 +100,10 @@ impl BulkOptions {
     }
 }
 
+fn sent(id: &LetterId, action: &Action) -> Option<SentReplay> {
+    action.replay.map(|replay| SentReplay { id: id.clone(), replay })
+}
+
 /// The result of an action, in words.
 fn outcome(action: &Action) -> String {
     let Action { kind, replay, packet_id, sequence, .. } = action;
@@ -121,12 +114,6 @@ fn outcome(action: &Action) -> String {
         }
         (ActionKind::Edit, Some(replay), _) => format!("edited: packet {packet}, replay {replay}"),
         (ActionKind::Replay, Some(replay), _) => format!("replayed: replay {replay}"),
-        (ActionKind::Discard, ..) => "discarded".to_owned(),
-        (kind, ..) => kind.to_string(),
+        (kind, ..) => done(*kind).to_owned(),
     }
-}
-
-/// `1 letter`, `2 letters`.
-pub(super) fn counted(count: usize) -> String {
-    if count == 1 { "1 letter".to_owned() } else { format!("{count} letters") }
 }

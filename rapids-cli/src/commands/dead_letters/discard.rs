@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
+use rapids_client::{LetterId, NewJob};
 
 use super::bulk::BulkOptions;
 use super::selection::Selection;
@@ -39,12 +40,11 @@ impl Discard {
         self.selection.check()?;
         let note = self.author.note(Some(&self.reason));
         let letters = session.interrupt.unless(session.dead_letters()).await?;
-        let ids = self.selection.ids(&letters, &session.screen);
-        let ids = session.interrupt.unless(ids).await?;
-        if self.bulk.dry_run {
-            return self.bulk.report_dry_run(session, ids.len(), "discarded");
-        }
-        let act = async |id: &_| letters.discard(id, &note).await;
-        self.bulk.each(session, &ids, "discarded", act).await
+        let act = async |id: &LetterId| letters.discard(id, &note).await;
+        let (answer, _) = self
+            .selection
+            .act(session, &letters, (&self.bulk, &note), NewJob::discard, act)
+            .await?;
+        Ok(answer)
     }
 }

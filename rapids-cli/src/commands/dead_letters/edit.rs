@@ -1,12 +1,13 @@
 //! `rapids dead-letters edit`: sends a corrected packet in place of one that failed.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 
 use anyhow::Result;
 use clap::Args;
-use rapids_client::{DeadLetters, Error, LetterId, Packet, Refusal, State, StoredLetter, Verdict};
+use rapids_client::{
+    ActionKind, DeadLetters, Error, LetterId, Packet, Refusal, State, StoredLetter, Verdict,
+};
 use rapids_views::indented;
 use serde_json::value::RawValue;
 
@@ -14,7 +15,7 @@ use super::assignment::Assignment;
 use super::bulk::BulkOptions;
 use super::editor::Draft;
 use super::reactions::WAIT;
-use super::wait::{SentReplay, Wait};
+use super::wait::Wait;
 use crate::author::Author;
 use crate::confirm::confirm;
 use crate::exit::{Answer, Fault};
@@ -94,20 +95,11 @@ impl Edit {
             interrupt.unless(self.judge(session, &packet)).await?;
         }
         if self.bulk.dry_run {
-            return self.bulk.report_dry_run(session, 1, "edited");
+            return self.bulk.report_dry_run(session, 1, ActionKind::Edit);
         }
-        let body = packet.body();
-        let sent = RefCell::new(Vec::new());
-        let act = async |id: &LetterId| {
-            let action = letters.edit(id, body.clone(), &note).await?;
-            sent.borrow_mut()
-                .extend(action.replay.map(|replay| SentReplay { id: id.clone(), replay }));
-            Ok(action)
-        };
-        let acted = self.bulk.each(session, std::slice::from_ref(&self.id), "edited", act).await?;
-        let sent = sent.take();
-        let came = self.wait.report(session, &letters, &sent, self.bulk.output).await?;
-        Ok(acted.and(came))
+        let edited = letters.edit(&self.id, packet.body(), &note).await;
+        let sent = self.bulk.one(session, &self.id, edited)?;
+        self.wait.report(session, &letters, &sent, self.bulk.output).await
     }
 
     /// The letter, which must be waiting. This is checked before the user spends time on the edit.
@@ -116,7 +108,7 @@ impl Edit {
         let Some(stored) = letters.get(&self.id).await? else {
             return Err(refused(Refusal::Unknown).into());
         };
-        match stored.actions.first() {
+        match stored.action() {
             Some(action) if stored.state != State::Waiting => {
                 let action = Box::new(action.clone());
                 Err(refused(Refusal::Taken { state: stored.state, action }).into())

@@ -7,8 +7,8 @@ use anyhow::Result;
 use rapids_client::map::AnnouncedRiver;
 use rapids_client::{DeadLetters, LetterId, Verdict};
 
-use super::bulk::counted;
 use crate::session::Session;
+use crate::working::counted;
 
 /// How long to wait for the answers of services.
 pub(super) const WAIT: Duration = Duration::from_millis(500);
@@ -26,7 +26,7 @@ pub(super) async fn report(
         return Ok(());
     };
     let rivers = AnnouncedRiver::all(&up);
-    let mut takes: BTreeMap<(String, &str), usize> = BTreeMap::new();
+    let mut takes: BTreeMap<(String, &str), u64> = BTreeMap::new();
     for id in ids {
         // A packet that cannot be read is reported when it is to be sent.
         let Some(packet) = letters.get(id).await?.and_then(|stored| stored.packet().ok()) else {

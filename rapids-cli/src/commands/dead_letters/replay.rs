@@ -1,25 +1,24 @@
 //! `rapids dead-letters replay`: sends packets again, to the river that failed or to all services.
 
-use std::cell::RefCell;
-
 use anyhow::Result;
 use clap::Args;
-use rapids_client::LetterId;
+use rapids_client::{DeadLetters, LetterId, NewJob};
 
-use super::bulk::{BulkOptions, counted};
+use super::bulk::BulkOptions;
 use super::reactions;
 use super::selection::Selection;
-use super::wait::{SentReplay, Wait};
+use super::wait::Wait;
 use crate::author::Author;
 use crate::confirm::confirm;
 use crate::exit::Answer;
 use crate::session::Session;
+use crate::working::counted;
 
 /// Send the packets of dead letters again, to the river that failed and to no other
 ///
 /// The packet is sent unchanged, under its own id. If the river fails again, there is a new letter,
-/// and the state of the old one is `failed_again`. Ctrl-C stops after the current letter; the others
-/// keep waiting.
+/// and the state of the old one is `failed_again`. Several letters are a job, which Ctrl-C pauses and
+/// `rapids operations resume` has go on; the others keep waiting meanwhile.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -65,35 +64,34 @@ impl Replay {
         self.selection.check()?;
         let note = self.author.note(self.reason.as_deref());
         let letters = session.interrupt.unless(session.dead_letters()).await?;
-        let ids = self.selection.ids(&letters, &session.screen);
-        let ids = session.interrupt.unless(ids).await?;
-        if self.to_all && !ids.is_empty() {
-            let reporting = reactions::report(session, &letters, &ids);
-            session.interrupt.unless(reporting).await?;
-        }
-        let done = if self.to_all { "replayed to all" } else { "replayed" };
-        if self.bulk.dry_run {
-            return self.bulk.report_dry_run(session, ids.len(), done);
-        }
-        if self.to_all && !self.yes && !ids.is_empty() {
-            let question = format!("replay {} to all?", counted(ids.len()));
-            if !session.interrupt.unless(confirm(session, &question)).await? {
+        let by = (&self.bulk, &note);
+        if self.to_all {
+            if !self.is_sure(session, &letters).await? {
                 return Ok(Answer::No);
             }
+            let act = async |id: &LetterId| letters.replay_to_all(id, &note).await;
+            let job = NewJob::replay_to_all;
+            return Ok(self.selection.act(session, &letters, by, job, act).await?.0);
         }
-        let sent = RefCell::new(Vec::new());
-        let act = async |id: &LetterId| {
-            if self.to_all {
-                return letters.replay_to_all(id, &note).await;
-            }
-            let action = letters.replay(id, &note).await?;
-            sent.borrow_mut()
-                .extend(action.replay.map(|replay| SentReplay { id: id.clone(), replay }));
-            Ok(action)
-        };
-        let acted = self.bulk.each(session, &ids, done, act).await?;
-        let sent = sent.take();
+        let act = async |id: &LetterId| letters.replay(id, &note).await;
+        let acting = self.selection.act(session, &letters, by, NewJob::replay, act);
+        let (acted, sent) = acting.await?;
         let came = self.wait.report(session, &letters, &sent, self.bulk.output).await?;
         Ok(acted.and(came))
+    }
+
+    /// Shows who would react, and asks whether to send to all.
+    async fn is_sure(&self, session: &Session, letters: &DeadLetters) -> Result<bool> {
+        let ids = self.selection.ids(letters, &session.screen);
+        let ids = session.interrupt.unless(ids).await?;
+        if ids.is_empty() {
+            return Ok(true);
+        }
+        session.interrupt.unless(reactions::report(session, letters, &ids)).await?;
+        if self.yes || self.bulk.dry_run {
+            return Ok(true);
+        }
+        let question = format!("replay {} to all?", counted(ids.len() as u64));
+        session.interrupt.unless(confirm(session, &question)).await
     }
 }

@@ -2,10 +2,9 @@
 
 use anyhow::Result;
 use clap::Args;
-use rapids_client::{Filter, LetterId, State};
+use rapids_client::{ActionKind, Filter, LetterId, NewJob};
 
 use super::bulk::BulkOptions;
-use super::selection::in_state;
 use crate::author::Author;
 use crate::exit::Answer;
 use crate::session::Session;
@@ -31,22 +30,23 @@ impl Resume {
     pub(crate) async fn run(self, session: &Session) -> Result<Answer> {
         let note = self.author.note(None);
         let letters = session.interrupt.unless(session.dead_letters()).await?;
-        let ids = match self.ids.is_empty() {
-            false => self.ids,
-            true => {
-                let unfinished = Filter::new().state(State::Unfinished);
-                let listing = in_state(&letters, &unfinished, &session.screen);
-                session.interrupt.unless(listing).await?
-            }
-        };
-        if self.bulk.dry_run {
-            return self.bulk.report_dry_run(session, ids.len(), "finished");
+        if let [id] = &self.ids[..] {
+            self.bulk.one(session, id, letters.resume(id, &note).await)?;
+            return Ok(Answer::Yes);
         }
-        if ids.is_empty() {
+        let job = match self.ids.is_empty() {
+            true => NewJob::resume(Filter::new()),
+            false => NewJob::resume(self.ids),
+        };
+        let planning = async { Ok(letters.jobs().plan(&job).await?.letters) };
+        let count = session.interrupt.unless(planning).await?;
+        if self.bulk.dry_run {
+            return self.bulk.report_dry_run(session, count, ActionKind::Resume);
+        }
+        if count == 0 {
             session.screen.note("nothing is unfinished");
             return Ok(Answer::Yes);
         }
-        let act = async |id: &_| letters.resume(id, &note).await;
-        self.bulk.each(session, &ids, "finished", act).await
+        Ok(self.bulk.job(session, &letters, job, &note).await?.0)
     }
 }

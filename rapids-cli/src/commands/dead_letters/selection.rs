@@ -2,11 +2,16 @@
 
 use anyhow::Result;
 use clap::Args;
-use rapids_client::{DeadLetters, Error, Filter, Kind, LetterId, State, Timestamp};
+use rapids_client::{
+    Action, Chosen, DeadLetters, Error, Filter, Kind, LetterId, NewJob, Note, State, Timestamp,
+};
 use rapids_views::since;
 
-use crate::exit::Fault;
+use super::bulk::BulkOptions;
+use super::wait::SentReplay;
+use crate::exit::{Answer, Fault};
 use crate::screen::Screen;
+use crate::session::Session;
 
 /// The filter options.
 #[derive(Debug, Args)]
@@ -107,6 +112,55 @@ impl Selection {
         Ok(())
     }
 
+    /// Acts on the one letter that is named, or on all as a job; or prints how many that would be. Returns the
+    /// replays that were sent, too.
+    ///
+    /// # Errors
+    /// The errors of the library; [`Fault::Interrupted`].
+    pub(super) async fn act(
+        &self,
+        session: &Session,
+        letters: &DeadLetters,
+        (bulk, note): (&BulkOptions, &Note),
+        job: fn(Chosen) -> NewJob,
+        one: impl AsyncFn(&LetterId) -> rapids_client::Result<Action>,
+    ) -> Result<(Answer, Vec<SentReplay>)> {
+        let chosen = self.chosen(&session.screen);
+        let only = match &chosen {
+            Chosen::These(ids) if ids.len() == 1 => ids.first().cloned(),
+            _ => None,
+        };
+        let job = job(chosen);
+        let planning = async { Ok(letters.jobs().plan(&job).await?.letters) };
+        let count = session.interrupt.unless(planning).await?;
+        if bulk.dry_run {
+            return Ok((bulk.report_dry_run(session, count, job.kind())?, Vec::new()));
+        }
+        match only {
+            Some(id) => Ok((Answer::Yes, bulk.one(session, &id, one(&id).await)?)),
+            None if count == 0 => {
+                session.screen.note("there is no such letter");
+                Ok((Answer::Yes, Vec::new()))
+            }
+            None => bulk.job(session, letters, job, note).await,
+        }
+    }
+
+    /// The ids that are given, each once, or what the filters mean.
+    fn chosen(&self, screen: &Screen) -> Chosen {
+        if self.ids.is_empty() {
+            self.filters.warn(screen);
+            return self.filters.filter().into();
+        }
+        let mut ids: Vec<LetterId> = Vec::new();
+        for id in &self.ids {
+            if !ids.contains(id) {
+                ids.push(id.clone());
+            }
+        }
+        ids.into()
+    }
+
     /// The ids that are given, or those of the waiting letters that pass the filters.
     ///
     /// # Errors
@@ -116,38 +170,19 @@ impl Selection {
         letters: &DeadLetters,
         screen: &Screen,
     ) -> Result<Vec<LetterId>> {
-        if !self.ids.is_empty() {
-            let mut ids: Vec<LetterId> = Vec::new();
-            for id in &self.ids {
-                if !ids.contains(id) {
-                    ids.push(id.clone());
-                }
+        let filter = match self.chosen(screen) {
+            Chosen::These(ids) => return Ok(ids),
+            Chosen::Matching(filter) => filter.state(State::Waiting),
+        };
+        let mut listing = letters.list(&filter).await?;
+        let mut ids = Vec::new();
+        loop {
+            match listing.next().await {
+                Ok(Some(stored)) => ids.push(stored.letter.id),
+                Ok(None) => return Ok(ids),
+                Err(error @ Error::Stream { .. }) => screen.warning(error),
+                Err(error) => return Err(error.into()),
             }
-            return Ok(ids);
-        }
-        self.filters.warn(screen);
-        let waiting = self.filters.filter().state(State::Waiting);
-        in_state(letters, &waiting, screen).await
-    }
-}
-
-/// The ids of all letters that pass a filter.
-///
-/// # Errors
-/// The errors of listing letters.
-pub(super) async fn in_state(
-    letters: &DeadLetters,
-    filter: &Filter,
-    screen: &Screen,
-) -> Result<Vec<LetterId>> {
-    let mut listing = letters.list(filter).await?;
-    let mut ids = Vec::new();
-    loop {
-        match listing.next().await {
-            Ok(Some(stored)) => ids.push(stored.letter.id),
-            Ok(None) => return Ok(ids),
-            Err(error @ Error::Stream { .. }) => screen.warning(error),
-            Err(error) => return Err(error.into()),
         }
     }
 }

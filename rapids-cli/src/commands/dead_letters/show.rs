@@ -128,8 +128,14 @@ impl Page {
 
 /// Who did what, when, why, and with what result.
 fn described(action: &Action) -> String {
-    let Action { kind, who, at, why, replay, packet_id, sequence } = action;
+    let Action { kind, who, at, why, origin, job, replay, packet_id, sequence } = action;
     let mut text = format!("{at:.0} {kind} by {who}");
+    if let Some(origin) = origin {
+        text.push_str(&format!(" from {origin}"));
+    }
+    if let Some(job) = job {
+        text.push_str(&format!(" in job {job}"));
+    }
     if let Some(why) = why {
         text.push_str(&format!(" ({why})"));
     }

@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 use clap::Args;
-use rapids_client::TimerId;
+use rapids_client::{Operation, TimerId};
 
 use super::unknown;
+use crate::author::Reason;
 use crate::exit::Answer;
 use crate::session::Session;
 
@@ -16,6 +17,9 @@ pub(crate) struct Cancel {
     /// The timers, such as `order.payment_due:o-1`
     #[arg(value_name = "ID", required = true)]
     ids: Vec<TimerId>,
+
+    #[command(flatten)]
+    reason: Reason,
 }
 
 impl Cancel {
@@ -25,6 +29,8 @@ impl Cancel {
             if !Box::pin(rapids.cancel_timer(id)).await? {
                 return Err(unknown(id));
             }
+            let operation = Operation::new("cancel_timer", id.to_string(), &self.reason.note());
+            session.record(&rapids, operation).await;
             session.screen.line(format_args!("cancelled {id}"))?;
         }
         Ok(Answer::Yes)

@@ -2,7 +2,9 @@
 
 use anyhow::Result;
 use clap::Args;
+use rapids_client::Operation;
 
+use crate::author::Reason;
 use crate::exit::Answer;
 use crate::packet_argument::PacketArgument;
 use crate::session::Session;
@@ -29,6 +31,9 @@ pub(crate) struct Every {
 
     #[command(flatten)]
     packet: PacketArgument,
+
+    #[command(flatten)]
+    reason: Reason,
 }
 
 impl Every {
@@ -39,6 +44,8 @@ impl Every {
         let (name, schedule) = (self.name.as_str(), self.schedule.as_str());
         let zone = self.time_zone.as_deref();
         let id = Box::pin(rapids.publish_every(name, schedule, zone, packet)).await?;
+        let operation = Operation::new("set_timer", id.to_string(), &self.reason.note());
+        session.record(&rapids, operation.outcome(schedule)).await;
         session.screen.line(id)?;
         Ok(Answer::Yes)
     }

@@ -3,8 +3,10 @@
 use anyhow::Result;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
+use rapids_client::Operation;
 
 use super::Entry;
+use crate::author::Author;
 use crate::exit::Answer;
 use crate::session::Session;
 
@@ -24,6 +26,9 @@ pub(crate) struct Forget {
     /// Why, for those who look for it later
     #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     reason: String,
+
+    #[command(flatten)]
+    author: Author,
 }
 
 impl Forget {
@@ -32,6 +37,9 @@ impl Forget {
         let Entry { service, memory, .. } = &self.entry;
         for key in self.entry.keys() {
             if rapids.forget_memory((service, memory), key.clone(), &self.reason).await? {
+                let note = self.author.note(Some(&self.reason));
+                let target = format!("{service}/{memory} {key}");
+                session.record(&rapids, Operation::new("forget", target, &note)).await;
                 session
                     .screen
                     .line(format_args!("forgot `{key}` in memory `{memory}` of `{service}`"))?;

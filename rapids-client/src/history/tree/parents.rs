@@ -153,7 +153,7 @@ impl<'a> Parents<'a> {
 
 /// The id of the packet that was sent in place of a letter's.
 fn sent_id(letter: &StoredLetter) -> Option<&str> {
-    let action = letter.actions.first()?;
+    let action = letter.action()?;
     let is_sent = letter.state != State::Waiting
         && matches!(action.kind, ActionKind::Edit | ActionKind::ReplayToAll);
     action.packet_id.as_deref().filter(|_| is_sent)

@@ -1,4 +1,4 @@
-//! Masks what differs from packet to packet in a reason, so that letters can be grouped by it.
+//! Masks what differs from packet to packet in a reason, so that letters can be grouped and chosen by it.
 
 use std::sync::LazyLock;
 
@@ -25,7 +25,7 @@ static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
 /// Writes the reason with `<n>` for numbers, `<id>` for other words with digits, and `…` for quotations.
 /// Quoted expressions stay, because they are the same for all packets that they refuse.
 #[must_use]
-pub fn masked(reason: &str) -> String {
+pub fn masked_reason(reason: &str) -> String {
     let mask = |found: &Captures<'_>| {
         let text = &found[0];
         if let Some(word) = found.name("word") {
@@ -73,7 +73,7 @@ mod tests {
             ("RAPIDS-1793491200-17 über 4711€", "<id> über <n>€"),
             ("", ""),
         ] {
-            assert_eq!(masked(reason), expected);
+            assert_eq!(masked_reason(reason), expected);
         }
     }
 }

@@ -1,0 +1,221 @@
+//! One action on many letters: planned, paced, paused, and gone on with by others.
+
+use rapids_client::{JobState, JobStep, Jobs, NewJob, Operation};
+
+use super::*;
+
+impl Office {
+    async fn put_many(&self, service: &str, count: u64) -> Vec<LetterId> {
+        let mut ids = Vec::new();
+        for number in 1..=count {
+            let packet = format!("{service}-{number}");
+            let changes = [("Rapids-Packet-Id", packet.as_str())];
+            ids.push(self.put(&format!("{service}.charge.{number}"), &changes).await);
+        }
+        ids
+    }
+}
+
+async fn work(jobs: &Jobs, id: &str) -> rapids_client::Job {
+    soon("the end of the job", jobs.work(id, "test", |_, _| ())).await.unwrap()
+}
+
+async fn said(letters: &DeadLetters) -> Vec<String> {
+    let log = letters.operations().since(None).await.unwrap();
+    let said = |it: &Operation| {
+        format!("{} {} {}", it.who, it.what, it.outcome.as_deref().unwrap_or_default())
+    };
+    log.iter().map(said).collect()
+}
+
+#[tokio::test]
+async fn a_job_acts_on_what_its_filter_means_and_not_on_letters_that_come_later() {
+    let office = Office::open().await;
+    let ids = office.put_many("payment", 5).await;
+    let other = office.put("order.charge.9", &[]).await;
+    let letters = office.letters().await;
+    letters.discard(&ids[0], &ada()).await.unwrap();
+    let jobs = letters.jobs();
+    let all = NewJob::replay(Filter::new().service("payment"));
+    let plan = jobs.plan(&all).await.unwrap();
+    assert_eq!(plan.letters, 4);
+    assert_eq!(plan.rivers, [(("payment".to_owned(), "charge".to_owned()), 4)].into());
+    let job = jobs.begin(&all, &ada().origin("test 127.0.0.1")).await.unwrap();
+    assert_eq!((job.state, job.planned, job.done), (JobState::Running, 4, 0));
+    let late = office.put("payment.charge.77", &[]).await;
+    let mut steps = Vec::new();
+    let told = |_: &_, step: Option<JobStep>| steps.extend(step.map(|step| step.id));
+    let ended = soon("the job", jobs.work(&job.id, "test", told)).await.unwrap();
+    assert_eq!((ended.state, ended.done, ended.skipped), (JobState::Done, 4, 0));
+    assert_eq!(steps, ids[1..]);
+    assert_eq!(office.count("REPLAYS").await, 4);
+    for waiting in [&other, &late] {
+        assert_eq!(state(&letters, waiting).await, State::Waiting);
+    }
+    let stored = letters.get(&ids[1]).await.unwrap().unwrap();
+    let action = stored.action().unwrap();
+    assert_eq!((action.job.as_ref(), &*action.who), (Some(&job.id), "ada"));
+    assert_eq!(action.origin.as_deref(), Some("test 127.0.0.1"));
+    let expected =
+        ["ada discard ", "ada begin_job replay of 4 letters", "ada finish_job 4 of 4 done"];
+    assert_eq!(said(&letters).await, expected);
+    assert_eq!(jobs.all().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_job_whose_holder_has_died_is_gone_on_with_and_each_letter_is_sent_once() {
+    let office = Office::open().await;
+    let ids = office.put_many("payment", 300).await;
+    let (one, other) = (office.letters().await.jobs(), office.letters().await.jobs());
+    let begun = one.begin(&NewJob::replay(Filter::new()).rate(200.0), &ada()).await.unwrap();
+    let (sender, mut steps) = mpsc::unbounded_channel();
+    let id = begun.id.clone();
+    let first = tokio::spawn(async move {
+        one.work(&id, "first", |_, step| sender.send(step.is_some()).unwrap()).await
+    });
+    for _ in 0..130 {
+        soon("a step", steps.recv()).await.unwrap();
+    }
+    first.abort();
+    let mut holders = Vec::new();
+    let told = |job: &rapids_client::Job, _: Option<JobStep>| holders.extend(job.holder.clone());
+    let ended = other.work(&begun.id, "second", told);
+    let ended = tokio::time::timeout(Duration::from_secs(30), ended).await.unwrap().unwrap();
+    assert_eq!((ended.state, ended.done, ended.skipped), (JobState::Done, 300, 0));
+    assert!(holders[0].starts_with("first ") && holders[299].starts_with("second "));
+    assert_eq!(office.count("REPLAYS").await, 300);
+    let letters = office.letters().await;
+    for id in ids {
+        assert_eq!(state(&letters, &id).await, State::Replayed, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn a_job_keeps_its_rate_and_is_paused_resumed_and_cancelled() {
+    let office = Office::open().await;
+    office.put_many("payment", 100).await;
+    let letters = office.letters().await;
+    let jobs = letters.jobs();
+    let job = jobs.begin(&NewJob::discard(Filter::new()).rate(20.0), &ada()).await.unwrap();
+    let working = {
+        let (jobs, id) = (jobs.clone(), job.id.clone());
+        move || {
+            let (jobs, id) = (jobs.clone(), id.clone());
+            tokio::spawn(async move { jobs.work(&id, "test", |_, _| ()).await.unwrap() })
+        }
+    };
+    let worker = working();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    jobs.pause(&job.id, &Note::new("bob").why("lunch")).await.unwrap();
+    let paused = soon("the pause", worker).await.unwrap();
+    assert_eq!(paused.state, JobState::Paused);
+    assert!((30..=70).contains(&paused.done), "{} at 20 a second", paused.done);
+    let stored = jobs.get(&job.id).await.unwrap().unwrap();
+    assert_eq!((stored.done, stored.holder), (paused.done, None));
+    assert_eq!(stored.notice.as_deref(), Some("paused by bob: lunch"));
+    let error = jobs.pause(&job.id, &ada()).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("job `{}` is paused already", job.id));
+
+    jobs.resume(&job.id, &ada()).await.unwrap();
+    let worker = working();
+    tokio::time::sleep(Duration::from_millis(1_300)).await;
+    jobs.cancel(&job.id, &ada()).await.unwrap();
+    let cancelled = soon("the end", worker).await.unwrap();
+    assert_eq!(cancelled.state, JobState::Cancelled);
+    assert!(cancelled.done > paused.done && cancelled.done < 100, "{cancelled:?}");
+    let discarded = listed(&letters, Filter::new().state(State::Discarded)).await;
+    assert_eq!(discarded.len() as u64, cancelled.done);
+    assert!(jobs.resume(&job.id, &ada()).await.is_err());
+    let unknown = jobs.cancel("no job", &ada()).await.unwrap_err();
+    assert_eq!(unknown.to_string(), "job `no job` does not exist, or has expired");
+}
+
+#[tokio::test]
+async fn a_letter_that_cannot_be_acted_on_is_skipped_and_named() {
+    let office = Office::open().await;
+    let mut ids = office.put_many("payment", 3).await;
+    let letters = office.letters().await;
+    letters.discard(&ids[1], &Note::new("bob")).await.unwrap();
+    ids.push("payment.charge.99".parse().unwrap());
+    let jobs = letters.jobs();
+    let job = jobs.begin(&NewJob::replay(ids.clone()), &ada()).await.unwrap();
+    let mut skipped = Vec::new();
+    let told = |_: &_, step: Option<JobStep>| {
+        skipped.extend(step.and_then(|step| step.outcome.err()).map(|error| error.to_string()));
+    };
+    let ended = soon("the job", jobs.work(&job.id, "test", told)).await.unwrap();
+    assert_eq!((ended.state, ended.done, ended.skipped), (JobState::Done, 2, 2));
+    assert!(skipped[0].contains("payment.charge.2` was discarded by `bob`"), "{skipped:?}");
+    assert!(skipped[1].contains("payment.charge.99` does not exist"), "{skipped:?}");
+    assert_eq!(ended.notice.as_ref(), skipped.last());
+}
+
+#[tokio::test]
+async fn no_more_packets_are_under_way_than_are_allowed_at_once() {
+    let office = Office::open().await;
+    office.put_many("payment", 10).await;
+    let jobs = office.letters().await.jobs();
+    let job = jobs.begin(&NewJob::replay(Filter::new()).at_once(3), &ada()).await.unwrap();
+    let (worker, id) = (jobs.clone(), job.id.clone());
+    let working = tokio::spawn(async move { worker.work(&id, "test", |_, _| ()).await.unwrap() });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(office.count("REPLAYS").await, 3, "nobody handles them");
+    let charge = River::new("charge").event("order_placed").react(async |_: Packet| Ok(()));
+    let payment = office.bench.run(office.bench.service("payment", [charge])).await;
+    let ended = soon("the job", working).await.unwrap();
+    assert_eq!((ended.state, ended.done), (JobState::Done, 10));
+    payment.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_that_finds_no_room_is_paused_and_says_so() {
+    let office = Office::open().await;
+    let ids = office.put_many("payment", 5).await;
+    let mut replays = office.jetstream.get_stream("REPLAYS").await.unwrap();
+    let full = StreamConfig { max_messages: 2, ..replays.info().await.unwrap().config.clone() };
+    office.jetstream.update_stream(full.clone()).await.unwrap();
+    let letters = office.letters().await;
+    let jobs = letters.jobs();
+    let job = jobs.begin(&NewJob::replay(Filter::new()), &ada()).await.unwrap();
+    let paused = work(&jobs, &job.id).await;
+    assert_eq!((paused.state, paused.done), (JobState::Paused, 2));
+    assert!(paused.notice.unwrap().contains("is full"));
+    assert_eq!(state(&letters, &ids[2]).await, State::Waiting);
+    office.jetstream.update_stream(StreamConfig { max_messages: -1, ..full }).await.unwrap();
+    jobs.resume(&job.id, &ada()).await.unwrap();
+    let ended = work(&jobs, &job.id).await;
+    assert_eq!((ended.state, ended.done, ended.notice), (JobState::Done, 5, None));
+}
+
+#[tokio::test]
+async fn a_letter_that_was_discarded_is_restored_and_tells_all_that_was_done() {
+    let office = Office::open().await;
+    let id = office.put("payment.charge.17", &[]).await;
+    let letters = office.letters().await;
+    let refused = letters.restore(&id, &ada()).await.unwrap_err();
+    assert_eq!(refusal(refused), Refusal::NotDiscarded);
+    letters.discard(&id, &ada()).await.unwrap();
+    let store = office.jetstream.get_key_value("RAPIDS_LETTERS").await.unwrap();
+    let record = async || {
+        let value = store.get(id.to_string()).await.unwrap().unwrap();
+        serde_json::from_slice::<serde_json::Value>(&value).unwrap()
+    };
+    assert_eq!(record().await.get("version"), None, "the first version reads it");
+    letters.restore(&id, &Note::new("bob").why("a mistake")).await.unwrap();
+    assert_eq!(record().await["version"], 2);
+    assert_eq!(state(&letters, &id).await, State::Waiting);
+    letters.replay(&id, &ada()).await.unwrap();
+    let stored = letters.get(&id).await.unwrap().unwrap();
+    let done: Vec<_> = stored.actions.iter().map(|action| action.kind).collect();
+    assert_eq!(done, [ActionKind::Discard, ActionKind::Restore, ActionKind::Replay]);
+    assert_eq!(stored.state, State::Replayed);
+    let expected = ["ada discard ", "bob restore ", "ada replay replay 1"];
+    assert_eq!(said(&letters).await, expected);
+    let jobs = letters.jobs();
+    let all = office.put_many("payment", 2).await;
+    for kind in [NewJob::discard(all.clone()), NewJob::restore(Filter::new())] {
+        let job = jobs.begin(&kind, &ada()).await.unwrap();
+        assert_eq!(work(&jobs, &job.id).await.done, 2);
+    }
+    assert_eq!(listed(&letters, Filter::new().state(State::Waiting)).await.len(), 2);
+}
