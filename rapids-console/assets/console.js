@@ -55,6 +55,8 @@ function connection(isThere) {
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-copy-from], button[data-copy-text]");
   if (button) copy(button);
+  const every = event.target.closest("input[data-choose-all]");
+  for (const one of every?.form.querySelectorAll("input[name=id]") ?? []) one.checked = every.checked;
 });
 document.addEventListener("htmx:after:swap", () => showTimes("time[datetime]:not([data-zoned])"));
 document.addEventListener("htmx:sse:after:connection", () => connection(true));

@@ -9,7 +9,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use tower_http::timeout::TimeoutLayer;
 
 use crate::assets;
@@ -18,19 +18,27 @@ use crate::fault::Fault;
 use crate::frame::Frame;
 use crate::guard::access::{Access, admit};
 use crate::guard::{Visitor, headers};
+use crate::pages::dead_letters::edit;
 use crate::pages::{
-    conversation, dead_letters, find, live, login, map, memories, overview, packet, timers,
+    conversation, dead_letters, find, live, login, map, memories, operations, overview, packet,
+    timers,
 };
 use crate::text::shown;
 
-/// The largest form. None has more than a name and a password.
+/// The largest form without a packet.
 const LARGEST_FORM: usize = 16 * 1024;
+/// The largest form with a packet, in which each byte may take three.
+const LARGEST_PACKET: usize = 4 * 1024 * 1024;
 /// How long a page may take until it begins.
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// All routes.
 pub(crate) fn app(console: Console, access: Arc<Access>) -> Router {
     let prefix = console.base().path().to_owned();
+    let edit = Router::new()
+        .route("/dead-letters/{id}/edit", get(edit::page).post(edit::send))
+        .route("/dead-letters/{id}/edit/check", post(edit::check))
+        .layer(DefaultBodyLimit::max(LARGEST_PACKET));
     let pages = Router::new()
         .route("/", get(overview::page))
         .route("/events", get(overview::events))
@@ -46,12 +54,26 @@ pub(crate) fn app(console: Console, access: Arc<Access>) -> Router {
         .route("/dead-letters/all", get(dead_letters::all))
         .route("/dead-letters/{id}", get(dead_letters::letter))
         .route("/dead-letters/{id}/bytes", get(dead_letters::bytes))
+        .route("/dead-letters/{id}/outcome", get(dead_letters::act::outcome))
+        .route("/dead-letters/{id}/replay", post(dead_letters::act::replay))
+        .route("/dead-letters/{id}/discard", post(dead_letters::act::discard))
+        .route("/dead-letters/{id}/restore", post(dead_letters::act::restore))
+        .route("/dead-letters/{id}/resume", post(dead_letters::act::resume))
+        .merge(edit)
         .route("/find", get(find::page))
         .route("/packets/{id}", get(packet::page))
         .route("/packets/{id}/bytes", get(packet::bytes))
         .route("/conversations/{id}", get(conversation::page))
         .route("/timers", get(timers::page))
         .route("/memories", get(memories::page))
+        .route("/operations", get(operations::page))
+        .route("/operations/plan", get(operations::plan))
+        .route("/operations/begin", post(operations::begin))
+        .route("/operations/{id}", get(operations::job))
+        .route("/operations/{id}/part", get(operations::part))
+        .route("/operations/{id}/pause", post(operations::pause))
+        .route("/operations/{id}/resume", post(operations::resume))
+        .route("/operations/{id}/cancel", post(operations::cancel))
         .fallback(nothing_here)
         .with_state(console.clone());
     let login = Router::new()

@@ -17,7 +17,7 @@ use crate::reading::link::Link;
 use crate::reading::mapping::Mapping;
 use crate::reading::packets::PacketIndex;
 use crate::reading::status::StatusWatch;
-use crate::reading::{feed, letters};
+use crate::reading::{feed, jobs, letters};
 use crate::text::{Mask, shown};
 use crate::times::{self, Time};
 
@@ -60,6 +60,9 @@ impl Console {
         let letters = Arc::new(LetterIndex::default());
         tokio::spawn(feed::read(link.clone(), packets.clone()));
         tokio::spawn(letters::follow(link.clone(), letters.clone()));
+        if !options.read_only {
+            tokio::spawn(jobs::work(link.clone(), format!("console {}", options.listen)));
+        }
         Self(Arc::new(Shared {
             base: options.prefix.clone(),
             mask: options.mask.clone(),
@@ -98,6 +101,7 @@ impl Console {
         let mut frame = Frame::new(self.base.clone(), current);
         frame.user = visitor.name.as_deref().map(shown);
         frame.can_log_out = visitor.can_log_out;
+        frame.token = visitor.token.clone();
         frame.is_masked = !self.mask.is_empty();
         frame.notice = self.notice();
         frame

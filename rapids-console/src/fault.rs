@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use rapids_client::Error;
+use rapids_client::{Error, JobRefusal, Refusal};
 
 /// A page that cannot be shown. `app` renders it as a page of its own.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -52,6 +52,15 @@ impl From<Error> for Fault {
                 ),
             Error::Connect { .. } | Error::Server { .. } => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, with_causes(&error))
+            }
+            Error::Letter { refusal: Refusal::Unknown, .. }
+            | Error::Job { refusal: JobRefusal::Unknown, .. } => Self::gone(with_causes(&error)),
+            Error::Letter { .. } | Error::Job { .. } => {
+                Self::new(StatusCode::CONFLICT, with_causes(&error))
+                    .remedy("Nothing was changed. Load the page again to see how it stands now.")
+            }
+            Error::Malformed { .. } | Error::Refused { .. } | Error::Field { .. } => {
+                Self::wrong(with_causes(&error))
             }
             Error::Definition { .. } | Error::Config { .. } => Self::wrong(with_causes(&error)),
             _ => Self::new(StatusCode::BAD_GATEWAY, with_causes(&error)),

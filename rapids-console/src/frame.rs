@@ -11,13 +11,14 @@ use crate::assets;
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// The pages that are reached from everywhere: path and name.
-pub(crate) const PAGES: [(&str, &str); 6] = [
+pub(crate) const PAGES: [(&str, &str); 7] = [
     ("/", "Overview"),
     ("/live", "Live"),
     ("/map", "Map"),
     ("/dead-letters", "Dead letters"),
     ("/timers", "Timers"),
     ("/memories", "Memories"),
+    ("/operations", "Operations"),
 ];
 
 /// The path under which a reverse proxy serves the console; empty without one.
@@ -54,6 +55,8 @@ pub(crate) fn encoded(text: &str) -> impl Display + '_ {
 pub(crate) struct Frame {
     base: Base,
     current: &'static str,
+    /// What forms that change something carry; `None` for who may only look.
+    pub(crate) token: Option<String>,
     /// Who has logged in.
     pub(crate) user: Option<String>,
     /// Whether the console itself has logged the user in, and can end that.
@@ -75,7 +78,15 @@ pub(crate) struct Entry {
 impl Frame {
     /// `current` is the path of one of [`PAGES`] that this page belongs to.
     pub(crate) fn new(base: Base, current: &'static str) -> Self {
-        Self { base, current, user: None, can_log_out: false, notice: None, is_masked: false }
+        Self {
+            base,
+            current,
+            token: None,
+            user: None,
+            can_log_out: false,
+            notice: None,
+            is_masked: false,
+        }
     }
 
     /// The address of a path of the console, such as `/live`.

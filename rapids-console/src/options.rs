@@ -33,6 +33,15 @@ pub struct Options {
     #[arg(long, value_name = "HEADER", requires = "proxy")]
     pub user_header: Option<axum::http::HeaderName>,
 
+    /// Who may act, of those who log in: names, separated by commas. All others may only look. Where nobody
+    /// logs in, everybody may act unless --read-only is given
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub operators: Vec<String>,
+
+    /// Nobody may act: the console reads, and changes nothing
+    #[arg(long)]
+    pub read_only: bool,
+
     /// The path that a reverse proxy serves the console under, such as `/rapids`
     #[arg(long, value_name = "PATH", default_value = "", hide_default_value = true)]
     pub prefix: Base,

@@ -7,6 +7,7 @@ pub(crate) mod live;
 pub(crate) mod login;
 pub(crate) mod map;
 pub(crate) mod memories;
+pub(crate) mod operations;
 pub(crate) mod overview;
 pub(crate) mod packet;
 pub(crate) mod timers;

@@ -1,9 +1,10 @@
-//! Decides for each request who comes, and sends who may not look to the login.
+//! Decides for each request who comes and whether they may act, and sends who may not look to the login.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::ACCEPT;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
@@ -14,6 +15,7 @@ use super::attempts::Attempts;
 use super::connections::Peer;
 use super::cookies::cookie;
 use super::sessions::Sessions;
+use super::tokens::Tokens;
 use super::users::Users;
 use super::{Visitor, host};
 use crate::fault::Fault;
@@ -33,6 +35,17 @@ pub(crate) struct Access {
     pub(crate) attempts: Attempts,
     /// The address of a proxy that has logged users in, and the header in which it names them.
     proxy: Option<(IpAddr, HeaderName)>,
+    operators: Operators,
+    tokens: Tokens,
+}
+
+/// Who may act.
+#[derive(Debug)]
+enum Operators {
+    Nobody,
+    /// Where nobody logs in.
+    Everybody,
+    These(HashSet<String>),
 }
 
 impl Access {
@@ -49,7 +62,14 @@ impl Access {
                 options.listen.port()
             );
         }
+        let operators = match &options.operators[..] {
+            _ if options.read_only => Operators::Nobody,
+            [] if options.users.is_none() && proxy.is_none() => Operators::Everybody,
+            names => Operators::These(names.iter().cloned().collect()),
+        };
         Ok(Self {
+            operators,
+            tokens: Tokens::new().context("there are no random bits")?,
             base: options.prefix.clone(),
             users: options.users.as_deref().map(Users::read).transpose()?,
             sessions: Sessions::default(),
@@ -64,8 +84,17 @@ impl Access {
 
     /// Who comes; `None` for who may not look.
     fn visitor(&self, Peer(peer): Peer, headers: &HeaderMap) -> Option<Visitor> {
+        let come = |name: Option<String>, secret: &str, can_log_out| {
+            let may_act = match (&self.operators, &name) {
+                (Operators::Everybody, _) => true,
+                (Operators::These(names), Some(name)) => names.contains(name),
+                (Operators::Nobody | Operators::These(_), _) => false,
+            };
+            let token = may_act.then(|| self.tokens.of(secret));
+            Some(Visitor { address: peer, token, name, can_log_out })
+        };
         if !self.needs_login() {
-            return Some(Visitor::default());
+            return come(None, "", false);
         }
         let by_proxy = self.proxy.as_ref().filter(|(address, _)| *address == peer);
         // Two of them were not both set by the proxy.
@@ -75,10 +104,11 @@ impl Access {
         });
         let named = named.and_then(|name| name.to_str().ok()).filter(|name| !name.is_empty());
         if let Some(name) = named {
-            return Some(Visitor { name: Some(name.to_owned()), can_log_out: false });
+            return come(Some(name.to_owned()), &format!("user {name}"), false);
         }
-        let name = self.sessions.user(&session(headers)?)?;
-        Some(Visitor { name: Some(name), can_log_out: true })
+        let secret = session(headers)?;
+        let name = self.sessions.user(&secret)?;
+        come(Some(name), &format!("session {secret}"), true)
     }
 }
 
@@ -169,6 +199,22 @@ mod tests {
         two.append("x-user", "root".parse().unwrap());
         let peer = Peer("10.0.0.1".parse().unwrap());
         assert!(access.visitor(peer, &two).is_none());
+    }
+
+    #[test]
+    fn who_may_act_is_named_where_there_is_a_login() {
+        let proxy = ["--proxy", "10.0.0.1", "--user-header", "x-user"];
+        let may = |arguments: &[&str], name: &'static str| {
+            let access = access(arguments).unwrap();
+            let peer = Peer("10.0.0.1".parse().unwrap());
+            access.visitor(peer, &headers(&[("x-user", name)])).unwrap().token.is_some()
+        };
+        assert!(may(&[], "ada"), "on loopback everybody may");
+        assert!(!may(&["--read-only"], "ada"));
+        assert!(!may(&proxy, "ada"));
+        let named = [&proxy[..], &["--operators", "ada,bob"]].concat();
+        assert!(may(&named, "bob") && !may(&named, "eve"));
+        assert!(!may(&[&named[..], &["--read-only"]].concat(), "ada"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The packets that rivers could not handle: in groups by what caused that, and what a search finds.
 
+pub(crate) mod act;
+pub(crate) mod edit;
 mod groups;
 mod letter;
 mod lists;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Form;
 use axum::extract::{ConnectInfo, Query, State};
-use axum::http::header::{HOST, ORIGIN, SET_COOKIE};
+use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::Deserialize;
@@ -17,6 +17,7 @@ use crate::frame::Frame;
 use crate::guard::Visitor;
 use crate::guard::access::{Access, COOKIE_NAME, session};
 use crate::guard::connections::Peer;
+use crate::guard::origin::is_own;
 use crate::guard::sessions::LIFE;
 
 type Both = (Console, Arc<Access>);
@@ -121,20 +122,6 @@ async fn is_right(access: Arc<Access>, name: String, password: String) -> bool {
     checking.await.unwrap_or(false)
 }
 
-/// Whether a form was sent from a page of this console. Browsers say where it was.
-fn is_own(headers: &HeaderMap) -> bool {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(site) = text("sec-fetch-site") {
-        return site == "same-origin";
-    }
-    // One that does not say that names the origin at least.
-    match (text(ORIGIN.as_str()), text(HOST.as_str())) {
-        (Some(origin), Some(host)) => origin.split_once("://").is_some_and(|(_, it)| it == host),
-        (None, _) => true,
-        (Some(_), None) => false,
-    }
-}
-
 fn cookie(access: &Access, headers: &HeaderMap, secret: &str, seconds: u64) -> String {
     let path = if access.base.path().is_empty() { "/" } else { access.base.path() };
     let is_https = headers.get("x-forwarded-proto").is_some_and(|value| value == "https");
@@ -149,24 +136,4 @@ fn target(access: &Access, next: &str) -> String {
     let is_path =
         next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\n', '\r']);
     format!("{}{}", access.base.path(), if is_path { next } else { "/" })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_form_of_another_page_is_told() {
-        let of = |pairs: &[(&'static str, &'static str)]| {
-            let pair = |(name, value): &(&'static str, &'static str)| {
-                (axum::http::HeaderName::from_static(name), value.parse().unwrap())
-            };
-            is_own(&pairs.iter().map(pair).collect())
-        };
-        assert!(of(&[("sec-fetch-site", "same-origin")]));
-        assert!(!of(&[("sec-fetch-site", "cross-site")]));
-        assert!(!of(&[("sec-fetch-site", "same-site")]));
-        assert!(of(&[("origin", "https://rapids.example"), ("host", "rapids.example")]));
-        assert!(!of(&[("origin", "https://evil.example"), ("host", "rapids.example")]));
-    }
 }

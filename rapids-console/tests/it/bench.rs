@@ -14,7 +14,8 @@ use tokio::time::{Instant, sleep};
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Every page that can be reached without an id.
-pub(crate) const PAGES: [&str; 6] = ["/", "/live", "/map", "/dead-letters", "/timers", "/memories"];
+pub(crate) const PAGES: [&str; 7] =
+    ["/", "/live", "/map", "/dead-letters", "/timers", "/memories", "/operations"];
 
 #[derive(Parser)]
 struct Arguments {

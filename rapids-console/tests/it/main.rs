@@ -2,6 +2,7 @@
 //! The console over HTTP, against a real server.
 
 mod access;
+mod acting;
 mod bench;
 mod faults;
 mod first_byte;

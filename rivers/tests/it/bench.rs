@@ -3,11 +3,15 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rapids_client::Packet;
 use rapids_test::NatsServer;
 
 use crate::process::Process;
+
+/// How long the CLI is asked again.
+const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A server, and commands that connect to it.
 pub(crate) struct Bench {
@@ -65,6 +69,19 @@ impl Bench {
         self.nats_with_input(arguments, b"")
     }
 
+    /// Runs `nats micro` to its end, again while nobody answers: it waits for half a second only, and a
+    /// service on a busy machine may be late.
+    pub(crate) fn nats_micro(&self, arguments: &[&str]) -> String {
+        let arguments = [&["micro"], arguments].concat();
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            match self.try_nats(&arguments, b"") {
+                Ok(printed) => return printed,
+                Err(printed) => assert!(Instant::now() < deadline, "nats {arguments:?}: {printed}"),
+            }
+        }
+    }
+
     /// Publishes a body through the standard input of `nats pub`.
     pub(crate) fn publish(&self, body: &[u8]) {
         // With the option to read its input, the CLI would publish nothing if the input is empty.
@@ -73,6 +90,12 @@ impl Bench {
     }
 
     fn nats_with_input(&self, arguments: &[&str], input: &[u8]) -> String {
+        let ended = self.try_nats(arguments, input);
+        ended.unwrap_or_else(|printed| panic!("nats {arguments:?}: {printed}"))
+    }
+
+    /// What the nats CLI prints, by whether it succeeds.
+    fn try_nats(&self, arguments: &[&str], input: &[u8]) -> Result<String, String> {
         let mut command = self.command("nats");
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut nats = command.spawn().unwrap();
@@ -80,8 +103,7 @@ impl Bench {
         let output = nats.wait_with_output().unwrap();
         let printed = [output.stdout, output.stderr].concat();
         let printed = String::from_utf8_lossy(&printed).into_owned();
-        assert!(output.status.success(), "nats {arguments:?}: {printed}");
-        printed
+        if output.status.success() { Ok(printed) } else { Err(printed) }
     }
 
     /// Subscribes with `nats sub`, and returns once it has subscribed.

@@ -74,18 +74,18 @@ fn the_cli_tells_where_a_service_stands_and_what_it_listens_for() {
     assert_eq!(last["delivered"]["stream_seq"], 3, "{last}");
     assert_eq!((&last["num_pending"], &last["num_ack_pending"]), (&0.into(), &0.into()));
 
-    let info = bench.nats(&["micro", "info", "payment"]);
+    let info = bench.nats_micro(&["info", "payment"]);
     for part in ["check", "@.event == 'order_placed'", "pay", "@.command == 'pay_invoice'"] {
         assert!(info.contains(part), "{part} in:\n{info}");
     }
-    assert!(bench.nats(&["micro", "ls"]).contains("payment"));
+    assert!(bench.nats_micro(&["ls"]).contains("payment"));
 
-    let stats = bench.nats(&["micro", "stats", "payment"]);
+    let stats = bench.nats_micro(&["stats", "payment"]);
     for part in ["charge", "close", "delivery"] {
         assert!(stats.contains(part), "{part} in:\n{stats}");
     }
     let stats: Value =
-        serde_json::from_str(&bench.nats(&["micro", "stats", "payment", "--json"])).unwrap();
+        serde_json::from_str(&bench.nats_micro(&["stats", "payment", "--json"])).unwrap();
     let endpoints = stats[0]["endpoints"].as_array().unwrap();
     let charge = endpoints.iter().find(|endpoint| endpoint["name"] == "charge").unwrap();
     assert_eq!(charge["num_requests"], 1, "{stats}");
@@ -178,7 +178,7 @@ fn instances_share_the_work_and_a_service_that_was_away_makes_up_for_it() {
 fn curl_probes_a_service_where_it_says_that_it_can_be() {
     let bench = Bench::start();
     let _payment = bench.started(bench.command(PAYMENT).env("RAPIDS_HTTP", "127.0.0.1:0"));
-    let info = bench.nats(&["micro", "info", "payment", "--json"]);
+    let info = bench.nats_micro(&["info", "payment", "--json"]);
     let info: Value = serde_json::from_str(&info).unwrap();
     let url = info["info"]["metadata"]["state:http"].as_str().unwrap();
     let curl = |path: &str| {

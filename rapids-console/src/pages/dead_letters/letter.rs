@@ -2,7 +2,7 @@
 
 mod action;
 mod facts;
-mod judged;
+pub(super) mod judged;
 
 use std::time::Duration;
 
@@ -10,9 +10,10 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
-use rapids_client::{DeadLetters, LetterId, State as LetterState, StoredLetter};
+use rapids_client::{DeadLetters, LetterId, StoredLetter};
 use tokio::time::timeout;
 
+use super::act::Outcome;
 use super::state_mark::StateMark;
 use crate::console::Console;
 use crate::fault::{Fault, Result, with_causes};
@@ -38,7 +39,12 @@ struct Page {
     state: StateMark,
     kind: String,
     facts: Facts,
-    commands: Vec<String>,
+    /// Where its actions are.
+    address: String,
+    /// The state in the word of the library.
+    stands: &'static str,
+    /// What came of what was sent.
+    outcome: Option<Outcome>,
     actions: Vec<ActionLine>,
     history: History,
     judging: Judging,
@@ -82,13 +88,16 @@ pub(crate) async fn letter(
         Err(_) => History::missing("reading them takes too long".to_owned()),
     };
     let mask = &console.mask;
+    let outcome = Box::pin(Outcome::of(letters, &stored, &frame)).await?;
     let body = mask.body(&stored.letter.body, BODY);
     let id = stored.letter.id.to_string();
     rendered(&Page {
         state: stored.state.into(),
         kind: short(&stored.letter.kind),
         facts: Facts::of(&stored, mask, &frame),
-        commands: commands(&stored),
+        address: frame.to("/dead-letters/", &id),
+        stands: stored.state.as_str(),
+        outcome,
         actions: stored.actions.iter().map(|it| ActionLine::of(it, mask, &frame)).collect(),
         history,
         judging: Judging::of(&console, &stored, &frame).await,
@@ -113,7 +122,7 @@ pub(crate) async fn bytes(
     Ok(download("packet.json", stored.letter.body).into_response())
 }
 
-fn parsed(id: &str) -> Result<LetterId> {
+pub(super) fn parsed(id: &str) -> Result<LetterId> {
     id.parse().map_err(|_| {
         Fault::wrong(format!("`{}` is no id of a dead letter", short(id))).remedy(
             "An id is SERVICE.RIVER.SEQUENCE, such as payment.charge.17, or payment.charge.r3 \
@@ -122,25 +131,11 @@ fn parsed(id: &str) -> Result<LetterId> {
     })
 }
 
-async fn stored(letters: &DeadLetters, id: &LetterId) -> Result<StoredLetter> {
+pub(super) async fn stored(letters: &DeadLetters, id: &LetterId) -> Result<StoredLetter> {
     let stored = Box::pin(letters.get(id)).await?;
     stored.ok_or_else(|| {
         Fault::gone(format!("there is no dead letter `{id}`, or not any more: letters expire"))
     })
-}
-
-/// The commands that act on a letter; none if there is nothing to decide.
-fn commands(stored: &StoredLetter) -> Vec<String> {
-    let id = &stored.letter.id;
-    match stored.state {
-        LetterState::Waiting => vec![
-            format!("rapids dead-letters replay {id} --reason 'WHY'"),
-            format!("rapids dead-letters edit {id} --editor --reason 'WHY'"),
-            format!("rapids dead-letters discard {id} --reason 'WHY'"),
-        ],
-        LetterState::Unfinished => vec![format!("rapids dead-letters resume {id}")],
-        _ => Vec::new(),
-    }
 }
 
 impl History {

@@ -21,6 +21,7 @@ const MOST: usize = 100;
 #[template(path = "dead_letters_all.html")]
 struct AllPage {
     frame: Frame,
+    wanted: Wanted,
     notices: Vec<String>,
     choices: Choices,
     list: Rows,
@@ -41,8 +42,6 @@ struct GroupPage {
     last: Time,
     states: Vec<Choice>,
     list: Rows,
-    /// The command that lists these letters and others of the river.
-    command: String,
 }
 
 /// The page of all letters.
@@ -58,6 +57,7 @@ pub(crate) async fn all(
         notices: notices(&console.letters.extent()),
         choices: Choices::of(&console, &wanted, selection.state),
         list: Rows::of(&listed, &wanted, (&frame, "/dead-letters/all"), &console.mask),
+        wanted,
         frame,
     })
 }
@@ -95,10 +95,6 @@ pub(crate) async fn group(
         last: cause.last.into(),
         states: states(selection.state),
         list: Rows::of(&listed, &wanted, (&frame, "/dead-letters/group"), &console.mask),
-        command: shown(format!(
-            "rapids dead-letters replay --service {} --river {} --kind {} --dry-run",
-            cause.service, cause.river, cause.kind
-        )),
         wanted,
         frame,
     })

@@ -82,6 +82,11 @@ impl Rivers {
 }
 
 impl Judged {
+    /// Whether the river would take it.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.class == "good"
+    }
+
     fn of(river: &AnnouncedRiver, explanation: &Explanation, frame: &Frame) -> Self {
         let (mark, class) = match explanation.verdict {
             Verdict::Matches => ("✓", "good"),

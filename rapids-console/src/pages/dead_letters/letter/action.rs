@@ -13,6 +13,10 @@ pub(super) struct ActionLine {
     pub(super) what: &'static str,
     pub(super) who: String,
     pub(super) why: Option<String>,
+    /// From where.
+    pub(super) origin: Option<String>,
+    /// The job that did it, with its address.
+    pub(super) job: Option<(String, String)>,
     /// What came of it: `sent as replay 3`.
     pub(super) outcome: Option<String>,
     /// The new packet, with its address.
@@ -33,6 +37,8 @@ impl ActionLine {
             what: word(action.kind),
             who: shown(&action.who),
             why: action.why.as_ref().map(|why| mask.sentence(why)),
+            origin: action.origin.as_ref().map(short),
+            job: action.job.as_ref().map(|job| (short(job), frame.to("/operations/", job))),
             outcome: action.replay.map(|replay| format!("sent as replay {replay}")),
             packet,
         }

@@ -1,6 +1,6 @@
 //! What the river of a letter, as it is announced now, would make of the packet.
 
-use rapids_client::StoredLetter;
+use rapids_client::{LetterId, Packet, StoredLetter};
 
 use crate::console::Console;
 use crate::frame::Frame;
@@ -8,23 +8,29 @@ use crate::pages::packet::rivers::{Judged, Rivers};
 use crate::text::short;
 
 /// What the river would make of it, or why that is not known.
-pub(super) enum Judging {
+pub(in crate::pages::dead_letters) enum Judging {
     Judged(Box<Judged>),
     Unknown(String),
 }
 
 impl Judging {
     pub(super) async fn of(console: &Console, stored: &StoredLetter, frame: &Frame) -> Self {
-        let id = &stored.letter.id;
-        let packet = match stored.packet() {
-            Ok(packet) => packet,
+        match stored.packet() {
+            Ok(packet) => Self::of_packet(console, &stored.letter.id, packet, frame).await,
             Err(error) => {
                 let why = console.mask.sentence(&error.to_string());
-                return Self::Unknown(format!(
-                    "The body is no packet, so no river takes it: {why}"
-                ));
+                Self::Unknown(format!("The body is no packet, so no river takes it: {why}"))
             }
-        };
+        }
+    }
+
+    /// What the river of a letter would make of this packet.
+    pub(in crate::pages::dead_letters) async fn of_packet(
+        console: &Console,
+        id: &LetterId,
+        packet: Packet,
+        frame: &Frame,
+    ) -> Self {
         let status = console.status.latest();
         let instances = status.services.get(id.service()).map(|it| it.instances.clone());
         let mut instances = instances.unwrap_or_default();

@@ -1,0 +1,133 @@
+//! Acting on one letter, and what came of that.
+
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::{Html, Redirect};
+use rapids_client::{DeadLetters, LetterId, State as LetterState, StoredLetter};
+
+use super::letter::{parsed, stored};
+use crate::console::Console;
+use crate::fault::Result;
+use crate::frame::Frame;
+use crate::guard::Visitor;
+use crate::guard::signed::Signed;
+use crate::pages::rendered;
+use crate::text::short;
+use crate::times::{duration, since};
+
+/// How long a river usually takes at most; after that it is said who is waited for.
+const LONG: Duration = Duration::from_secs(5);
+
+/// Sends the packet again.
+pub(crate) async fn replay(
+    State(console): State<Console>,
+    Path(id): Path<String>,
+    signed: Signed,
+) -> Result<Redirect> {
+    let id = parsed(&id)?;
+    Box::pin(console.dead_letters().await?.replay(&id, &signed.note)).await?;
+    Ok(to_letter(&console, &id))
+}
+
+/// Discards the letter.
+pub(crate) async fn discard(
+    State(console): State<Console>,
+    Path(id): Path<String>,
+    signed: Signed,
+) -> Result<Redirect> {
+    let id = parsed(&id)?;
+    signed.reason()?;
+    Box::pin(console.dead_letters().await?.discard(&id, &signed.note)).await?;
+    Ok(to_letter(&console, &id))
+}
+
+/// Takes back that it was discarded.
+pub(crate) async fn restore(
+    State(console): State<Console>,
+    Path(id): Path<String>,
+    signed: Signed,
+) -> Result<Redirect> {
+    let id = parsed(&id)?;
+    Box::pin(console.dead_letters().await?.restore(&id, &signed.note)).await?;
+    Ok(to_letter(&console, &id))
+}
+
+/// Finishes what was interrupted.
+pub(crate) async fn resume(
+    State(console): State<Console>,
+    Path(id): Path<String>,
+    signed: Signed,
+) -> Result<Redirect> {
+    let id = parsed(&id)?;
+    Box::pin(console.dead_letters().await?.resume(&id, &signed.note)).await?;
+    Ok(to_letter(&console, &id))
+}
+
+/// To the page of a letter, which shows what was done.
+pub(super) fn to_letter(console: &Console, id: &LetterId) -> Redirect {
+    let frame = Frame::new(console.base().clone(), "");
+    Redirect::to(&format!("{}#letter-state", frame.to("/dead-letters/", &id.to_string())))
+}
+
+/// What came of a packet that was sent again.
+#[derive(Template)]
+#[template(path = "dead_letter_outcome.html")]
+pub(crate) struct Outcome {
+    /// Where to ask again; `None` once it is settled.
+    again: Option<String>,
+    mark: &'static str,
+    class: &'static str,
+    text: String,
+    /// The letter that tells how it failed again.
+    failed: Option<(String, String)>,
+}
+
+impl Outcome {
+    /// `None` if nothing was sent to one river.
+    pub(super) async fn of(
+        letters: &DeadLetters,
+        stored: &StoredLetter,
+        frame: &Frame,
+    ) -> Result<Option<Self>> {
+        let Some((action, replay)) = stored.action().and_then(|it| Some((it, it.replay?))) else {
+            return Ok(None);
+        };
+        let id = &stored.letter.id;
+        if let (LetterState::FailedAgain, Some(again)) = (stored.state, &stored.again) {
+            let failed = Some((short(again), frame.to("/dead-letters/", &again.to_string())));
+            let text = "It failed again, as letter".to_owned();
+            return Ok(Some(Self { again: None, mark: "✗", class: "bad", text, failed }));
+        }
+        let river = short(format!("{}/{}", id.service(), id.river()));
+        if letters.is_done(id, replay).await? {
+            let text = format!("{river} has handled the packet.");
+            return Ok(Some(Self { again: None, mark: "✓", class: "good", text, failed: None }));
+        }
+        let waited = since(action.at);
+        let text = if waited < LONG {
+            format!("The packet is on its way to {river}.")
+        } else {
+            let (waited, service) = (duration(waited), short(id.service()));
+            format!("{river} has not handled the packet yet, for {waited}: does {service} run?")
+        };
+        let again = Some(format!("{}/outcome", frame.to("/dead-letters/", &id.to_string())));
+        Ok(Some(Self { again, mark: "…", class: "warning", text, failed: None }))
+    }
+}
+
+/// What came of it, asked for again and again until it is settled.
+pub(crate) async fn outcome(
+    State(console): State<Console>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+) -> Result<Html<String>> {
+    let letters = console.dead_letters().await?;
+    let stored = stored(letters, &parsed(&id)?).await?;
+    let frame = console.frame(&visitor, "");
+    match Box::pin(Outcome::of(letters, &stored, &frame)).await? {
+        Some(outcome) => rendered(&outcome),
+        None => Ok(Html(String::new())),
+    }
+}

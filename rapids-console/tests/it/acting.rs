@@ -1,0 +1,202 @@
+//! Acting: one letter, many as a job, who may, and what keeps others from it.
+
+use rapids_client::{DeadLetters, Filter, LetterId, NewJob, Note, Packet, River, State, reject};
+use rapids_test::HttpAnswer;
+
+use crate::bench::{Bench, Console};
+
+const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
+
+/// A service that refuses orders of less than 10, which have letters then.
+async fn bench_with_letters(count: u64) -> Bench {
+    let bench = Bench::start().await;
+    let river = River::new("charge").event("order_placed").require_that("@.total >= 0").react(
+        async |packet: Packet| match packet.get::<u64>("total")? {
+            Some(10..) => Ok(()),
+            _ => Err(reject("the total is too small")),
+        },
+    );
+    bench.serve("payment", vec![river]).await;
+    for _ in 0..count {
+        bench.publish(Packet::event("order_placed").with("total", 1)).await;
+    }
+    bench
+}
+
+impl Console {
+    /// The token of the forms of a page.
+    async fn token(&self, path: &str) -> String {
+        let page = self.get(path).await.body;
+        let token = page.split("name=\"token\" value=\"").nth(1);
+        token.and_then(|it| it.split('"').next()).unwrap_or_default().to_owned()
+    }
+
+    /// Sends a form of a page with its token.
+    async fn act(&self, page: &str, path: &str, fields: &str) -> HttpAnswer {
+        let form = format!("token={}&{fields}", self.token(page).await);
+        self.ask(&format!("POST {path}"), &[FORM], &form).await
+    }
+}
+
+async fn states(bench: &Bench, state: State) -> usize {
+    let letters = DeadLetters::open(&bench.config()).await.unwrap().unwrap();
+    let mut listing = letters.list(&Filter::new().state(state)).await.unwrap();
+    let mut count = 0;
+    while listing.next().await.unwrap().is_some() {
+        count += 1;
+    }
+    count
+}
+
+#[tokio::test]
+async fn a_letter_is_retried_and_the_page_tells_that_it_failed_again() {
+    let bench = bench_with_letters(1).await;
+    let console = bench.console(&[]).await;
+    let letter = "/dead-letters/payment.charge.1";
+    console.get_with(letter, "too small").await;
+    let sent = console.act(letter, &format!("{letter}/replay"), "reason=again").await;
+    assert!(sent.status.starts_with("303"), "{sent:?}");
+    assert!(sent.header("location").unwrap().starts_with(letter), "{sent:?}");
+    let outcome = format!("{letter}/outcome");
+    let failed = console.get_with(&outcome, "It failed again, as letter").await.body;
+    assert!(failed.contains("href=\"/dead-letters/payment.charge.r1\""), "{failed}");
+    assert!(!failed.contains("hx-trigger"), "it is settled: {failed}");
+    let page = console.get(letter).await.body;
+    assert!(page.contains("from console 127.0.0.1") && page.contains("anonymous"), "{page}");
+    let again =
+        console.act("/dead-letters/payment.charge.r1", &format!("{letter}/replay"), "").await;
+    assert!(again.status.starts_with("409"), "{again:?}");
+    assert!(again.body.contains("was sent again (replay) by `anonymous`"), "{again:?}");
+    let log = console.get("/operations").await.body;
+    assert!(log.contains("payment.charge.1") && log.contains("again"), "{log}");
+}
+
+#[tokio::test]
+async fn a_letter_is_edited_once_and_only_as_the_river_takes_it() {
+    let bench = bench_with_letters(1).await;
+    let console = bench.console(&[]).await;
+    let letter = "/dead-letters/payment.charge.1";
+    console.get_with(letter, "would take it").await;
+    let (edit, check) = (format!("{letter}/edit"), format!("{letter}/edit/check"));
+    let body = |json: &str| format!("body={}", json.replace('"', "%22").replace(' ', "%20"));
+    let better = body(r#"{"event": "order_placed", "total": 12}"#);
+    let checked = console.act(&edit, &check, &better).await.body;
+    assert!(checked.contains("class=\"added\"") && checked.contains("would take it"), "{checked}");
+    let wrong = console.act(&edit, &check, &body(r#"{"event": "#)).await.body;
+    assert!(wrong.contains("id=\"edit-fault\""), "{wrong}");
+    let refused = console.act(&edit, &edit, &body(r#"{"event":"order_placed","total":-1}"#)).await;
+    assert!(refused.status.starts_with("422"), "{refused:?}");
+    assert!(refused.body.contains("would refuse it"), "{refused:?}");
+    let good = body(r#"{"event":"order_placed","total":12}"#);
+    let token = console.token(&edit).await;
+    let sent = console.act(&edit, &edit, &good).await;
+    assert!(sent.status.starts_with("303"), "{sent:?}");
+    console.get_with(&format!("{letter}/outcome"), "has handled the packet").await;
+    // The form of somebody who was slower.
+    let late = format!("token={token}&{good}");
+    let late = console.ask(&format!("POST {edit}"), &[FORM], &late).await;
+    assert!(late.status.starts_with("409") && late.body.contains("it is edited"), "{late:?}");
+    let page = console.get(&edit).await;
+    assert!(page.status.starts_with("409") && page.body.contains("it is edited"), "{page:?}");
+}
+
+#[tokio::test]
+async fn a_discard_needs_a_reason_and_is_taken_back() {
+    let bench = bench_with_letters(1).await;
+    let console = bench.console(&[]).await;
+    let letter = "/dead-letters/payment.charge.1";
+    console.get_with(letter, "too small").await;
+    let without = console.act(letter, &format!("{letter}/discard"), "reason=").await;
+    assert!(without.status.starts_with("400"), "{without:?}");
+    let discarded = console.act(letter, &format!("{letter}/discard"), "reason=a+test").await;
+    assert!(discarded.status.starts_with("303"), "{discarded:?}");
+    console.get_with(letter, "letter-restore").await;
+    console.act(letter, &format!("{letter}/restore"), "reason=was+real").await;
+    let page = console.get_with(letter, "letter-replay").await.body;
+    assert!(page.contains("a test") && page.contains("was real"), "{page}");
+}
+
+#[tokio::test]
+async fn a_group_is_planned_and_retried_as_a_job() {
+    let bench = bench_with_letters(30).await;
+    let console = bench.console(&[]).await;
+    let groups = console.get_until("/dead-letters", |page| page.body.contains(">30<")).await.body;
+    let group = groups.split("href=\"/dead-letters/group").nth(1).unwrap();
+    let group = group.split('"').next().unwrap().replace("&#38;", "&");
+    let plan = format!("/operations/plan{group}&action=replay");
+    let page = console.get(&plan).await.body;
+    assert!(page.contains("Retry 30 letters?") && page.contains("payment/charge"), "{page}");
+    let fields = page.split("<input type=\"hidden\" name=\"").skip(2).map(|field| {
+        let (name, rest) = field.split_once("\" value=\"").unwrap();
+        format!("{name}={}", rest.split('"').next().unwrap())
+    });
+    let fields: Vec<_> = fields.collect();
+    let form = format!("{}&rate=100&at_once=5&reason=again", fields.join("&"));
+    let begun = console.act(&plan, "/operations/begin", &form).await;
+    let job = begun.header("location").unwrap_or_else(|| panic!("{begun:?}")).to_owned();
+    let page = console.get_with(&job, "> done</span>").await.body;
+    assert!(page.contains("30 done") && page.contains("at most 100 a second"), "{page}");
+    assert_eq!(states(&bench, State::FailedAgain).await, 30);
+    let wrong = console.act(&plan, "/operations/begin", "action=replay&all=yes&rate=fast").await;
+    assert!(wrong.body.contains("expected a number above 0"), "{wrong:?}");
+    let none = console.get("/operations/plan?action=discard").await;
+    assert!(
+        none.status.starts_with("400") && none.body.contains("no letter is chosen"),
+        "{none:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_job_is_worked_on_by_the_console_in_place_of_who_has_died() {
+    let bench = bench_with_letters(60).await;
+    let letters = DeadLetters::open(&bench.config()).await.unwrap().unwrap();
+    while states(&bench, State::Waiting).await < 60 {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let jobs = letters.jobs();
+    let discard = NewJob::discard(Filter::new()).rate(100.0);
+    let job = jobs.begin(&discard, &Note::new("ada").why("test")).await.unwrap();
+    let (id, worker) = (job.id.clone(), jobs.clone());
+    let first = tokio::spawn(async move { worker.work(&id, "first", |_, _| ()).await });
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    first.abort();
+    let console = bench.console(&[]).await;
+    let page = console.get_with(&format!("/operations/{}", job.id), "> done</span>").await.body;
+    assert!(page.contains("60 done"), "{page}");
+    assert_eq!(states(&bench, State::Discarded).await, 60);
+}
+
+#[tokio::test]
+async fn nothing_is_changed_without_the_token_or_by_who_may_only_look() {
+    let bench = bench_with_letters(1).await;
+    let (console, looking) = (bench.console(&[]).await, bench.console(&["--read-only"]).await);
+    let letter = "/dead-letters/payment.charge.1";
+    let token = {
+        console.get_with(letter, "too small").await;
+        console.token(letter).await
+    };
+    looking.get_with(letter, "too small").await;
+    assert_eq!(looking.token(letter).await, "");
+    let replay = format!("POST {letter}/replay");
+    for (form, headers) in [
+        ("", vec![FORM]),
+        ("token=", vec![FORM]),
+        ("token=0123", vec![FORM]),
+        (&*format!("token={token}"), vec![FORM, ("Sec-Fetch-Site", "cross-site")]),
+        (&*format!("token={token}"), vec![FORM, ("Origin", "http://evil.example")]),
+    ] {
+        let refused = console.ask(&replay, &headers, form).await;
+        assert!(refused.status.starts_with("403"), "{form} {headers:?}: {refused:?}");
+    }
+    let with_token = format!("token={token}");
+    assert!(looking.ask(&replay, &[FORM], &with_token).await.status.starts_with("403"));
+    let got = console.get(&format!("{letter}/replay?{with_token}")).await;
+    assert!(got.status.starts_with("405"), "{got:?}");
+    for path in ["/operations/begin", "/operations/0badc0de/cancel", "/dead-letters/a.b.1/edit"] {
+        let refused = console.ask(&format!("POST {path}"), &[FORM], "action=discard&all=1").await;
+        assert!(refused.status.starts_with("403"), "{path}: {refused:?}");
+    }
+    let letters = DeadLetters::open(&bench.config()).await.unwrap().unwrap();
+    let id: LetterId = "payment.charge.1".parse().unwrap();
+    assert_eq!(letters.get(&id).await.unwrap().unwrap().state, State::Waiting);
+}
