@@ -134,6 +134,25 @@ impl Browser {
         Ok(self.driver.goto(url).await?)
     }
 
+    /// Goes to an address, again and again until the page has this text.
+    ///
+    /// # Errors
+    /// If it has not in time.
+    pub async fn open_until(&self, url: &str, wanted: &str) -> Result<()> {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            self.open(url).await?;
+            let text = self.text().await?;
+            if text.contains(wanted) {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("waited for `{wanted}` at {url}: {text}");
+            }
+            sleep(LOOK).await;
+        }
+    }
+
     /// The address of the page.
     ///
     /// # Errors

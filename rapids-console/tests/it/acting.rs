@@ -1,11 +1,14 @@
 //! Acting: one letter, many as a job, who may, and what keeps others from it.
 
+use std::process::Stdio;
+use std::time::Duration;
+
 use rapids_client::{DeadLetters, Filter, LetterId, NewJob, Note, Packet, River, State, reject};
-use rapids_test::HttpAnswer;
 
-use crate::bench::{Bench, Console};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
 
-const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
+use crate::bench::{Bench, Console, FORM};
 
 /// A service that refuses orders of less than 10, which have letters then.
 async fn bench_with_letters(count: u64) -> Bench {
@@ -21,21 +24,6 @@ async fn bench_with_letters(count: u64) -> Bench {
         bench.publish(Packet::event("order_placed").with("total", 1)).await;
     }
     bench
-}
-
-impl Console {
-    /// The token of the forms of a page.
-    async fn token(&self, path: &str) -> String {
-        let page = self.get(path).await.body;
-        let token = page.split("name=\"token\" value=\"").nth(1);
-        token.and_then(|it| it.split('"').next()).unwrap_or_default().to_owned()
-    }
-
-    /// Sends a form of a page with its token.
-    async fn act(&self, page: &str, path: &str, fields: &str) -> HttpAnswer {
-        let form = format!("token={}&{fields}", self.token(page).await);
-        self.ask(&format!("POST {path}"), &[FORM], &form).await
-    }
 }
 
 async fn states(bench: &Bench, state: State) -> usize {
@@ -151,19 +139,71 @@ async fn a_job_is_worked_on_by_the_console_in_place_of_who_has_died() {
     let bench = bench_with_letters(60).await;
     let letters = DeadLetters::open(&bench.config()).await.unwrap().unwrap();
     while states(&bench, State::Waiting).await < 60 {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let jobs = letters.jobs();
     let discard = NewJob::discard(Filter::new()).rate(100.0);
     let job = jobs.begin(&discard, &Note::new("ada").why("test")).await.unwrap();
     let (id, worker) = (job.id.clone(), jobs.clone());
     let first = tokio::spawn(async move { worker.work(&id, "first", |_, _| ()).await });
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
     first.abort();
     let console = bench.console(&[]).await;
     let page = console.get_with(&format!("/operations/{}", job.id), "> done</span>").await.body;
     assert!(page.contains("60 done"), "{page}");
     assert_eq!(states(&bench, State::Discarded).await, 60);
+}
+
+/// A console of its own process, to be killed; its address.
+async fn console_process(bench: &Bench) -> (Child, Console) {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_rapids-console"))
+        .args(["--server", &bench.server.url(), "--listen", "127.0.0.1:0"])
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+    let address = loop {
+        let line = lines.next_line().await.unwrap().expect("it says where it listens");
+        if let Some(address) = line.split("http://").nth(1) {
+            break address.split('/').next().unwrap().to_owned();
+        }
+    };
+    // So that it never waits for somebody who reads.
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    (process, Console::at(address))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_console_is_killed_is_gone_on_with_by_others_and_sends_each_packet_once() {
+    let bench = bench_with_letters(1_000).await;
+    let letters = DeadLetters::open(&bench.config()).await.unwrap().unwrap();
+    while states(&bench, State::Waiting).await < 1_000 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let (mut process, console) = console_process(&bench).await;
+    console.get_with("/dead-letters", "1,000").await;
+    let form = "action=replay&all=yes&rate=250";
+    let begun = console.act("/operations/plan?action=replay&all=yes", "/operations/begin", form);
+    let job = begun.await.header("location").unwrap().to_owned();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    process.kill().await.unwrap();
+    // The command line works on a job as this does.
+    let (jobs, id) = (letters.jobs(), job.rsplit('/').next().unwrap().to_owned());
+    let (worker, of) = (jobs.clone(), id.clone());
+    let second = tokio::spawn(async move { worker.work(&of, "second", |_, _| ()).await });
+    let held = async || jobs.get(&id).await.unwrap().unwrap().holder.unwrap_or_default();
+    while !held().await.starts_with("second") {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    second.abort();
+    let (_process, console) = console_process(&bench).await;
+    let page = console.get_with(&job, "> done</span>").await.body;
+    assert!(page.contains("1,000 done") && !page.contains("skipped"), "{page}");
+    let client = async_nats::connect(bench.server.url()).await.unwrap();
+    let replays = async_nats::jetstream::new(client).get_stream("REPLAYS").await.unwrap();
+    assert_eq!(replays.cached_info().state.messages, 1_000);
 }
 
 #[tokio::test]

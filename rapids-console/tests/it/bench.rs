@@ -13,6 +13,9 @@ use tokio::time::{Instant, sleep};
 /// Longer than anything takes on a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
+/// What forms are sent as.
+pub(crate) const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
+
 /// Every page that can be reached without an id.
 pub(crate) const PAGES: [&str; 7] =
     ["/", "/live", "/map", "/dead-letters", "/timers", "/memories", "/operations"];
@@ -31,8 +34,8 @@ pub(crate) fn options(arguments: &[&str]) -> Options {
 /// A console that serves.
 pub(crate) struct Console {
     pub(crate) address: String,
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<anyhow::Result<()>>,
+    /// What ends it, where it is of this process.
+    own: Option<(oneshot::Sender<()>, JoinHandle<anyhow::Result<()>>)>,
 }
 
 impl Console {
@@ -41,7 +44,12 @@ impl Console {
         let address = server.address().to_string();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(server.serve(async { drop(stopped.await) }));
-        Self { address, stop, task }
+        Self { address, own: Some((stop, task)) }
+    }
+
+    /// One of another process.
+    pub(crate) fn at(address: String) -> Self {
+        Self { address, own: None }
     }
 
     pub(crate) async fn get(&self, path: &str) -> HttpAnswer {
@@ -64,6 +72,19 @@ impl Console {
             http_with(&address, &request, &headers, &body).unwrap()
         });
         asking.await.unwrap()
+    }
+
+    /// The token of the forms of a page.
+    pub(crate) async fn token(&self, path: &str) -> String {
+        let page = self.get(path).await.body;
+        let token = page.split("name=\"token\" value=\"").nth(1);
+        token.and_then(|it| it.split('"').next()).unwrap_or_default().to_owned()
+    }
+
+    /// Sends a form of a page with its token.
+    pub(crate) async fn act(&self, page: &str, path: &str, fields: &str) -> HttpAnswer {
+        let form = format!("token={}&{fields}", self.token(page).await);
+        self.ask(&format!("POST {path}"), &[FORM], &form).await
     }
 
     /// Asks for a page until it is as it is to be.
@@ -99,8 +120,9 @@ impl Console {
     }
 
     pub(crate) async fn stop(self) {
-        let _ = self.stop.send(());
-        tokio::time::timeout(DEADLINE, self.task).await.unwrap().unwrap().unwrap();
+        let (stop, task) = self.own.unwrap();
+        let _ = stop.send(());
+        tokio::time::timeout(DEADLINE, task).await.unwrap().unwrap().unwrap();
     }
 }
 

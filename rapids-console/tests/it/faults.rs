@@ -34,18 +34,21 @@ async fn a_console_that_starts_before_the_server_finds_it() {
     console.get_with("/live", "before").await;
 }
 
-/// The user of the console as docs/security.md has it.
-fn documented_user() -> &'static str {
+/// The users of the console as docs/security.md has them.
+fn documented_users() -> String {
     let docs = include_str!("../../../docs/security.md");
-    let begin = docs.find("{ user: console,").unwrap();
-    docs[begin..].split("```").next().unwrap()
+    let users = ["{ user: console,", "{ user: operator,"].map(|user| {
+        let begin = docs.find(user).unwrap();
+        docs[begin..].split("```").next().unwrap()
+    });
+    users.concat()
 }
 
 #[tokio::test]
 async fn the_rights_that_are_documented_are_enough() {
     let accounts = format!(
         "accounts {{ shop {{ jetstream: enabled, users: [\n{{ user: all, password: p }}\n{}\n] }} }}",
-        documented_user()
+        documented_users()
     );
     let server = spawn_blocking(move || NatsServer::with_config(&accounts)).await.unwrap().unwrap();
     let all = Config::new(server.url()).user_and_password("all", "p");
@@ -72,7 +75,7 @@ async fn the_rights_that_are_documented_are_enough() {
         .unwrap();
     rapids.publish_later(Packet::event("later"), Duration::from_secs(600)).await.unwrap();
     let viewer = Config::new(server.url()).user_and_password("console", "change-console");
-    let console = Console::start(viewer, &[]).await;
+    let console = Console::start(viewer, &["--read-only"]).await;
     console.get_with("/dead-letters", "there is no total").await;
     console.get_with("/", "live").await;
     console.get_with("/map", "order_placed").await;
@@ -89,6 +92,16 @@ async fn the_rights_that_are_documented_are_enough() {
         assert!(page.status.starts_with("200"), "{path}: {page:?}");
         assert!(!page.body.contains("class=\"notice\""), "{path}: {page:?}");
     }
+    let operator = Config::new(server.url()).user_and_password("operator", "change-operator");
+    let console = Console::start(operator, &[]).await;
+    let letter = format!("/dead-letters/orders.count.{sequence}");
+    console.get_with(&letter, "there is no total").await;
+    console.act(&letter, &format!("{letter}/discard"), "reason=test").await;
+    let begun = console.act(&letter, "/operations/begin", "action=restore&all=yes").await;
+    console.get_with(begun.header("location").unwrap(), "1 done</span>").await;
+    let sent = console.act(&letter, &format!("{letter}/replay"), "").await;
+    assert!(sent.status.starts_with("303"), "{sent:?}");
+    console.get_with(&format!("{letter}/outcome"), "failed again").await;
     let log = server.log();
     let refused: Vec<_> =
         log.lines().filter(|line| line.contains("Permissions Violation")).collect();
