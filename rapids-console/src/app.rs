@@ -21,7 +21,7 @@ use crate::guard::{Visitor, headers};
 use crate::pages::dead_letters::edit;
 use crate::pages::{
     conversation, dead_letters, find, live, login, map, memories, operations, overview, packet,
-    timers,
+    publish, timers,
 };
 use crate::text::shown;
 
@@ -35,9 +35,11 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// All routes.
 pub(crate) fn app(console: Console, access: Arc<Access>) -> Router {
     let prefix = console.base().path().to_owned();
-    let edit = Router::new()
+    let with_packets = Router::new()
         .route("/dead-letters/{id}/edit", get(edit::page).post(edit::send))
         .route("/dead-letters/{id}/edit/check", post(edit::check))
+        .route("/publish", get(publish::page).post(publish::publish))
+        .route("/publish/check", post(publish::check))
         .layer(DefaultBodyLimit::max(LARGEST_PACKET));
     let pages = Router::new()
         .route("/", get(overview::page))
@@ -59,13 +61,15 @@ pub(crate) fn app(console: Console, access: Arc<Access>) -> Router {
         .route("/dead-letters/{id}/discard", post(dead_letters::act::discard))
         .route("/dead-letters/{id}/restore", post(dead_letters::act::restore))
         .route("/dead-letters/{id}/resume", post(dead_letters::act::resume))
-        .merge(edit)
+        .merge(with_packets)
         .route("/find", get(find::page))
         .route("/packets/{id}", get(packet::page))
         .route("/packets/{id}/bytes", get(packet::bytes))
         .route("/conversations/{id}", get(conversation::page))
         .route("/timers", get(timers::page))
+        .route("/timers/cancel", post(timers::cancel))
         .route("/memories", get(memories::page))
+        .route("/memories/forget", post(memories::forget))
         .route("/operations", get(operations::page))
         .route("/operations/plan", get(operations::plan))
         .route("/operations/begin", post(operations::begin))

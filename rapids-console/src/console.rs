@@ -4,10 +4,11 @@ use std::future::Future;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use rapids_client::{Config, DeadLetters};
+use rapids_client::{Config, DeadLetters, Operation, Rapids};
 use tokio::sync::{Semaphore, watch};
+use tracing::warn;
 
-use crate::fault::{Fault, Result};
+use crate::fault::{Fault, Result, with_causes};
 use crate::frame::{Base, Frame};
 use crate::guard::Visitor;
 use crate::options::Options;
@@ -94,6 +95,13 @@ impl Console {
         self.link.dead_letters().await?.ok_or_else(|| {
             Fault::gone("there are no dead letters: the first service that starts creates them")
         })
+    }
+
+    /// Adds to the log what somebody did. It is done, whether the log takes it or not.
+    pub(crate) async fn record(&self, rapids: &Rapids, operation: Operation) {
+        if let Err(error) = Box::pin(rapids.operations().record(&operation)).await {
+            warn!("what was done is not in the log of operations: {}", with_causes(&error));
+        }
     }
 
     /// What is around a page; `current` is the path of the page that it belongs to.

@@ -135,10 +135,9 @@ impl<'a> Held<'a> {
                     if sequence > self.job.until {
                         break Still::Held;
                     }
-                    if self.letter(&stored, told).await? == Still::Left {
+                    if self.letter((&stored, sequence), told).await? == Still::Left {
                         break Still::Left;
                     }
-                    self.job.cursor = sequence;
                 }
             }
             None => Box::pin(self.named(told)).await?,
@@ -154,28 +153,26 @@ impl<'a> Held<'a> {
     /// Goes through the letters that are named one by one.
     async fn named(&mut self, told: &mut impl FnMut(&Job, Option<JobStep>)) -> Result<Still> {
         let ids = self.jobs.named(&self.job.id).await?;
-        let begin = usize::try_from(self.job.cursor).unwrap_or(usize::MAX).min(ids.len());
-        for id in &ids[begin..] {
-            match Box::pin(self.jobs.letters.get(id)).await? {
-                Some(stored) => {
-                    if self.letter(&stored, told).await? == Still::Left {
-                        return Ok(Still::Left);
-                    }
-                }
+        let begin = usize::try_from(self.job.cursor).unwrap_or(usize::MAX);
+        for (place, id) in (1..).zip(&ids).skip(begin) {
+            let still = match Box::pin(self.jobs.letters.get(id)).await? {
+                Some(stored) => self.letter((&stored, place), told).await?,
                 None => {
-                    let refused = id.refused(Refusal::Unknown);
-                    self.count(id, Err(refused), told);
+                    self.count(id, Err(id.refused(Refusal::Unknown)), told);
+                    self.past(place).await?
                 }
+            };
+            if still == Still::Left {
+                return Ok(Still::Left);
             }
-            self.job.cursor += 1;
         }
         Ok(Still::Held)
     }
 
-    /// Acts on a letter, if it is to be acted on, once it is its turn.
+    /// Acts on a letter, if it is to be acted on, once it is its turn, and goes past its place.
     async fn letter(
         &mut self,
-        stored: &StoredLetter,
+        (stored, place): (&StoredLetter, u64),
         told: &mut impl FnMut(&Job, Option<JobStep>),
     ) -> Result<Still> {
         let id = &stored.letter.id;
@@ -185,12 +182,12 @@ impl<'a> Held<'a> {
             // It was done before this process took the job over.
             Some(action) if !is_unfinished => {
                 self.count(id, Ok(action.clone()), told);
-                return self.keep().await;
+                return self.past(place).await;
             }
             Some(_) => {}
             // One that is named is tried, so that it is told why it cannot be.
             None if self.job.filter.is_none() || stored.state == acts_on(self.job.kind) => {}
-            None => return self.keep().await,
+            None => return self.past(place).await,
         }
         if self.until_due().await? == Still::Left {
             return Ok(Still::Left);
@@ -203,6 +200,12 @@ impl<'a> Held<'a> {
             }
             outcome => self.count(id, outcome, told),
         }
+        self.past(place).await
+    }
+
+    /// Goes past the place of a letter. What is written down has it counted and passed, or neither.
+    async fn past(&mut self, place: u64) -> Result<Still> {
+        self.job.cursor = place;
         self.keep().await
     }
 

@@ -2,9 +2,10 @@
 
 use askama::Template;
 use axum::extract::{Query, State};
-use axum::response::Html;
+use axum::http::StatusCode;
+use axum::response::{Html, Redirect};
 use futures::future::join_all;
-use rapids_client::{EntryKey, MemorySize, MemoryView, Rapids};
+use rapids_client::{EntryKey, MemorySize, MemoryView, Operation, Rapids};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -13,6 +14,7 @@ use crate::console::Console;
 use crate::fault::{Fault, Result, with_causes};
 use crate::frame::{Frame, encoded};
 use crate::guard::Visitor;
+use crate::guard::signed::Signed;
 use crate::text::{BODY, Body, short, shown};
 use crate::times::{bytes, count, several};
 
@@ -69,6 +71,8 @@ struct Entry {
 /// The value of one key.
 struct OneValue {
     key: String,
+    /// The whole key, as a form sends it.
+    exact: String,
     body: Option<Body>,
     ended: Option<String>,
 }
@@ -111,6 +115,30 @@ pub(crate) async fn page(
         service: shown(&wanted.service),
         memory: shown(&wanted.memory),
     })
+}
+
+/// Has a service forget what it remembers of a key.
+pub(crate) async fn forget(State(console): State<Console>, signed: Signed) -> Result<Redirect> {
+    let reason = signed.reason()?;
+    let (service, memory) = (signed.text("service"), signed.text("memory"));
+    let (text, rapids) = (signed.text("key"), console.link.rapids()?);
+    for key in keys_of(text) {
+        if Box::pin(rapids.forget_memory((service, memory), key, reason)).await? {
+            let target = format!("{service}/{memory} {text}");
+            console.record(&rapids, Operation::new("forget", target, &signed.note)).await;
+            let frame = Frame::new(console.base().clone(), "");
+            let (service, memory) = (encoded(service), encoded(memory));
+            let page = format!("/memories?service={service}&memory={memory}&key=");
+            return Ok(Redirect::to(&frame.to(&page, text)));
+        }
+    }
+    let message = format!("nothing is remembered of `{}`, or not any more", short(text));
+    Err(Fault::new(StatusCode::CONFLICT, message))
+}
+
+/// What a text can be as a key: itself, or else a number or a boolean that is written so.
+fn keys_of(text: &str) -> impl Iterator<Item = EntryKey> + use<> {
+    [Some(EntryKey::from(text)), EntryKey::number_or_boolean(text)].into_iter().flatten()
 }
 
 /// The memories of a service; `None` if it has none.
@@ -209,17 +237,16 @@ async fn found(view: &View, wanted: &Wanted) -> Result<Vec<(EntryKey, Option<Box
     Ok(entries.map(|(key, value)| (key, Some(value))).collect())
 }
 
-/// The value of a key, which is a text, or else a number or a boolean that is written so.
+/// The value of a key.
 async fn one_value(console: &Console, view: &View, text: &str) -> Result<OneValue> {
-    let keys = [Some(EntryKey::from(text)), EntryKey::number_or_boolean(text)];
     let mut ended = None;
-    for key in keys.into_iter().flatten() {
+    for key in keys_of(text) {
         if let Some(value) = view.get(key.clone()).await? {
             let body = Some(console.mask.body(value.get().as_bytes(), BODY));
-            return Ok(OneValue { key: short(text), body, ended: None });
+            return Ok(OneValue { key: short(text), exact: text.to_owned(), body, ended: None });
         }
         ended = ended.or(view.end(key).await?);
     }
     let ended = ended.map(|end| format!("ended: {}", console.mask.sentence(&end.reason)));
-    Ok(OneValue { key: short(text), body: None, ended })
+    Ok(OneValue { key: short(text), exact: text.to_owned(), body: None, ended })
 }

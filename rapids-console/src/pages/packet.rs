@@ -189,7 +189,7 @@ impl Page {
 }
 
 /// What rivers make of a packet, as they announce themselves now.
-async fn judged(console: &Console, frame: &Frame, packet: Option<Packet>) -> Rivers {
+pub(crate) async fn judged(console: &Console, frame: &Frame, packet: Option<Packet>) -> Rivers {
     let Some(packet) = packet else { return Rivers::default() };
     let (console, frame) = (console.clone(), frame.clone());
     let judge = move || {

@@ -2,16 +2,18 @@
 
 use askama::Template;
 use axum::extract::{Query, State};
-use axum::response::Html;
+use axum::http::StatusCode;
+use axum::response::{Html, Redirect};
 use jiff::Timestamp;
-use rapids_client::{Packet, WaitingTimer};
+use rapids_client::{Operation, Packet, TimerId, WaitingTimer};
 use serde::Deserialize;
 
 use super::{Choice, rendered, services};
 use crate::console::Console;
-use crate::fault::Result;
+use crate::fault::{Fault, Result};
 use crate::frame::Frame;
 use crate::guard::Visitor;
+use crate::guard::signed::Signed;
 use crate::text::{Mask, short};
 use crate::times::{Time, count, duration, since};
 
@@ -89,6 +91,21 @@ pub(crate) async fn page(
         timers: rows,
         has_more,
     })
+}
+
+/// Cancels a timer.
+pub(crate) async fn cancel(State(console): State<Console>, signed: Signed) -> Result<Redirect> {
+    let text = signed.text("id");
+    let id: TimerId =
+        text.parse().map_err(|_| Fault::wrong(format!("`{}` is no id of a timer", short(text))))?;
+    let rapids = console.link.rapids()?;
+    if !Box::pin(rapids.cancel_timer(&id)).await? {
+        let message =
+            format!("no timer `{}` waits: it has fired, or somebody was quicker", short(&id));
+        return Err(Fault::new(StatusCode::CONFLICT, message));
+    }
+    console.record(&rapids, Operation::new("cancel_timer", id.to_string(), &signed.note)).await;
+    Ok(Redirect::to(&Frame::new(console.base().clone(), "").at("/timers")))
 }
 
 impl Row {

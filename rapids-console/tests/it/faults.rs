@@ -102,6 +102,12 @@ async fn the_rights_that_are_documented_are_enough() {
     let sent = console.act(&letter, &format!("{letter}/replay"), "").await;
     assert!(sent.status.starts_with("303"), "{sent:?}");
     console.get_with(&format!("{letter}/outcome"), "failed again").await;
+    let memories = "/memories?service=orders&memory=orders&key=ada";
+    let forget = "service=orders&memory=orders&key=ada&reason=test";
+    let forgotten = console.act(memories, "/memories/forget", forget).await;
+    assert!(forgotten.status.starts_with("303"), "{forgotten:?}");
+    let published = console.act("/publish", "/publish", "body=%7B%22event%22:%22x%22%7D").await;
+    assert!(published.header("location").unwrap().starts_with("/packets/"), "{published:?}");
     let log = server.log();
     let refused: Vec<_> =
         log.lines().filter(|line| line.contains("Permissions Violation")).collect();
