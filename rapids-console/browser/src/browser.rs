@@ -232,13 +232,14 @@ impl Browser {
         Ok(self.driver.execute(script, arguments).await?.json().clone())
     }
 
-    /// What axe-core finds wrong with the page for people who cannot see it, or use no mouse; nothing is
-    /// how it is to be. `axe` is the text of its script.
+    /// What is wrong with the page for people who cannot see it or use no mouse, as axe-core finds it, and
+    /// whether it is wider than the window; nothing is how it is to be.
     ///
     /// # Errors
-    /// Those of the browser.
-    pub async fn axe(&self, axe: &str) -> Result<Vec<String>> {
-        self.script(axe, json!([])).await?;
+    /// If `AXE` does not name the script of axe-core, which `just test-browser` fetches.
+    pub async fn faults(&self) -> Result<Vec<String>> {
+        let path = std::env::var("AXE").context("AXE names the script of axe-core")?;
+        self.script(&std::fs::read_to_string(path)?, json!([])).await?;
         let run = "const done = arguments[arguments.length - 1];
             axe.run(document, { resultTypes: ['violations'] }).then((found) => done(found.violations.map(
                 (it) => `${it.id} (${it.impact}): ${it.help}: ` +
@@ -246,7 +247,13 @@ impl Browser {
                 (error) => done([String(error)]));";
         let found = self.driver.execute_async(run, Vec::new()).await?;
         let found = found.json().as_array().cloned().unwrap_or_default();
-        Ok(found.iter().map(|it| it.as_str().unwrap_or_default().to_owned()).collect())
+        let mut faults: Vec<_> =
+            found.iter().map(|it| it.as_str().unwrap_or_default().to_owned()).collect();
+        let is_wide = "return document.documentElement.scrollWidth > window.innerWidth + 1";
+        if self.script(is_wide, json!([])).await? == true {
+            faults.push("the page is wider than the window".to_owned());
+        }
+        Ok(faults)
     }
 
     /// What the browser complained of since it was asked last, such as a script that was not run.
