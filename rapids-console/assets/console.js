@@ -58,6 +58,15 @@ document.addEventListener("click", (event) => {
   const every = event.target.closest("input[data-choose-all]");
   for (const one of every?.form.querySelectorAll("input[name=id]") ?? []) one.checked = every.checked;
 });
+// Sent twice, it would be done twice, or refused the second time.
+document.addEventListener("submit", (event) => {
+  if (event.target.method !== "post") return;
+  if (event.target.dataset.sent) event.preventDefault();
+  event.target.dataset.sent = "yes";
+});
+addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+});
 document.addEventListener("htmx:after:swap", () => showTimes("time[datetime]:not([data-zoned])"));
 document.addEventListener("htmx:sse:after:connection", () => connection(true));
 document.addEventListener("htmx:sse:error", () => connection(false));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use askama::Template;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
@@ -87,6 +87,7 @@ pub(crate) fn app(console: Console, access: Arc<Access>) -> Router {
     let routes = pages
         .merge(login)
         .route("/assets/{*name}", get(assets::serve))
+        .layer(from_fn(to_the_end))
         .layer(from_fn_with_state(console, render_faults))
         .layer(from_fn_with_state(access, admit))
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
@@ -94,6 +95,15 @@ pub(crate) fn app(console: Console, access: Arc<Access>) -> Router {
         .layer(from_fn(headers::add));
     // Unlike `nest`, this answers with and without a slash behind the prefix.
     if prefix.is_empty() { routes } else { Router::new().nest_service(&prefix, routes) }
+}
+
+/// Has what changes something come to its end, and into the log, also if nobody waits for the answer any more.
+async fn to_the_end(request: Request, next: Next) -> Response {
+    if request.method() == Method::GET {
+        return next.run(request).await;
+    }
+    let acting = tokio::spawn(next.run(request));
+    acting.await.unwrap_or_else(|error| Fault::internal(error).into_response())
 }
 
 async fn nothing_here() -> Fault {

@@ -32,6 +32,12 @@ impl Fault {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
+    /// Something that is not to be done any more: somebody was quicker.
+    fn conflict(message: String) -> Self {
+        let remedy = "Nothing was changed. Load the page again to see how it stands now, and why.";
+        Self::new(StatusCode::CONFLICT, message).remedy(remedy)
+    }
+
     /// Something that should not have happened.
     pub(crate) fn internal(error: impl std::fmt::Display) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
@@ -55,10 +61,8 @@ impl From<Error> for Fault {
             }
             Error::Letter { refusal: Refusal::Unknown, .. }
             | Error::Job { refusal: JobRefusal::Unknown, .. } => Self::gone(with_causes(&error)),
-            Error::Letter { .. } | Error::Job { .. } => {
-                Self::new(StatusCode::CONFLICT, with_causes(&error))
-                    .remedy("Nothing was changed. Load the page again to see how it stands now.")
-            }
+            Error::Letter { id, refusal } => Self::conflict(without_reason(id, refusal)),
+            Error::Job { .. } => Self::conflict(with_causes(&error)),
             Error::Malformed { .. } | Error::Refused { .. } | Error::Field { .. } => {
                 Self::wrong(with_causes(&error))
             }
@@ -66,6 +70,15 @@ impl From<Error> for Fault {
             _ => Self::new(StatusCode::BAD_GATEWAY, with_causes(&error)),
         }
     }
+}
+
+/// Who was quicker. Their reason may quote what is masked; the page of the letter shows it.
+fn without_reason(id: &str, refusal: &Refusal) -> String {
+    let mut refusal = refusal.clone();
+    if let Refusal::Taken { action, .. } = &mut refusal {
+        action.why = None;
+    }
+    Error::Letter { id: id.to_owned(), refusal }.to_string()
 }
 
 /// An error with what led to it, on one line.

@@ -1,8 +1,8 @@
 //! The rapids in a browser: services, packets as they flow, conversations, dead letters, timers and memories.
 //!
-//! [`Options`] says where to listen and who may look, and a [`Server`] serves until it is told to stop. It reads, and
-//! changes nothing on the server; what it shows it reads from there, or keeps in memory for as long as it
-//! runs, so there may be any number of consoles at once.
+//! [`Options`] says where to listen, who may look and who may act, and a [`Server`] serves until it is told to stop.
+//! What it shows it reads from the server of NATS, or keeps in memory for as long as it runs, so there may be any
+//! number of consoles at once. What it changes on the server is in `pages` behind `guard::signed`.
 //!
 //! - `app` is all routes with what guards them (`guard`), and `pages` has a file for each page;
 //! - `reading` is what the console follows in the background: the status of services, the newest packets,

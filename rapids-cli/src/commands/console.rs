@@ -9,8 +9,8 @@ use crate::session::Session;
 
 /// Show the rapids in a browser: services, packets as they flow, the map, conversations, dead letters
 ///
-/// Serves pages until Ctrl-C, and changes nothing on the server. Any number of consoles may run at once:
-/// what they show is on the server, or in memory for as long as they run.
+/// Serves pages until Ctrl-C, on which dead letters are acted on too, unless --read-only is given. Any number of
+/// consoles may run at once: what they show is on the server, or in memory for as long as they run.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -160,6 +160,9 @@ pub struct Job {
     pub notice: Option<String>,
     /// When this was written.
     pub written: Timestamp,
+    /// Services and sequences of replays that may not be handled yet, where those are limited.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) under_way: Vec<(String, u64)>,
     /// Up to where it has looked at letters: a sequence of their stream, or a place among those named.
     pub(super) cursor: u64,
     /// Up to where it is to look.
@@ -193,6 +196,7 @@ impl Job {
             holder: None,
             notice: None,
             written: now,
+            under_way: Vec::new(),
             cursor: 0,
             until: plan.until,
         }

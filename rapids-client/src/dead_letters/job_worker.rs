@@ -5,14 +5,15 @@
 //! One that stands unchanged while the server answers is taken over. That two work on one job for a moment
 //! does no harm: a letter is acted on once.
 
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
+use std::pin::pin;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::job::{Job, acts_on};
 use super::jobs::{Jobs, next, progress};
-use super::{LetterId, StoredLetter};
+use super::{Filter, LetterId, StoredLetter};
 use crate::connection::Retry;
 use crate::error::with_causes;
 use crate::jetstream::lease::LONG_LEASE;
@@ -80,8 +81,16 @@ impl Jobs {
                 continue;
             }
             let mut held = Held::new(self, (job, revision), &holder);
-            if let Err(error) = Box::pin(held.run(&mut told)).await {
-                retry.again_if_passing(error).await?;
+            match Box::pin(held.run(&mut told)).await {
+                Ok(()) => {}
+                Err(error @ Error::Server { .. }) => retry.again(error).await?,
+                Err(error) => {
+                    let notice = Some(with_causes(&error));
+                    // If that cannot be written either, whoever called is told.
+                    if held.leave(JobState::Paused, notice).await.is_err() {
+                        return Err(error);
+                    }
+                }
             }
         }
     }
@@ -100,8 +109,6 @@ struct Held<'a> {
     written: Option<Instant>,
     /// When the next letter may be acted on.
     due: Instant,
-    /// Services and sequences of replays that may not be handled yet, oldest first.
-    under_way: VecDeque<(String, u64)>,
 }
 
 /// Whether to go on with a job.
@@ -116,8 +123,7 @@ impl<'a> Held<'a> {
     fn new(jobs: &'a Jobs, (job, revision): (Job, u64), holder: &str) -> Self {
         let (note, holder) = (job.note(), holder.to_owned());
         let job = Job { holder: Some(holder.clone()), ..job };
-        let (due, under_way) = (Instant::now(), VecDeque::new());
-        Self { jobs, job, holder, revision, note, written: None, due, under_way }
+        Self { jobs, job, holder, revision, note, written: None, due: Instant::now() }
     }
 
     /// Works on it until it ends, or is somebody else's to work on.
@@ -126,28 +132,47 @@ impl<'a> Held<'a> {
             return Ok(());
         }
         let still = match self.job.filter.clone() {
-            Some(filter) => {
-                let letters = &self.jobs.letters;
-                let mut listing = Box::pin(letters.list_behind(&filter, self.job.cursor)).await?;
-                loop {
-                    let Some(stored) = next(&mut listing).await? else { break Still::Held };
-                    let sequence = stored.sequence;
-                    if sequence > self.job.until {
-                        break Still::Held;
-                    }
-                    if self.letter((&stored, sequence), told).await? == Still::Left {
-                        break Still::Left;
-                    }
-                }
-            }
+            Some(filter) => Box::pin(self.matching(&filter, told)).await?,
             None => Box::pin(self.named(told)).await?,
         };
         let notice = self.job.notice.clone();
         if still == Still::Held && self.leave(JobState::Done, notice).await? == Still::Held {
             let note = Note { job: None, ..self.note.clone() };
             self.jobs.log("finish_job", &self.job, &note, progress(&self.job)).await;
+            self.jobs.expire_named(&self.job.id).await;
         }
         Ok(())
+    }
+
+    /// Goes through the letters that a filter means.
+    async fn matching(
+        &mut self,
+        filter: &Filter,
+        told: &mut impl FnMut(&Job, Option<JobStep>),
+    ) -> Result<Still> {
+        let opening = Box::pin(self.jobs.letters.list_behind(filter, self.job.cursor));
+        let mut listing = self.renewed(opening).await?;
+        loop {
+            // Between two letters that are meant there may be very many others.
+            let stored = match self.renewed(next(&mut listing)).await? {
+                Some(stored) if stored.sequence <= self.job.until => stored,
+                _ => return Ok(Still::Held),
+            };
+            if self.letter((&stored, stored.sequence), told).await? == Still::Left {
+                return Ok(Still::Left);
+            }
+        }
+    }
+
+    /// Waits for something and writes down how far it is meanwhile. What that tells, the next time tells too.
+    async fn renewed<T>(&mut self, running: impl Future<Output = T>) -> T {
+        let mut running = pin!(running);
+        loop {
+            match timeout(RENEWAL, &mut running).await {
+                Ok(ended) => return ended,
+                Err(_) => drop(self.write().await),
+            }
+        }
     }
 
     /// Goes through the letters that are named one by one.
@@ -176,31 +201,48 @@ impl<'a> Held<'a> {
         told: &mut impl FnMut(&Job, Option<JobStep>),
     ) -> Result<Still> {
         let id = &stored.letter.id;
-        let own = stored.action().filter(|action| action.job.as_ref() == Some(&self.job.id));
-        let is_unfinished = own.is_some() && stored.state == State::Unfinished;
-        match own {
+        let is_meant = stored.state == acts_on(self.job.kind);
+        let is_unfinished = stored.state == State::Unfinished;
+        match self.own(stored) {
             // It was done before this process took the job over.
-            Some(action) if !is_unfinished => {
+            Some(action) if !is_meant && !is_unfinished => {
                 self.count(id, Ok(action.clone()), told);
                 return self.past(place).await;
             }
             Some(_) => {}
             // One that is named is tried, so that it is told why it cannot be.
-            None if self.job.filter.is_none() || stored.state == acts_on(self.job.kind) => {}
+            None if is_meant || self.job.filter.is_none() => {}
             None => return self.past(place).await,
         }
         if self.until_due().await? == Still::Left {
             return Ok(Still::Left);
         }
-        match Box::pin(self.act(id, is_unfinished)).await {
-            Err(error @ (Error::Server { .. } | Error::Record { .. })) => return Err(error),
-            Err(error @ (Error::Full { .. } | Error::NotPermitted { .. })) => {
-                self.leave(JobState::Paused, Some(with_causes(&error))).await?;
-                return Ok(Still::Left);
+        let resumes = is_unfinished && self.own(stored).is_some();
+        let mut outcome = Box::pin(self.act(id, resumes)).await;
+        if let Err(Error::Letter { .. }) = outcome {
+            // It may be this job that was quicker: a former holder, or an attempt that was not answered.
+            let now = Box::pin(self.jobs.letters.get(id)).await?;
+            match now.as_ref().and_then(|now| Some((now.state, self.own(now)?))) {
+                Some((State::Unfinished, _)) => outcome = Box::pin(self.act(id, true)).await,
+                Some((state, action)) if state != acts_on(self.job.kind) => {
+                    outcome = Ok(action.clone());
+                }
+                _ => {}
             }
-            outcome => self.count(id, outcome, told),
+        }
+        match outcome {
+            Err(
+                error @ (Error::Letter { .. } | Error::Malformed { .. } | Error::Refused { .. }),
+            ) => self.count(id, Err(error), told),
+            Err(error) => return Err(error),
+            Ok(action) => self.count(id, Ok(action), told),
         }
         self.past(place).await
+    }
+
+    /// What this job did with a letter.
+    fn own<'s>(&self, stored: &'s StoredLetter) -> Option<&'s Action> {
+        stored.actions.iter().rev().find(|action| action.job.as_ref() == Some(&self.job.id))
     }
 
     /// Goes past the place of a letter. What is written down has it counted and passed, or neither.
@@ -231,7 +273,7 @@ impl<'a> Held<'a> {
             Ok(action) => {
                 self.job.done += 1;
                 if let (Some(_), Some(replay)) = (self.job.at_once, action.replay) {
-                    self.under_way.push_back((id.service().to_owned(), replay));
+                    self.job.under_way.push((id.service().to_owned(), replay));
                 }
             }
             Err(error) => {
@@ -244,6 +286,9 @@ impl<'a> Held<'a> {
 
     /// Waits until the next letter may be acted on.
     async fn until_due(&mut self) -> Result<Still> {
+        if self.keep().await? == Still::Left {
+            return Ok(Still::Left);
+        }
         loop {
             let left = self.due.saturating_duration_since(Instant::now());
             let wait = match left.is_zero() {
@@ -265,15 +310,16 @@ impl<'a> Held<'a> {
     /// Whether another packet may be sent.
     async fn is_free(&mut self) -> Result<bool> {
         let Some(most) = self.job.at_once else { return Ok(true) };
-        while self.under_way.len() >= most as usize {
-            let Some((service, replay)) = self.under_way.front() else { break };
-            let connection = self.jobs.letters.operations.connection();
-            if replay_consumer::floor(connection, service).await? < *replay {
-                return Ok(false);
-            }
-            self.under_way.pop_front();
+        if self.job.under_way.len() < most as usize {
+            return Ok(true);
         }
-        Ok(true)
+        let connection = self.jobs.letters.operations.connection();
+        let services = self.job.under_way.iter().map(|(service, _)| service.clone());
+        for service in services.collect::<BTreeSet<_>>() {
+            let floor = replay_consumer::floor(connection, &service).await?;
+            self.job.under_way.retain(|(of, replay)| *of != service || *replay > floor);
+        }
+        Ok(self.job.under_way.len() < most as usize)
     }
 
     /// Writes down how far it is, from time to time.
@@ -294,11 +340,12 @@ impl<'a> Held<'a> {
 
     /// Writes down how far it is, unless it is somebody else's to work on by now.
     async fn write(&mut self) -> Result<Still> {
+        let mut is_stopped = false;
         loop {
             if let Some(revision) = self.jobs.save(&self.job, self.revision).await? {
                 self.revision = revision;
                 self.written = Some(Instant::now());
-                return Ok(Still::Held);
+                return Ok(if is_stopped { Still::Left } else { Still::Held });
             }
             let (found, revision) = self.jobs.existing(&self.job.id).await?;
             if found.holder.as_ref() != Some(&self.holder) {
@@ -309,8 +356,7 @@ impl<'a> Held<'a> {
                 // Somebody paused or cancelled it, and does not know how far it is.
                 let (state, notice) = (found.state, found.notice);
                 self.job = Job { state, notice, holder: None, ..self.job.clone() };
-                self.jobs.save(&self.job, revision).await?;
-                return Ok(Still::Left);
+                is_stopped = true;
             }
             // Otherwise an earlier attempt to write it was not answered.
         }

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use tracing::warn;
+
 use super::job::{Chosen, Job, NewJob, Plan, acts_on};
 use super::{DeadLetters, LetterId, Listing};
+use crate::error::with_causes;
 use crate::jetstream::bucket::Keep;
 use crate::job_state::{JobRefusal, JobState};
 use crate::letter_action::Note;
@@ -94,7 +97,7 @@ impl Jobs {
             let job = Job::new(new, &plan, note);
             if let Chosen::These(ids) = &new.letters {
                 let named = Named(ids.clone());
-                operations.save(&letters_key(&job.id), &named, (0, Keep::For(ENDED_AGE))).await?;
+                operations.save(&letters_key(&job.id), &named, (0, Keep::Always)).await?;
             }
             // Another one may have this id.
             if operations.save(&key(&job.id), &job, (0, Keep::Always)).await?.is_some() {
@@ -171,14 +174,16 @@ impl Jobs {
                 let refusal = JobRefusal::Is(job.state);
                 return Err(Error::Job { id: id.to_owned(), refusal });
             }
-            // Who works on a job that runs keeps it.
-            let holder = job.holder.clone().filter(|_| job.state == JobState::Running);
             let notice = (state != JobState::Running).then(|| match &note.why {
                 Some(why) => format!("{state} by {}: {why}", note.who),
                 None => format!("{state} by {}", note.who),
             });
-            let changed = Job { state, holder, notice, ..job };
+            // Whoever works on it keeps it, and adds how far it is before letting go of it.
+            let changed = Job { state, notice, ..job };
             if self.save(&changed, revision).await?.is_some() {
+                if state.is_final() {
+                    self.expire_named(id).await;
+                }
                 return Ok(changed);
             }
         }
@@ -207,9 +212,29 @@ impl Jobs {
     }
 
     /// The letters that a job names one by one.
+    ///
+    /// # Errors
+    /// `Record` if they are gone; otherwise as for [`all`](Self::all).
     pub(super) async fn named(&self, id: &str) -> Result<Vec<LetterId>> {
-        let (named, _) = self.letters.operations.load::<Named>(&letters_key(id)).await?;
-        Ok(named.map(|Named(ids)| ids).unwrap_or_default())
+        let key = letters_key(id);
+        match self.letters.operations.load::<Named>(&key).await? {
+            (Some(Named(ids)), _) => Ok(ids),
+            (None, _) => Err(stored::foreign(OPERATIONS, &key, "it is missing")),
+        }
+    }
+
+    /// Has the letters that a job names expire with it, now that it has ended.
+    pub(super) async fn expire_named(&self, id: &str) {
+        let (operations, key) = (&self.letters.operations, letters_key(id));
+        let expiring = async {
+            if let (Some(named), revision) = operations.load::<Named>(&key).await? {
+                operations.save(&key, &named, (revision, Keep::For(ENDED_AGE))).await?;
+            }
+            Ok::<_, Error>(())
+        };
+        if let Err(error) = expiring.await {
+            warn!("the letters of the job `{id}` stay: {}", with_causes(&error));
+        }
     }
 
     /// Writes into the log what somebody did with a job.

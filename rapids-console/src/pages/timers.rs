@@ -44,6 +44,8 @@ struct Row {
     when: String,
     is_due: bool,
     id: String,
+    /// The whole id, as a form sends it.
+    exact: String,
     name: String,
     body: String,
     set: Time,
@@ -130,6 +132,7 @@ impl Row {
             when,
             is_due,
             id: short(&timer.id),
+            exact: timer.id.to_string(),
             name: short(names.join(", ")),
             body: mask.on_a_line(&timer.body, LONGEST),
             set: timer.set.into(),

@@ -15,8 +15,8 @@ use crate::fault::with_causes;
 const LOOK: Duration = Duration::from_secs(2);
 /// How often, where this user of NATS may not look.
 const RARELY: Duration = Duration::from_secs(60);
-/// On so many jobs it works at once; others wait.
-const MOST: usize = 16;
+/// On so many jobs it works at once, those included that others hold; further ones wait.
+const MOST: usize = 64;
 
 /// Works on jobs until the console ends.
 pub(crate) async fn work(link: Link, holder: String) {

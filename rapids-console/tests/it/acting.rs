@@ -1,5 +1,7 @@
 //! Acting: one letter, many as a job, who may, and what keeps others from it.
 
+use std::io::Write;
+use std::net::TcpStream;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -7,6 +9,7 @@ use rapids_client::{DeadLetters, Filter, LetterId, NewJob, Note, Packet, River, 
 
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio::task::spawn_blocking;
 
 use crate::bench::{Bench, Console, FORM};
 
@@ -206,6 +209,57 @@ async fn a_key_is_forgotten_with_a_reason() {
         console.act(page, "/memories/forget", &format!("{form}&reason=ticket+17")).await;
     assert!(forgotten.status.starts_with("303"), "{forgotten:?}");
     console.get_with(page, "ended: ticket 17").await;
+}
+
+#[tokio::test]
+async fn what_is_begun_is_done_and_logged_though_nobody_waits_for_the_answer() {
+    let bench = bench_with_letters(20).await;
+    let console = bench.console(&[]).await;
+    let page = "/dead-letters/payment.charge.1";
+    console.get_with(page, "too small").await;
+    let form = format!("token={}&reason=a+test", console.token(page).await);
+    for number in 1..=20 {
+        console.get_with(&format!("/dead-letters/payment.charge.{number}"), "too small").await;
+        let (address, form) = (console.address.clone(), form.clone());
+        let sending = spawn_blocking(move || {
+            let path = format!("/dead-letters/payment.charge.{number}/discard");
+            let head = format!(
+                "Host: localhost\r\nContent-Type: {}\r\nContent-Length: {}",
+                FORM.1,
+                form.len()
+            );
+            let request = format!("POST {path} HTTP/1.1\r\n{head}\r\n\r\n{form}");
+            TcpStream::connect(address).unwrap().write_all(request.as_bytes()).unwrap();
+        });
+        sending.await.unwrap();
+    }
+    let log = bench.rapids.operations();
+    let deadline = tokio::time::Instant::now() + crate::bench::DEADLINE;
+    while states(&bench, State::Discarded).await > log.since(None).await.unwrap().len()
+        || states(&bench, State::Unfinished).await > 0
+        || log.since(None).await.unwrap().is_empty()
+    {
+        assert!(tokio::time::Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn who_was_slower_is_told_so_without_a_reason_that_may_quote_what_is_masked() {
+    let bench = bench_with_letters(1).await;
+    let console = bench.console(&["--mask", "total"]).await;
+    let page = "/dead-letters/payment.charge.1";
+    console.get_with(page, "too small").await;
+    let form = format!("token={}&reason=total+was+4711", console.token(page).await);
+    let post = async |path: &str| console.ask(&format!("POST {page}/{path}"), &[FORM], &form).await;
+    assert!(post("discard").await.status.starts_with("303"));
+    let told = post("replay").await;
+    assert!(told.status.starts_with("409") && told.body.contains("was discarded by"), "{told:?}");
+    assert!(!told.body.contains("4711"), "{told:?}");
+    assert!(post("edit").await.status.starts_with("403"), "a masked packet is not edited");
+    for page in [page, "/operations"] {
+        assert!(!console.get(page).await.body.contains("4711"), "{page}");
+    }
 }
 
 /// A console of its own process, to be killed; its address.

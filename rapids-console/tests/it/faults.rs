@@ -44,6 +44,24 @@ fn documented_users() -> String {
     users.concat()
 }
 
+/// Does what an operator may do, in a console of one.
+async fn act(console: &Console, sequence: u64) {
+    let letter = format!("/dead-letters/orders.count.{sequence}");
+    console.get_with(&letter, "there is no total").await;
+    console.act(&letter, &format!("{letter}/discard"), "reason=test").await;
+    let begun = console.act(&letter, "/operations/begin", "action=restore&all=yes").await;
+    console.get_with(begun.header("location").unwrap(), "1 done</span>").await;
+    let sent = console.act(&letter, &format!("{letter}/replay"), "").await;
+    assert!(sent.status.starts_with("303"), "{sent:?}");
+    console.get_with(&format!("{letter}/outcome"), "failed again").await;
+    let memories = "/memories?service=orders&memory=orders&key=ada";
+    let forget = "service=orders&memory=orders&key=ada&reason=test";
+    let forgotten = console.act(memories, "/memories/forget", forget).await;
+    assert!(forgotten.status.starts_with("303"), "{forgotten:?}");
+    let published = console.act("/publish", "/publish", "body=%7B%22event%22:%22x%22%7D").await;
+    assert!(published.header("location").unwrap().starts_with("/packets/"), "{published:?}");
+}
+
 #[tokio::test]
 async fn the_rights_that_are_documented_are_enough() {
     let accounts = format!(
@@ -94,20 +112,7 @@ async fn the_rights_that_are_documented_are_enough() {
     }
     let operator = Config::new(server.url()).user_and_password("operator", "change-operator");
     let console = Console::start(operator, &[]).await;
-    let letter = format!("/dead-letters/orders.count.{sequence}");
-    console.get_with(&letter, "there is no total").await;
-    console.act(&letter, &format!("{letter}/discard"), "reason=test").await;
-    let begun = console.act(&letter, "/operations/begin", "action=restore&all=yes").await;
-    console.get_with(begun.header("location").unwrap(), "1 done</span>").await;
-    let sent = console.act(&letter, &format!("{letter}/replay"), "").await;
-    assert!(sent.status.starts_with("303"), "{sent:?}");
-    console.get_with(&format!("{letter}/outcome"), "failed again").await;
-    let memories = "/memories?service=orders&memory=orders&key=ada";
-    let forget = "service=orders&memory=orders&key=ada&reason=test";
-    let forgotten = console.act(memories, "/memories/forget", forget).await;
-    assert!(forgotten.status.starts_with("303"), "{forgotten:?}");
-    let published = console.act("/publish", "/publish", "body=%7B%22event%22:%22x%22%7D").await;
-    assert!(published.header("location").unwrap().starts_with("/packets/"), "{published:?}");
+    act(&console, sequence).await;
     let log = server.log();
     let refused: Vec<_> =
         log.lines().filter(|line| line.contains("Permissions Violation")).collect();

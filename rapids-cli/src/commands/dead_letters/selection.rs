@@ -91,7 +91,7 @@ pub(super) struct Selection {
     #[arg(value_name = "ID", conflicts_with_all = ["Filters", "all"])]
     ids: Vec<LetterId>,
 
-    /// All letters that are waiting
+    /// All letters that wait; to `restore`, all that are discarded
     #[arg(long, conflicts_with = "Filters")]
     all: bool,
 

@@ -184,7 +184,11 @@ async fn a_job_that_finds_no_room_is_paused_and_says_so() {
     office.jetstream.update_stream(StreamConfig { max_messages: -1, ..full }).await.unwrap();
     jobs.resume(&job.id, &ada()).await.unwrap();
     let ended = work(&jobs, &job.id).await;
-    assert_eq!((ended.state, ended.done, ended.notice), (JobState::Done, 5, None));
+    assert_eq!((ended.state, ended.done), (JobState::Done, 5));
+    assert_eq!(office.count("REPLAYS").await, 5);
+    for id in &ids {
+        assert_eq!(state(&letters, id).await, State::Replayed, "{id}");
+    }
 }
 
 #[tokio::test]

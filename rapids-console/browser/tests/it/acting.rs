@@ -67,7 +67,7 @@ async fn of_two_operators_the_second_is_told_who_was_quicker() -> Result<()> {
     one.text_with("Restore").await?;
     other.element("#letter-replay").await?.click().await?;
     let told = other.text_with("was discarded by").await?;
-    assert!(told.contains("a test order") && told.contains("Nothing was changed"), "{told}");
+    assert!(told.contains("`anonymous`") && told.contains("Nothing was changed"), "{told}");
     one.close().await?;
     other.close().await
 }
