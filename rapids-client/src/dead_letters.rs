@@ -6,6 +6,7 @@
 mod act;
 mod editions;
 mod filter;
+mod group;
 mod headers;
 mod history;
 mod job;
@@ -35,6 +36,7 @@ use bytes::Bytes;
 use tracing::warn;
 
 pub use filter::Filter;
+pub use group::{LetterGroup, Tag};
 pub use job::{Chosen, Job, NewJob, Plan};
 pub use job_worker::JobStep;
 pub use jobs::Jobs;

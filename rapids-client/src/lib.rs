@@ -42,8 +42,9 @@ pub mod trace;
 pub use condition::ExpressionError;
 pub use config::{Config, Delivery, parse_duration};
 pub use dead_letters::{
-    Chosen, DeadLetter, DeadLetters, Filter, Job, JobStep, Jobs, Kind, LetterChange, LetterId,
-    LetterTail, LetterWatch, Listing, NewJob, Plan, Replays, StoredLetter, masked_reason,
+    Chosen, DeadLetter, DeadLetters, Filter, Job, JobStep, Jobs, Kind, LetterChange, LetterGroup,
+    LetterId, LetterTail, LetterWatch, Listing, NewJob, Plan, Replays, StoredLetter, Tag,
+    masked_reason,
 };
 pub use effects::Effects;
 pub use error::{Error, Result};

@@ -159,6 +159,11 @@ impl Operations {
         Box::pin(self.bucket().await?.save_kept(key, json.into(), kept)).await
     }
 
+    /// Deletes a key unless another value was saved after this revision.
+    pub(crate) async fn delete_at(&self, key: &str, revision: u64) -> Result<()> {
+        Box::pin(self.bucket().await?.delete_at(key, revision)).await
+    }
+
     pub(crate) fn connection(&self) -> &Connection {
         &self.connection
     }

@@ -54,6 +54,8 @@ pub(crate) fn app(console: Console, access: Arc<Access>) -> Router {
         .route("/dead-letters", get(dead_letters::page))
         .route("/dead-letters/group", get(dead_letters::group))
         .route("/dead-letters/all", get(dead_letters::all))
+        .route("/dead-letters/tag", post(dead_letters::tagging::tag))
+        .route("/dead-letters/untag", post(dead_letters::tagging::untag))
         .route("/dead-letters/{id}", get(dead_letters::letter))
         .route("/dead-letters/{id}/bytes", get(dead_letters::bytes))
         .route("/dead-letters/{id}/outcome", get(dead_letters::act::outcome))

@@ -2,35 +2,8 @@
 
 use std::collections::HashMap;
 
-use rapids_client::{DeadLetter, StoredLetter, Timestamp, masked_reason};
+use rapids_client::{LetterGroup, StoredLetter, Timestamp};
 use serde::Serialize;
-
-/// What the letters of one group have in common.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub struct GroupKey {
-    /// The service.
-    pub service: String,
-    /// The river.
-    pub river: String,
-    /// The kind, such as `rejected`.
-    pub kind: String,
-    /// The reason as [`masked_reason`] writes it.
-    pub reason: String,
-}
-
-impl GroupKey {
-    /// The key of the group that a letter belongs to.
-    #[must_use]
-    pub fn of(letter: &DeadLetter) -> Self {
-        Self {
-            service: letter.id.service().to_owned(),
-            river: letter.id.river().to_owned(),
-            kind: letter.kind.to_string(),
-            reason: masked_reason(&letter.reason),
-        }
-    }
-}
 
 /// A group of dead letters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -44,7 +17,7 @@ pub struct Group {
     pub river: String,
     /// The kind, such as `rejected`.
     pub kind: String,
-    /// The reason as [`masked_reason`] writes it.
+    /// The reason as [`masked_reason`](rapids_client::masked_reason) writes it.
     pub reason: String,
     /// When the oldest letter was written.
     #[serde(serialize_with = "as_text")]
@@ -60,16 +33,16 @@ fn as_text<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::O
     serializer.collect_str(time)
 }
 
-/// Collects letters by [`GroupKey`].
+/// Collects letters by [`LetterGroup`].
 #[derive(Debug, Default)]
-pub struct Groups(HashMap<GroupKey, Group>);
+pub struct Groups(HashMap<LetterGroup, Group>);
 
 impl Groups {
     /// Adds a letter to its group. The oldest one comes first.
     pub fn add(&mut self, stored: &StoredLetter) {
-        let key = GroupKey::of(&stored.letter);
+        let key = LetterGroup::of(&stored.letter);
         let group = self.0.entry(key).or_insert_with_key(|key| {
-            let GroupKey { service, river, kind, reason } = key.clone();
+            let LetterGroup { service, river, kind, reason, .. } = key.clone();
             let (first, last) = (stored.written, stored.written);
             let example = stored.letter.id.to_string();
             Group { count: 0, service, river, kind, reason, first, last, example }

@@ -19,7 +19,7 @@ mod window;
 
 pub use connection_options::ConnectionOptions;
 pub use graph::{Edge, Graph, Node, NodeKind, Part};
-pub use groups::{Group, GroupKey, Groups};
+pub use groups::{Group, Groups};
 pub use indented::indented;
 pub use known::{Changes, Known};
 pub use mermaid::mermaid_escaped;

@@ -107,6 +107,8 @@ struct Held<'a> {
     note: Note,
     /// When the record was written last; `None` before the first time.
     written: Option<Instant>,
+    /// Whether it is somebody else's to work on, or paused or cancelled, for good as far as this is concerned.
+    is_left: bool,
     /// When the next letter may be acted on.
     due: Instant,
 }
@@ -123,7 +125,8 @@ impl<'a> Held<'a> {
     fn new(jobs: &'a Jobs, (job, revision): (Job, u64), holder: &str) -> Self {
         let (note, holder) = (job.note(), holder.to_owned());
         let job = Job { holder: Some(holder.clone()), ..job };
-        Self { jobs, job, holder, revision, note, written: None, due: Instant::now() }
+        let due = Instant::now();
+        Self { jobs, job, holder, revision, note, written: None, is_left: false, due }
     }
 
     /// Works on it until it ends, or is somebody else's to work on.
@@ -164,12 +167,13 @@ impl<'a> Held<'a> {
         }
     }
 
-    /// Waits for something and writes down how far it is meanwhile. What that tells, the next time tells too.
+    /// Waits for something and writes down how far it is meanwhile.
     async fn renewed<T>(&mut self, running: impl Future<Output = T>) -> T {
         let mut running = pin!(running);
         loop {
             match timeout(RENEWAL, &mut running).await {
                 Ok(ended) => return ended,
+                // If it is left by that, or cannot be written, whoever writes it next is told.
                 Err(_) => drop(self.write().await),
             }
         }
@@ -325,7 +329,7 @@ impl<'a> Held<'a> {
     /// Writes down how far it is, from time to time.
     async fn keep(&mut self) -> Result<Still> {
         match self.written {
-            Some(written) if written.elapsed() < RENEWAL => Ok(Still::Held),
+            Some(written) if written.elapsed() < RENEWAL && !self.is_left => Ok(Still::Held),
             _ => self.write().await,
         }
     }
@@ -341,18 +345,21 @@ impl<'a> Held<'a> {
     /// Writes down how far it is, unless it is somebody else's to work on by now.
     async fn write(&mut self) -> Result<Still> {
         let mut is_stopped = false;
-        loop {
+        while !self.is_left {
             if let Some(revision) = self.jobs.save(&self.job, self.revision).await? {
                 self.revision = revision;
                 self.written = Some(Instant::now());
-                return Ok(if is_stopped { Still::Left } else { Still::Held });
+                if !is_stopped {
+                    return Ok(Still::Held);
+                }
+                self.is_left = true;
+                continue;
             }
             let (found, revision) = self.jobs.existing(&self.job.id).await?;
-            if found.holder.as_ref() != Some(&self.holder) {
-                return Ok(Still::Left);
-            }
             self.revision = revision;
-            if found.state != JobState::Running {
+            if found.holder.as_ref() != Some(&self.holder) {
+                self.is_left = true;
+            } else if found.state != JobState::Running {
                 // Somebody paused or cancelled it, and does not know how far it is.
                 let (state, notice) = (found.state, found.notice);
                 self.job = Job { state, notice, holder: None, ..self.job.clone() };
@@ -360,5 +367,6 @@ impl<'a> Held<'a> {
             }
             // Otherwise an earlier attempt to write it was not answered.
         }
+        Ok(Still::Left)
     }
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use rapids_client::monitoring::{Page, serve};
 use rapids_client::{
-    Bundle, Config, Conversations, DeadLetters, Filter, Found, HistoryPackets, LetterId,
-    LetterTail, LetterWatch, Listing, MemoryView, MemoryWatch, Note, Packet, Rapids, Record,
-    Reference, Replays, Retiring, River, Seek, Sending, Service, Start, Tail, TimerId,
-    TimerListing, Timestamp, shutdown_signal,
+    Bundle, Config, Conversations, DeadLetters, Filter, Found, HistoryPackets, Jobs, LetterGroup,
+    LetterId, LetterTail, LetterWatch, Listing, MemoryView, MemoryWatch, NewJob, Note, Operation,
+    Operations, Packet, Rapids, Record, Reference, Replays, Retiring, River, Seek, Sending,
+    Service, Start, Tail, TimerId, TimerListing, Timestamp, shutdown_signal,
 };
 use tokio::net::TcpListener;
 
@@ -65,8 +65,31 @@ fn of_letters(letters: &DeadLetters, config: &Config, id: &LetterId, note: &Note
     is_send(letters.replay_to_all(id, note));
     is_send(letters.edit(id, "{}", note));
     is_send(letters.discard(id, note));
+    is_send(letters.restore(id, note));
+    is_send(letters.tags());
     is_send(letters.resume(id, note));
     is_send(letters.is_done(id, 1));
+}
+
+fn of_jobs(jobs: &Jobs, (new, note): (&NewJob, &Note)) {
+    is_send(jobs.plan(new));
+    is_send(jobs.begin(new, note));
+    is_send(jobs.all());
+    is_send(jobs.get("4f0c21aa"));
+    is_send(jobs.work("4f0c21aa", "test", |_, _| ()));
+    is_send(jobs.pause("4f0c21aa", note));
+    is_send(jobs.resume("4f0c21aa", note));
+    is_send(jobs.cancel("4f0c21aa", note));
+}
+
+fn of_operations(
+    (operations, operation): (&Operations, &Operation),
+    (letters, group, note): (&DeadLetters, &LetterGroup, &Note),
+) {
+    is_send(operations.record(operation));
+    is_send(operations.since(None));
+    is_send(letters.tag(group, "needs a fix", note));
+    is_send(letters.untag(group, note));
 }
 
 fn of_replays(replays: &mut Replays, config: &Config, packet: &Packet, note: &Note) {
@@ -127,6 +150,7 @@ fn of_services(
 #[test]
 fn public_futures_are_send_and_none_is_forgotten_here() {
     let _ = (of_rapids, of_what_rapids_give, of_letters, of_replays, of_listing, of_monitoring);
+    let _ = (of_jobs, of_operations);
     let _ = (of_conversations, of_history, of_memory, of_services, of_timers);
     let mut names = BTreeSet::new();
     public_futures(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut names);

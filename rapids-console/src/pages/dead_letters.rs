@@ -8,7 +8,10 @@ mod lists;
 mod rows;
 mod sort;
 pub(crate) mod state_mark;
+pub(crate) mod tagging;
 mod wanted;
+
+use std::collections::HashMap;
 
 use askama::Template;
 use axum::extract::{Query, State};
@@ -69,15 +72,20 @@ pub(crate) async fn page(
     let frame = console.frame(&visitor, "/dead-letters");
     let (sort, is_news) = Sort::of(&wanted, &headers);
     let text = wanted.q.trim();
+    let mut tag_fault = None;
     let shows = if text.is_empty() {
-        Shows::Groups(Box::new(Groups::of(&console, &frame, &wanted, selection, sort)))
+        let tags = tagging::tags(&console).await.unwrap_or_else(|fault| {
+            tag_fault = Some(crate::text::shown(fault));
+            HashMap::new()
+        });
+        Shows::Groups(Box::new(Groups::of(&console, &frame, &wanted, selection, (sort, &tags))))
     } else {
         Shows::Found(found(&console, &frame, text).await?)
     };
     let extent = console.letters.extent();
     let in_reasons = console.mask.is_empty();
     let page = rendered(&Page {
-        notices: notices(&extent),
+        notices: notices(&extent).into_iter().chain(tag_fault).collect(),
         waiting: count(console.letters.waiting(None)),
         letters: count(extent.letters),
         since: extent.since.map(Time::from),

@@ -18,8 +18,7 @@ use std::hash::BuildHasher;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use jiff::Timestamp;
-use rapids_client::{DeadLetter, LetterChange, LetterId, StoredLetter};
-use rapids_views::GroupKey;
+use rapids_client::{DeadLetter, LetterChange, LetterGroup, LetterId, StoredLetter};
 
 pub(crate) use cause::CauseMark;
 use entry::{Entry, Texts};
@@ -101,7 +100,7 @@ impl LetterIndex {
     fn take(&self, change: LetterChange) {
         match change {
             LetterChange::Letter(stored) => {
-                let (key, entry) = (GroupKey::of(&stored.letter), self.entry(&stored));
+                let (key, entry) = (LetterGroup::of(&stored.letter), self.entry(&stored));
                 let name = stored.letter.name.as_deref();
                 let mut kept = self.write();
                 kept.add(entry, &key, name);

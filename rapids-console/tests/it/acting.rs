@@ -138,6 +138,30 @@ async fn a_group_is_planned_and_retried_as_a_job() {
 }
 
 #[tokio::test]
+async fn a_group_that_is_tagged_is_off_the_board_until_the_tag_is_taken_away() {
+    let bench = bench_with_letters(3).await;
+    let console = bench.console(&[]).await;
+    let groups = console.get_until("/dead-letters", |page| page.body.contains(">3<")).await.body;
+    let group = groups.split("href=\"/dead-letters/group").nth(1).unwrap();
+    let group = format!("/dead-letters/group{}", group.split('"').next().unwrap());
+    let group = group.replace("&#38;", "&");
+    let cause = group.split("cause=").nth(1).unwrap().split('&').next().unwrap();
+    let form = format!("cause={cause}&words=needs+a+fix&reason=ticket+17");
+    let tagged = console.act(&group, "/dead-letters/tag", &form).await;
+    assert!(tagged.header("location").unwrap().contains(cause), "{tagged:?}");
+    let page = console.get(&group).await.body;
+    assert!(page.contains("needs a fix") && page.contains("ticket 17"), "{page}");
+    let board = console.get("/dead-letters").await.body;
+    assert!(board.contains("1 group with 3 letters tagged") && !board.contains("too small"));
+    let off = console.get("/dead-letters?tagged=yes").await.body;
+    assert!(off.contains("too small") && off.contains("needs a fix (anonymous)"), "{off}");
+    console.act(&group, "/dead-letters/untag", &form).await;
+    let board = console.get("/dead-letters").await.body;
+    assert!(board.contains("too small") && !board.contains("id=\"others\""), "{board}");
+    assert_eq!(states(&bench, State::Waiting).await, 3);
+}
+
+#[tokio::test]
 async fn a_job_is_worked_on_by_the_console_in_place_of_who_has_died() {
     let bench = bench_with_letters(60).await;
     let letters = DeadLetters::open(&bench.config()).await.unwrap().unwrap();

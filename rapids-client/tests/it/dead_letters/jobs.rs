@@ -1,6 +1,6 @@
 //! One action on many letters: planned, paced, paused, and gone on with by others.
 
-use rapids_client::{JobState, JobStep, Jobs, NewJob, Operation};
+use rapids_client::{JobState, JobStep, Jobs, LetterGroup, NewJob, Operation};
 
 use super::*;
 
@@ -222,4 +222,34 @@ async fn a_letter_that_was_discarded_is_restored_and_tells_all_that_was_done() {
         assert_eq!(work(&jobs, &job.id).await.done, 2);
     }
     assert_eq!(listed(&letters, Filter::new().state(State::Waiting)).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_group_keeps_its_tag_until_it_is_taken_away() {
+    let office = Office::open().await;
+    let one = office.put("payment.charge.1", &[("Rapids-Reason", "order o-1 is unknown")]).await;
+    let same = office.put("payment.charge.2", &[("Rapids-Reason", "order o-2 is unknown")]).await;
+    let other = office.put("payment.refund.3", &[]).await;
+    let letters = office.letters().await;
+    assert_eq!(letters.tags().await.unwrap(), []);
+    let group =
+        async |id: &LetterId| LetterGroup::of(&letters.get(id).await.unwrap().unwrap().letter);
+    let tagged = group(&one).await;
+    assert_eq!((&tagged, &*tagged.reason), (&group(&same).await, "order <id> is unknown"));
+    for words in ["ask the business", "needs a fix"] {
+        letters.tag(&tagged, words, &ada()).await.unwrap();
+    }
+    let tags = letters.tags().await.unwrap();
+    assert_eq!(tags.len(), 1);
+    assert_eq!((&tags[0].group, &*tags[0].words, &*tags[0].who), (&tagged, "needs a fix", "ada"));
+    assert_eq!(state(&letters, &one).await, State::Waiting);
+    let wrong = letters.tag(&tagged, " ", &ada()).await.unwrap_err();
+    assert!(matches!(wrong, Error::Config { .. }), "{wrong}");
+    let filter = Filter::new().masked_reason(&tagged.reason);
+    assert_eq!(listed(&letters, filter).await, [one.to_string(), same.to_string()]);
+    assert!(!letters.untag(&group(&other).await, &ada()).await.unwrap());
+    assert!(letters.untag(&tagged, &ada()).await.unwrap());
+    assert_eq!(letters.tags().await.unwrap(), []);
+    let expected = ["ada tag ask the business", "ada tag needs a fix", "ada untag needs a fix"];
+    assert_eq!(said(&letters).await, expected);
 }

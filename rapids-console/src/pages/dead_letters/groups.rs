@@ -1,13 +1,15 @@
 //! The table of groups.
 
-use rapids_client::State;
+use std::collections::HashMap;
+
+use rapids_client::{State, Tag};
 
 use super::sort::{By, Sort};
 use super::state_mark::StateMark;
 use super::wanted::Wanted;
 use crate::console::Console;
 use crate::frame::Frame;
-use crate::reading::letters::{CauseRow, Selection};
+use crate::reading::letters::{CauseMark, CauseRow, Selection};
 use crate::text::{short, shown};
 use crate::times::{Time, count, several};
 
@@ -27,6 +29,9 @@ pub(super) struct Groups {
     pub(super) total: String,
     pub(super) which: String,
     pub(super) letters: String,
+    /// Those that are not shown, as somebody has tagged them, or as nobody has.
+    pub(super) others: Option<Others>,
+    pub(super) shows_tagged: bool,
     pub(super) before: Option<String>,
     pub(super) next: Option<String>,
     /// The same letters one by one.
@@ -47,11 +52,21 @@ pub(super) struct Row {
     pub(super) address: String,
     pub(super) count: String,
     pub(super) all: String,
+    /// What somebody has said of it.
+    pub(super) tag: Option<String>,
     pub(super) river: String,
     pub(super) kind: String,
     pub(super) reason: String,
     pub(super) first: Time,
     pub(super) last: Time,
+}
+
+/// Groups that are not shown.
+pub(super) struct Others {
+    pub(super) groups: String,
+    pub(super) letters: String,
+    /// Where they are.
+    pub(super) address: String,
 }
 
 impl Groups {
@@ -60,15 +75,18 @@ impl Groups {
         frame: &Frame,
         wanted: &Wanted,
         selection: Selection<'_>,
-        sort: Sort,
+        (sort, tags): (Sort, &HashMap<CauseMark, Tag>),
     ) -> Self {
-        let mut causes = console.letters.causes(&selection);
+        let causes = console.letters.causes(&selection);
+        let shows_tagged = !wanted.tagged.is_empty();
+        let is_shown = |cause: &CauseRow| tags.contains_key(&cause.mark) == shows_tagged;
+        let (mut causes, others): (Vec<_>, Vec<_>) = causes.into_iter().partition(is_shown);
         sort.sort(&mut causes);
         let letters: u64 = causes.iter().map(|cause| cause.count).sum();
         let page = wanted.page.unwrap_or(1).clamp(1, causes.len().div_ceil(MOST).max(1));
         let skipped = (page - 1) * MOST;
         let rows = causes.iter().skip(skipped).take(MOST);
-        let rows: Vec<_> = rows.map(|cause| Row::of(cause, frame, wanted)).collect();
+        let rows: Vec<_> = rows.map(|cause| Row::of(cause, (frame, wanted), tags)).collect();
         let at = |path: &str, further: &[(&str, &str)]| {
             frame.at(&format!("{path}{}", wanted.query(further)))
         };
@@ -106,6 +124,8 @@ impl Groups {
             letters: several(letters, "letter"),
             before: (page > 1).then(|| to_page(page - 1)),
             next: (!is_last).then(|| to_page(page + 1)),
+            others: Others::of(&others, frame, wanted),
+            shows_tagged,
             one_by_one: frame.at(&format!("/dead-letters/all{}", one_by_one.query(&[]))),
             rows,
         }
@@ -120,12 +140,33 @@ fn counted(state: Option<State>) -> String {
     format!("{}{rest}", first.to_uppercase())
 }
 
+impl Others {
+    /// `None` if there are none.
+    fn of(causes: &[CauseRow], frame: &Frame, wanted: &Wanted) -> Option<Self> {
+        let letters = causes.iter().map(|cause| cause.count).sum();
+        let tagged = if wanted.tagged.is_empty() { "yes" } else { "" };
+        let wanted = Wanted { tagged: tagged.to_owned(), ..wanted.clone() };
+        (!causes.is_empty()).then(|| Self {
+            groups: several(causes.len() as u64, "group"),
+            letters: several(letters, "letter"),
+            address: frame.at(&format!("/dead-letters{}", wanted.query(&[]))),
+        })
+    }
+}
+
 impl Row {
-    fn of(cause: &CauseRow, frame: &Frame, wanted: &Wanted) -> Self {
+    fn of(
+        cause: &CauseRow,
+        (frame, wanted): (&Frame, &Wanted),
+        tags: &HashMap<CauseMark, Tag>,
+    ) -> Self {
         let group = Wanted { state: wanted.state.clone(), ..Wanted::group(cause) };
         let reason = short(&cause.reason);
         Self {
             address: frame.at(&format!("/dead-letters/group{}", group.query(&[]))),
+            tag: tags
+                .get(&cause.mark)
+                .map(|tag| format!("{} ({})", short(&tag.words), short(&tag.who))),
             count: count(cause.count),
             all: count(cause.all),
             river: shown(format!("{}/{}", cause.service, cause.river)),

@@ -5,6 +5,7 @@ use axum::extract::{Query, State};
 use axum::response::Html;
 
 use super::rows::{Choices, Rows, notices, states};
+use super::tagging;
 use super::wanted::Wanted;
 use crate::console::Console;
 use crate::fault::{Fault, Result};
@@ -42,6 +43,16 @@ struct GroupPage {
     last: Time,
     states: Vec<Choice>,
     list: Rows,
+    tag: Option<TagLine>,
+    suggested: [&'static str; 3],
+}
+
+/// What somebody has said of the group.
+struct TagLine {
+    words: String,
+    who: String,
+    at: Time,
+    why: Option<String>,
 }
 
 /// The page of all letters.
@@ -84,8 +95,18 @@ pub(crate) async fn group(
     };
     let listed = console.letters.list(&selection, wanted.part(), MOST);
     let frame = console.frame(&visitor, "/dead-letters");
+    let tags = tagging::tags(&console).await;
+    let notices = notices(&extent).into_iter().chain(tags.as_ref().err().map(shown)).collect();
+    let tag = tags.ok().and_then(|mut tags| tags.remove(&mark)).map(|tag| TagLine {
+        words: short(&tag.words),
+        who: short(&tag.who),
+        at: tag.at.into(),
+        why: tag.why.map(|why| console.mask.sentence(&why)),
+    });
     rendered(&GroupPage {
-        notices: notices(&extent),
+        notices,
+        tag,
+        suggested: tagging::SUGGESTED,
         river: shown(format!("{}/{}", cause.service, cause.river)),
         kind: short(&cause.kind),
         map: frame.on_map(&cause.service),

@@ -24,6 +24,8 @@ pub(crate) struct Wanted {
     pub(super) state: String,
     /// The mark of a group.
     pub(super) cause: String,
+    /// `yes` for groups that somebody has tagged; otherwise all others.
+    pub(super) tagged: String,
     pub(super) sort: String,
     pub(super) order: String,
     /// What is searched.
@@ -72,6 +74,7 @@ impl Wanted {
             ("kind", &self.kind),
             ("cause", &self.cause),
             ("state", &self.state),
+            ("tagged", &self.tagged),
         ];
         let mut query = String::new();
         let is_given = |(_, value): &(&str, &str)| !value.is_empty();

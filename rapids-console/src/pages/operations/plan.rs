@@ -13,8 +13,8 @@ use crate::fault::{Fault, Result};
 use crate::frame::Frame;
 use crate::guard::Visitor;
 use crate::guard::signed::Signed;
+use crate::pages::dead_letters::tagging::group_of;
 use crate::pages::rendered;
-use crate::reading::letters::{CauseMark, Part, Selection};
 use crate::text::short;
 use crate::times::count;
 
@@ -135,24 +135,13 @@ async fn chosen<'a>(
         filter = filter.kind(text("kind").parse()?);
     }
     if !text("cause").is_empty() {
-        filter = filter.masked_reason(reason(console, text("cause")).await?);
+        filter = filter.masked_reason(group_of(console, text("cause")).await?.reason);
     }
     if filter == Filter::new() && text("all").is_empty() {
         return Err(Fault::wrong("no letter is chosen")
             .remedy("Go back and choose letters, a group, or a filter."));
     }
     Ok(filter.into())
-}
-
-/// What the reasons of a group have in common.
-async fn reason(console: &Console, mark: &str) -> Result<String> {
-    let gone = || Fault::gone("there are no letters of this group any more");
-    let cause = CauseMark::read(mark).ok_or_else(gone)?;
-    let selection = Selection { cause: Some(cause), ..Selection::default() };
-    let listed = console.letters.list(&selection, Part::Newest, 1);
-    let id = &listed.rows.first().ok_or_else(gone)?.id;
-    let stored = Box::pin(console.dead_letters().await?.get(id)).await?;
-    Ok(rapids_client::masked_reason(&stored.ok_or_else(gone)?.letter.reason))
 }
 
 impl Page {

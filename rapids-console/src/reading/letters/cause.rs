@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use rapids_client::{DeadLetter, State};
-use rapids_views::GroupKey;
+use rapids_client::{DeadLetter, LetterGroup, State};
 use rustc_hash::FxHashMap;
 use sha2::{Digest, Sha256};
 
@@ -21,10 +20,10 @@ pub(crate) struct CauseMark(u64);
 impl CauseMark {
     /// The mark of the group that a letter belongs to.
     pub(crate) fn of(letter: &DeadLetter) -> Self {
-        Self::of_key(&GroupKey::of(letter))
+        Self::of_group(&LetterGroup::of(letter))
     }
 
-    fn of_key(key: &GroupKey) -> Self {
+    pub(crate) fn of_group(key: &LetterGroup) -> Self {
         let mut hash = Sha256::new();
         for part in [&key.service, &key.river, &key.kind, &key.reason] {
             hash.update(part);
@@ -107,8 +106,8 @@ impl Causes {
     }
 
     /// Counts a letter in its group, and returns the place of that.
-    pub(super) fn add(&mut self, key: &GroupKey, state: State, texts: &mut Interned) -> u32 {
-        let mark = CauseMark::of_key(key);
+    pub(super) fn add(&mut self, key: &LetterGroup, state: State, texts: &mut Interned) -> u32 {
+        let mark = CauseMark::of_group(key);
         let place = match self.by_mark.get(&mark) {
             Some(place) => *place,
             None => self.begin(mark, key, texts),
@@ -137,7 +136,7 @@ impl Causes {
         }
     }
 
-    fn begin(&mut self, mark: CauseMark, key: &GroupKey, texts: &mut Interned) -> u32 {
+    fn begin(&mut self, mark: CauseMark, key: &LetterGroup, texts: &mut Interned) -> u32 {
         let cause = Cause {
             mark,
             service: texts.keep(&key.service),

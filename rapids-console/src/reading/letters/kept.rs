@@ -3,8 +3,7 @@
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
-use rapids_client::{LetterId, State};
-use rapids_views::GroupKey;
+use rapids_client::{LetterGroup, LetterId, State};
 use rustc_hash::FxHashMap;
 
 use super::Extent;
@@ -31,7 +30,7 @@ pub(super) struct Kept {
 
 impl Kept {
     /// Adds the letter behind all others. One that was read already is left as it is.
-    pub(super) fn add(&mut self, mut entry: Entry, key: &GroupKey, name: Option<&str>) {
+    pub(super) fn add(&mut self, mut entry: Entry, key: &LetterGroup, name: Option<&str>) {
         let sequence = entry.sequence;
         if self.entries.back().is_some_and(|last| last.sequence >= sequence) {
             return;
