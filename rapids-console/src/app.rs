@@ -35,12 +35,6 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// All routes.
 pub(crate) fn app(console: Console, access: Arc<Access>) -> Router {
     let prefix = console.base().path().to_owned();
-    let with_packets = Router::new()
-        .route("/dead-letters/{id}/edit", get(edit::page).post(edit::send))
-        .route("/dead-letters/{id}/edit/check", post(edit::check))
-        .route("/publish", get(publish::page).post(publish::publish))
-        .route("/publish/check", post(publish::check))
-        .layer(DefaultBodyLimit::max(LARGEST_PACKET));
     let pages = Router::new()
         .route("/", get(overview::page))
         .route("/events", get(overview::events))
@@ -51,19 +45,6 @@ pub(crate) fn app(console: Console, access: Arc<Access>) -> Router {
         .route("/map.json", get(map::json))
         .route("/map.mmd", get(map::mermaid))
         .route("/map/events", get(map::events))
-        .route("/dead-letters", get(dead_letters::page))
-        .route("/dead-letters/group", get(dead_letters::group))
-        .route("/dead-letters/all", get(dead_letters::all))
-        .route("/dead-letters/tag", post(dead_letters::tagging::tag))
-        .route("/dead-letters/untag", post(dead_letters::tagging::untag))
-        .route("/dead-letters/{id}", get(dead_letters::letter))
-        .route("/dead-letters/{id}/bytes", get(dead_letters::bytes))
-        .route("/dead-letters/{id}/outcome", get(dead_letters::act::outcome))
-        .route("/dead-letters/{id}/replay", post(dead_letters::act::replay))
-        .route("/dead-letters/{id}/discard", post(dead_letters::act::discard))
-        .route("/dead-letters/{id}/restore", post(dead_letters::act::restore))
-        .route("/dead-letters/{id}/resume", post(dead_letters::act::resume))
-        .merge(with_packets)
         .route("/find", get(find::page))
         .route("/packets/{id}", get(packet::page))
         .route("/packets/{id}/bytes", get(packet::bytes))
@@ -72,14 +53,9 @@ pub(crate) fn app(console: Console, access: Arc<Access>) -> Router {
         .route("/timers/cancel", post(timers::cancel))
         .route("/memories", get(memories::page))
         .route("/memories/forget", post(memories::forget))
-        .route("/operations", get(operations::page))
-        .route("/operations/plan", get(operations::plan))
-        .route("/operations/begin", post(operations::begin))
-        .route("/operations/{id}", get(operations::job))
-        .route("/operations/{id}/part", get(operations::part))
-        .route("/operations/{id}/pause", post(operations::pause))
-        .route("/operations/{id}/resume", post(operations::resume))
-        .route("/operations/{id}/cancel", post(operations::cancel))
+        .merge(letter_pages())
+        .merge(operation_pages())
+        .merge(with_packets())
         .fallback(nothing_here)
         .with_state(console.clone());
     let login = Router::new()
@@ -97,6 +73,44 @@ pub(crate) fn app(console: Console, access: Arc<Access>) -> Router {
         .layer(from_fn(headers::add));
     // Unlike `nest`, this answers with and without a slash behind the prefix.
     if prefix.is_empty() { routes } else { Router::new().nest_service(&prefix, routes) }
+}
+
+fn letter_pages() -> Router<Console> {
+    Router::new()
+        .route("/dead-letters", get(dead_letters::page))
+        .route("/dead-letters/group", get(dead_letters::group))
+        .route("/dead-letters/all", get(dead_letters::all))
+        .route("/dead-letters/tag", post(dead_letters::tagging::tag))
+        .route("/dead-letters/untag", post(dead_letters::tagging::untag))
+        .route("/dead-letters/{id}", get(dead_letters::letter))
+        .route("/dead-letters/{id}/bytes", get(dead_letters::bytes))
+        .route("/dead-letters/{id}/outcome", get(dead_letters::act::outcome))
+        .route("/dead-letters/{id}/replay", post(dead_letters::act::replay))
+        .route("/dead-letters/{id}/discard", post(dead_letters::act::discard))
+        .route("/dead-letters/{id}/restore", post(dead_letters::act::restore))
+        .route("/dead-letters/{id}/resume", post(dead_letters::act::resume))
+}
+
+fn operation_pages() -> Router<Console> {
+    Router::new()
+        .route("/operations", get(operations::page))
+        .route("/operations/plan", get(operations::plan))
+        .route("/operations/begin", post(operations::begin))
+        .route("/operations/{id}", get(operations::job))
+        .route("/operations/{id}/part", get(operations::part))
+        .route("/operations/{id}/pause", post(operations::pause))
+        .route("/operations/{id}/resume", post(operations::resume))
+        .route("/operations/{id}/cancel", post(operations::cancel))
+}
+
+/// Pages whose forms have a packet.
+fn with_packets() -> Router<Console> {
+    Router::new()
+        .route("/dead-letters/{id}/edit", get(edit::page).post(edit::send))
+        .route("/dead-letters/{id}/edit/check", post(edit::check))
+        .route("/publish", get(publish::page).post(publish::publish))
+        .route("/publish/check", post(publish::check))
+        .layer(DefaultBodyLimit::max(LARGEST_PACKET))
 }
 
 /// Has what changes something come to its end, and into the log, also if nobody waits for the answer any more.

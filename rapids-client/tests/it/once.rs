@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rapids_client::{Config, Delivery, Kind, Packet, Published, River, Service};
 use serde_json::json;
 
-use crate::harness::{Bench, Running, config};
+use crate::harness::{Bench, Running, config, until};
 use crate::process::{Diary, Process};
 
 pub(crate) const SLOW: &str = "slow";
@@ -203,7 +203,7 @@ async fn outage_longer_than_a_claim() -> (Vec<String>, Duration) {
     let mut bench = Bench::of(Delivery::Shared).await;
     let folder = tempfile::tempdir().unwrap();
     let diary = Diary::new(&folder);
-    let (first, _, second) = frozen_beside_another(&bench, &diary, placed(5.0)).await;
+    let (first, published, second) = frozen_beside_another(&bench, &diary, placed(5.0)).await;
     // Behind this one, the second instance has seen the claim of the first.
     bench.rapids.publish(placed(0.0)).await.unwrap();
     bench.tail().await.event("charged").await;
@@ -217,6 +217,14 @@ async fn outage_longer_than_a_claim() -> (Vec<String>, Duration) {
     let _ = tokio::time::timeout(CLAIM / 6, diary.shows("begins", 3)).await;
     first.thaw();
     diary.shows("ends", 2).await;
+    let ledger = bench.jetstream().await.get_key_value("RAPIDS_ONCE").await.unwrap();
+    let key = format!("payment.charge.{}", published.id);
+    // Until then the claim can lapse: the first has to connect before it writes down what came of it.
+    until("what came of it is written down", async || {
+        let entry = ledger.get(&key).await.unwrap().unwrap_or_default();
+        String::from_utf8_lossy(&entry).contains("\"done\"")
+    })
+    .await;
     let took = restarted.elapsed();
     bench.quiet(&["payment"]).await;
     second.stop().await;
