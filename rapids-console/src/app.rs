@@ -85,10 +85,7 @@ fn letter_pages() -> Router<Console> {
         .route("/dead-letters/{id}", get(dead_letters::letter))
         .route("/dead-letters/{id}/bytes", get(dead_letters::bytes))
         .route("/dead-letters/{id}/outcome", get(dead_letters::act::outcome))
-        .route("/dead-letters/{id}/replay", post(dead_letters::act::replay))
-        .route("/dead-letters/{id}/discard", post(dead_letters::act::discard))
-        .route("/dead-letters/{id}/restore", post(dead_letters::act::restore))
-        .route("/dead-letters/{id}/resume", post(dead_letters::act::resume))
+        .route("/dead-letters/{id}/{action}", post(dead_letters::act::act))
 }
 
 fn operation_pages() -> Router<Console> {
@@ -98,9 +95,7 @@ fn operation_pages() -> Router<Console> {
         .route("/operations/begin", post(operations::begin))
         .route("/operations/{id}", get(operations::job))
         .route("/operations/{id}/part", get(operations::part))
-        .route("/operations/{id}/pause", post(operations::pause))
-        .route("/operations/{id}/resume", post(operations::resume))
-        .route("/operations/{id}/cancel", post(operations::cancel))
+        .route("/operations/{id}/{change}", post(operations::change))
 }
 
 /// Pages whose forms have a packet.

@@ -104,6 +104,11 @@ impl Console {
         }
     }
 
+    /// The addresses of pages, for answers that lead to one.
+    pub(crate) fn links(&self) -> Frame {
+        Frame::new(self.base.clone(), "")
+    }
+
     /// What is around a page; `current` is the path of the page that it belongs to.
     pub(crate) fn frame(&self, visitor: &Visitor, current: &'static str) -> Frame {
         let mut frame = Frame::new(self.base.clone(), current);

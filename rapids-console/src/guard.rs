@@ -7,12 +7,13 @@
 //! - [`users`], [`sessions`], [`attempts`]: passwords and who has given one;
 //! - [`connections`]: how many may be open at once;
 //! - [`cookies`]: what a browser sends back;
-//! - [`signed`], with [`origin`] and [`tokens`]: forms that change something.
+//! - [`signed`], with [`fields`], [`origin`] and [`tokens`]: forms that change something.
 
 pub(crate) mod access;
 pub(crate) mod attempts;
 pub(crate) mod connections;
 pub(crate) mod cookies;
+pub(crate) mod fields;
 pub(crate) mod headers;
 pub(crate) mod host;
 pub(crate) mod origin;

@@ -1,7 +1,5 @@
 //! `rapids operations`: jobs that are paused, taken over and ended, and the log of all that was done.
 
-use std::time::Duration;
-
 use crate::letters::Letters;
 use crate::program::Program;
 
@@ -90,7 +88,6 @@ async fn a_job_is_paused_and_cancelled_from_elsewhere() {
     assert_eq!(letters.jobs()[0]["state"], "cancelled");
     let listed = letters.operations(&["jobs"]).well(0).out;
     assert!(listed.contains("cancelled") && listed.contains("discard"), "{listed}");
-    tokio::time::sleep(Duration::from_millis(200)).await;
     let restored = letters.said(&["restore", "--all", "--reason", "were right"]);
     assert!(restored.code == 0 && restored.err.ends_with(" letters restored\n"), "{restored:?}");
     assert!(restored.out.contains("payment.charge.1 restored\n"), "{restored:?}");

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use rapids_client::Note;
 
 use super::Visitor;
+use super::fields::Fields;
 use super::origin::is_own;
 use super::tokens::are_same;
 use crate::fault::{Fault, Result};
@@ -16,21 +17,15 @@ const LONGEST_REASON: usize = 2_000;
 /// A form that changes something, and who sent it. Nothing else leads to a change.
 #[derive(Debug)]
 pub(crate) struct Signed {
-    fields: Vec<(String, String)>,
+    pub(crate) fields: Fields,
     /// Who acts, why, and from where.
     pub(crate) note: Note,
 }
 
 impl Signed {
-    /// All fields, in their order.
-    pub(crate) fn fields(&self) -> &[(String, String)] {
-        &self.fields
-    }
-
     /// The value of a field; empty if it is missing.
     pub(crate) fn text(&self, name: &str) -> &str {
-        let found = self.fields.iter().find(|(field, _)| field == name);
-        found.map(|(_, value)| value.as_str()).unwrap_or_default()
+        self.fields.text(name)
     }
 
     /// The reason, without which this is not done.
@@ -58,17 +53,15 @@ impl<S: Send + Sync> FromRequest<S> for Signed {
         let body = Bytes::from_request(request, state).await.map_err(|_| {
             Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "this is more than the console takes")
         })?;
-        let fields: Vec<(String, String)> = form_urlencoded::parse(&body).into_owned().collect();
-        let of =
-            |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, it)| it.trim());
-        if !of("token").is_some_and(|given| are_same(given, &token)) {
+        let fields = Fields::parse(&body);
+        if !are_same(fields.text("token").trim(), &token) {
             let fault =
                 Fault::new(StatusCode::FORBIDDEN, "this page is from before the console started");
             return Err(fault.remedy(
                 "Go back, load the page again, and do it once more: nothing was changed.",
             ));
         }
-        let reason = of("reason").unwrap_or_default();
+        let reason = fields.text("reason").trim();
         if reason.len() > LONGEST_REASON {
             return Err(Fault::wrong(format!("a reason has at most {LONGEST_REASON} bytes")));
         }

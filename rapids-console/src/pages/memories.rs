@@ -126,10 +126,9 @@ pub(crate) async fn forget(State(console): State<Console>, signed: Signed) -> Re
         if Box::pin(rapids.forget_memory((service, memory), key, reason)).await? {
             let target = format!("{service}/{memory} {text}");
             console.record(&rapids, Operation::new("forget", target, &signed.note)).await;
-            let frame = Frame::new(console.base().clone(), "");
             let (service, memory) = (encoded(service), encoded(memory));
             let page = format!("/memories?service={service}&memory={memory}&key=");
-            return Ok(Redirect::to(&frame.to(&page, text)));
+            return Ok(Redirect::to(&console.links().to(&page, text)));
         }
     }
     let message = format!("nothing is remembered of `{}`, or not any more", short(text));

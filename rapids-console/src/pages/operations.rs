@@ -99,33 +99,19 @@ pub(crate) async fn part(
     rendered(&JobPart { job: JobRow::of(&job, &console, &frame), frame })
 }
 
-/// Has a job stand still.
-pub(crate) async fn pause(
+/// Has a job stand still, go on, or end.
+pub(crate) async fn change(
     State(console): State<Console>,
-    Path(id): Path<String>,
+    Path((id, what)): Path<(String, String)>,
     signed: Signed,
 ) -> Result<Redirect> {
-    let job = jobs(&console).await?.pause(&id, &signed.note).await?;
-    Ok(to_job(&console, &job))
-}
-
-/// Has it go on.
-pub(crate) async fn resume(
-    State(console): State<Console>,
-    Path(id): Path<String>,
-    signed: Signed,
-) -> Result<Redirect> {
-    let job = jobs(&console).await?.resume(&id, &signed.note).await?;
-    Ok(to_job(&console, &job))
-}
-
-/// Ends it.
-pub(crate) async fn cancel(
-    State(console): State<Console>,
-    Path(id): Path<String>,
-    signed: Signed,
-) -> Result<Redirect> {
-    let job = jobs(&console).await?.cancel(&id, &signed.note).await?;
+    let (jobs, note) = (jobs(&console).await?, &signed.note);
+    let job = match what.as_str() {
+        "pause" => jobs.pause(&id, note).await?,
+        "resume" => jobs.resume(&id, note).await?,
+        "cancel" => jobs.cancel(&id, note).await?,
+        _ => return Err(Fault::gone("there is no such change")),
+    };
     Ok(to_job(&console, &job))
 }
 
@@ -142,7 +128,7 @@ async fn existing(jobs: &Jobs, id: &str) -> Result<Job> {
 }
 
 fn to_job(console: &Console, job: &Job) -> Redirect {
-    Redirect::to(&Frame::new(console.base().clone(), "").to("/operations/", &job.id))
+    Redirect::to(&console.links().to("/operations/", &job.id))
 }
 
 impl LogRow {

@@ -107,7 +107,7 @@ pub(crate) async fn cancel(State(console): State<Console>, signed: Signed) -> Re
         return Err(Fault::new(StatusCode::CONFLICT, message));
     }
     console.record(&rapids, Operation::new("cancel_timer", id.to_string(), &signed.note)).await;
-    Ok(Redirect::to(&Frame::new(console.base().clone(), "").at("/timers")))
+    Ok(Redirect::to(&console.links().at("/timers")))
 }
 
 impl Row {

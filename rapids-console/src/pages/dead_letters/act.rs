@@ -9,7 +9,7 @@ use rapids_client::{DeadLetters, LetterId, State as LetterState, StoredLetter};
 
 use super::letter::{parsed, stored};
 use crate::console::Console;
-use crate::fault::Result;
+use crate::fault::{Fault, Result};
 use crate::frame::Frame;
 use crate::guard::Visitor;
 use crate::guard::signed::Signed;
@@ -20,55 +20,30 @@ use crate::times::{duration, since};
 /// How long a river usually takes at most; after that it is said who is waited for.
 const LONG: Duration = Duration::from_secs(5);
 
-/// Sends the packet again.
-pub(crate) async fn replay(
+/// Acts on a letter: sends its packet again, discards or restores it, or finishes what was interrupted.
+pub(crate) async fn act(
     State(console): State<Console>,
-    Path(id): Path<String>,
+    Path((id, what)): Path<(String, String)>,
     signed: Signed,
 ) -> Result<Redirect> {
-    let id = parsed(&id)?;
-    Box::pin(console.dead_letters().await?.replay(&id, &signed.note)).await?;
-    Ok(to_letter(&console, &id))
-}
-
-/// Discards the letter.
-pub(crate) async fn discard(
-    State(console): State<Console>,
-    Path(id): Path<String>,
-    signed: Signed,
-) -> Result<Redirect> {
-    let id = parsed(&id)?;
-    signed.reason()?;
-    Box::pin(console.dead_letters().await?.discard(&id, &signed.note)).await?;
-    Ok(to_letter(&console, &id))
-}
-
-/// Takes back that it was discarded.
-pub(crate) async fn restore(
-    State(console): State<Console>,
-    Path(id): Path<String>,
-    signed: Signed,
-) -> Result<Redirect> {
-    let id = parsed(&id)?;
-    Box::pin(console.dead_letters().await?.restore(&id, &signed.note)).await?;
-    Ok(to_letter(&console, &id))
-}
-
-/// Finishes what was interrupted.
-pub(crate) async fn resume(
-    State(console): State<Console>,
-    Path(id): Path<String>,
-    signed: Signed,
-) -> Result<Redirect> {
-    let id = parsed(&id)?;
-    Box::pin(console.dead_letters().await?.resume(&id, &signed.note)).await?;
+    let (id, note) = (parsed(&id)?, &signed.note);
+    let letters = console.dead_letters().await?;
+    match what.as_str() {
+        "replay" => Box::pin(letters.replay(&id, note)).await?,
+        "discard" => {
+            signed.reason()?;
+            Box::pin(letters.discard(&id, note)).await?
+        }
+        "restore" => Box::pin(letters.restore(&id, note)).await?,
+        "resume" => Box::pin(letters.resume(&id, note)).await?,
+        _ => return Err(Fault::gone("there is no such action")),
+    };
     Ok(to_letter(&console, &id))
 }
 
 /// To the page of a letter, which shows what was done.
 pub(super) fn to_letter(console: &Console, id: &LetterId) -> Redirect {
-    let frame = Frame::new(console.base().clone(), "");
-    Redirect::to(&format!("{}#letter-state", frame.to("/dead-letters/", &id.to_string())))
+    Redirect::to(&format!("{}#letter-state", console.links().to("/dead-letters/", &id.to_string())))
 }
 
 /// What came of a packet that was sent again.

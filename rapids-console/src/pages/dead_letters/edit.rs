@@ -89,7 +89,7 @@ pub(crate) async fn send(
     let (id, text) = (&stored.letter.id, signed.text("body"));
     let frame = console.frame(&visitor, "/dead-letters");
     let checked = Checked::of(&console, &frame, &stored, text).await;
-    let is_refused = matches!(&checked.judging, Some(Judging::Judged(it)) if !it.is_taken());
+    let is_refused = matches!(&checked.judging, Some(Judging::Judged(it)) if !it.is_taken);
     if checked.fault.is_some() || (is_refused && signed.text("anyway").is_empty()) {
         let reason = signed.note.why.clone().unwrap_or_default();
         let page = Page::of(frame, id, text.to_owned(), reason, Some(checked));

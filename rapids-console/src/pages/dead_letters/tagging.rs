@@ -9,7 +9,6 @@ use rapids_client::{LetterGroup, Tag};
 use super::wanted::Wanted;
 use crate::console::Console;
 use crate::fault::{Fault, Result, with_causes};
-use crate::frame::Frame;
 use crate::guard::signed::Signed;
 use crate::reading::letters::{CauseMark, Part, Selection};
 
@@ -68,6 +67,5 @@ fn to_group(console: &Console, group: &LetterGroup) -> Redirect {
         cause: CauseMark::of_group(group).to_string(),
         ..Wanted::default()
     };
-    let frame = Frame::new(console.base().clone(), "");
-    Redirect::to(&frame.at(&format!("/dead-letters/group{}", wanted.query(&[]))))
+    Redirect::to(&console.links().at(&format!("/dead-letters/group{}", wanted.query(&[]))))
 }

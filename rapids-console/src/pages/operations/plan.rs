@@ -12,6 +12,7 @@ use crate::console::Console;
 use crate::fault::{Fault, Result};
 use crate::frame::Frame;
 use crate::guard::Visitor;
+use crate::guard::fields::Fields;
 use crate::guard::signed::Signed;
 use crate::pages::dead_letters::tagging::group_of;
 use crate::pages::rendered;
@@ -21,7 +22,7 @@ use crate::times::count;
 /// So many letters can be named one by one.
 const MOST_NAMED: usize = 1_000;
 /// The fields that say which letters are meant.
-const FIELDS: [&str; 6] = ["action", "service", "river", "kind", "cause", "id"];
+const FIELDS: [&str; 7] = ["action", "service", "river", "kind", "cause", "id", "all"];
 
 #[derive(Template)]
 #[template(path = "job_plan.html")]
@@ -50,9 +51,7 @@ pub(crate) async fn plan(
     visitor: Visitor,
     RawQuery(query): RawQuery,
 ) -> Result<Html<String>> {
-    let query = query.unwrap_or_default();
-    let fields: Vec<(String, String)> =
-        form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let fields = Fields::parse(query.unwrap_or_default().as_bytes());
     let job = new_job(&console, &fields).await?;
     let plan = Box::pin(console.dead_letters().await?.jobs().plan(&job)).await?;
     let frame = console.frame(&visitor, "/dead-letters");
@@ -61,7 +60,7 @@ pub(crate) async fn plan(
 
 /// Begins the job.
 pub(crate) async fn begin(State(console): State<Console>, signed: Signed) -> Result<Redirect> {
-    let mut job = new_job(&console, signed.fields()).await?;
+    let mut job = new_job(&console, &signed.fields).await?;
     if signed.text("action") == "discard" {
         signed.reason()?;
     }
@@ -94,13 +93,9 @@ fn number<T: std::str::FromStr + PartialOrd + Default>(
 }
 
 /// The job that the fields of a form mean.
-async fn new_job(console: &Console, fields: &[(String, String)]) -> Result<NewJob> {
-    let text = |name: &str| {
-        let found = fields.iter().find(|(field, _)| field == name);
-        found.map(|(_, value)| value.as_str()).unwrap_or_default()
-    };
-    let chosen = chosen(console, fields, text).await?;
-    match text("action") {
+async fn new_job(console: &Console, fields: &Fields) -> Result<NewJob> {
+    let chosen = chosen(console, fields).await?;
+    match fields.text("action") {
         "replay" => Ok(NewJob::replay(chosen)),
         "discard" => Ok(NewJob::discard(chosen)),
         "restore" => Ok(NewJob::restore(chosen)),
@@ -109,13 +104,10 @@ async fn new_job(console: &Console, fields: &[(String, String)]) -> Result<NewJo
     }
 }
 
-async fn chosen<'a>(
-    console: &Console,
-    fields: &[(String, String)],
-    text: impl Fn(&str) -> &'a str,
-) -> Result<Chosen> {
-    let ids = fields.iter().filter(|(field, _)| field == "id").map(|(_, id)| id);
-    let ids: Vec<LetterId> = ids
+async fn chosen(console: &Console, fields: &Fields) -> Result<Chosen> {
+    let text = |name| fields.text(name);
+    let ids: Vec<LetterId> = fields
+        .all("id")
         .map(|id| id.parse().map_err(|_| Fault::wrong(format!("`{}` is no letter", short(id)))))
         .collect::<Result<_>>()?;
     if ids.len() > MOST_NAMED {
@@ -150,7 +142,7 @@ impl Page {
         frame: Frame,
         job: &NewJob,
         plan: &Plan,
-        mut fields: Vec<(String, String)>,
+        Fields(mut fields): Fields,
     ) -> Self {
         let status = console.status.latest();
         let rivers = plan.rivers.iter().map(|((service, river), letters)| RiverRow {
@@ -160,7 +152,7 @@ impl Page {
             badge: status.services.get(service).map(|it| it.state().into()),
         });
         let rivers = rivers.collect();
-        fields.retain(|(field, _)| FIELDS.contains(&field.as_str()) || field == "all");
+        fields.retain(|(field, _)| FIELDS.contains(&field.as_str()));
         let kind = job.kind();
         Self {
             title: title(kind, plan.letters),

@@ -31,6 +31,7 @@ pub(crate) struct Judged {
     pub(crate) class: &'static str,
     /// Such as `would take it`.
     pub(crate) would: &'static str,
+    pub(crate) is_taken: bool,
     /// Why it is not taken.
     pub(crate) reason: Option<String>,
     pub(crate) clauses: Vec<Clause>,
@@ -82,11 +83,6 @@ impl Rivers {
 }
 
 impl Judged {
-    /// Whether the river would take it.
-    pub(crate) fn is_taken(&self) -> bool {
-        self.class == "good"
-    }
-
     fn of(river: &AnnouncedRiver, explanation: &Explanation, frame: &Frame) -> Self {
         let (mark, class) = match explanation.verdict {
             Verdict::Matches => ("✓", "good"),
@@ -101,6 +97,7 @@ impl Judged {
             mark,
             class,
             would: would(&explanation.verdict),
+            is_taken: explanation.verdict == Verdict::Matches,
             reason: reason(explanation).map(shown),
             clauses: explanation.clauses.iter().map(Clause::of).collect(),
             problems: beside_clauses(explanation).into_iter().map(shown).collect(),
