@@ -299,7 +299,7 @@ impl Maintenance {
     pub(crate) fn check_limits(&mut self) {
         let (connection, service) = (self.connection.clone(), self.service.clone());
         let (has_once, context) = (self.context.claims.is_some(), self.context.clone());
-        if self.context.trial.begin_again() {
+        if self.context.trial.is_open() {
             self.try_memories();
         }
         self.begin(Task::Limits, async move {

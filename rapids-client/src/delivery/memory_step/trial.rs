@@ -42,8 +42,15 @@ impl Trial {
         self.go_on(context, AT_START).await;
     }
 
-    /// Tries the rest, and returns what to announce of values that cannot be read.
+    /// Tries the rest, or all anew if something was left open, and returns what to announce of values that
+    /// cannot be read.
     pub(crate) async fn finish(&self, context: &Context) -> Option<String> {
+        // Here and nowhere else: who goes through the values counts on how far that is.
+        if self.is_open.take() {
+            self.tried.borrow_mut().clear();
+            self.unreadable.set(0);
+            self.first.take();
+        }
         self.go_on(context, usize::MAX).await;
         let first = self.first.borrow().clone()?;
         self.is_open.set(true);
@@ -51,15 +58,9 @@ impl Trial {
         Some(format!("{count} values in {bucket} cannot be read, such as that of {first}"))
     }
 
-    /// Begins anew if there is a reason; `false` if there is none.
-    pub(crate) fn begin_again(&self) -> bool {
-        let is_open = self.is_open.take();
-        if is_open {
-            self.tried.borrow_mut().clear();
-            self.unreadable.set(0);
-            self.first.take();
-        }
-        is_open
+    /// Whether there is a reason to [`finish`](Self::finish) it again.
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_open.get()
     }
 
     async fn go_on(&self, context: &Context, most: usize) {
@@ -168,5 +169,19 @@ fn fault(read: &Read, record: &Record) -> Option<(String, bool)> {
     match catch_unwind(AssertUnwindSafe(|| read(&value))) {
         Ok(read) => read.err().map(|wrong| (with_causes(&wrong), wrong.is_newer())),
         Err(_) => Some(("reading it panicked".to_owned(), false)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whether_it_is_open_is_asked_while_it_goes_on_and_changes_nothing() {
+        let trial = Trial::default();
+        trial.tried.borrow_mut().push(7);
+        trial.is_open.set(true);
+        assert!(trial.is_open() && trial.is_open());
+        assert_eq!(*trial.tried.borrow(), [7]);
     }
 }
