@@ -4,6 +4,7 @@
 //! which services run. Data goes to standard output, messages to standard error. Each command has a
 //! file of its own in `commands`.
 
+mod announced;
 mod arguments;
 mod author;
 mod commands;
@@ -19,7 +20,6 @@ mod pace;
 mod packet_argument;
 mod packet_line;
 mod palette;
-mod river_name;
 mod screen;
 mod service_line;
 mod session;

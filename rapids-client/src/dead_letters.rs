@@ -4,6 +4,7 @@
 //! letters to [`LetterStore`], handling a replay to the service.
 
 mod act;
+mod comment;
 mod editions;
 mod filter;
 mod group;
@@ -21,6 +22,7 @@ mod listing;
 mod lookup;
 mod masked_reason;
 mod outgoing;
+mod redirect;
 mod replacement;
 pub(crate) mod replay;
 mod replays;
@@ -35,6 +37,7 @@ mod text;
 use bytes::Bytes;
 use tracing::warn;
 
+pub use comment::Comment;
 pub use filter::Filter;
 pub use group::{LetterGroup, Tag};
 pub use job::{Chosen, Job, NewJob, Plan};
@@ -46,6 +49,7 @@ pub use letter_tail::LetterTail;
 pub use letter_watch::LetterWatch;
 pub use listing::Listing;
 pub use masked_reason::masked_reason;
+pub use redirect::Redirect;
 pub(crate) use replay::{Addressed, Letters};
 pub use replays::Replays;
 pub(crate) use store::LetterStore;
@@ -308,15 +312,17 @@ impl DeadLetters {
         Ok(action)
     }
 
-    /// Whether the river of a letter is done with a [`replay`](Action::replay) of it: it has
-    /// handled the packet, or failed again, which a [letter of its own](StoredLetter::again) tells.
-    /// A replay is not done before the earlier ones of the same service are.
+    /// Whether the river is done with what an action on a letter sent to it: it has handled the packet, or
+    /// failed again, which a [letter of its own](StoredLetter::again) tells. A replay is not done before the
+    /// earlier ones of the same service are. An action that sent nothing to one river is done.
     ///
     /// # Errors
     /// [`Error::NotPermitted`](crate::Error::NotPermitted),
     /// [`Error::Server`](crate::Error::Server).
-    pub async fn is_done(&self, id: &LetterId, replay: u64) -> Result<bool> {
-        Ok(replay_consumer::floor(&self.connection, id.service()).await? >= replay)
+    pub async fn is_done(&self, id: &LetterId, action: &Action) -> Result<bool> {
+        let Some(replay) = action.replay else { return Ok(true) };
+        let to = id.sent_to(action);
+        Ok(replay_consumer::floor(&self.connection, to.service()).await? >= replay)
     }
 
     /// Adds to the log what somebody did. That it was done stands in the record of the letter or job, too.

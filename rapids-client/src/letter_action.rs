@@ -8,6 +8,8 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::river_name::RiverName;
+
 /// What has become of a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -161,6 +163,10 @@ pub struct Action {
     /// The [job](crate::Job) that did it, if it was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
+    /// Of a replay and an edit that went to another river than the letter's: that river. See
+    /// [`DeadLetters::redirect`](crate::DeadLetters::redirect).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<RiverName>,
     /// Of a replay and an edit, once it is sent: the sequence of the replay. If it fails again, its
     /// letter has this number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -182,6 +188,7 @@ impl Action {
             why: note.why.clone(),
             origin: note.origin.clone(),
             job: note.job.clone(),
+            to: None,
             replay: None,
             packet_id: None,
             sequence: None,

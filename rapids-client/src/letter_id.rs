@@ -5,8 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::letter_action::Refusal;
+use crate::letter_action::{Action, Refusal};
 use crate::names::{DEAD_LETTER_PREFIX, is_name};
+use crate::river_name::RiverName;
 use crate::{Error, Result};
 
 /// The id of a dead letter, such as `payment.charge.17`.
@@ -61,6 +62,16 @@ impl LetterId {
     /// The river that failed.
     pub fn river(&self) -> &str {
         &self.river
+    }
+
+    /// The river that failed, with its service.
+    pub fn river_name(&self) -> RiverName {
+        RiverName::of(&self.service, &self.river)
+    }
+
+    /// The river to which an action on the letter sent something.
+    pub fn sent_to(&self, action: &Action) -> RiverName {
+        action.to.clone().unwrap_or_else(|| self.river_name())
     }
 
     /// The sequence of the replay that failed, if it was one.

@@ -32,6 +32,7 @@ mod position;
 mod printable;
 mod rapids;
 mod river;
+mod river_name;
 mod service;
 mod start;
 mod stored;
@@ -42,9 +43,9 @@ pub mod trace;
 pub use condition::ExpressionError;
 pub use config::{Config, Delivery, parse_duration};
 pub use dead_letters::{
-    Chosen, DeadLetter, DeadLetters, Filter, Job, JobStep, Jobs, Kind, LetterChange, LetterGroup,
-    LetterId, LetterTail, LetterWatch, Listing, NewJob, Plan, Replays, StoredLetter, Tag,
-    masked_reason,
+    Chosen, Comment, DeadLetter, DeadLetters, Filter, Job, JobStep, Jobs, Kind, LetterChange,
+    LetterGroup, LetterId, LetterTail, LetterWatch, Listing, NewJob, Plan, Redirect, Replays,
+    StoredLetter, Tag, masked_reason,
 };
 pub use effects::Effects;
 pub use error::{Error, Result};
@@ -82,6 +83,7 @@ pub use river::{
     Publishes, RememberingRiver, RetryPolicy, River, Rules, Until, Verdict, is_final, reject,
     retry_after,
 };
+pub use river_name::RiverName;
 pub use service::{Bundle, Service, bundle};
 pub use start::Start;
 pub use timer::{TimerChange, TimerId, When};

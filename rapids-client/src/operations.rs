@@ -1,10 +1,10 @@
 //! What people did, for the record: the log in the bucket `RAPIDS_OPERATIONS`.
 //!
-//! The bucket keeps the [jobs](crate::dead_letters) beside it, each under a prefix of its own.
+//! The bucket keeps jobs, tags, comments and redirects of [letters](crate::dead_letters) beside it, each under
+//! a prefix of its own.
 
 use std::sync::Arc;
 
-use async_nats::Message;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
@@ -109,16 +109,13 @@ impl Operations {
     /// # Errors
     /// [`Error::Record`] if something else lies there, [`Error::NotPermitted`], [`Error::Server`].
     pub async fn since(&self, since: Option<Timestamp>) -> Result<Vec<Operation>> {
-        let mut operations: Vec<Operation> = Vec::new();
-        for (key, message) in self.all(LOG).await? {
-            operations.push(stored::read(OPERATIONS, &format!("{LOG}{key}"), &message.payload)?);
-        }
-        operations.retain(|operation| since.is_none_or(|since| operation.at >= since));
-        Ok(operations)
+        let operations = self.all(LOG).await?.into_iter().map(|(_, operation)| operation);
+        let is_meant = |operation: &Operation| since.is_none_or(|since| operation.at >= since);
+        Ok(operations.filter(is_meant).collect())
     }
 
-    /// The values under a prefix, by what follows it in their keys, as they were written.
-    pub(crate) async fn all(&self, prefix: &str) -> Result<Vec<(String, Message)>> {
+    /// The values under a prefix, each with what follows it in the key, as they were written.
+    pub(crate) async fn all<T: Stored>(&self, prefix: &str) -> Result<Vec<(String, T)>> {
         let mut found = Vec::new();
         let stream = format!("KV_{OPERATIONS}");
         if !self.exists().await? {
@@ -128,10 +125,11 @@ impl Operations {
         let selection = Selection::last_of_each(format!("{subject}>"));
         let mut scan = Box::pin(Scan::open(&self.connection, &stream, selection)).await?;
         while let Some(Scanned { message, .. }) = scan.next().await? {
-            let key = message.subject.strip_prefix(&subject).map(str::to_owned);
+            let key = message.subject.strip_prefix(&subject);
             // What was deleted, or has expired, leaves a message without a value.
             if let Some(key) = key.filter(|_| !message.payload.is_empty()) {
-                found.push((key, message));
+                let value = stored::read(OPERATIONS, &format!("{prefix}{key}"), &message.payload)?;
+                found.push((key.to_owned(), value));
             }
         }
         Ok(found)
@@ -157,6 +155,16 @@ impl Operations {
             source: error.into(),
         })?;
         Box::pin(self.bucket().await?.save_kept(key, json.into(), kept)).await
+    }
+
+    /// Saves a value whatever was there before.
+    pub(crate) async fn replace<T: Stored + Serialize>(&self, key: &str, value: &T) -> Result<()> {
+        loop {
+            let (_, revision) = self.load::<T>(key).await?;
+            if self.save(key, value, (revision, Keep::Always)).await?.is_some() {
+                return Ok(());
+            }
+        }
     }
 
     /// Deletes a key unless another value was saved after this revision.

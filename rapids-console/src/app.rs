@@ -18,7 +18,7 @@ use crate::fault::Fault;
 use crate::frame::Frame;
 use crate::guard::access::{Access, admit};
 use crate::guard::{Visitor, headers};
-use crate::pages::dead_letters::edit;
+use crate::pages::dead_letters::{edit, redirects};
 use crate::pages::{
     conversation, dead_letters, find, live, login, map, memories, operations, overview, packet,
     publish, timers,
@@ -82,6 +82,8 @@ fn letter_pages() -> Router<Console> {
         .route("/dead-letters/all", get(dead_letters::all))
         .route("/dead-letters/tag", post(dead_letters::tagging::tag))
         .route("/dead-letters/untag", post(dead_letters::tagging::untag))
+        .route("/dead-letters/redirects", get(redirects::page).post(redirects::set))
+        .route("/dead-letters/redirects/withdraw", post(redirects::withdraw))
         .route("/dead-letters/{id}", get(dead_letters::letter))
         .route("/dead-letters/{id}/bytes", get(dead_letters::bytes))
         .route("/dead-letters/{id}/outcome", get(dead_letters::act::outcome))

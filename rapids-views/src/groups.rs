@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rapids_client::{LetterGroup, StoredLetter, Timestamp};
+use rapids_client::{LetterGroup, StoredLetter, Tag, Timestamp};
 use serde::Serialize;
 
 /// A group of dead letters.
@@ -27,6 +27,8 @@ pub struct Group {
     pub last: Timestamp,
     /// The id of the oldest letter.
     pub example: String,
+    /// What somebody has said of it, if they did.
+    pub tag: Option<String>,
 }
 
 fn as_text<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
@@ -44,16 +46,21 @@ impl Groups {
         let group = self.0.entry(key).or_insert_with_key(|key| {
             let LetterGroup { service, river, kind, reason, .. } = key.clone();
             let (first, last) = (stored.written, stored.written);
-            let example = stored.letter.id.to_string();
-            Group { count: 0, service, river, kind, reason, first, last, example }
+            let (example, tag) = (stored.letter.id.to_string(), None);
+            Group { count: 0, service, river, kind, reason, first, last, example, tag }
         });
         group.count += 1;
         group.last = group.last.max(stored.written);
     }
 
-    /// Ends with all groups, the largest first.
+    /// Ends with all groups, the largest first, and their tags.
     #[must_use]
-    pub fn sorted(self) -> Vec<Group> {
+    pub fn sorted(mut self, tags: &[Tag]) -> Vec<Group> {
+        for tag in tags {
+            if let Some(group) = self.0.get_mut(&tag.group) {
+                group.tag = Some(tag.words.clone());
+            }
+        }
         let mut groups: Vec<_> = self.0.into_values().collect();
         groups
             .sort_by(|one, two| two.count.cmp(&one.count).then_with(|| one.first.cmp(&two.first)));

@@ -4,6 +4,7 @@
 
 mod assignment;
 mod bulk;
+mod comment;
 mod discard;
 mod edit;
 mod editor;
@@ -12,11 +13,13 @@ mod group_lines;
 pub(super) mod letter_json;
 mod list;
 mod reactions;
+mod redirect;
 mod replay;
 mod restore;
 mod resume;
 mod selection;
 mod show;
+mod tag;
 mod wait;
 
 use anyhow::Result;
@@ -39,7 +42,8 @@ Examples:
   rapids dead-letters show payment.charge.17
   rapids dead-letters edit payment.charge.17 --set total=10 --reason 'typing error'
   rapids dead-letters replay --service payment --kind exhausted --reason 'the bank is back'
-  rapids dead-letters discard --since 1h --event test_order --reason 'load test'")]
+  rapids dead-letters discard --since 1h --event test_order --reason 'load test'
+  rapids dead-letters redirect payment/charge billing/collect")]
 pub(crate) struct DeadLetters {
     #[command(subcommand)]
     command: Command,
@@ -56,21 +60,26 @@ enum Command {
     Discard(discard::Discard),
     Restore(restore::Restore),
     Resume(resume::Resume),
+    Comment(comment::Comment),
+    Tag(tag::Tag),
+    Redirect(redirect::Redirect),
 }
 
 impl DeadLetters {
     pub(crate) fn changes(&self) -> bool {
-        match self.command {
+        match &self.command {
             Command::List(_) | Command::Follow(_) | Command::Show(_) => false,
             Command::Replay(_) | Command::Edit(_) | Command::Discard(_) => true,
             Command::Restore(_) | Command::Resume(_) => true,
+            Command::Comment(_) | Command::Tag(_) => true,
+            Command::Redirect(redirect) => redirect.changes(),
         }
     }
 
     pub(crate) async fn run(self, session: &Session) -> Result<Answer> {
         let interrupt = &session.interrupt;
         match self.command {
-            Command::List(list) => interrupt.unless(list.run(session)).await,
+            Command::List(list) => interrupt.unless(Box::pin(list.run(session))).await,
             Command::Follow(follow) => interrupt.unless(Box::pin(follow.run(session))).await,
             Command::Show(show) => interrupt.unless(show.run(session)).await,
             Command::Replay(replay) => Box::pin(replay.run(session)).await,
@@ -78,6 +87,9 @@ impl DeadLetters {
             Command::Discard(discard) => Box::pin(discard.run(session)).await,
             Command::Restore(restore) => Box::pin(restore.run(session)).await,
             Command::Resume(resume) => Box::pin(resume.run(session)).await,
+            Command::Comment(comment) => Box::pin(comment.run(session)).await,
+            Command::Tag(tag) => Box::pin(tag.run(session)).await,
+            Command::Redirect(redirect) => Box::pin(redirect.run(session)).await,
         }
     }
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 use rapids_client::map::AnnouncedRiver;
-use rapids_client::{ServiceInfo, Verdict};
+use rapids_client::{RiverName, ServiceInfo, Verdict};
 
+use crate::announced;
 use crate::exit::Answer;
 use crate::explanation::{Subject, json, lines};
 use crate::filter::Filter;
 use crate::packet_argument::{PacketArgument, open};
-use crate::river_name::RiverName;
 use crate::screen::Format;
 use crate::session::Session;
 use crate::times::duration;
@@ -104,10 +104,10 @@ impl Explain {
 /// What the instances of a river announce; several if they differ.
 ///
 /// # Errors
-/// As for [`RiverName::announced_rules`].
+/// As for [`announced::rules`].
 fn announced(up: &[ServiceInfo], name: &RiverName) -> Result<Vec<Subject>> {
-    name.announced_rules(up)?;
+    announced::rules(name, up)?;
     let found = AnnouncedRiver::all(up).into_iter();
-    let found = found.filter(|it| it.service() == name.service && it.name() == name.river);
+    let found = found.filter(|it| it.service() == name.service() && it.name() == name.river());
     Ok(found.map(Subject::from).collect())
 }

@@ -13,14 +13,15 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Args;
 use rapids_client::{
-    DeadLetters, Error, Filter, Rapids, Replays, River, ServiceInfo, State, StreamContents,
+    DeadLetters, Error, Filter, Rapids, Replays, River, RiverName, ServiceInfo, State,
+    StreamContents,
 };
 
+use crate::announced;
 use crate::author::Author;
 use crate::confirm::confirm;
 use crate::exit::{Answer, Fault};
 use crate::pace::Pace;
-use crate::river_name::RiverName;
 use crate::screen::Format;
 use crate::session::Session;
 use picked::{Picked, Picking, Range};
@@ -121,7 +122,7 @@ impl Replay {
     /// What would be sent, and the run to send it in.
     async fn plan(&self, session: &Session, rapids: &Rapids) -> Result<(Plan, Replays)> {
         let up = rapids.services(WAIT).await?;
-        let done = done(session, rapids, &self.river.service).await?;
+        let done = done(session, rapids, self.river.service()).await?;
         let rivers = self.rivers(session, &up, done.is_some())?;
         let run = self.name.clone().unwrap_or_else(|| self.range.name());
         let replays = self.replays(session, &run).await?;
@@ -141,18 +142,18 @@ impl Replay {
     /// packets are meant.
     ///
     /// # Errors
-    /// As for [`RiverName::announced_rules`].
+    /// As for [`announced::rules`].
     fn rivers(
         &self,
         session: &Session,
         up: &[ServiceInfo],
         has_position: bool,
     ) -> Result<Vec<River>> {
-        let is_silent = has_position && self.river.instances(up).is_empty();
+        let is_silent = has_position && announced::instances(&self.river, up).is_empty();
         if is_silent && self.range.has_expression() {
             return Ok(Vec::new());
         }
-        let rules = self.river.announced_rules(up).with_context(|| {
+        let rules = announced::rules(&self.river, up).with_context(|| {
             let remedy = if is_silent { " (`--where` can say instead what is meant)" } else { "" };
             format!("it is not known what {} takes{remedy}", self.river)
         })?;
@@ -174,7 +175,7 @@ impl Replay {
         let Some(letters) = Box::pin(DeadLetters::open(&session.config()?)).await? else {
             return Ok(failed);
         };
-        let RiverName { service, river } = &self.river;
+        let (service, river) = (self.river.service(), self.river.river());
         let mut listing = letters.list(&Filter::new().service(service).river(river)).await?;
         loop {
             match listing.next().await {

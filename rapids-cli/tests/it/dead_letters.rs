@@ -4,6 +4,7 @@ mod edit;
 mod follow;
 mod list;
 mod replay;
+mod said;
 
 use std::process::Command;
 use std::time::Duration;

@@ -278,7 +278,7 @@ async fn hostile_names_harm_no_terminal() {
     assert!(plan.starts_with(r"1 packet to replay to payment/charge, in the run `a\u{1b}[2J\n"));
     assert!(!plan.contains('\u{1b}'), "{plan}");
     let said = shop.bench.said(&["replay", "--river", "pay\u{1b}[2J/x\ny", "--yes"]);
-    assert!(said.code == 5 && !said.err.contains('\u{1b}'), "{said:?}");
+    assert!(said.code == 2 && !said.err.contains('\u{1b}'), "{said:?}");
     shop.said(&["--name", "a\u{1b}[2J\nwarning: x", "--yes"]);
     shop.has_run(2).await;
     let said = shop.said(&["--name", "a\u{1b}[2J\nwarning: x", "--yes"]);

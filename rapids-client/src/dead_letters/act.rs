@@ -32,7 +32,9 @@ impl DeadLetters {
         (kind, note): (ActionKind, &Note),
         replacement: impl FnOnce(String) -> Result<Option<Packet>>,
     ) -> Result<Action> {
-        let (id, action) = (&stored.letter.id, Action::new(kind, note));
+        let id = &stored.letter.id;
+        let to = self.sends_to(kind, &id.river_name()).await?;
+        let action = Action { to, ..Action::new(kind, note) };
         let (previous, revision) = self.states.load(id).await?;
         check(stored, action.kind, previous.as_ref())?;
         let state = match action.kind {
@@ -156,8 +158,9 @@ fn outgoing(stored: &StoredLetter, record: &StateRecord) -> Outgoing {
     if record.action.kind == ActionKind::ReplayToAll {
         return Outgoing::to_all(packet_id, letter.trace.as_ref(), body);
     }
+    let to = letter.id.sent_to(&record.action);
     let addressed = Addressed {
-        river: letter.id.river().to_owned(),
+        river: to.river().to_owned(),
         packet_id: packet_id.clone(),
         sequence: letter.sequence,
         stored: letter.stored,
@@ -174,7 +177,7 @@ fn outgoing(stored: &StoredLetter, record: &StateRecord) -> Outgoing {
         trace_headers::write(trace, &mut headers);
     }
     let message_id = message_id(&letter.id, record.number);
-    Outgoing::to_service(letter.id.service(), headers, message_id, packet_id, body)
+    Outgoing::to_service(to.service(), headers, message_id, packet_id, body)
 }
 
 /// Makes sure that an action is possible after what was done with the letter before.

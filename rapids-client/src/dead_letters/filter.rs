@@ -31,6 +31,8 @@ pub struct Filter {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) since: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     state: Option<State>,
@@ -77,6 +79,14 @@ impl Filter {
     #[must_use]
     pub fn masked_reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
+        self
+    }
+
+    /// Only those in which this text is found, in whatever case: in their id, in the id, the conversation or the
+    /// name of the packet, or in the reason.
+    #[must_use]
+    pub fn containing(mut self, text: impl Into<String>) -> Self {
+        self.text = Some(text.into());
         self
     }
 
@@ -132,12 +142,20 @@ impl Filter {
             let names = stored.letter.name.as_deref().unwrap_or_default();
             names == name || names.split(", ").any(|one| one == name)
         };
+        let letter = &stored.letter;
+        let has_text = |text: &String| {
+            let (id, name) = (letter.id.to_string(), letter.name.as_deref().unwrap_or_default());
+            let parts = [&id, &letter.packet_id, &letter.correlation_id, name, &letter.reason];
+            let text = text.to_lowercase();
+            parts.into_iter().any(|part| part.to_lowercase().contains(&text))
+        };
         let has_reason = |reason: &String| *reason == masked_reason(&stored.letter.reason);
         self.kind.as_ref().is_none_or(|kind| *kind == stored.letter.kind)
             && self.state.is_none_or(|state| state == stored.state)
             && self.since.is_none_or(|since| stored.written >= since)
             && self.name.as_ref().is_none_or(is_named)
             && self.reason.as_ref().is_none_or(has_reason)
+            && self.text.as_ref().is_none_or(has_text)
     }
 }
 

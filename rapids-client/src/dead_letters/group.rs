@@ -1,17 +1,14 @@
 //! Groups of letters that failed for the same cause, and what people have said of one: tags.
 
-use async_nats::Message;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{DeadLetter, DeadLetters, masked_reason};
 use crate::derived_uuid::derived_uuid;
-use crate::jetstream::bucket::Keep;
 use crate::letter_action::Note;
-use crate::names::OPERATIONS;
 use crate::operations::Operation;
-use crate::stored::{self, Stored};
+use crate::stored::Stored;
 use crate::{Error, Result};
 
 /// What the keys of tags begin with.
@@ -81,11 +78,7 @@ impl DeadLetters {
     /// # Errors
     /// [`Error::Record`] if something else lies there, [`Error::NotPermitted`], [`Error::Server`].
     pub async fn tags(&self) -> Result<Vec<Tag>> {
-        let found = self.operations.all(TAG).await?.into_iter();
-        let tag = |(key, message): (String, Message)| {
-            stored::read(OPERATIONS, &format!("{TAG}{key}"), &message.payload)
-        };
-        found.map(tag).collect()
+        Ok(self.operations.all(TAG).await?.into_iter().map(|(_, tag)| tag).collect())
     }
 
     /// Tags a group of letters, for those who decide on letters to see; takes the place of its former tag. The
@@ -106,12 +99,7 @@ impl DeadLetters {
         let Note { who, why, .. } = note.clone();
         let (group, words, at) = (group.clone(), words.to_owned(), Timestamp::now());
         let (key, tag) = (group.key(), Tag { group, words, who, at, why });
-        loop {
-            let (_, revision) = self.operations.load::<Tag>(&key).await?;
-            if self.operations.save(&key, &tag, (revision, Keep::Always)).await?.is_some() {
-                break;
-            }
-        }
+        self.operations.replace(&key, &tag).await?;
         let operation = Operation::new("tag", target(&tag.group), note);
         self.record(&operation.outcome(&tag.words)).await;
         Ok(tag)

@@ -3,12 +3,15 @@
 //! Plain data. Beginning and changing jobs is left to [`jobs`](super::jobs), working on one to
 //! [`job_worker`](super::job_worker).
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Filter, LetterId};
 use crate::job_state::JobState;
 use crate::letter_action::{ActionKind, Note, State};
+use crate::river_name::RiverName;
 use crate::stored::Stored;
 
 /// A job that is to be begun: what is to be done, with which letters, and how fast.
@@ -109,8 +112,11 @@ impl NewJob {
 pub struct Plan {
     /// How many letters.
     pub letters: u64,
-    /// How many of each river, by service and river.
-    pub rivers: std::collections::BTreeMap<(String, String), u64>,
+    /// How many of each river.
+    pub rivers: BTreeMap<RiverName, u64>,
+    /// The rivers among them whose packets go to another one now, and to which. See
+    /// [`DeadLetters::redirect`](super::DeadLetters::redirect).
+    pub redirected: BTreeMap<RiverName, RiverName>,
     /// The sequence of the newest letter in the stream of dead letters, or how many were named.
     pub(super) until: u64,
 }

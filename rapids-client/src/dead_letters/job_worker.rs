@@ -277,7 +277,8 @@ impl<'a> Held<'a> {
             Ok(action) => {
                 self.job.done += 1;
                 if let (Some(_), Some(replay)) = (self.job.at_once, action.replay) {
-                    self.job.under_way.push((id.service().to_owned(), replay));
+                    let to = id.sent_to(action);
+                    self.job.under_way.push((to.service().to_owned(), replay));
                 }
             }
             Err(error) => {

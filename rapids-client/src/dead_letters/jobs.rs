@@ -64,7 +64,7 @@ impl Jobs {
         let mut plan = Plan::default();
         let mut count = |id: &LetterId| {
             plan.letters += 1;
-            *plan.rivers.entry((id.service().to_owned(), id.river().to_owned())).or_default() += 1;
+            *plan.rivers.entry(id.river_name()).or_default() += 1;
         };
         match &new.letters {
             Chosen::These(ids) => {
@@ -80,6 +80,11 @@ impl Jobs {
                     until = stored.sequence;
                 }
                 plan.until = until;
+            }
+        }
+        for river in plan.rivers.keys() {
+            if let Some(to) = self.letters.sends_to(new.kind, river).await? {
+                plan.redirected.insert(river.clone(), to);
             }
         }
         Ok(plan)
@@ -113,11 +118,8 @@ impl Jobs {
     /// # Errors
     /// [`Error::Record`] if something else lies there, [`Error::NotPermitted`], [`Error::Server`].
     pub async fn all(&self) -> Result<Vec<Job>> {
-        let mut jobs = Vec::new();
-        for (id, message) in self.letters.operations.all(JOB).await? {
-            let job: Job = stored::read(OPERATIONS, &key(&id), &message.payload)?;
-            jobs.push(Job { id, ..job });
-        }
+        let found = self.letters.operations.all(JOB).await?.into_iter();
+        let mut jobs: Vec<_> = found.map(|(id, job)| Job { id, ..job }).collect();
         jobs.sort_by_key(|job| job.begun);
         Ok(jobs)
     }

@@ -58,7 +58,8 @@ impl KnownLetters {
     /// Takes the record of a letter, and returns what has become of that, if it is known.
     pub(super) fn record(&mut self, id: &LetterId, record: StateRecord) -> Option<LetterChange> {
         if let Some(replay) = record.action.replay {
-            let replay = LetterId::of_replay(id.service(), id.river(), replay);
+            let to = id.sent_to(&record.action);
+            let replay = LetterId::of_replay(to.service(), to.river(), replay);
             self.replayed.insert(replay, id.clone());
         }
         // What is sent is of no interest here, and may be large.

@@ -1,6 +1,6 @@
 //! Lists the dead letters, oldest first.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use futures::StreamExt;
 
@@ -12,6 +12,7 @@ use crate::dead_letters::stored::Message;
 use crate::dead_letters::{Filter, LetterId, StoredLetter};
 use crate::jetstream::scan::{Scan, Scanned, Selection};
 use crate::names::{DEAD_LETTER_PREFIX, DEAD_LETTERS};
+use crate::river_name::RiverName;
 
 /// Dead letters one after the other, oldest first, as they were when the listing began.
 ///
@@ -35,9 +36,11 @@ impl Listing {
         let subject = filter.subject()?;
         let (service, river) = filter.parts()?;
         let records = states.all(service, river).await?;
-        let is_any_replayed = records.values().any(|record| record.action.replay.is_some());
-        let replays =
-            if is_any_replayed { replays(connection, &subject).await? } else { HashSet::new() };
+        let mut replays = HashSet::new();
+        for river in replayed_to(&records) {
+            let subject = format!("{DEAD_LETTER_PREFIX}{}.{}.*", river.service(), river.river());
+            replays.extend(replays_of(connection, &subject).await?);
+        }
         let selection = match behind {
             0 => Selection::headers(subject, filter.since),
             behind => Selection::headers_behind(subject, behind),
@@ -80,8 +83,14 @@ impl Listing {
     }
 }
 
-/// The ids of the letters about replays.
-async fn replays(connection: &Connection, subject: &str) -> Result<HashSet<String>> {
+/// The rivers to which something was sent again.
+fn replayed_to(records: &HashMap<LetterId, StateRecord>) -> BTreeSet<RiverName> {
+    let replayed = records.iter().filter(|(_, record)| record.action.replay.is_some());
+    replayed.map(|(id, record)| id.sent_to(&record.action)).collect()
+}
+
+/// The ids of the letters about replays under a subject.
+async fn replays_of(connection: &Connection, subject: &str) -> Result<HashSet<String>> {
     let request = connection.api(&format!("STREAM.INFO.{DEAD_LETTERS}"));
     let listing = async {
         let stream = connection.jetstream.get_stream_no_info(DEAD_LETTERS).await?;

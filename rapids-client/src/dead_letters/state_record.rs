@@ -24,7 +24,7 @@ pub(super) struct StateRecord {
     /// How many times letters of this id were acted on, this one included.
     pub(super) number: usize,
     /// What was done with the letter before, oldest first, where that was taken back. Since version 2, as are
-    /// origin and job of an action.
+    /// origin, job and successor of an action.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) earlier: Vec<Action>,
     /// Who did what; while the letter is waiting, what could not be done.
@@ -59,7 +59,10 @@ impl StateRecord {
     /// The same, with the version of what it has.
     pub(super) fn versioned(mut self) -> Self {
         let is_new = |action: &Action| {
-            action.kind == ActionKind::Restore || action.origin.is_some() || action.job.is_some()
+            action.kind == ActionKind::Restore
+                || action.origin.is_some()
+                || action.job.is_some()
+                || action.to.is_some()
         };
         let needs_second = !self.earlier.is_empty()
             || std::iter::once(&self.action).chain(&self.resumed).any(is_new);

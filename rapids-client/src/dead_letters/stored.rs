@@ -148,6 +148,7 @@ pub(super) fn replayed_as(
     actions: &[Action],
 ) -> Option<(LetterId, String)> {
     let (action, replay) = actions.iter().rev().find_map(|it| Some((it, it.replay?)))?;
-    let id = LetterId::of_replay(id.service(), id.river(), replay);
+    let to = id.sent_to(action);
+    let id = LetterId::of_replay(to.service(), to.river(), replay);
     Some((id, action.packet_id.as_deref().unwrap_or(packet_id).to_owned()))
 }

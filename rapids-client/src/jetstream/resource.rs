@@ -47,6 +47,15 @@ pub(crate) const OWN_LIMIT: &str = "rapids.max_msg_size";
 /// The largest message that earlier versions set without a note, on a server with default settings.
 pub(crate) const FORMER_LIMIT: i32 = 983_040;
 
+/// For how long what is said and done about letters is kept, where those are kept for this long. Zero is for
+/// ever, `None` the age with which the bus creates their stream.
+pub(crate) fn beyond_letters(letters_age: Option<Duration>) -> Duration {
+    match letters_age.unwrap_or(LETTERS_AGE) {
+        Duration::ZERO => Duration::ZERO,
+        age => age.saturating_add(BEYOND_LETTERS),
+    }
+}
+
 /// The bytes of the largest packet, on a server that takes messages of `max_payload` bytes.
 pub(crate) fn largest_message(max_payload: usize) -> usize {
     max_payload.saturating_sub(DEAD_LETTER_HEADROOM).max(1)
@@ -193,13 +202,9 @@ impl Resource {
         bucket(SERVICES, "which stream each service reads, and how far it was", Duration::ZERO)
     }
 
-    /// The actions on letters, where those are kept for this long. Zero is for ever, `None` the age with
-    /// which the bus creates their stream.
+    /// The actions on letters, where those are kept for this long, as for [`beyond_letters`].
     pub(crate) fn letters(letters_age: Option<Duration>) -> Self {
-        let age = match letters_age.unwrap_or(LETTERS_AGE) {
-            Duration::ZERO => Duration::ZERO,
-            age => age.saturating_add(BEYOND_LETTERS),
-        };
+        let age = beyond_letters(letters_age);
         bucket(LETTERS_BUCKET, "what was done with each dead letter", age)
     }
 

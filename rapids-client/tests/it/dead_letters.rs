@@ -1,8 +1,10 @@
 //! Dead letters as an operator finds them, and what becomes of each.
 
+mod comments;
 mod jobs;
 mod letter_tail;
 mod letter_watch;
+mod redirects;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -181,6 +183,9 @@ async fn letters_are_listed_by_what_they_are() {
     assert_eq!(listed(&letters, Filter::new().kind(Kind::Invalid)).await, [all[1]]);
     assert_eq!(listed(&letters, Filter::new().name("order_paid")).await, [all[2]]);
     assert_eq!(listed(&letters, Filter::new().limit(2)).await, all[..2]);
+    assert_eq!(listed(&letters, Filter::new().containing("FROM the Bank")).await, all);
+    assert_eq!(listed(&letters, Filter::new().containing("order_paid")).await, [all[2]]);
+    assert_eq!(listed(&letters, Filter::new().containing(all[1])).await, [all[1]]);
     let second = letters.get(&all[1].parse().unwrap()).await.unwrap().unwrap();
     assert_eq!(listed(&letters, Filter::new().since(second.written)).await, all[1..]);
     letters.discard(&all[0].parse().unwrap(), &ada()).await.unwrap();

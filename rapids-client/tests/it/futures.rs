@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use rapids_client::monitoring::{Page, serve};
 use rapids_client::{
-    Bundle, Config, Conversations, DeadLetters, Filter, Found, HistoryPackets, Jobs, LetterGroup,
-    LetterId, LetterTail, LetterWatch, Listing, MemoryView, MemoryWatch, NewJob, Note, Operation,
-    Operations, Packet, Rapids, Record, Reference, Replays, Retiring, River, Seek, Sending,
-    Service, Start, Tail, TimerId, TimerListing, Timestamp, shutdown_signal,
+    Action, Bundle, Config, Conversations, DeadLetters, Filter, Found, HistoryPackets, Jobs,
+    LetterGroup, LetterId, LetterTail, LetterWatch, Listing, MemoryView, MemoryWatch, NewJob, Note,
+    Operation, Operations, Packet, Rapids, Record, Reference, Replays, Retiring, River, RiverName,
+    Seek, Sending, Service, Start, Tail, TimerId, TimerListing, Timestamp, shutdown_signal,
 };
 use tokio::net::TcpListener;
 
@@ -68,7 +68,19 @@ fn of_letters(letters: &DeadLetters, config: &Config, id: &LetterId, note: &Note
     is_send(letters.restore(id, note));
     is_send(letters.tags());
     is_send(letters.resume(id, note));
-    is_send(letters.is_done(id, 1));
+    is_send(letters.comments(id));
+    is_send(letters.comment(id, "the bank was down", note));
+}
+
+fn of_redirects(letters: &DeadLetters, river: &RiverName, note: &Note) {
+    is_send(letters.redirects());
+    is_send(letters.redirect(river, river, note));
+    is_send(letters.withdraw_redirect(river, note));
+    is_send(letters.successor(river));
+}
+
+fn of_outcomes(letters: &DeadLetters, id: &LetterId, action: &Action) {
+    is_send(letters.is_done(id, action));
 }
 
 fn of_jobs(jobs: &Jobs, (new, note): (&NewJob, &Note)) {
@@ -150,7 +162,7 @@ fn of_services(
 #[test]
 fn public_futures_are_send_and_none_is_forgotten_here() {
     let _ = (of_rapids, of_what_rapids_give, of_letters, of_replays, of_listing, of_monitoring);
-    let _ = (of_jobs, of_operations);
+    let _ = (of_jobs, of_operations, of_redirects, of_outcomes);
     let _ = (of_conversations, of_history, of_memory, of_services, of_timers);
     let mut names = BTreeSet::new();
     public_futures(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut names);

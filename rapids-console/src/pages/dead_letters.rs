@@ -5,6 +5,7 @@ pub(crate) mod edit;
 mod groups;
 mod letter;
 mod lists;
+pub(crate) mod redirects;
 mod rows;
 mod sort;
 pub(crate) mod state_mark;
@@ -58,7 +59,11 @@ struct Page {
 /// What is below the forms.
 enum Shows {
     Groups(Box<Groups>),
-    Found(Rows),
+    Found {
+        list: Rows,
+        /// Whether the server finds the same letters, so that all of them can be acted on.
+        is_whole: bool,
+    },
 }
 
 /// The page.
@@ -80,7 +85,10 @@ pub(crate) async fn page(
         });
         Shows::Groups(Box::new(Groups::of(&console, &frame, &wanted, selection, (sort, &tags))))
     } else {
-        Shows::Found(found(&console, &frame, text).await?)
+        Shows::Found {
+            list: found(&console, &frame, text).await?,
+            is_whole: console.mask.is_empty() && frame.token.is_some(),
+        }
     };
     let extent = console.letters.extent();
     let in_reasons = console.mask.is_empty();

@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 use crate::bench::{Bench, Console, FORM};
 
 /// A service that refuses orders of less than 10, which have letters then.
-async fn bench_with_letters(count: u64) -> Bench {
+pub(crate) async fn bench_with_letters(count: u64) -> Bench {
     let bench = Bench::start().await;
     let river = River::new("charge").event("order_placed").require_that("@.total >= 0").react(
         async |packet: Packet| match packet.get::<u64>("total")? {
@@ -29,7 +29,7 @@ async fn bench_with_letters(count: u64) -> Bench {
     bench
 }
 
-async fn states(bench: &Bench, state: State) -> usize {
+pub(crate) async fn states(bench: &Bench, state: State) -> usize {
     let letters = DeadLetters::open(&bench.config()).await.unwrap().unwrap();
     let mut listing = letters.list(&Filter::new().state(state)).await.unwrap();
     let mut count = 0;

@@ -101,7 +101,13 @@ impl BulkOptions {
 }
 
 fn sent(id: &LetterId, action: &Action) -> Option<SentReplay> {
-    action.replay.map(|replay| SentReplay { id: id.clone(), replay })
+    let (id, action) = (id.clone(), action.clone());
+    action.replay.map(|replay| SentReplay { id, action, replay })
+}
+
+/// Where a packet went that did not go to the letter's river.
+pub(super) fn to(action: &Action) -> String {
+    action.to.as_ref().map_or_else(String::new, |to| format!(" to {to}"))
 }
 
 /// The result of an action, in words.
@@ -112,8 +118,10 @@ fn outcome(action: &Action) -> String {
         (ActionKind::ReplayToAll, _, Some(sequence)) => {
             format!("replayed to all as packet {packet}, sequence {sequence}")
         }
-        (ActionKind::Edit, Some(replay), _) => format!("edited: packet {packet}, replay {replay}"),
-        (ActionKind::Replay, Some(replay), _) => format!("replayed: replay {replay}"),
+        (ActionKind::Edit, Some(replay), _) => {
+            format!("edited: packet {packet}, replay {replay}{}", to(action))
+        }
+        (ActionKind::Replay, Some(replay), _) => format!("replayed: replay {replay}{}", to(action)),
         (kind, ..) => done(*kind).to_owned(),
     }
 }

@@ -10,6 +10,15 @@ use crate::table::{Cell, Column, Table};
 /// Longest reason in a table, in characters.
 const REASON: usize = 100;
 
+/// The reason, and what somebody has said of the group.
+fn reason(group: &Group) -> String {
+    let reason = shortened(&group.reason, REASON);
+    match &group.tag {
+        Some(tag) => format!("{reason} [{tag}]"),
+        None => reason,
+    }
+}
+
 /// The groups as a table.
 pub(super) fn lines(groups: &[Group], palette: Palette) -> Vec<Line> {
     let mut table = Table::new([
@@ -29,7 +38,7 @@ pub(super) fn lines(groups: &[Group], palette: Palette) -> Vec<Line> {
             Cell::new(format!("{:.0}", group.first)),
             Cell::new(format!("{:.0}", group.last)),
             Cell::new(&group.example),
-            Cell::new(shortened(&group.reason, REASON)),
+            Cell::new(reason(group)),
         ]);
     }
     table.lines(palette.faint)

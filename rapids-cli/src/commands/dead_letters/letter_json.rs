@@ -1,7 +1,7 @@
 //! Dead letters and actions on them as JSON.
 
 use rapids_client::trace::TraceContext;
-use rapids_client::{Action, LetterId, StoredLetter};
+use rapids_client::{Action, Comment, LetterId, StoredLetter};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -41,6 +41,7 @@ pub(in crate::commands) struct LetterJson<'a> {
 #[derive(Serialize)]
 struct Details<'a> {
     history: Vec<Step<'a>>,
+    comments: &'a [Comment],
     /// The packet's own text; null if it is not JSON.
     packet: Option<&'a RawValue>,
 }
@@ -84,11 +85,12 @@ impl<'a> LetterJson<'a> {
         }
     }
 
-    /// Adds the packet, and all letters about it.
-    pub(super) fn with_history(
+    /// Adds the packet, all letters about it, and what people have said of this one.
+    pub(super) fn with_details(
         self,
         stored: &'a StoredLetter,
         history: &'a [StoredLetter],
+        comments: &'a [Comment],
     ) -> Self {
         let step = |stored: &'a StoredLetter| Step {
             id: stored.letter.id.to_string(),
@@ -96,6 +98,7 @@ impl<'a> LetterJson<'a> {
         };
         let details = Details {
             history: history.iter().map(step).collect(),
+            comments,
             packet: serde_json::from_slice(&stored.letter.body).ok(),
         };
         Self { details: Some(details), ..self }

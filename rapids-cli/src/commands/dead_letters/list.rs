@@ -35,7 +35,7 @@ letter was stored), `size` (of the packet, in bytes), `first` (the first letter 
 was replayed), `again` (the letter of a replay that failed again) and `actions`.
 
 With --group and -o json an object per group: `count`, `service`, `river`, `kind`, `reason`, `first`,
-`last` and `example`.")]
+`last`, `example` and `tag`.")]
 pub(crate) struct List {
     #[command(flatten)]
     filters: Filters,
@@ -99,12 +99,14 @@ impl List {
         }
         let lines = match (self.group, self.output) {
             (true, Format::Json) => {
-                for group in groups.sorted() {
+                for group in groups.sorted(&letters.tags().await?) {
                     screen.json(&serde_json::to_string(&group)?)?;
                 }
                 Vec::new()
             }
-            (true, Format::Line) => group_lines::lines(&groups.sorted(), screen.data),
+            (true, Format::Line) => {
+                group_lines::lines(&groups.sorted(&letters.tags().await?), screen.data)
+            }
             (false, Format::Json) => Vec::new(),
             (false, Format::Line) => table.lines(screen.data.faint),
         };

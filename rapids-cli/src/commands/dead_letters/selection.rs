@@ -33,6 +33,10 @@ pub(super) struct Filters {
     #[arg(long, value_name = "NAME")]
     event: Option<String>,
 
+    /// Letters in whose id, packet, conversation, name or reason this text is found, in whatever case
+    #[arg(long, value_name = "TEXT")]
+    containing: Option<String>,
+
     /// Letters stored since this time (`2026-11-21 09:30`, in UTC unless it says otherwise) or so
     /// long ago (`90s`, `1h30m`, `2d`)
     #[arg(long, value_name = "TIME", value_parser = |text: &str| since(text, Timestamp::now()))]
@@ -46,7 +50,7 @@ pub(super) struct Filters {
 impl Filters {
     /// The filter of the library.
     pub(super) fn filter(&self) -> Filter {
-        let Self { service, river, kind, event, since, limit } = self;
+        let Self { service, river, kind, event, containing, since, limit } = self;
         let mut filter = Filter::new();
         if let Some(service) = service {
             filter = filter.service(service);
@@ -59,6 +63,9 @@ impl Filters {
         }
         if let Some(name) = event {
             filter = filter.name(name);
+        }
+        if let Some(text) = containing {
+            filter = filter.containing(text);
         }
         if let Some(since) = since {
             filter = filter.since(*since);

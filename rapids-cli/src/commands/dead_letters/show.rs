@@ -2,9 +2,12 @@
 
 use anyhow::Result;
 use clap::Args;
-use rapids_client::{Action, ActionKind, Error, LetterId, Refusal, StoredLetter, Timestamp};
+use rapids_client::{
+    Action, ActionKind, Comment, Error, LetterId, Refusal, StoredLetter, Timestamp,
+};
 use rapids_views::indented;
 
+use super::bulk::to;
 use super::letter_json::LetterJson;
 use crate::exit::Answer;
 use crate::line::Line;
@@ -16,7 +19,7 @@ use crate::session::Session;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 With -o json the object that `list` prints, with `history`, the `id` and `state` of every letter about
-the packet, and `packet`, the packet itself.")]
+the packet; `comments`, each with `text`, `who` and `at`; and `packet`, the packet itself.")]
 pub(crate) struct Show {
     /// The letter, such as `payment.charge.17`
     #[arg(value_name = "ID")]
@@ -34,14 +37,15 @@ impl Show {
         let Some(stored) = history.iter().find(|stored| stored.letter.id == self.id) else {
             return Err(Error::Letter { id: self.id.to_string(), refusal: Refusal::Unknown }.into());
         };
+        let comments = letters.comments(&self.id).await?;
         let screen = &session.screen;
         match self.output {
             Format::Json => {
-                let json = LetterJson::of(stored).with_history(stored, &history);
+                let json = LetterJson::of(stored).with_details(stored, &history, &comments);
                 screen.json(&serde_json::to_string(&json)?)?;
             }
             Format::Line => {
-                for line in lines(stored, &history, screen.data) {
+                for line in lines((stored, &history, &comments), screen.data) {
                     screen.line(line)?;
                 }
             }
@@ -50,7 +54,10 @@ impl Show {
     }
 }
 
-fn lines(stored: &StoredLetter, history: &[StoredLetter], palette: Palette) -> Vec<Line> {
+/// A letter, all letters about its packet, and what people have said of it.
+type Known<'a> = (&'a StoredLetter, &'a [StoredLetter], &'a [Comment]);
+
+fn lines((stored, history, comments): Known<'_>, palette: Palette) -> Vec<Line> {
     let letter = &stored.letter;
     let mut page = Page { lines: Vec::new(), palette };
     page.lines.push(
@@ -93,6 +100,9 @@ fn lines(stored: &StoredLetter, history: &[StoredLetter], palette: Palette) -> V
     for action in &stored.actions {
         page.fact("action", &described(action));
     }
+    for Comment { text, who, at, .. } in comments {
+        page.fact("comment", &format!("{at:.0} by {who}: {text}"));
+    }
     if history.len() > 1 {
         let step = |other: &StoredLetter| format!("{} ({})", other.letter.id, other.state);
         page.fact("history", &history.iter().map(step).collect::<Vec<_>>().join(" > "));
@@ -128,7 +138,7 @@ impl Page {
 
 /// Who did what, when, why, and with what result.
 fn described(action: &Action) -> String {
-    let Action { kind, who, at, why, origin, job, replay, packet_id, sequence } = action;
+    let Action { kind, who, at, why, origin, job, replay, packet_id, sequence, .. } = action;
     let mut text = format!("{at:.0} {kind} by {who}");
     if let Some(origin) = origin {
         text.push_str(&format!(" from {origin}"));
@@ -149,5 +159,5 @@ fn described(action: &Action) -> String {
         (_, _, Some(replay), _) => text.push_str(&format!(": replay {replay}")),
         _ => {}
     }
-    text
+    text + &to(action)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use rapids_client::{DeadLetters, LetterId, StoredLetter};
+use rapids_client::{Action, DeadLetters, LetterId, StoredLetter};
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
@@ -26,10 +26,12 @@ pub(super) struct Wait {
     wait: Option<Duration>,
 }
 
-/// A letter whose packet was sent again, and the sequence of that replay.
+/// A letter whose packet was sent again to one river.
 #[derive(Debug)]
 pub(super) struct SentReplay {
     pub(super) id: LetterId,
+    pub(super) action: Action,
+    /// The sequence of the replay.
     pub(super) replay: u64,
 }
 
@@ -86,7 +88,7 @@ impl Wait {
 async fn outcome(letters: &DeadLetters, sent: &SentReplay, deadline: Instant) -> Result<Outcome> {
     loop {
         // A letter is stored before its replay counts as done, so this order misses none.
-        let is_done = letters.is_done(&sent.id, sent.replay).await?;
+        let is_done = letters.is_done(&sent.id, &sent.action).await?;
         let again = letters.get(&sent.id).await?.and_then(|stored| stored.again);
         if let Some(again) = again
             && let Some(stored) = letters.get(&again).await?
@@ -116,7 +118,7 @@ fn line(session: &Session, sent: &SentReplay, outcome: &Outcome, wait: Duration)
         Outcome::Open => line.styled(palette.warning, "not handled yet").text(format_args!(
             " after {}: `rapids services` shows whether `{}` is running",
             shown(wait),
-            sent.id.service()
+            sent.id.sent_to(&sent.action).service()
         )),
     }
 }

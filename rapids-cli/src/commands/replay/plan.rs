@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use rapids_client::{Repetition, ServiceInfo, Timestamp};
+use rapids_client::{Repetition, RiverName, ServiceInfo, Timestamp};
 use serde::Serialize;
 
 use super::counted;
 use super::picked::Picked;
-use crate::river_name::RiverName;
+use crate::announced;
 use crate::screen::Format;
 use crate::session::Session;
 use crate::times::shown;
@@ -31,8 +31,8 @@ pub(super) struct Plan {
 /// a version that says nothing about it.
 pub(super) fn repetitions(river: &RiverName, up: &[ServiceInfo]) -> Vec<Option<Repetition>> {
     let mut found = Vec::new();
-    for instance in river.instances(up) {
-        let repetition = instance.repetitions.get(&river.river).cloned();
+    for instance in announced::instances(river, up) {
+        let repetition = instance.repetitions.get(river.river()).cloned();
         if !found.contains(&repetition) {
             found.push(repetition);
         }
@@ -113,14 +113,14 @@ impl Plan {
             lines.push(format!("  {} {words}", counted(picked.in_letters)));
         }
         if picked.unread > 0 {
-            let words = format!("left out, which {} has still to handle", river.service);
+            let words = format!("left out, which {} has still to handle", river.service());
             lines.push(format!("  {} {words}", counted(picked.unread)));
         }
         if !self.are_rules_known {
             lines.push(format!(
                 "  no instance of {} answers, so the rules of the river are not known: what it does not \
                  take becomes a dead letter",
-                river.service
+                river.service()
             ));
         }
         if count > 0 {

@@ -36,6 +36,10 @@ pub(crate) async fn act(
         }
         "restore" => Box::pin(letters.restore(&id, note)).await?,
         "resume" => Box::pin(letters.resume(&id, note)).await?,
+        "comment" => {
+            Box::pin(letters.comment(&id, signed.text("text"), note)).await?;
+            return Ok(to_letter(&console, &id));
+        }
         _ => return Err(Fault::gone("there is no such action")),
     };
     Ok(to_letter(&console, &id))
@@ -66,7 +70,7 @@ impl Outcome {
         stored: &StoredLetter,
         frame: &Frame,
     ) -> Result<Option<Self>> {
-        let Some((action, replay)) = stored.action().and_then(|it| Some((it, it.replay?))) else {
+        let Some(action) = stored.action().filter(|it| it.replay.is_some()) else {
             return Ok(None);
         };
         let id = &stored.letter.id;
@@ -75,8 +79,9 @@ impl Outcome {
             let text = "It failed again, as letter".to_owned();
             return Ok(Some(Self { again: None, mark: "✗", class: "bad", text, failed }));
         }
-        let river = short(format!("{}/{}", id.service(), id.river()));
-        if letters.is_done(id, replay).await? {
+        let to = id.sent_to(action);
+        let river = short(&to);
+        if letters.is_done(id, action).await? {
             let text = format!("{river} has handled the packet.");
             return Ok(Some(Self { again: None, mark: "✓", class: "good", text, failed: None }));
         }
@@ -84,7 +89,7 @@ impl Outcome {
         let text = if waited < LONG {
             format!("The packet is on its way to {river}.")
         } else {
-            let (waited, service) = (duration(waited), short(id.service()));
+            let (waited, service) = (duration(waited), short(to.service()));
             format!("{river} has not handled the packet yet, for {waited}: does {service} run?")
         };
         let again = Some(format!("{}/outcome", frame.to("/dead-letters/", &id.to_string())));

@@ -17,7 +17,7 @@ use crate::frame::Frame;
 use crate::guard::Visitor;
 use crate::guard::signed::Signed;
 use crate::pages::rendered;
-use crate::text::{lines, shown};
+use crate::text::{lines, short, shown};
 
 /// So many lines of the difference are shown.
 const MOST_LINES: usize = 400;
@@ -75,7 +75,7 @@ pub(crate) async fn check(
 ) -> Result<Html<String>> {
     let stored = editable(&console, &id).await?;
     let frame = console.frame(&visitor, "");
-    rendered(&Checked::of(&console, &frame, &stored, signed.text("body")).await)
+    rendered(&Checked::of(&console, &frame, &stored, signed.text("body")).await?)
 }
 
 /// Sends the text in place of the packet; one that the river would not take only if that is said.
@@ -88,7 +88,7 @@ pub(crate) async fn send(
     let stored = editable(&console, &id).await?;
     let (id, text) = (&stored.letter.id, signed.text("body"));
     let frame = console.frame(&visitor, "/dead-letters");
-    let checked = Checked::of(&console, &frame, &stored, text).await;
+    let checked = Checked::of(&console, &frame, &stored, text).await?;
     let is_refused = matches!(&checked.judging, Some(Judging::Judged(it)) if !it.is_taken);
     if checked.fault.is_some() || (is_refused && signed.text("anyway").is_empty()) {
         let reason = signed.note.why.clone().unwrap_or_default();
@@ -153,16 +153,22 @@ impl Page {
 }
 
 impl Checked {
-    async fn of(console: &Console, frame: &Frame, stored: &StoredLetter, text: &str) -> Self {
-        let id = &stored.letter.id;
-        let river = shown(format!("{}/{}", id.service(), id.river()));
+    async fn of(
+        console: &Console,
+        frame: &Frame,
+        stored: &StoredLetter,
+        text: &str,
+    ) -> Result<Self> {
+        let own = stored.letter.id.river_name();
+        let successor = Box::pin(console.dead_letters().await?.successor(&own)).await?;
+        let river = successor.unwrap_or(own);
         let before = indented(&String::from_utf8_lossy(&stored.letter.body));
         let (fault, judging) = match Packet::from_bytes(text.to_owned()) {
-            Ok(packet) => (None, Some(Judging::of_packet(console, id, packet, frame).await)),
+            Ok(packet) => (None, Some(Judging::of_packet(console, &river, packet, frame).await)),
             Err(error) => (Some(shown(error)), None),
         };
         let (difference, left_out) = difference(&before, &indented(text));
-        Self { fault, difference, left_out, judging, river }
+        Ok(Self { fault, difference, left_out, judging, river: short(river) })
     }
 }
 

@@ -10,7 +10,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
-use rapids_client::{DeadLetters, LetterId, StoredLetter};
+use rapids_client::{Comment, DeadLetters, LetterId, StoredLetter};
 use tokio::time::timeout;
 
 use super::act::Outcome;
@@ -20,7 +20,7 @@ use crate::fault::{Fault, Result, with_causes};
 use crate::frame::Frame;
 use crate::guard::Visitor;
 use crate::pages::{download, rendered};
-use crate::text::{BODY, Body, short, shown};
+use crate::text::{BODY, Body, Mask, lines, short, shown};
 use crate::times::{Time, bytes as size};
 use action::ActionLine;
 use facts::Facts;
@@ -47,10 +47,20 @@ struct Page {
     outcome: Option<Outcome>,
     actions: Vec<ActionLine>,
     history: History,
+    /// The river that its packet goes to, if not its own.
+    successor: Option<String>,
+    comments: Vec<CommentLine>,
     judging: Judging,
     body: Body,
     size: String,
     bytes: String,
+}
+
+/// What somebody has said of it.
+struct CommentLine {
+    text: String,
+    who: String,
+    at: Time,
 }
 
 /// The letters about the same packet.
@@ -89,6 +99,9 @@ pub(crate) async fn letter(
     };
     let mask = &console.mask;
     let outcome = Box::pin(Outcome::of(letters, &stored, &frame)).await?;
+    let comments = Box::pin(letters.comments(&id)).await?;
+    let successor = Box::pin(letters.successor(&id.river_name())).await?;
+    let river = successor.clone().unwrap_or_else(|| id.river_name());
     let body = mask.body(&stored.letter.body, BODY);
     let id = stored.letter.id.to_string();
     rendered(&Page {
@@ -100,7 +113,9 @@ pub(crate) async fn letter(
         outcome,
         actions: stored.actions.iter().map(|it| ActionLine::of(it, mask, &frame)).collect(),
         history,
-        judging: Judging::of(&console, &stored, &frame).await,
+        judging: Judging::of(&console, (&stored, &river), &frame).await,
+        successor: successor.map(short),
+        comments: comments.iter().map(|it| CommentLine::of(it, mask)).collect(),
         body,
         size: size(stored.letter.body.len() as u64),
         bytes: format!("{}/bytes", frame.to("/dead-letters/", &id)),
@@ -136,6 +151,14 @@ pub(super) async fn stored(letters: &DeadLetters, id: &LetterId) -> Result<Store
     stored.ok_or_else(|| {
         Fault::gone(format!("there is no dead letter `{id}`, or not any more: letters expire"))
     })
+}
+
+impl CommentLine {
+    fn of(comment: &Comment, mask: &Mask) -> Self {
+        let text =
+            if mask.is_empty() { lines(&comment.text) } else { mask.sentence(&comment.text) };
+        Self { text, who: short(&comment.who), at: comment.at.into() }
+    }
 }
 
 impl History {

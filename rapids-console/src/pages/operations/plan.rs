@@ -2,8 +2,9 @@
 
 use askama::Template;
 use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
 use axum::response::{Html, Redirect};
-use rapids_client::{Chosen, Filter, LetterId, NewJob, Plan};
+use rapids_client::{Chosen, Filter, LetterId, NewJob, Plan, RiverName};
 
 use super::job_row::title;
 use super::to_job;
@@ -22,7 +23,7 @@ use crate::times::count;
 /// So many letters can be named one by one.
 const MOST_NAMED: usize = 1_000;
 /// The fields that say which letters are meant.
-const FIELDS: [&str; 7] = ["action", "service", "river", "kind", "cause", "id", "all"];
+const FIELDS: [&str; 8] = ["action", "service", "river", "kind", "cause", "q", "id", "all"];
 
 #[derive(Template)]
 #[template(path = "job_plan.html")]
@@ -40,6 +41,8 @@ struct Page {
 /// A river that a job is about.
 struct RiverRow {
     name: String,
+    /// The river that the letters are of, where they are redirected.
+    instead_of: Option<String>,
     address: String,
     letters: String,
     badge: Option<Badge>,
@@ -129,6 +132,13 @@ async fn chosen(console: &Console, fields: &Fields) -> Result<Chosen> {
     if !text("cause").is_empty() {
         filter = filter.masked_reason(group_of(console, text("cause")).await?.reason);
     }
+    if !text("q").trim().is_empty() {
+        if !console.mask.is_empty() {
+            let message = "values are masked here, so letters are not chosen by what they contain";
+            return Err(Fault::new(StatusCode::FORBIDDEN, message));
+        }
+        filter = filter.containing(text("q").trim());
+    }
     if filter == Filter::new() && text("all").is_empty() {
         return Err(Fault::wrong("no letter is chosen")
             .remedy("Go back and choose letters, a group, or a filter."));
@@ -145,13 +155,18 @@ impl Page {
         Fields(mut fields): Fields,
     ) -> Self {
         let status = console.status.latest();
-        let rivers = plan.rivers.iter().map(|((service, river), letters)| RiverRow {
-            name: short(format!("{service}/{river}")),
-            address: frame.on_map(service),
-            letters: count(*letters),
-            badge: status.services.get(service).map(|it| it.state().into()),
-        });
-        let rivers = rivers.collect();
+        let row = |(river, letters): (&RiverName, &u64)| {
+            let to = plan.redirected.get(river);
+            let service = to.unwrap_or(river).service();
+            RiverRow {
+                name: short(to.unwrap_or(river)),
+                instead_of: to.map(|_| short(river)),
+                address: frame.on_map(service),
+                letters: count(*letters),
+                badge: status.services.get(service).map(|it| it.state().into()),
+            }
+        };
+        let rivers = plan.rivers.iter().map(row).collect();
         fields.retain(|(field, _)| FIELDS.contains(&field.as_str()));
         let kind = job.kind();
         Self {

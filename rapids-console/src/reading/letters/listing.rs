@@ -90,6 +90,12 @@ impl LetterIndex {
         self.read().causes.names()
     }
 
+    /// The rivers that letters are of, each with its service.
+    pub(crate) fn rivers(&self) -> BTreeSet<(Arc<str>, Arc<str>)> {
+        let kept = self.read();
+        kept.causes.all().map(|(_, cause)| (cause.service.clone(), cause.river.clone())).collect()
+    }
+
     /// The groups of which letters are meant, in no order.
     pub(crate) fn causes(&self, selection: &Selection<'_>) -> Vec<CauseRow> {
         let kept = self.read();

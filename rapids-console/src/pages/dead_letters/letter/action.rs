@@ -39,7 +39,10 @@ impl ActionLine {
             why: action.why.as_ref().map(|why| mask.sentence(why)),
             origin: action.origin.as_ref().map(short),
             job: action.job.as_ref().map(|job| (short(job), frame.to("/operations/", job))),
-            outcome: action.replay.map(|replay| format!("sent as replay {replay}")),
+            outcome: action.replay.map(|replay| match &action.to {
+                Some(to) => format!("sent to {} as replay {replay}", short(to)),
+                None => format!("sent as replay {replay}"),
+            }),
             packet,
         }
     }

@@ -1,6 +1,6 @@
 //! What the river of a letter, as it is announced now, would make of the packet.
 
-use rapids_client::{LetterId, Packet, StoredLetter};
+use rapids_client::{Packet, RiverName, StoredLetter};
 
 use crate::console::Console;
 use crate::frame::Frame;
@@ -14,9 +14,13 @@ pub(in crate::pages::dead_letters) enum Judging {
 }
 
 impl Judging {
-    pub(super) async fn of(console: &Console, stored: &StoredLetter, frame: &Frame) -> Self {
+    pub(super) async fn of(
+        console: &Console,
+        (stored, river): (&StoredLetter, &RiverName),
+        frame: &Frame,
+    ) -> Self {
         match stored.packet() {
-            Ok(packet) => Self::of_packet(console, &stored.letter.id, packet, frame).await,
+            Ok(packet) => Self::of_packet(console, river, packet, frame).await,
             Err(error) => {
                 let why = console.mask.sentence(&error.to_string());
                 Self::Unknown(format!("The body is no packet, so no river takes it: {why}"))
@@ -24,24 +28,24 @@ impl Judging {
         }
     }
 
-    /// What the river of a letter would make of this packet.
+    /// What a river would make of this packet.
     pub(in crate::pages::dead_letters) async fn of_packet(
         console: &Console,
-        id: &LetterId,
+        name: &RiverName,
         packet: Packet,
         frame: &Frame,
     ) -> Self {
         let status = console.status.latest();
-        let instances = status.services.get(id.service()).map(|it| it.instances.clone());
+        let instances = status.services.get(name.service()).map(|it| it.instances.clone());
         let mut instances = instances.unwrap_or_default();
         if instances.is_empty() {
-            let service = short(id.service());
+            let service = short(name.service());
             return Self::Unknown(format!(
                 "No instance of {service} has answered, so its rules are not known."
             ));
         }
         for instance in &mut instances {
-            instance.rules.retain(|rules| rules.name == id.river());
+            instance.rules.retain(|rules| rules.name == name.river());
         }
         let (mask, frame) = (console.mask.clone(), frame.clone());
         // Rules may take their time in the processor.
@@ -55,7 +59,7 @@ impl Judging {
         match rivers.concerned.into_iter().chain(rivers.ignoring).next() {
             Some(judged) => Self::Judged(Box::new(judged)),
             None => {
-                let (service, river) = (short(id.service()), short(id.river()));
+                let (service, river) = (short(name.service()), short(name.river()));
                 Self::Unknown(format!("{service} announces no river {river} now."))
             }
         }
