@@ -11,6 +11,8 @@ mod group;
 mod headers;
 mod history;
 mod job;
+mod job_letters;
+mod job_step;
 mod job_worker;
 mod jobs;
 mod known_letters;

@@ -1,5 +1,6 @@
-//! Works on a job: takes it, acts on its letters one after the other at its rate, and writes down how far it
-//! is.
+//! Works on a job: takes it, acts on its letters at its rate, and writes down how far it is.
+//!
+//! What is done with one letter is left to [`job_step`](super::job_step).
 //!
 //! Who works on a job holds a [lease](crate::jetstream::lease) on it: its record, which is written each second.
 //! One that stands unchanged while the server answers is taken over. That two work on one job for a moment
@@ -9,17 +10,22 @@ use std::collections::BTreeSet;
 use std::pin::pin;
 use std::time::Duration;
 
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesOrdered;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::job::{Job, acts_on};
-use super::jobs::{Jobs, next, progress};
-use super::{Filter, LetterId, StoredLetter};
+use super::LetterId;
+use super::job::Job;
+use super::job_letters::{JobLetter, JobLetters};
+use super::job_step::{Acting, Turn, is_of_letter};
+use super::jobs::{Jobs, progress};
 use crate::connection::Retry;
 use crate::error::with_causes;
 use crate::jetstream::lease::LONG_LEASE;
 use crate::jetstream::revision_watch::RevisionWatch;
 use crate::job_state::JobState;
-use crate::letter_action::{Action, ActionKind, Note, Refusal, State};
+use crate::letter_action::{Action, Note};
 use crate::position::replay_consumer;
 use crate::{Error, Result};
 
@@ -29,6 +35,10 @@ const RENEWAL: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(500);
 /// How often it is looked whether a packet has been handled.
 const POLL: Duration = Duration::from_millis(100);
+
+/// So many letters are acted on at the same time, where neither a rate nor a number of packets under way is
+/// asked for.
+const MOST: usize = 16;
 
 /// What came of one letter of a job.
 #[derive(Debug)]
@@ -103,68 +113,123 @@ struct Held<'a> {
     /// Who works, as the record says it.
     holder: String,
     revision: u64,
-    /// What is noted of each action.
-    note: Note,
     /// When the record was written last; `None` before the first time.
     written: Option<Instant>,
-    /// Whether it is somebody else's to work on, or paused or cancelled, for good as far as this is concerned.
-    is_left: bool,
+    /// Why it is not to be gone on with.
+    left: Option<Left>,
     /// When the next letter may be acted on.
     due: Instant,
 }
 
-/// Whether to go on with a job.
+/// Why a job is not to be gone on with.
 #[derive(PartialEq, Eq)]
-enum Still {
-    Held,
-    /// It is paused or cancelled, or somebody else works on it.
-    Left,
+enum Left {
+    /// Somebody paused or cancelled it, and does not know how far it is.
+    Stopped,
+    /// Somebody else works on it.
+    TakenOver,
 }
+
+/// What became of the letter at a place; `None` if nothing was to be done with it.
+type Acted = (u64, Option<(LetterId, Result<Action>)>);
 
 impl<'a> Held<'a> {
     fn new(jobs: &'a Jobs, (job, revision): (Job, u64), holder: &str) -> Self {
-        let (note, holder) = (job.note(), holder.to_owned());
+        let holder = holder.to_owned();
         let job = Job { holder: Some(holder.clone()), ..job };
         let due = Instant::now();
-        Self { jobs, job, holder, revision, note, written: None, is_left: false, due }
+        Self { jobs, job, holder, revision, written: None, left: None, due }
     }
 
-    /// Works on it until it ends, or is somebody else's to work on.
+    /// Works on it until it ends, or is not to be gone on with.
     async fn run(&mut self, told: &mut impl FnMut(&Job, Option<JobStep>)) -> Result<()> {
-        if self.write().await? == Still::Left {
-            return Ok(());
-        }
-        let still = match self.job.filter.clone() {
-            Some(filter) => Box::pin(self.matching(&filter, told)).await?,
-            None => Box::pin(self.named(told)).await?,
-        };
+        self.write().await?;
+        let acting = Acting::of(&self.jobs.letters, &self.job);
+        let jobs = self.jobs;
+        let job = self.job.clone();
+        let letters = self.renewed(JobLetters::open(jobs, &job)).await?;
+        Box::pin(self.go_through(letters, &acting, told)).await?;
         let notice = self.job.notice.clone();
-        if still == Still::Held && self.leave(JobState::Done, notice).await? == Still::Held {
-            let note = Note { job: None, ..self.note.clone() };
+        self.leave(JobState::Done, notice).await?;
+        if self.left.is_none() {
+            let note = Note { job: None, ..self.job.note() };
             self.jobs.log("finish_job", &self.job, &note, progress(&self.job)).await;
             self.jobs.expire_named(&self.job.id).await;
         }
         Ok(())
     }
 
-    /// Goes through the letters that a filter means.
-    async fn matching(
+    /// Acts on letters until there are no more, or it is not to be gone on with. What is begun is waited for.
+    async fn go_through(
         &mut self,
-        filter: &Filter,
+        mut letters: JobLetters,
+        acting: &Acting<'_>,
         told: &mut impl FnMut(&Job, Option<JobStep>),
-    ) -> Result<Still> {
-        let opening = Box::pin(self.jobs.letters.list_behind(filter, self.job.cursor));
-        let mut listing = self.renewed(opening).await?;
+    ) -> Result<()> {
+        let (mut under_way, mut is_last, mut failed) = (FuturesOrdered::new(), false, None);
+        let most = if self.is_paced() { 1 } else { MOST };
         loop {
-            // Between two letters that are meant there may be very many others.
-            let stored = match self.renewed(next(&mut listing)).await? {
-                Some(stored) if stored.sequence <= self.job.until => stored,
-                _ => return Ok(Still::Held),
-            };
-            if self.letter((&stored, stored.sequence), told).await? == Still::Left {
-                return Ok(Still::Left);
+            while under_way.len() < most && !is_last && self.left.is_none() && failed.is_none() {
+                // Between two letters that are meant there may be very many others.
+                match self.renewed(letters.next(self.job.until)).await? {
+                    Some((place, letter)) => match self.begin(acting, place, letter).await {
+                        Ok(acted) => under_way.extend(acted),
+                        Err(error) => failed = Some(error),
+                    },
+                    None => is_last = true,
+                }
             }
+            let Some((place, outcome)) = self.renewed(under_way.next()).await else {
+                return failed.map_or(Ok(()), Err);
+            };
+            match outcome {
+                _ if failed.is_some() => continue,
+                Some((_, Err(error))) if !is_of_letter(&error) => {
+                    // What was done behind it is counted once this letter is passed.
+                    failed = Some(error);
+                    continue;
+                }
+                Some((id, outcome)) => self.count(id, outcome, told),
+                None => {}
+            }
+            // What is written down has it counted and passed, or neither.
+            self.job.cursor = place;
+            self.keep().await?;
         }
+    }
+
+    /// Begins to act on a letter, once it is its turn; `None` if the job is not to be gone on with.
+    async fn begin<'f>(
+        &mut self,
+        acting: &'f Acting<'_>,
+        place: u64,
+        letter: JobLetter,
+    ) -> Result<Option<BoxFuture<'f, Acted>>> {
+        let turn = match &letter {
+            JobLetter::Stored(stored) => acting.turn(stored),
+            JobLetter::Named(_) => Turn::Act,
+        };
+        if matches!(turn, Turn::Act) {
+            self.until_due().await?;
+        }
+        if self.left.is_some() {
+            return Ok(None);
+        }
+        Ok(Some(Box::pin(async move {
+            let (id, outcome) = match (letter, turn) {
+                (_, Turn::Past) => return (place, None),
+                (JobLetter::Stored(stored), Turn::Done(action)) => (stored.letter.id, Ok(action)),
+                (JobLetter::Stored(stored), _) => {
+                    let outcome = acting.on(&stored).await;
+                    (stored.letter.id, outcome)
+                }
+                (JobLetter::Named(id), _) => {
+                    let outcome = acting.on_named(&id).await;
+                    (id, outcome)
+                }
+            };
+            (place, Some((id, outcome)))
+        })))
     }
 
     /// Waits for something and writes down how far it is meanwhile.
@@ -179,97 +244,9 @@ impl<'a> Held<'a> {
         }
     }
 
-    /// Goes through the letters that are named one by one.
-    async fn named(&mut self, told: &mut impl FnMut(&Job, Option<JobStep>)) -> Result<Still> {
-        let ids = self.jobs.named(&self.job.id).await?;
-        let begin = usize::try_from(self.job.cursor).unwrap_or(usize::MAX);
-        for (place, id) in (1..).zip(&ids).skip(begin) {
-            let still = match Box::pin(self.jobs.letters.get(id)).await? {
-                Some(stored) => self.letter((&stored, place), told).await?,
-                None => {
-                    self.count(id, Err(id.refused(Refusal::Unknown)), told);
-                    self.past(place).await?
-                }
-            };
-            if still == Still::Left {
-                return Ok(Still::Left);
-            }
-        }
-        Ok(Still::Held)
-    }
-
-    /// Acts on a letter, if it is to be acted on, once it is its turn, and goes past its place.
-    async fn letter(
-        &mut self,
-        (stored, place): (&StoredLetter, u64),
-        told: &mut impl FnMut(&Job, Option<JobStep>),
-    ) -> Result<Still> {
-        let id = &stored.letter.id;
-        let is_meant = stored.state == acts_on(self.job.kind);
-        let is_unfinished = stored.state == State::Unfinished;
-        match self.own(stored) {
-            // It was done before this process took the job over.
-            Some(action) if !is_meant && !is_unfinished => {
-                self.count(id, Ok(action.clone()), told);
-                return self.past(place).await;
-            }
-            Some(_) => {}
-            // One that is named is tried, so that it is told why it cannot be.
-            None if is_meant || self.job.filter.is_none() => {}
-            None => return self.past(place).await,
-        }
-        if self.until_due().await? == Still::Left {
-            return Ok(Still::Left);
-        }
-        let resumes = is_unfinished && self.own(stored).is_some();
-        let mut outcome = Box::pin(self.act(id, resumes)).await;
-        if let Err(Error::Letter { .. }) = outcome {
-            // It may be this job that was quicker: a former holder, or an attempt that was not answered.
-            let now = Box::pin(self.jobs.letters.get(id)).await?;
-            match now.as_ref().and_then(|now| Some((now.state, self.own(now)?))) {
-                Some((State::Unfinished, _)) => outcome = Box::pin(self.act(id, true)).await,
-                Some((state, action)) if state != acts_on(self.job.kind) => {
-                    outcome = Ok(action.clone());
-                }
-                _ => {}
-            }
-        }
-        match outcome {
-            Err(
-                error @ (Error::Letter { .. } | Error::Malformed { .. } | Error::Refused { .. }),
-            ) => self.count(id, Err(error), told),
-            Err(error) => return Err(error),
-            Ok(action) => self.count(id, Ok(action), told),
-        }
-        self.past(place).await
-    }
-
-    /// What this job did with a letter.
-    fn own<'s>(&self, stored: &'s StoredLetter) -> Option<&'s Action> {
-        stored.actions.iter().rev().find(|action| action.job.as_ref() == Some(&self.job.id))
-    }
-
-    /// Goes past the place of a letter. What is written down has it counted and passed, or neither.
-    async fn past(&mut self, place: u64) -> Result<Still> {
-        self.job.cursor = place;
-        self.keep().await
-    }
-
-    async fn act(&self, id: &LetterId, is_unfinished: bool) -> Result<Action> {
-        let (letters, note) = (&self.jobs.letters, &self.note);
-        match self.job.kind {
-            _ if is_unfinished => letters.resume(id, note).await,
-            ActionKind::ReplayToAll => letters.replay_to_all(id, note).await,
-            ActionKind::Discard => letters.discard(id, note).await,
-            ActionKind::Restore => letters.restore(id, note).await,
-            ActionKind::Resume => letters.resume(id, note).await,
-            ActionKind::Replay | ActionKind::Edit => letters.replay(id, note).await,
-        }
-    }
-
     fn count(
         &mut self,
-        id: &LetterId,
+        id: LetterId,
         outcome: Result<Action>,
         told: &mut impl FnMut(&Job, Option<JobStep>),
     ) {
@@ -286,15 +263,18 @@ impl<'a> Held<'a> {
                 self.job.notice = Some(error.to_string());
             }
         }
-        told(&self.job, Some(JobStep { id: id.clone(), outcome }));
+        told(&self.job, Some(JobStep { id, outcome }));
     }
 
-    /// Waits until the next letter may be acted on.
-    async fn until_due(&mut self) -> Result<Still> {
-        if self.keep().await? == Still::Left {
-            return Ok(Still::Left);
-        }
-        loop {
+    /// Whether its letters are acted on one after the other.
+    fn is_paced(&self) -> bool {
+        self.job.rate.is_some() || self.job.at_once.is_some()
+    }
+
+    /// Waits until the next letter may be acted on, or the job is not to be gone on with.
+    async fn until_due(&mut self) -> Result<()> {
+        self.keep().await?;
+        while self.left.is_none() {
             let left = self.due.saturating_duration_since(Instant::now());
             let wait = match left.is_zero() {
                 false => left,
@@ -302,14 +282,12 @@ impl<'a> Held<'a> {
                 true => POLL,
             };
             sleep(wait.min(RENEWAL / 4)).await;
-            if self.keep().await? == Still::Left {
-                return Ok(Still::Left);
-            }
+            self.keep().await?;
         }
         if let Some(rate) = self.job.rate {
             self.due = self.due.max(Instant::now()) + Duration::from_secs_f64(1.0 / rate);
         }
-        Ok(Still::Held)
+        Ok(())
     }
 
     /// Whether another packet may be sent.
@@ -328,46 +306,51 @@ impl<'a> Held<'a> {
     }
 
     /// Writes down how far it is, from time to time.
-    async fn keep(&mut self) -> Result<Still> {
+    async fn keep(&mut self) -> Result<()> {
         match self.written {
-            Some(written) if written.elapsed() < RENEWAL && !self.is_left => Ok(Still::Held),
+            Some(written) if written.elapsed() < RENEWAL => Ok(()),
             _ => self.write().await,
         }
     }
 
-    /// Has the job stand still, or end.
-    async fn leave(&mut self, state: JobState, notice: Option<String>) -> Result<Still> {
-        self.job.state = state;
-        self.job.holder = None;
-        self.job.notice = notice;
-        self.write().await
-    }
-
-    /// Writes down how far it is, unless it is somebody else's to work on by now.
-    async fn write(&mut self) -> Result<Still> {
-        let mut is_stopped = false;
-        while !self.is_left {
+    /// Writes down how far it is, unless it is not to be gone on with.
+    async fn write(&mut self) -> Result<()> {
+        while self.left.is_none() {
             if let Some(revision) = self.jobs.save(&self.job, self.revision).await? {
                 self.revision = revision;
                 self.written = Some(Instant::now());
-                if !is_stopped {
-                    return Ok(Still::Held);
-                }
-                self.is_left = true;
-                continue;
+                return Ok(());
             }
             let (found, revision) = self.jobs.existing(&self.job.id).await?;
             self.revision = revision;
             if found.holder.as_ref() != Some(&self.holder) {
-                self.is_left = true;
+                self.left = Some(Left::TakenOver);
             } else if found.state != JobState::Running {
-                // Somebody paused or cancelled it, and does not know how far it is.
-                let (state, notice) = (found.state, found.notice);
-                self.job = Job { state, notice, holder: None, ..self.job.clone() };
-                is_stopped = true;
+                self.left = Some(Left::Stopped);
             }
             // Otherwise an earlier attempt to write it was not answered.
         }
-        Ok(Still::Left)
+        Ok(())
+    }
+
+    /// Has the job stand still, or end; or leaves it as somebody else wants it, with how far it is.
+    async fn leave(&mut self, state: JobState, notice: Option<String>) -> Result<()> {
+        if self.left.is_none() {
+            let job = self.job.clone();
+            self.job = Job { state, notice, holder: None, ..job };
+            self.write().await?;
+        }
+        while self.left == Some(Left::Stopped) {
+            let (found, revision) = self.jobs.existing(&self.job.id).await?;
+            if found.holder.as_ref() != Some(&self.holder) {
+                return Ok(());
+            }
+            let (state, notice) = (found.state, found.notice);
+            self.job = Job { state, notice, holder: None, ..self.job.clone() };
+            if self.jobs.save(&self.job, revision).await?.is_some() {
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 }

@@ -254,3 +254,49 @@ async fn a_group_keeps_its_tag_until_it_is_taken_away() {
     let expected = ["ada tag ask the business", "ada tag needs a fix", "ada untag needs a fix"];
     assert_eq!(said(&letters).await, expected);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes, and a build with optimisation: `just soak` runs it"]
+async fn a_hundred_thousand_letters_are_sent_once_each_though_the_first_holder_dies() {
+    const LETTERS: u64 = 100_000;
+    let office = Office::open().await;
+    let first = office.put("payment.charge.1", &[]).await;
+    let stored = office.jetstream.get_stream("DEAD_LETTERS").await.unwrap();
+    let stored = stored.direct_get_last_for_subject(format!("dead_letters.{first}")).await.unwrap();
+    let client = async_nats::connect(office.bench.server.url()).await.unwrap();
+    for number in 2..=LETTERS {
+        let mut headers = stored.headers.clone();
+        headers.insert("Rapids-Packet-Id", format!("p-{number}"));
+        let subject = format!("dead_letters.payment.charge.{number}");
+        client.publish_with_headers(subject, headers, BODY.into()).await.unwrap();
+    }
+    client.flush().await.unwrap();
+    crate::harness::until("the letters", async || office.count("DEAD_LETTERS").await == LETTERS)
+        .await;
+    let (one, other) = (office.letters().await.jobs(), office.letters().await.jobs());
+    let begun = std::time::Instant::now();
+    let job = one.begin(&NewJob::replay(Filter::new()), &ada()).await.unwrap();
+    println!("planned in {:?}", begun.elapsed());
+    let begun = std::time::Instant::now();
+    let (id, dying) = (job.id.clone(), tokio::sync::Notify::new());
+    let dying = Arc::new(dying);
+    let dies = dying.clone();
+    let working = tokio::spawn(async move {
+        let told = |job: &rapids_client::Job, _: Option<JobStep>| {
+            if job.done == LETTERS / 3 {
+                dies.notify_one();
+            }
+        };
+        one.work(&id, "first", told).await
+    });
+    dying.notified().await;
+    println!("{} letters in {:?}", LETTERS / 3, begun.elapsed());
+    working.abort();
+    let begun = std::time::Instant::now();
+    let ended = other.work(&job.id, "second", |_, _| ()).await.unwrap();
+    println!("the rest in {:?}", begun.elapsed());
+    assert_eq!((ended.state, ended.done, ended.skipped), (JobState::Done, LETTERS, 0));
+    assert_eq!(office.count("REPLAYS").await, LETTERS);
+    let replayed = listed(&office.letters().await, Filter::new().state(State::Replayed)).await;
+    assert_eq!(replayed.len() as u64, LETTERS);
+}
