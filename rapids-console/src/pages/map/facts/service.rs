@@ -41,7 +41,7 @@ pub(super) fn facts(
     let waiting = console.letters.waiting(Some(&node.label));
     figures.push(Figure {
         name: "Dead letters",
-        value: format!("{} of these minutes; {} wait", count(node.letters), count(waiting)),
+        value: format!("{} wait, {} of these minutes", count(waiting), count(node.letters)),
         address: Some(frame.to("/dead-letters?service=", &node.label)),
         is_bad: node.letters + waiting > 0,
     });
