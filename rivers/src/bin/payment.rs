@@ -297,7 +297,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Reads in each instance what one of them was told, beside the service.
 pub(crate) async fn beside() -> Result<()> {
     loop {
-        let Err(_) = follow().await;
+        let Err(_) = Box::pin(follow()).await;
         tokio::time::sleep(RETRY).await;
     }
 }
