@@ -23,7 +23,7 @@ async fn main() -> Result<()> {
 
 async fn take(shop: &Shop, browser: &Browser, folder: &Path) -> Result<()> {
     let at = |path: &str| format!("{}{path}", shop.url);
-    browser.open(&at("/live?where=%40.event%20%3D%3D%20%27order_completed%27")).await?;
+    browser.open(&at("/live?where=%40.event%20%3D%3D%20%27order_paid%27")).await?;
     let link = browser.element("main a[href*='/conversations/']").await?;
     let conversation = link.prop("href").await?.context("a link has an address")?;
     browser.look(Look::desk(Theme::Light)).await?;
@@ -34,6 +34,7 @@ async fn take(shop: &Shop, browser: &Browser, folder: &Path) -> Result<()> {
         ("map", at("/map")),
         ("conversation", conversation),
         ("group", group),
+        ("failing", at("/map?focus=service%3Apayment")),
     ];
     for (name, address) in &pages {
         browser.open(address).await?;
