@@ -57,8 +57,8 @@ mod tests {
         for (text, why) in [
             (r#"{"event":"x"}"#, "expected a name"),
             (r#"={"event":"x"}"#, "expected a name"),
-            ("Tell=", "EOF"),
-            ("Tell=[1]", "object"),
+            ("Tell=", "packet"),
+            ("Tell=[1]", "packet"),
         ] {
             let refused = text.parse::<Button>().unwrap_err();
             assert!(refused.contains(why), "{text}: {refused}");
