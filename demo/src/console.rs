@@ -20,13 +20,24 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// So many orders follow from one seed.
 const ORDERS: usize = 100;
 
+/// For how long these orders wait for their payment, longer than those of which facts are verified: whoever
+/// watches breaks the payment, and takes a while to mend what became of it.
+const PAY_WITHIN: &str = "30m";
+
+/// What there is to be pressed on the overview.
+const BUTTONS: [&str; 2] = [
+    r#"Break payment={"command":"break_payment","share":0.5,"seconds":60}"#,
+    r#"Mend payment={"command":"break_payment","share":0}"#,
+];
+
 /// The program of the console, which [`rivers::build`] has built, to be run at this address.
 ///
 /// # Errors
 /// If it cannot be told where the demo itself was built.
 pub(crate) fn program(address: SocketAddr) -> Result<Program> {
     let path = rivers::built(NAME)?;
-    let arguments = vec!["--listen".to_owned(), address.to_string()];
+    let mut arguments = vec!["--listen".to_owned(), address.to_string()];
+    arguments.extend(BUTTONS.iter().map(|button| format!("--button={button}")));
     Ok(Program { name: NAME.to_owned(), services: Vec::new(), path, arguments })
 }
 
@@ -40,7 +51,12 @@ pub(crate) async fn keep_ordering(rapids: &Rapids, prices: &Prices, seed: u64) -
     for seed in seed.wrapping_add(1).. {
         for order in orders::orders(ORDERS, seed) {
             ticks.tick().await;
-            rapids.publish(prices.fill_in(order.command()).await?).await?;
+            let command = prices.fill_in(order.command()).await?;
+            let command = match order.is_never_paid() {
+                true => command,
+                false => command.with("pay_within", PAY_WITHIN),
+            };
+            rapids.publish(command).await?;
         }
     }
     Ok(())

@@ -64,8 +64,8 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) stay: bool,
 
-    /// Show the shop in a browser: start the console at this address, and go on with an order a second
-    /// after the verification, until Ctrl-C
+    /// Show the shop in a browser: start the console at this address, with buttons to break and mend the
+    /// payment, and go on with an order a second after the verification, until Ctrl-C
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:8080")]
     pub(crate) console: Option<SocketAddr>,
 

@@ -43,8 +43,9 @@ impl Publisher {
     pub(crate) async fn run(self) -> Result<()> {
         let Self { rapids, prices, packets, rate, victims, handle } = self;
         prices.change(&rapids).await?;
-        // A run before this one on the same server has had the customer flagged.
+        // A run before this one on the same server has had the customer flagged, and may have broken the payment.
         rapids.publish(Packet::command("clear_customer").with("customer", FLAGGED)).await?;
+        rapids.publish(Packet::command("break_payment").with("share", 0)).await?;
         let mut before = HashSet::new();
         let steps = steps(packets.len(), victims.len());
         let mut packets = packets.into_iter();

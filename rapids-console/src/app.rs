@@ -38,6 +38,7 @@ pub(crate) fn app(console: Console, access: Arc<Access>) -> Router {
     let pages = Router::new()
         .route("/", get(overview::page))
         .route("/events", get(overview::events))
+        .route("/buttons/{place}", post(overview::press))
         .route("/live", get(live::page))
         .route("/live/check", get(live::check))
         .route("/live/events", get(live::events))

@@ -8,6 +8,7 @@ use rapids_client::{Config, DeadLetters, Operation, Rapids};
 use tokio::sync::{Semaphore, watch};
 use tracing::warn;
 
+use crate::button::Button;
 use crate::fault::{Fault, Result, with_causes};
 use crate::frame::{Base, Frame};
 use crate::guard::Visitor;
@@ -33,6 +34,8 @@ pub(crate) struct Console(Arc<Shared>);
 pub(crate) struct Shared {
     base: Base,
     pub(crate) mask: Mask,
+    /// What the overview has to be pressed.
+    pub(crate) buttons: Vec<Button>,
     pub(crate) link: Link,
     pub(crate) status: StatusWatch,
     pub(crate) packets: Arc<PacketIndex>,
@@ -67,6 +70,7 @@ impl Console {
         Self(Arc::new(Shared {
             base: options.prefix.clone(),
             mask: options.mask.clone(),
+            buttons: options.buttons.clone(),
             status: StatusWatch::open(link.clone()),
             mapping: Mapping::open(link.clone(), packets.clone()),
             link,

@@ -12,6 +12,7 @@
 mod app;
 mod assets;
 mod badge;
+mod button;
 mod console;
 mod fault;
 mod frame;
@@ -24,6 +25,7 @@ mod sparkline;
 mod text;
 mod times;
 
+pub use button::Button;
 pub use frame::Base;
 pub use options::Options;
 pub use server::{Server, run};

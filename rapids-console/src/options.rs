@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::button::Button;
 use crate::frame::Base;
 use crate::text::Mask;
 
@@ -50,6 +51,12 @@ pub struct Options {
     /// `customer,items[*].price`
     #[arg(long, value_name = "PATHS", default_value = "", hide_default_value = true)]
     pub mask: Mask,
+
+    /// A button on the overview that publishes this packet, such as
+    /// `Break payment={"command":"break_payment","share":0.5,"seconds":60}`; may be repeated. Whoever may only
+    /// look has none
+    #[arg(long = "button", value_name = "NAME=PACKET")]
+    pub buttons: Vec<Button>,
 
     /// How many of the newest packets are kept in memory to be found at once; 500,000 take about 100 MB
     #[arg(long, value_name = "PACKETS", default_value_t = 500_000)]

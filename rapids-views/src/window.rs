@@ -4,8 +4,8 @@
 
 use rapids_client::map::{Observation, RapidsMap, Shapes, Window};
 use rapids_client::{
-    DeadLetters, Error, Filter, Packet, PacketName, Rapids, Result, ServiceInfo, Start, Tail,
-    Timestamp,
+    DeadLetters, Error, Filter, Packet, PacketName, Rapids, Result, ServiceInfo, Start, State,
+    Tail, Timestamp,
 };
 use tokio::task::spawn_blocking;
 
@@ -37,8 +37,8 @@ impl<'a> WindowReader<'a> {
         Self { rapids, since }
     }
 
-    /// Reads the packets and the dead letters, and draws the map with the services that answered; `None`
-    /// if they could not be asked.
+    /// Reads the packets and those of the dead letters that wait, and draws the map with the services that
+    /// answered; `None` if they could not be asked.
     ///
     /// # Errors
     /// The errors of [`Rapids::tail`], [`Tail::next_stored`] and [`DeadLetters::list`], except those that
@@ -155,14 +155,15 @@ fn observe(observation: &mut Observation, packet: Option<&Packet>) {
     }
 }
 
-/// Feeds the dead letters that were written since then. Warns of each message that is no letter.
+/// Feeds the dead letters that were written since then and still wait: what somebody has dealt with is no
+/// failure any more. Warns of each message that is no letter.
 async fn read_letters(
     observation: &mut Observation,
     letters: &DeadLetters,
     since: Timestamp,
     warnings: &mut Vec<String>,
 ) -> Result<()> {
-    let mut listing = letters.list(&Filter::new().since(since)).await?;
+    let mut listing = letters.list(&Filter::new().since(since).state(State::Waiting)).await?;
     loop {
         match listing.next().await {
             Ok(Some(stored)) => observation.letter(&stored.letter),

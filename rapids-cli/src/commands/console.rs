@@ -17,6 +17,7 @@ Examples:
   rapids console
   rapids console --mask 'customer,items[*].price'
   rapids console --listen 0.0.0.0:8080 --users users.txt
+  rapids console --button 'End the day={\"event\":\"day_ended\"}'
 
 `rapids-console` is the same as a program of its own. Who may look, and what keeps others out, is in
 docs/console.md.")]

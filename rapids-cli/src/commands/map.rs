@@ -22,7 +22,7 @@ use crate::times::duration;
 /// What services take and publish is what their rivers announce: the names that their conditions admit
 /// (`*` for any), and those that `.publishes` declares. What happened is read from the stream, and judged
 /// by the rules that services announce now: packets by name and publisher, what followed from what, and
-/// dead letters.
+/// the dead letters that wait.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

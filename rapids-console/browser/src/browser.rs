@@ -179,6 +179,21 @@ impl Browser {
         }
     }
 
+    /// Waits until there is no such element any more.
+    ///
+    /// # Errors
+    /// If there is one all the time.
+    pub async fn gone(&self, selector: &str) -> Result<()> {
+        let deadline = Instant::now() + DEADLINE;
+        while self.count(selector).await? > 0 {
+            if Instant::now() > deadline {
+                bail!("there still is `{selector}` in {}", self.text().await?);
+            }
+            sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
     /// How many elements there are.
     ///
     /// # Errors

@@ -6,17 +6,19 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use askama::Template;
-use axum::extract::State;
-use axum::response::Html;
+use axum::extract::{Path, Query, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{Html, IntoResponse, Redirect};
 use futures::{Stream, stream};
 use rapids_client::StreamContents;
+use serde::Deserialize;
 
-use super::rendered;
+use super::{publish, rendered};
 use crate::console::Console;
-use crate::fault::Result;
+use crate::fault::{Fault, Result};
 use crate::frame::Frame;
 use crate::guard::Visitor;
+use crate::guard::signed::Signed;
 use crate::reading::status::Status;
 use crate::sparkline::{Sparkline, sparkline};
 use crate::text::shown;
@@ -31,6 +33,15 @@ const MOST_ODD: usize = 50;
 struct Page {
     frame: Frame,
     part: Part,
+    buttons: Vec<String>,
+    /// The sequence of what a button has just published.
+    published: Option<u64>,
+}
+
+/// What an address may ask of the page.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Wanted {
+    published: Option<u64>,
 }
 
 /// What moves on the page.
@@ -64,10 +75,27 @@ struct Fill {
 }
 
 /// The page.
-pub(crate) async fn page(State(console): State<Console>, visitor: Visitor) -> Result<Html<String>> {
+pub(crate) async fn page(
+    State(console): State<Console>,
+    visitor: Visitor,
+    Query(Wanted { published }): Query<Wanted>,
+) -> Result<Html<String>> {
     let frame = console.frame(&visitor, "/");
     let part = Part::of(&console, &console.status.latest(), frame.clone());
-    rendered(&Page { frame, part })
+    let buttons = console.buttons.iter().map(|button| shown(button.name())).collect();
+    rendered(&Page { frame, part, buttons, published })
+}
+
+/// Publishes the packet of a button.
+pub(crate) async fn press(
+    State(console): State<Console>,
+    Path(place): Path<usize>,
+    signed: Signed,
+) -> Result<impl IntoResponse> {
+    let button = console.buttons.get(place);
+    let button = button.ok_or_else(|| Fault::gone("there is no such button"))?;
+    let sequence = publish::now(&console, button.packet()?, &signed).await?.to_string();
+    Ok(Redirect::to(&console.links().to("/?published=", &sequence)))
 }
 
 /// What moves on the page, each time that the services were asked.

@@ -76,25 +76,35 @@ pub(crate) async fn publish(
             return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
         }
     };
-    let names: Vec<_> = packet.names().iter().map(ToString::to_string).collect();
-    let names = names.join(", ");
     let when = signed.text("when").trim();
     if when.is_empty() {
-        let published = rapids.publish(packet).await?;
-        let operation = Operation::new("publish", published.id, &signed.note);
-        let outcome = format!("{names}, sequence {}", published.sequence);
-        console.record(&rapids, operation.outcome(outcome)).await;
-        let sequence = published.sequence.to_string();
+        let sequence = now(&console, packet, &signed).await?.to_string();
         return Ok(Redirect::to(&frame.to("/packets/", &sequence)).into_response());
     }
     let delay = parse_duration(when).ok_or_else(|| {
         let when = short(when);
         Fault::wrong(format!("`{when}` is no duration: expected one such as 90s, 30m or 2h"))
     })?;
+    let names = names(&packet);
     let put_off = Box::pin(rapids.publish_later(packet, delay)).await?;
     let operation = Operation::new("set_timer", put_off.timer.to_string(), &signed.note);
     console.record(&rapids, operation.outcome(format!("{names}, in {when}"))).await;
     Ok(Redirect::to(&frame.at("/timers?service=PUBLISHED")).into_response())
+}
+
+/// Publishes a packet and notes who did; its sequence.
+pub(super) async fn now(console: &Console, packet: Packet, signed: &Signed) -> Result<u64> {
+    let (rapids, names) = (console.link.rapids()?, names(&packet));
+    let published = rapids.publish(packet).await?;
+    let operation = Operation::new("publish", published.id, &signed.note);
+    let outcome = format!("{names}, sequence {}", published.sequence);
+    console.record(&rapids, operation.outcome(outcome)).await;
+    Ok(published.sequence)
+}
+
+fn names(packet: &Packet) -> String {
+    let names: Vec<_> = packet.names().iter().map(ToString::to_string).collect();
+    names.join(", ")
 }
 
 impl Checked {

@@ -213,6 +213,53 @@ async fn a_packet_is_published_now_or_later_and_a_timer_is_cancelled() {
     }
 }
 
+/// The option for a button of this packet.
+fn button(packet: &str) -> String {
+    format!("--button=Break <it>={packet}")
+}
+
+#[tokio::test]
+async fn a_button_publishes_its_packet_once_for_each_press_and_only_for_who_may_act() {
+    let bench = Bench::start().await;
+    let button = button(r#"{"command":"break_payment","share":0.5}"#);
+    let console = bench.console(&[&button]).await;
+    let page = console.get_with("/", "per second now").await.body;
+    assert!(page.contains(">Break &#60;it&#62;</button>"), "{page}");
+    for sequence in [1, 2] {
+        let pressed = console.act("/", "/buttons/0", "").await;
+        let shown = format!("/?published={sequence}");
+        assert_eq!(pressed.header("location"), Some(&*shown), "{pressed:?}");
+        let page = console.get(&shown).await.body;
+        assert!(page.contains(&format!("href=\"/packets/{sequence}\"")), "{page}");
+    }
+    assert!(console.get("/packets/1").await.body.contains("0.5"));
+    let log = console.get("/operations").await.body;
+    assert!(log.contains("command break_payment, sequence 2"), "{log}");
+    let gone = console.act("/", "/buttons/1", "").await;
+    assert!(gone.status.starts_with("404"), "{gone:?}");
+
+    let looking = bench.console(&[&button, "--read-only"]).await;
+    assert!(!looking.get("/").await.body.contains("Break"));
+    let token = format!("token={}", console.token("/").await);
+    for (console, form) in [(&looking, &*token), (&console, ""), (&console, "token=0123")] {
+        let refused = console.ask("POST /buttons/0", &[FORM], form).await;
+        assert!(refused.status.starts_with("403"), "{form}: {refused:?}");
+    }
+    assert!(console.get("/buttons/0").await.status.starts_with("405"));
+    assert_eq!(bench.rapids.contents().await.unwrap().unwrap().packets, 2);
+}
+
+#[tokio::test]
+async fn a_button_of_no_packet_is_refused_at_the_start() {
+    let process = Command::new(env!("CARGO_BIN_EXE_rapids-console"))
+        .args(["--listen", "127.0.0.1:0", &button("[]")])
+        .output();
+    let refused = process.await.unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("--button"), "{said}");
+    assert!(said.contains("object"), "{said}");
+}
+
 #[tokio::test]
 async fn a_key_is_forgotten_with_a_reason() {
     let bench = Bench::start().await;

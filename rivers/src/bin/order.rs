@@ -1,8 +1,8 @@
 //! order: turns commands into orders, and decides once what becomes of each: it is paid in time, or it is
 //! cancelled.
 //!
-//! Listens for the command `place_order` with `customer` and `items`, and maybe `payment`; for
-//! `payment_received`, `payment_overdue`, `payment_declined`, `payment_failed`, `out_of_stock` and
+//! Listens for the command `place_order` with `customer` and `items`, and maybe `payment` and `pay_within`, a
+//! duration such as `30m`; for `payment_received`, `payment_overdue`, `payment_declined`, `payment_failed`, `out_of_stock` and
 //! `order_packaged` with `order_id`.
 //! Publishes `order_placed` or `order_refused`; `payment_overdue`, by a timer; `order_paid`,
 //! `order_completed` or `order_cancelled`.
@@ -62,6 +62,7 @@ struct PlaceOrder {
     customer: Option<String>,
     items: Option<Vec<Item>>,
     payment: Option<String>,
+    pay_within: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -75,7 +76,11 @@ async fn on_place_order(packet: Packet, patience: Duration) -> Result<Outputs> {
     let command: PlaceOrder = packet.parse()?;
     let customer = command.customer.unwrap_or_default();
     let items = command.items.unwrap_or_default();
-    let reasons = reasons_to_refuse(&customer, &items);
+    let mut reasons = reasons_to_refuse(&customer, &items);
+    let asked = command.pay_within.as_deref().map(parse_duration);
+    if asked == Some(None) {
+        reasons.push("the time to pay is no duration such as `30m`".to_owned());
+    }
     if !reasons.is_empty() {
         let refused = Packet::event("order_refused").with("customer", customer);
         return Ok(Outputs::new().publish(refused.with("reasons", reasons)));
@@ -86,6 +91,7 @@ async fn on_place_order(packet: Packet, patience: Duration) -> Result<Outputs> {
         Some(way) => placed.with("payment", way),
         None => placed,
     };
+    let patience = asked.flatten().unwrap_or(patience);
     let overdue = about("payment_overdue", packet.id());
     Ok(Outputs::new().publish(placed).later(PAYMENT_DUE, packet.id(), patience, overdue))
 }
@@ -272,6 +278,19 @@ mod tests {
         rapids.publish(command("ada", json!([{"sku": "a/b", "quantity": 1}]))).await;
         rapids.none("order_placed");
         assert!(rapids.problems()[0].reason.contains("missing field `price`"));
+    }
+
+    #[tokio::test]
+    async fn who_orders_may_say_how_long_the_payment_takes() {
+        let mut rapids = rapids();
+        rapids.publish(command("ada", ropes()).with("pay_within", "2m")).await;
+        rapids.advance(MINUTE).await;
+        rapids.none("order_cancelled");
+        rapids.advance(MINUTE).await;
+        rapids.only("order_cancelled");
+        rapids.publish(command("ada", ropes()).with("pay_within", "soon")).await;
+        let reasons = rapids.only("order_refused").get::<Vec<String>>("reasons").unwrap();
+        assert_eq!(reasons.unwrap(), ["the time to pay is no duration such as `30m`"]);
     }
 
     #[tokio::test]

@@ -3,28 +3,38 @@
 //!
 //! Listens for `order_placed` with `order_id`, `customer`, a `total` of at least 0, and maybe `payment`;
 //! for `customer_flagged` and `customer_cleared` with `customer` and `number`; for the command
-//! `pay_invoice`, and for `out_of_stock` and `order_cancelled`, with `order_id`.
+//! `pay_invoice`, and for `out_of_stock` and `order_cancelled`, with `order_id`; for the command `break_payment`
+//! with a `share` of the orders, from 0 to 1, and the `seconds` for which these cannot be charged.
 //! Publishes `order_checked` and from that `payment_received`, `payment_declined`, `invoice_sent` or, of
 //! what it gives up, `payment_failed`; `payment_received` or `invoice_refused`; `payments_stopped` or `payments_resumed`;
-//! `payment_refunded`.
+//! `payment_refunded`; `break_payment` with a share of 0, by a timer.
 //! Run: `just river payment`
 
+use std::convert::Infallible;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
-use rapids_client::{GivenUp, Packet, River, Service, telemetry};
+use rapids_client::{
+    Config, GivenUp, Outputs, Packet, Rapids, River, Service, Timestamp, reject, telemetry,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     telemetry::init();
-    Ok(service()?.run().await?)
+    tokio::select! {
+        ended = service()?.run() => Ok(ended?),
+        failed = beside() => failed,
+    }
 }
 
 pub(crate) fn service() -> rapids_client::Result<Service> {
     let payment = Service::from_env("payment")?.river(hear()).river(check());
-    Ok(payment.river(charge()).river(pay()).river(close()))
+    let payment = payment.river(charge(broken_share)).river(pay()).river(close());
+    Ok(payment.river(break_down()))
 }
 
 /// What was last heard of one customer. A call to who knows it would cost each order a round trip, and
@@ -109,7 +119,10 @@ enum Payment {
     Closed,
 }
 
-fn charge() -> River {
+/// What the letters of a broken payment say.
+const REFUSED: &str = "the bank refuses card payments";
+
+fn charge(broken: fn() -> f64) -> River {
     River::new("charge")
         .event("order_checked")
         .require(["order_id", "customer", "total"])
@@ -117,12 +130,18 @@ fn charge() -> River {
         .on_give_up(payment_failed)
         .memory("payments", "@.order_id")
         .expires(A_MONTH)
-        .react(on_order_checked)
+        .react(move |payment: &mut Payment, packet: &Packet| {
+            on_order_checked(payment, packet, broken())
+        })
 }
 
 /// So an order ends although nobody can say whether it was charged; if it was, it is refunded then. Of a
-/// charge that succeeds once it is replayed nothing more is told: by then the order has ended.
+/// charge that succeeds once it is replayed nothing more is told: by then the order has ended. What the bank has
+/// refused was certainly not charged, so that order waits for whoever decides on its letter.
 fn payment_failed(packet: &Packet, cause: &GivenUp) -> Option<Packet> {
+    if cause.reason() == REFUSED {
+        return None;
+    }
     let order_id = packet.get::<String>("order_id").ok().flatten()?;
     let failed = Packet::event("payment_failed").with("order_id", order_id);
     Some(failed.with("reason", cause.kind().as_str()))
@@ -135,7 +154,7 @@ struct Checked {
     order: Order,
 }
 
-fn on_order_checked(payment: &mut Payment, packet: &Packet) -> Result<Option<Packet>> {
+fn on_order_checked(payment: &mut Payment, packet: &Packet, broken: f64) -> Result<Option<Packet>> {
     let Checked { flag, order } = packet.parse()?;
     if *payment != Payment::Open {
         return Ok(None);
@@ -153,6 +172,8 @@ fn on_order_checked(payment: &mut Payment, packet: &Packet) -> Result<Option<Pac
         let sent = about("invoice_sent", &order);
         *payment = Payment::Invoiced(order);
         sent
+    } else if place(&order.order_id) < broken {
+        return Err(reject(REFUSED));
     } else {
         payment.charge(&order)
     }))
@@ -223,9 +244,78 @@ fn on_failure(payment: &mut Payment, packet: &Packet) -> Result<Option<Packet>> 
     Ok(Some(refunded.with("amount", amount)))
 }
 
+/// Breaks payment on command, so that there are letters to be looked at and retried.
+fn break_down() -> River {
+    River::new("break")
+        .command("break_payment")
+        .require_that("@.share >= 0 && @.share <= 1")
+        .require_that("@.share == 0 || (@.seconds > 0 && @.seconds <= 86400)")
+        .publishes_commands("break_payment")
+        .memory("broken", "'share'")
+        .react(on_break_payment)
+}
+
+#[derive(Deserialize)]
+struct BreakPayment {
+    share: f64,
+    #[serde(default)]
+    seconds: f64,
+}
+
+/// The time begins when the command was stored, also where nobody was there to take it.
+fn on_break_payment(broken: &mut f64, packet: &Packet) -> Result<Outputs> {
+    const MENDED: &str = "mended";
+    let BreakPayment { share, seconds } = packet.parse()?;
+    *broken = share;
+    if share == 0.0 {
+        return Ok(Outputs::new().cancel(MENDED, "payment"));
+    }
+    let stored = packet.arrival().map_or_else(Timestamp::now, |arrival| arrival.stored);
+    let end = stored + Duration::from_secs_f64(seconds);
+    let mend = Packet::command("break_payment").with("share", 0);
+    Ok(Outputs::new().later(MENDED, "payment", end, mend))
+}
+
+/// Where an order lies among all of them, from 0 to 1: the same for each try, in each instance.
+fn place(order_id: &str) -> f64 {
+    let mut hasher = DefaultHasher::new();
+    order_id.hash(&mut hasher);
+    hasher.finish() as f64 / u64::MAX as f64
+}
+
+/// The bits of the share that is broken, as `beside` has read it last: `charge` has a memory of its own, and an
+/// order is to cost no round trip.
+static BROKEN: AtomicU64 = AtomicU64::new(0);
+
+fn broken_share() -> f64 {
+    f64::from_bits(BROKEN.load(Ordering::Relaxed))
+}
+
+/// How long to wait until the memory is looked for again, which the service makes when it starts.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Reads in each instance what one of them was told, beside the service.
+pub(crate) async fn beside() -> Result<()> {
+    loop {
+        let Err(_) = Box::pin(follow()).await;
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+async fn follow() -> rapids_client::Result<Infallible> {
+    let rapids = Rapids::connect(&Config::from_env()?).await?;
+    let mut changes = rapids.memory::<f64>("payment", "broken").watch().await?;
+    loop {
+        let share = changes.next().await?.value.unwrap_or_default();
+        BROKEN.store(share.to_bits(), Ordering::Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
+
     use rapids_client::Verdict;
     use rapids_test::TestRapids;
     use serde_json::json;
@@ -247,8 +337,8 @@ mod tests {
     }
 
     async fn after(packets: impl IntoIterator<Item = Packet>) -> TestRapids {
-        let mut rapids =
-            TestRapids::new().service("payment", [hear(), check(), charge(), pay(), close()]);
+        let rivers = [hear(), check(), charge(|| 0.0), pay(), close()];
+        let mut rapids = TestRapids::new().service("payment", rivers);
         for packet in packets {
             rapids.publish(packet).await;
         }
@@ -271,7 +361,7 @@ mod tests {
             let event = |total| {
                 let placed = placed(customer, total);
                 let checked = on_order_placed(&mut Standing::default(), &placed).unwrap();
-                let answer = on_order_checked(&mut Payment::Open, &checked);
+                let answer = on_order_checked(&mut Payment::Open, &checked, 0.0);
                 answer.unwrap().unwrap().event_name().unwrap()
             };
             assert_eq!(event(limit), "payment_received", "{customer}");
@@ -363,5 +453,73 @@ mod tests {
         rapids.only("invoice_refused");
         let too_much = placed("alan", 100_001).with("payment", "invoice");
         after([too_much]).await.only("payment_declined");
+    }
+
+    #[tokio::test]
+    async fn what_the_bank_refuses_waits_as_a_letter_and_is_charged_once_it_is_retried() {
+        thread_local!(static SHARE: Cell<f64> = const { Cell::new(1.0) });
+        let rivers = [check(), charge(|| SHARE.get()), pay()];
+        let mut rapids = TestRapids::new().service("payment", rivers);
+        rapids.publish(placed("ada", 7550)).await;
+        let [refused] = rapids.problems() else { panic!("{:?}", rapids.problems()) };
+        assert!(refused.reason.contains(REFUSED), "{refused:?}");
+        for event in ["payment_failed", "payment_received"] {
+            rapids.none(event);
+        }
+        SHARE.set(0.0);
+        rapids.replay("payment.charge.2").await;
+        rapids.only("payment_received");
+    }
+
+    #[tokio::test]
+    async fn only_what_would_be_charged_is_refused() {
+        let rivers = [check(), charge(|| 1.0)];
+        let mut rapids = TestRapids::new().service("payment", rivers);
+        rapids.publish(placed("alan", 100_001)).await;
+        rapids
+            .publish(placed("ada", 7550).with("payment", "invoice").with("order_id", "o-2"))
+            .await;
+        rapids.only("payment_declined");
+        rapids.only("invoice_sent");
+    }
+
+    fn break_payment(share: f64, seconds: i64) -> Packet {
+        Packet::command("break_payment").with("share", share).with("seconds", seconds)
+    }
+
+    #[tokio::test]
+    async fn payment_is_broken_for_a_while_or_until_it_is_mended() {
+        let share = |rapids: &TestRapids| rapids.memory::<f64>("payment", "broken", "share");
+        for mended_by_hand in [false, true] {
+            let mut rapids = TestRapids::new().service("payment", [break_down()]);
+            rapids.publish(break_payment(0.5, 60)).await;
+            rapids.advance(Duration::from_secs(59)).await;
+            assert_eq!(share(&rapids), Some(0.5));
+            match mended_by_hand {
+                true => rapids.publish(break_payment(0.0, 0)).await,
+                false => rapids.advance(Duration::from_secs(1)).await,
+            }
+            assert_eq!(share(&rapids), Some(0.0));
+            assert!(rapids.timers().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_break_that_makes_no_sense_is_malformed() {
+        let with =
+            |share, seconds| break_down().explain(&break_payment(share, seconds)).to_string();
+        for (share, seconds) in [(-0.5, 60), (1.5, 60), (0.5, 0), (0.5, 100_000)] {
+            let explained = with(share, seconds);
+            assert!(explained.contains(", but @."), "{share} {seconds}: {explained}");
+        }
+        for (share, seconds) in [(1.0, 60), (0.0, 0)] {
+            assert!(!with(share, seconds).contains(", but @."), "{}", with(share, seconds));
+        }
+    }
+
+    #[test]
+    fn the_share_is_that_of_many_orders() {
+        let refused = (0..1_000).filter(|order| place(&format!("o-{order}")) < 0.3).count();
+        assert!((250..350).contains(&refused), "{refused}");
     }
 }

@@ -6,3 +6,4 @@ mod faults;
 mod hostile;
 mod live;
 mod pages;
+mod story;

@@ -56,7 +56,7 @@ pub(super) struct RiverFacts {
     /// What became of the packets of the window.
     pub(super) outcome: String,
     pub(super) publishes: String,
-    /// Its letters of the window, by kind.
+    /// Its letters of the window that wait, by kind.
     pub(super) letters: Vec<String>,
 }
 

@@ -40,7 +40,7 @@ pub(super) struct ServiceRow {
     pub(super) taken: String,
     pub(super) publishes: Links,
     pub(super) published: String,
-    /// Those of the window.
+    /// Those of the window that wait.
     pub(super) letters: String,
     pub(super) letters_address: String,
 }

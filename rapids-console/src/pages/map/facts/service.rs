@@ -41,9 +41,9 @@ pub(super) fn facts(
     let waiting = console.letters.waiting(Some(&node.label));
     figures.push(Figure {
         name: "Dead letters",
-        value: format!("{} of these minutes; {} wait", count(node.letters), count(waiting)),
+        value: format!("{} wait", count(waiting)),
         address: Some(frame.to("/dead-letters?service=", &node.label)),
-        is_bad: node.letters + waiting > 0,
+        is_bad: waiting > 0,
     });
     let rivers = rivers(&drawn.observed.map, instances, &node.label);
     let details = details(&console.mask, status);
