@@ -10,3 +10,4 @@ mod hostile;
 mod letters;
 mod live;
 mod pages;
+mod positions;
