@@ -148,7 +148,7 @@ async fn a_right_that_is_missing_is_named() {
                     { user: all, password: p }
                     { user: viewer, password: p, permissions: {
                         publish: { deny: ["$SRV.>", "$JS.API.CONSUMER.CREATE.LATER", "$JS.API.CONSUMER.CREATE.LATER.>",
-                            "$JS.API.CONSUMER.CREATE.DEAD_LETTERS.>"] }
+                            "$JS.API.CONSUMER.CREATE.DEAD_LETTERS.>", "$KV.RAPIDS_SERVICES.>"] }
                     } }
                 ]
             }
@@ -158,10 +158,17 @@ async fn a_right_that_is_missing_is_named() {
     let rapids = rapids_client::Rapids::connect(&config("all")).await.unwrap();
     rapids.publish(Packet::event("order_placed")).await.unwrap();
     rapids.publish_later(Packet::event("later"), Duration::from_secs(600)).await.unwrap();
+    let mail = River::new("mail").event("order_placed").react(async |_: Packet| Ok(()));
+    tokio::spawn(Service::new("mails", config("all")).from_beginning().river(mail).run());
     let console = Console::start(config("viewer"), &[]).await;
     let overview = console.get_with("/", "services are not asked").await;
     assert!(overview.body.contains("$SRV."), "{overview:?}");
     let timers = console.get_with("/timers", "LATER").await;
     assert!(timers.status.starts_with("403"), "{}", &timers.body[1500..]);
     console.get_with("/live", "order_placed").await;
+    let page = "/services/mails/position";
+    console.get_with(page, "id=\"position-done\">1<").await;
+    let plan = format!("{page}/plan?to=beginning");
+    let moved = console.act(&plan, page, "next=1&moves=0&before=1").await;
+    assert!(moved.status.starts_with("403") && moved.body.contains("RAPIDS_SERVICES"), "{moved:?}");
 }
