@@ -11,3 +11,4 @@ mod letters;
 mod live;
 mod pages;
 mod positions;
+mod publishing;
