@@ -117,7 +117,8 @@ async fn a_service_that_forgets_is_followed_while_it_rebuilds() {
     let page = "/services/slow/position";
     let plan = "/services/slow/position/plan?to=beginning&forget=yes";
     let told = console.get_with(plan, "runs again, and publishes nothing").await.body;
-    assert!(told.contains("3 packets of them are read quietly"), "{told}");
+    assert!(told.contains("Read 3 packets again and forget what it remembers?"), "{told}");
+    assert!(told.contains("3 packets, up to where it was: nothing is published"), "{told}");
     let form = "next=1&moves=0&before=3&forget=yes";
     let without = console.act(plan, page, form).await;
     assert!(without.status.starts_with("400"), "{without:?}");

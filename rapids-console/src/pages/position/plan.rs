@@ -31,7 +31,7 @@ struct Page {
     next: String,
     /// When the packet was stored with which it goes on.
     stored: Option<Time>,
-    consequences: Vec<String>,
+    consequences: Vec<(&'static str, String)>,
     rivers: Vec<(String, String)>,
     reads_again: bool,
     /// What the form sends.
@@ -89,12 +89,9 @@ impl Page {
             ("moves", plan.moves.to_string()),
             ("before", before),
         ];
-        sent.extend(
-            ["forget", "publish"]
-                .map(|it| (it, "yes".to_owned()))
-                .into_iter()
-                .filter(|it| is_set(it.0)),
-        );
+        for field in ["forget", "publish"].into_iter().filter(|field| is_set(field)) {
+            sent.push((field, "yes".to_owned()));
+        }
         Self {
             name: shown(&plan.service),
             address: address(&frame, &plan.service),
@@ -113,11 +110,12 @@ impl Page {
     }
 }
 
-/// Such as `Read 12,345 packets again and skip 2 packets`.
+/// Such as `Read 12,345 packets again and forget what it remembers`.
 fn title(plan: &SeekReport) -> String {
     let again = (plan.again > 0).then(|| format!("read {} again", several(plan.again, "packet")));
     let skip = (plan.skipped > 0).then(|| format!("skip {}", several(plan.skipped, "packet")));
-    let parts: Vec<_> = [again, skip].into_iter().flatten().collect();
+    let forget = plan.forgotten.map(|_| "forget what it remembers".to_owned());
+    let parts: Vec<_> = [again, skip, forget].into_iter().flatten().collect();
     let text = match parts.is_empty() {
         true => format!("go on with sequence {}", count(plan.next)),
         false => parts.join(" and "),
@@ -133,44 +131,36 @@ fn from(plan: &SeekReport) -> String {
     }
 }
 
-/// What will come of it, a sentence for each thing.
-fn consequences(plan: &SeekReport, rereading: Rereading) -> Vec<String> {
-    let of_packets = |number, rest: &str| format!("{} {rest}", several(number, "packet"));
-    let mut told = vec![of_packets(plan.pending, "are to be read from there on.")];
-    if plan.again > 0 {
-        told.push(of_packets(plan.again, "of them were read before, and are read again."));
-    }
-    if plan.mended.is_some() {
-        told.push("How many of them were read before is not known.".to_owned());
-    }
-    if plan.quiet > 0 {
-        let quietly = "of them are read quietly, up to where it was: nothing is published about them, and \
-                       reactions that run once do not run.";
-        told.push(of_packets(plan.quiet, quietly));
-    }
-    if plan.skipped > 0 {
-        told.push(of_packets(
-            plan.skipped,
-            "that it has not handled are skipped: none of its rivers sees them.",
-        ));
-    }
-    if let Some(memories) = plan.forgotten {
-        let entries = count(memories);
-        told.push(format!(
-            "What it remembers is deleted, {entries} in all, and what is noted of packets."
-        ));
-    }
-    if rereading == Rereading::Anew {
-        told.push(
-            "It acts as if it had never seen these packets: everything is published again."
-                .to_owned(),
-        );
-    }
+/// What will come of it: each thing with what it is called.
+fn consequences(plan: &SeekReport, rereading: Rereading) -> Vec<(&'static str, String)> {
+    let packets = |number| several(number, "packet");
+    let mut told = vec![("To read", packets(plan.pending))];
+    let mut tell =
+        |applies: bool, name, words: String| told.extend(applies.then_some((name, words)));
+    let again = format!("{}, which it was given before", packets(plan.again));
+    tell(plan.again > 0, "Read again", again);
+    let unknown = "it is not known how many packets".to_owned();
+    tell(plan.mended.is_some(), "Read again", unknown);
+    let quietly = format!(
+        "{}, up to where it was: nothing is published about them, and reactions that run once do not run",
+        packets(plan.quiet)
+    );
+    tell(plan.quiet > 0, "Quietly", quietly);
+    let anew = "everything once more, as if it had never seen these packets".to_owned();
+    tell(rereading == Rereading::Anew, "Published", anew);
+    let skipped =
+        format!("{} that it has not handled: none of its rivers sees them", packets(plan.skipped));
+    tell(plan.skipped > 0, "Skipped", skipped);
+    let memories = count(plan.forgotten.unwrap_or_default());
+    let forgotten = format!("all that it remembers ({memories}), and what is noted of packets");
+    tell(plan.forgotten.is_some(), "Forgotten", forgotten);
     told.push(match &plan.replaced {
         Some(id) => {
-            format!("The active instance {} is replaced, which takes three seconds.", short(id))
+            ("Replaced", format!("the active instance {}, which takes three seconds", short(id)))
         }
-        None => "Instances may run: they finish what they have begun, and go on there.".to_owned(),
+        None => {
+            ("Instances", "may run: they finish what they have begun, and go on there".to_owned())
+        }
     });
     told
 }
