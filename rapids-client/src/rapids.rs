@@ -299,6 +299,20 @@ impl Rapids {
         Box::pin(seek::move_position(&self.connection, service, to, how)).await
     }
 
+    /// Tells what [`move_position`](Self::move_position) would mean now, and moves nothing. Whoever has decided
+    /// by that moves to [`next`](SeekReport::next), with [`Seek::planned`].
+    ///
+    /// # Errors
+    /// As for [`move_position`](Self::move_position).
+    pub async fn plan_move(
+        &self,
+        service: &str,
+        to: Start,
+        how: Seek,
+    ) -> Result<Option<SeekReport>> {
+        Box::pin(seek::plan(&self.connection, service, to, how)).await
+    }
+
     /// Retires a service: removes its position, its consumer on the stream of replays, and what is
     /// noted of it and of packets that it has not finished; also what it remembers, if it is to
     /// [`forget`](Retiring::forget). `None` if nothing is known of it. Its dead letters stay.

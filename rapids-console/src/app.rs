@@ -21,7 +21,7 @@ use crate::guard::{Visitor, headers};
 use crate::pages::dead_letters::{edit, redirects};
 use crate::pages::{
     conversation, dead_letters, find, live, login, map, memories, operations, overview, packet,
-    publish, timers,
+    position, publish, timers,
 };
 use crate::text::shown;
 
@@ -54,6 +54,7 @@ pub(crate) fn app(console: Console, access: Arc<Access>) -> Router {
         .route("/timers/cancel", post(timers::cancel))
         .route("/memories", get(memories::page))
         .route("/memories/forget", post(memories::forget))
+        .merge(service_pages())
         .merge(letter_pages())
         .merge(operation_pages())
         .merge(with_packets())
@@ -74,6 +75,13 @@ pub(crate) fn app(console: Console, access: Arc<Access>) -> Router {
         .layer(from_fn(headers::add));
     // Unlike `nest`, this answers with and without a slash behind the prefix.
     if prefix.is_empty() { routes } else { Router::new().nest_service(&prefix, routes) }
+}
+
+fn service_pages() -> Router<Console> {
+    Router::new()
+        .route("/services/{name}/position", get(position::page).post(position::move_it))
+        .route("/services/{name}/position/events", get(position::events))
+        .route("/services/{name}/position/plan", get(position::plan))
 }
 
 fn letter_pages() -> Router<Console> {

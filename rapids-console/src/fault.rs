@@ -62,7 +62,7 @@ impl From<Error> for Fault {
             Error::Letter { refusal: Refusal::Unknown, .. }
             | Error::Job { refusal: JobRefusal::Unknown, .. } => Self::gone(with_causes(&error)),
             Error::Letter { id, refusal } => Self::conflict(without_reason(id, refusal)),
-            Error::Job { .. } => Self::conflict(with_causes(&error)),
+            Error::Job { .. } | Error::NotMoved { .. } => Self::conflict(with_causes(&error)),
             Error::Malformed { .. } | Error::Refused { .. } | Error::Field { .. } => {
                 Self::wrong(with_causes(&error))
             }

@@ -10,6 +10,7 @@ pub(crate) mod memories;
 pub(crate) mod operations;
 pub(crate) mod overview;
 pub(crate) mod packet;
+pub(crate) mod position;
 pub(crate) mod publish;
 pub(crate) mod timers;
 

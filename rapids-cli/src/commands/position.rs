@@ -5,7 +5,9 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 use rapids_client::{Operation, Rapids, Seek, SeekReport, Start, Timestamp};
-use rapids_views::{ServiceStatus, since};
+use rapids_views::{
+    Rereading, ServiceStatus, move_outcome, moved, planned_move, rivers_again, since,
+};
 use serde::Serialize;
 
 use crate::author::Reason;
@@ -24,7 +26,8 @@ use crate::times::duration;
 #[command(after_help = "\
 Examples:
   rapids position payment
-  rapids position payment --to-time 2d
+  rapids position payment --to-time 2d --dry-run
+  rapids position payment --to-time 2d --reason 'the tax was missing'
   rapids position payment --to-beginning --forget
 
 Memories take each packet once, and `once` reactions run once. They record what they have done, so
@@ -39,7 +42,8 @@ is published again, and `once` reactions run again. If this program is ended hal
 more does the whole.
 
 Output: a line. With -o json the object that `rapids services` prints for the service. For a position
-that was moved, an object with `service`; `next`, the sequence that is read next; `pending`, the number
+that was moved, or with --dry-run would be, an object with `service`; `before`, up to where everything was
+done, or null if that is not known; `next`, the sequence that is read next; `pending`, the number
 of packets from there on; `again`, how many of them were read before; `quiet`, how many of them are
 read quietly; `skipped`, how many unread packets are skipped; `mended`, why the old position could not be used; `replaced`, the instance that
 was active; `forgotten`, how many memories were deleted. The last three are null if they do not apply.")]
@@ -58,6 +62,10 @@ pub(crate) struct Position {
     /// Also publish what reactions return to packets that are read again, and run `once` reactions again
     #[arg(long, requires = "forget")]
     publish: bool,
+
+    /// Only print what the move would mean, and which rivers would run again
+    #[arg(long, requires = "to")]
+    dry_run: bool,
 
     #[command(flatten)]
     reason: Reason,
@@ -107,7 +115,7 @@ impl To {
 
 impl Position {
     pub(crate) fn changes(&self) -> bool {
-        self.to.start().is_some()
+        self.to.start().is_some() && !self.dry_run
     }
 
     pub(crate) async fn run(self, session: &Session) -> Result<Answer> {
@@ -115,6 +123,7 @@ impl Position {
         let rapids = interrupt.unless(session.rapids()).await?;
         match self.to.start() {
             None => interrupt.unless(self.show(&rapids, session)).await,
+            Some(to) if self.dry_run => interrupt.unless(self.plan(&rapids, to, session)).await,
             // An interrupt is not to leave the rest to the instances.
             Some(to) if self.forget => self.set(&rapids, to, session).await,
             Some(to) => interrupt.unless(self.set(&rapids, to, session)).await,
@@ -137,26 +146,48 @@ impl Position {
         Ok(Answer::Yes)
     }
 
+    fn how(&self) -> (Seek, Rereading) {
+        match (self.forget, self.publish) {
+            (false, _) => (Seek::new(), Rereading::Knowing),
+            (true, false) => (Seek::new().forget(), Rereading::Quietly),
+            (true, true) => (Seek::new().forget().publish(), Rereading::Anew),
+        }
+    }
+
+    async fn plan(&self, rapids: &Rapids, to: Start, session: &Session) -> Result<Answer> {
+        let (seek, how) = self.how();
+        let Some(plan) = rapids.plan_move(&self.service, to, seek).await? else {
+            return Err(self.unknown(rapids).await?.into());
+        };
+        let mut lines = planned_move(&plan);
+        if plan.again > 0 || plan.mended.is_some() {
+            let instances = session.services(rapids, self.wait).await?;
+            let instances = instances.iter().filter(|it| it.name == self.service);
+            let rivers = rivers_again(instances, how);
+            if rivers.is_empty() {
+                lines.push(
+                    "  no instance answers, so it is not known what its rivers do".to_owned(),
+                );
+            }
+            lines.extend(rivers.iter().map(|(river, words)| format!("  {river} {words}")));
+        }
+        self.print(&plan, lines, session)
+    }
+
     async fn set(&self, rapids: &Rapids, to: Start, session: &Session) -> Result<Answer> {
-        let mut seek = Seek::new();
-        if self.forget {
-            seek = seek.forget();
-        }
-        if self.publish {
-            seek = seek.publish();
-        }
-        let Some(moved) = rapids.move_position(&self.service, to, seek).await? else {
+        let moving = rapids.move_position(&self.service, to, self.how().0);
+        let Some(report) = moving.await? else {
             return Err(self.unknown(rapids).await?.into());
         };
         let operation = Operation::new("move_position", &self.service, &self.reason.note());
-        session.record(rapids, operation.outcome(lines(&moved).concat())).await;
+        session.record(rapids, operation.outcome(move_outcome(&report))).await;
+        self.print(&report, moved(&report), session)
+    }
+
+    fn print(&self, report: &SeekReport, lines: Vec<String>, session: &Session) -> Result<Answer> {
         match self.output {
-            Format::Line => {
-                for line in lines(&moved) {
-                    session.screen.line(line)?;
-                }
-            }
-            Format::Json => session.screen.json(&serde_json::to_string(&MovedJson::of(&moved))?)?,
+            Format::Line => lines.into_iter().try_for_each(|line| session.screen.line(line))?,
+            Format::Json => session.screen.json(&serde_json::to_string(&MovedJson::of(report))?)?,
         }
         Ok(Answer::Yes)
     }
@@ -172,37 +203,11 @@ impl Position {
     }
 }
 
-fn lines(moved: &SeekReport) -> Vec<String> {
-    let SeekReport { service, next, pending, again, quiet, skipped, .. } = moved;
-    let mut line = format!("{service} goes on with sequence {next}: {} to read", packets(*pending));
-    if *again > 0 {
-        line += &format!(", {again} of them again");
-    }
-    if *quiet > 0 {
-        line += &format!(", {quiet} quietly");
-    }
-    if *skipped > 0 {
-        line += &format!("; {} skipped", packets(*skipped));
-    }
-    let mut lines = vec![line];
-    lines.extend(moved.mended.as_ref().map(|fault| format!("  mended: {fault}")));
-    lines.extend(moved.replaced.as_ref().map(|id| format!("  replaced: the active instance {id}")));
-    lines.extend(moved.forgotten.map(|count| {
-        let memories = if count == 1 { "memory" } else { "memories" };
-        format!("  forgotten: {count} {memories}, and the notes about packets")
-    }));
-    lines
-}
-
-/// `1 packet`, `2 packets`.
-fn packets(count: u64) -> String {
-    if count == 1 { "1 packet".to_owned() } else { format!("{count} packets") }
-}
-
-/// A position that was moved, as JSON.
+/// A position that was moved or would be, as JSON.
 #[derive(Serialize)]
 struct MovedJson<'a> {
     service: &'a str,
+    before: Option<u64>,
     next: u64,
     pending: u64,
     again: u64,
@@ -217,6 +222,7 @@ impl<'a> MovedJson<'a> {
     fn of(moved: &'a SeekReport) -> Self {
         Self {
             service: &moved.service,
+            before: moved.before,
             next: moved.next,
             pending: moved.pending,
             again: moved.again,

@@ -72,7 +72,7 @@ async fn a_position_is_shown_and_set_back_and_the_past_is_read_again() {
     assert_eq!(
         serde_json::from_str::<Value>(&moved.out).unwrap(),
         json!({
-            "service": "payment", "next": 1, "pending": 3, "again": 3, "quiet": 0, "skipped": 0,
+            "service": "payment", "before": 3, "next": 1, "pending": 3, "again": 3, "quiet": 0, "skipped": 0,
             "mended": null, "replaced": null, "forgotten": null,
         })
     );
@@ -96,6 +96,34 @@ async fn memories_are_deleted_on_request() {
         bench.said(published).well(0).lines(),
         ["payment goes on with sequence 1: 3 packets to read, 3 of them again", forgotten]
     );
+}
+
+// The service answers while the program runs, which blocks one thread.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_tells_what_a_move_would_mean_and_moves_nothing() {
+    let bench = bench().await;
+    run_to_the_end(&bench, remember()).await;
+    let planned = |more: &[&str]| {
+        let plan = ["position", "payment", "--to-beginning", "--dry-run"];
+        bench.said(&[&plan[..], more].concat()).well(0)
+    };
+    let to_read = "payment would go on with sequence 1: 3 packets to read, 3 of them again";
+    let unknown = "  no instance answers, so it is not known what its rivers do";
+    assert_eq!(planned(&[]).lines(), [to_read, unknown]);
+    let forgotten = "  to be forgotten: 1 memory, and the notes about packets";
+    assert_eq!(
+        planned(&["--forget"]).lines(),
+        [&format!("{to_read}, 3 quietly"), forgotten, unknown]
+    );
+    let json: Value = serde_json::from_str(&planned(&["-o", "json"]).out).unwrap();
+    assert_eq!((&json["before"], &json["next"]), (&json!(3), &json!(1)));
+    let running = bench.run_exclusive("payment", remember()).await;
+    let words = "remember skips what its memory `counts` has taken";
+    assert!(planned(&[]).out.contains(words), "{}", planned(&[]).out);
+    let shown = bench.said(&["position", "payment"]).well(0).out;
+    assert!(shown.contains("done up to 3"), "{shown}");
+    running.stop().await;
+    assert!(bench.rapids.operations().since(None).await.unwrap().is_empty());
 }
 
 // The service works on while the program runs, which blocks one thread.
@@ -217,6 +245,7 @@ async fn moving_an_unknown_service_is_an_error() {
         &["--set", "0"][..],
         &["--set", "1", "--to-end"],
         &["--forget"],
+        &["--dry-run"],
         &["--to-end", "--publish"],
         &["--to-time", "soon"],
     ] {

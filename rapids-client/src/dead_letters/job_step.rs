@@ -21,7 +21,7 @@ pub(super) enum Turn {
     /// Nothing: it is not meant.
     Past,
     /// Nothing more: this job did it, before it came to this process.
-    Done(Action),
+    Done(Box<Action>),
     Act,
 }
 
@@ -35,7 +35,7 @@ impl<'a> Acting<'a> {
         let is_meant = stored.state == acts_on(self.kind);
         match self.own(stored) {
             Some(action) if !is_meant && stored.state != State::Unfinished => {
-                Turn::Done(action.clone())
+                Turn::Done(Box::new(action.clone()))
             }
             Some(_) => Turn::Act,
             // One that is named is tried, so that it is told why it cannot be.
@@ -49,7 +49,7 @@ impl<'a> Acting<'a> {
         let stored = Box::pin(self.letters.get(id)).await?;
         let stored = stored.ok_or_else(|| id.refused(Refusal::Unknown))?;
         match self.turn(&stored) {
-            Turn::Done(action) => Ok(action),
+            Turn::Done(action) => Ok(*action),
             Turn::Past | Turn::Act => self.on(&stored).await,
         }
     }

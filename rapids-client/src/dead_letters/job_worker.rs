@@ -218,7 +218,7 @@ impl<'a> Held<'a> {
         Ok(Some(Box::pin(async move {
             let (id, outcome) = match (letter, turn) {
                 (_, Turn::Past) => return (place, None),
-                (JobLetter::Stored(stored), Turn::Done(action)) => (stored.letter.id, Ok(action)),
+                (JobLetter::Stored(stored), Turn::Done(action)) => (stored.letter.id, Ok(*action)),
                 (JobLetter::Stored(stored), _) => {
                     let outcome = acting.on(&stored).await;
                     (stored.letter.id, outcome)

@@ -51,11 +51,27 @@ impl ServiceEntries {
     /// # Errors
     /// As for [`load`](Self::load).
     pub(crate) async fn update(&self, change: impl Fn(&mut ServiceEntry)) -> Result<ServiceEntry> {
+        let change = |entry: &mut ServiceEntry| {
+            change(entry);
+            Ok(())
+        };
+        self.try_update(change).await
+    }
+
+    /// As [`update`](Self::update), for a change that may be refused, by what another has written: then
+    /// nothing is written.
+    ///
+    /// # Errors
+    /// As for [`load`](Self::load), and that of the change.
+    pub(crate) async fn try_update(
+        &self,
+        change: impl Fn(&mut ServiceEntry) -> Result<()>,
+    ) -> Result<ServiceEntry> {
         loop {
             let (found, revision) = self.bucket.read::<ServiceEntry>(&self.service).await?;
             let found = found.unwrap_or_default();
             let mut entry = found.clone();
-            change(&mut entry);
+            change(&mut entry)?;
             let json = || entry.written().into();
             if entry == found || self.bucket.save(&self.service, json(), revision).await?.is_some()
             {

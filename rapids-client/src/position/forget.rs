@@ -29,6 +29,11 @@ impl Past {
         self.memories.as_ref().map(Bucket::created)
     }
 
+    /// How many memories there were when this was opened.
+    pub(crate) fn memories(&self) -> u64 {
+        self.memories.as_ref().map_or(0, Bucket::entries)
+    }
+
     /// Clears what its `once` reactions have done.
     pub(crate) async fn clear_once(&self) -> Result<()> {
         clear(self.once.as_ref(), &format!("{}.>", self.service)).await.map(drop)
@@ -39,7 +44,7 @@ impl Past {
     pub(crate) async fn clear(&self) -> Result<u64> {
         clear(self.notes.as_ref(), &format!("{}.>", self.service)).await?;
         clear(self.memories.as_ref(), ">").await?;
-        Ok(self.memories.as_ref().map_or(0, Bucket::entries))
+        Ok(self.memories())
     }
 }
 

@@ -3,6 +3,7 @@
 //! The two ways of delivery are left to [`ExclusiveSeek`] and [`SharedSeek`].
 
 mod exclusive;
+mod planned;
 mod report;
 mod shared;
 
@@ -18,7 +19,9 @@ use crate::position::entries::ServiceEntries;
 use crate::position::entry::{Epochs, ServiceEntry};
 use crate::position::forget::Past;
 use crate::position::lease::open_bucket;
+use crate::position::record::PositionRecord;
 use crate::position::seek::exclusive::ExclusiveSeek;
+use crate::position::seek::planned::Planned;
 pub use crate::position::seek::report::SeekReport;
 use crate::position::seek::report::not_moved;
 use crate::position::seek::shared::SharedSeek;
@@ -46,6 +49,7 @@ use crate::{Error, Result, names};
 pub struct Seek {
     forgets: bool,
     publishes: bool,
+    planned: Option<Planned>,
 }
 
 impl Seek {
@@ -72,6 +76,13 @@ impl Seek {
     pub fn publish(self) -> Self {
         Self { publishes: true, ..self }
     }
+
+    /// Moves it only if it stands where a [plan](crate::Rapids::plan_move) has found it, or further:
+    /// with [`moves`](SeekReport::moves) and [`before`](SeekReport::before) of that plan. Otherwise somebody
+    /// was quicker, and it is [not moved](crate::Error::NotMoved).
+    pub fn planned(self, moves: u64, before: Option<u64>) -> Self {
+        Self { planned: Some(Planned { moves, before }), ..self }
+    }
 }
 
 /// A service whose position is moved.
@@ -82,19 +93,40 @@ struct Moving<'a> {
     /// Everything up to here is to count as done.
     floor: u64,
     seek: Seek,
+    /// What is noted of it.
+    entry: Option<ServiceEntry>,
+    /// Whether its position is that of shared delivery.
+    is_shared: bool,
 }
 
 impl Moving<'_> {
+    /// What the move means, from where the service was, if that is known.
+    fn report(&self, before: &Result<PositionRecord, String>) -> SeekReport {
+        let moves = self.entry.as_ref().map_or(0, ServiceEntry::epoch);
+        let report = SeekReport::of(self.service, before, self.floor, &self.facts);
+        SeekReport { moves, ..report }
+    }
+
+    /// What the move would mean now. Nothing is touched.
+    async fn plan(&self) -> Result<SeekReport> {
+        let (mut report, done) = match self.is_shared {
+            true => shared::plan(self).await?,
+            false => exclusive::plan(self).await?,
+        };
+        let past = self.past().await?;
+        let mut entry = self.entry.clone().unwrap_or_default();
+        self.change(&mut entry, (past.as_ref(), done));
+        self.count_quiet(&entry, &mut report);
+        report.forgotten = past.as_ref().map(Past::memories);
+        Ok(report)
+    }
+
     /// Opens what the service is to forget, if it is to.
     async fn past(&self) -> Result<Option<Past>> {
-        if !self.seek.forgets {
-            return Ok(None);
+        match self.seek.forgets {
+            true => Past::open(self.connection, self.service).await.map(Some),
+            false => Ok(None),
         }
-        let past = Past::open(self.connection, self.service).await?;
-        if self.seek.publishes {
-            past.clear_once().await?;
-        }
-        Ok(Some(past))
     }
 
     /// Notes in the entry, before anything else is touched, where the service is to go on, and what it is to
@@ -103,28 +135,47 @@ impl Moving<'_> {
     async fn note(
         &self,
         entries: &ServiceEntries,
-        is_exclusive: bool,
         (past, done): (Option<&Past>, Option<(u64, u64)>),
     ) -> Result<ServiceEntry> {
+        if let Some(past) = past
+            && self.seek.publishes
+        {
+            past.clear_once().await?;
+        }
         let note = |entry: &mut ServiceEntry| {
-            let noted = entry.floor().filter(|_| entry.other_stream(self.facts.created).is_none());
-            let is_same = entry.other_stream(self.facts.created).is_none() && !entry.is_new();
-            // Where the position is gone, any packet behind the noted floor may have been done.
-            let noted = is_same.then(|| {
-                let floor = noted.map_or(0, |noted| noted.sequence);
-                (floor, self.facts.last_sequence.max(floor))
-            });
-            entry.set_stream(self.facts.created, is_exclusive);
-            entry.move_to(self.floor + 1, Timestamp::now());
-            let Some(past) = past else { return };
-            entry.note_memory(past.memory_created());
-            if self.seek.publishes {
-                entry.remember_and_publish_anew();
-            } else {
-                entry.remember_anew(done.or(noted).unwrap_or_default());
+            if let Some(planned) = self.seek.planned {
+                planned.check_moves(self.service, entry.epoch())?;
             }
+            self.change(entry, (past, done));
+            Ok(())
         };
-        entries.update(note).await
+        entries.try_update(note).await
+    }
+
+    /// Changes the entry as [`note`](Self::note) does.
+    fn change(&self, entry: &mut ServiceEntry, (past, done): (Option<&Past>, Option<(u64, u64)>)) {
+        let noted = entry.floor().filter(|_| entry.other_stream(self.facts.created).is_none());
+        let is_same = entry.other_stream(self.facts.created).is_none() && !entry.is_new();
+        // Where the position is gone, any packet behind the noted floor may have been done.
+        let noted = is_same.then(|| {
+            let floor = noted.map_or(0, |noted| noted.sequence);
+            (floor, self.facts.last_sequence.max(floor))
+        });
+        entry.set_stream(self.facts.created, !self.is_shared);
+        entry.move_to(self.floor + 1, Timestamp::now());
+        let Some(past) = past else { return };
+        entry.note_memory(past.memory_created());
+        if self.seek.publishes {
+            entry.remember_and_publish_anew();
+        } else {
+            entry.remember_anew(done.or(noted).unwrap_or_default());
+        }
+    }
+
+    /// Adds to the report how much is read quietly, as the entry says.
+    fn count_quiet(&self, entry: &ServiceEntry, report: &mut SeekReport) {
+        let Epochs { quiet_until, doubtful_until, .. } = entry.epochs();
+        report.count_quiet(quiet_until.max(doubtful_until), &self.facts);
     }
 
     /// Clears what is forgotten, which counts for nothing by now, and adds that to the report.
@@ -134,8 +185,7 @@ impl Moving<'_> {
         entry: &ServiceEntry,
         report: &mut SeekReport,
     ) -> Result<()> {
-        let Epochs { quiet_until, doubtful_until, .. } = entry.epochs();
-        report.count_quiet(quiet_until.max(doubtful_until), &self.facts);
+        self.count_quiet(entry, report);
         if let Some(past) = past {
             report.forgotten = Some(past.clear().await?);
         }
@@ -155,6 +205,42 @@ pub(crate) async fn move_position(
     to: Start,
     seek: Seek,
 ) -> Result<Option<SeekReport>> {
+    let Some(moving) = find(connection, service, to, seek).await? else {
+        return Ok(None);
+    };
+    if let Some(planned) = seek.planned {
+        planned.check(&Box::pin(moving.plan()).await?)?;
+    }
+    let entries = Box::pin(ServiceEntries::open(connection, service)).await?;
+    if moving.is_shared {
+        let shared = SharedSeek { moving, entries };
+        return Box::pin(shared.run()).await.map(Some);
+    }
+    let bucket = open_bucket(connection).await?;
+    let exclusive = ExclusiveSeek { moving, bucket, entries };
+    Box::pin(exclusive.run()).await.map(Some)
+}
+
+/// What a move would mean, without making it.
+pub(crate) async fn plan(
+    connection: &Connection,
+    service: &str,
+    to: Start,
+    seek: Seek,
+) -> Result<Option<SeekReport>> {
+    match find(connection, service, to, seek).await? {
+        Some(moving) => Box::pin(moving.plan()).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The service, and that it can be moved there; `None` if it is not known.
+async fn find<'a>(
+    connection: &'a Connection,
+    service: &'a str,
+    to: Start,
+    seek: Seek,
+) -> Result<Option<Moving<'a>>> {
     // What can be no name may be no subject either.
     if !names::is_name(service) {
         return Ok(None);
@@ -189,15 +275,7 @@ pub(crate) async fn move_position(
         Err(Error::Position { reason, .. }) => return Err(not_moved(service, &reason)),
         floor => floor?,
     };
-    let entries = Box::pin(ServiceEntries::open(connection, service)).await?;
-    let moving = Moving { connection, service, facts, floor, seek };
-    if is_shared {
-        let shared = SharedSeek { moving, entries, entry };
-        return Box::pin(shared.run()).await.map(Some);
-    }
-    let bucket = open_bucket(connection).await?;
-    let exclusive = ExclusiveSeek { moving, bucket, entries, is_exclusive };
-    Box::pin(exclusive.run()).await.map(Some)
+    Ok(Some(Moving { connection, service, facts, floor, seek, entry, is_shared }))
 }
 
 async fn has_record(connection: &Connection, service: &str) -> Result<bool> {

@@ -36,6 +36,7 @@ fn of_rapids(rapids: &Rapids, config: &Config, packets: Vec<Packet>) {
     is_send(rapids.positions());
     is_send(rapids.position("payment"));
     is_send(rapids.move_position("payment", Start::Now, Seek::new()));
+    is_send(rapids.plan_move("payment", Start::Now, Seek::new()));
     is_send(rapids.publish_later(Packet::event("x"), Duration::ZERO));
     is_send(rapids.publish_every("hourly", "@hourly", None, Packet::event("x")));
     is_send(rapids.timers(None));

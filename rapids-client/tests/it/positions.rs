@@ -58,9 +58,16 @@ async fn run_to_the_end(bench: &Bench, rivers: impl IntoIterator<Item = River>) 
     service.stop().await;
 }
 
+/// Moves it as it was planned.
 async fn moved(rapids: &Rapids, to: Start, how: Seek) -> SeekReport {
-    let moving = rapids.move_position(SERVICE, to, how);
-    soon("it is moved", moving).await.unwrap().unwrap()
+    let plan = rapids.plan_move(SERVICE, to, how).await.unwrap().unwrap();
+    let moving = rapids.move_position(SERVICE, to, how.planned(plan.moves, plan.before));
+    let moved = soon("it is moved", moving).await.unwrap().unwrap();
+    assert_eq!(
+        (plan.next, &plan.mended, plan.forgotten),
+        (moved.next, &moved.mended, moved.forgotten)
+    );
+    moved
 }
 
 async fn refused(bench: &Bench, to: Start) -> String {

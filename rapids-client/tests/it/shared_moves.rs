@@ -35,6 +35,28 @@ async fn a_position_in_shared_delivery_is_moved_while_its_service_is_down() {
 }
 
 #[tokio::test]
+async fn a_plan_says_what_the_move_will_and_holds_until_somebody_else_moves_it() {
+    let (bench, _) = known("planned").await;
+    publish(&bench, 4..=5).await;
+    let rapids = &bench.rapids;
+    for (to, how) in [
+        (Start::Beginning, Seek::new().forget()),
+        (Start::Sequence(2), Seek::new().forget().publish()),
+        (Start::Now, Seek::new()),
+    ] {
+        let plan = rapids.plan_move("planned", to, how).await.unwrap().unwrap();
+        let again = rapids.plan_move("planned", to, how).await.unwrap().unwrap();
+        assert_eq!(plan, again, "nothing was touched");
+        let (next, how) = (Start::Sequence(plan.next), how.planned(plan.moves, plan.before));
+        assert_eq!(rapids.move_position("planned", next, how).await.unwrap(), Some(plan));
+        let slower = rapids.move_position("planned", next, how).await.unwrap_err();
+        assert!(slower.to_string().contains("somebody has moved it"), "{slower}");
+    }
+    assert_eq!(entry(&bench, "planned").await["epoch"], 3);
+    assert_eq!(rapids.plan_move("nobody", Start::Now, Seek::new()).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn a_position_in_shared_delivery_is_moved_while_its_instances_run() {
     let (bench, seen) = known("moved-up").await;
     let one = bench.run(bench.service("moved-up", [seen.river()])).await;

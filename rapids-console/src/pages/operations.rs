@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::response::{Html, Redirect};
 use rapids_client::{Job, Jobs, Operation};
 
-use super::rendered;
+use super::{position, rendered};
 use crate::console::Console;
 use crate::fault::{Fault, Result};
 use crate::frame::Frame;
@@ -140,7 +140,8 @@ impl LogRow {
                 Some(frame.to("/dead-letters/", target))
             }
             "forget" => Some(frame.at("/memories")),
-            "move_position" | "retire" => Some(frame.on_map(target)),
+            "move_position" => Some(position::address(frame, target)),
+            "retire" => Some(frame.on_map(target)),
             "set_timer" | "cancel_timer" => Some(frame.at("/timers")),
             _ => None,
         };

@@ -1,6 +1,6 @@
 //! The overview: services, how full the stream is, and what is odd.
 
-mod service_row;
+pub(super) mod service_row;
 
 use std::convert::Infallible;
 use std::time::Duration;

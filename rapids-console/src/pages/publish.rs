@@ -1,30 +1,30 @@
-//! Publishing a packet: which rivers would take it, first.
+//! Publishing a packet, now, later, or again and again: which rivers would take it, first.
+
+mod form;
 
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use rapids_client::{Operation, Packet, parse_duration};
+use rapids_client::{Error, Operation, Packet, Published, Rapids};
 
 use super::packet::rivers::Rivers;
 use super::rendered;
 use crate::console::Console;
-use crate::fault::{Fault, Result};
+use crate::fault::{Fault, Result, with_causes};
 use crate::frame::Frame;
 use crate::guard::Visitor;
 use crate::guard::signed::Signed;
-use crate::text::{short, shown};
-
-/// What stands in the form at first.
-const EXAMPLE: &str = "{\"event\": \"\"}";
+use crate::text::shown;
+use form::{Form, How};
 
 #[derive(Template)]
 #[template(path = "publish.html")]
 struct Page {
     frame: Frame,
-    text: String,
-    when: String,
-    reason: String,
+    form: Form,
+    /// What is wrong beside the packet.
+    fault: Option<String>,
     checked: Option<Checked>,
 }
 
@@ -40,8 +40,7 @@ struct Checked {
 /// The form.
 pub(crate) async fn page(State(console): State<Console>, visitor: Visitor) -> Result<Html<String>> {
     let frame = console.frame(&visitor, "/live");
-    let (text, when, reason) = (EXAMPLE.to_owned(), String::new(), String::new());
-    rendered(&Page { frame, text, when, reason, checked: None })
+    rendered(&Page { frame, form: Form::empty()?, fault: None, checked: None })
 }
 
 /// What would come of it, while it is written.
@@ -55,51 +54,115 @@ pub(crate) async fn check(
     rendered(&Checked::of(&console, &frame, packet.as_ref()).await)
 }
 
-/// Publishes it, now or later.
+/// Publishes it: now, later, or again and again.
 pub(crate) async fn publish(
     State(console): State<Console>,
     visitor: Visitor,
     signed: Signed,
 ) -> Result<Response> {
     let (rapids, frame) = (console.link.rapids()?, console.frame(&visitor, "/live"));
-    let packet = match Packet::from_bytes(signed.text("body").to_owned()) {
+    let form = Form::of(&signed);
+    let packet = match form.packet() {
         Ok(packet) => packet,
         Err(error) => {
-            let checked = Checked::of(&console, &frame, Err(&error)).await;
-            let page = rendered(&Page {
-                text: signed.text("body").to_owned(),
-                when: signed.text("when").to_owned(),
-                reason: signed.note.why.clone().unwrap_or_default(),
-                checked: Some(checked),
-                frame,
-            })?;
-            return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
+            let checked = Some(Checked::of(&console, &frame, Err(&error)).await);
+            return wrong(&Page { frame, form, fault: None, checked });
         }
     };
-    let when = signed.text("when").trim();
-    if when.is_empty() {
-        let sequence = now(&console, packet, &signed).await?.to_string();
-        return Ok(Redirect::to(&frame.to("/packets/", &sequence)).into_response());
+    let how = match form.how() {
+        Ok(how) => how,
+        Err(fault) => {
+            let checked = Some(Checked::of(&console, &frame, Ok(&packet)).await);
+            return wrong(&Page { frame, form, fault: Some(fault), checked });
+        }
+    };
+    match Box::pin(publish_as(&rapids, &packet, &how, &signed)).await {
+        Ok((address, operation)) => {
+            console.record(&rapids, operation).await;
+            Ok(Redirect::to(&frame.at(&address)).into_response())
+        }
+        Err(NotPublished::Wrong(fault)) => {
+            let checked = Some(Checked::of(&console, &frame, Ok(&packet)).await);
+            wrong(&Page { frame, form, fault: Some(fault), checked })
+        }
+        Err(NotPublished::Fault(fault)) => Err(fault),
     }
-    let delay = parse_duration(when).ok_or_else(|| {
-        let when = short(when);
-        Fault::wrong(format!("`{when}` is no duration: expected one such as 90s, 30m or 2h"))
-    })?;
-    let names = names(&packet);
-    let put_off = Box::pin(rapids.publish_later(packet, delay)).await?;
-    let operation = Operation::new("set_timer", put_off.timer.to_string(), &signed.note);
-    console.record(&rapids, operation.outcome(format!("{names}, in {when}"))).await;
-    Ok(Redirect::to(&frame.at("/timers?service=PUBLISHED")).into_response())
 }
 
-/// Publishes a packet and notes who did; its sequence.
-pub(super) async fn now(console: &Console, packet: Packet, signed: &Signed) -> Result<u64> {
+/// The form once more, with what is wrong with it.
+fn wrong(page: &Page) -> Result<Response> {
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, rendered(page)?).into_response())
+}
+
+/// Why nothing was published.
+enum NotPublished {
+    /// Of what stands in the form.
+    Wrong(String),
+    Fault(Fault),
+}
+
+impl From<Error> for NotPublished {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Definition { .. } => Self::Wrong(shown(with_causes(&error))),
+            error => Self::Fault(error.into()),
+        }
+    }
+}
+
+/// Publishes it, and returns where to see it, and what to write down.
+async fn publish_as(
+    rapids: &Rapids,
+    packet: &Packet,
+    how: &How<'_>,
+    signed: &Signed,
+) -> std::result::Result<(String, Operation), NotPublished> {
+    let names = names(packet);
+    let set = |timer: String| Operation::new("set_timer", timer, &signed.note);
+    match how {
+        How::Now => {
+            let published = rapids.publish(packet.clone()).await?;
+            let address = format!("/packets/{}", published.sequence);
+            if published.duplicate {
+                return Err(NotPublished::Fault(sent_before(&address)));
+            }
+            Ok((address, done_now(&published, &names, signed)))
+        }
+        How::Later { when, words } => {
+            let put_off = Box::pin(rapids.publish_later(packet.clone(), *when)).await?;
+            let address = "/timers?service=PUBLISHED";
+            if put_off.duplicate {
+                return Err(NotPublished::Fault(sent_before(address)));
+            }
+            let operation = set(put_off.timer.to_string()).outcome(format!("{names}, {words}"));
+            Ok((address.to_owned(), operation))
+        }
+        How::Every { name, schedule, zone } => {
+            let setting = rapids.publish_every(name, schedule, *zone, packet.clone());
+            let operation = set(Box::pin(setting).await?.to_string()).outcome(*schedule);
+            Ok(("/timers?service=EVERY".to_owned(), operation))
+        }
+    }
+}
+
+fn sent_before(address: &str) -> Fault {
+    let message = format!("this packet was published before: see {address}");
+    let remedy = "Nothing was published now. To publish it once more, begin with a new form.";
+    Fault::new(StatusCode::CONFLICT, message).remedy(remedy)
+}
+
+/// Publishes a packet now, and returns its sequence.
+pub(crate) async fn now(console: &Console, packet: Packet, signed: &Signed) -> Result<u64> {
     let (rapids, names) = (console.link.rapids()?, names(&packet));
     let published = rapids.publish(packet).await?;
-    let operation = Operation::new("publish", published.id, &signed.note);
-    let outcome = format!("{names}, sequence {}", published.sequence);
-    console.record(&rapids, operation.outcome(outcome)).await;
+    console.record(&rapids, done_now(&published, &names, signed)).await;
     Ok(published.sequence)
+}
+
+/// What is written down of a packet that was published.
+fn done_now(published: &Published, names: &str, signed: &Signed) -> Operation {
+    let operation = Operation::new("publish", published.id.as_str(), &signed.note);
+    operation.outcome(format!("{names}, sequence {}", published.sequence))
 }
 
 fn names(packet: &Packet) -> String {

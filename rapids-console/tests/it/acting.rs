@@ -181,38 +181,6 @@ async fn a_job_is_worked_on_by_the_console_in_place_of_who_has_died() {
     assert_eq!(states(&bench, State::Discarded).await, 60);
 }
 
-#[tokio::test]
-async fn a_packet_is_published_now_or_later_and_a_timer_is_cancelled() {
-    let bench = bench_with_letters(0).await;
-    let console = bench.console(&[]).await;
-    console.get_with("/", "payment").await;
-    let body = |json: &str| format!("body={}", json.replace('"', "%22"));
-    let order = body(r#"{"event":"order_placed","total":12}"#);
-    let checked = console.act("/publish", "/publish/check", &order).await.body;
-    assert!(checked.contains("1 rivers would take it") && checked.contains("payment/charge"));
-    let wrong = console.act("/publish", "/publish", &body(r#"{"event":"#)).await;
-    assert!(wrong.status.starts_with("422") && wrong.body.contains("id=\"publish-fault\""));
-    let published = console.act("/publish", "/publish", &order).await;
-    assert_eq!(published.header("location"), Some("/packets/1"), "{published:?}");
-    let wrong = console.act("/publish", "/publish", &format!("{order}&when=soon")).await;
-    assert!(wrong.status.starts_with("400") && wrong.body.contains("is no duration"), "{wrong:?}");
-    let later = console.act("/publish", "/publish", &format!("{order}&when=30m")).await;
-    assert_eq!(later.header("location"), Some("/timers?service=PUBLISHED"), "{later:?}");
-    let timers = console.get_with("/timers", "name=\"id\" value=\"").await.body;
-    let id = timers.split("name=\"id\" value=\"").nth(1).unwrap().split('"').next().unwrap();
-    let cancel = format!("id={id}&reason=not+now");
-    let cancelled = console.act("/timers", "/timers/cancel", &cancel).await;
-    assert_eq!(cancelled.header("location"), Some("/timers"), "{cancelled:?}");
-    let token = console.token("/publish").await;
-    let again = format!("token={token}&{cancel}");
-    let again = console.ask("POST /timers/cancel", &[FORM], &again).await;
-    assert!(again.status.starts_with("409"), "{again:?}");
-    let log = console.get("/operations").await.body;
-    for what in ["publish", "set timer", "cancel timer", "not now"] {
-        assert!(log.contains(what), "{what}: {log}");
-    }
-}
-
 /// The option for a button of this packet.
 fn button(packet: &str) -> String {
     format!("--button=Break <it>={packet}")

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rapids_client::{Config, Packet, River, Service};
+use rapids_client::{Config, Packet, Rapids, River, Service};
 use rapids_test::NatsServer;
 use tokio::task::spawn_blocking;
 
@@ -44,8 +44,13 @@ fn documented_users() -> String {
     users.concat()
 }
 
+/// Up to where a service is done with everything.
+async fn position(rapids: &Rapids, service: &str) -> u64 {
+    rapids.position(service).await.unwrap().unwrap().acknowledged
+}
+
 /// Does what an operator may do, in a console of one.
-async fn act(console: &Console, sequence: u64) {
+async fn act(console: &Console, rapids: &Rapids, sequence: u64) {
     let letter = format!("/dead-letters/orders.count.{sequence}");
     console.get_with(&letter, "there is no total").await;
     console.act(&letter, &format!("{letter}/discard"), "reason=test").await;
@@ -58,6 +63,18 @@ async fn act(console: &Console, sequence: u64) {
     let forget = "service=orders&memory=orders&key=ada&reason=test";
     let forgotten = console.act(memories, "/memories/forget", forget).await;
     assert!(forgotten.status.starts_with("303"), "{forgotten:?}");
+    for service in ["orders", "mails"] {
+        let page = format!("/services/{service}/position");
+        for (moves, how) in [(0, ""), (1, "&forget=yes"), (2, "&forget=yes&publish=yes")] {
+            let plan = format!("{page}/plan?to=sequence&at=2{how}");
+            console.get_with(&plan, "id=\"plan-form\"").await;
+            let before = position(rapids, service).await;
+            let form = format!("next=2&moves={moves}&before={before}{how}&reason=test");
+            let moved = console.act(&plan, &page, &form).await;
+            assert!(moved.status.starts_with("303"), "{service}{how}: {moved:?}");
+        }
+        console.get_with(&page, "with sequence 2").await;
+    }
     let published = console.act("/publish", "/publish", "body=%7B%22event%22:%22x%22%7D").await;
     assert!(published.header("location").unwrap().starts_with("/packets/"), "{published:?}");
 }
@@ -84,6 +101,8 @@ async fn the_rights_that_are_documented_are_enough() {
     tokio::spawn(
         Service::new("orders", all.clone()).from_beginning().exclusive().river(river).run(),
     );
+    let mail = River::new("mail").event("order_placed").once().react(async |_: Packet| Ok(()));
+    tokio::spawn(Service::new("mails", all.clone()).from_beginning().river(mail).run());
     let order = Packet::event("order_placed").with("customer", "ada");
     let id = order.id().to_owned();
     let sequence = rapids.publish(order).await.unwrap().sequence;
@@ -112,7 +131,7 @@ async fn the_rights_that_are_documented_are_enough() {
     }
     let operator = Config::new(server.url()).user_and_password("operator", "change-operator");
     let console = Console::start(operator, &[]).await;
-    act(&console, sequence).await;
+    act(&console, &rapids, sequence).await;
     let log = server.log();
     let refused: Vec<_> =
         log.lines().filter(|line| line.contains("Permissions Violation")).collect();
@@ -129,7 +148,7 @@ async fn a_right_that_is_missing_is_named() {
                     { user: all, password: p }
                     { user: viewer, password: p, permissions: {
                         publish: { deny: ["$SRV.>", "$JS.API.CONSUMER.CREATE.LATER", "$JS.API.CONSUMER.CREATE.LATER.>",
-                            "$JS.API.CONSUMER.CREATE.DEAD_LETTERS.>"] }
+                            "$JS.API.CONSUMER.CREATE.DEAD_LETTERS.>", "$KV.RAPIDS_SERVICES.>"] }
                     } }
                 ]
             }
@@ -139,10 +158,17 @@ async fn a_right_that_is_missing_is_named() {
     let rapids = rapids_client::Rapids::connect(&config("all")).await.unwrap();
     rapids.publish(Packet::event("order_placed")).await.unwrap();
     rapids.publish_later(Packet::event("later"), Duration::from_secs(600)).await.unwrap();
+    let mail = River::new("mail").event("order_placed").react(async |_: Packet| Ok(()));
+    tokio::spawn(Service::new("mails", config("all")).from_beginning().river(mail).run());
     let console = Console::start(config("viewer"), &[]).await;
     let overview = console.get_with("/", "services are not asked").await;
     assert!(overview.body.contains("$SRV."), "{overview:?}");
     let timers = console.get_with("/timers", "LATER").await;
     assert!(timers.status.starts_with("403"), "{}", &timers.body[1500..]);
     console.get_with("/live", "order_placed").await;
+    let page = "/services/mails/position";
+    console.get_with(page, "id=\"position-done\">1<").await;
+    let plan = format!("{page}/plan?to=beginning");
+    let moved = console.act(&plan, page, "next=1&moves=0&before=1").await;
+    assert!(moved.status.starts_with("403") && moved.body.contains("RAPIDS_SERVICES"), "{moved:?}");
 }

@@ -10,4 +10,6 @@ mod hostile;
 mod letters;
 mod live;
 mod pages;
+mod positions;
+mod publishing;
 mod redirects;

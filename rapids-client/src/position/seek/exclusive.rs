@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use crate::Result;
 use crate::jetstream::bucket::Bucket;
 use crate::jetstream::stream;
+use crate::names::POSITIONS;
 use crate::position::entries::ServiceEntries;
 use crate::position::entry::ServiceEntry;
 use crate::position::lease::holder_watch::LEASE;
@@ -35,26 +36,28 @@ pub(super) struct ExclusiveSeek<'a> {
     pub(super) moving: Moving<'a>,
     pub(super) bucket: Bucket,
     pub(super) entries: ServiceEntries,
-    /// Whether the service has its position here, as its entry says.
-    pub(super) is_exclusive: bool,
+}
+
+/// What a move would mean, and up to where everything was done, and some of it.
+pub(super) async fn plan(moving: &Moving<'_>) -> Result<(SeekReport, Option<(u64, u64)>)> {
+    let bucket = Bucket::existing(moving.connection, POSITIONS).await?;
+    let found = look(moving, bucket.as_ref()).await?;
+    let done = found.record.as_ref().ok().map(|record| done(record, moving.facts.last_sequence));
+    Ok((report(moving, &found), done))
 }
 
 impl ExclusiveSeek<'_> {
     pub(super) async fn run(&self) -> Result<SeekReport> {
-        let Moving { service, facts, floor, .. } = self.moving;
+        let Moving { facts, floor, .. } = &self.moving;
         let (found, mut revision) = self.hold().await?;
-        let mut report = SeekReport::of(service, &found.record, floor, &facts);
-        let record = found.record.as_ref().ok();
-        let instance = record.and_then(PositionRecord::holder);
-        report.replaced = instance.filter(|id| !id.starts_with(MOVING)).map(str::to_owned);
+        let mut report = report(&self.moving, &found);
         let past = self.moving.past().await?;
         // It was written up to a quarter of a second before, and the stream has grown until nobody was active.
         let last = stream::facts(self.moving.connection).await?.last_sequence;
-        let done = |record: &PositionRecord| (record.done().floor(), record.begun.min(last));
-        let done = record.map(done);
-        let moved = self.moving.note(&self.entries, true, (past.as_ref(), done)).await?;
+        let done = found.record.as_ref().ok().map(|record| done(record, last));
+        let moved = self.moving.note(&self.entries, (past.as_ref(), done)).await?;
         self.moving.clear(past.as_ref(), &moved, &mut report).await?;
-        let record = PositionRecord::at(facts.created.to_string(), floor)
+        let record = PositionRecord::at(facts.created.to_string(), *floor)
             .of_memory_epoch(moved.memory_epoch());
         while self.save(&record, revision).await?.is_none() {
             if self.is_made(&moved).await? {
@@ -76,7 +79,7 @@ impl ExclusiveSeek<'_> {
     /// to do so.
     async fn hold(&self) -> Result<(FoundRecord, u64)> {
         loop {
-            let found = self.look().await?;
+            let found = look(&self.moving, Some(&self.bucket)).await?;
             let Ok(record) = &found.record else {
                 if self.moving.seek.forgets {
                     // Nobody takes it over, and whoever was active gives up meanwhile.
@@ -103,21 +106,37 @@ impl ExclusiveSeek<'_> {
         }
     }
 
-    async fn look(&self) -> Result<FoundRecord> {
-        let Moving { service, facts, .. } = &self.moving;
-        let (json, revision) = self.bucket.load(service).await?;
-        let record = match json {
-            Some(json) => {
-                PositionRecord::refuse_newer(service, &json)?;
-                PositionRecord::of_stream(&json, facts.created)
-            }
-            None if revision == 0 && !self.is_exclusive => Err("it had none".to_owned()),
-            None => Err(deleted()),
-        };
-        Ok(FoundRecord { record, revision })
-    }
-
     async fn save(&self, record: &PositionRecord, revision: u64) -> Result<Option<u64>> {
         self.bucket.save(self.moving.service, record.to_json().into(), revision).await
     }
+}
+
+/// What the move means, from where the service was.
+fn report(moving: &Moving<'_>, found: &FoundRecord) -> SeekReport {
+    let instance = found.record.as_ref().ok().and_then(PositionRecord::holder);
+    let replaced = instance.filter(|id| !id.starts_with(MOVING)).map(str::to_owned);
+    SeekReport { replaced, ..moving.report(&found.record) }
+}
+
+/// Up to where everything was done, and some of it, in a stream that ends with `last`.
+fn done(record: &PositionRecord, last: u64) -> (u64, u64) {
+    (record.done().floor(), record.begun.min(last))
+}
+
+async fn look(moving: &Moving<'_>, bucket: Option<&Bucket>) -> Result<FoundRecord> {
+    let Moving { service, facts, entry, .. } = moving;
+    let (json, revision) = match bucket {
+        Some(bucket) => bucket.load(service).await?,
+        None => (None, 0),
+    };
+    let is_exclusive = entry.as_ref().is_some_and(ServiceEntry::is_exclusive);
+    let record = match json {
+        Some(json) => {
+            PositionRecord::refuse_newer(service, &json)?;
+            PositionRecord::of_stream(&json, facts.created)
+        }
+        None if revision == 0 && !is_exclusive => Err("it had none".to_owned()),
+        None => Err(deleted()),
+    };
+    Ok(FoundRecord { record, revision })
 }

@@ -1,4 +1,4 @@
-//! What came of moving a service's position, in packets.
+//! What moving a service's position means, in packets: before it is done, or after.
 //!
 //! Pure. Moving it is left to [`seek`](crate::position::seek).
 
@@ -6,12 +6,16 @@ use crate::Error;
 use crate::jetstream::stream::StreamFacts;
 use crate::position::record::PositionRecord;
 
-/// A position that was moved.
+/// A position that was moved, or in a plan what that would mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SeekReport {
     /// The service's name.
     pub service: String,
+    /// The sequence up to which it was done with everything before; `None` if that is not known.
+    pub before: Option<u64>,
+    /// How often its position was moved by command before.
+    pub moves: u64,
     /// The sequence with which the service goes on.
     pub next: u64,
     /// How many packets there are to read from there on.
@@ -53,6 +57,8 @@ impl SeekReport {
         }
         Self {
             service: service.to_owned(),
+            before: before.as_ref().ok().map(|record| record.done().floor()),
+            moves: 0,
             next: floor.max(gone(facts)) + 1,
             pending: between(floor, last),
             again,

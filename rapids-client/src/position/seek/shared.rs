@@ -36,43 +36,31 @@ const TRIES: u32 = 5;
 pub(super) struct SharedSeek<'a> {
     pub(super) moving: Moving<'a>,
     pub(super) entries: ServiceEntries,
-    pub(super) entry: Option<ServiceEntry>,
+}
+
+/// What a move would mean, and up to where everything was done, and some of it.
+pub(super) async fn plan(moving: &Moving<'_>) -> Result<(SeekReport, Option<(u64, u64)>)> {
+    let found = Consumer::new(moving.connection, moving.service).info().await?;
+    Ok((moving.report(&before(moving, found.as_ref())), found.as_ref().map(done)))
 }
 
 impl SharedSeek<'_> {
     pub(super) async fn run(&self) -> Result<SeekReport> {
-        let Moving { connection, service, facts, floor, seek } = &self.moving;
+        let Moving { connection, service, seek, .. } = &self.moving;
         let consumer = Consumer::new(connection, service);
         let mut found = consumer.info().await?;
         if seek.forgets && found.is_some() {
             found = finish_in_hand(&consumer).await?;
         }
-        let mut report = SeekReport::of(service, &self.before(found.as_ref()), *floor, facts);
+        let mut report = self.moving.report(&before(&self.moving, found.as_ref()));
         let past = self.moving.past().await?;
-        let done =
-            |found: &Info| (found.ack_floor.stream_sequence, found.delivered.stream_sequence);
         let done = found.as_ref().map(done);
-        let moved = self.moving.note(&self.entries, false, (past.as_ref(), done)).await?;
+        let moved = self.moving.note(&self.entries, (past.as_ref(), done)).await?;
         self.make(&consumer, found.as_ref(), &moved).await?;
         finish(&self.entries, &moved).await?;
         // Last, since it may take long, and instances wait for the consumer.
         self.moving.clear(past.as_ref(), &moved, &mut report).await?;
         Ok(report)
-    }
-
-    /// Where the service was, if that is known.
-    fn before(&self, found: Option<&Info>) -> Result<PositionRecord, String> {
-        let created = self.moving.facts.created;
-        let other = self.entry.as_ref().and_then(|entry| entry.other_stream(created));
-        match (found, other) {
-            (Some(found), _) => {
-                let record =
-                    PositionRecord::at(created.to_string(), found.ack_floor.stream_sequence);
-                Ok(PositionRecord { given: found.delivered.stream_sequence, ..record })
-            }
-            (None, Some(other)) => Err(format!("it was in a stream created at {other}")),
-            (None, None) => Err("its consumer was deleted".to_owned()),
-        }
     }
 
     /// Deletes the consumer, and makes another with the same settings.
@@ -96,6 +84,25 @@ impl SharedSeek<'_> {
             }
         }
     }
+}
+
+/// Where the service was, if that is known.
+fn before(moving: &Moving<'_>, found: Option<&Info>) -> Result<PositionRecord, String> {
+    let created = moving.facts.created;
+    let other = moving.entry.as_ref().and_then(|entry| entry.other_stream(created));
+    match (found, other) {
+        (Some(found), _) => {
+            let (floor, given) = done(found);
+            Ok(PositionRecord { given, ..PositionRecord::at(created.to_string(), floor) })
+        }
+        (None, Some(other)) => Err(format!("it was in a stream created at {other}")),
+        (None, None) => Err("its consumer was deleted".to_owned()),
+    }
+}
+
+/// Up to where everything was done, and some of it.
+fn done(found: &Info) -> (u64, u64) {
+    (found.ack_floor.stream_sequence, found.delivered.stream_sequence)
 }
 
 /// Makes the consumer of an epoch; `false` if another instance was faster to make one.

@@ -1,4 +1,4 @@
-//! Acting on dead letters as an operator does, with a mouse and a keyboard.
+//! Acting as an operator does, with a mouse and a keyboard.
 
 use anyhow::Result;
 use browser::{Browser, Console, Look, Theme};
@@ -91,6 +91,65 @@ async fn chosen_letters_are_retried_behind_a_plan_at_a_rate_that_is_held() -> Re
     browser.element("button[formaction$='/resume']").await?.click().await?;
     browser.text_with("40 done").await?;
     browser.open_until(&format!("{}/operations", console.url), "finish job").await?;
+    is_for_everybody(&browser).await?;
+    browser.close().await
+}
+
+/// Waits until the page of a position says that everything up to here is done.
+async fn done_up_to(browser: &Browser, sequence: u64) -> Result<()> {
+    let wanted = format!("Done up to {sequence} ");
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    browser.text_until(|text| words(text).contains(&wanted)).await.map(drop)
+}
+
+#[tokio::test]
+async fn a_position_is_moved_behind_a_plan_and_the_page_follows_it() -> Result<()> {
+    let (console, browser) = (with_letters(3).await?, Browser::start().await?);
+    let page = format!("{}/services/payment/position", console.url);
+    browser.open_until(&page, "Done up to").await?;
+    done_up_to(&browser, 3).await?;
+    is_for_everybody(&browser).await?;
+    browser.open_until(&console.url, "payment").await?;
+    browser.element("a[href$='/services/payment/position']").await?.click().await?;
+    browser.element("input[name=at]").await?.send_keys("1h").await?;
+    browser.element("#move-plan").await?.click().await?;
+    let plan = browser.text_with("Read 3 packets again?").await?;
+    assert!(plan.contains("runs again, and publishes again"), "{plan}");
+    is_for_everybody(&browser).await?;
+    browser.element("input[name=reason]").await?.send_keys("the tax was missing").await?;
+    browser.element("#position-move").await?.click().await?;
+    browser
+        .text_with("payment goes on with sequence 1: 3 packets to read, 3 of them again")
+        .await?;
+    browser.text_with("the tax was missing").await?;
+    console.rapids.publish(Packet::event("order_placed").with("total", 12)).await?;
+    // Without being loaded again.
+    done_up_to(&browser, 4).await?;
+    is_for_everybody(&browser).await?;
+    browser.close().await
+}
+
+#[tokio::test]
+async fn what_comes_again_and_again_is_set_by_a_form_that_keeps_what_was_written() -> Result<()> {
+    let (console, browser) = (with_letters(0).await?, Browser::start().await?);
+    browser.open_until(&format!("{}/timers", console.url), "No timer waits").await?;
+    browser.element("#set-timer").await?.click().await?;
+    let text = browser.element("#publish-body").await?;
+    text.clear().await?;
+    text.send_keys(r#"{"event": "order_placed", "total": 12}"#).await?;
+    browser.text_with("1 rivers would take it").await?;
+    browser.element("#again summary").await?.click().await?;
+    browser.element("input[name=schedule]").await?.send_keys("each hour").await?;
+    browser.element("input[name=name]").await?.send_keys("report").await?;
+    is_for_everybody(&browser).await?;
+    browser.element("#publish").await?.click().await?;
+    browser.text_with("the server reads no schedule in it").await?;
+    is_for_everybody(&browser).await?;
+    let schedule = browser.element("input[name=schedule]").await?;
+    schedule.clear().await?;
+    schedule.send_keys("@every 1h").await?;
+    browser.element("#publish").await?.click().await?;
+    browser.text_with("EVERY.report").await?;
     is_for_everybody(&browser).await?;
     browser.close().await
 }

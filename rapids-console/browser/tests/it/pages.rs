@@ -31,6 +31,8 @@ async fn every_page_of_the_shop_can_be_used_by_everybody() -> Result<()> {
         "/packets/1",
         "/find?q=",
         "/publish",
+        "/services/payment/position",
+        "/services/payment/position/plan?to=beginning&forget=yes",
         "/operations",
         "/operations/plan?action=replay&all=yes",
     ]

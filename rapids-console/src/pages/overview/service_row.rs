@@ -5,32 +5,35 @@ use rapids_views::ServiceStatus;
 use crate::badge::Badge;
 use crate::console::Console;
 use crate::frame::Frame;
+use crate::pages::position::address;
 use crate::reading::status::Status;
 use crate::sparkline::{Sparkline, sparkline};
 use crate::text::{short, shown};
 use crate::times::{self, count, duration, rate};
 
 /// A line of the table.
-pub(super) struct ServiceRow {
-    pub(super) name: String,
+pub(in crate::pages) struct ServiceRow {
+    pub(in crate::pages) name: String,
     /// For browsers, so that a line stays the same one when others come and go.
-    pub(super) anchor: String,
-    pub(super) map: String,
-    pub(super) delivery: Option<&'static str>,
-    pub(super) badge: Badge,
-    pub(super) details: Vec<String>,
-    pub(super) up: String,
-    pub(super) handled: String,
-    pub(super) lag: String,
-    pub(super) unread: String,
-    pub(super) unacknowledged: String,
-    pub(super) letters: String,
-    pub(super) letters_address: String,
-    pub(super) chart: Sparkline,
+    pub(in crate::pages) anchor: String,
+    pub(in crate::pages) map: String,
+    /// The page of its position.
+    pub(in crate::pages) position: String,
+    pub(in crate::pages) delivery: Option<&'static str>,
+    pub(in crate::pages) badge: Badge,
+    pub(in crate::pages) details: Vec<String>,
+    pub(in crate::pages) up: String,
+    pub(in crate::pages) handled: String,
+    pub(in crate::pages) lag: String,
+    pub(in crate::pages) unread: String,
+    pub(in crate::pages) unacknowledged: String,
+    pub(in crate::pages) letters: String,
+    pub(in crate::pages) letters_address: String,
+    pub(in crate::pages) chart: Sparkline,
 }
 
 impl ServiceRow {
-    pub(super) fn of(
+    pub(in crate::pages) fn of(
         console: &Console,
         status: &Status,
         frame: &Frame,
@@ -43,6 +46,7 @@ impl ServiceRow {
             name: shown(name),
             anchor: format!("service-{name}"),
             map: frame.on_map(name),
+            position: address(frame, name),
             delivery: service.delivery(),
             badge: service.state().into(),
             details: details(service),
