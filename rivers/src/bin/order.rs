@@ -2,8 +2,8 @@
 //! cancelled.
 //!
 //! Listens for the command `place_order` with `customer` and `items`, and maybe `payment` and `pay_within`, a
-//! duration such as `30m`; for `payment_received`, `payment_overdue`, `payment_declined`, `payment_failed`, `out_of_stock` and
-//! `order_packaged` with `order_id`.
+//! duration such as `30m`; for `payment_received`, `payment_overdue`, `payment_declined`, `payment_failed`,
+//! `out_of_stock` and `order_packaged` with `order_id`.
 //! Publishes `order_placed` or `order_refused`; `payment_overdue`, by a timer; `order_paid`,
 //! `order_completed` or `order_cancelled`.
 //! Run: `just river order`; `ORDER_PATIENCE=2s just river order` waits for payments for 2 seconds instead

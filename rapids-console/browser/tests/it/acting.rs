@@ -153,3 +153,29 @@ async fn what_comes_again_and_again_is_set_by_a_form_that_keeps_what_was_written
     is_for_everybody(&browser).await?;
     browser.close().await
 }
+
+#[tokio::test]
+async fn a_letter_is_commented_on_and_goes_to_the_successor_of_its_river() -> Result<()> {
+    let (console, browser) = (with_letters(1).await?, Browser::start().await?);
+    let collect = River::new("collect").event("order_placed").react(async |_: Packet| Ok(()));
+    let config = Config::new(console.server.url());
+    tokio::spawn(Service::new("billing", config).from_beginning().river(collect).run());
+    let letter = format!("{}/dead-letters/payment.charge.1", console.url);
+    browser.open_until(&letter, "would take it").await?;
+    browser.element("textarea[name=text]").await?.send_keys("I ask the bank").await?;
+    browser.element("#comment").await?.click().await?;
+    browser.element("#letter-comments").await?;
+    is_for_everybody(&browser).await?;
+    let redirects = format!("{}/dead-letters/redirects", console.url);
+    browser.open_until(&redirects, "Nothing is redirected").await?;
+    browser.element("input[name=from]").await?.send_keys("payment/charge").await?;
+    browser.element("input[name=to]").await?.send_keys("billing/collect").await?;
+    browser.element("#redirect-set").await?.click().await?;
+    browser.element("#redirects").await?;
+    is_for_everybody(&browser).await?;
+    browser.open_until(&letter, "goes to billing/collect instead").await?;
+    browser.element("#letter-replay").await?.click().await?;
+    browser.text_with("billing/collect has handled the packet").await?;
+    is_for_everybody(&browser).await?;
+    browser.close().await
+}

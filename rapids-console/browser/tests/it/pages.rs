@@ -25,6 +25,7 @@ async fn every_page_of_the_shop_can_be_used_by_everybody() -> Result<()> {
         "/map",
         "/map?focus=service%3Apayment",
         "/dead-letters",
+        "/dead-letters/redirects",
         "/timers",
         "/memories",
         "/nothing",
