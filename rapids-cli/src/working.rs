@@ -14,7 +14,7 @@ use crate::session::Session;
 /// The errors of the library; [`Fault::Interrupted`]; if the job is paused or cancelled.
 pub(crate) async fn work(
     session: &Session,
-    (jobs, job): (&Jobs, &Job),
+    (jobs, job, holder): (&Jobs, &Job, &str),
     note: &Note,
     mut report: impl FnMut(&JobStep) -> Result<()>,
 ) -> Result<Answer> {
@@ -31,7 +31,7 @@ pub(crate) async fn work(
         }
     };
     let (ended, is_interrupted) = {
-        let mut working = Box::pin(jobs.work(&job.id, &note.who, told));
+        let mut working = Box::pin(jobs.work(&job.id, holder, told));
         tokio::select! {
             ended = &mut working => (ended?, false),
             () = session.interrupt.received() => {

@@ -19,7 +19,7 @@ use super::LetterId;
 use super::job::Job;
 use super::job_letters::{JobLetter, JobLetters};
 use super::job_step::{Acting, Turn, is_of_letter};
-use super::jobs::{Jobs, progress};
+use super::jobs::{Jobs, progress, unique};
 use crate::connection::Retry;
 use crate::error::with_causes;
 use crate::jetstream::lease::LONG_LEASE;
@@ -54,7 +54,8 @@ impl Jobs {
     /// Works on a job until it is through, paused or cancelled, and returns how it stands then. While somebody
     /// else works on it, this waits, and goes on in their place once they have stopped without a word.
     ///
-    /// `holder` says who works, for people to read. `told` is called each time it is further: with the letter
+    /// `holder` says who works, for people to read; or it is the holder of a job that was
+    /// [begun as held](Self::begin_held). `told` is called each time it is further: with the letter
     /// that was acted on, or without one where others work.
     ///
     /// While the server is away it waits. What does not pass pauses the job, with a
@@ -69,7 +70,7 @@ impl Jobs {
         holder: &str,
         mut told: impl FnMut(&Job, Option<JobStep>),
     ) -> Result<Job> {
-        let holder = format!("{holder} {:08x}", fastrand::u32(..));
+        let (given, unique) = (holder, unique(holder));
         let mut watch = RevisionWatch::new(LOOK * 3);
         let mut retry = Retry::new(self.letters.operations.connection(), "work on a job");
         loop {
@@ -83,14 +84,17 @@ impl Jobs {
             if job.state != JobState::Running {
                 return Ok(job);
             }
-            let is_own = job.holder.as_deref().is_none_or(|it| it == holder);
+            // One that was begun for whoever calls is held by them already.
+            let is_begun = job.holder.as_deref() == Some(given);
+            let holder = if is_begun { given } else { &unique };
+            let is_own = is_begun || job.holder.as_ref().is_none_or(|it| *it == unique);
             let stood = watch.look(revision, std::time::Instant::now());
             if !is_own && stood < LONG_LEASE {
                 told(&job, None);
                 sleep(LOOK).await;
                 continue;
             }
-            let mut held = Held::new(self, (job, revision), &holder);
+            let mut held = Held::new(self, (job, revision), holder);
             match Box::pin(held.run(&mut told)).await {
                 Ok(()) => {}
                 Err(error @ Error::Server { .. }) => retry.again(error).await?,

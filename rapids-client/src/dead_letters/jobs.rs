@@ -96,10 +96,23 @@ impl Jobs {
     /// As for [`plan`](Self::plan); [`Error::Refused`] if more letters are named than are kept under one
     /// key, some ten thousand; [`Error::Full`].
     pub async fn begin(&self, new: &NewJob, note: &Note) -> Result<Job> {
+        self.begin_as(new, note, None).await
+    }
+
+    /// As [`begin`](Self::begin), for whoever began it to [work](Self::work) on: nobody else does within the
+    /// next six seconds. Its [holder](Job::holder) is to be given to `work`.
+    ///
+    /// # Errors
+    /// As for [`begin`](Self::begin).
+    pub async fn begin_held(&self, new: &NewJob, note: &Note) -> Result<Job> {
+        self.begin_as(new, note, Some(unique(&note.who))).await
+    }
+
+    async fn begin_as(&self, new: &NewJob, note: &Note, holder: Option<String>) -> Result<Job> {
         let plan = Box::pin(self.plan(new)).await?;
         let operations = &self.letters.operations;
         loop {
-            let job = Job::new(new, &plan, note);
+            let job = Job { holder: holder.clone(), ..Job::new(new, &plan, note) };
             if let Chosen::These(ids) = &new.letters {
                 let named = Named(ids.clone());
                 operations.save(&letters_key(&job.id), &named, (0, Keep::Always)).await?;
@@ -263,6 +276,11 @@ pub(super) fn progress(job: &Job) -> String {
         0 => format!("{done} of {planned} done"),
         skipped => format!("{done} of {planned} done, {skipped} skipped"),
     }
+}
+
+/// A holder of a job that no other process is.
+pub(super) fn unique(holder: &str) -> String {
+    format!("{holder} {:08x}", fastrand::u32(..))
 }
 
 fn is_id(text: &str) -> bool {

@@ -87,6 +87,7 @@ fn of_outcomes(letters: &DeadLetters, id: &LetterId, action: &Action) {
 fn of_jobs(jobs: &Jobs, (new, note): (&NewJob, &Note)) {
     is_send(jobs.plan(new));
     is_send(jobs.begin(new, note));
+    is_send(jobs.begin_held(new, note));
     is_send(jobs.all());
     is_send(jobs.get("4f0c21aa"));
     is_send(jobs.work("4f0c21aa", "test", |_, _| ()));

@@ -78,14 +78,15 @@ impl BulkOptions {
         note: &Note,
     ) -> Result<(Answer, Vec<SentReplay>)> {
         let jobs = letters.jobs();
-        let job = jobs.begin(&self.pace.of_job(job), note).await?;
+        let job = jobs.begin_held(&self.pace.of_job(job), note).await?;
+        let holder = job.holder.as_deref().unwrap_or(&note.who);
         let mut replays = Vec::new();
         let report = |step: &JobStep| {
             let Ok(action) = &step.outcome else { return Ok(()) };
             replays.extend(sent(&step.id, action));
             self.report(session, &step.id, action)
         };
-        let answer = Box::pin(work(session, (&jobs, &job), note, report)).await?;
+        let answer = Box::pin(work(session, (&jobs, &job, holder), note, report)).await?;
         Ok((answer, replays))
     }
 

@@ -32,6 +32,6 @@ impl Resume {
             let words = done(job.kind);
             session.screen.line(format_args!("{} {words}", step.id))
         };
-        Box::pin(work(session, (&jobs, &job), &note, report)).await
+        Box::pin(work(session, (&jobs, &job, &note.who), &note, report)).await
     }
 }

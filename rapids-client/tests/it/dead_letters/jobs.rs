@@ -255,6 +255,28 @@ async fn a_group_keeps_its_tag_until_it_is_taken_away() {
     assert_eq!(said(&letters).await, expected);
 }
 
+#[tokio::test]
+async fn a_job_that_is_begun_as_held_is_worked_on_by_whoever_began_it() {
+    let office = Office::open().await;
+    office.put_many("payment", 20).await;
+    let (one, other) = (office.letters().await.jobs(), office.letters().await.jobs());
+    let job = one.begin_held(&NewJob::replay(Filter::new()), &ada()).await.unwrap();
+    let holder = job.holder.clone().unwrap();
+    // A console looks for jobs all the time.
+    let (sender, mut looks) = mpsc::unbounded_channel();
+    let id = job.id.clone();
+    let waiting = tokio::spawn(async move {
+        other.work(&id, "console", |_, step| sender.send(step.is_some()).unwrap()).await
+    });
+    assert_eq!(soon("a look", looks.recv()).await, Some(false));
+    let mut steps = 0;
+    let told = |_: &_, step: Option<JobStep>| steps += u32::from(step.is_some());
+    let ended = soon("the job", one.work(&job.id, &holder, told)).await.unwrap();
+    assert_eq!((ended.state, ended.done, steps), (JobState::Done, 20, 20));
+    assert_eq!(soon("the end", waiting).await.unwrap().unwrap().done, 20);
+    assert_eq!(looks.recv().await.filter(|is_step| *is_step), None);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes, and a build with optimisation: `just soak` runs it"]
 async fn a_hundred_thousand_letters_are_sent_once_each_though_the_first_holder_dies() {
