@@ -32,7 +32,9 @@ async fn letters_go_to_a_successor_until_the_redirect_is_withdrawn() {
     let shown = console.get(letter).await.body;
     assert!(shown.contains("goes to billing/collect instead"), "{shown}");
     assert!(shown.contains("billing/collect, as it is announced now, would take it"), "{shown}");
-    let plan = console.get("/operations/plan?action=replay&all=yes").await.body;
+    let retry = "/operations/plan?action=replay&service=payment&river=charge";
+    assert!(console.get(page).await.body.contains(&retry.replace('&', "&#38;")));
+    let plan = console.get(retry).await.body;
     assert!(plan.contains("billing/collect") && plan.contains("instead of payment/charge"));
     console.act(letter, &format!("{letter}/replay"), "").await;
     let outcome = format!("{letter}/outcome");

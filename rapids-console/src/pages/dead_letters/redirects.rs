@@ -30,6 +30,8 @@ struct Page {
 struct Row {
     from: String,
     to: String,
+    /// Where all letters of it that wait are retried.
+    retry: String,
     who: String,
     at: Time,
     why: Option<String>,
@@ -39,14 +41,15 @@ struct Row {
 pub(crate) async fn page(State(console): State<Console>, visitor: Visitor) -> Result<Html<String>> {
     let rules = Box::pin(console.dead_letters().await?.redirects()).await?;
     let of_letters = console.letters.rivers();
+    let frame = console.frame(&visitor, "/dead-letters");
     rendered(&Page {
-        rules: rules.iter().map(|rule| Row::of(rule, &console.mask)).collect(),
+        rules: rules.iter().map(|rule| Row::of(rule, &console.mask, &frame)).collect(),
         of_letters: of_letters
             .iter()
             .map(|(service, river)| format!("{service}/{river}"))
             .collect(),
         announced: announced(&console),
-        frame: console.frame(&visitor, "/dead-letters"),
+        frame,
     })
 }
 
@@ -93,10 +96,13 @@ fn announced(console: &Console) -> Vec<String> {
 }
 
 impl Row {
-    fn of(rule: &Redirect, mask: &Mask) -> Self {
+    fn of(rule: &Redirect, mask: &Mask, frame: &Frame) -> Self {
+        let (service, river) = (rule.from.service(), rule.from.river());
+        let plan = format!("/operations/plan?action=replay&service={service}&river={river}");
         Self {
             from: rule.from.to_string(),
             to: rule.to.to_string(),
+            retry: frame.at(&plan),
             who: short(&rule.who),
             at: rule.at.into(),
             why: rule.why.as_ref().map(|why| mask.sentence(why)),
