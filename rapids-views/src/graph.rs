@@ -38,7 +38,7 @@ pub struct Node {
     pub name: Option<PacketName>,
     /// Whether something about it is odd.
     pub is_odd: bool,
-    /// How many dead letters of the map's window wait that a service has. One that is on the map for its letters
+    /// How many waiting dead letters of the map's window a service has. One that is on the map for its letters
     /// alone is no node.
     pub letters: u64,
 }
@@ -64,7 +64,7 @@ pub struct Edge {
     pub to: usize,
     /// How many packets took it in the map's window; 0 if it is only declared.
     pub packets: u64,
-    /// How many dead letters of the map's window wait of the rivers that take it.
+    /// How many waiting dead letters of the map's window the rivers have that take it.
     pub letters: u64,
 }
 

@@ -29,6 +29,7 @@ use crate::guard::Visitor;
 use crate::sparkline::{Sparkline, sparkline};
 use crate::times::{Time, count};
 use groups::Groups;
+pub(super) use groups::group_address;
 pub(crate) use letter::{bytes, letter};
 pub(crate) use lists::{all, group};
 use rows::{Choices, Rows, notices};

@@ -139,6 +139,9 @@ impl LogRow {
             "replay" | "replay_to_all" | "edit" | "discard" | "restore" | "resume" => {
                 Some(frame.to("/dead-letters/", target))
             }
+            "comment" => Some(frame.to("/dead-letters/", target)),
+            "redirect" | "withdraw_redirect" => Some(frame.at("/dead-letters/redirects")),
+            "publish" => Some(frame.to("/packets/", target)),
             "forget" => Some(frame.at("/memories")),
             "move_position" => Some(position::address(frame, target)),
             "retire" => Some(frame.on_map(target)),

@@ -10,18 +10,19 @@ use axum::extract::{Path, Query, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{Html, IntoResponse, Redirect};
 use futures::{Stream, stream};
-use rapids_client::StreamContents;
+use rapids_client::{State as LetterState, StreamContents};
 use serde::Deserialize;
 
-use super::{publish, rendered};
+use super::{dead_letters, publish, rendered};
 use crate::console::Console;
 use crate::fault::{Fault, Result};
 use crate::frame::Frame;
 use crate::guard::Visitor;
 use crate::guard::signed::Signed;
+use crate::reading::letters::Selection;
 use crate::reading::status::Status;
 use crate::sparkline::{Sparkline, sparkline};
-use crate::text::shown;
+use crate::text::{short, shown};
 use crate::times::{self, Time, bytes, count, duration, rate};
 use service_row::ServiceRow;
 
@@ -57,6 +58,8 @@ struct Part {
     fill: Option<Fill>,
     oldest: Option<String>,
     letters: String,
+    /// The group of the newest letter that waits.
+    latest: Option<Latest>,
     missing: Vec<String>,
     services: Vec<ServiceRow>,
     unwell: usize,
@@ -64,6 +67,14 @@ struct Part {
     index: String,
     /// Whether the page is there already, and its notice changes with the part.
     is_update: bool,
+}
+
+/// The newest of the letters that wait, as its group.
+struct Latest {
+    river: String,
+    reason: String,
+    address: String,
+    at: Time,
 }
 
 /// How full the stream is.
@@ -124,7 +135,7 @@ impl Part {
             .map(|(name, service)| ServiceRow::of(console, status, &frame, (name, service)))
             .collect();
         // What needs attention stands first; the sort keeps the order of the names otherwise.
-        services.sort_by_key(|service| service.badge.is_well);
+        services.sort_by_key(|service| (service.badge.is_well, service.letters == "0"));
         let per_minute = console.packets.per_minute(None);
         Self {
             taken: status.taken.map(Time::from),
@@ -135,6 +146,7 @@ impl Part {
             fill: contents.and_then(|contents| fill(contents, &per_minute)),
             oldest: contents.and_then(|it| it.oldest).map(|it| duration(times::since(it))),
             letters: count(console.letters.waiting(None)),
+            latest: latest(console, &frame),
             missing: missing(console, status),
             unwell: services.iter().filter(|service| !service.badge.is_well).count(),
             services,
@@ -144,6 +156,18 @@ impl Part {
             is_update: false,
         }
     }
+}
+
+fn latest(console: &Console, frame: &Frame) -> Option<Latest> {
+    let selection = Selection { state: Some(LetterState::Waiting), ..Selection::default() };
+    let cause = console.letters.causes(&selection).into_iter().max_by_key(|cause| cause.last)?;
+    let reason = console.mask.sentence(&cause.reason);
+    Some(Latest {
+        river: shown(format!("{}/{}", cause.service, cause.river)),
+        reason: if reason.is_empty() { "no reason given".to_owned() } else { short(reason) },
+        address: dead_letters::group_address(frame, &cause, ""),
+        at: cause.last.into(),
+    })
 }
 
 fn fill(contents: &StreamContents, per_minute: &[u32; 60]) -> Option<Fill> {

@@ -18,7 +18,7 @@ use std::hash::BuildHasher;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use jiff::Timestamp;
-use rapids_client::{DeadLetter, LetterChange, LetterGroup, LetterId, StoredLetter};
+use rapids_client::{Action, DeadLetter, LetterChange, LetterGroup, LetterId, StoredLetter};
 
 pub(crate) use cause::CauseMark;
 use entry::{Entry, Texts};
@@ -106,7 +106,9 @@ impl LetterIndex {
                 kept.add(entry, &key, name);
                 kept.leave_most(self.most);
             }
-            LetterChange::Settled { sequence, state, .. } => self.write().settle(sequence, state),
+            LetterChange::Settled { sequence, state, actions, .. } => {
+                self.write().settle(sequence, state, job_of(&actions));
+            }
             LetterChange::CaughtUp => self.write().is_caught_up = true,
             LetterChange::ExpiredBefore(sequence) => self.write().expire(sequence),
             // `Anew`, or what a later version tells that this one cannot follow.
@@ -126,7 +128,7 @@ impl LetterIndex {
         let hashes = [&letter.packet_id, &letter.correlation_id].map(|id| self.hash(id));
         let mut entry = Entry::new(stored.sequence, stored.written.as_microsecond(), texts, hashes);
         entry.attempts = letter.attempts;
-        entry.state = stored.state;
+        (entry.state, entry.job) = (stored.state, job_of(&stored.actions));
         entry
     }
 
@@ -143,6 +145,16 @@ impl LetterIndex {
     fn write(&self) -> RwLockWriteGuard<'_, Kept> {
         self.kept.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The number of the job that acted on a letter last; 0 if none did.
+fn job_of(actions: &[Action]) -> u32 {
+    actions.last().and_then(|action| job_number(action.job.as_ref()?)).unwrap_or_default()
+}
+
+/// The number that the id of a job is.
+pub(crate) fn job_number(id: &str) -> Option<u32> {
+    u32::from_str_radix(id, 16).ok()
 }
 
 #[cfg(test)]

@@ -127,6 +127,11 @@ async fn a_group_is_planned_and_retried_as_a_job() {
     let job = begun.header("location").unwrap_or_else(|| panic!("{begun:?}")).to_owned();
     let page = console.get_with(&job, "> done</span>").await.body;
     assert!(page.contains("30 done") && page.contains("at most 100 a second"), "{page}");
+    let page = console.get_with(&job, "30 failed again").await.body;
+    let failed = page.split("id=\"job-failed\" href=\"").nth(1).unwrap();
+    let failed = failed.split('"').next().unwrap().replace("&#38;", "&");
+    let letters = console.get(&failed).await.body;
+    assert!(letters.contains("1 to 30 of 30") && letters.contains("failed again"), "{letters}");
     assert_eq!(states(&bench, State::FailedAgain).await, 30);
     let wrong = console.act(&plan, "/operations/begin", "action=replay&all=yes&rate=fast").await;
     assert!(wrong.body.contains("expected a number above 0"), "{wrong:?}");
@@ -155,10 +160,13 @@ async fn a_group_that_is_tagged_is_off_the_board_until_the_tag_is_taken_away() {
     assert!(board.contains("1 group with 3 letters tagged") && !board.contains("too small"));
     let off = console.get("/dead-letters?tagged=yes").await.body;
     assert!(off.contains("too small") && off.contains("needs a fix (anonymous)"), "{off}");
+    bench.publish(Packet::event("order_placed").with("total", 2)).await;
+    let news = "needs a fix (anonymous), letters came since";
+    console.get_with("/dead-letters", news).await;
     console.act(&group, "/dead-letters/untag", &form).await;
     let board = console.get("/dead-letters").await.body;
     assert!(board.contains("too small") && !board.contains("id=\"others\""), "{board}");
-    assert_eq!(states(&bench, State::Waiting).await, 3);
+    assert_eq!(states(&bench, State::Waiting).await, 4);
 }
 
 #[tokio::test]

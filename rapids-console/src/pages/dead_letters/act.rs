@@ -38,7 +38,8 @@ pub(crate) async fn act(
         "resume" => Box::pin(letters.resume(&id, note)).await?,
         "comment" => {
             Box::pin(letters.comment(&id, signed.text("text"), note)).await?;
-            return Ok(to_letter(&console, &id));
+            let letter = console.links().to("/dead-letters/", &id.to_string());
+            return Ok(Redirect::to(&format!("{letter}#comments")));
         }
         _ => return Err(Fault::gone("there is no such action")),
     };

@@ -79,7 +79,11 @@ impl Groups {
     ) -> Self {
         let causes = console.letters.causes(&selection);
         let shows_tagged = !wanted.tagged.is_empty();
-        let is_shown = |cause: &CauseRow| tags.contains_key(&cause.mark) == shows_tagged;
+        let is_off = |cause: &CauseRow| {
+            // One of which letters came since is of interest again.
+            tags.get(&cause.mark).is_some_and(|tag| cause.last <= tag.at)
+        };
+        let is_shown = |cause: &CauseRow| is_off(cause) == shows_tagged;
         let (mut causes, others): (Vec<_>, Vec<_>) = causes.into_iter().partition(is_shown);
         sort.sort(&mut causes);
         let letters: u64 = causes.iter().map(|cause| cause.count).sum();
@@ -154,19 +158,25 @@ impl Others {
     }
 }
 
+/// The page of a group, with its letters in a state.
+pub(in crate::pages) fn group_address(frame: &Frame, cause: &CauseRow, state: &str) -> String {
+    let group = Wanted { state: state.to_owned(), ..Wanted::group(cause) };
+    frame.at(&format!("/dead-letters/group{}", group.query(&[])))
+}
+
 impl Row {
     fn of(
         cause: &CauseRow,
         (frame, wanted): (&Frame, &Wanted),
         tags: &HashMap<CauseMark, Tag>,
     ) -> Self {
-        let group = Wanted { state: wanted.state.clone(), ..Wanted::group(cause) };
         let reason = short(&cause.reason);
         Self {
-            address: frame.at(&format!("/dead-letters/group{}", group.query(&[]))),
+            address: group_address(frame, cause, &wanted.state),
             tag: tags
                 .get(&cause.mark)
-                .map(|tag| format!("{} ({})", short(&tag.words), short(&tag.who))),
+                .map(|tag| (tag, if cause.last > tag.at { ", letters came since" } else { "" }))
+                .map(|(tag, news)| format!("{} ({}){news}", short(&tag.words), short(&tag.who))),
             count: count(cause.count),
             all: count(cause.all),
             river: shown(format!("{}/{}", cause.service, cause.river)),

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::fault::{Fault, Result};
 use crate::frame::encoded;
-use crate::reading::letters::{CauseMark, CauseRow, Part, Selection};
+use crate::reading::letters::{CauseMark, CauseRow, Part, Selection, job_number};
 use crate::text::short;
 
 /// The word for letters in any state.
@@ -24,6 +24,8 @@ pub(crate) struct Wanted {
     pub(super) state: String,
     /// The mark of a group.
     pub(super) cause: String,
+    /// The id of the job that acted on them last.
+    pub(super) job: String,
     /// `yes` for groups that somebody has tagged; otherwise all others.
     pub(super) tagged: String,
     pub(super) sort: String,
@@ -53,9 +55,16 @@ impl Wanted {
                 Fault::wrong(format!("`{}` is no mark of a group of letters", short(mark)))
             })?),
         };
+        let job = match self.job.as_str() {
+            "" => None,
+            id => Some(
+                job_number(id)
+                    .ok_or_else(|| Fault::wrong(format!("`{}` is no id of a job", short(id))))?,
+            ),
+        };
         let given = |text| Some(text).filter(|text: &&str| !text.is_empty());
         let (service, river, kind) = (given(&self.service), given(&self.river), given(&self.kind));
-        Ok(Selection { service, river, kind, state, cause })
+        Ok(Selection { service, river, kind, state, cause, job })
     }
 
     pub(super) fn part(&self) -> Part {
@@ -73,6 +82,7 @@ impl Wanted {
             ("river", &self.river),
             ("kind", &self.kind),
             ("cause", &self.cause),
+            ("job", &self.job),
             ("state", &self.state),
             ("tagged", &self.tagged),
         ];

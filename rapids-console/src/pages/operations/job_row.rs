@@ -1,11 +1,17 @@
 //! A job as it is shown.
 
+use std::time::Duration;
+
 use rapids_client::{ActionKind, Job, JobState};
 
 use crate::console::Console;
-use crate::frame::Frame;
+use crate::frame::{Frame, encoded};
+use crate::reading::letters::job_number;
 use crate::text::short;
-use crate::times::{Time, count, rate};
+use crate::times::{Time, count, rate, since};
+
+/// For so long after the end of a job it is looked for packets that fail again.
+const SETTLING: Duration = Duration::from_secs(60);
 
 /// A job as it is shown.
 pub(super) struct JobRow {
@@ -24,6 +30,13 @@ pub(super) struct JobRow {
     pub(super) done: String,
     pub(super) skipped: String,
     pub(super) left: String,
+    /// How many of its packets have failed again, with the address of their letters.
+    pub(super) failed_again: Option<(String, String)>,
+    /// The letters that it has acted on.
+    pub(super) letters: String,
+    /// Whether something may still come of it.
+    pub(super) moves: bool,
+    pub(super) ended: Option<Time>,
     pub(super) pace: String,
     pub(super) who: String,
     pub(super) why: Option<String>,
@@ -49,7 +62,17 @@ impl JobRow {
         if let Some(at_once) = job.at_once {
             pace.push_str(&format!(", at most {at_once} under way"));
         }
+        let letters = |state: &str| {
+            frame.at(&format!("/dead-letters/all?job={}&state={state}", encoded(&job.id)))
+        };
+        let failed = job_number(&job.id).map_or(0, |job| console.letters.failed_again(job));
+        let is_final = job.state.is_final();
         Self {
+            failed_again: (failed > 0).then(|| (count(failed), letters("failed_again"))),
+            letters: letters("any"),
+            // What it has sent last may fail after its end.
+            moves: !is_final || since(job.written) < SETTLING,
+            ended: is_final.then(|| job.written.into()),
             id: short(&job.id),
             address: frame.to("/operations/", &job.id),
             title: title(job.kind, job.planned),
@@ -57,7 +80,7 @@ impl JobRow {
             mark,
             class,
             is_running: job.state == JobState::Running,
-            is_final: job.state.is_final(),
+            is_final,
             planned: job.planned,
             past,
             done: count(job.done),

@@ -59,6 +59,9 @@ pub(crate) async fn plan(
 /// Where the fields of a form want it to go on.
 fn start(fields: &Fields) -> Result<Start> {
     let at = fields.text("at").trim();
+    if at.is_empty() && matches!(fields.text("to"), "sequence" | "time") {
+        return Err(Fault::wrong("from where on? The field behind it is empty"));
+    }
     match fields.text("to") {
         "beginning" => Ok(Start::Beginning),
         "end" => Ok(Start::Now),

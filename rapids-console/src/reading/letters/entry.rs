@@ -23,6 +23,8 @@ pub(super) struct Entry {
     /// The place of its group.
     pub(super) group: u32,
     pub(super) attempts: u32,
+    /// The number of the job that acted on it last; 0 for none.
+    pub(super) job: u32,
     pub(super) name: Option<Arc<str>>,
     pub(super) state: State,
     text: Text,
@@ -53,6 +55,7 @@ impl Entry {
             earlier_of_conversation: 0,
             group: 0,
             attempts: 0,
+            job: 0,
             name: None,
             state: State::Waiting,
             text: texts.in_one(),

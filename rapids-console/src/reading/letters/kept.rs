@@ -52,11 +52,11 @@ impl Kept {
         }
     }
 
-    pub(super) fn settle(&mut self, sequence: u64, state: State) {
+    pub(super) fn settle(&mut self, sequence: u64, state: State, job: u32) {
         let Some(place) = self.place(sequence) else { return };
         let Some(entry) = self.entries.get_mut(place) else { return };
         self.causes.settle(entry.group, entry.state, state);
-        entry.state = state;
+        (entry.state, entry.job) = (state, job);
     }
 
     /// The letters before a sequence are gone.

@@ -20,6 +20,8 @@ pub(crate) struct Selection<'a> {
     pub(crate) kind: Option<&'a str>,
     pub(crate) state: Option<State>,
     pub(crate) cause: Option<CauseMark>,
+    /// The number of the job that acted on them last.
+    pub(crate) job: Option<u32>,
 }
 
 /// Which part of a list is meant.
@@ -123,6 +125,13 @@ impl LetterIndex {
         kept.causes.all().filter_map(row).collect()
     }
 
+    /// How many letters of a job have failed again.
+    pub(crate) fn failed_again(&self, job: u32) -> u64 {
+        let state = Some(State::FailedAgain);
+        let selection = Selection { job: Some(job), state, ..Selection::default() };
+        self.read().meant(&selection).count() as u64
+    }
+
     /// The letters that are meant: at most so many of them.
     pub(crate) fn list(&self, selection: &Selection<'_>, part: Part, most: usize) -> Listed {
         let kept = self.read();
@@ -182,10 +191,11 @@ impl Kept {
         for (place, cause) in self.causes.all() {
             is_meant[place] = selection.means(cause);
         }
-        let state = selection.state;
+        let (state, job) = (selection.state, selection.job);
         self.entries.iter().filter(move |entry| {
             is_meant.get(entry.group as usize) == Some(&true)
                 && state.is_none_or(|state| state == entry.state)
+                && job.is_none_or(|job| job == entry.job)
         })
     }
 

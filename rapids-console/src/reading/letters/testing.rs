@@ -47,5 +47,5 @@ pub(super) fn index(most: usize, letters: u64) -> LetterIndex {
 
 /// Takes note of a state, as the watch would tell it.
 pub(super) fn settle(index: &LetterIndex, sequence: u64, state: State) {
-    index.write().settle(sequence, state);
+    index.write().settle(sequence, state, 0);
 }

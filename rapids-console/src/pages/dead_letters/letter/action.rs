@@ -19,19 +19,17 @@ pub(super) struct ActionLine {
     pub(super) job: Option<(String, String)>,
     /// What came of it: `sent as replay 3`.
     pub(super) outcome: Option<String>,
-    /// The new packet, with its address.
-    pub(super) packet: Option<(String, String)>,
+    /// The new packet, with its address if it has one.
+    pub(super) packet: Option<(String, Option<String>)>,
 }
 
 impl ActionLine {
     pub(super) fn of(action: &Action, mask: &Mask, frame: &Frame) -> Self {
-        let packet = match (&action.packet_id, action.sequence) {
-            (Some(id), Some(sequence)) => {
-                Some((short(id), frame.to("/packets/", &sequence.to_string())))
-            }
-            (Some(id), None) => Some((short(id), frame.to("/packets/", id))),
-            (None, _) => None,
-        };
+        let packet = action.packet_id.as_ref().map(|id| {
+            // What went to one river is not on the rapids.
+            let at = |sequence: u64| frame.to("/packets/", &sequence.to_string());
+            (short(id), action.sequence.map(at))
+        });
         Self {
             at: action.at.into(),
             what: word(action.kind),
