@@ -78,6 +78,7 @@ async fn a_letter_is_edited_once_and_only_as_the_river_takes_it() {
     let refused = console.act(&edit, &edit, &body(r#"{"event":"order_placed","total":-1}"#)).await;
     assert!(refused.status.starts_with("422"), "{refused:?}");
     assert!(refused.body.contains("would refuse it"), "{refused:?}");
+    assert!(refused.body.contains("Send all the same"), "{refused:?}");
     let good = body(r#"{"event":"order_placed","total":12}"#);
     let token = console.token(&edit).await;
     let sent = console.act(&edit, &edit, &good).await;
