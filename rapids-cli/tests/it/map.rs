@@ -106,7 +106,8 @@ async fn the_map_tells_who_publishes_and_takes_what_and_how_often() {
     ] {
         assert!(text.contains(part), "{part} in {text}");
     }
-    bench.said(&["dead-letters", "discard", "--all", "--reason", "test"]).well(0);
+    let discarded = bench.said(&["dead-letters", "discard", "--all", "--reason", "test"]);
+    assert_eq!(discarded.code, 0, "{discarded:?}");
     let json = map(&asked(&bench, &["map", "-o", "json"]).well(0));
     assert_eq!(json["letters"], json!([]), "none of them waits any more");
 }

@@ -25,7 +25,7 @@ use crate::error::with_causes;
 use crate::jetstream::lease::LONG_LEASE;
 use crate::jetstream::revision_watch::RevisionWatch;
 use crate::job_state::JobState;
-use crate::letter_action::{Action, Note};
+use crate::letter_action::{Action, ActionKind, Note};
 use crate::position::replay_consumer;
 use crate::{Error, Result};
 
@@ -36,8 +36,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// How often it is looked whether a packet has been handled.
 const POLL: Duration = Duration::from_millis(100);
 
-/// So many letters are acted on at the same time, where neither a rate nor a number of packets under way is
-/// asked for.
+/// So many letters are acted on at the same time, where nothing is sent and no rate is asked for.
 const MOST: usize = 16;
 
 /// What came of one letter of a job.
@@ -171,7 +170,7 @@ impl<'a> Held<'a> {
         told: &mut impl FnMut(&Job, Option<JobStep>),
     ) -> Result<()> {
         let (mut under_way, mut is_last, mut failed) = (FuturesOrdered::new(), false, None);
-        let most = if self.is_paced() { 1 } else { MOST };
+        let most = if self.is_in_order() { 1 } else { MOST };
         loop {
             while under_way.len() < most && !is_last && self.left.is_none() && failed.is_none() {
                 // Between two letters that are meant there may be very many others.
@@ -270,9 +269,11 @@ impl<'a> Held<'a> {
         told(&self.job, Some(JobStep { id, outcome }));
     }
 
-    /// Whether its letters are acted on one after the other.
-    fn is_paced(&self) -> bool {
-        self.job.rate.is_some() || self.job.at_once.is_some()
+    /// Whether its letters are acted on one after the other: packets reach their river in the order of their
+    /// letters.
+    fn is_in_order(&self) -> bool {
+        let sends = !matches!(self.job.kind, ActionKind::Discard | ActionKind::Restore);
+        sends || self.job.rate.is_some()
     }
 
     /// Waits until the next letter may be acted on, or the job is not to be gone on with.

@@ -49,6 +49,10 @@ async fn a_job_acts_on_what_its_filter_means_and_not_on_letters_that_come_later(
     assert_eq!((ended.state, ended.done, ended.skipped), (JobState::Done, 4, 0));
     assert_eq!(steps, ids[1..]);
     assert_eq!(office.count("REPLAYS").await, 4);
+    for (sequence, number) in (1..).zip(2..=5) {
+        let replay = office.replay(sequence).await;
+        assert_eq!(header(&replay, "Rapids-Packet-Id"), format!("payment-{number}"), "in order");
+    }
     for waiting in [&other, &late] {
         assert_eq!(state(&letters, waiting).await, State::Waiting);
     }

@@ -32,6 +32,8 @@ pub(super) struct Row {
     pub(super) kind: String,
     pub(super) name: String,
     pub(super) packet_id: String,
+    /// What came before and after it.
+    pub(super) conversation: String,
     pub(super) reason: String,
     pub(super) attempts: String,
     pub(super) written: Time,
@@ -75,6 +77,7 @@ impl Row {
             kind: short(&row.kind),
             name: row.name.as_deref().map_or("–".to_owned(), short),
             packet_id: short(&row.packet_id),
+            conversation: frame.to("/conversations/", &row.correlation_id),
             reason: short(mask.sentence(&row.reason)),
             attempts: if row.attempts == 0 { "–".to_owned() } else { count(row.attempts.into()) },
             written: row.written.into(),

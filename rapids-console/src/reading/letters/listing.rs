@@ -59,8 +59,9 @@ pub(crate) struct LetterRow {
     pub(crate) state: State,
     pub(crate) kind: Arc<str>,
     pub(crate) name: Option<Arc<str>>,
-    /// The beginning of the id, and of the reason.
+    /// The beginnings of the ids, and of the reason.
     pub(crate) packet_id: String,
+    pub(crate) correlation_id: String,
     pub(crate) reason: String,
     pub(crate) attempts: u32,
     pub(crate) written: Timestamp,
@@ -207,6 +208,7 @@ impl Kept {
             kind: self.causes.get(entry.group)?.kind.clone(),
             name: entry.name.clone(),
             packet_id: entry.packet_id().to_owned(),
+            correlation_id: entry.correlation_id().to_owned(),
             reason: entry.reason().to_owned(),
             attempts: entry.attempts,
             written: Timestamp::from_microsecond(entry.written).ok()?,
