@@ -192,8 +192,9 @@ impl Claims {
                 }
             }
         };
-        // Without a warning: what lies there may be an attempt of this very call.
-        renewed_during(RENEWAL, async || self.renew(claimed).await, completing).await
+        // It takes long only where a connection was lost, maybe for almost as long as a claim stands: it is renewed
+        // sooner then. Without a warning: what lies there may be an attempt of this very call.
+        renewed_during(RENEWAL / 4, async || self.renew(claimed).await, completing).await
     }
 
     async fn try_complete(&self, claimed: &Claimed, effects: &Effects) -> Result<bool> {
