@@ -133,6 +133,7 @@ async fn a_group_is_planned_and_retried_as_a_job() {
     let failed = failed.split('"').next().unwrap().replace("&#38;", "&");
     let letters = console.get(&failed).await.body;
     assert!(letters.contains("1 to 30 of 30") && letters.contains("failed again"), "{letters}");
+    assert!(letters.contains("name=\"job\"") && !letters.contains("all that wait"), "{letters}");
     assert_eq!(states(&bench, State::FailedAgain).await, 30);
     let wrong = console.act(&plan, "/operations/begin", "action=replay&all=yes&rate=fast").await;
     assert!(wrong.body.contains("expected a number above 0"), "{wrong:?}");
