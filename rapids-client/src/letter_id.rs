@@ -74,6 +74,13 @@ impl LetterId {
         action.to.clone().unwrap_or_else(|| self.river_name())
     }
 
+    /// The id that the letter would have about what an action on this one sent; `None` if that sent nothing to
+    /// one river.
+    pub(crate) fn again(&self, action: &Action) -> Option<Self> {
+        let to = self.sent_to(action);
+        Some(Self::of_replay(to.service(), to.river(), action.replay?))
+    }
+
     /// The sequence of the replay that failed, if it was one.
     pub fn replay(&self) -> Option<u64> {
         self.token.is_replay.then_some(self.token.sequence)

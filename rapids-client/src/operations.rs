@@ -64,6 +64,26 @@ impl Operation {
     }
 }
 
+/// What somebody has said, such as a tag, without the space around it.
+///
+/// # Errors
+/// `Config` for what is empty or has more than so many bytes.
+pub(crate) fn said<'a>(
+    (name, text): (&str, &'a str),
+    longest: usize,
+    example: &str,
+) -> Result<&'a str> {
+    let text = text.trim();
+    if (1..=longest).contains(&text.len()) {
+        return Ok(text);
+    }
+    Err(Error::Config {
+        name: name.to_owned(),
+        value: text.chars().take(50).collect(),
+        expected: format!("1 to {longest} bytes, such as `{example}`"),
+    })
+}
+
 /// The log of what people did: with letters, timers, memories and positions. Cloning is cheap and shares the
 /// connection.
 ///

@@ -17,6 +17,7 @@ mod console;
 mod fault;
 mod frame;
 mod guard;
+mod hex;
 mod options;
 mod pages;
 mod reading;

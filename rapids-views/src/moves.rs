@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rapids_client::{Repetition, SeekReport, ServiceInfo};
+use rapids_client::{Repetition, Seek, SeekReport, ServiceInfo};
 
 /// How a service reads packets again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,27 @@ pub enum Rereading {
     Quietly,
     /// It acts as if it had never seen them.
     Anew,
+}
+
+impl Rereading {
+    /// As two switches say it; without the first, the second means nothing.
+    #[must_use]
+    pub fn of(forgets: bool, publishes: bool) -> Self {
+        match (forgets, publishes) {
+            (false, _) => Self::Knowing,
+            (true, false) => Self::Quietly,
+            (true, true) => Self::Anew,
+        }
+    }
+
+    /// How a position is moved for that.
+    pub fn seek(self) -> Seek {
+        match self {
+            Self::Knowing => Seek::new(),
+            Self::Quietly => Seek::new().forget(),
+            Self::Anew => Seek::new().forget().publish(),
+        }
+    }
 }
 
 /// What a report says, in the words of before or of after the move.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use rapids_client::{Operation, Rapids, Seek, SeekReport, Start, Timestamp};
+use rapids_client::{Operation, Rapids, SeekReport, Start, Timestamp};
 use rapids_views::{
     Rereading, ServiceStatus, move_outcome, moved, planned_move, rivers_again, since,
 };
@@ -146,17 +146,13 @@ impl Position {
         Ok(Answer::Yes)
     }
 
-    fn how(&self) -> (Seek, Rereading) {
-        match (self.forget, self.publish) {
-            (false, _) => (Seek::new(), Rereading::Knowing),
-            (true, false) => (Seek::new().forget(), Rereading::Quietly),
-            (true, true) => (Seek::new().forget().publish(), Rereading::Anew),
-        }
+    fn how(&self) -> Rereading {
+        Rereading::of(self.forget, self.publish)
     }
 
     async fn plan(&self, rapids: &Rapids, to: Start, session: &Session) -> Result<Answer> {
-        let (seek, how) = self.how();
-        let Some(plan) = rapids.plan_move(&self.service, to, seek).await? else {
+        let how = self.how();
+        let Some(plan) = rapids.plan_move(&self.service, to, how.seek()).await? else {
             return Err(self.unknown(rapids).await?.into());
         };
         let mut lines = planned_move(&plan);
@@ -175,7 +171,7 @@ impl Position {
     }
 
     async fn set(&self, rapids: &Rapids, to: Start, session: &Session) -> Result<Answer> {
-        let moving = rapids.move_position(&self.service, to, self.how().0);
+        let moving = rapids.move_position(&self.service, to, self.how().seek());
         let Some(report) = moving.await? else {
             return Err(self.unknown(rapids).await?.into());
         };

@@ -5,14 +5,14 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{DeadLetters, LetterId};
+use crate::Result;
 use crate::jetstream::bucket::Keep;
 use crate::jetstream::ensure::info_of;
 use crate::jetstream::resource::beyond_letters;
 use crate::letter_action::Note;
 use crate::names::DEAD_LETTERS;
-use crate::operations::Operation;
+use crate::operations::{Operation, said};
 use crate::stored::Stored;
-use crate::{Error, Result};
 
 /// What the keys of comments begin with. The id of the letter follows, then what is ordered by time.
 const COMMENT: &str = "comment.";
@@ -38,7 +38,7 @@ impl DeadLetters {
     /// What people have said of a letter, oldest first.
     ///
     /// # Errors
-    /// [`Error::Record`] if something else lies there, [`Error::NotPermitted`], [`Error::Server`].
+    /// [`Error::Record`](crate::Error::Record) if something else lies there, [`Error::NotPermitted`](crate::Error::NotPermitted), [`Error::Server`](crate::Error::Server).
     pub async fn comments(&self, id: &LetterId) -> Result<Vec<Comment>> {
         let found = self.operations.all(&prefix(id)).await?.into_iter();
         Ok(found.map(|(_, comment)| comment).collect())
@@ -47,17 +47,10 @@ impl DeadLetters {
     /// Says something of a letter. It is kept for as long as letters are.
     ///
     /// # Errors
-    /// [`Error::Letter`] if there is no such letter; [`Error::Config`] for a text that is empty or has more
-    /// than 4,000 bytes; [`Error::Full`], [`Error::NotPermitted`], [`Error::Server`].
+    /// [`Error::Letter`](crate::Error::Letter) if there is no such letter; [`Error::Config`](crate::Error::Config) for a text that is empty or has more
+    /// than 4,000 bytes; [`Error::Full`](crate::Error::Full), [`Error::NotPermitted`](crate::Error::NotPermitted), [`Error::Server`](crate::Error::Server).
     pub async fn comment(&self, id: &LetterId, text: &str, note: &Note) -> Result<Comment> {
-        let text = text.trim();
-        if text.is_empty() || text.len() > LONGEST {
-            return Err(Error::Config {
-                name: "the comment".to_owned(),
-                value: text.chars().take(50).collect(),
-                expected: format!("1 to {LONGEST} bytes"),
-            });
-        }
+        let text = said(("the comment", text), LONGEST, "I ask the bank")?;
         self.existing(id).await?;
         let letters = info_of(self.operations.connection(), DEAD_LETTERS).await?;
         let age = beyond_letters(letters.map(|info| info.config.max_age));

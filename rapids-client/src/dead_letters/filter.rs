@@ -30,6 +30,7 @@ pub struct Filter {
     name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// In lower case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     text: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,7 +87,7 @@ impl Filter {
     /// name of the packet, or in the reason.
     #[must_use]
     pub fn containing(mut self, text: impl Into<String>) -> Self {
-        self.text = Some(text.into());
+        self.text = Some(text.into().to_lowercase());
         self
     }
 
@@ -146,8 +147,7 @@ impl Filter {
         let has_text = |text: &String| {
             let (id, name) = (letter.id.to_string(), letter.name.as_deref().unwrap_or_default());
             let parts = [&id, &letter.packet_id, &letter.correlation_id, name, &letter.reason];
-            let text = text.to_lowercase();
-            parts.into_iter().any(|part| part.to_lowercase().contains(&text))
+            parts.into_iter().any(|part| part.to_lowercase().contains(text))
         };
         let has_reason = |reason: &String| *reason == masked_reason(&stored.letter.reason);
         self.kind.as_ref().is_none_or(|kind| *kind == stored.letter.kind)

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{DeadLetter, DeadLetters, masked_reason};
+use crate::Result;
 use crate::derived_uuid::derived_uuid;
 use crate::letter_action::Note;
-use crate::operations::Operation;
+use crate::operations::{Operation, said};
 use crate::stored::Stored;
-use crate::{Error, Result};
 
 /// What the keys of tags begin with.
 const TAG: &str = "tag.";
@@ -76,7 +76,7 @@ impl DeadLetters {
     /// The tags of all groups. A group may have none, or one; it may have no letters any more.
     ///
     /// # Errors
-    /// [`Error::Record`] if something else lies there, [`Error::NotPermitted`], [`Error::Server`].
+    /// [`Error::Record`](crate::Error::Record) if something else lies there, [`Error::NotPermitted`](crate::Error::NotPermitted), [`Error::Server`](crate::Error::Server).
     pub async fn tags(&self) -> Result<Vec<Tag>> {
         Ok(self.operations.all(TAG).await?.into_iter().map(|(_, tag)| tag).collect())
     }
@@ -85,17 +85,10 @@ impl DeadLetters {
     /// letters wait as before.
     ///
     /// # Errors
-    /// [`Error::Config`] for a tag that is empty or has more than 200 bytes; [`Error::Full`],
-    /// [`Error::NotPermitted`], [`Error::Server`].
+    /// [`Error::Config`](crate::Error::Config) for a tag that is empty or has more than 200 bytes; [`Error::Full`](crate::Error::Full),
+    /// [`Error::NotPermitted`](crate::Error::NotPermitted), [`Error::Server`](crate::Error::Server).
     pub async fn tag(&self, group: &LetterGroup, words: &str, note: &Note) -> Result<Tag> {
-        let words = words.trim();
-        if words.is_empty() || words.len() > LONGEST {
-            return Err(Error::Config {
-                name: "the tag".to_owned(),
-                value: words.chars().take(50).collect(),
-                expected: format!("1 to {LONGEST} bytes, such as `needs a fix`"),
-            });
-        }
+        let words = said(("the tag", words), LONGEST, "needs a fix")?;
         let Note { who, why, .. } = note.clone();
         let (group, words, at) = (group.clone(), words.to_owned(), Timestamp::now());
         let (key, tag) = (group.key(), Tag { group, words, who, at, why });
@@ -108,7 +101,7 @@ impl DeadLetters {
     /// Takes the tag of a group away; `false` if it has none.
     ///
     /// # Errors
-    /// [`Error::Record`], [`Error::NotPermitted`], [`Error::Server`].
+    /// [`Error::Record`](crate::Error::Record), [`Error::NotPermitted`](crate::Error::NotPermitted), [`Error::Server`](crate::Error::Server).
     pub async fn untag(&self, group: &LetterGroup, note: &Note) -> Result<bool> {
         let (tag, revision) = self.operations.load::<Tag>(&group.key()).await?;
         let Some(tag) = tag else { return Ok(false) };

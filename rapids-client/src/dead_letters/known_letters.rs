@@ -57,9 +57,7 @@ impl KnownLetters {
 
     /// Takes the record of a letter, and returns what has become of that, if it is known.
     pub(super) fn record(&mut self, id: &LetterId, record: StateRecord) -> Option<LetterChange> {
-        if let Some(replay) = record.action.replay {
-            let to = id.sent_to(&record.action);
-            let replay = LetterId::of_replay(to.service(), to.river(), replay);
+        if let Some(replay) = id.again(&record.action) {
             self.replayed.insert(replay, id.clone());
         }
         // What is sent is of no interest here, and may be large.

@@ -147,8 +147,6 @@ pub(super) fn replayed_as(
     packet_id: &str,
     actions: &[Action],
 ) -> Option<(LetterId, String)> {
-    let (action, replay) = actions.iter().rev().find_map(|it| Some((it, it.replay?)))?;
-    let to = id.sent_to(action);
-    let id = LetterId::of_replay(to.service(), to.river(), replay);
-    Some((id, action.packet_id.as_deref().unwrap_or(packet_id).to_owned()))
+    let (action, again) = actions.iter().rev().find_map(|it| Some((it, id.again(it)?)))?;
+    Some((again, action.packet_id.as_deref().unwrap_or(packet_id).to_owned()))
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::hex::hex;
+
 /// How long a session lasts.
 pub(crate) const LIFE: Duration = Duration::from_secs(12 * 3_600);
 /// So many are kept; the oldest goes first.
@@ -29,7 +31,7 @@ impl Sessions {
     pub(crate) fn begin(&self, user: &str) -> Result<String, getrandom::Error> {
         let mut bits = [0; 32];
         getrandom::fill(&mut bits)?;
-        let secret: String = bits.iter().map(|byte| format!("{byte:02x}")).collect();
+        let secret = hex(&bits);
         let mut sessions = self.lock();
         sessions.retain(|_, session| session.began.elapsed() < LIFE);
         if sessions.len() >= MOST {

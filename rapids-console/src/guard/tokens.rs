@@ -2,6 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::hex::hex;
+
 /// Makes tokens. When the console starts anew, the tokens of before count no more.
 #[derive(Debug)]
 pub(crate) struct Tokens([u8; 32]);
@@ -18,7 +20,7 @@ impl Tokens {
     /// The token of a session, or of a user whom a proxy names.
     pub(crate) fn of(&self, whose: &str) -> String {
         let hash = Sha256::new().chain_update(self.0).chain_update(whose).chain_update(self.0);
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&hash.finalize())
     }
 }
 

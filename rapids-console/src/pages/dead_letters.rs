@@ -31,6 +31,7 @@ use crate::times::{Time, count};
 use groups::Groups;
 pub(super) use groups::group_address;
 pub(crate) use letter::{bytes, letter};
+pub(super) use lists::letters_of_job;
 pub(crate) use lists::{all, group};
 use rows::{Choices, Rows, notices};
 use sort::Sort;

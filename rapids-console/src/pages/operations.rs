@@ -68,9 +68,11 @@ pub(crate) async fn page(State(console): State<Console>, visitor: Visitor) -> Re
     };
     let log = console.link.rapids()?.operations().since(None).await?;
     let row = |operation| LogRow::of(operation, &console.mask, &frame);
+    let failed = console.letters.failed_again();
+    let job = |job| JobRow::of(job, &failed, &console, &frame);
     rendered(&Page {
         all_jobs: count(jobs.len() as u64),
-        jobs: jobs.iter().rev().take(MOST).map(|job| JobRow::of(job, &console, &frame)).collect(),
+        jobs: jobs.iter().rev().take(MOST).map(job).collect(),
         all_log: count(log.len() as u64),
         log: log.iter().rev().take(MOST).map(row).collect(),
         frame,
@@ -85,7 +87,8 @@ pub(crate) async fn job(
 ) -> Result<Html<String>> {
     let frame = console.frame(&visitor, "/operations");
     let job = existing(&jobs(&console).await?, &id).await?;
-    rendered(&JobPage { job: JobRow::of(&job, &console, &frame), frame })
+    let job = JobRow::of(&job, &console.letters.failed_again(), &console, &frame);
+    rendered(&JobPage { job, frame })
 }
 
 /// The part of it that moves.
@@ -96,7 +99,8 @@ pub(crate) async fn part(
 ) -> Result<Html<String>> {
     let frame = console.frame(&visitor, "/operations");
     let job = existing(&jobs(&console).await?, &id).await?;
-    rendered(&JobPart { job: JobRow::of(&job, &console, &frame), frame })
+    let job = JobRow::of(&job, &console.letters.failed_again(), &console, &frame);
+    rendered(&JobPart { job, frame })
 }
 
 /// Has a job stand still, go on, or end.

@@ -163,7 +163,7 @@ fn latest(console: &Console, frame: &Frame) -> Option<Latest> {
     let cause = console.letters.causes(&selection).into_iter().max_by_key(|cause| cause.last)?;
     let reason = console.mask.sentence(&cause.reason);
     Some(Latest {
-        river: shown(format!("{}/{}", cause.service, cause.river)),
+        river: shown(cause.river_name()),
         reason: if reason.is_empty() { "no reason given".to_owned() } else { short(reason) },
         address: dead_letters::group_address(frame, &cause, ""),
         at: cause.last.into(),

@@ -10,8 +10,8 @@ use axum::extract::{Path, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{Html, Redirect};
 use futures::{Stream, stream};
-use rapids_client::{Operation, Seek, Start};
-use rapids_views::move_outcome;
+use rapids_client::{Operation, Start};
+use rapids_views::{Rereading, move_outcome};
 
 use super::rendered;
 use crate::console::Console;
@@ -101,7 +101,7 @@ pub(crate) async fn move_it(
     let (rapids, fields) = (console.link.rapids()?, &signed.fields);
     let to = sequence(fields.text("next"))?;
     let (moves, before) = (number(fields, "moves")?, number(fields, "before")?);
-    let how = how(fields)?.planned(moves.unwrap_or_default(), before);
+    let how = how(fields)?.seek().planned(moves.unwrap_or_default(), before);
     if !fields.text("forget").is_empty() {
         signed.reason()?;
     }
@@ -117,16 +117,12 @@ fn unknown(service: &str) -> Fault {
 }
 
 /// How the fields of a form want it moved.
-fn how(fields: &Fields) -> Result<Seek> {
-    let is_set = |field| !fields.text(field).is_empty();
-    match (is_set("forget"), is_set("publish")) {
-        (false, false) => Ok(Seek::new()),
-        (true, false) => Ok(Seek::new().forget()),
-        (true, true) => Ok(Seek::new().forget().publish()),
-        (false, true) => {
-            Err(Fault::wrong("only a service that forgets publishes everything again"))
-        }
+fn how(fields: &Fields) -> Result<Rereading> {
+    let [forgets, publishes] = ["forget", "publish"].map(|field| !fields.text(field).is_empty());
+    if publishes && !forgets {
+        return Err(Fault::wrong("only a service that forgets publishes everything again"));
     }
+    Ok(Rereading::of(forgets, publishes))
 }
 
 fn sequence(text: &str) -> Result<Start> {

@@ -102,8 +102,7 @@ impl BulkOptions {
 }
 
 fn sent(id: &LetterId, action: &Action) -> Option<SentReplay> {
-    let (id, action) = (id.clone(), action.clone());
-    action.replay.map(|replay| SentReplay { id, action, replay })
+    action.replay.map(|_| SentReplay { id: id.clone(), action: action.clone() })
 }
 
 /// Where a packet went that did not go to the letter's river.

@@ -31,8 +31,6 @@ pub(super) struct Wait {
 pub(super) struct SentReplay {
     pub(super) id: LetterId,
     pub(super) action: Action,
-    /// The sequence of the replay.
-    pub(super) replay: u64,
 }
 
 /// The outcome of a replay.
@@ -47,7 +45,7 @@ enum Outcome {
 #[derive(Serialize)]
 struct OutcomeJson<'a> {
     id: String,
-    replay: u64,
+    replay: Option<u64>,
     outcome: &'static str,
     again: Option<String>,
     kind: Option<&'a str>,
@@ -131,7 +129,7 @@ fn json(sent: &SentReplay, outcome: &Outcome) -> Result<String> {
     };
     Ok(serde_json::to_string(&OutcomeJson {
         id: sent.id.to_string(),
-        replay: sent.replay,
+        replay: sent.action.replay,
         outcome: word,
         again: stored.map(|letter| letter.id.to_string()),
         kind: stored.map(|letter| letter.kind.as_str()),

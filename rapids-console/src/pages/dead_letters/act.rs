@@ -20,6 +20,9 @@ use crate::times::{duration, since};
 /// How long a river usually takes at most; after that it is said who is waited for.
 const LONG: Duration = Duration::from_secs(5);
 
+/// The part of the page of a letter that tells what has become of it.
+pub(super) const STATE: &str = "letter-state";
+
 /// Acts on a letter: sends its packet again, discards or restores it, or finishes what was interrupted.
 pub(crate) async fn act(
     State(console): State<Console>,
@@ -38,17 +41,16 @@ pub(crate) async fn act(
         "resume" => Box::pin(letters.resume(&id, note)).await?,
         "comment" => {
             Box::pin(letters.comment(&id, signed.text("text"), note)).await?;
-            let letter = console.links().to("/dead-letters/", &id.to_string());
-            return Ok(Redirect::to(&format!("{letter}#comments")));
+            return Ok(to_letter(&console, &id, "comments"));
         }
         _ => return Err(Fault::gone("there is no such action")),
     };
-    Ok(to_letter(&console, &id))
+    Ok(to_letter(&console, &id, STATE))
 }
 
-/// To the page of a letter, which shows what was done.
-pub(super) fn to_letter(console: &Console, id: &LetterId) -> Redirect {
-    Redirect::to(&format!("{}#letter-state", console.links().to("/dead-letters/", &id.to_string())))
+/// To a part of the page of a letter, which shows what was done.
+pub(super) fn to_letter(console: &Console, id: &LetterId, part: &str) -> Redirect {
+    Redirect::to(&format!("{}#{part}", console.links().to("/dead-letters/", &id.to_string())))
 }
 
 /// What came of a packet that was sent again.

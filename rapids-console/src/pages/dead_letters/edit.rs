@@ -8,7 +8,7 @@ use rapids_client::{LetterId, Packet, State as LetterState, StoredLetter};
 use rapids_views::indented;
 use similar::{ChangeTag, TextDiff};
 
-use super::act::to_letter;
+use super::act::{STATE, to_letter};
 use super::letter::judged::Judging;
 use super::letter::{parsed, stored};
 use crate::console::Console;
@@ -97,7 +97,7 @@ pub(crate) async fn send(
     }
     let letters = console.dead_letters().await?;
     Box::pin(letters.edit(id, text.to_owned(), &signed.note)).await.map_err(Fault::from)?;
-    Ok(to_letter(&console, id))
+    Ok(to_letter(&console, id, STATE))
 }
 
 /// Why nothing was sent.

@@ -79,10 +79,8 @@ impl Groups {
     ) -> Self {
         let causes = console.letters.causes(&selection);
         let shows_tagged = !wanted.tagged.is_empty();
-        let is_off = |cause: &CauseRow| {
-            // One of which letters came since is of interest again.
-            tags.get(&cause.mark).is_some_and(|tag| cause.last <= tag.at)
-        };
+        let is_off =
+            |cause: &CauseRow| tags.get(&cause.mark).is_some_and(|tag| !cause.is_news_to(tag));
         let is_shown = |cause: &CauseRow| is_off(cause) == shows_tagged;
         let (mut causes, others): (Vec<_>, Vec<_>) = causes.into_iter().partition(is_shown);
         sort.sort(&mut causes);
@@ -175,11 +173,11 @@ impl Row {
             address: group_address(frame, cause, &wanted.state),
             tag: tags
                 .get(&cause.mark)
-                .map(|tag| (tag, if cause.last > tag.at { ", letters came since" } else { "" }))
+                .map(|tag| (tag, if cause.is_news_to(tag) { ", letters came since" } else { "" }))
                 .map(|(tag, news)| format!("{} ({}){news}", short(&tag.words), short(&tag.who))),
             count: count(cause.count),
             all: count(cause.all),
-            river: shown(format!("{}/{}", cause.service, cause.river)),
+            river: shown(cause.river_name()),
             kind: short(&cause.kind),
             reason: if reason.is_empty() { "no reason given".to_owned() } else { reason },
             first: cause.first.into(),

@@ -4,6 +4,8 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Html;
 
+use rapids_client::State as LetterState;
+
 use super::rows::{Choices, Rows, notices, states};
 use super::tagging;
 use super::wanted::Wanted;
@@ -53,6 +55,15 @@ struct TagLine {
     who: String,
     at: Time,
     why: Option<String>,
+}
+
+/// The page of the letters that a job has acted on, in a state or in any.
+pub(in crate::pages) fn letters_of_job(
+    frame: &Frame,
+    id: &str,
+    state: Option<LetterState>,
+) -> String {
+    frame.at(&format!("/dead-letters/all{}", Wanted::of_job(id, state).query(&[])))
 }
 
 /// The page of all letters.
@@ -107,7 +118,7 @@ pub(crate) async fn group(
         notices,
         tag,
         suggested: tagging::SUGGESTED,
-        river: shown(format!("{}/{}", cause.service, cause.river)),
+        river: shown(cause.river_name()),
         kind: short(&cause.kind),
         map: frame.on_map(&cause.service),
         reason: shown(&cause.reason),

@@ -96,6 +96,12 @@ impl Wanted {
         query
     }
 
+    /// The letters that a job has acted on, in a state or in any.
+    pub(super) fn of_job(id: &str, state: Option<State>) -> Self {
+        let state = state.map_or(ANY, State::as_str).to_owned();
+        Self { job: id.to_owned(), state, ..Self::default() }
+    }
+
     /// A group as it is asked for.
     pub(super) fn group(cause: &CauseRow) -> Self {
         Self {

@@ -1,11 +1,13 @@
 //! A job as it is shown.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use rapids_client::{ActionKind, Job, JobState};
+use rapids_client::{ActionKind, Job, JobState, State};
 
 use crate::console::Console;
-use crate::frame::{Frame, encoded};
+use crate::frame::Frame;
+use crate::pages::dead_letters::letters_of_job;
 use crate::reading::letters::job_number;
 use crate::text::short;
 use crate::times::{Time, count, rate, since};
@@ -47,7 +49,13 @@ pub(super) struct JobRow {
 }
 
 impl JobRow {
-    pub(super) fn of(job: &Job, console: &Console, frame: &Frame) -> Self {
+    /// `failed` says how many letters of each job have failed again.
+    pub(super) fn of(
+        job: &Job,
+        failed: &HashMap<u32, u64>,
+        console: &Console,
+        frame: &Frame,
+    ) -> Self {
         let (mark, class) = match job.state {
             JobState::Running => ("▶", "good"),
             JobState::Paused => ("❚❚", "warning"),
@@ -62,14 +70,12 @@ impl JobRow {
         if let Some(at_once) = job.at_once {
             pace.push_str(&format!(", at most {at_once} under way"));
         }
-        let letters = |state: &str| {
-            frame.at(&format!("/dead-letters/all?job={}&state={state}", encoded(&job.id)))
-        };
-        let failed = job_number(&job.id).map_or(0, |job| console.letters.failed_again(job));
+        let letters = |state| letters_of_job(frame, &job.id, state);
+        let failed = job_number(&job.id).and_then(|job| failed.get(&job).copied());
         let is_final = job.state.is_final();
         Self {
-            failed_again: (failed > 0).then(|| (count(failed), letters("failed_again"))),
-            letters: letters("any"),
+            failed_again: failed.map(|failed| (count(failed), letters(Some(State::FailedAgain)))),
+            letters: letters(None),
             // What it has sent last may fail after its end.
             moves: !is_final || since(job.written) < SETTLING,
             ended: is_final.then(|| job.written.into()),

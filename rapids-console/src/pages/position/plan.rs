@@ -49,11 +49,11 @@ pub(crate) async fn plan(
     let fields = Fields::parse(query.unwrap_or_default().as_bytes());
     let (to, how) = (start(&fields)?, how(&fields)?);
     let rapids = console.link.rapids()?;
-    let plan = match Box::pin(rapids.plan_move(&service, to, how)).await {
+    let plan = match Box::pin(rapids.plan_move(&service, to, how.seek())).await {
         Err(error @ Error::NotMoved { .. }) => return Err(Fault::wrong(with_causes(&error))),
         plan => plan?.ok_or_else(|| unknown(&service))?,
     };
-    rendered(&Page::of(&console, console.frame(&visitor, "/"), &plan, &fields))
+    rendered(&Page::of(&console, console.frame(&visitor, "/"), (&plan, how), &fields))
 }
 
 /// Where the fields of a form want it to go on.
@@ -74,15 +74,15 @@ fn start(fields: &Fields) -> Result<Start> {
 }
 
 impl Page {
-    fn of(console: &Console, frame: Frame, plan: &SeekReport, fields: &Fields) -> Self {
+    fn of(
+        console: &Console,
+        frame: Frame,
+        (plan, rereading): (&SeekReport, Rereading),
+        fields: &Fields,
+    ) -> Self {
         let status = console.status.latest();
         let known = status.services.get(&plan.service);
         let is_set = |field| !fields.text(field).is_empty();
-        let rereading = match (is_set("forget"), is_set("publish")) {
-            (false, _) => Rereading::Knowing,
-            (true, false) => Rereading::Quietly,
-            (true, true) => Rereading::Anew,
-        };
         let reads_again = plan.again > 0 || (plan.mended.is_some() && plan.pending > 0);
         let instances = known.iter().flat_map(|known| &known.instances).filter(|_| reads_again);
         let rivers = rivers_again(instances, rereading);

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::fault::{Fault, Result};
 use crate::guard::signed::Signed;
+use crate::hex::hex;
 use crate::text::short;
 
 /// What stands in it at first.
@@ -140,10 +141,6 @@ impl Form {
             )),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

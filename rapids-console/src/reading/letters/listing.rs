@@ -1,10 +1,10 @@
 //! What pages ask of the letters: groups, lists and searches.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rapids_client::{LetterId, State};
+use rapids_client::{LetterId, State, Tag};
 use regex::RegexBuilder;
 
 use super::LetterIndex;
@@ -77,6 +77,18 @@ pub(crate) struct Listed {
     pub(crate) newer: u64,
 }
 
+impl CauseRow {
+    /// Such as `payment/charge`.
+    pub(crate) fn river_name(&self) -> String {
+        format!("{}/{}", self.service, self.river)
+    }
+
+    /// Whether letters of it came after somebody has tagged it.
+    pub(crate) fn is_news_to(&self, tag: &Tag) -> bool {
+        self.last > tag.at
+    }
+}
+
 impl Selection<'_> {
     fn means(&self, cause: &Cause) -> bool {
         let is = |wanted: Option<&str>, found: &str| wanted.is_none_or(|wanted| wanted == found);
@@ -126,11 +138,14 @@ impl LetterIndex {
         kept.causes.all().filter_map(row).collect()
     }
 
-    /// How many letters of a job have failed again.
-    pub(crate) fn failed_again(&self, job: u32) -> u64 {
-        let state = Some(State::FailedAgain);
-        let selection = Selection { job: Some(job), state, ..Selection::default() };
-        self.read().meant(&selection).count() as u64
+    /// How many letters of each job have failed again, by its number.
+    pub(crate) fn failed_again(&self) -> HashMap<u32, u64> {
+        let mut failed = HashMap::new();
+        let kept = self.read();
+        for entry in kept.entries.iter().filter(|entry| entry.state == State::FailedAgain) {
+            *failed.entry(entry.job).or_default() += 1;
+        }
+        failed
     }
 
     /// The letters that are meant: at most so many of them.

@@ -56,7 +56,7 @@ impl Facts {
             reason: sentence(&letter.reason, mask),
             causes: letter.causes.iter().map(|cause| sentence(cause, mask)).collect(),
             group: frame.at(&format!("/dead-letters/group{}", group.query(&[]))),
-            river: shown(format!("{}/{}", id.service(), id.river())),
+            river: shown(id.river_name()),
             map: frame.on_map(id.service()),
             tried: tried(letter.attempts),
             instance: short(&letter.instance),
