@@ -28,6 +28,7 @@ mod memory_step;
 mod packet_source;
 mod probes;
 mod progress;
+pub(crate) mod provisioning;
 mod publish_order;
 mod pull_window;
 mod quarantine;

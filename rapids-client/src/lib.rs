@@ -58,6 +58,7 @@ pub use jiff::Timestamp;
 pub use announcement::instances::ServiceInfo;
 pub use announcement::repetition::Repetition;
 pub use announcement::stats::ServiceStats;
+pub use delivery::provisioning::{Provisioning, ProvisioningStep};
 pub use delivery::signal::shutdown_signal;
 pub use jetstream::publisher::Published;
 pub use jetstream::stream::StreamContents;
@@ -84,6 +85,6 @@ pub use river::{
     retry_after,
 };
 pub use river_name::RiverName;
-pub use service::{Bundle, Service, bundle};
+pub use service::{Bundle, Service, ServiceNeeds, bundle};
 pub use start::Start;
 pub use timer::{TimerChange, TimerId, When};

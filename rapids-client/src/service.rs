@@ -5,12 +5,14 @@
 mod bundle;
 mod flow;
 mod memories;
+mod needs;
 mod version;
 
 use jiff::Timestamp;
 
 pub use bundle::{Bundle, bundle};
 pub(crate) use memories::SharedMemory;
+pub use needs::ServiceNeeds;
 use version::is_version;
 
 use crate::condition::Evaluation;

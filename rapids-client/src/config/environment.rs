@@ -93,12 +93,7 @@ impl Config {
                 "exclusive" => Some(Delivery::Exclusive),
                 _ => None,
             })?;
-        let show_values =
-            variables.parse("RAPIDS_SHOW_VALUES", "`0` or `1`", |text| match text {
-                "0" => Some(false),
-                "1" => Some(true),
-                _ => None,
-            })?;
+        let show_values = variables.flag("RAPIDS_SHOW_VALUES")?;
         self.http = variables.parse(
             "RAPIDS_HTTP",
             "an IP address and a port, such as `127.0.0.1:9465`",

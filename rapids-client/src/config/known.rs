@@ -3,7 +3,7 @@
 use std::sync::Once;
 
 /// `RAPIDS_*`, in the order of the documentation.
-const RAPIDS: [&str; 17] = [
+const RAPIDS: [&str; 18] = [
     "RAPIDS_MAX_AGE",
     "RAPIDS_MAX_BYTES",
     "RAPIDS_DEAD_LETTERS_MAX_BYTES",
@@ -12,6 +12,7 @@ const RAPIDS: [&str; 17] = [
     "RAPIDS_BUCKET_MAX_BYTES",
     "RAPIDS_REPLICAS",
     "RAPIDS_MAX_ACK_PENDING",
+    "RAPIDS_PROVISIONED",
     "RAPIDS_ACK_WAIT",
     "RAPIDS_GRACE",
     "RAPIDS_READ_LIMIT",

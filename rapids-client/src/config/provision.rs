@@ -29,6 +29,8 @@ pub(crate) struct Provision {
     pub(crate) bucket_max_bytes: Option<u64>,
     pub(crate) replicas: Option<usize>,
     pub(crate) max_ack_pending: Option<u32>,
+    /// Whether everything is there, so that nothing is created or changed.
+    pub(crate) is_provisioned: bool,
 }
 
 impl Provision {
@@ -69,6 +71,7 @@ impl Provision {
                 "a whole number from 10 to 1000000, such as `50000`",
                 |text| text.parse().ok().filter(|packets| MAX_ACK_PENDING.contains(packets)),
             )?,
+            is_provisioned: variables.flag("RAPIDS_PROVISIONED")?.unwrap_or_default(),
         })
     }
 }
@@ -139,6 +142,15 @@ impl Config {
     #[must_use]
     pub fn max_ack_pending(mut self, packets: u32) -> Self {
         self.provision.max_ack_pending = Some(clamp(packets, MAX_ACK_PENDING));
+        self
+    }
+
+    /// Creates and changes no stream, bucket or consumer: an operator has done that, with `rapids provision`
+    /// or [`Provisioning`](crate::Provisioning). What is missing, or is not as it must be, is an error that
+    /// names it. Default: what is missing is created. Same as `RAPIDS_PROVISIONED=1`.
+    #[must_use]
+    pub fn provisioned(mut self) -> Self {
+        self.provision.is_provisioned = true;
         self
     }
 }

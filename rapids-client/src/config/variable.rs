@@ -40,6 +40,15 @@ impl<'a> Variables<'a> {
             }
         }
     }
+
+    /// Whether a variable that is `0` or `1` is set to `1`.
+    pub(super) fn flag(&self, name: &str) -> Result<Option<bool>> {
+        self.parse(name, "`0` or `1`", |text| match text {
+            "0" => Some(false),
+            "1" => Some(true),
+            _ => None,
+        })
+    }
 }
 
 /// Reads a duration as the settings have it: `30d`, `12h`, `1h30m`, `1.5d`, `500ms`. A bare `0` is

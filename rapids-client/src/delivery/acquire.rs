@@ -31,7 +31,7 @@ use crate::position::lease::{Lease, Written};
 use crate::position::record::PositionRecord;
 use crate::position::shared::{SharedPosition, ensure_consumer};
 use crate::position::{exclusive, record};
-use crate::service::Service;
+use crate::service::ServiceNeeds;
 
 /// How often the server sends a heartbeat while it has no packets.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -62,14 +62,14 @@ impl Position {
     /// `Position` if it does not fit the stream, or is gone; `NotPermitted`, `Server`.
     pub(crate) async fn open(
         connection: &Connection,
-        service: &Service,
+        needs: &ServiceNeeds,
         instance: &str,
         facts: &StreamFacts,
         entry: (&ServiceEntries, &ServiceEntry),
     ) -> Result<Self> {
-        let name = service.name();
-        if !service.is_exclusive() {
-            let at = Box::pin(ensure_consumer(connection, service, facts, entry)).await?;
+        let name = needs.name();
+        if !needs.is_exclusive {
+            let at = Box::pin(ensure_consumer(connection, needs, facts, entry)).await?;
             let pull =
                 Pull::open(connection, (StreamName::Rapids, STREAM), name, HEARTBEAT).await?;
             let pull = pull.in_group(group(entry.1.memory_epoch()));
@@ -79,7 +79,7 @@ impl Position {
         let facts = StreamFacts { has_live, ..*facts };
         let lease = Lease::open(connection, (name, instance), facts.created).await?;
         lease.set_memory_epoch(entry.1.memory_epoch());
-        exclusive::ensure_record(&lease, connection, service, &facts, entry).await?;
+        exclusive::ensure_record(&lease, connection, needs, &facts, entry).await?;
         Ok(Self::Exclusive { lease: Rc::new(lease), facts })
     }
 

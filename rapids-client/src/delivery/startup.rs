@@ -38,7 +38,7 @@ use crate::position::entry_updater::EntryUpdater;
 use crate::position::floor::Floor;
 use crate::position::{entry_updater, replay_consumer};
 use crate::rapids::Rapids;
-use crate::service::Service;
+use crate::service::{Service, ServiceNeeds};
 
 /// How often the server sends a heartbeat while it has no replays.
 const REPLAYS_HEARTBEAT: Duration = Duration::from_secs(5);
@@ -77,21 +77,25 @@ impl Startup {
         queue: Arc<JobQueue>,
         subscriber: Option<FeedSubscriber>,
     ) -> Result<Self> {
-        let (name, config) = (service.name(), service.config());
+        let (name, config, needs) = (service.name(), service.config(), service.needs());
         let rapids = Rapids::over(connection.clone()).await?;
         let (created, max_age) = (rapids.facts().created, rapids.facts().max_age);
         let instance = Uuid::now_v7().simple().to_string();
         // Each takes a round trip or two to the server, and none depends on another.
         let opened = Box::pin(async {
             tokio::try_join!(
-                open_position(&connection, &service, &instance, rapids.facts()),
+                open_position(&connection, &needs, &instance, rapids.facts()),
                 open_letters(&connection, name, config.ack_wait),
                 ProgressStore::open(&connection, name, created, max_age),
-                open_claims(&connection, &service, &instance, max_age),
+                open_claims(&connection, &needs, &instance, max_age),
             )
         })
         .await?;
-        let (((position, memories), entry), (letters, replays_wait), progress, claims) = opened;
+        let (at, (letters, replays_wait), progress, claims) = opened;
+        at.note(|entry| entry.note_rivers(entry_updater::own(&service))).await?;
+        let OpenedPosition { entries, entry, position, memories } = at;
+        let before = (entry.epochs(), entry.rivers());
+        let entry = EntryUpdater::new((&connection, &service, &instance), entries, before);
         let metrics = Arc::new(ServiceMetrics::of(service.rivers()));
         let announcement =
             announce(&connection, (&service, &instance, metrics.clone()), &entry).await?;
@@ -195,52 +199,65 @@ fn quarantine(
 }
 
 /// Opens what outlasts the instances of a service: its position, its memories, and its entry.
-async fn open_position(
+pub(super) async fn open_position(
     connection: &Connection,
-    service: &Service,
+    needs: &ServiceNeeds,
     instance: &str,
     facts: &StreamFacts,
-) -> Result<((Position, Option<MemoryStore>), EntryUpdater)> {
-    let entries = ServiceEntries::open(connection, service.name()).await?;
-    let (entry, position, memories) = loop {
+) -> Result<OpenedPosition> {
+    let name = needs.name();
+    let entries = ServiceEntries::open(connection, name).await?;
+    loop {
         let mut entry = entries.load().await?.unwrap_or_default();
-        if entry.is_new() && service.remembers() {
+        if entry.is_new() && needs.remembers() {
             // One of the name may have been retired that was to leave its memories.
-            let epoch = MemoryStore::last_epoch(connection, service.name()).await?;
+            let epoch = MemoryStore::last_epoch(connection, name).await?;
             if epoch > entry.memory_epoch() {
                 entry = entries.update(|entry| entry.remember_from(epoch)).await?;
             }
         }
         let (position, memories) = tokio::try_join!(
-            Position::open(connection, service, instance, facts, (&entries, &entry)),
-            MemoryStore::open_for(connection, service, (&entry, facts.max_age)),
+            Position::open(connection, needs, instance, facts, (&entries, &entry)),
+            MemoryStore::open_for(connection, needs, (&entry, facts.max_age)),
         )?;
         // The position may have been moved since the entry was read, and has to be of its epochs.
         if position.epoch().is_none_or(|epoch| epoch == entry.epoch()) {
-            break (entry, position, memories);
+            return Ok(OpenedPosition { entries, entry, position, memories });
         }
-    };
-    let memory_created = memories.as_ref().map(MemoryStore::created);
-    let update = |entry: &mut ServiceEntry| {
-        entry.note_rivers(entry_updater::own(service));
-        if memory_created.is_some() {
-            entry.note_memory(memory_created);
-        }
-    };
-    entries.update_from(&entry, update).await?;
-    let before = (entry.epochs(), entry.rivers());
-    let updater = EntryUpdater::new((connection, service, instance), entries, before);
-    Ok(((position, memories), updater))
+    }
+}
+
+/// What outlasts the instances of a service.
+pub(super) struct OpenedPosition {
+    entries: ServiceEntries,
+    /// As it was read before the rest was opened.
+    entry: ServiceEntry,
+    position: Position,
+    memories: Option<MemoryStore>,
+}
+
+impl OpenedPosition {
+    /// Notes in the entry which bucket the memories are in, and something more.
+    pub(super) async fn note(&self, more: impl Fn(&mut ServiceEntry)) -> Result<()> {
+        let memory_created = self.memories.as_ref().map(MemoryStore::created);
+        let note = |entry: &mut ServiceEntry| {
+            more(entry);
+            if memory_created.is_some() {
+                entry.note_memory(memory_created);
+            }
+        };
+        self.entries.update_from(&self.entry, note).await
+    }
 }
 
 /// Opens the claims of a service of which reactions run once.
-async fn open_claims(
+pub(super) async fn open_claims(
     connection: &Connection,
-    service: &Service,
+    needs: &ServiceNeeds,
     instance: &str,
     max_age: Duration,
 ) -> Result<Option<Claims>> {
-    match service.rivers().iter().any(|river| river.is_once()) {
+    match needs.is_once {
         true => Claims::open(connection, instance, max_age).await.map(Some),
         false => Ok(None),
     }
@@ -248,7 +265,7 @@ async fn open_claims(
 
 /// Opens the dead letters, and the consumer of their replays. Returns how long the server waits for a
 /// replay to be acknowledged.
-async fn open_letters(
+pub(super) async fn open_letters(
     connection: &Connection,
     service: &str,
     ack_wait: Option<Duration>,

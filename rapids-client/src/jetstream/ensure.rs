@@ -5,9 +5,13 @@ use async_nats::jetstream::context::{GetStreamErrorKind, UpdateStreamErrorKind};
 use async_nats::jetstream::stream::{Config, Info, Stream};
 use tracing::{debug, info, warn};
 
-use super::resource::Resource;
+use super::resource::{Resource, noted_memories};
 use crate::connection::{Allowance, Connection, in_words, server_answer};
 use crate::{Error, Result};
+
+/// The remedy where this program creates and changes nothing.
+pub(crate) const PROVISION: &str =
+    "this program may not change that (RAPIDS_PROVISIONED): run `rapids provision` as an operator";
 
 /// How many streams and buckets the bus has, beside the memory of each service that has one.
 const RESOURCES: usize = 9;
@@ -22,6 +26,10 @@ const RESOURCES: usize = 9;
 pub(crate) async fn ensure(connection: &Connection, resource: &Resource) -> Result<(Stream, Info)> {
     let name = resource.name();
     let mut found = existing(connection, name).await?;
+    if found.is_none() && connection.provision().is_provisioned {
+        let differences = vec!["it is missing".to_owned(), PROVISION.to_owned()];
+        return Err(Error::Stream { stream: name.to_owned(), differences });
+    }
     if found.is_none() {
         found = create(connection, resource).await?;
     }
@@ -68,7 +76,7 @@ pub(crate) async fn adjust(
 /// if the server or its permissions do not allow the change.
 ///
 /// # Errors
-/// `Server`.
+/// `Stream` if something is to be changed and this program changes nothing; `Server`.
 pub(crate) async fn follow(
     connection: &Connection,
     resource: &Resource,
@@ -78,11 +86,19 @@ pub(crate) async fn follow(
     if better == found.config {
         return Ok((found, None));
     }
+    if connection.provision().is_provisioned {
+        let to_change = changes(&found.config, &better).into_iter();
+        let differences = to_change.map(|(setting, before, after)| {
+            format!("{setting} is {before}, needed is {after}")
+        });
+        let differences = differences.chain([PROVISION.to_owned()]).collect();
+        return Err(Error::Stream { stream: resource.name().to_owned(), differences });
+    }
     match update(connection, better).await? {
         Ok(changed) => {
             let title = resource.title();
-            for change in changes(&found.config, &changed.config) {
-                info!("{title} is changed: {change}");
+            for (setting, before, after) in changes(&found.config, &changed.config) {
+                info!("{title} is changed: {setting} was {before} and is {after}");
             }
             Ok((changed, None))
         }
@@ -279,12 +295,12 @@ pub(crate) async fn update(
     }
 }
 
-/// The settings that were changed, for the log.
-fn changes(before: &Config, after: &Config) -> Vec<String> {
+/// The settings that are changed, each with its values before and after that.
+pub(crate) fn changes(before: &Config, after: &Config) -> Vec<(&'static str, String, String)> {
     let mut list = Vec::new();
-    let mut compare = |setting: &str, before: String, after: String| {
+    let mut compare = |setting, before: String, after: String| {
         if before != after {
-            list.push(format!("{setting} was {before} and is {after}"));
+            list.push((setting, before, after));
         }
     };
     let seconds = |age: std::time::Duration| match age.as_secs() {
@@ -299,5 +315,7 @@ fn changes(before: &Config, after: &Config) -> Vec<String> {
     compare("allow_atomic", atomic(before), atomic(after));
     let ages = |config: &Config| config.allow_message_ttl.to_string();
     compare("allow_msg_ttl", ages(before), ages(after));
+    let memories = |config: &Config| Vec::from_iter(noted_memories(config)).join(", ");
+    compare("the list of its memories", memories(before), memories(after));
     list
 }

@@ -60,7 +60,7 @@ impl Resource {
     ///
     /// The age and size of the rapids count only if they are stated. Otherwise the operator's choice
     /// stands.
-    pub(super) fn differences(&self, found: &Config, provision: &Provision) -> Vec<String> {
+    pub(crate) fn differences(&self, found: &Config, provision: &Provision) -> Vec<String> {
         let (wanted, mut list) = (&self.config, Differences::default());
         list.compare("subjects", &found.subjects, &wanted.subjects);
         list.compare("retention", &found.retention, &wanted.retention);

@@ -251,7 +251,7 @@ impl Resource {
     }
 
     /// Such as "the bucket `RAPIDS_ONCE`".
-    pub(super) fn title(&self) -> String {
+    pub(crate) fn title(&self) -> String {
         match (self.kind, self.config.name.strip_prefix("KV_")) {
             (Kind::Bucket, Some(bucket)) => format!("the bucket `{bucket}`"),
             _ => format!("the stream `{}`", self.config.name),

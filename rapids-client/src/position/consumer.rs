@@ -12,6 +12,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Map, json};
 
 use crate::connection::Connection;
+use crate::jetstream::ensure::PROVISION;
 use crate::jetstream::stream;
 use crate::names::{EPOCH, SERVICES, STARTS, STREAM, SUBJECT, memory_bucket};
 use crate::position::entry::ServiceEntry;
@@ -117,6 +118,9 @@ impl<'a> Consumer<'a> {
         if let Some(changed) =
             adjusted(config, ack_wait, self.connection.provision().max_ack_pending)
         {
+            if self.connection.provision().is_provisioned {
+                return Err(self.lost(drift(config, &changed)));
+            }
             let subject = self.connection.api(&format!("CONSUMER.CREATE.{STREAM}.>"));
             let updating = self.connection.jetstream.update_consumer_on_stream(changed, STREAM);
             self.connection.attempt("update the position", &subject, updating).await?;
@@ -210,6 +214,17 @@ pub(crate) fn adjusted(
     let is_same =
         changed.ack_wait == found.ack_wait && changed.max_ack_pending == found.max_ack_pending;
     (!is_same).then_some(changed)
+}
+
+/// That a consumer has other settings than it is to have, for a program that may not change that.
+pub(crate) fn drift(found: &Config, wanted: &PullConfig) -> String {
+    let (found_wait, wanted_wait) = (found.ack_wait.as_secs(), wanted.ack_wait.as_secs());
+    format!(
+        "its consumer waits {found_wait} s for an acknowledgement and lets {} packets be unacknowledged, \
+         which is to be {wanted_wait} s (RAPIDS_ACK_WAIT) and {} (RAPIDS_MAX_ACK_PENDING); {PROVISION} \
+         with the same variables",
+        found.max_ack_pending, wanted.max_ack_pending
+    )
 }
 
 /// Creates a consumer of a stream; `None` if there is one with other settings.

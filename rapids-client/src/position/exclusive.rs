@@ -14,7 +14,7 @@ use crate::position::entry::ServiceEntry;
 use crate::position::lease::{Lease, open_bucket};
 use crate::position::record::{PositionRecord, deleted, lost};
 use crate::position::start_reason::StartReason;
-use crate::service::Service;
+use crate::service::ServiceNeeds;
 use crate::{Error, Result};
 
 /// Makes sure that the service has a record. Several instances may do so at once.
@@ -25,11 +25,11 @@ use crate::{Error, Result};
 pub(crate) async fn ensure_record(
     lease: &Lease,
     connection: &Connection,
-    service: &Service,
+    needs: &ServiceNeeds,
     facts: &StreamFacts,
     (entries, entry): (&ServiceEntries, &ServiceEntry),
 ) -> Result<()> {
-    let name = service.name();
+    let name = &needs.name;
     let unfit = |reason: String| Error::Position { service: name.to_owned(), reason };
     let consumer = Consumer::new(connection, name);
     if let Some(other) = entry.other_stream(facts.created) {
@@ -46,7 +46,7 @@ pub(crate) async fn ensure_record(
     };
     if entry.is_exclusive() {
         let record = record.ok_or_else(|| lost(name, &deleted()))?;
-        return resume(connection, service, facts, &record).await;
+        return resume(connection, needs, facts, &record).await;
     }
     let shared = consumer.info().await?;
     if shared.as_ref().is_some_and(|shared| shared.num_waiting > 0) {
@@ -60,17 +60,18 @@ pub(crate) async fn ensure_record(
         Some(shared) => {
             let floor = shared.ack_floor.stream_sequence;
             info!("{name} moves to exclusive delivery, behind sequence {floor}");
-            log_start(service);
+            log_start(needs);
             // A record that exists is older, or says the same.
             lease.create(floor, shared.delivered.stream_sequence, revision).await?;
             floor
         }
         None => {
-            begin(lease, &consumer, service, facts, entry, (record, revision)).await?;
+            begin(lease, &consumer, needs, facts, entry, (record, revision)).await?;
             0
         }
     };
-    if shared.is_some() {
+    // Where that may not be, it stays until whoever provisions removes it.
+    if shared.is_some() && !connection.provision().is_provisioned {
         consumer.delete().await?;
     }
     // Those that were read: the position may be moved meanwhile.
@@ -86,11 +87,11 @@ pub(crate) async fn ensure_record(
 /// Goes on at a record that exists.
 async fn resume(
     connection: &Connection,
-    service: &Service,
+    needs: &ServiceNeeds,
     facts: &StreamFacts,
     record: &PositionRecord,
 ) -> Result<()> {
-    let name = service.name();
+    let name = &needs.name;
     let mut fault = record.fault(facts.last_sequence);
     if fault.is_some() {
         // Others may have published and read meanwhile.
@@ -100,7 +101,7 @@ async fn resume(
         return Err(lost(name, &fault));
     }
     info!("{name} has a position, behind sequence {}", record.floor);
-    log_start(service);
+    log_start(needs);
     Ok(())
 }
 
@@ -108,19 +109,19 @@ async fn resume(
 async fn begin(
     lease: &Lease,
     consumer: &Consumer<'_>,
-    service: &Service,
+    needs: &ServiceNeeds,
     facts: &StreamFacts,
     entry: &ServiceEntry,
     (record, revision): (Option<PositionRecord>, u64),
 ) -> Result<()> {
-    let name = service.name();
+    let name = &needs.name;
     let noted = entry.floor().map_or(0, |noted| noted.sequence);
     // An instance may have ended after it made the record and before it changed the entry. Other
     // records are older.
     if entry.target().is_none() && record.is_some_and(|record| record.floor >= noted) {
         return Ok(());
     }
-    let reason = StartReason::of(entry, None, service.start()).ok_or_else(|| {
+    let reason = StartReason::of(entry, None, needs.start).ok_or_else(|| {
         lost(name, "its position was deleted, and it is not noted how far it was")
     })?;
     let floor = reason.before(consumer, facts).await?;
@@ -139,9 +140,9 @@ pub(crate) fn reset_command(connection: &Connection, service: &str) -> String {
     )
 }
 
-fn log_start(service: &Service) {
-    if let Some(start) = service.start() {
-        let name = service.name();
+fn log_start(needs: &ServiceNeeds) {
+    if let Some(start) = needs.start {
+        let name = &needs.name;
         tracing::debug!(
             "{name} has a position, and goes on there; it started {start} when it was new"
         );

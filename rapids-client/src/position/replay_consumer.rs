@@ -9,6 +9,7 @@ use async_nats::jetstream::response::Response;
 use async_nats::jetstream::{self, ErrorCode};
 
 use crate::connection::Connection;
+use crate::jetstream::ensure::PROVISION;
 use crate::names::{REPLAYS, replay_subject};
 use crate::position::consumer;
 use crate::position::consumer::ACK_WAIT;
@@ -37,14 +38,22 @@ pub(crate) async fn ensure(
     let subject = connection.api(&format!("CONSUMER.CREATE.{REPLAYS}.>"));
     let action = format!("create the position of `{service}` on {REPLAYS}");
     let creating = (action.as_str(), subject.as_str(), REPLAYS);
-    let created = consumer::create(connection, creating, wanted).await?;
-    let found = match created {
-        Some(created) => created,
-        None => info(connection, service).await?,
+    let unfit = |reason| Error::Position { service: service.to_owned(), reason };
+    let found = if connection.provision().is_provisioned {
+        let missing = || unfit(format!("it has no consumer on {REPLAYS}; {PROVISION}"));
+        existing(connection, service).await?.ok_or_else(missing)?
+    } else {
+        match consumer::create(connection, creating, wanted).await? {
+            Some(created) => created,
+            None => info(connection, service).await?,
+        }
     };
     if let Some(changed) =
         consumer::adjusted(&found.config, ack_wait, connection.provision().max_ack_pending)
     {
+        if connection.provision().is_provisioned {
+            return Err(unfit(consumer::drift(&found.config, &changed)));
+        }
         let updating = connection.jetstream.update_consumer_on_stream(changed, REPLAYS);
         connection.attempt(&action, &subject, updating).await?;
     }

@@ -10,6 +10,7 @@ use tracing::{debug, info, warn};
 
 use crate::connection::Connection;
 use crate::error::with_causes;
+use crate::jetstream::ensure::PROVISION;
 use crate::jetstream::stream::StreamFacts;
 use crate::jetstream::timestamp;
 use crate::names::STARTS;
@@ -19,7 +20,7 @@ use crate::position::entry::ServiceEntry;
 use crate::position::exclusive;
 use crate::position::expired::PositionState;
 use crate::position::start_reason::StartReason;
-use crate::service::Service;
+use crate::service::ServiceNeeds;
 use crate::{Error, Result};
 
 /// For how long whoever moves a position is left to make its consumer, and how often it is looked for that.
@@ -44,18 +45,18 @@ pub(crate) struct SharedPosition {
 /// `Position` if it does not fit the stream, or if it is not noted where a known service was.
 pub(crate) async fn ensure_consumer(
     connection: &Connection,
-    service: &Service,
+    needs: &ServiceNeeds,
     facts: &StreamFacts,
     (entries, entry): (&ServiceEntries, &ServiceEntry),
 ) -> Result<SharedPosition> {
-    let name = service.name();
+    let name = &needs.name;
     let consumer = Consumer::new(connection, name);
     if let Some(other) = entry.other_stream(facts.created) {
         return Err(consumer.lost(format!(
             "it was in a stream created at {other}, and this one was created at {}; to begin anew \
              in it, run {}",
             facts.created,
-            consumer.reset_command(service.remembers())
+            consumer.reset_command(needs.remembers())
         )));
     }
     let released = match entry.is_exclusive() {
@@ -63,8 +64,8 @@ pub(crate) async fn ensure_consumer(
         false => None,
     };
     let (found, delivered) = match current(&consumer, entry).await? {
-        Some(found) => resume(&consumer, service, found).await?,
-        None => make(&consumer, service, facts, (entry, released)).await?,
+        Some(found) => resume(&consumer, needs, found).await?,
+        None => make(&consumer, needs, facts, (entry, released)).await?,
     };
     // A consumer that the operator made by hand says no epoch.
     let epoch = epoch_of(&found).max(entry.epoch());
@@ -92,7 +93,7 @@ pub(crate) async fn ensure_consumer(
         },
         epoch,
         created: timestamp(found.created),
-        ack_wait: service.config().ack_wait.unwrap_or(found.config.ack_wait),
+        ack_wait: needs.ack_wait.unwrap_or(found.config.ack_wait),
     })
 }
 
@@ -108,7 +109,7 @@ async fn current(consumer: &Consumer<'_>, entry: &ServiceEntry) -> Result<Option
             sleep(LOOK).await;
             continue;
         }
-        if is_past && found.is_some() {
+        if is_past && found.is_some() && !consumer.connection.provision().is_provisioned {
             consumer.delete().await?;
         }
         return Ok(found.filter(|_| !is_past));
@@ -119,20 +120,23 @@ async fn current(consumer: &Consumer<'_>, entry: &ServiceEntry) -> Result<Option
 /// up to which every packet was delivered or is skipped.
 async fn make(
     consumer: &Consumer<'_>,
-    service: &Service,
+    needs: &ServiceNeeds,
     facts: &StreamFacts,
     (entry, released): (&ServiceEntry, Option<u64>),
 ) -> Result<(Info, u64)> {
-    let name = service.name();
-    let Some(reason) = StartReason::of(entry, released, service.start()) else {
+    let name = &needs.name;
+    let Some(reason) = StartReason::of(entry, released, needs.start) else {
         return Err(consumer.lost(format!(
             "its consumer was deleted, and it is not noted how far it was; say where it is to go on, \
              with `rapids position {name} --set SEQUENCE`, `--to-time TIME`, `--to-beginning` or \
              `--to-end`"
         )));
     };
+    if consumer.connection.provision().is_provisioned {
+        return Err(consumer.lost(format!("it has no consumer; {PROVISION}")));
+    }
     reason.check(consumer, facts).await?;
-    let mut wanted = consumer.wanted(reason.start(), service.config().ack_wait, entry);
+    let mut wanted = consumer.wanted(reason.start(), needs.ack_wait, entry);
     if let StartReason::New(start) = reason {
         wanted.metadata.insert(STARTS.to_owned(), start.to_string());
     }
@@ -146,17 +150,17 @@ async fn make(
     let found = consumer.info().await?.ok_or_else(|| {
         consumer.lost("its consumer is deleted as fast as it is created".to_owned())
     })?;
-    resume(consumer, service, found).await
+    resume(consumer, needs, found).await
 }
 
 /// Goes on at a consumer that exists. Returns with it the highest sequence that was delivered.
-async fn resume(consumer: &Consumer<'_>, service: &Service, found: Info) -> Result<(Info, u64)> {
-    consumer.check(&found, service.config().ack_wait).await?;
-    let name = service.name();
+async fn resume(consumer: &Consumer<'_>, needs: &ServiceNeeds, found: Info) -> Result<(Info, u64)> {
+    consumer.check(&found, needs.ack_wait).await?;
+    let name = &needs.name;
     let at = found.delivered.stream_sequence;
     let behind = found.num_pending + u64::try_from(found.num_ack_pending).unwrap_or_default();
     info!(sequence = at, behind, "{name} continues after sequence {at}, {behind} packets behind");
-    if let Some(start) = service.start() {
+    if let Some(start) = needs.start {
         match starts_of(&found) {
             Some(then) if then != start.to_string() => warn!(
                 "{name} is to start {start}, and was made to start {then}: it has a position, and \

@@ -9,8 +9,8 @@ use rapids_client::monitoring::{Page, serve};
 use rapids_client::{
     Action, Bundle, Config, Conversations, DeadLetters, Filter, Found, HistoryPackets, Jobs,
     LetterGroup, LetterId, LetterTail, LetterWatch, Listing, MemoryView, MemoryWatch, NewJob, Note,
-    Operation, Operations, Packet, Rapids, Record, Reference, Replays, Retiring, River, RiverName,
-    Seek, Sending, Service, Start, Tail, TimerId, TimerListing, Timestamp, shutdown_signal,
+    Operation, Operations, Packet, Provisioning, Rapids, Record, Reference, Replays, Retiring, River, RiverName,
+    Seek, Sending, Service, ServiceNeeds, Start, Tail, TimerId, TimerListing, Timestamp, shutdown_signal,
 };
 use tokio::net::TcpListener;
 
@@ -147,6 +147,12 @@ fn of_memory(rapids: &Rapids, view: &MemoryView<u64>, watch: &mut MemoryWatch<u6
     is_send(watch.next_stored());
 }
 
+fn of_provisioning(provisioning: &Provisioning, config: &Config, needs: &[ServiceNeeds]) {
+    is_send(Provisioning::connect(config));
+    is_send(provisioning.plan(needs));
+    is_send(provisioning.apply(needs));
+}
+
 fn of_services(
     service: [Service; 2],
     bundle: [Bundle; 2],
@@ -166,6 +172,7 @@ fn public_futures_are_send_and_none_is_forgotten_here() {
     let _ = (of_rapids, of_what_rapids_give, of_letters, of_replays, of_listing, of_monitoring);
     let _ = (of_jobs, of_operations, of_redirects, of_outcomes);
     let _ = (of_conversations, of_history, of_memory, of_services, of_timers);
+    let _ = of_provisioning;
     let mut names = BTreeSet::new();
     public_futures(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut names);
     assert!(names.len() > 20, "{names:?}");

@@ -43,6 +43,7 @@ mod positions;
 mod probes;
 mod process;
 mod programs;
+mod provisioned;
 mod publishing;
 mod rebuild;
 mod replays;

@@ -12,7 +12,7 @@ use crate::jetstream::resource::Resource;
 use crate::memory::{KeptAs, MemoryKey, Record};
 use crate::names::memory_bucket;
 use crate::position::entry::ServiceEntry;
-use crate::service::{Service, SharedMemory};
+use crate::service::ServiceNeeds;
 use crate::stored;
 use crate::{Error, Result};
 
@@ -32,16 +32,14 @@ impl MemoryStore {
     /// `Position` if the service's entry says that there was a bucket, and it is gone.
     pub(crate) async fn open_for(
         connection: &Connection,
-        service: &Service,
+        needs: &ServiceNeeds,
         (entry, packets_age): (&ServiceEntry, Duration),
     ) -> Result<Option<Self>> {
-        if !service.remembers() {
+        if !needs.remembers() {
             return Ok(None);
         }
-        let name = service.name();
-        let memories = service.memories();
-        let names = memories.iter().map(SharedMemory::name);
-        let resource = Resource::memory(name, names);
+        let name = needs.name();
+        let resource = Resource::memory(name, needs.memories.iter().map(String::as_str));
         let over = |bucket| Self {
             bucket,
             service: name.to_owned(),

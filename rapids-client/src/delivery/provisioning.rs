@@ -1,0 +1,197 @@
+//! Creates ahead what services need on the server, for services that may create nothing.
+
+use std::fmt;
+
+use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
+
+use super::startup::{open_letters, open_position};
+use crate::config::Config;
+use crate::connection::Connection;
+use crate::jetstream::ensure::{changes, ensure, info_of};
+use crate::jetstream::resource::{LETTERS_AGE, Resource, largest_message};
+use crate::jetstream::stream::{self, StreamFacts};
+use crate::names::{DEAD_LETTERS, REPLAYS, STREAM};
+use crate::position::consumer::Consumer;
+use crate::position::replay_consumer;
+use crate::service::ServiceNeeds;
+use crate::{Error, Result};
+
+/// Creates and updates streams, buckets and consumers as an operator, for services that start with
+/// [`Config::provisioned`] and may create nothing.
+///
+/// To do it again changes only what has to change: positions stay where they are.
+///
+/// ```no_run
+/// use rapids_client::{Config, Provisioning, ServiceNeeds};
+///
+/// # async fn example() -> rapids_client::Result<()> {
+/// let services = [ServiceNeeds::new("payment").memory("paid").once()];
+/// let provisioning = Provisioning::connect(&Config::from_env()?).await?;
+/// for step in provisioning.plan(&services).await? {
+///     println!("{step}");
+/// }
+/// provisioning.apply(&services).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Provisioning {
+    connection: Connection,
+}
+
+/// Something that is created or changed on the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProvisioningStep {
+    /// Such as "the stream `RAPIDS`".
+    what: String,
+    /// Its settings that are changed; `None` if it is created.
+    changes: Option<Vec<String>>,
+}
+
+impl fmt::Display for ProvisioningStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.changes {
+            None => write!(f, "create {}", self.what),
+            Some(changes) => write!(f, "change {}: {}", self.what, changes.join(", ")),
+        }
+    }
+}
+
+impl Provisioning {
+    /// Connects as an operator.
+    ///
+    /// # Errors
+    /// [`Error::Connect`](crate::Error::Connect), [`Error::NotPermitted`](crate::Error::NotPermitted).
+    pub async fn connect(config: &Config) -> Result<Self> {
+        let connection = Box::pin(Connection::open(config, "rapids")).await?;
+        Ok(Self { connection })
+    }
+
+    /// What is to be created or changed for these services; empty if all is there. Changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Stream`](crate::Error::Stream) for a stream or bucket that cannot be worked with or
+    /// changed, [`Error::NotPermitted`](crate::Error::NotPermitted), [`Error::Server`](crate::Error::Server).
+    pub async fn plan(&self, services: &[ServiceNeeds]) -> Result<Vec<ProvisioningStep>> {
+        let connection = &self.connection;
+        let mut steps = Vec::new();
+        for resource in self.resources(services).await? {
+            let found = info_of(connection, resource.name()).await?;
+            steps.extend(self.step(&resource, found.map(|found| found.config))?);
+        }
+        for ServiceNeeds { name, is_exclusive, .. } in services {
+            let missing = |stream| ProvisioningStep {
+                what: format!("the consumer `{name}` on {stream}"),
+                changes: None,
+            };
+            if !is_exclusive && Consumer::new(connection, name).info().await?.is_none() {
+                steps.push(missing(STREAM));
+            }
+            if replay_consumer::existing(connection, name).await?.is_none() {
+                steps.push(missing(REPLAYS));
+            }
+        }
+        Ok(steps)
+    }
+
+    fn step(
+        &self,
+        resource: &Resource,
+        found: Option<async_nats::jetstream::stream::Config>,
+    ) -> Result<Option<ProvisioningStep>> {
+        let what = resource.title();
+        let Some(found) = found else {
+            return Ok(Some(ProvisioningStep { what, changes: None }));
+        };
+        let improved = resource.improved(&found);
+        let differences = resource.differences(&improved, self.connection.provision());
+        if !differences.is_empty() {
+            return Err(Error::Stream { stream: resource.name().to_owned(), differences });
+        }
+        let changes: Vec<_> = changes(&found, &improved)
+            .into_iter()
+            .map(|(setting, before, after)| format!("{setting} from {before} to {after}"))
+            .collect();
+        Ok((!changes.is_empty()).then_some(ProvisioningStep { what, changes: Some(changes) }))
+    }
+
+    /// Creates and changes what [`plan`](Self::plan) tells of.
+    ///
+    /// # Errors
+    /// As for [`plan`](Self::plan); [`Error::Limit`](crate::Error::Limit) if the account has no place for
+    /// it; [`Error::Position`](crate::Error::Position) for a service that cannot go on where it was, or
+    /// whose instances run in the other way of delivery.
+    pub async fn apply(&self, services: &[ServiceNeeds]) -> Result<()> {
+        let connection = &self.connection;
+        let facts = Box::pin(stream::ensure(connection)).await?;
+        for resource in self.resources(services).await?.iter().skip(1) {
+            Box::pin(ensure(connection, resource)).await?;
+        }
+        if services.iter().any(|needs| needs.sets_timers) {
+            Box::pin(stream::ensure_later(connection)).await?;
+        }
+        for needs in services {
+            let (connection, needs) = (connection.clone(), needs.clone());
+            // The position is for one thread, and whoever awaits this may go from one to another.
+            let runtime = Handle::current();
+            let opening = spawn_blocking(move || {
+                runtime.block_on(Box::pin(make_position(&connection, &needs, &facts)))
+            });
+            opening.await.expect("it neither panics nor is it aborted")?;
+        }
+        Ok(())
+    }
+
+    /// The streams and buckets of these services; the rapids first.
+    async fn resources(&self, services: &[ServiceNeeds]) -> Result<Vec<Resource>> {
+        let connection = &self.connection;
+        let provision = connection.provision();
+        let payload = connection.max_payload();
+        let rapids = Resource::rapids(provision, payload);
+        let (packets, letters) =
+            (info_of(connection, STREAM).await?, info_of(connection, DEAD_LETTERS).await?);
+        let packets_age =
+            packets.map_or(provision.max_age_or_default(), |found| found.config.max_age);
+        let letters_age = letters.map_or(LETTERS_AGE, |found| found.config.max_age);
+        let largest = i32::try_from(largest_message(payload)).unwrap_or(i32::MAX);
+        let mut resources = vec![
+            rapids,
+            Resource::dead_letters(),
+            Resource::replays(),
+            Resource::services(),
+            Resource::handling(packets_age),
+            Resource::letters(Some(letters_age)),
+            Resource::operations(),
+            Resource::later(largest),
+        ];
+        if services.iter().any(|needs| needs.is_once) {
+            resources.push(Resource::once(packets_age));
+        }
+        if services.iter().any(|needs| needs.is_exclusive) {
+            resources.push(Resource::positions());
+        }
+        let remembering = services.iter().filter(|needs| needs.remembers());
+        resources.extend(remembering.map(|needs| {
+            Resource::memory(needs.name(), needs.memories.iter().map(String::as_str))
+        }));
+        Ok(resources)
+    }
+}
+
+/// Makes sure that a service has its positions and its memories.
+async fn make_position(
+    connection: &Connection,
+    needs: &ServiceNeeds,
+    facts: &StreamFacts,
+) -> Result<()> {
+    let name = needs.name();
+    open_position(connection, needs, "", facts).await?.note(|_| ()).await?;
+    let consumer = Consumer::new(connection, name);
+    if needs.is_exclusive && consumer.info().await?.is_some() {
+        // The service, which may not delete it, has its position in its record by now.
+        consumer.delete().await?;
+    }
+    open_letters(connection, name, needs.ack_wait).await?;
+    Ok(())
+}
