@@ -1,5 +1,6 @@
 #![doc = include_str!("lib.md")]
 
+pub mod access;
 mod announcement;
 mod backoff;
 mod condition;

@@ -5,6 +5,14 @@ pub(crate) const STREAM: &str = "RAPIDS";
 /// Its one subject.
 pub(crate) const SUBJECT: &str = "rapids";
 
+/// The subject of the packets of one publisher, in the secured form of the rapids.
+pub(crate) fn published_by(name: &str) -> String {
+    format!("rapids.from.{name}")
+}
+
+/// As whom people publish there.
+pub(crate) const OPERATORS: &str = "operators";
+
 /// The subject to which the server copies every packet once it is stored.
 pub(crate) const LIVE: &str = "rapids.live";
 
@@ -19,6 +27,11 @@ pub(crate) const LATER_PREFIX: &str = "later.";
 pub(crate) const LATER_SUBJECTS: &str = "later.*.*";
 /// The subject of what timers have brought, from which the rapids take it.
 pub(crate) const LATER_DUE: &str = "later_due";
+
+/// The stream of the timers of one service, in the secured form of the rapids.
+pub(crate) fn later_of(service: &str) -> String {
+    format!("{LATER}_{service}")
+}
 
 /// The stream of the packets that rivers could not handle.
 pub(crate) const DEAD_LETTERS: &str = "DEAD_LETTERS";

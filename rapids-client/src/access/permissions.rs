@@ -1,0 +1,103 @@
+//! What a person may publish and subscribe to. People are users of the account with the streams.
+//!
+//! This protects against mistakes. It is no wall: a request names the subject to which the server sends
+//! its answer, and no permission covers that.
+
+use super::declared::{Access, Role};
+use crate::names::{
+    HANDLING, LETTERS_BUCKET, ONCE, OPERATIONS, OPERATORS, POSITIONS, REPLAY_SUBJECTS, SERVICES,
+    later_of, memory_bucket, published_by,
+};
+
+/// What reading takes: requests alone.
+const READING: [&str; 13] = [
+    "$JS.API.CONSUMER.CREATE.>",
+    "$JS.API.CONSUMER.DELETE.>",
+    "$JS.API.CONSUMER.INFO.>",
+    "$JS.API.CONSUMER.LIST.*",
+    "$JS.API.CONSUMER.MSG.NEXT.>",
+    "$JS.API.DIRECT.GET.>",
+    "$JS.API.INFO",
+    "$JS.API.STREAM.INFO.*",
+    "$JS.API.STREAM.LIST",
+    "$JS.API.STREAM.MSG.GET.*",
+    "$JS.API.STREAM.NAMES",
+    "$SRV.>",
+    "$SYS.REQ.USER.INFO",
+];
+
+/// What changing takes, beside the keys of services: moving positions, and creating what services need.
+const CHANGING: [&str; 4] = [
+    "$JS.API.CONSUMER.PAUSE.>",
+    "$JS.API.STREAM.CREATE.*",
+    "$JS.API.STREAM.UPDATE.*",
+    // Timers of services, and of people.
+    "later.*.*",
+];
+
+/// The subjects that a user may publish and subscribe to; all others are denied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permissions {
+    /// Sorted.
+    pub publish: Vec<String>,
+    /// Sorted.
+    pub subscribe: Vec<String>,
+}
+
+impl Access {
+    /// What a person of this role may do.
+    ///
+    /// The server maps what people publish to `rapids` before it looks at permissions, so the subject
+    /// here is `rapids.from.operators`, and no other publisher's.
+    pub fn permissions(&self, role: Role) -> Permissions {
+        let mut publish: Vec<String> = READING.map(str::to_owned).into();
+        if role == Role::Operator {
+            publish.extend(CHANGING.map(str::to_owned));
+            publish.extend([published_by(OPERATORS), REPLAY_SUBJECTS.to_owned()]);
+            let buckets = [LETTERS_BUCKET, OPERATIONS, POSITIONS, SERVICES];
+            publish.extend(buckets.map(|bucket| format!("$KV.{bucket}.>")));
+            publish.extend([HANDLING, ONCE].map(|bucket| purge(bucket)));
+            let timers = self.services.iter().filter(|(_, service)| service.timers);
+            publish
+                .extend(timers.map(|(name, _)| format!("$JS.API.STREAM.PURGE.{}", later_of(name))));
+            let remembers = self.services.iter().filter(|(_, it)| !it.memories.is_empty());
+            publish.extend(remembers.flat_map(|(name, _)| forgetting(&memory_bucket(name))));
+        }
+        publish.sort();
+        Permissions { publish, subscribe: vec!["_INBOX.>".to_owned()] }
+    }
+}
+
+/// To have a service forget, key by key or as a whole.
+fn forgetting(bucket: &str) -> [String; 3] {
+    let deleting = format!("$JS.API.STREAM.DELETE.KV_{bucket}");
+    [format!("$KV.{bucket}.>"), deleting, purge(bucket)]
+}
+
+fn purge(bucket: &str) -> String {
+    format!("$JS.API.STREAM.PURGE.KV_{bucket}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_viewer_publishes_requests_alone_and_an_operator_in_nobody_else_s_name() {
+        let access: Access =
+            serde_json::from_str(r#"{"services": {"a": {"memories": ["m"], "timers": true}}}"#)
+                .unwrap();
+        let viewer = access.permissions(Role::Viewer).publish;
+        assert!(viewer.iter().all(|it| it.starts_with('$')), "{viewer:?}");
+        assert!(!viewer.iter().any(|it| it.starts_with("$KV")), "{viewer:?}");
+        let operator = access.permissions(Role::Operator).publish;
+        assert!(viewer.iter().all(|it| operator.contains(it)));
+        let published: Vec<_> = operator.iter().filter(|it| it.starts_with("rapids")).collect();
+        assert_eq!(published, ["rapids.from.operators"]);
+        for right in
+            ["$KV.RAPIDS_MEMORY_a.>", "$JS.API.STREAM.PURGE.LATER_a", "later.*.*", "replays.*"]
+        {
+            assert!(operator.iter().any(|it| it == right), "{right} in {operator:?}");
+        }
+    }
+}

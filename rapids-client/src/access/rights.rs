@@ -1,0 +1,250 @@
+//! The rights of a service and of a program from outside.
+//!
+//! Nobody may create, change or delete a stream or a consumer: a request for a consumer chooses where the
+//! server delivers, which may be any subject of the account with the streams.
+
+use std::collections::BTreeSet;
+
+use super::declared::{PublisherAccess, ServiceAccess};
+use super::right::Right;
+use crate::Delivery;
+use crate::names::{
+    DEAD_LETTER_PREFIX, DEAD_LETTERS, HANDLING, LATER_PREFIX, LIVE, ONCE, POSITIONS, REPLAYS,
+    SERVICES, STREAM, later_of, memory_bucket,
+};
+
+impl ServiceAccess {
+    /// All rights of the service of this name, sorted, each once.
+    pub fn rights(&self, name: &str) -> Vec<Right> {
+        let mut rights = of_every_login(name);
+        rights.extend([STREAM, REPLAYS, DEAD_LETTERS].map(stream_info));
+        rights.extend(pulling(REPLAYS, name));
+        rights.push(Right::request(format!("{DEAD_LETTER_PREFIX}{name}.>")));
+        rights.push(direct_get(DEAD_LETTERS, &format!("{DEAD_LETTER_PREFIX}{name}.>")));
+        rights.push(any_of(STREAM));
+        rights.extend(keys(SERVICES, name));
+        rights.extend(keys(HANDLING, &format!("{name}.>")));
+        rights.push(api(&format!("CONSUMER.INFO.{STREAM}.{name}")));
+        match self.delivery {
+            Delivery::Shared => rights.extend(pulling(STREAM, name)),
+            Delivery::Exclusive => {
+                rights.extend(keys(POSITIONS, name));
+                rights.push(Right::feed(LIVE));
+                rights.push(Right::feed(format!("$KV.{POSITIONS}.{name}")));
+            }
+        }
+        if self.once {
+            rights.extend(keys(ONCE, &format!("{name}.>")));
+        }
+        if !self.memories.is_empty() {
+            let bucket = memory_bucket(name);
+            rights.extend(keys(&bucket, ">"));
+            rights.push(any_of(&format!("KV_{bucket}")));
+        }
+        if self.timers {
+            rights.push(stream_info(&later_of(name)));
+            rights.push(Right::request(format!("{LATER_PREFIX}{name}.*")));
+        }
+        rights.extend(reading(&self.reads));
+        sorted(rights)
+    }
+}
+
+impl PublisherAccess {
+    /// All rights of the program of this name, sorted, each once.
+    pub fn rights(&self, name: &str) -> Vec<Right> {
+        let mut rights = of_every_login(name);
+        rights.push(stream_info(STREAM));
+        if self.asks {
+            rights.push(Right::feed(LIVE));
+            rights.push(any_of(STREAM));
+            // A replica may be behind, and then the leader is asked.
+            rights.push(api(&format!("STREAM.MSG.GET.{STREAM}")));
+        }
+        rights.extend(reading(&self.reads));
+        sorted(rights)
+    }
+}
+
+/// To publish, and to learn that the account of the streams has JetStream: without that, the server
+/// answers every request to its API that there is none.
+fn of_every_login(name: &str) -> Vec<Right> {
+    vec![Right::publish_as(name), api("INFO")]
+}
+
+/// To pull from the consumer of a service, and to acknowledge.
+fn pulling(stream: &str, service: &str) -> [Right; 3] {
+    [
+        api(&format!("CONSUMER.INFO.{stream}.{service}")),
+        Right::streamed(format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{service}")),
+        Right::request(format!("$JS.ACK.{stream}.{service}.>")),
+    ]
+}
+
+/// To read and write these keys of a bucket.
+fn keys(bucket: &str, keys: &str) -> [Right; 3] {
+    let subjects = format!("$KV.{bucket}.{keys}");
+    let stream = format!("KV_{bucket}");
+    [stream_info(&stream), direct_get(&stream, &subjects), Right::request(subjects)]
+}
+
+/// To read what services remember, and up to where they have.
+fn reading(services: &BTreeSet<String>) -> Vec<Right> {
+    let of = |service: &String| {
+        let stream = format!("KV_{}", memory_bucket(service));
+        let key = |bucket: &str| {
+            let stream = format!("KV_{bucket}");
+            let read = direct_get(&stream, &format!("$KV.{bucket}.{service}"));
+            [stream_info(&stream), read]
+        };
+        let position = api(&format!("CONSUMER.INFO.{STREAM}.{service}"));
+        let memory = direct_get(&stream, &format!("$KV.{}.>", memory_bucket(service)));
+        let whole = [stream_info(&stream), memory, any_of(&stream), position];
+        whole.into_iter().chain(key(SERVICES)).chain(key(POSITIONS))
+    };
+    services.iter().flat_map(of).collect()
+}
+
+fn stream_info(stream: &str) -> Right {
+    api(&format!("STREAM.INFO.{stream}"))
+}
+
+/// To read the last message of each of these subjects.
+fn direct_get(stream: &str, subjects: &str) -> Right {
+    api(&format!("DIRECT.GET.{stream}.{subjects}"))
+}
+
+/// To read any message of a stream, and many of them by one request.
+fn any_of(stream: &str) -> Right {
+    Right::streamed(format!("$JS.API.DIRECT.GET.{stream}"))
+}
+
+fn api(request: &str) -> Right {
+    Right::request(format!("$JS.API.{request}"))
+}
+
+fn sorted(rights: Vec<Right>) -> Vec<Right> {
+    rights.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::RightKind;
+
+    fn names(items: &[&str]) -> BTreeSet<String> {
+        items.iter().map(|item| (*item).to_owned()).collect()
+    }
+
+    /// A service that may do everything that can be declared.
+    fn demanding() -> ServiceAccess {
+        ServiceAccess {
+            memories: names(&["paid"]),
+            once: true,
+            timers: true,
+            reads: names(&["open_orders"]),
+            ..ServiceAccess::default()
+        }
+    }
+
+    fn listed(rights: &[Right]) -> Vec<String> {
+        let shown = |right: &Right| match right.kind {
+            RightKind::Request => right.subject.clone(),
+            RightKind::Streamed => format!("{} ..", right.subject),
+            RightKind::Feed => format!("{} <", right.subject),
+        };
+        rights.iter().map(shown).collect()
+    }
+
+    #[test]
+    fn a_service_that_only_reacts_has_these_rights_and_no_other() {
+        assert_eq!(
+            listed(&ServiceAccess::default().rights("notification")),
+            [
+                "$JS.ACK.RAPIDS.notification.>",
+                "$JS.ACK.REPLAYS.notification.>",
+                "$JS.API.CONSUMER.INFO.RAPIDS.notification",
+                "$JS.API.CONSUMER.INFO.REPLAYS.notification",
+                "$JS.API.CONSUMER.MSG.NEXT.RAPIDS.notification ..",
+                "$JS.API.CONSUMER.MSG.NEXT.REPLAYS.notification ..",
+                "$JS.API.DIRECT.GET.DEAD_LETTERS.dead_letters.notification.>",
+                "$JS.API.DIRECT.GET.KV_RAPIDS_HANDLING.$KV.RAPIDS_HANDLING.notification.>",
+                "$JS.API.DIRECT.GET.KV_RAPIDS_SERVICES.$KV.RAPIDS_SERVICES.notification",
+                "$JS.API.DIRECT.GET.RAPIDS ..",
+                "$JS.API.INFO",
+                "$JS.API.STREAM.INFO.DEAD_LETTERS",
+                "$JS.API.STREAM.INFO.KV_RAPIDS_HANDLING",
+                "$JS.API.STREAM.INFO.KV_RAPIDS_SERVICES",
+                "$JS.API.STREAM.INFO.RAPIDS",
+                "$JS.API.STREAM.INFO.REPLAYS",
+                "$KV.RAPIDS_HANDLING.notification.>",
+                "$KV.RAPIDS_SERVICES.notification",
+                "dead_letters.notification.>",
+                "rapids.from.notification",
+            ]
+        );
+    }
+
+    #[test]
+    fn in_exclusive_delivery_a_service_has_the_live_feed_and_pulls_no_packets() {
+        let exclusive = ServiceAccess { delivery: Delivery::Exclusive, ..ServiceAccess::default() };
+        let listed = listed(&exclusive.rights("map"));
+        for right in ["rapids.live <", "$KV.RAPIDS_POSITIONS.map <", "$KV.RAPIDS_POSITIONS.map"] {
+            assert!(listed.iter().any(|it| it == right), "{right} in {listed:?}");
+        }
+        for part in ["MSG.NEXT.RAPIDS", "ACK.RAPIDS"] {
+            assert!(!listed.iter().any(|it| it.contains(part)), "{part} in {listed:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_may_create_change_or_delete_or_use_what_is_another_s() {
+        let own = ["payment", "RAPIDS_MEMORY_payment", "LATER_payment"];
+        let read = ["open_orders", "RAPIDS_MEMORY_open_orders"];
+        let shared = [
+            "$JS.API.INFO",
+            "$JS.API.DIRECT.GET.RAPIDS",
+            "$JS.API.STREAM.INFO.RAPIDS",
+            "$JS.API.STREAM.MSG.GET.RAPIDS",
+            "$JS.API.STREAM.INFO.REPLAYS",
+            "$JS.API.STREAM.INFO.DEAD_LETTERS",
+            "$JS.API.STREAM.INFO.KV_RAPIDS_HANDLING",
+            "$JS.API.STREAM.INFO.KV_RAPIDS_ONCE",
+            "$JS.API.STREAM.INFO.KV_RAPIDS_POSITIONS",
+            "$JS.API.STREAM.INFO.KV_RAPIDS_SERVICES",
+            "rapids.live",
+        ];
+        let exclusive = ServiceAccess { delivery: Delivery::Exclusive, ..demanding() };
+        let publisher = PublisherAccess { asks: true, reads: names(&["open_orders"]) };
+        let all = [demanding().rights("payment"), exclusive.rights("payment")];
+        for right in all.concat().into_iter().chain(publisher.rights("payment")) {
+            let subject = &right.subject;
+            for part in ["CREATE", "DELETE", "UPDATE", "PURGE", "RESET", "PAUSE", "NAMES", "LIST"] {
+                assert!(!subject.split('.').any(|token| token == part), "{subject}");
+            }
+            let names = |own: &[&str]| {
+                let of = |token: &str| own.contains(&token.trim_start_matches("KV_"));
+                subject.split('.').any(of)
+            };
+            let is_read = names(&read) && subject.starts_with("$JS.API.");
+            assert!(names(&own) || is_read || shared.contains(&subject.as_str()), "{subject}");
+            // A wildcard stands behind the name that it is limited to.
+            let (before, _) = subject.split_once(['*', '>']).unwrap_or((subject, ""));
+            let ends = before.len() == subject.len()
+                || own.iter().chain(&read).any(|name| before.ends_with(&format!("{name}.")));
+            assert!(ends, "{subject}");
+        }
+    }
+
+    #[test]
+    fn a_subject_is_used_in_one_way_by_all() {
+        let mut known = std::collections::BTreeMap::new();
+        let publisher = PublisherAccess { asks: true, reads: names(&["open_orders"]) };
+        let owner = ServiceAccess { memories: names(&["orders"]), ..ServiceAccess::default() };
+        let all = [demanding().rights("payment"), publisher.rights("web")];
+        for right in all.concat().into_iter().chain(owner.rights("open_orders")) {
+            let kind = *known.entry(right.subject.clone()).or_insert(right.kind);
+            assert_eq!(kind, right.kind, "{}", right.subject);
+        }
+    }
+}
