@@ -86,6 +86,6 @@ pub use river::{
     retry_after,
 };
 pub use river_name::RiverName;
-pub use service::{Bundle, Service, ServiceNeeds, bundle};
+pub use service::{Bundle, Service, bundle};
 pub use start::Start;
 pub use timer::{TimerChange, TimerId, When};

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 pub use bundle::{Bundle, bundle};
 pub(crate) use memories::SharedMemory;
-pub use needs::ServiceNeeds;
+pub(crate) use needs::ServiceNeeds;
 use version::is_version;
 
 use crate::condition::Evaluation;
@@ -240,10 +240,6 @@ impl Service {
 
     pub(crate) fn config(&self) -> &Config {
         &self.config
-    }
-
-    pub(crate) fn start(&self) -> Option<Start> {
-        self.start
     }
 
     pub(crate) fn is_exclusive(&self) -> bool {

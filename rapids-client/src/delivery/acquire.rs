@@ -67,7 +67,7 @@ impl Position {
         facts: &StreamFacts,
         entry: (&ServiceEntries, &ServiceEntry),
     ) -> Result<Self> {
-        let name = needs.name();
+        let name = &needs.name;
         if !needs.is_exclusive {
             let at = Box::pin(ensure_consumer(connection, needs, facts, entry)).await?;
             let pull =

@@ -1,11 +1,13 @@
 //! Creates ahead what services need on the server, for services that may create nothing.
 
 use std::fmt;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
 use super::startup::{open_letters, open_position};
+use crate::access::Access;
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::jetstream::ensure::{changes, ensure, info_of};
@@ -23,21 +25,24 @@ use crate::{Error, Result};
 /// To do it again changes only what has to change: positions stay where they are.
 ///
 /// ```no_run
-/// use rapids_client::{Config, Provisioning, ServiceNeeds};
+/// use rapids_client::access::{Access, ServiceAccess};
+/// use rapids_client::{Config, Provisioning};
 ///
 /// # async fn example() -> rapids_client::Result<()> {
-/// let services = [ServiceNeeds::new("payment").memory("paid").once()];
+/// let mut access = Access::default();
+/// access.services.insert("payment".to_owned(), ServiceAccess::default());
 /// let provisioning = Provisioning::connect(&Config::from_env()?).await?;
-/// for step in provisioning.plan(&services).await? {
+/// for step in provisioning.plan(&access).await? {
 ///     println!("{step}");
 /// }
-/// provisioning.apply(&services).await?;
+/// provisioning.apply(&access).await?;
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug, Clone)]
 pub struct Provisioning {
     connection: Connection,
+    ack_wait: Option<Duration>,
 }
 
 /// Something that is created or changed on the server.
@@ -65,7 +70,7 @@ impl Provisioning {
     /// [`Error::Connect`](crate::Error::Connect), [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn connect(config: &Config) -> Result<Self> {
         let connection = Box::pin(Connection::open(config, "rapids")).await?;
-        Ok(Self { connection })
+        Ok(Self { connection, ack_wait: config.ack_wait })
     }
 
     /// What is to be created or changed for these services; empty if all is there. Changes nothing.
@@ -73,14 +78,14 @@ impl Provisioning {
     /// # Errors
     /// [`Error::Stream`](crate::Error::Stream) for a stream or bucket that cannot be worked with or
     /// changed, [`Error::NotPermitted`](crate::Error::NotPermitted), [`Error::Server`](crate::Error::Server).
-    pub async fn plan(&self, services: &[ServiceNeeds]) -> Result<Vec<ProvisioningStep>> {
-        let connection = &self.connection;
+    pub async fn plan(&self, access: &Access) -> Result<Vec<ProvisioningStep>> {
+        let (connection, services) = (&self.connection, self.needs(access));
         let mut steps = Vec::new();
-        for resource in self.resources(services).await? {
+        for resource in self.resources(&services).await? {
             let found = info_of(connection, resource.name()).await?;
             steps.extend(self.step(&resource, found.map(|found| found.config))?);
         }
-        for ServiceNeeds { name, is_exclusive, .. } in services {
+        for ServiceNeeds { name, is_exclusive, .. } in &services {
             let missing = |stream| ProvisioningStep {
                 what: format!("the consumer `{name}` on {stream}"),
                 changes: None,
@@ -122,17 +127,17 @@ impl Provisioning {
     /// As for [`plan`](Self::plan); [`Error::Limit`](crate::Error::Limit) if the account has no place for
     /// it; [`Error::Position`](crate::Error::Position) for a service that cannot go on where it was, or
     /// whose instances run in the other way of delivery.
-    pub async fn apply(&self, services: &[ServiceNeeds]) -> Result<()> {
-        let connection = &self.connection;
+    pub async fn apply(&self, access: &Access) -> Result<()> {
+        let (connection, services) = (&self.connection, self.needs(access));
         let facts = Box::pin(stream::ensure(connection)).await?;
-        for resource in self.resources(services).await?.iter().skip(1) {
+        for resource in self.resources(&services).await?.iter().skip(1) {
             Box::pin(ensure(connection, resource)).await?;
         }
         if services.iter().any(|needs| needs.sets_timers) {
             Box::pin(stream::ensure_later(connection)).await?;
         }
         for needs in services {
-            let (connection, needs) = (connection.clone(), needs.clone());
+            let connection = connection.clone();
             // The position is for one thread, and whoever awaits this may go from one to another.
             let runtime = Handle::current();
             let opening = spawn_blocking(move || {
@@ -141,6 +146,10 @@ impl Provisioning {
             opening.await.expect("it neither panics nor is it aborted")?;
         }
         Ok(())
+    }
+
+    fn needs(&self, access: &Access) -> Vec<ServiceNeeds> {
+        ServiceNeeds::of_all(access, self.ack_wait)
     }
 
     /// The streams and buckets of these services; the rapids first.
@@ -172,9 +181,11 @@ impl Provisioning {
             resources.push(Resource::positions());
         }
         let remembering = services.iter().filter(|needs| needs.remembers());
-        resources.extend(remembering.map(|needs| {
-            Resource::memory(needs.name(), needs.memories.iter().map(String::as_str))
-        }));
+        resources.extend(
+            remembering.map(|needs| {
+                Resource::memory(&needs.name, needs.memories.iter().map(String::as_str))
+            }),
+        );
         Ok(resources)
     }
 }
@@ -185,7 +196,7 @@ async fn make_position(
     needs: &ServiceNeeds,
     facts: &StreamFacts,
 ) -> Result<()> {
-    let name = needs.name();
+    let name = needs.name.as_str();
     open_position(connection, needs, "", facts).await?.note(|_| ()).await?;
     let consumer = Consumer::new(connection, name);
     if needs.is_exclusive && consumer.info().await?.is_some() {

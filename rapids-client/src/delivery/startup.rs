@@ -205,7 +205,7 @@ pub(super) async fn open_position(
     instance: &str,
     facts: &StreamFacts,
 ) -> Result<OpenedPosition> {
-    let name = needs.name();
+    let name = &needs.name;
     let entries = ServiceEntries::open(connection, name).await?;
     loop {
         let mut entry = entries.load().await?.unwrap_or_default();

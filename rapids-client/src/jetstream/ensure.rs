@@ -88,9 +88,8 @@ pub(crate) async fn follow(
     }
     if connection.provision().is_provisioned {
         let to_change = changes(&found.config, &better).into_iter();
-        let differences = to_change.map(|(setting, before, after)| {
-            format!("{setting} is {before}, needed is {after}")
-        });
+        let differences = to_change
+            .map(|(setting, before, after)| format!("{setting} is {before}, needed is {after}"));
         let differences = differences.chain([PROVISION.to_owned()]).collect();
         return Err(Error::Stream { stream: resource.name().to_owned(), differences });
     }

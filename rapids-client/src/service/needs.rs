@@ -3,84 +3,40 @@
 use std::time::Duration;
 
 use super::{Service, SharedMemory};
+use crate::Delivery;
+use crate::access::{Access, ServiceAccess};
 use crate::start::Start;
 
-/// What a service needs on the server: known from its rivers when it starts, and stated by an operator who
-/// creates it ahead, with [`Provisioning`](crate::Provisioning).
-///
-/// ```
-/// use rapids_client::{ServiceNeeds, Start};
-///
-/// let payment = ServiceNeeds::new("payment").memory("paid").once();
-/// let audit = ServiceNeeds::new("audit").exclusive().start(Start::Beginning);
-/// assert_eq!((payment.name(), audit.name()), ("payment", "audit"));
-/// ```
+/// What a service needs on the server: known from its rivers when it starts, and declared where an operator
+/// creates it ahead.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServiceNeeds {
+pub(crate) struct ServiceNeeds {
     pub(crate) name: String,
     pub(crate) is_exclusive: bool,
+    /// Where it starts when it is new.
     pub(crate) start: Option<Start>,
+    /// For how long the server waits for an acknowledgement, if that is stated.
     pub(crate) ack_wait: Option<Duration>,
     pub(crate) memories: Vec<String>,
+    /// Whether it has reactions that run once.
     pub(crate) is_once: bool,
+    /// Whether it sets timers, as far as that is known.
     pub(crate) sets_timers: bool,
 }
 
 impl ServiceNeeds {
-    /// Those of a service of this name in shared delivery, which starts with the next packet, remembers
-    /// nothing and sets no timers.
-    #[must_use]
-    pub fn new(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            is_exclusive: false,
-            start: None,
-            ack_wait: None,
-            memories: Vec::new(),
-            is_once: false,
-            sets_timers: false,
-        }
-    }
-
-    /// The service's name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The service runs in exclusive delivery.
-    #[must_use]
-    pub fn exclusive(mut self) -> Self {
-        self.is_exclusive = true;
-        self
-    }
-
-    /// A new service starts there.
-    #[must_use]
-    pub fn start(mut self, start: Start) -> Self {
-        self.start = Some(start);
-        self
-    }
-
-    /// The service has a memory of this name, beside those that were named before.
-    #[must_use]
-    pub fn memory(mut self, name: impl Into<String>) -> Self {
-        self.memories.push(name.into());
-        self
-    }
-
-    /// The service has reactions that run once.
-    #[must_use]
-    pub fn once(mut self) -> Self {
-        self.is_once = true;
-        self
-    }
-
-    /// The service sets timers.
-    #[must_use]
-    pub fn timers(mut self) -> Self {
-        self.sets_timers = true;
-        self
+    /// Those of all services that are declared.
+    pub(crate) fn of_all(access: &Access, ack_wait: Option<Duration>) -> Vec<Self> {
+        let of = |(name, declared): (&String, &ServiceAccess)| Self {
+            name: name.clone(),
+            is_exclusive: declared.delivery == Delivery::Exclusive,
+            start: Some(declared.start),
+            ack_wait,
+            memories: declared.memories.iter().cloned().collect(),
+            is_once: declared.once,
+            sets_timers: declared.timers,
+        };
+        access.services.iter().map(of).collect()
     }
 
     pub(crate) fn remembers(&self) -> bool {
@@ -93,12 +49,13 @@ impl Service {
     pub(crate) fn needs(&self) -> ServiceNeeds {
         let memories = self.memories();
         ServiceNeeds {
+            name: self.name.clone(),
             is_exclusive: self.is_exclusive(),
             start: self.start,
             ack_wait: self.config.ack_wait,
             memories: memories.iter().map(SharedMemory::name).map(str::to_owned).collect(),
             is_once: self.rivers.iter().any(|river| river.is_once()),
-            ..ServiceNeeds::new(&self.name)
+            sets_timers: false,
         }
     }
 }

@@ -5,12 +5,14 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use rapids_client::access::Access;
 use rapids_client::monitoring::{Page, serve};
 use rapids_client::{
     Action, Bundle, Config, Conversations, DeadLetters, Filter, Found, HistoryPackets, Jobs,
     LetterGroup, LetterId, LetterTail, LetterWatch, Listing, MemoryView, MemoryWatch, NewJob, Note,
-    Operation, Operations, Packet, Provisioning, Rapids, Record, Reference, Replays, Retiring, River, RiverName,
-    Seek, Sending, Service, ServiceNeeds, Start, Tail, TimerId, TimerListing, Timestamp, shutdown_signal,
+    Operation, Operations, Packet, Provisioning, Rapids, Record, Reference, Replays, Retiring,
+    River, RiverName, Seek, Sending, Service, Start, Tail, TimerId, TimerListing, Timestamp,
+    shutdown_signal,
 };
 use tokio::net::TcpListener;
 
@@ -147,10 +149,10 @@ fn of_memory(rapids: &Rapids, view: &MemoryView<u64>, watch: &mut MemoryWatch<u6
     is_send(watch.next_stored());
 }
 
-fn of_provisioning(provisioning: &Provisioning, config: &Config, needs: &[ServiceNeeds]) {
+fn of_provisioning(provisioning: &Provisioning, config: &Config, access: &Access) {
     is_send(Provisioning::connect(config));
-    is_send(provisioning.plan(needs));
-    is_send(provisioning.apply(needs));
+    is_send(provisioning.plan(access));
+    is_send(provisioning.apply(access));
 }
 
 fn of_services(

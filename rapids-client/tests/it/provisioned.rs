@@ -3,8 +3,9 @@
 use std::future::ready;
 use std::time::Duration;
 
+use rapids_client::access::{Access, ServiceAccess};
 use rapids_client::{
-    Config, Delivery, Outputs, Packet, Provisioning, Rapids, River, Service, ServiceNeeds, Start,
+    Config, Delivery, Outputs, Packet, Provisioning, Rapids, River, Service, Start,
 };
 use rapids_test::NatsServer;
 
@@ -45,10 +46,21 @@ fn payment(config: Config) -> Service {
     Service::new("payment", config).river(count).river(once).from_beginning()
 }
 
-fn needs(delivery: Delivery) -> ServiceNeeds {
-    let needs = ServiceNeeds::new("payment").start(Start::Beginning);
-    let needs = needs.memory("calls").once().timers();
-    if delivery == Delivery::Exclusive { needs.exclusive() } else { needs }
+/// A declaration of this one service.
+fn declared(name: &str, service: ServiceAccess) -> Access {
+    Access { services: [(name.to_owned(), service)].into(), ..Access::default() }
+}
+
+fn needs(delivery: Delivery) -> Access {
+    let service = ServiceAccess {
+        delivery,
+        start: Start::Beginning,
+        memories: ["calls".to_owned()].into(),
+        once: true,
+        timers: true,
+        ..ServiceAccess::default()
+    };
+    declared("payment", service)
 }
 
 async fn provisioning(server: &NatsServer) -> Provisioning {
@@ -73,7 +85,7 @@ async fn said(rapids: &Rapids, calls: u64) {
 async fn works(delivery: Delivery) {
     let server = server();
     let provisioning = provisioning(&server).await;
-    let needs = [needs(delivery)];
+    let needs = needs(delivery);
     provisioning.apply(&needs).await.unwrap();
     assert_eq!(provisioning.plan(&needs).await.unwrap(), []);
     let service = config(&server, "payment").delivery(delivery).provisioned();
@@ -88,7 +100,10 @@ async fn works(delivery: Delivery) {
     let running = Running::spawn(payment(service));
     said(&rapids, 2).await;
     running.stop().await;
-    assert_eq!(rapids.positions().await.unwrap()[0].exclusive.is_some(), delivery == Delivery::Exclusive);
+    assert_eq!(
+        rapids.positions().await.unwrap()[0].exclusive.is_some(),
+        delivery == Delivery::Exclusive
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,7 +124,7 @@ async fn a_service_changes_its_delivery_with_its_provision() {
     let rapids = rapids.unwrap();
     let mut calls = 0;
     for delivery in [Delivery::Shared, Delivery::Exclusive, Delivery::Shared] {
-        provisioning.apply(&[needs(delivery)]).await.unwrap();
+        provisioning.apply(&needs(delivery)).await.unwrap();
         let service = config(&server, "payment").delivery(delivery).provisioned();
         let running = Running::spawn(payment(service));
         rapids.publish(Packet::event("called")).await.unwrap();
@@ -134,8 +149,10 @@ async fn what_is_missing_or_different_is_named_with_the_command() {
     assert!(told.contains("run `rapids provision` as an operator"), "{told}");
 
     let provisioning = provisioning(&server).await;
-    provisioning.apply(&[ServiceNeeds::new("other").once()]).await.unwrap();
-    let planned = provisioning.plan(&[needs(Delivery::Shared)]).await.unwrap();
+    let other = ServiceAccess { once: true, timers: true, ..ServiceAccess::default() };
+    let other = declared("other", other);
+    provisioning.apply(&other).await.unwrap();
+    let planned = provisioning.plan(&needs(Delivery::Shared)).await.unwrap();
     let planned: Vec<_> = planned.iter().map(ToString::to_string).collect();
     let expected = [
         "create the bucket `RAPIDS_MEMORY_payment`",
@@ -146,7 +163,7 @@ async fn what_is_missing_or_different_is_named_with_the_command() {
     let told = end(service.clone()).await;
     assert!(told.contains("is missing") || told.contains("has no consumer"), "{told}");
 
-    provisioning.apply(&[needs(Delivery::Shared)]).await.unwrap();
+    provisioning.apply(&needs(Delivery::Shared)).await.unwrap();
     let told = end(service.clone().ack_wait(Duration::from_secs(7))).await;
     assert!(told.contains("waits 10 s for an acknowledgement"), "{told}");
     assert!(told.contains("which is to be 7 s (RAPIDS_ACK_WAIT)"), "{told}");

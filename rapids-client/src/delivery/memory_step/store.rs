@@ -38,7 +38,7 @@ impl MemoryStore {
         if !needs.remembers() {
             return Ok(None);
         }
-        let name = needs.name();
+        let name = &needs.name;
         let resource = Resource::memory(name, needs.memories.iter().map(String::as_str));
         let over = |bucket| Self {
             bucket,
