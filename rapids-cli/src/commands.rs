@@ -1,5 +1,6 @@
 //! The commands, each in a file of its own.
 
+mod access;
 mod ask;
 mod asyncapi;
 mod completions;
@@ -50,6 +51,7 @@ pub(crate) enum Command {
     Retire(retire::Retire),
     DeadLetters(dead_letters::DeadLetters),
     Operations(operations::Operations),
+    Access(access::Access),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -64,6 +66,7 @@ impl Command {
             Self::DeadLetters(letters) => letters.changes(),
             Self::Operations(operations) => operations.changes(),
             Self::Replay(replay) => replay.changes(),
+            Self::Access(access) => access.changes(),
             Self::Later(later) => later.changes(),
             Self::Memory(memory) => memory.changes(),
             Self::Tail(_) | Self::Trace(_) | Self::Explain(_) => false,
@@ -101,6 +104,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<Answer> {
         Command::Retire(retire) => retire.run(session).await,
         Command::DeadLetters(letters) => Box::pin(letters.run(session)).await,
         Command::Operations(operations) => Box::pin(operations.run(session)).await,
+        Command::Access(access) => access.run(session),
         Command::Completions(completions) => completions.run(session),
         Command::Man(man) => man.run(session),
     }

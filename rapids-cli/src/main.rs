@@ -4,6 +4,8 @@
 //! which services run. Data goes to standard output, messages to standard error. Each command has a
 //! file of its own in `commands`.
 
+mod access_file;
+mod accounts;
 mod announced;
 mod arguments;
 mod author;
@@ -13,6 +15,7 @@ mod exit;
 mod explanation;
 mod filter;
 mod interrupt;
+mod key_folder;
 mod line;
 mod logging;
 mod observing;

@@ -1,6 +1,7 @@
 #![cfg(test)]
 //! The real program against a real server: what it prints, and its exit codes.
 
+mod access;
 mod ask;
 mod bench;
 mod connecting;

@@ -1,6 +1,7 @@
 #![cfg(test)]
 //! The services as users run them: processes on a real server, with the nats CLI and just.
 
+mod access;
 mod bench;
 mod catalogue;
 mod faults;
