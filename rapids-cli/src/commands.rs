@@ -14,6 +14,7 @@ mod memory;
 mod metrics;
 mod operations;
 mod position;
+mod provision;
 mod publish;
 mod replay;
 mod retire;
@@ -48,6 +49,7 @@ pub(crate) enum Command {
     Console(console::Console),
     Memory(memory::Memory),
     Position(position::Position),
+    Provision(provision::Provision),
     Retire(retire::Retire),
     DeadLetters(dead_letters::DeadLetters),
     Operations(operations::Operations),
@@ -63,6 +65,7 @@ impl Command {
         match self {
             Self::Publish(_) | Self::Ask(_) | Self::Retire(_) => true,
             Self::Position(position) => position.changes(),
+            Self::Provision(provision) => provision.changes(),
             Self::DeadLetters(letters) => letters.changes(),
             Self::Operations(operations) => operations.changes(),
             Self::Replay(replay) => replay.changes(),
@@ -101,6 +104,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<Answer> {
         Command::Console(console) => Box::pin(console.run(session)).await,
         Command::Memory(memory) => memory.run(session).await,
         Command::Position(position) => position.run(session).await,
+        Command::Provision(provision) => Box::pin(provision.run(session)).await,
         Command::Retire(retire) => retire.run(session).await,
         Command::DeadLetters(letters) => Box::pin(letters.run(session)).await,
         Command::Operations(operations) => Box::pin(operations.run(session)).await,

@@ -19,6 +19,7 @@ mod monitoring;
 mod operations;
 mod position;
 mod program;
+mod provision;
 mod publish;
 mod replay;
 mod retire;
