@@ -139,11 +139,11 @@ impl<'a> Parents<'a> {
             if letter.state == State::Replayed && sent_id(letter).is_none() {
                 let most = caused.get(packet).copied().unwrap_or_default().min(MOST_EFFECTS);
                 for position in 0..most {
-                    let effect = effect_id(packet, id.service(), id.river(), position);
+                    let effect = effect_id(None, packet, id.service(), id.river(), position);
                     effects.insert(effect.to_string(), place);
                 }
                 let told = recovered_position(id);
-                let told = effect_id(packet, id.service(), id.river(), told);
+                let told = effect_id(None, packet, id.service(), id.river(), told);
                 effects.insert(told.to_string(), place);
             }
         }

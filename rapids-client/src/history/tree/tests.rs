@@ -185,7 +185,7 @@ fn letters_of_replays_that_failed_again_hang_together() {
 #[test]
 fn what_a_replay_led_to_stands_below_the_letter() {
     let replayed = acted(letter(3, "payment.charge.1", "a"), ActionKind::Replay, None);
-    let paid = effect_id("a", "payment", "charge", 1);
+    let paid = effect_id(None, "a", "payment", "charge", 1);
     let packets = [
         packet(1, "a", None),
         packet(2, "stock", Some("a")),
@@ -200,7 +200,7 @@ fn what_a_replay_led_to_stands_below_the_letter() {
 fn that_a_packet_was_given_up_stands_below_it_and_that_it_recovered_below_the_letter() {
     let replayed = acted(letter(2, "payment.charge.1", "a"), ActionKind::Replay, None);
     let [failed, recovered] = ["give up", "recovered"]
-        .map(|told| effect_id("a", "payment", "charge", format!("{told} payment.charge.1")));
+        .map(|told| effect_id(None, "a", "payment", "charge", format!("{told} payment.charge.1")));
     let packets = [
         packet(1, "a", None),
         packet(3, &failed, Some("a")),
