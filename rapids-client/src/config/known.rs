@@ -3,7 +3,7 @@
 use std::sync::Once;
 
 /// `RAPIDS_*`, in the order of the documentation.
-const RAPIDS: [&str; 17] = [
+const RAPIDS: [&str; 18] = [
     "RAPIDS_MAX_AGE",
     "RAPIDS_MAX_BYTES",
     "RAPIDS_DEAD_LETTERS_MAX_BYTES",
@@ -19,6 +19,7 @@ const RAPIDS: [&str; 17] = [
     "RAPIDS_MAX_HELD",
     "RAPIDS_SHOW_VALUES",
     "RAPIDS_HTTP",
+    "RAPIDS_ID_KEY",
     "RAPIDS_LOG_FORMAT",
     "RAPIDS_TRACE_GAP",
 ];

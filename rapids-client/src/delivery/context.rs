@@ -29,6 +29,7 @@ use crate::memory::Memory;
 use crate::metrics::ServiceMetrics;
 use crate::notices::Notices;
 use crate::packet::Packet;
+use crate::position::derivation::Derivation;
 use crate::position::entry::Epochs;
 use crate::printable::printable;
 use crate::river::{GivenUp, River, Telling};
@@ -45,6 +46,8 @@ pub(super) struct Context {
     pub(super) timers: TimerStore,
     pub(super) memories: Option<MemoryRecords>,
     pub(super) before: DoneBefore,
+    /// With which keys ids are derived.
+    pub(super) derivation: Derivation,
     /// Which of their values can be read.
     pub(super) trial: Trial,
     pub(super) claims: Option<Claims>,

@@ -32,6 +32,7 @@ use crate::live::shared_feed::FeedSubscriber;
 use crate::metrics::ServiceMetrics;
 use crate::names::REPLAYS;
 use crate::notices::Notices;
+use crate::position::derivation::Derivation;
 use crate::position::entries::ServiceEntries;
 use crate::position::entry::ServiceEntry;
 use crate::position::entry_updater::EntryUpdater;
@@ -91,7 +92,8 @@ impl Startup {
             )
         })
         .await?;
-        let (((position, memories), entry), (letters, replays_wait), progress, claims) = opened;
+        let ((position, memories, derivation), entry) = opened.0;
+        let ((letters, replays_wait), progress, claims) = (opened.1, opened.2, opened.3);
         let metrics = Arc::new(ServiceMetrics::of(service.rivers()));
         let announcement =
             announce(&connection, (&service, &instance, metrics.clone()), &entry).await?;
@@ -115,6 +117,7 @@ impl Startup {
                 MemoryRecords::new(store, connection.clone(), &service, floor.clone())
             }),
             before: DoneBefore::default(),
+            derivation,
             trial: Trial::default(),
             claims,
             letters,
@@ -200,10 +203,14 @@ async fn open_position(
     service: &Service,
     instance: &str,
     facts: &StreamFacts,
-) -> Result<((Position, Option<MemoryStore>), EntryUpdater)> {
+) -> Result<((Position, Option<MemoryStore>, Derivation), EntryUpdater)> {
     let entries = ServiceEntries::open(connection, service.name()).await?;
     let (entry, position, memories) = loop {
         let mut entry = entries.load().await?.unwrap_or_default();
+        if let Some(key) = service.config().id_keys.newest().filter(|_| entry.is_new()) {
+            // Before the position exists, and any packet is handled.
+            entry = entries.update(|entry| entry.note_first_id_key(key.fingerprint())).await?;
+        }
         if entry.is_new() && service.remembers() {
             // One of the name may have been retired that was to leave its memories.
             let epoch = MemoryStore::last_epoch(connection, service.name()).await?;
@@ -228,9 +235,10 @@ async fn open_position(
         }
     };
     entries.update_from(&entry, update).await?;
+    let derivation = Derivation::open(connection, service, &entries, facts.last_sequence).await?;
     let before = (entry.epochs(), entry.rivers());
     let updater = EntryUpdater::new((connection, service, instance), entries, before);
-    Ok(((position, memories), updater))
+    Ok(((position, memories, derivation), updater))
 }
 
 /// Opens the claims of a service of which reactions run once.
