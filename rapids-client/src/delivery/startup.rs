@@ -18,6 +18,7 @@ use super::memory_step::{MemoryRecords, MemoryStore, Trial};
 use super::progress::ProgressStore;
 use super::quarantine::Quarantine;
 use super::quarantine::mark::SuspectMark;
+use super::taken_ids::TakenIds;
 use crate::Result;
 use crate::announcement::Announcement;
 use crate::connection::Connection;
@@ -118,6 +119,7 @@ impl Startup {
             }),
             before: DoneBefore::default(),
             derivation,
+            taken: TakenIds::default(),
             trial: Trial::default(),
             claims,
             letters,
