@@ -7,6 +7,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use futures::{StreamExt, stream};
 use tracing::warn;
 
 use super::context::Context;
@@ -21,6 +22,9 @@ use crate::printable::printable;
 
 /// How often it is told at most that an id was taken.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
+
+/// So many packets are read back at once.
+const AT_ONCE: usize = 16;
 
 /// After so many failures it counts as unknown whose a packet is: the login of a service may not permit to read
 /// it.
@@ -69,13 +73,18 @@ impl Context {
         loop {
             let mut again: Vec<_> =
                 answered.unstored.iter().map(|place| positions[*place]).collect();
-            for (place, sequence) in answered.repeated {
-                let position = positions[place];
-                let (packet, attempt) = &mut tried[position];
-                if self.is_ours(packet, sequence).await {
+            let places =
+                answered.repeated.iter().map(|(place, sequence)| (positions[*place], *sequence));
+            let places: Vec<_> = places.collect();
+            let reading =
+                places.iter().map(|(position, it)| self.is_ours(&tried[*position].0, *it));
+            let are_ours: Vec<_> = stream::iter(reading).buffered(AT_ONCE).collect().await;
+            for ((position, _), is_ours) in places.into_iter().zip(are_ours) {
+                if is_ours {
                     repeated.push(position);
                     continue;
                 }
+                let (packet, attempt) = &mut tried[position];
                 *attempt += 1;
                 *packet = cause.attempt(&outputs[position], *attempt);
                 again.push(position);
