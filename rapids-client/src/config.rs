@@ -5,6 +5,7 @@
 
 mod context;
 mod environment;
+mod id_keys;
 mod inbox;
 mod known;
 mod layer;
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 use crate::error::Result;
 
+pub(crate) use id_keys::IdKeys;
 use inbox::Inbox;
 pub(crate) use login::{KeyFile, Login, Tls};
 use login_source::LoginSource;
@@ -75,6 +77,7 @@ pub struct Config {
     pub(crate) delivery: Delivery,
     pub(crate) show_values: bool,
     pub(crate) http: Option<SocketAddr>,
+    pub(crate) id_keys: IdKeys,
 }
 
 impl Config {
@@ -112,6 +115,7 @@ impl Config {
             delivery: Delivery::default(),
             show_values: true,
             http: None,
+            id_keys: IdKeys::default(),
         }
     }
 
@@ -242,6 +246,19 @@ impl Config {
     pub fn http(mut self, address: SocketAddr) -> Self {
         self.http = Some(address);
         self
+    }
+
+    /// Derives the ids of what services publish with this secret key, so that nobody else can use a coming
+    /// id first: 64 hexadecimal digits, or the path of a file that holds them and that only its owner can
+    /// read. All instances of a service get the same one. To replace it, put the new one in front, with a
+    /// comma; each instance is ready before the new one counts. A service that has had a key needs one from
+    /// then on. Default: ids are derived from what everybody knows.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config), without the key.
+    pub fn id_key(mut self, key: &str) -> Result<Self> {
+        self.id_keys = IdKeys::read("the key for ids", &Secret::new(key), None)?;
+        Ok(self)
     }
 
     /// The address, fit for printing: `***` stands in place of a login.

@@ -44,6 +44,7 @@ mod shutdown;
 pub(crate) mod signal;
 mod slot;
 mod startup;
+mod taken_ids;
 mod tell;
 mod turn;
 mod turn_id;

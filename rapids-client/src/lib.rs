@@ -12,6 +12,7 @@ mod derived_uuid;
 mod effects;
 mod error;
 mod history;
+mod id_key;
 mod jetstream;
 mod job_state;
 mod json;

@@ -37,6 +37,8 @@ pub(crate) struct ServiceMetrics {
     pub(crate) mistyped: Counter,
     /// Packets that rivers published without having declared them.
     pub(crate) undeclared: Counter,
+    /// Outputs that are stored under another id, since somebody else had used theirs.
+    pub(crate) ids_taken: Counter,
     /// Timers that were set, and that were cancelled.
     pub(crate) timers_set: Counter,
     pub(crate) timers_cancelled: Counter,
@@ -99,6 +101,7 @@ impl ServiceMetrics {
             malformed: self.malformed.get(),
             mistyped: self.mistyped.get(),
             undeclared: self.undeclared.get(),
+            ids_taken: self.ids_taken.get(),
             timers_set: self.timers_set.get(),
             timers_cancelled: self.timers_cancelled.get(),
             in_flight: self.in_flight.get(),
@@ -161,6 +164,7 @@ impl fmt::Display for ServiceMetrics {
             ("failed attempts", failed),
             ("mistyped keys", self.mistyped.get()),
             ("undeclared", self.undeclared.get()),
+            ("ids taken by others", self.ids_taken.get()),
         ];
         let mut letters = BTreeMap::<String, u64>::new();
         for (kind, count) in self.rivers.iter().chain([&self.gone]).flat_map(RiverMetrics::letters)

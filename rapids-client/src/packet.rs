@@ -16,6 +16,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -27,6 +28,7 @@ pub use names::Names;
 pub use packet_name::{PacketKind, PacketName};
 
 use crate::condition::Field;
+use crate::id_key::IdKey;
 use crate::json::{Fields, Member, Node, Step, Top, unquoted, write_key, write_member};
 use crate::keys::{COMMAND, EVENT, NEED, RAPIDS};
 use crate::trace::TraceContext;
@@ -60,6 +62,8 @@ pub struct Packet {
     arrival: Option<Arc<Arrival>>,
     /// Which trace it belongs to.
     trace: Option<Arc<TraceContext>>,
+    /// With which key the ids of what it leads to are derived, if with one.
+    id_key: Option<IdKey>,
     /// Whether reasons and problems may quote its values.
     shows_values: bool,
     /// The first field that could not be set, and why.
@@ -93,6 +97,7 @@ impl Packet {
             is_as_read: false,
             arrival: None,
             trace: None,
+            id_key: None,
             shows_values: true,
             fault: None,
         }
@@ -137,6 +142,7 @@ impl Packet {
             is_as_read: true,
             arrival: arrival.map(Arc::new),
             trace: None,
+            id_key: None,
             shows_values: true,
             fault: None,
         })
@@ -448,22 +454,45 @@ impl Packet {
         position: impl fmt::Display,
     ) -> Self {
         Self {
-            provenance: Arc::new(cause.provenance.effect(service, river, position)),
+            provenance: Arc::new(
+                cause.provenance.effect(service, cause.effect_id(service, river, position)),
+            ),
             is_as_read: false,
             arrival: None,
+            id_key: None,
             trace: cause.trace.clone(),
             ..self
         }
     }
 
-    /// The id of what `river` of `service` does at `position` when it handles this packet.
+    /// The id of what `river` of `service` does at `position` when it handles this packet: derived, so that
+    /// it is the same if the packet is handled twice.
     pub(crate) fn effect_id(
         &self,
         service: &str,
         river: &str,
         position: impl fmt::Display,
-    ) -> String {
-        id::effect_id(self.id(), service, river, position).to_string()
+    ) -> ByteString {
+        id::effect_id(self.deriving(), self.id(), service, river, position)
+    }
+
+    /// The packet `effect`, which this one led to, under the id that stands in for its own where others
+    /// have used that, and as many that stood in for it, before.
+    pub(crate) fn attempt(&self, effect: &Self, attempt: u32) -> Self {
+        let id = id::attempt_id(self.deriving(), effect.id(), attempt);
+        let provenance = Arc::new(effect.provenance.with_id(id));
+        Self { provenance, is_as_read: false, arrival: None, ..effect.clone() }
+    }
+
+    /// Has the ids of what it leads to derived with this key.
+    pub(crate) fn with_id_key(self, id_key: Option<IdKey>) -> Self {
+        Self { id_key, ..self }
+    }
+
+    fn deriving(&self) -> id::Deriving<'_> {
+        let key = self.id_key.as_ref()?;
+        let stored = self.arrival.as_ref().map(|arrival| arrival.stored);
+        Some((key, stored.unwrap_or(self.provenance.created)))
     }
 
     /// This packet as one that a timer brings.

@@ -4,6 +4,7 @@
 pub(crate) mod ack_set;
 pub(crate) mod check;
 pub(crate) mod consumer;
+pub(crate) mod derivation;
 pub(crate) mod entries;
 pub(crate) mod entry;
 pub(crate) mod entry_updater;
@@ -12,6 +13,7 @@ pub(crate) mod expired;
 pub(crate) mod floor;
 pub(crate) mod forget;
 pub(crate) mod lease;
+pub(crate) mod noted_keys;
 pub(crate) mod record;
 pub(crate) mod replay_consumer;
 pub(crate) mod retire;

@@ -92,6 +92,15 @@ impl Service {
         self
     }
 
+    /// This packet as the service handles it: the ids of what it leads to are derived with the newest
+    /// [key](Config::id_key) of the service, if it has one.
+    ///
+    /// For programs that run rivers without a server; a running service does this by itself.
+    #[must_use]
+    pub fn handled(&self, packet: Packet) -> Packet {
+        packet.with_id_key(self.config.id_keys.newest().cloned())
+    }
+
     /// Starts a new service with the oldest packet that the stream holds, instead of the next
     /// one. A service that has a position continues there, each time that it is started again.
     ///

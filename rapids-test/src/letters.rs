@@ -73,6 +73,7 @@ impl TestRapids {
         let of_letter = |service: &&Service| service.name() == id.service();
         let service = self.services.iter().find(of_letter).cloned();
         let Some(service) = service else { return };
+        let packet = service.handled(packet);
         let mut published = Vec::new();
         for (river, verdict) in service.judge(&packet) {
             if river.name() == id.river() {
@@ -116,6 +117,7 @@ impl TestRapids {
         let Some(service) = found else { panic!("no service `{service}` to rebuild") };
         self.records.retain(|(of, _), _| of != service.name());
         for packet in self.packets().to_vec() {
+            let packet = service.handled(packet);
             let matches = service.judge(&packet).into_iter();
             let matches = matches.filter(|(_, verdict)| *verdict == Verdict::Matches);
             for (river, _) in matches.filter(|(river, _)| !river.is_once()) {
@@ -138,6 +140,7 @@ impl TestRapids {
     /// What the rivers of a service publish about a packet.
     pub(crate) async fn react(&mut self, service: &Service, packet: &Packet) -> Vec<Packet> {
         let mut published = Vec::new();
+        let packet = &service.handled(packet.clone());
         let sequence = packet.arrival().map_or(0, |arrival| arrival.sequence);
         for (river, verdict) in service.judge(packet) {
             let to =

@@ -37,6 +37,8 @@ use crate::{Problem, Trail};
 #[derive(Debug)]
 pub struct TestRapids {
     pub(crate) services: Vec<Service>,
+    /// The settings of services that are added.
+    config: Config,
     stored: Vec<Packet>,
     ids: HashSet<String>,
     pub(crate) records: HashMap<(String, MemoryKey), Record>,
@@ -52,6 +54,7 @@ impl Default for TestRapids {
     fn default() -> Self {
         Self {
             services: Vec::new(),
+            config: Config::new("nats://127.0.0.1"),
             stored: Vec::new(),
             ids: HashSet::new(),
             records: HashMap::new(),
@@ -96,6 +99,21 @@ impl TestRapids {
         self.timers.waiting()
     }
 
+    /// Has the services that are added from here on derive the ids of what they publish with this key, as
+    /// with `RAPIDS_ID_KEY`.
+    ///
+    /// # Panics
+    /// If it is no key.
+    #[must_use]
+    #[track_caller]
+    pub fn id_key(mut self, key: &str) -> Self {
+        match self.config.id_key(key) {
+            Ok(config) => self.config = config,
+            Err(error) => panic!("{error}"),
+        }
+        self
+    }
+
     /// Adds a service with these rivers.
     ///
     /// # Panics
@@ -103,7 +121,7 @@ impl TestRapids {
     #[must_use]
     #[track_caller]
     pub fn service(mut self, name: &str, rivers: impl IntoIterator<Item = River>) -> Self {
-        let service = Service::new(name, Config::new("nats://127.0.0.1"));
+        let service = Service::new(name, self.config.clone());
         let service = rivers.into_iter().fold(service, Service::river);
         if let Err(error) = service.check() {
             panic!("{error}");
@@ -298,6 +316,32 @@ mod tests {
             River::new(name).event(hears).react(move |_| async move { Ok(Packet::event(says)) })
         };
         [hit("ping", "ping", "pong"), hit("pong", "pong", "ping")]
+    }
+
+    #[tokio::test]
+    async fn a_service_with_a_key_gives_ids_that_begin_with_the_time_of_their_cause() {
+        let river = || {
+            River::new("r").event("x").react(|_| async {
+                let later = Packet::event("late");
+                let now = Duration::ZERO;
+                Ok(Outputs::new().publish(Packet::event("y")).later("t", "k", now, later))
+            })
+        };
+        let ids = async |rapids: TestRapids| {
+            let mut rapids = rapids.service("s", [river()]);
+            rapids.publish_bytes(r#"{"event":"x","rapids":{"id":"a"}}"#).await;
+            ["y", "late"].map(|event| rapids.only(event).id().to_owned())
+        };
+        let plain = ids(TestRapids::new()).await;
+        let [key, other] = ["5e".repeat(32), "5f".repeat(32)];
+        let mut rapids = TestRapids::new().id_key(&key);
+        rapids.now = "2026-11-21T09:30:00.5Z".parse().unwrap();
+        let keyed = ids(rapids).await;
+        assert_eq!(plain, ids(TestRapids::new()).await);
+        assert_ne!(keyed, ids(TestRapids::new().id_key(&other)).await);
+        for id in keyed {
+            assert!(id.starts_with("01a1fd70-f3b4-8"), "{id}");
+        }
     }
 
     #[tokio::test]

@@ -2,9 +2,11 @@
 //!
 //! Decides about their precedence; reading each is left to `layer`, `context` and `variable`.
 
+use super::id_keys::{ID_KEY, IdKeys};
 use super::inbox::Inbox;
 use super::layer::{Layer, Layers};
 use super::login_source::LoginSource;
+use super::secret::Secret;
 use super::variable::{Variables, parse_duration};
 use super::{
     ACK_WAIT, Config, DEFAULT_URL, Delivery, GRACE, MAX_HELD, Provision, READ_LIMIT, context,
@@ -94,6 +96,9 @@ impl Config {
                 _ => None,
             })?;
         let show_values = variables.flag("RAPIDS_SHOW_VALUES")?;
+        if let Some(stated) = variables.text(ID_KEY).map(Secret::new) {
+            self.id_keys = IdKeys::read(ID_KEY, &stated, variables.text("HOME").as_deref())?;
+        }
         self.http = variables.parse(
             "RAPIDS_HTTP",
             "an IP address and a port, such as `127.0.0.1:9465`",
@@ -111,7 +116,6 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::super::Login;
-    use super::super::secret::Secret;
     use super::*;
     use std::time::Duration;
 
@@ -221,7 +225,11 @@ mod tests {
             ("NATS_URL", "nats://bob:s3cret@host"),
             ("NATS_USER", "bob"),
             ("NATS_PASSWORD", "s3cret"),
-        ]);
-        assert!(!format!("{:?}", config.unwrap()).contains("s3cret"));
+            ("RAPIDS_ID_KEY", &"5e".repeat(32)),
+        ])
+        .unwrap();
+        assert!(config.id_keys.newest().is_some());
+        let shown = format!("{config:?}");
+        assert!(!shown.contains("s3cret") && !shown.contains("5e5e"), "{shown}");
     }
 }

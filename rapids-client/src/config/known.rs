@@ -20,6 +20,7 @@ const RAPIDS: [&str; 18] = [
     "RAPIDS_MAX_HELD",
     "RAPIDS_SHOW_VALUES",
     "RAPIDS_HTTP",
+    "RAPIDS_ID_KEY",
     "RAPIDS_LOG_FORMAT",
     "RAPIDS_TRACE_GAP",
 ];

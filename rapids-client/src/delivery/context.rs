@@ -14,6 +14,7 @@ use super::memory_step::{MemoryRecords, Trial};
 use super::quarantine::Quarantine;
 use super::reaction::{Reaction, ReactionError};
 use super::slot::Turn;
+use super::taken_ids::TakenIds;
 use super::turn::TurnEnd;
 use crate::Result;
 use crate::connection::Connection;
@@ -29,6 +30,7 @@ use crate::memory::Memory;
 use crate::metrics::ServiceMetrics;
 use crate::notices::Notices;
 use crate::packet::Packet;
+use crate::position::derivation::Derivation;
 use crate::position::entry::Epochs;
 use crate::printable::printable;
 use crate::river::{GivenUp, River, Telling};
@@ -45,6 +47,9 @@ pub(super) struct Context {
     pub(super) timers: TimerStore,
     pub(super) memories: Option<MemoryRecords>,
     pub(super) before: DoneBefore,
+    /// With which keys ids are derived.
+    pub(super) derivation: Derivation,
+    pub(super) taken: TakenIds,
     /// Which of their values can be read.
     pub(super) trial: Trial,
     pub(super) claims: Option<Claims>,
@@ -90,7 +95,7 @@ impl Context {
     ) -> Result<(Effects, Vec<Outgoing>)> {
         let effects = match effects {
             _ if self.is_quiet(packet) => Effects::default(),
-            effects if self.is_doubtful(packet) => self.before.without_published(effects),
+            effects if self.is_doubtful(packet) => self.before.without_published(packet, effects),
             effects => effects,
         };
         let outgoing = self.outputs.prepare(&effects)?;

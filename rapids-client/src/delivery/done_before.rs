@@ -3,7 +3,7 @@
 //! passed by the time that the packets are handled once more.
 
 use std::cell::Cell;
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use tokio::sync::OnceCell;
 use tracing::{info, warn};
@@ -16,18 +16,22 @@ use crate::error::with_causes;
 use crate::jetstream::message::message_id;
 use crate::jetstream::scan::{Scan, Scanned, Selection};
 use crate::names::{STREAM, SUBJECT};
+use crate::packet::Packet;
 use crate::position::entry::Epochs;
 
 /// After so many failures it counts as unknown: the login of a service may not permit it.
 const TRIES: u32 = 10;
+
+/// The cause of each packet with a derived id; `None` for one that another service has published.
+type Published = HashMap<Uuid, Option<String>>;
 
 /// Up to where a service was done, and with what behind that.
 #[derive(Default)]
 pub(super) struct DoneBefore {
     quiet_until: Cell<u64>,
     doubtful_until: Cell<u64>,
-    /// The ids of everything in the stream behind the first.
-    ids: OnceCell<HashSet<Uuid>>,
+    /// What has a derived id in the stream behind the first.
+    ids: OnceCell<Published>,
 }
 
 impl DoneBefore {
@@ -53,26 +57,24 @@ impl DoneBefore {
     }
 
     /// Reads from the stream what was published about packets that are doubtful, unless that is done.
-    pub(super) async fn find_published(&self, connection: &Connection) {
-        self.ids.get_or_init(async || self.read(connection).await).await;
+    pub(super) async fn find_published(&self, connection: &Connection, service: &str) {
+        self.ids.get_or_init(async || self.read(connection, service).await).await;
     }
 
-    /// What of these effects was not in the stream.
-    pub(super) fn without_published(&self, mut effects: Effects) -> Effects {
-        if let Some(ids) = self.ids.get() {
-            effects
-                .packets
-                .retain(|packet| packet.id().parse().map_or(true, |id: Uuid| !ids.contains(&id)));
+    /// What of these effects of a packet was not in the stream.
+    pub(super) fn without_published(&self, cause: &Packet, mut effects: Effects) -> Effects {
+        if let Some(published) = self.ids.get() {
+            effects.packets.retain(|effect| !is_published(published, cause, effect));
         }
         effects
     }
 
-    async fn read(&self, connection: &Connection) -> HashSet<Uuid> {
+    async fn read(&self, connection: &Connection, service: &str) -> Published {
         let (from, to) = (self.quiet_until.get(), self.doubtful_until.get());
         info!(from, to, "looking for what was published about packets that were in hand");
         let mut retry = Retry::new(connection, "read what was published before").at_most(TRIES);
         loop {
-            match ids_behind(connection, from).await {
+            match published_behind(connection, from, service).await {
                 Ok(ids) => return ids,
                 Err(error) => {
                     if let Err(error) = retry.again_if_passing(error).await {
@@ -82,7 +84,7 @@ impl DoneBefore {
                             from + 1,
                             with_causes(&error)
                         );
-                        return HashSet::new();
+                        return Published::new();
                     }
                 }
             }
@@ -90,14 +92,60 @@ impl DoneBefore {
     }
 }
 
-/// The ids of all packets behind this sequence.
-async fn ids_behind(connection: &Connection, sequence: u64) -> Result<HashSet<Uuid>> {
-    let selection = Selection::headers_behind(SUBJECT.to_owned(), sequence);
+/// Whether an effect of a packet is among what was published: under its id, or, where others have used that
+/// before, under one that stands in for it.
+fn is_published(published: &Published, cause: &Packet, effect: &Packet) -> bool {
+    let has = |packet: &Packet| {
+        let found = packet.id().parse().ok().and_then(|id: Uuid| published.get(&id))?;
+        Some(found.is_some() && found.as_deref() == effect.causation_id())
+    };
+    let attempts = (1..).map(|attempt| cause.attempt(effect, attempt));
+    let mut ids = std::iter::once(effect.clone()).chain(attempts);
+    ids.find_map(|packet| has(&packet).map_or(Some(false), |is_ours| is_ours.then_some(true)))
+        .unwrap_or_default()
+}
+
+/// What has a derived id behind this sequence.
+async fn published_behind(
+    connection: &Connection,
+    sequence: u64,
+    service: &str,
+) -> Result<Published> {
+    let selection = Selection::behind(SUBJECT.to_owned(), sequence);
     let mut scan = Scan::open(connection, STREAM, selection).await?;
-    let mut ids = HashSet::new();
+    let mut published = Published::new();
     while let Some(Scanned { message, .. }) = scan.next().await? {
-        let id = message_id(message.headers.as_ref());
-        ids.extend(id.and_then(|id| id.parse::<Uuid>().ok()));
+        let id = message_id(message.headers.as_ref()).and_then(|id| id.parse::<Uuid>().ok());
+        // Others are given by publishers, or by the stream.
+        let Some(id) = id.filter(|id| matches!(id.get_version_num(), 5 | 8)) else { continue };
+        let packet = Packet::from_bytes(message.payload).ok();
+        let own = packet.filter(|it| it.breadcrumbs().last().is_some_and(|last| last == service));
+        let cause = own.and_then(|packet| packet.causation_id().map(str::to_owned));
+        // Should there be two, since one came long after the other, that of the service counts.
+        let found = published.entry(id).or_default();
+        *found = cause.or(found.take());
     }
-    Ok(ids)
+    Ok(published)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_is_found_under_its_id_and_under_one_that_stands_in_for_it() {
+        let cause = Packet::event("placed");
+        let effect = Packet::event("paid").caused_by(&cause, "payment", "charge", 0);
+        let id = |packet: &Packet| packet.id().parse::<Uuid>().unwrap();
+        let own = || Some(cause.id().to_owned());
+        let [first, second, third] =
+            [id(&effect), id(&cause.attempt(&effect, 1)), id(&cause.attempt(&effect, 2))];
+        let is_found = |published: &[(Uuid, Option<String>)]| {
+            is_published(&published.iter().cloned().collect(), &cause, &effect)
+        };
+        assert!(!is_found(&[]) && is_found(&[(first, own())]));
+        assert!(!is_found(&[(first, None)]) && !is_found(&[(first, Some("other".to_owned()))]));
+        assert!(is_found(&[(first, None), (second, None), (third, own())]));
+        assert!(!is_found(&[(first, None), (third, own())]));
+    }
 }

@@ -35,7 +35,6 @@ use super::schedule::{Next, Schedule};
 use super::slot::{Slot, Step, Turn};
 use super::startup::Started;
 use super::turn::TurnEnd;
-use crate::Result;
 use crate::announcement::Announcement;
 use crate::delivery::turn_id::TurnId;
 use crate::jetstream::pull::Pull;
@@ -47,6 +46,7 @@ use crate::position::lease::renewal::Renewed;
 use crate::rapids::Rapids;
 use crate::river::River;
 use crate::service::Service;
+use crate::{Error, Result};
 
 /// The longest time between two keep-alives for the packets in flight: another instance may have
 /// shortened the acknowledgement wait.
@@ -107,6 +107,8 @@ pub(super) struct Engine {
     /// Whether reactions may be queued ahead of their time: no river needs more than its packet.
     may_queue_ahead: bool,
     pub(super) is_closing: bool,
+    /// What was found that ends the service.
+    pub(super) fault: Option<Error>,
 }
 
 impl Engine {
@@ -153,6 +155,7 @@ impl Engine {
             may_queue_ahead: !service.remembers()
                 && service.rivers().iter().all(|river| !river.is_once()),
             is_closing: false,
+            fault: None,
             context,
             rapids,
             service,
@@ -189,6 +192,9 @@ impl Engine {
         let mut clock = Clock::new(self.keep_alive());
         self.announcement.show(REBUILDING, self.rebuilding.fact(0));
         loop {
+            if let Some(error) = self.fault.take() {
+                return Err(error);
+            }
             self.context.executor.queue.deliver_answers();
             self.begin_turns();
             self.release_mark();

@@ -45,6 +45,8 @@ pub(super) struct PendingAdmission {
     place: StreamPlace,
     judged: Judged,
     saved: Option<Result<SavedProgress>>,
+    /// Whether it is known how the ids of what it leads to are derived.
+    derivation: Result<()>,
 }
 
 impl Engine {
@@ -52,6 +54,7 @@ impl Engine {
     pub(super) async fn receive(&mut self, raw: RawPacket) {
         self.context.metrics.received.increment();
         let place = raw.place;
+        self.read_derivation_ahead(&raw);
         let judged = match place.stream {
             StreamName::Rapids => {
                 if let Some(row) = self.schedule.row_mut(place).filter(|row| row.is_forged()) {
@@ -90,12 +93,31 @@ impl Engine {
             raw.is_again || self.active.as_ref().is_some_and(|active| active.may_have_begun(place));
         if may_have_begun {
             self.load_progress(place, judged, Duration::ZERO);
-        } else if self.pending_admissions.is_empty() {
+        } else if self.pending_admissions.is_empty() && self.is_derivation_known(&judged) {
             self.admit(place, judged, SavedProgress::default(), false).await;
         } else {
-            let pending = PendingAdmission { place, judged, saved: None };
-            self.pending_admissions.push_back(Box::pin(std::future::ready(pending)));
+            let context = self.context.clone();
+            self.pending_admissions.push_back(Box::pin(async move {
+                let derivation = context.derivation.make_known(sequence_of(&judged)).await;
+                PendingAdmission { place, judged, saved: None, derivation }
+            }));
         }
+    }
+
+    /// Has it read how ids are derived, if that is to be known soon.
+    fn read_derivation_ahead(&mut self, raw: &RawPacket) {
+        let (context, sequence) = (self.context.clone(), raw.place.sequence);
+        if raw.place.stream != StreamName::Rapids || !context.derivation.is_due(sequence) {
+            return;
+        }
+        context.derivation.put_off(sequence);
+        // What is pending behind a packet that a consumer delivers is in the stream.
+        let end = raw.answer.as_ref().map(|_| sequence.saturating_add(raw.pending));
+        self.background.push(Box::pin(async move { context.derivation.read_ahead(end).await }));
+    }
+
+    fn is_derivation_known(&self, judged: &Judged) -> bool {
+        self.context.derivation.is_known(sequence_of(judged))
     }
 
     /// Adds the row of a delivered packet; `false` if it is in flight already, from an earlier delivery.
@@ -116,12 +138,13 @@ impl Engine {
                 tokio::time::sleep(wait).await;
             }
             let saved = Some(context.quarantine.store.load(place).await);
-            PendingAdmission { place, judged, saved }
+            let derivation = context.derivation.make_known(sequence_of(&judged)).await;
+            PendingAdmission { place, judged, saved, derivation }
         }));
     }
 
     pub(super) async fn on_admission(&mut self, pending: PendingAdmission) {
-        let PendingAdmission { place, judged, saved } = pending;
+        let PendingAdmission { place, judged, saved, derivation } = pending;
         let Some(row) = self.schedule.row(place) else {
             return;
         };
@@ -129,6 +152,10 @@ impl Engine {
             if let Some(row) = self.schedule.remove_idle(place) {
                 self.replace_forged(row.copy).await;
             }
+            return;
+        }
+        if let Err(error) = derivation {
+            self.fault = Some(error);
             return;
         }
         match saved {
@@ -166,7 +193,17 @@ impl Engine {
         saved: SavedProgress,
         is_suspect: bool,
     ) {
+        let key = self.context.derivation.key(sequence_of(&judged));
         let Judged { packet, addressed, verdicts } = judged;
+        let packet = match key {
+            Ok(None) => packet,
+            Ok(key) => packet.with_id_key(key),
+            // Whatever it published would have an id that other instances do not give it.
+            Err(error) => {
+                self.fault = Some(error);
+                return;
+            }
+        };
         let rivers = verdicts.iter().map(|&(river, _)| river);
         let packet = (place, packet, addressed);
         let packet = InFlight::new(packet, &self.service, rivers, (saved, is_suspect));
@@ -280,6 +317,11 @@ impl Engine {
             );
         }
     }
+}
+
+/// The sequence of a packet; of a replay that of the original.
+fn sequence_of(judged: &Judged) -> u64 {
+    judged.packet.arrival().map_or(0, |arrival| arrival.sequence)
 }
 
 /// Judges a packet for the rivers that the matcher has found.

@@ -18,6 +18,7 @@ use super::memory_step::{MemoryRecords, MemoryStore, Trial};
 use super::progress::ProgressStore;
 use super::quarantine::Quarantine;
 use super::quarantine::mark::SuspectMark;
+use super::taken_ids::TakenIds;
 use crate::Result;
 use crate::announcement::Announcement;
 use crate::connection::Connection;
@@ -32,6 +33,7 @@ use crate::live::shared_feed::FeedSubscriber;
 use crate::metrics::ServiceMetrics;
 use crate::names::REPLAYS;
 use crate::notices::Notices;
+use crate::position::derivation::Derivation;
 use crate::position::entries::ServiceEntries;
 use crate::position::entry::ServiceEntry;
 use crate::position::entry_updater::EntryUpdater;
@@ -94,6 +96,8 @@ impl Startup {
         let (at, (letters, replays_wait), progress, claims) = opened;
         at.note(|entry| entry.note_rivers(entry_updater::own(&service))).await?;
         let OpenedPosition { entries, entry, position, memories } = at;
+        let end = rapids.facts().last_sequence;
+        let derivation = Derivation::open(&connection, &service, &entries, end).await?;
         let before = (entry.epochs(), entry.rivers());
         let entry = EntryUpdater::new((&connection, &service, &instance), entries, before);
         let metrics = Arc::new(ServiceMetrics::of(service.rivers()));
@@ -119,6 +123,8 @@ impl Startup {
                 MemoryRecords::new(store, connection.clone(), &service, floor.clone())
             }),
             before: DoneBefore::default(),
+            derivation,
+            taken: TakenIds::default(),
             trial: Trial::default(),
             claims,
             letters,
@@ -209,6 +215,10 @@ pub(super) async fn open_position(
     let entries = ServiceEntries::open(connection, name).await?;
     loop {
         let mut entry = entries.load().await?.unwrap_or_default();
+        if let Some(key) = needs.id_key.as_ref().filter(|_| !entry.has_run()) {
+            // Before any packet is handled.
+            entry = entries.update(|entry| entry.note_first_id_key(key)).await?;
+        }
         if entry.is_new() && needs.remembers() {
             // One of the name may have been retired that was to leave its memories.
             let epoch = MemoryStore::last_epoch(connection, name).await?;

@@ -69,7 +69,7 @@ async fn publish(turn: &mut Turn, context: &Context, mut reaction: Reaction) -> 
     let begun = Instant::now();
     let mut sent = context.outputs.send(&mut reaction.outgoing).await;
     turn.publish_ticket = None;
-    let stored = sent.stored().await;
+    let stored = context.stored(&turn.packet.packet, &reaction.effects, &mut sent).await;
     let published = turn.published(context, &reaction.effects, (&sent, stored), begun);
     published.err().unwrap_or(TurnEnd::Done)
 }

@@ -69,7 +69,9 @@ impl Turn {
             return TurnEnd::Done;
         }
         if context.is_doubtful(&self.packet.packet) {
-            Box::pin(context.before.find_published(&context.connection)).await;
+            let finding =
+                context.before.find_published(&context.connection, context.service.name());
+            Box::pin(finding).await;
         }
         // A packet that may have ended a process runs alone, behind a mark that outlives this process.
         if self.is_suspect {
@@ -167,7 +169,7 @@ impl Turn {
         let begun = Instant::now();
         let mut sent = context.outputs.send(&mut reaction.outgoing).await;
         self.publish_ticket = None;
-        let stored = sent.stored().await;
+        let stored = context.stored(&self.packet.packet, &reaction.effects, &mut sent).await;
         if let Err(end) = self.published(context, &reaction.effects, (&sent, stored), begun) {
             return end;
         }

@@ -1,6 +1,7 @@
 //! Where in the stream the packet of an id can be, the likeliest part first.
 //!
-//! An id that the stream derived holds the sequence, a UUIDv7 the time. The clocks of publishers and of
+//! An id that the stream derived holds the sequence, a UUIDv7 the time, and so does a UUIDv8 that a service has
+//! derived with a key: that of the cause, which was stored shortly before in most cases. The clocks of publishers and of
 //! the server differ, so that the time only says where to look first. Together the parts are the whole
 //! stream: what is in it is found.
 
@@ -97,11 +98,11 @@ pub(super) fn sequence_of(id: &str, created: Timestamp) -> Option<u64> {
     (stream == created.as_second().to_string()).then_some(number)
 }
 
-/// The time in a UUIDv7.
+/// The time in a UUIDv7, and in a UUIDv8 as services derive it.
 fn time_of(id: &str) -> Option<Timestamp> {
-    let id = Uuid::try_parse(id).ok().filter(|id| id.get_version_num() == 7)?;
-    let (seconds, nanoseconds) = id.get_timestamp()?.to_unix();
-    Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanoseconds).ok()?).ok()
+    let id = Uuid::try_parse(id).ok().filter(|id| matches!(id.get_version_num(), 7 | 8))?;
+    let milliseconds = i64::try_from(id.as_u128() >> 80).ok()?;
+    Timestamp::from_millisecond(milliseconds).ok()
 }
 
 #[cfg(test)]
@@ -138,6 +139,8 @@ mod tests {
         assert_eq!(earlier, Span::from(Start::Time(time - FAR)).until(time - NEAR));
         assert_eq!(far, Span::from(Start::Time(time + FAR)));
         assert_eq!(rest, Span::from(Start::Beginning).until(time - FAR));
+        let derived_with_a_key = "019aa5a2-3f40-8000-8000-000000000000";
+        assert_eq!(spans_of(derived_with_a_key), spans_of(id));
         assert_eq!(spans_of("2ed6657d-e927-568b-95e1-2665a8aea6a2").len(), 1);
     }
 
@@ -145,6 +148,9 @@ mod tests {
     fn a_time_in_the_future_is_no_place_to_start() {
         let now = at("2026-11-21T12:00:00Z");
         for span in spans_of("ffffffff-ffff-7fff-bfff-ffffffffffff") {
+            assert_eq!(span.from.fault(now), None, "{span:?}");
+        }
+        for span in spans_of("ffffffff-ffff-8fff-bfff-ffffffffffff") {
             assert_eq!(span.from.fault(now), None, "{span:?}");
         }
         for span in spans_of("00000000-0000-7000-8000-000000000000") {

@@ -3,7 +3,8 @@
 //!
 //! The server keeps the messages of a batch aside until the last one, answers that one only, and
 //! stores all of them then, one behind the other. It refuses a batch that holds an id that the stream
-//! knows; its packets are then published one by one, so that each is stored or recognised.
+//! knows; its packets are then published one by one, so that each is stored or recognised. Of outputs it is
+//! asked first which ids the stream knows ([`known_ids`](super::known_ids)).
 
 use std::iter::repeat_with;
 use std::sync::Arc;
@@ -98,9 +99,9 @@ impl Publisher {
     pub(crate) async fn answer_to_batch(
         &self,
         batch: &Batch,
-        mut handed: Handed,
+        handed: &mut Handed,
     ) -> Result<Vec<Published>, Fault> {
-        let ack = match self.answer(&batch.last.id, &mut handed).await {
+        let ack = match self.answer(&batch.last.id, handed).await {
             Ok(ack) => ack,
             Err(Fault::Incomplete(error)) => {
                 return Err(self.too_large(batch).await.unwrap_or(Fault::Incomplete(error)));
@@ -142,25 +143,56 @@ pub(crate) struct SentBatch {
     handed: Handed,
 }
 
+/// What has become of a packet of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Stored,
+    /// The stream had one of its id, at this sequence.
+    Repeated(u64),
+    /// Nothing of its batch is stored, since the stream has the id of another one.
+    Unstored,
+}
+
+impl From<Published> for Ending {
+    fn from(published: Published) -> Self {
+        match published.duplicate {
+            true => Self::Repeated(published.sequence),
+            false => Self::Stored,
+        }
+    }
+}
+
 impl SentBatch {
-    /// Waits until the packets are stored, and sends them again as long as that is not certain.
-    pub(crate) async fn acknowledged(self, patience: Patience) -> Result<Vec<Published>> {
-        let Self { publisher, batch, mut handed } = self;
+    /// Waits until the packets are stored, and sends them again as long as that is not certain. Where the
+    /// stream has the ids of some, nothing of the batch is stored.
+    pub(crate) async fn ended(mut self, patience: Patience) -> Result<Vec<Ending>> {
+        match self.answered(patience).await? {
+            Ok(published) => Ok(published.into_iter().map(Ending::from).collect()),
+            Err(Fault::Repeated(_)) => self.publisher.endings(&self.batch, patience).await,
+            Err(fault) => {
+                let cause = with_causes(&fault.into_error());
+                debug!(packet = self.batch.last.id, "publishing a batch one by one: {cause}");
+                let published = self.publisher.one_by_one(self.batch, patience).await?;
+                Ok(published.into_iter().map(Ending::from).collect())
+            }
+        }
+    }
+
+    /// The answer about the packets, which are sent again as long as there is none; or why they cannot be
+    /// stored together.
+    async fn answered(&mut self, patience: Patience) -> Result<Result<Vec<Published>, Fault>> {
+        let Self { publisher, batch, handed } = self;
         let mut retry = None;
         loop {
-            match publisher.answer_to_batch(&batch, handed).await {
-                Ok(published) => return Ok(published),
-                Err(Fault::NotTogether(error)) => {
-                    let cause = with_causes(&error);
-                    debug!(packet = batch.last.id, "publishing a batch one by one: {cause}");
-                    return publisher.one_by_one(batch, patience).await;
-                }
+            match publisher.answer_to_batch(batch, handed).await {
+                Ok(published) => return Ok(Ok(published)),
+                Err(fault @ (Fault::Repeated(_) | Fault::NotTogether(_))) => return Ok(Err(fault)),
                 Err(fault) => {
                     let begin = || patience.retry(&publisher.connection);
                     fault.again(patience, retry.get_or_insert_with(begin)).await?;
                 }
             }
-            handed = publisher.hand_over_batch(&batch).await;
+            *handed = publisher.hand_over_batch(batch).await;
         }
     }
 }

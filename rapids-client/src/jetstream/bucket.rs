@@ -9,18 +9,20 @@ use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_TTL, 
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::kv::{Operation, Store, UpdateErrorKind};
+use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::Stream;
 use bytes::Bytes;
 use futures::TryStreamExt;
 use jiff::Timestamp;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use crate::connection::{Connection, server_answer};
+use crate::error::with_causes;
 use crate::jetstream::ensure::{ensure, existing, follow};
 use crate::jetstream::publish_once::publish_once;
 use crate::jetstream::refusal::no_room;
 use crate::jetstream::resource::Resource;
-use crate::jetstream::stored_message::next_of_subject;
+use crate::jetstream::stored_message::{last_of_leader, next_of_subject};
 use crate::jetstream::timestamp;
 use crate::stored;
 use crate::stored::Stored;
@@ -205,6 +207,29 @@ impl Bucket {
         let (found, revision) = self.load(key).await?;
         let read = |json: Bytes| stored::read(&self.store.name, key, &json);
         Ok((found.map(read).transpose()?, revision))
+    }
+
+    /// The value of a key as its type, as the leader has it: any replica answers [`read`](Self::read). Where
+    /// there is none, or the login may not ask the leader, that has to do.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub(crate) async fn read_newest<T: Stored>(&self, key: &str) -> Result<Option<T>> {
+        let Store { name, prefix, stream_name, stream, .. } = &self.store;
+        if stream.cached_info().config.num_replicas > 1 {
+            let action = format!("load `{key}`");
+            let subject = format!("{prefix}{key}");
+            let of_leader = last_of_leader(&self.connection, &action, stream_name, &subject).await;
+            match of_leader {
+                Ok(found) => {
+                    let found = found.filter(|found| !found.payload.is_empty());
+                    let read = |found: StreamMessage| stored::read(name, key, &found.payload);
+                    return found.map(read).transpose();
+                }
+                Err(error) => debug!("a replica is asked: {}", with_causes(&error)),
+            }
+        }
+        Ok(self.read(key).await?.0)
     }
 
     /// The size of the largest value that the server takes, in bytes.

@@ -228,8 +228,8 @@ impl Bulk {
         let Some(batch) = Batch::new(gathered) else {
             return;
         };
-        let handed = self.publisher.hand_over_batch(&batch).await;
-        match self.publisher.answer_to_batch(&batch, handed).await {
+        let mut handed = self.publisher.hand_over_batch(&batch).await;
+        match self.publisher.answer_to_batch(&batch, &mut handed).await {
             Ok(published) => self.published.extend(published),
             Err(Fault::Final(error)) => self.fail(error),
             Err(fault) => {

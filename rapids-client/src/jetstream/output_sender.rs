@@ -15,10 +15,11 @@ use tracing::debug;
 
 use crate::effects::Effects;
 use crate::error::with_causes;
-use crate::jetstream::batch::{Batch, LARGEST_BATCH, SentBatch};
+use crate::jetstream::batch::{Batch, Ending, LARGEST_BATCH, SentBatch};
 use crate::jetstream::bulk::BATCH_BYTES;
 use crate::jetstream::publish_fault::Patience;
 use crate::jetstream::publisher::{Outgoing, Publisher, Sent};
+use crate::packet::Packet;
 use crate::{Error, Result};
 
 /// Publishes what the reactions of a service return.
@@ -57,6 +58,15 @@ pub(crate) enum Several {
     Queued(Arc<Publisher>, oneshot::Receiver<ShareResult>),
 }
 
+/// What has become of packets that were sent, where they were not simply stored.
+#[derive(Debug, Default)]
+pub(crate) struct Answered {
+    /// The positions of those whose ids the stream had already, each with the sequence at which it had it.
+    pub(crate) repeated: Vec<(usize, u64)>,
+    /// The positions of those that are not stored: they were in a batch with one of the others.
+    pub(crate) unstored: Vec<usize>,
+}
+
 impl OutputSender {
     /// Starts the task that sends batches, on this runtime, for as long as this value lives.
     pub(crate) fn new(publisher: Arc<Publisher>) -> Self {
@@ -70,7 +80,12 @@ impl OutputSender {
     /// Writes packets out, and makes sure that the server can take them and what timers bring.
     pub(crate) fn prepare(&self, effects: &Effects) -> Result<Vec<Outgoing>> {
         effects.timers.iter().try_for_each(|timer| self.publisher.check_timer(timer))?;
-        effects.packets.iter().map(|packet| self.publisher.prepare(packet)).collect()
+        effects.packets.iter().map(|packet| self.prepare_packet(packet)).collect()
+    }
+
+    /// As [`prepare`](Self::prepare), of one packet.
+    pub(crate) fn prepare_packet(&self, packet: &Packet) -> Result<Outgoing> {
+        self.publisher.prepare(packet)
     }
 
     /// Sends the outputs of one reaction, behind those that were sent before. A single packet needs no
@@ -120,33 +135,36 @@ impl SentOutputs {
         }
     }
 
-    /// Waits until all is stored, for as long as that takes. Returns the positions of the packets that
-    /// the stream had already.
+    /// Waits until it is known of all what has become of them, for as long as that takes.
     ///
     /// # Errors
     /// What cannot be stored, or is not permitted.
-    pub(crate) async fn stored(&mut self) -> Result<Vec<usize>> {
+    pub(crate) async fn answered(&mut self) -> Result<Answered> {
         // Boxed, since the future of the rare case is large, and would make every caller's as large.
         match self {
-            Self::Nothing => Ok(Vec::new()),
+            Self::Nothing => Ok(Answered::default()),
             Self::Single(sent) => {
                 let ack = match sent.answer().await {
                     Ok(ack) => ack,
                     Err(fault) => Box::pin(sent.send_again(fault, Patience::Endless)).await?,
                 };
-                Ok(if ack.duplicate { vec![0] } else { Vec::new() })
+                let mut answered = Answered::default();
+                if ack.duplicate {
+                    answered.repeated.push((0, ack.sequence));
+                }
+                Ok(answered)
             }
-            Self::Several(several, _) => Box::pin(several.stored()).await,
+            Self::Several(several, _) => Box::pin(several.answered()).await,
         }
     }
 }
 
 impl Several {
-    async fn stored(&mut self) -> Result<Vec<usize>> {
+    async fn answered(&mut self) -> Result<Answered> {
         let sent = match self {
             Self::Sent(sent) => mem::take(sent),
             Self::Queued(publisher, result) => match result.await {
-                Ok(ShareResult::Stored) => return Ok(Vec::new()),
+                Ok(ShareResult::Stored) => return Ok(Answered::default()),
                 Ok(ShareResult::Sent(sent)) => sent,
                 Ok(ShareResult::Unstored(packets)) => publisher.send_together(packets).await,
                 Err(error) => {
@@ -158,10 +176,17 @@ impl Several {
             },
         };
         // All wait at once; after a lost connection their time-outs would otherwise add up.
-        let answers = sent.into_iter().map(|sent| sent.acknowledged(Patience::Endless));
-        let stored: Result<Vec<_>> = join_all(answers).await.into_iter().collect();
-        let stored = stored?.into_iter().flatten().enumerate();
-        Ok(stored.filter_map(|(position, it)| it.duplicate.then_some(position)).collect())
+        let answers = sent.into_iter().map(|sent| sent.ended(Patience::Endless));
+        let ended: Result<Vec<_>> = join_all(answers).await.into_iter().collect();
+        let mut answered = Answered::default();
+        for (position, ending) in ended?.into_iter().flatten().enumerate() {
+            match ending {
+                Ending::Stored => {}
+                Ending::Repeated(sequence) => answered.repeated.push((position, sequence)),
+                Ending::Unstored => answered.unstored.push(position),
+            }
+        }
+        Ok(answered)
     }
 }
 
@@ -217,8 +242,8 @@ impl Queueing {
         let Some(batch) = Batch::new(all) else {
             return;
         };
-        let handed = self.publisher.hand_over_batch(&batch).await;
-        let unstored = self.publisher.answer_to_batch(&batch, handed).await.err();
+        let mut handed = self.publisher.hand_over_batch(&batch).await;
+        let unstored = self.publisher.answer_to_batch(&batch, &mut handed).await.err();
         let is_stored = unstored.is_none();
         if let Some(fault) = unstored {
             debug!(

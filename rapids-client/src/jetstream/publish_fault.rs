@@ -39,9 +39,12 @@ pub(crate) enum Fault {
     Unanswered(Error),
     /// A part of a batch has not arrived, and nothing of it is stored.
     Incomplete(Error),
-    /// A batch cannot be stored as a whole, since a part of it is stored already, or the server takes
-    /// no batches, or smaller ones only.
+    /// A batch holds an id that the stream knows, and nothing of it is stored.
+    Repeated(Error),
+    /// A batch cannot be stored as a whole, since the server takes no batches, or smaller ones only.
     NotTogether(Error),
+    /// The last packet of the stream is another one than was stated.
+    OtherLast(Error),
 }
 
 impl Fault {
@@ -53,12 +56,14 @@ impl Fault {
             (Error::Refused { .. }, _) => Self::Final(error),
             (Error::Full { .. }, _) => Self::Full(error),
             (_, Some(ErrorCode::ATOMIC_PUBLISH_INCOMPLETE_BATCH)) => Self::Incomplete(error),
+            (_, Some(ErrorCode::ATOMIC_PUBLISH_CONTAINS_DUPLICATE_MESSAGE)) => {
+                Self::Repeated(error)
+            }
+            (_, Some(ErrorCode::STREAM_WRONG_LAST_MESSAGE_ID)) => Self::OtherLast(error),
             (
                 _,
                 Some(
-                    ErrorCode::ATOMIC_PUBLISH_CONTAINS_DUPLICATE_MESSAGE
-                    | ErrorCode::ATOMIC_PUBLISH_DISABLED
-                    | ErrorCode::ATOMIC_PUBLISH_TOO_LARGE_BATCH,
+                    ErrorCode::ATOMIC_PUBLISH_DISABLED | ErrorCode::ATOMIC_PUBLISH_TOO_LARGE_BATCH,
                 ),
             ) => Self::NotTogether(error),
             _ => Self::Unanswered(error),
@@ -88,7 +93,9 @@ impl Fault {
             | Self::Full(error)
             | Self::Unanswered(error)
             | Self::Incomplete(error)
-            | Self::NotTogether(error) => error,
+            | Self::Repeated(error)
+            | Self::NotTogether(error)
+            | Self::OtherLast(error) => error,
         }
     }
 }

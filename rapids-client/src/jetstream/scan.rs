@@ -48,8 +48,13 @@ impl Selection {
 
     /// The headers of all messages that fit, behind a sequence.
     pub(crate) fn headers_behind(subject: String, sequence: u64) -> Self {
+        Self { headers_only: true, ..Self::behind(subject, sequence) }
+    }
+
+    /// All messages that fit, behind a sequence.
+    pub(crate) fn behind(subject: String, sequence: u64) -> Self {
         let from = Start::Sequence(sequence + 1).deliver_policy();
-        Self { subject, from, headers_only: true }
+        Self { subject, from, headers_only: false }
     }
 }
 

@@ -46,6 +46,8 @@ pub struct ServiceFigures {
     pub mistyped: u64,
     /// Packets that its rivers published without having declared them; 0 for rivers that declare nothing.
     pub undeclared: u64,
+    /// How often somebody else had used the id of an output before, which is published under another one.
+    pub ids_taken: u64,
     /// Timers that its reactions have set.
     pub timers_set: u64,
     /// Timers that they have cancelled, also such as did not wait any more.

@@ -11,7 +11,7 @@ pub const SERVICE: &str = "messaging_consumer_group_name";
 /// A counter or a gauge: its name, what it is, and where it stands.
 type Single<T> = (&'static str, &'static str, fn(&T) -> u64);
 
-const COUNTERS: [Single<ServiceFigures>; 11] = [
+const COUNTERS: [Single<ServiceFigures>; 12] = [
     ("rapids_skipped_total", "Packets delivered that no river of the service wants.", |it| {
         it.skipped
     }),
@@ -20,6 +20,7 @@ const COUNTERS: [Single<ServiceFigures>; 11] = [
     ("rapids_undeclared_total", "Packets published that their river does not declare.", |it| {
         it.undeclared
     }),
+    ("rapids_ids_taken_total", "Ids of outputs that others had used before.", |it| it.ids_taken),
     ("rapids_timers_set_total", "Timers that reactions have set.", |it| it.timers_set),
     ("rapids_timers_cancelled_total", "Timers that reactions have cancelled.", |it| {
         it.timers_cancelled

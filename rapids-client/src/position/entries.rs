@@ -8,6 +8,7 @@ use crate::names::SERVICES;
 use crate::position::entry::ServiceEntry;
 
 /// The entry of one service, on the server.
+#[derive(Clone)]
 pub(crate) struct ServiceEntries {
     bucket: Bucket,
     service: String,
@@ -43,6 +44,14 @@ impl ServiceEntries {
     /// `Record` for an entry of a newer version, and for what is no entry; `NotPermitted`, `Server`.
     pub(crate) async fn load(&self) -> Result<Option<ServiceEntry>> {
         Ok(self.bucket.read(&self.service).await?.0)
+    }
+
+    /// The entry as its leader has it, where replicas may be behind.
+    ///
+    /// # Errors
+    /// As for [`load`](Self::load).
+    pub(crate) async fn load_newest(&self) -> Result<Option<ServiceEntry>> {
+        self.bucket.read_newest(&self.service).await
     }
 
     /// Changes the entry, and returns it as it is then. If another has written meanwhile, the change is

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::derived_uuid::derived_uuid;
+use crate::position::noted_keys::NotedKeys;
 use crate::river::Rules;
 use crate::stored::Stored;
 
@@ -55,6 +56,9 @@ pub(crate) struct ServiceEntry {
     /// The names of its rivers, each with a fingerprint of its rules.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     rivers: Fingerprint,
+    /// Which keys ids are derived with. Since version 3.
+    #[serde(default, skip_serializing_if = "NotedKeys::is_empty")]
+    id_keys: NotedKeys,
 }
 
 /// Names of rivers, each with a hash of its rules.
@@ -83,7 +87,7 @@ pub(crate) struct Epochs {
 }
 
 impl Stored for ServiceEntry {
-    const VERSION: u64 = 2;
+    const VERSION: u64 = 3;
 }
 
 impl ServiceEntry {
@@ -94,6 +98,9 @@ impl ServiceEntry {
 
     /// The oldest version in which it can be written, so that older programs can read most entries.
     fn needed_version(&self) -> u64 {
+        if !self.id_keys.is_empty() {
+            return 3;
+        }
         if self.memory_epoch > 0 || self.quiet_until > 0 || self.doubtful_until > 0 { 2 } else { 1 }
     }
 
@@ -145,11 +152,39 @@ impl ServiceEntry {
         &self.rivers
     }
 
+    /// Which keys ids are derived with.
+    pub(crate) fn id_keys(&self) -> &NotedKeys {
+        &self.id_keys
+    }
+
+    /// Whether an instance of the service has ever started: each notes its rivers before it handles packets.
+    pub(crate) fn has_run(&self) -> bool {
+        self.rivers != Fingerprint::default()
+    }
+
+    /// Notes the key of a service of which no instance has started before.
+    pub(crate) fn note_first_id_key(&mut self, fingerprint: &str) {
+        if !self.has_run() {
+            self.id_keys.begin(fingerprint);
+        }
+    }
+
+    /// Announces that the service has a key, unless that is noted or has to wait.
+    pub(crate) fn note_id_key(&mut self, fingerprint: &str) {
+        self.id_keys.announce(fingerprint, self.floor.map_or(0, |floor| floor.sequence));
+    }
+
+    /// Decides from where on a key holds that is only announced: beyond this end of the stream.
+    pub(crate) fn decide_id_key(&mut self, end: u64) {
+        self.id_keys.decide(end);
+    }
+
     /// Notes the stream of its position, and the delivery.
     pub(crate) fn set_stream(&mut self, stream_created: Timestamp, exclusive: bool) {
         if self.other_stream(stream_created).is_some() {
             // Of the sequences of this one, nothing is done.
             (self.quiet_until, self.doubtful_until) = (0, 0);
+            self.id_keys.begin_anew();
         }
         self.stream_created = stream_created.to_string();
         self.exclusive = exclusive;
@@ -278,7 +313,27 @@ mod tests {
         let written = read(&entry.written());
         assert_eq!(written, ServiceEntry { version: 1, ..entry.clone() });
         entry.remember_anew((9, 11));
-        assert_eq!(read(&entry.written()), ServiceEntry { version: 2, ..entry });
+        assert_eq!(read(&entry.written()), ServiceEntry { version: 2, ..entry.clone() });
+        entry.note_id_key("a");
+        assert_eq!(read(&entry.written()), ServiceEntry { version: 3, ..entry });
+    }
+
+    #[test]
+    fn the_first_key_of_a_new_service_holds_for_everything_and_that_of_a_known_one_is_announced() {
+        let mut entry = ServiceEntry::default();
+        entry.note_first_id_key("a");
+        entry.set_stream(NOW, false);
+        assert_eq!(
+            (entry.id_keys().holding(0), entry.id_keys().is_undecided()),
+            (Some("a"), false)
+        );
+        let mut entry = known();
+        entry.note_first_id_key("a");
+        entry.note_id_key("a");
+        assert_eq!((entry.id_keys().holding(0), entry.id_keys().is_undecided()), (None, true));
+        entry.decide_id_key(7);
+        entry.set_stream(Timestamp::MAX, false);
+        assert_eq!(entry.id_keys().holding(0), Some("a"), "another stream has other sequences");
     }
 
     #[test]

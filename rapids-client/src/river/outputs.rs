@@ -169,7 +169,10 @@ impl Outputs {
                     let packet = packet.of_timer(&timer.to_string());
                     TimerChange::set(timer, when.after(now), packet)
                 }
-                None => TimerChange::cancel(timer, cause.effect_id(service, river, &position)),
+                None => {
+                    let id = cause.effect_id(service, river, &position);
+                    TimerChange::cancel(timer, id.to_string())
+                }
             });
         }
         timers.reverse();

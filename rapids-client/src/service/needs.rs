@@ -20,6 +20,8 @@ pub(crate) struct ServiceNeeds {
     pub(crate) memories: Vec<String>,
     /// Whether it has reactions that run once.
     pub(crate) is_once: bool,
+    /// The fingerprint of the newest key that it derives ids with.
+    pub(crate) id_key: Option<String>,
     /// Whether it sets timers, as far as that is known.
     pub(crate) sets_timers: bool,
 }
@@ -34,6 +36,7 @@ impl ServiceNeeds {
             ack_wait,
             memories: declared.memories.iter().cloned().collect(),
             is_once: declared.once,
+            id_key: None,
             sets_timers: declared.timers,
         };
         access.services.iter().map(of).collect()
@@ -55,6 +58,7 @@ impl Service {
             ack_wait: self.config.ack_wait,
             memories: memories.iter().map(SharedMemory::name).map(str::to_owned).collect(),
             is_once: self.rivers.iter().any(|river| river.is_once()),
+            id_key: self.config.id_keys.newest().map(|key| key.fingerprint().to_owned()),
             sets_timers: false,
         }
     }

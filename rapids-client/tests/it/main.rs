@@ -23,6 +23,7 @@ mod gather;
 mod given_up;
 mod harness;
 mod history;
+mod id_keys;
 mod ids;
 mod known;
 mod later;

@@ -16,8 +16,8 @@ use tokio::process::Child;
 use crate::harness::{self, Bench, config, soon, until};
 use crate::later::killed;
 use crate::{
-    crashes, delivery, ended, exclusive, folding, given_up, migrated, once, outage, rebuild,
-    shutdown,
+    crashes, delivery, ended, exclusive, folding, given_up, id_keys, migrated, once, outage,
+    rebuild, shutdown,
 };
 
 const PART: &str = "RAPIDS_TEST_PART";
@@ -163,6 +163,10 @@ fn play(part: &str, config: Config, diary: Diary) -> Service {
         migrated::FORMER => migrated::former(config, diary),
         migrated::PRESENT => migrated::present(config, diary),
         rebuild::REMEMBERING => rebuild::remembering(config, diary),
+        id_keys::DYING => id_keys::dying(config, diary),
+        id_keys::NO_KEY | id_keys::FIRST_KEY | id_keys::BOTH_KEYS | id_keys::SECOND_KEY => {
+            id_keys::answering(part, config)
+        }
         once::SLOW => once::slow(config, diary),
         shutdown::ENDLESS => shutdown::endless(config, diary, Duration::from_secs(1)),
         shutdown::ENDLESS_PATIENTLY => shutdown::endless(config, diary, Duration::from_secs(600)),

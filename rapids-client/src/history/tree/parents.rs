@@ -2,15 +2,21 @@
 
 use std::collections::HashMap;
 
+use bytestring::ByteString;
+use uuid::Uuid;
+
 use crate::dead_letters::{LetterId, StoredLetter};
 use crate::history::scan::sequence;
 use crate::letter_action::{ActionKind, State};
 use crate::packet::Packet;
-use crate::packet::id::effect_id;
+use crate::packet::id::{attempt_id, effect_id};
 use crate::river::recovered_position;
 
 /// How many effects of a replay are told from those of other rivers.
 const MOST_EFFECTS: usize = 1_000;
+
+/// The version of the UUIDs that are derived with a key.
+const KEYED: usize = 8;
 
 /// What something stands below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,8 +90,8 @@ impl<'a> Parents<'a> {
 
     fn of_packet(&self, packet: &'a Packet) -> Parent<'a> {
         let of_replay = self.sent.get(packet.id()).or_else(|| self.effects.get(packet.id()));
-        if let Some(letter) = of_replay {
-            return self.letter(*letter);
+        if let Some(letter) = of_replay.copied().or_else(|| self.replay_of_keyed(packet)) {
+            return self.letter(letter);
         }
         let Some(cause) = Self::cause(packet) else {
             return Parent::None;
@@ -138,17 +144,50 @@ impl<'a> Parents<'a> {
             let (packet, id) = (letter.letter.packet_id.as_str(), &letter.letter.id);
             if letter.state == State::Replayed && sent_id(letter).is_none() {
                 let most = caused.get(packet).copied().unwrap_or_default().min(MOST_EFFECTS);
-                for position in 0..most {
-                    let effect = effect_id(packet, id.service(), id.river(), position);
-                    effects.insert(effect.to_string(), place);
+                let positions = (0..most).map(|position| position.to_string());
+                for position in positions.chain([recovered_position(id)]) {
+                    let effect = effect_id(None, packet, id.service(), id.river(), position);
+                    effects.insert(self.used_id(effect, (packet, id.service())), place);
                 }
-                let told = recovered_position(id);
-                let told = effect_id(packet, id.service(), id.river(), told);
-                effects.insert(told.to_string(), place);
             }
         }
         effects
     }
+
+    /// The id under which a service has published this effect of a packet: where others have used the first
+    /// ones, the next.
+    fn used_id(&self, first: ByteString, (cause, service): (&str, &str)) -> String {
+        let is_taken = |id: &ByteString| {
+            let found = self.packet(id).map(|place| &self.packets[place]);
+            found.is_some_and(|found| !is_effect(found, cause, service))
+        };
+        let attempts = (1..).map(|attempt| attempt_id(None, &first, attempt));
+        let mut ids = std::iter::once(first.clone()).chain(attempts);
+        ids.find(|id| !is_taken(id)).unwrap_or(first).to_string()
+    }
+
+    /// The letter whose replay led to a packet, where the id of that is derived with a key, which nobody has
+    /// here: the last one that was sent before to a river of the service which has published the packet.
+    fn replay_of_keyed(&self, packet: &Packet) -> Option<usize> {
+        let is_keyed = |id: &Uuid| id.get_version_num() == KEYED;
+        Uuid::try_parse(packet.id()).ok().filter(is_keyed)?;
+        let stored = packet.arrival()?.stored;
+        let sent_at = |letter: &StoredLetter| {
+            let is_cause = letter.state == State::Replayed
+                && sent_id(letter).is_none()
+                && is_effect(packet, &letter.letter.packet_id, letter.letter.id.service());
+            letter.action().filter(|_| is_cause).map(|action| action.at)
+        };
+        let sent = self.letters.iter().enumerate();
+        let sent = sent.filter_map(|(place, letter)| Some((sent_at(letter)?, place)));
+        sent.filter(|(at, _)| *at <= stored).max().map(|(_, place)| place)
+    }
+}
+
+/// Whether a packet says that a service has published it about this one.
+fn is_effect(packet: &Packet, cause: &str, service: &str) -> bool {
+    packet.causation_id() == Some(cause)
+        && packet.breadcrumbs().last().is_some_and(|last| last == service)
 }
 
 /// The id of the packet that was sent in place of a letter's.

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Node, Subject, tree};
 use crate::dead_letters::{DeadLetter, StoredLetter, testing};
 use crate::letter_action::{Action, ActionKind, Note, State};
-use crate::packet::id::effect_id;
+use crate::packet::id::{attempt_id, effect_id};
 use crate::packet::{Arrival, Packet};
 use crate::{Conversation, ReadingEnd};
 
@@ -185,7 +185,7 @@ fn letters_of_replays_that_failed_again_hang_together() {
 #[test]
 fn what_a_replay_led_to_stands_below_the_letter() {
     let replayed = acted(letter(3, "payment.charge.1", "a"), ActionKind::Replay, None);
-    let paid = effect_id("a", "payment", "charge", 1);
+    let paid = effect_id(None, "a", "payment", "charge", 1);
     let packets = [
         packet(1, "a", None),
         packet(2, "stock", Some("a")),
@@ -196,11 +196,48 @@ fn what_a_replay_led_to_stands_below_the_letter() {
     assert_eq!(shown(&packets, &[replayed]), expected);
 }
 
+/// A packet that a service has published.
+fn of_service(sequence: u64, id: &str, service: &str) -> Packet {
+    let body = format!(
+        r#"{{"event":"x","rapids":{{"id":"{id}","correlation_id":"a","causation_id":"a",
+            "breadcrumbs":["{service}"]}}}}"#
+    );
+    let arrival = packet(sequence, id, None).arrival().unwrap().clone();
+    Packet::arrived(body, arrival).unwrap()
+}
+
+#[test]
+fn what_a_replay_led_to_is_found_where_somebody_else_has_used_its_id_before() {
+    let replayed = acted(letter(3, "payment.charge.1", "a"), ActionKind::Replay, None);
+    let first = effect_id(None, "a", "payment", "charge", 0);
+    let second = attempt_id(None, &first, 1);
+    let packets =
+        [packet(1, "a", None), of_service(2, &first, "thief"), of_service(6, &second, "payment")];
+    let expected = format!("a .{first} .payment.charge.1 ..{second}");
+    assert_eq!(shown(&packets, &[replayed]), expected);
+}
+
+#[test]
+fn what_a_replay_led_to_is_found_by_its_service_and_time_where_ids_are_derived_with_a_key() {
+    let mut replayed = acted(letter(3, "payment.charge.1", "a"), ActionKind::Replay, None);
+    replayed.actions[0].at = second(5);
+    let id = |n: u32| format!("019aa5a2-3f40-8000-8000-00000000000{n}");
+    let packets = [
+        packet(1, "a", None),
+        of_service(4, &id(4), "payment"),
+        of_service(6, &id(6), "payment"),
+        of_service(7, &id(7), "stock"),
+    ];
+    let [before, paid, stock] = [id(4), id(6), id(7)];
+    let expected = format!("a .{before} .{stock} .payment.charge.1 ..{paid}");
+    assert_eq!(shown(&packets, &[replayed]), expected);
+}
+
 #[test]
 fn that_a_packet_was_given_up_stands_below_it_and_that_it_recovered_below_the_letter() {
     let replayed = acted(letter(2, "payment.charge.1", "a"), ActionKind::Replay, None);
     let [failed, recovered] = ["give up", "recovered"]
-        .map(|told| effect_id("a", "payment", "charge", format!("{told} payment.charge.1")));
+        .map(|told| effect_id(None, "a", "payment", "charge", format!("{told} payment.charge.1")));
     let packets = [
         packet(1, "a", None),
         packet(3, &failed, Some("a")),
