@@ -15,7 +15,7 @@ use crate::effects::Effects;
 use crate::error::with_causes;
 use crate::jetstream::message::message_id;
 use crate::jetstream::scan::{Scan, Scanned, Selection};
-use crate::names::{STREAM, SUBJECT};
+use crate::names::STREAM;
 use crate::position::entry::Epochs;
 
 /// After so many failures it counts as unknown: the login of a service may not permit it.
@@ -92,7 +92,7 @@ impl DoneBefore {
 
 /// The ids of all packets behind this sequence.
 async fn ids_behind(connection: &Connection, sequence: u64) -> Result<HashSet<Uuid>> {
-    let selection = Selection::headers_behind(SUBJECT.to_owned(), sequence);
+    let selection = Selection::headers_behind(String::new(), sequence);
     let mut scan = Scan::open(connection, STREAM, selection).await?;
     let mut ids = HashSet::new();
     while let Some(Scanned { message, .. }) = scan.next().await? {
