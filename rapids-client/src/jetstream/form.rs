@@ -3,9 +3,11 @@
 //! Who publishes sees no difference: it is always `rapids`, which in the secured form the server maps to a
 //! subject of the publisher's account.
 
+use std::sync::Arc;
+
 use async_nats::jetstream::stream::{Config, Republish};
 
-use crate::names::{LIVE, PUBLISHER_SUBJECTS, SUBJECT};
+use crate::names::{LIVE, PUBLISHER_PREFIX, PUBLISHER_SUBJECTS, SUBJECT};
 
 /// What the subjects of the stream tell.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,12 +50,18 @@ impl Form {
     }
 }
 
+/// Who has published a packet that is stored under this subject, as the server says; `None` in the simple
+/// form.
+pub(crate) fn publisher_of(subject: &str) -> Option<Arc<str>> {
+    subject.strip_prefix(PUBLISHER_PREFIX).map(Arc::from)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn subjects_tell_the_form() {
+    fn subjects_tell_the_form_and_the_publisher() {
         let of = |subjects: &[&str]| {
             let subjects = subjects.iter().map(ToString::to_string).collect();
             Form::of(&Config { subjects, ..Config::default() })
@@ -61,6 +69,8 @@ mod tests {
         assert_eq!(of(&["rapids"]), Form::Simple);
         assert_eq!(of(&["rapids.from.*"]), Form::Secured);
         assert_eq!(of(&["rapids", "rapids.from.*"]), Form::Simple);
+        assert_eq!(publisher_of("rapids.from.orders").as_deref(), Some("orders"));
+        assert_eq!(publisher_of("rapids"), None);
     }
 
     #[test]

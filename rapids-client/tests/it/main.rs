@@ -43,6 +43,7 @@ mod positions;
 mod probes;
 mod process;
 mod programs;
+mod publisher;
 mod publishing;
 mod rebuild;
 mod replays;
