@@ -14,7 +14,9 @@ impl Counters {
     /// Counts a packet on the rapids, if a service has published it. What a timer brings is published by the
     /// server.
     pub(crate) fn take(&mut self, packet: &Packet) {
-        let Some(service) = packet.publisher().filter(|_| packet.timer().is_none()) else { return };
+        let Some(service) = packet.breadcrumbs().last().filter(|_| packet.timer().is_none()) else {
+            return;
+        };
         let name = packet.names().into_iter().next().map(|first| first.name).unwrap_or_default();
         *self.0.entry((service.to_owned(), name)).or_default() += 1;
     }

@@ -100,7 +100,14 @@ mod tests {
         for (event, milliseconds) in events {
             let stored = begin + Duration::from_millis(*milliseconds);
             let (sequence, replay, message_id) = (1, None, None);
-            let arrival = Arrival { sequence, replay, stored, stream_created: begin, message_id };
+            let arrival = Arrival {
+                sequence,
+                replay,
+                stored,
+                stream_created: begin,
+                message_id,
+                publisher: None,
+            };
             let body = format!(r#"{{"event":"{event}","reason":"{OVERDUE}","amount":59900}}"#);
             order.take(&Packet::arrived(body, arrival).unwrap());
         }

@@ -34,7 +34,7 @@ pub(crate) fn line(packet: &Packet, palette: Palette) -> Line {
     let sequence = arrival.map_or("-".to_owned(), |arrival| arrival.sequence.to_string());
     let (kind, name) = kind_and_name(packet);
     let name = shortened(&name, NAME);
-    let service = packet.publisher().unwrap_or("-");
+    let service = packet.shown_publisher().unwrap_or("-");
     let service = shortened(service, SERVICE);
     let mut facts = facts(packet);
     if let Some(claimed) = packet.claimed_id() {
@@ -115,6 +115,7 @@ mod tests {
             stream_created: stored,
             replay: None,
             message_id: None,
+            publisher: None,
         };
         Packet::arrived(body.to_owned(), arrival).unwrap()
     }
@@ -155,8 +156,14 @@ mod tests {
     fn a_body_that_claims_another_id_is_pointed_out() {
         let at = "2026-11-21T09:30:00Z".parse().unwrap();
         let message_id = Some("m-1".to_owned());
-        let arrival =
-            Arrival { sequence: 17, stored: at, stream_created: at, replay: None, message_id };
+        let arrival = Arrival {
+            sequence: 17,
+            stored: at,
+            stream_created: at,
+            replay: None,
+            message_id,
+            publisher: None,
+        };
         let body = r#"{"event":"x","rapids":{"id":"p-1"}}"#;
         let line = line(&Packet::arrived(body, arrival).unwrap(), Palette::plain());
         let shown = line.painted();

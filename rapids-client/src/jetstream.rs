@@ -12,6 +12,7 @@ pub(crate) mod end_ages;
 pub(crate) mod ensure;
 mod fitness;
 pub(crate) mod follower;
+pub(crate) mod form;
 mod known_ids;
 pub(crate) mod lasting_follower;
 pub(crate) mod lease;

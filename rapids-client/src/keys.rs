@@ -15,6 +15,8 @@ pub(crate) const CORRELATION_ID: &str = "correlation_id";
 pub(crate) const CAUSATION_ID: &str = "causation_id";
 pub(crate) const READ_COUNT: &str = "read_count";
 pub(crate) const BREADCRUMBS: &str = "breadcrumbs";
+/// Of a packet that arrived, for expressions: what the server says. It is never written.
+pub(crate) const PUBLISHER: &str = "publisher";
 /// Set on a packet that somebody publishes in place of a dead letter's: as it is, or edited.
 pub(crate) const REPLAYED: &str = "replayed";
 pub(crate) const EDITED: &str = "edited";

@@ -2,8 +2,14 @@
 
 /// The stream of all packets.
 pub(crate) const STREAM: &str = "RAPIDS";
-/// Its one subject.
+/// What everybody publishes to; in the simple form, its one subject.
 pub(crate) const SUBJECT: &str = "rapids";
+/// In the secured form, what its subjects begin with, before who has published the packet.
+pub(crate) const PUBLISHER_PREFIX: &str = "rapids.from.";
+/// Its subjects there.
+pub(crate) const PUBLISHER_SUBJECTS: &str = "rapids.from.*";
+/// Who has published what people and their tools publish.
+pub(crate) const OPERATORS: &str = "operators";
 
 /// The subject of the packets of one publisher, in the secured form of the rapids.
 pub(crate) fn published_by(name: &str) -> String {
@@ -19,7 +25,9 @@ pub(crate) const LIVE: &str = "rapids.live";
 /// The key-value bucket of the positions of services in exclusive delivery.
 pub(crate) const POSITIONS: &str = "RAPIDS_POSITIONS";
 
-/// The stream of the packets that are published later, by the server's scheduler.
+/// The stream of the packets that are published later, by the server's scheduler. In the secured form it holds
+/// those of operators, and each service has one of its own; see
+/// [`TimerPlace`](crate::jetstream::timers::TimerPlace).
 pub(crate) const LATER: &str = "LATER";
 /// What the subject of a timer begins with, before its id.
 pub(crate) const LATER_PREFIX: &str = "later.";

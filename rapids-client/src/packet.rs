@@ -224,8 +224,8 @@ impl Packet {
     /// [`Error::Parse`]; returned from a reaction it rejects the packet at once, since no retry
     /// would change the outcome.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
-        let has_other_id = self.claimed_id().is_some();
-        let body = if has_other_id { self.written() } else { self.body() };
+        let does_not_count = self.claimed_id().is_some() || self.provenance.says_publisher;
+        let body = if does_not_count { self.written() } else { self.body() };
         serde_json::from_slice(&body).map_err(|source| Error::Parse {
             id: self.id().to_owned(),
             expected: std::any::type_name::<T>().to_owned(),
@@ -340,18 +340,35 @@ impl Packet {
         &self.provenance.breadcrumbs
     }
 
-    /// The service that published the packet, which is the last breadcrumb; `None` if it came from outside.
+    /// Who has published the packet, as the server says: the service, program or `operators` whose account
+    /// it came from. Nothing in the body counts for that. `None` where services have no accounts of their own,
+    /// and until the packet is stored. Expressions have it as `@.rapids.publisher`.
+    ///
+    /// ```
+    /// use rapids_client::Packet;
+    ///
+    /// let body = r#"{"event":"paid","rapids":{"publisher":"payment"}}"#;
+    /// assert_eq!(Packet::from_bytes(body)?.publisher(), None);
+    /// # Ok::<(), rapids_client::Error>(())
+    /// ```
+    pub fn publisher(&self) -> Option<&str> {
+        self.provenance.publisher.as_deref()
+    }
+
+    /// Who has published the packet, to be shown: the [`publisher`](Self::publisher), or else the last of the
+    /// [`breadcrumbs`](Self::breadcrumbs), which is only as trustworthy as who wrote it; `None` if it came
+    /// from outside.
     ///
     /// ```
     /// use rapids_client::Packet;
     ///
     /// let body = r#"{"event":"paid","rapids":{"breadcrumbs":["order","payment"]}}"#;
-    /// assert_eq!(Packet::from_bytes(body)?.publisher(), Some("payment"));
-    /// assert_eq!(Packet::event("paid").publisher(), None);
+    /// assert_eq!(Packet::from_bytes(body)?.shown_publisher(), Some("payment"));
+    /// assert_eq!(Packet::event("paid").shown_publisher(), None);
     /// # Ok::<(), rapids_client::Error>(())
     /// ```
-    pub fn publisher(&self) -> Option<&str> {
-        self.breadcrumbs().last().map(String::as_str)
+    pub fn shown_publisher(&self) -> Option<&str> {
+        self.publisher().or_else(|| self.breadcrumbs().last().map(String::as_str))
     }
 
     /// Where the stream keeps the packet; `None` until it is stored.
@@ -698,6 +715,7 @@ mod tests {
             stored: at,
             stream_created: at,
             message_id: Some("m-1".to_owned()),
+            publisher: None,
         };
         let body = r#"{"event":"a","rapids":{"id":"p-1","read_count":2}}"#;
         let packet = Packet::arrived(body, arrival.clone()).unwrap();

@@ -24,6 +24,7 @@ use crate::announcement::instances::{self, ServiceInfo};
 use crate::announcement::stats::{self, ServiceStats};
 use crate::config::Config;
 use crate::connection::Connection;
+use crate::jetstream::form::Form;
 use crate::jetstream::publish_fault::Patience;
 use crate::jetstream::publisher::{Outgoing, Published, Publisher, Sent};
 use crate::jetstream::stream::{StreamContents, StreamFacts};
@@ -100,13 +101,14 @@ impl Rapids {
     }
 
     pub(crate) async fn over(connection: Connection) -> Result<Self> {
-        let facts = Box::pin(stream::ensure(&connection)).await?;
+        let facts = Box::pin(stream::ensure(&connection, Form::Simple)).await?;
         Self::with_facts(connection, facts).await
     }
 
     async fn with_facts(connection: Connection, facts: StreamFacts) -> Result<Self> {
         let publisher = Arc::new(Publisher::open(connection.clone(), &facts).await?);
-        let timers = Arc::new(TimerStore::new(connection.clone(), LeaseValidity::endless()));
+        let timers =
+            Arc::new(TimerStore::new(connection.clone(), facts.form, LeaseValidity::endless()));
         let asks = Arc::new(Asks::new(connection.clone(), facts));
         Ok(Self { connection, facts, publisher, timers, asks })
     }

@@ -197,6 +197,7 @@ impl TestRapids {
             stored: self.now,
             stream_created: Timestamp::UNIX_EPOCH,
             message_id: None,
+            publisher: None,
         };
         let packet = Packet::arrived(body, arrival).ok()?;
         self.ids.insert(packet.id().to_owned()).then(|| {
@@ -472,7 +473,7 @@ mod tests {
         let overdue = rapids.only("overdue");
         assert_eq!(overdue.timer().as_deref(), Some("order.due:a"));
         assert_eq!(overdue.arrival().unwrap().stored, rapids.now());
-        assert_eq!(overdue.publisher(), Some("order"));
+        assert_eq!(overdue.shown_publisher(), Some("order"));
     }
 
     #[tokio::test]

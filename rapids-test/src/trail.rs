@@ -22,7 +22,7 @@ impl Trail<'_> {
         depth: usize,
     ) -> fmt::Result {
         let indent = "  ".repeat(depth);
-        let publisher = match (packet.causation_id(), packet.publisher()) {
+        let publisher = match (packet.causation_id(), packet.shown_publisher()) {
             (Some(_), Some(service)) => format!("  ({service})"),
             _ => String::new(),
         };

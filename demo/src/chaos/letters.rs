@@ -113,6 +113,7 @@ mod tests {
             name: None,
             correlation_id: packet.to_owned(),
             breadcrumbs: ECHOES.map(|echo| echo.name().to_owned()).to_vec(),
+            publisher: None,
             first: None,
             epoch: 0,
             former: None,

@@ -13,8 +13,9 @@ use super::headers::EDITED;
 use super::outgoing::{Outgoing, Undelivered};
 use super::replay::{Addressed, Letters, message_id};
 use super::state_record::StateRecord;
-use super::{DeadLetters, LetterId, StoredLetter, replacement};
+use super::{DeadLetter, DeadLetters, LetterId, StoredLetter, replacement};
 use crate::jetstream::resource::largest_message;
+use crate::jetstream::stored_message::of_rapids;
 use crate::jetstream::trace_headers;
 use crate::letter_action::{Action, ActionKind, Note, Refusal, State};
 use crate::operations::Operation;
@@ -85,7 +86,7 @@ impl DeadLetters {
         revision: u64,
     ) -> Result<Action> {
         let id = &stored.letter.id;
-        let outgoing = outgoing(stored, &record);
+        let outgoing = self.outgoing(stored, &record).await?;
         let sequence = match self.sent(&outgoing, stored, &record).await? {
             Some(sequence) => sequence,
             None => match outgoing.send(&self.connection).await {
@@ -133,6 +134,50 @@ impl DeadLetters {
         outgoing.find(&self.connection, stored.written).await
     }
 
+    /// The message that a record's action sends.
+    async fn outgoing(&self, stored: &StoredLetter, record: &StateRecord) -> Result<Outgoing> {
+        let letter = &stored.letter;
+        let body = match &record.packet {
+            Some(packet) => Bytes::from(packet.get().to_owned()),
+            None => letter.body.clone(),
+        };
+        let packet_id = record.action.packet_id.clone().unwrap_or_else(|| letter.packet_id.clone());
+        if record.action.kind == ActionKind::ReplayToAll {
+            return Ok(Outgoing::to_all(packet_id, letter.trace.as_ref(), body));
+        }
+        let to = letter.id.sent_to(&record.action);
+        let addressed = Addressed {
+            river: to.river().to_owned(),
+            packet_id: packet_id.clone(),
+            sequence: letter.sequence,
+            stored: letter.stored,
+            publisher: self.publisher_of(letter).await?,
+            letters: Some(Letters {
+                letter: letter.id.clone(),
+                first: letter.first.clone().unwrap_or_else(|| letter.id.clone()),
+            }),
+        };
+        let mut headers = addressed.headers();
+        if record.action.kind == ActionKind::Edit {
+            headers.insert(EDITED, "true");
+        }
+        if let Some(trace) = &letter.trace {
+            trace_headers::write(trace, &mut headers);
+        }
+        let message_id = message_id(&letter.id, record.number);
+        Ok(Outgoing::to_service(to.service(), headers, message_id, packet_id, body))
+    }
+
+    /// Who has published a letter's packet: as the stream says, while it has the packet.
+    async fn publisher_of(&self, letter: &DeadLetter) -> Result<Option<String>> {
+        let Some(told) = &letter.publisher else { return Ok(None) };
+        let found = of_rapids(&self.connection, letter.sequence).await?;
+        Ok(match found.filter(|found| found.stored == letter.stored) {
+            Some(found) => found.publisher.as_deref().map(str::to_owned),
+            None => Some(told.clone()),
+        })
+    }
+
     /// A packet as it will be sent, if the streams can take it.
     fn written(&self, packet: &Packet) -> Result<Box<RawValue>> {
         packet.check()?;
@@ -145,39 +190,6 @@ impl DeadLetters {
         serde_json::from_slice(&body)
             .map_err(|error| Error::Malformed { reason: error.to_string() })
     }
-}
-
-/// The message that a record's action sends.
-fn outgoing(stored: &StoredLetter, record: &StateRecord) -> Outgoing {
-    let letter = &stored.letter;
-    let body = match &record.packet {
-        Some(packet) => Bytes::from(packet.get().to_owned()),
-        None => letter.body.clone(),
-    };
-    let packet_id = record.action.packet_id.clone().unwrap_or_else(|| letter.packet_id.clone());
-    if record.action.kind == ActionKind::ReplayToAll {
-        return Outgoing::to_all(packet_id, letter.trace.as_ref(), body);
-    }
-    let to = letter.id.sent_to(&record.action);
-    let addressed = Addressed {
-        river: to.river().to_owned(),
-        packet_id: packet_id.clone(),
-        sequence: letter.sequence,
-        stored: letter.stored,
-        letters: Some(Letters {
-            letter: letter.id.clone(),
-            first: letter.first.clone().unwrap_or_else(|| letter.id.clone()),
-        }),
-    };
-    let mut headers = addressed.headers();
-    if record.action.kind == ActionKind::Edit {
-        headers.insert(EDITED, "true");
-    }
-    if let Some(trace) = &letter.trace {
-        trace_headers::write(trace, &mut headers);
-    }
-    let message_id = message_id(&letter.id, record.number);
-    Outgoing::to_service(to.service(), headers, message_id, packet_id, body)
 }
 
 /// Makes sure that an action is possible after what was done with the letter before.

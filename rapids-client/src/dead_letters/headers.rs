@@ -39,6 +39,8 @@ pub(crate) const NAME: &str = "Rapids-Name";
 pub(crate) const CORRELATION_ID: &str = "Rapids-Correlation-Id";
 /// A service that the packet's ancestors passed; once for each, newest last.
 pub(crate) const BREADCRUMB: &str = "Rapids-Breadcrumb";
+/// Who has published the packet, as the server says.
+pub(crate) const PUBLISHER: &str = "Rapids-Publisher";
 /// The version of a replay's headers; 1 where it is missing.
 pub(crate) const VERSION: &str = "Rapids-Version";
 /// The dead letter that is replayed.

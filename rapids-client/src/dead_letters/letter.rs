@@ -9,7 +9,8 @@ use jiff::Timestamp;
 
 use super::headers::{
     ATTEMPTS, BREADCRUMB, CAUSE, CORRELATION_ID, EPOCH, FIRST, FIRST_FAILURE, FORMER, INSTANCE,
-    KIND, LAST_FAILURE, NAME, PACKET_ID, REASON, RIVER, Reader, SEQUENCE, SERVICE, STORED,
+    KIND, LAST_FAILURE, NAME, PACKET_ID, PUBLISHER, REASON, RIVER, Reader, SEQUENCE, SERVICE,
+    STORED,
 };
 use super::text::{escape, shortened, unescape};
 use super::{Kind, LetterId};
@@ -60,6 +61,8 @@ pub struct DeadLetter {
     pub correlation_id: String,
     /// The services that its ancestors passed, newest last.
     pub breadcrumbs: Vec<String>,
+    /// Who has published the packet, as the server says: see [`Packet::publisher`](crate::Packet::publisher).
+    pub publisher: Option<String>,
     /// Of a replay that failed again: the first letter about the packet.
     pub first: Option<LetterId>,
     /// How often the position of the service had been moved when the packet failed: one that is
@@ -104,6 +107,9 @@ impl DeadLetter {
         headers.put(CORRELATION_ID, shortened(&self.correlation_id, LONGEST_ID));
         if let Some(name) = &self.name {
             headers.put(NAME, shortened(name, LONGEST_NAME));
+        }
+        if let Some(publisher) = &self.publisher {
+            headers.put(PUBLISHER, shortened(publisher, LONGEST_NAME));
         }
         if let Some(first) = &self.first {
             headers.put(FIRST, first.to_string());
@@ -167,6 +173,7 @@ impl DeadLetter {
             name: read.optional(NAME),
             correlation_id: read.text(CORRELATION_ID)?,
             breadcrumbs: read.all(BREADCRUMB),
+            publisher: read.optional(PUBLISHER),
             first: linked(FIRST)?,
             epoch: epoch.unwrap_or_default(),
             former: linked(FORMER)?,
@@ -227,6 +234,7 @@ mod tests {
             former: None,
             causes: vec![],
             breadcrumbs: vec![],
+            publisher: None,
             reason: String::new(),
             ..letter()
         };

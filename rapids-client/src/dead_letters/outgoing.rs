@@ -92,7 +92,9 @@ impl Outgoing {
         connection: &Connection,
         since: Timestamp,
     ) -> Result<Option<u64>> {
-        let selection = Selection::headers(self.subject.clone(), Some(since));
+        // On the rapids it may lie under another subject than it was published to.
+        let subject = if self.stream == STREAM { String::new() } else { self.subject.clone() };
+        let selection = Selection::headers(subject, Some(since));
         let mut scan = Box::pin(Scan::open(connection, self.stream, selection)).await?;
         while let Some(Scanned { message, sequence, .. }) = scan.next().await? {
             let id = message.headers.as_ref().and_then(|headers| headers.get(NATS_MESSAGE_ID));

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::dead_letters::LetterId;
 use crate::dead_letters::headers::{
-    FIRST, LETTER, PACKET_ID, RIVER, Reader, SEQUENCE, STORED, VERSION,
+    FIRST, LETTER, PACKET_ID, PUBLISHER, RIVER, Reader, SEQUENCE, STORED, VERSION,
 };
 use crate::dead_letters::text::escape;
 use crate::names::REPLAYS;
@@ -32,6 +32,8 @@ pub(crate) struct Addressed {
     pub(crate) sequence: u64,
     /// When the rapids stored it.
     pub(crate) stored: Timestamp,
+    /// Who has published it, as the server says.
+    pub(crate) publisher: Option<String>,
     /// The letters about the packet; `None` if it is sent again without one.
     pub(crate) letters: Option<Letters>,
 }
@@ -52,6 +54,9 @@ impl Addressed {
         headers.insert(PACKET_ID, escape(&self.packet_id));
         headers.insert(SEQUENCE, self.sequence.to_string());
         headers.insert(STORED, self.stored.to_string());
+        if let Some(publisher) = &self.publisher {
+            headers.insert(PUBLISHER, escape(publisher));
+        }
         match &self.letters {
             Some(Letters { letter, first }) => {
                 headers.insert(LETTER, letter.to_string());
@@ -78,6 +83,7 @@ impl Addressed {
                 packet_id: read.text(PACKET_ID)?,
                 sequence: read.parsed(SEQUENCE)?,
                 stored: read.parsed(STORED)?,
+                publisher: read.optional(PUBLISHER),
                 letters: match read.optional(LETTER) {
                     None if version > OLDEST => None,
                     _ => Some(Letters { letter: read.parsed(LETTER)?, first: read.parsed(FIRST)? }),
@@ -107,6 +113,7 @@ mod tests {
             packet_id: r"with \ and blank ".to_owned(),
             sequence: 17,
             stored: "2026-11-21T09:30:00.123456789Z".parse().unwrap(),
+            publisher: Some("orders".to_owned()),
             letters: Some(Letters {
                 letter: LetterId::of_replay("payment", "charge", 3),
                 first: LetterId::of_packet("payment", "charge", 17),
@@ -129,6 +136,7 @@ mod tests {
             packet_id: "p-17".to_owned(),
             sequence: 17,
             stored: "2026-11-21T09:30:00Z".parse().unwrap(),
+            publisher: None,
             letters: None,
         };
         let mut headers = addressed.headers();

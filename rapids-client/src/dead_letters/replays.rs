@@ -150,6 +150,7 @@ impl Replays {
             packet_id: packet.id().to_owned(),
             sequence: arrival.sequence,
             stored: arrival.stored,
+            publisher: packet.publisher().map(str::to_owned),
             letters: None,
         };
         let mut headers = addressed.headers();

@@ -128,7 +128,7 @@ impl StoredLetter {
     }
 
     fn arrival(&self) -> Arrival {
-        let DeadLetter { sequence, stored, packet_id, .. } = &self.letter;
+        let DeadLetter { sequence, stored, packet_id, publisher, .. } = &self.letter;
         Arrival {
             sequence: *sequence,
             replay: None,
@@ -136,6 +136,7 @@ impl StoredLetter {
             // Only packets without an id need it.
             stream_created: *stored,
             message_id: Some(packet_id.clone()),
+            publisher: publisher.as_deref().map(Into::into),
         }
     }
 }

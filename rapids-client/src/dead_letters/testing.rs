@@ -24,6 +24,7 @@ pub(crate) fn letter() -> DeadLetter {
         name: Some("order_placed".to_owned()),
         correlation_id: "c-1".to_owned(),
         breadcrumbs: vec!["order".to_owned(), "stock".to_owned()],
+        publisher: Some("stock".to_owned()),
         first: Some(LetterId::of_packet("payment", "charge", 17)),
         epoch: 2,
         former: Some("payment.charge.17-2".parse().unwrap()),

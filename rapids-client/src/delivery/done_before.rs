@@ -15,7 +15,7 @@ use crate::effects::Effects;
 use crate::error::with_causes;
 use crate::jetstream::message::message_id;
 use crate::jetstream::scan::{Scan, Scanned, Selection};
-use crate::names::{STREAM, SUBJECT};
+use crate::names::STREAM;
 use crate::packet::Packet;
 use crate::position::entry::Epochs;
 
@@ -111,7 +111,7 @@ async fn published_behind(
     sequence: u64,
     service: &str,
 ) -> Result<Published> {
-    let selection = Selection::behind(SUBJECT.to_owned(), sequence);
+    let selection = Selection::behind(String::new(), sequence);
     let mut scan = Scan::open(connection, STREAM, selection).await?;
     let mut published = Published::new();
     while let Some(Scanned { message, .. }) = scan.next().await? {

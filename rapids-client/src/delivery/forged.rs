@@ -51,7 +51,7 @@ impl Engine {
         if let CopyState::Replaced(raw) = copy
             && !self.is_closing
         {
-            Box::pin(self.receive(raw)).await;
+            Box::pin(self.receive(*raw)).await;
         }
     }
 }

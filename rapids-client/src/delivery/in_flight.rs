@@ -38,7 +38,7 @@ pub(super) enum CopyState {
     /// It is forged. Its packet is not acknowledged.
     Forged,
     /// It is forged, and this is the real packet.
-    Replaced(RawPacket),
+    Replaced(Box<RawPacket>),
 }
 
 impl Row {
@@ -261,6 +261,7 @@ impl InFlight {
             name: name.or_else(|| (!needs.is_empty()).then(|| needs.join(", "))),
             correlation_id: packet.correlation_id().to_owned(),
             breadcrumbs: packet.breadcrumbs().to_vec(),
+            publisher: packet.publisher().map(str::to_owned),
             first: self.letters().map(|letters| letters.first.clone()),
             epoch,
             former: None,

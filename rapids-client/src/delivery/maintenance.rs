@@ -308,7 +308,7 @@ impl Maintenance {
                 if let Some(memories) = &context.memories {
                     memories.learn_ages(info.config.max_age).await;
                 }
-                Box::pin(stream::keep_up(&connection, info, has_once)).await;
+                Box::pin(stream::keep_up(&connection, (&service, has_once), info)).await;
             }
             if let Ok(Some(info)) = Consumer::new(&connection, &service).info().await {
                 warn_if_nearly_stuck(&info);

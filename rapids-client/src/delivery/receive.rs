@@ -59,7 +59,7 @@ impl Engine {
             StreamName::Rapids => {
                 if let Some(row) = self.schedule.row_mut(place).filter(|row| row.is_forged()) {
                     // Received again once the forged one is removed.
-                    row.copy = CopyState::Replaced(raw);
+                    row.copy = CopyState::Replaced(Box::new(raw));
                     return;
                 }
                 if self.acks.is_done(&raw) {
@@ -306,7 +306,7 @@ impl Engine {
         let Some(claimed) = packet.claimed_id() else {
             return;
         };
-        let publisher = packet.publisher().unwrap_or_default();
+        let publisher = packet.shown_publisher().unwrap_or_default();
         if self.context.notices.is_new(&format!("ids of {publisher}")) {
             let id = packet.id();
             warn!(
@@ -337,6 +337,7 @@ fn judge(
         stored: raw.stored(),
         stream_created: facts.created,
         message_id: raw.message_id(),
+        publisher: raw.publisher(),
     };
     let packet = read_packet(service, raw, arrival)?;
     let mut verdicts = service.verdicts(candidates, &packet);

@@ -52,6 +52,7 @@ impl Engine {
             stored: addressed.stored,
             stream_created: self.rapids.facts().created,
             message_id: Some(addressed.packet_id.clone()),
+            publisher: addressed.publisher.as_deref().map(Into::into),
         };
         let packet = read_packet(&self.service, raw, arrival)?;
         let rivers = self.service.rivers();

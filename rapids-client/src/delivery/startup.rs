@@ -116,7 +116,7 @@ impl Startup {
             quarantine: quarantine(&connection, &service, &instance, &position, stored),
             service: service.clone(),
             instance,
-            timers: TimerStore::new(connection.clone(), validity.clone()),
+            timers: TimerStore::new(connection.clone(), rapids.facts().form, validity.clone()),
             outputs: OutputSender::new(rapids.publisher_while_valid(validity.clone()).into()),
             executor: Executor::new(queue, validity),
             memories: memories.map(|store| {

@@ -239,8 +239,14 @@ mod tests {
     fn packet(sequence: u64, conversation: &str) -> Packet {
         let body = format!(r#"{{"event":"x","rapids":{{"correlation_id":"{conversation}"}}}}"#);
         let stored = Timestamp::UNIX_EPOCH;
-        let arrival =
-            Arrival { sequence, replay: None, stored, stream_created: stored, message_id: None };
+        let arrival = Arrival {
+            sequence,
+            replay: None,
+            stored,
+            stream_created: stored,
+            message_id: None,
+            publisher: None,
+        };
         Packet::arrived(body, arrival).unwrap()
     }
 

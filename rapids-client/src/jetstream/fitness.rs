@@ -3,13 +3,15 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::stream::{Config, PersistenceMode};
+use async_nats::jetstream::stream::{Config, PersistenceMode, Source};
 
 use super::differences::{Differences, limit};
+use super::form::Form;
 use super::resource::{
-    DUPLICATE_WINDOW, FORMER_LIMIT, Kind, OWN_LIMIT, REPLAY_WINDOW, Resource, is_timers_source,
-    lasts, note_memories, noted_memories, within,
+    DUPLICATE_WINDOW, FORMER_LIMIT, Kind, OWN_LIMIT, REPLAY_WINDOW, Resource, lasts, note_memories,
+    noted_memories, within,
 };
+use super::timers::TimerPlace;
 use crate::config::Provision;
 
 impl Resource {
@@ -144,8 +146,10 @@ fn compare_rapids(list: &mut Differences, found: &Config, wanted: &Config) {
         &found.subject_delete_marker_ttl.unwrap_or_default(),
         &wanted.subject_delete_marker_ttl.unwrap_or_default(),
     );
-    let foreign = found.sources.iter().flatten().filter(|source| !is_timers_source(source));
-    list.compare("sources other than `LATER`", &foreign.count(), &0);
+    let form = Form::of(wanted);
+    let is_foreign = |source: &&Source| TimerPlace::of_source(form, source).is_none();
+    let foreign = found.sources.iter().flatten().filter(is_foreign);
+    list.compare("sources other than streams of timers", &foreign.count(), &0);
     list.compare(
         "subject_transform",
         &found.subject_transform.is_some(),
@@ -168,7 +172,7 @@ mod tests {
     const PAYLOAD: usize = 1 << 20;
 
     fn rapids(provision: &Provision) -> (Resource, Config) {
-        let rapids = Resource::rapids(provision, PAYLOAD);
+        let rapids = Resource::rapids(Form::Simple, provision, PAYLOAD);
         let created = rapids.created(provision, &Allowance::default());
         (rapids, created)
     }
@@ -180,7 +184,9 @@ mod tests {
             rapids(&provision).0,
             Resource::dead_letters(),
             Resource::replays(),
-            Resource::later(1 << 20),
+            Resource::rapids(Form::Secured, &provision, PAYLOAD),
+            Resource::later(&TimerPlace::shared(Form::Simple), 1 << 20),
+            Resource::later(&TimerPlace::of(Form::Secured, "order"), 1 << 20),
             Resource::positions(),
             Resource::services(),
             Resource::letters(None),
@@ -307,8 +313,8 @@ mod tests {
     #[test]
     fn the_largest_message_follows_the_server_unless_the_operator_chose_it() {
         let (_, created) = rapids(&Provision::default());
-        let larger = Resource::rapids(&Provision::default(), 8 << 20);
-        let smaller = Resource::rapids(&Provision::default(), 256 << 10);
+        let larger = Resource::rapids(Form::Simple, &Provision::default(), 8 << 20);
+        let smaller = Resource::rapids(Form::Simple, &Provision::default(), 256 << 10);
         let after = |resource: &Resource, found: &Config| resource.improved(found).max_message_size;
         assert_eq!(after(&larger, &created), (8 << 20) - (64 << 10));
         assert_eq!(after(&smaller, &created), 192 << 10);

@@ -3,12 +3,17 @@
 //! It is read here, because async-nats' own message holds a context that costs an allocation for each
 //! packet, also for those that are skipped.
 
-use async_nats::header::{NATS_MESSAGE_ID, NATS_SEQUENCE, NATS_STREAM, NATS_TIME_STAMP};
+use std::sync::Arc;
+
+use async_nats::header::{
+    HeaderName, NATS_MESSAGE_ID, NATS_SEQUENCE, NATS_STREAM, NATS_SUBJECT, NATS_TIME_STAMP,
+};
 use async_nats::subject::Subject;
 use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use crate::jetstream::form::publisher_of;
 use crate::jetstream::sequence::{StreamName, StreamPlace};
 use crate::names::STREAM;
 
@@ -22,6 +27,8 @@ pub(crate) struct RawPacket {
     pub(crate) is_again: bool,
     /// When the stream stored the packet; `None` for a copy, whose headers say so.
     stored: Option<Timestamp>,
+    /// What the stream stored the packet under; `None` for a copy, whose headers say so.
+    subject: Option<Subject>,
     /// How many packets follow it; 0 for a copy.
     pub(crate) pending: u64,
     /// The subject on which it is acknowledged; `None` for a copy.
@@ -40,6 +47,7 @@ impl RawPacket {
             number: facts.number,
             is_again: facts.deliveries > 1,
             stored: Some(facts.stored),
+            subject: Some(message.subject),
             pending: facts.pending,
             answer: Some(answer),
             body: message.payload,
@@ -51,15 +59,16 @@ impl RawPacket {
     /// something else.
     pub(crate) fn live(message: Message) -> Option<Self> {
         let headers = message.headers?;
-        if headers.get(NATS_STREAM)?.as_str() != STREAM {
+        if of_server(&headers, NATS_STREAM)? != STREAM {
             return None;
         }
-        let sequence = headers.get(NATS_SEQUENCE)?.as_str().parse().ok()?;
+        let sequence = of_server(&headers, NATS_SEQUENCE)?.parse().ok()?;
         Some(Self {
             place: StreamPlace { stream: StreamName::Rapids, sequence },
             number: 0,
             is_again: false,
             stored: None,
+            subject: None,
             pending: 0,
             answer: None,
             body: message.payload,
@@ -75,10 +84,25 @@ impl RawPacket {
     /// When the stream stored the packet.
     pub(crate) fn stored(&self) -> Timestamp {
         self.stored.unwrap_or_else(|| {
-            let time = self.headers.as_ref().and_then(|headers| headers.get(NATS_TIME_STAMP));
-            time.and_then(|time| time.as_str().parse().ok()).unwrap_or_else(Timestamp::now)
+            let headers = self.headers.as_ref();
+            let time = headers.and_then(|headers| of_server(headers, NATS_TIME_STAMP));
+            time.and_then(|time| time.parse().ok()).unwrap_or_else(Timestamp::now)
         })
     }
+
+    /// Who has published the packet, as the server says.
+    pub(crate) fn publisher(&self) -> Option<Arc<str>> {
+        match &self.subject {
+            Some(subject) => publisher_of(subject),
+            None => publisher_of(of_server(self.headers.as_ref()?, NATS_SUBJECT)?),
+        }
+    }
+}
+
+/// What the server says in a header of a copy. It adds its own behind those that the publisher sent, which
+/// may have the same name.
+fn of_server(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get_last(name).map(async_nats::HeaderValue::as_str)
 }
 
 /// The id that the publisher gave a message, if it gave one.
@@ -162,6 +186,32 @@ mod tests {
         }
         let longer = format!("$JS.ACK._.ACC.RAPIDS.payment.2.17.40.{stored}.3.token");
         assert_eq!(Facts::read(&longer), Some(facts));
+    }
+
+    #[test]
+    fn of_a_copy_the_server_is_believed_and_not_what_the_publisher_sent() {
+        let mut headers = HeaderMap::new();
+        for (name, [sent, added]) in [
+            ("Nats-Stream", ["OTHER", "RAPIDS"]),
+            ("Nats-Subject", ["rapids.from.payment", "rapids.from.orders"]),
+            ("Nats-Sequence", ["77", "2"]),
+            ("Nats-Time-Stamp", ["2020-01-01T00:00:00Z", "2026-11-21T09:30:00Z"]),
+        ] {
+            headers.append(name, sent);
+            headers.append(name, added);
+        }
+        let message = Message {
+            subject: "rapids.live".into(),
+            reply: None,
+            payload: Bytes::new(),
+            headers: Some(headers),
+            status: None,
+            description: None,
+            length: 0,
+        };
+        let copy = RawPacket::live(message).unwrap();
+        assert_eq!((copy.place.sequence, copy.publisher().as_deref()), (2, Some("orders")));
+        assert_eq!(copy.stored(), "2026-11-21T09:30:00Z".parse().unwrap());
     }
 
     #[test]

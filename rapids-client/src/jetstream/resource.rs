@@ -3,16 +3,15 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use async_nats::jetstream::stream::{
-    Config, DiscardPolicy, Republish, RetentionPolicy, Source, StorageType, SubjectTransform,
-};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 
 use crate::config::Provision;
 use crate::connection::Allowance;
+use crate::jetstream::form::Form;
+use crate::jetstream::timers::TimerPlace;
 use crate::names::{
-    DEAD_LETTER_SUBJECTS, DEAD_LETTERS, HANDLING, LATER, LATER_DUE, LATER_SUBJECTS, LETTERS_BUCKET,
-    LIVE, MEMORIES, ONCE, OPERATIONS, POSITIONS, REPLAY_SUBJECTS, REPLAYS, SERVICES, STREAM,
-    SUBJECT, memory_bucket,
+    DEAD_LETTER_SUBJECTS, DEAD_LETTERS, HANDLING, LETTERS_BUCKET, MEMORIES, ONCE, OPERATIONS,
+    POSITIONS, REPLAY_SUBJECTS, REPLAYS, SERVICES, STREAM, memory_bucket,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -59,28 +58,6 @@ pub(crate) fn beyond_letters(letters_age: Option<Duration>) -> Duration {
 /// The bytes of the largest packet, on a server that takes messages of `max_payload` bytes.
 pub(crate) fn largest_message(max_payload: usize) -> usize {
     max_payload.saturating_sub(DEAD_LETTER_HEADROOM).max(1)
-}
-
-/// The setting by which the server sends a copy of each packet that it has stored.
-pub(crate) fn republish() -> Republish {
-    Republish { source: SUBJECT.to_owned(), destination: LIVE.to_owned(), headers_only: false }
-}
-
-/// The setting by which the rapids take what timers have brought.
-pub(crate) fn timers_source() -> Source {
-    let transform =
-        SubjectTransform { source: LATER_DUE.to_owned(), destination: SUBJECT.to_owned() };
-    Source { name: LATER.to_owned(), subject_transforms: vec![transform], ..Source::default() }
-}
-
-/// Whether these settings of the rapids have that.
-pub(crate) fn takes_timers(config: &Config) -> bool {
-    config.sources.iter().flatten().any(is_timers_source)
-}
-
-pub(super) fn is_timers_source(source: &Source) -> bool {
-    let wanted = timers_source();
-    source.name == wanted.name && source.subject_transforms == wanted.subject_transforms
 }
 
 /// One stream or bucket.
@@ -137,7 +114,7 @@ impl Kind {
 
 impl Resource {
     /// The rapids, on a server that takes messages of so many bytes.
-    pub(crate) fn rapids(provision: &Provision, max_payload: usize) -> Self {
+    pub(crate) fn rapids(form: Form, provision: &Provision, max_payload: usize) -> Self {
         let largest = i32::try_from(largest_message(max_payload)).unwrap_or(i32::MAX);
         let max_age = provision.max_age_or_default();
         let config = Config {
@@ -149,20 +126,21 @@ impl Resource {
             deny_delete: true,
             deny_purge: true,
             allow_atomic_publish: true,
-            republish: Some(republish()),
-            sources: Some(vec![timers_source()]),
+            republish: Some(form.republish()),
+            sources: Some(vec![TimerPlace::shared(form).source()]),
             metadata: own_limit(largest),
-            ..stream(STREAM, SUBJECT, "every packet of every service")
+            ..stream(STREAM, form.subjects(), "every packet of every service")
         };
         Self { kind: Kind::Rapids, config, must_last: false }
     }
 
-    /// The timers, where the rapids take messages of so many bytes.
-    pub(crate) fn later(largest_packet: i32) -> Self {
+    /// A stream of timers, where the rapids take messages of so many bytes.
+    pub(crate) fn later(place: &TimerPlace, largest_packet: i32) -> Self {
         let headroom = i32::try_from(TIMER_HEADROOM).unwrap_or(i32::MAX);
         let largest = largest_packet.saturating_sub(headroom).max(1);
+        let description = "packets that are published later, by the scheduler";
         let config = Config {
-            subjects: vec![LATER_SUBJECTS.to_owned(), LATER_DUE.to_owned()],
+            subjects: [&place.timers[..], std::slice::from_ref(&place.due)].concat(),
             // The only one with which the scheduler works.
             discard: DiscardPolicy::Old,
             max_message_size: largest,
@@ -171,7 +149,7 @@ impl Resource {
             allow_message_ttl: true,
             allow_message_schedules: true,
             metadata: own_limit(largest),
-            ..stream(LATER, LATER_SUBJECTS, "packets that are published later, by the scheduler")
+            ..stream(&place.stream, &place.due, description)
         };
         Self { kind: Kind::Later, config, must_last: false }
     }

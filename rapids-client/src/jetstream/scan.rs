@@ -40,13 +40,13 @@ impl Selection {
         Self { subject, from: DeliverPolicy::LastPerSubject, headers_only: false }
     }
 
-    /// The headers of all messages that fit, from a time on.
+    /// The headers of all messages that fit, from a time on. An empty subject fits all.
     pub(crate) fn headers(subject: String, since: Option<Timestamp>) -> Self {
         let from = since.map_or(Start::Beginning, Start::Time).deliver_policy();
         Self { subject, from, headers_only: true }
     }
 
-    /// The headers of all messages that fit, behind a sequence.
+    /// The headers of all messages that fit, behind a sequence. An empty subject fits all.
     pub(crate) fn headers_behind(subject: String, sequence: u64) -> Self {
         Self { headers_only: true, ..Self::behind(subject, sequence) }
     }

@@ -1,15 +1,18 @@
 //! One message of a stream, by its sequence or its subject, read without a consumer.
 
-use async_nats::HeaderMap;
+use std::sync::Arc;
+
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{
     DirectGetError, DirectGetErrorKind, LastRawMessageError, LastRawMessageErrorKind,
 };
+use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::Result;
 use crate::connection::Connection;
+use crate::jetstream::form::publisher_of;
 use crate::jetstream::timestamp;
 use crate::names::STREAM;
 
@@ -20,8 +23,18 @@ const ACTION: &str = "read a packet of the stream `RAPIDS`";
 pub(crate) struct StoredMessage {
     pub(crate) sequence: u64,
     pub(crate) stored: Timestamp,
+    /// Who has published it, as the server says.
+    pub(crate) publisher: Option<Arc<str>>,
     pub(crate) headers: Option<HeaderMap>,
     pub(crate) body: Bytes,
+}
+
+impl StoredMessage {
+    /// One that a consumer delivered, with the facts of the stream.
+    pub(crate) fn delivered(message: Message, sequence: u64, stored: Timestamp) -> Self {
+        let Message { subject, headers, payload: body, .. } = message;
+        Self { sequence, stored, publisher: publisher_of(&subject), headers, body }
+    }
 }
 
 impl From<StreamMessage> for StoredMessage {
@@ -29,6 +42,7 @@ impl From<StreamMessage> for StoredMessage {
         Self {
             sequence: message.sequence,
             stored: timestamp(message.time),
+            publisher: publisher_of(&message.subject),
             headers: Some(message.headers),
             body: message.payload,
         }

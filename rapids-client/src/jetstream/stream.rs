@@ -9,11 +9,11 @@ use tracing::{debug, error, warn};
 use crate::connection::Connection;
 use crate::error::with_causes;
 use crate::jetstream::ensure;
-use crate::jetstream::resource::{
-    Resource, largest_message, republish, takes_timers, timers_source,
-};
+use crate::jetstream::form::Form;
+use crate::jetstream::resource::{Resource, largest_message};
+use crate::jetstream::timers::TimerPlace;
 use crate::jetstream::timestamp;
-use crate::names::{LATER, LIVE, STREAM, SUBJECT};
+use crate::names::{LIVE, STREAM};
 use crate::{Error, Result};
 
 /// From this share of the size limit on, in percent, the service warns.
@@ -23,6 +23,7 @@ const NEARLY_FULL: u128 = 80;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StreamFacts {
     pub(crate) created: Timestamp,
+    pub(crate) form: Form,
     /// How long it keeps packets; zero is for ever.
     pub(crate) max_age: Duration,
     pub(crate) max_message_size: usize,
@@ -38,8 +39,10 @@ pub(crate) struct StreamFacts {
 
 impl From<&Info> for StreamFacts {
     fn from(info: &Info) -> Self {
+        let form = Form::of(&info.config);
         Self {
             created: timestamp(info.created),
+            form,
             max_age: info.config.max_age,
             max_message_size: usize::try_from(info.config.max_message_size)
                 .ok()
@@ -49,7 +52,7 @@ impl From<&Info> for StreamFacts {
             last_sequence: info.state.last_sequence,
             packets: info.state.messages,
             is_atomic: info.config.allow_atomic_publish,
-            has_live: info.config.republish.as_ref() == Some(&republish()),
+            has_live: info.config.republish.as_ref() == Some(&form.republish()),
         }
     }
 }
@@ -86,19 +89,21 @@ impl From<&Info> for StreamContents {
     }
 }
 
-/// Creates the stream, or checks the one that exists. With new rapids the stream of timers is created, too;
-/// to others it is added when the first timer is set, since older programs refuse rapids with a source.
-pub(crate) async fn ensure(connection: &Connection) -> Result<StreamFacts> {
-    let resource = resource(connection);
+/// Creates the stream in this form, or checks the one that exists, in either. With new rapids the stream of
+/// timers is created, too; to others it is added when the first timer is set, since older programs refuse rapids
+/// with a source.
+pub(crate) async fn ensure(connection: &Connection, new: Form) -> Result<StreamFacts> {
     let info = match info(connection).await? {
         Some(found) => {
+            let resource = resource(connection, Form::of(&found.config));
             lower_timers(connection, &resource, &found.config).await?;
             ensure::adjust(connection, &resource, found).await?
         }
         None => {
             // First, since the server looks for a source that is missing only now and then. What is in the
             // way is told to who sets a timer.
-            let later = Resource::later(resource.largest_message());
+            let resource = resource(connection, new);
+            let later = Resource::later(&TimerPlace::shared(new), resource.largest_message());
             if let Err(error) = Box::pin(ensure::ensure(connection, &later)).await {
                 debug!("no timers can be set: {}", with_causes(&error));
             }
@@ -113,7 +118,7 @@ pub(crate) async fn ensure(connection: &Connection) -> Result<StreamFacts> {
     Ok(StreamFacts::from(&info))
 }
 
-/// Lowers the largest message of the stream of timers if that of the rapids is about to be: the server
+/// Lowers the largest message of the streams of timers if that of the rapids is about to be: the server
 /// refuses rapids that take less than a stream that they take from.
 async fn lower_timers(
     connection: &Connection,
@@ -122,50 +127,61 @@ async fn lower_timers(
 ) -> Result<()> {
     let largest = rapids.improved(found).max_message_size;
     let is_lowered = found.max_message_size <= 0 || largest < found.max_message_size;
-    if is_lowered
-        && takes_timers(found)
-        && let Some(timers) = ensure::info_of(connection, LATER).await?
-    {
-        Box::pin(ensure::follow(connection, &Resource::later(largest), timers)).await?;
+    let places = TimerPlace::all(found).into_iter();
+    for place in places.filter(|place| is_lowered && place.is_source_of(found)) {
+        if let Some(timers) = ensure::info_of(connection, &place.stream).await? {
+            Box::pin(ensure::follow(connection, &Resource::later(&place, largest), timers)).await?;
+        }
     }
     Ok(())
 }
 
-/// Makes sure that timers can be set, and that the rapids take what they bring; returns what the server
-/// knows of their stream.
+/// Makes sure that timers of an owner can be set, and that the rapids take what they bring; returns what the
+/// server knows of their stream.
 ///
 /// # Errors
 /// `Stream` if one of the two streams is not as it must be; `Limit`, `NotPermitted`, `Server`.
-pub(crate) async fn ensure_later(connection: &Connection) -> Result<Info> {
+pub(crate) async fn ensure_later(connection: &Connection, owner: &str) -> Result<Info> {
     let found = info(connection).await?.ok_or_else(deleted)?;
-    let improved = resource(connection).improved(&found.config);
-    let largest = improved.max_message_size;
-    let (_, timers) = Box::pin(ensure::ensure(connection, &Resource::later(largest))).await?;
-    if takes_timers(&found.config) {
+    let form = Form::of(&found.config);
+    let place = TimerPlace::of(form, owner);
+    let improved = resource(connection, form).improved(&found.config);
+    let later = Resource::later(&place, improved.max_message_size);
+    let (_, timers) = Box::pin(ensure::ensure(connection, &later)).await?;
+    if place.is_source_of(&found.config) {
         return Ok(timers);
     }
-    let refused = match found.config.sources.as_deref().unwrap_or_default() {
-        [] => {
-            let config = StreamConfig { sources: Some(vec![timers_source()]), ..improved };
-            match Box::pin(ensure::update(connection, config)).await? {
-                Ok(_) => return Ok(timers),
-                Err(reason) => reason,
-            }
+    let mut sources = found.config.sources.unwrap_or_default();
+    let refused = if sources.iter().all(|source| TimerPlace::of_source(form, source).is_some()) {
+        sources.push(place.source());
+        let config = StreamConfig { sources: Some(sources), ..improved };
+        match Box::pin(ensure::update(connection, config)).await? {
+            Ok(_) => return Ok(timers),
+            Err(reason) => reason,
         }
-        _ => "it has other sources".to_owned(),
+    } else {
+        "it has other sources".to_owned()
     };
-    let needed = "it does not take what timers bring: it needs the source `LATER`, with its subject \
-                  `later_due` as `rapids`, and no other source";
+    let TimerPlace { stream, due, stored, .. } = place;
+    let needed = format!(
+        "it does not take what timers bring: it needs the source `{stream}`, with its subject `{due}` as \
+         `{stored}`, and no sources but streams of timers"
+    );
     Err(Error::Stream {
         stream: STREAM.to_owned(),
-        differences: vec![needed.to_owned(), format!("it could not be changed: {refused}")],
+        differences: vec![needed, format!("it could not be changed: {refused}")],
     })
 }
 
-/// Adapts the stream, and the buckets that must last as long as packets, to settings that an operator
-/// changed while a service runs. Logs what cannot be changed.
-pub(crate) async fn keep_up(connection: &Connection, found: Info, has_once: bool) {
-    let rapids = resource(connection);
+/// Adapts the stream, and what a service has that must last as long as packets, to settings that an operator
+/// changed while it runs. Logs what cannot be changed.
+pub(crate) async fn keep_up(
+    connection: &Connection,
+    (service, has_once): (&str, bool),
+    found: Info,
+) {
+    let form = Form::of(&found.config);
+    let rapids = resource(connection, form);
     let max_age = found.config.max_age;
     let largest = rapids.improved(&found.config).max_message_size;
     if let Err(error) = lower_timers(connection, &rapids, &found.config).await {
@@ -173,8 +189,8 @@ pub(crate) async fn keep_up(connection: &Connection, found: Info, has_once: bool
     }
     let mut kept = vec![(rapids, Some(found))];
     let once = has_once.then(|| Resource::once(max_age));
-    for resource in [Resource::handling(max_age), Resource::later(largest)].into_iter().chain(once)
-    {
+    let later = Resource::later(&TimerPlace::of(form, service), largest);
+    for resource in [Resource::handling(max_age), later].into_iter().chain(once) {
         let found = ensure::info_of(connection, resource.name()).await.ok().flatten();
         kept.push((resource, found));
     }
@@ -201,8 +217,8 @@ pub(crate) async fn keep_up(connection: &Connection, found: Info, has_once: bool
     }
 }
 
-fn resource(connection: &Connection) -> Resource {
-    Resource::rapids(connection.provision(), connection.max_payload())
+fn resource(connection: &Connection, form: Form) -> Resource {
+    Resource::rapids(form, connection.provision(), connection.max_payload())
 }
 
 /// The server's facts of the stream; `None` if there is none.
@@ -287,9 +303,10 @@ fn nearly_full(bytes: u64, limit: i64) -> Option<u128> {
 pub(crate) async fn allow_live(connection: &Connection) -> Result<bool> {
     let subject = connection.api(&format!("STREAM.UPDATE.{STREAM}"));
     let found = info(connection).await?.map(|info| info.config);
+    let form = found.as_ref().map(Form::of).unwrap_or_default();
     let reason = match found {
         Some(found) if found.republish.is_none() => {
-            let config = StreamConfig { republish: Some(republish()), ..found };
+            let config = StreamConfig { republish: Some(form.republish()), ..found };
             let updating = connection.jetstream.update_stream(config);
             match connection.attempt("update the stream `RAPIDS`", &subject, updating).await {
                 Ok(_) => return Ok(true),
@@ -297,15 +314,16 @@ pub(crate) async fn allow_live(connection: &Connection) -> Result<bool> {
                 Err(error) => return Err(error),
             }
         }
-        Some(StreamConfig { republish: Some(found), .. }) if found != republish() => {
+        Some(StreamConfig { republish: Some(found), .. }) if found != form.republish() => {
             format!("the stream sends its copies to `{}`", found.destination)
         }
         _ => return Ok(true),
     };
     warn!(
         "there is no live feed, so packets are read from the stream, which costs the server more: \
-         {reason}; set it with: nats stream edit {STREAM} --republish-source {SUBJECT} \
-         --republish-destination {LIVE}"
+         {reason}; set it with: nats stream edit {STREAM} --republish-source '{}' \
+         --republish-destination {LIVE}",
+        form.subjects()
     );
     Ok(false)
 }
@@ -335,7 +353,7 @@ mod tests {
         let mut changed = info(&connection).await.unwrap().unwrap().config;
         (changed.max_age, changed.duplicate_window) = (30 * DAY, Duration::from_secs(5));
         let found = connection.jetstream.update_stream(changed).await.unwrap();
-        keep_up(&connection, found, true).await;
+        keep_up(&connection, ("order", true), found).await;
         let rapids = info(&connection).await.unwrap().unwrap().config;
         assert_eq!(rapids.duplicate_window, Duration::from_secs(600));
         for bucket in &buckets {
@@ -355,7 +373,7 @@ mod tests {
                     Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
                 }
             };
-            ensure::ensure(&connection, &resource(&connection)).await.unwrap();
+            ensure::ensure(&connection, &resource(&connection, Form::Simple)).await.unwrap();
             let info = info(&connection).await.unwrap().unwrap();
             shortcomings(&info, &connection).concat()
         };

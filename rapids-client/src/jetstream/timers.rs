@@ -1,4 +1,4 @@
-//! The stream `LATER`: sets timers and cancels them, until the server has stored that.
+//! The streams of timers: sets them and cancels them, until the server has stored that.
 //!
 //! The server's scheduler keeps them
 //! ([ADR-51](https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-51.md)). What is due it
@@ -6,28 +6,30 @@
 
 pub(crate) mod of_service;
 mod outgoing;
+mod place;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use async_nats::HeaderMap;
-use async_nats::header::NATS_SCHEDULE_TTL;
+use async_nats::header::{NATS_SCHEDULE_TARGET, NATS_SCHEDULE_TTL};
 use async_nats::jetstream::stream::Info;
 use futures::future::try_join_all;
 use jiff::Timestamp;
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::connection::Connection;
+use crate::jetstream::form::Form;
 use crate::jetstream::publish_fault::Patience;
 use crate::jetstream::publish_once::publish_once;
 use crate::jetstream::stream;
 use crate::jetstream::validity::LeaseValidity;
-use crate::names::LATER;
 use crate::timer::{TimerChange, TimerId};
 use crate::{Error, Result};
 use outgoing::FIRED_AGE_LIMITED;
 pub(crate) use outgoing::{OutgoingTimer, cancellation, schedule, wrong_schedule};
+pub(crate) use place::{TimerPlace, timers_of};
 
 /// What is known of the stream is read again after this time, and sooner where its size is limited.
 const KNOWN_FOR: Duration = Duration::from_secs(10);
@@ -42,17 +44,19 @@ const FULL: u128 = 90;
 #[derive(Debug)]
 pub(crate) struct TimerStore {
     connection: Connection,
+    form: Form,
     /// Nothing is stored while this lease is not valid.
     validity: LeaseValidity,
     // Locks, since any thread may publish; held for a moment.
-    known: Mutex<Option<Known>>,
-    /// Held while the stream is looked at, so that one does for all.
+    /// By the name of the stream.
+    known: Mutex<HashMap<String, Known>>,
+    /// Held while a stream is looked at, so that one does for all.
     looking: AsyncMutex<()>,
     /// Changes of one timer wait for each other in the order in which they come.
     queues: Mutex<HashMap<TimerId, Weak<AsyncMutex<()>>>>,
 }
 
-/// What is known of the stream, and when it was read.
+/// What is known of a stream, and when it was read.
 #[derive(Debug, Clone)]
 struct Known {
     read: Instant,
@@ -93,9 +97,10 @@ impl From<&Info> for Known {
 
 impl TimerStore {
     /// Creates and reads nothing until something is to be stored.
-    pub(crate) fn new(connection: Connection, validity: LeaseValidity) -> Self {
+    pub(crate) fn new(connection: Connection, form: Form, validity: LeaseValidity) -> Self {
         Self {
             connection,
+            form,
             validity,
             known: Mutex::default(),
             looking: AsyncMutex::default(),
@@ -132,7 +137,8 @@ impl TimerStore {
         if timers.len() > 1 {
             // One that can never be set leaves the others unset, too.
             for timer in &timers {
-                if let Err(error @ Error::Refused { .. }) = self.check(timer).await {
+                let place = self.place(timer);
+                if let Err(error @ Error::Refused { .. }) = self.check(timer, &place).await {
                     return Err(error);
                 }
             }
@@ -152,58 +158,66 @@ impl TimerStore {
         patience: Patience,
     ) -> Result<bool> {
         let mut retry = patience.retry(&self.connection);
+        let place = self.place(timer);
         let queue = self.queue(&timer.timer);
         let _first = queue.lock().await;
         loop {
-            match self.try_store(timer).await {
+            match self.try_store(timer, &place).await {
                 Ok(is_repeated) => return Ok(is_repeated),
                 Err(error @ Error::Full { .. }) if matches!(patience, Patience::For(_)) => {
                     return Err(error);
                 }
                 Err(error) => {
                     // The stream may have been deleted.
-                    *self.lock() = None;
+                    self.lock().remove(&place.stream);
                     retry.again_if_passing(error).await?;
                 }
             }
         }
     }
 
-    async fn try_store(&self, timer: &OutgoingTimer) -> Result<bool> {
-        let headers = self.check(timer).await?;
+    /// Where a timer lies.
+    fn place(&self, timer: &OutgoingTimer) -> TimerPlace {
+        TimerPlace::of(self.form, timer.timer.owner())
+    }
+
+    async fn try_store(&self, timer: &OutgoingTimer, place: &TimerPlace) -> Result<bool> {
+        let headers = self.check(timer, place).await?;
         self.validity.wait().await;
         let message = (headers, timer.body.clone());
         let subject = timer.timer.subject();
         let answer = publish_once(&self.connection, "set a timer", subject, message).await?;
-        let is_repeated = answer.map_err(|error| timer.refused(error))?.duplicate;
-        if !is_repeated && let Some(known) = &mut *self.lock() {
+        let is_repeated = answer.map_err(|error| timer.refused(&place.stream, error))?.duplicate;
+        if !is_repeated && let Some(known) = self.lock().get_mut(&place.stream) {
             known.bytes.0 += timer.size() as u64;
             known.messages.0 += 1;
         }
         Ok(is_repeated)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Known>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes sure that the stream keeps the timer until it is due; returns the headers to store it with. To
     /// cancel one needs nothing.
-    async fn check(&self, outgoing: &OutgoingTimer) -> Result<HeaderMap> {
+    async fn check(&self, outgoing: &OutgoingTimer, place: &TimerPlace) -> Result<HeaderMap> {
         let OutgoingTimer { id, due, timer, body, .. } = outgoing;
         let mut headers = outgoing.headers.clone();
-        let known = self.known().await?;
+        let known = self.known(timer, place).await?;
         if body.is_empty() {
             return Ok(headers);
         }
+        let stream = &place.stream;
+        headers.insert(NATS_SCHEDULE_TARGET, place.due.as_str());
         let too_late = |due: &Timestamp| {
             let wait = Duration::try_from(due.duration_since(Timestamp::now())).unwrap_or_default();
             !known.max_age.is_zero() && wait >= known.max_age
         };
         if due.as_ref().is_some_and(too_late) {
             let reason = format!(
-                "the timer `{timer}` is due later than the stream `{LATER}` keeps anything, which is {} \
-                 s: let it keep timers for ever with `nats stream edit {LATER} --max-age=0`",
+                "the timer `{timer}` is due later than the stream `{stream}` keeps anything, which is {} \
+                 s: let it keep timers for ever with `nats stream edit {stream} --max-age=0`",
                 known.max_age.as_secs()
             );
             return Err(Error::Refused { id: id.clone(), reason });
@@ -215,18 +229,19 @@ impl TimerStore {
         }
         Err(Error::Full {
             what: format!("the timer `{timer}`"),
-            full: format!("the stream `{LATER}`"),
+            full: format!("the stream `{stream}`"),
             remedy: format!(
                 "it would be {percent} % full, and beyond its limit the server drops timers that wait: raise \
-                 it with `nats stream edit {LATER} --max-bytes`"
+                 it with `nats stream edit {stream} --max-bytes`"
             ),
             source: format!("timers are refused from {FULL} % on").into(),
         })
     }
 
-    /// What is known of the stream, which is created if there is none.
-    async fn known(&self) -> Result<Known> {
-        let current = || self.lock().clone().filter(|known| !known.is_outdated());
+    /// What is known of a stream, which is created if there is none.
+    async fn known(&self, timer: &TimerId, place: &TimerPlace) -> Result<Known> {
+        let current =
+            || self.lock().get(&place.stream).filter(|known| !known.is_outdated()).cloned();
         if let Some(known) = current() {
             return Ok(known);
         }
@@ -234,9 +249,9 @@ impl TimerStore {
         if let Some(known) = current() {
             return Ok(known);
         }
-        let info = Box::pin(stream::ensure_later(&self.connection)).await?;
+        let info = Box::pin(stream::ensure_later(&self.connection, timer.owner())).await?;
         let known = Known::from(&info);
-        *self.lock() = Some(known.clone());
+        self.lock().insert(place.stream.clone(), known.clone());
         Ok(known)
     }
 }

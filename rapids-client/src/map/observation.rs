@@ -129,7 +129,7 @@ impl Observation {
             self.tally.names_left_out += 1;
             return;
         };
-        let publisher = packet.publisher().filter(|name| is_short(name)).map(str::to_owned);
+        let publisher = packet.shown_publisher().filter(|name| is_short(name)).map(str::to_owned);
         let Some(publisher) = self.tally.publishers.number(publisher) else {
             self.tally.names_left_out += 1;
             return;

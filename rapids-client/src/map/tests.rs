@@ -54,6 +54,7 @@ impl Seen {
             stored: self.observation.window.from,
             stream_created: Timestamp::UNIX_EPOCH,
             message_id: None,
+            publisher: None,
         };
         let packet = Packet::arrived(packet.written(), arrival).unwrap();
         self.observation.packet(&packet);

@@ -1,5 +1,7 @@
 //! What the stream knows of a packet that it stored.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::id::is_id;
@@ -19,6 +21,8 @@ pub struct Arrival {
     pub stream_created: Timestamp,
     /// The `Nats-Msg-Id` header, if the publisher set one.
     pub message_id: Option<String>,
+    /// Who has published it, as the server says: see [`Packet::publisher`](crate::Packet::publisher).
+    pub publisher: Option<Arc<str>>,
 }
 
 impl Arrival {

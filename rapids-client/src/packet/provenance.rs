@@ -3,7 +3,7 @@
 //! Completes and writes it; [`rapids_object`](super::rapids_object) reads it.
 
 use std::fmt::Write as _;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use bytestring::ByteString;
 use jiff::Timestamp;
@@ -14,8 +14,8 @@ use super::id::new_id;
 use super::rapids_object::RapidsObject;
 use crate::json::{Fields, Text, write_key, write_member, write_string};
 use crate::keys::{
-    BREADCRUMBS, CAUSATION_ID, CORRELATION_ID, CREATED, DEAD_LETTER, EDITED, ID, READ_COUNT,
-    REPLAYED, TIMER,
+    BREADCRUMBS, CAUSATION_ID, CORRELATION_ID, CREATED, DEAD_LETTER, EDITED, ID, PUBLISHER,
+    READ_COUNT, REPLAYED, TIMER,
 };
 
 /// How many services the breadcrumbs hold; older ones fall off.
@@ -39,6 +39,10 @@ pub(crate) struct Provenance {
     pub(crate) causation_id: Option<ByteString>,
     pub(crate) read_count: u64,
     pub(crate) breadcrumbs: Vec<String>,
+    /// Who has published the packet, as the server says.
+    pub(crate) publisher: Option<Arc<str>>,
+    /// Whether the body says something about that.
+    pub(crate) says_publisher: bool,
     /// Members that the bus does not know: their keys, with the quotes, and their values as they
     /// were sent.
     others: Vec<(Box<str>, Box<str>)>,
@@ -63,6 +67,8 @@ impl Provenance {
             causation_id: None,
             read_count: 0,
             breadcrumbs: Vec::new(),
+            publisher: None,
+            says_publisher: false,
             others: Vec::new(),
             mistyped: 0,
             text: OnceLock::new(),
@@ -85,6 +91,8 @@ impl Provenance {
             causation_id: said.causation_id,
             read_count: said.read_count.unwrap_or(0),
             breadcrumbs: newest(said.breadcrumbs.unwrap_or_default()),
+            publisher: arrival.and_then(|arrival| arrival.publisher.clone()),
+            says_publisher: said.says_publisher,
             others: said.others,
             mistyped: said.mistyped,
             ..Self::of(id.unwrap_or_else(new_id), created.unwrap_or_else(Timestamp::now))
@@ -177,12 +185,12 @@ impl Provenance {
     /// Writes the object as it is published.
     pub(crate) fn write(&self, text: &mut String) {
         match self.text.get() {
-            Some(written) => text.push_str(written),
-            None => self.write_out(text),
+            Some(written) if self.publisher.is_none() => text.push_str(written),
+            _ => self.write_out(text, None),
         }
     }
 
-    fn write_out(&self, text: &mut String) {
+    fn write_out(&self, text: &mut String, publisher: Option<&str>) {
         text.push('{');
         write_key(text, ID);
         write_string(text, &self.id);
@@ -208,6 +216,10 @@ impl Provenance {
             write_string(text, service);
         }
         text.push(']');
+        if let Some(publisher) = publisher {
+            write_key(text, PUBLISHER);
+            write_string(text, publisher);
+        }
         for (key, value) in &self.others {
             write_member(text, key, value);
         }
@@ -220,7 +232,7 @@ impl AsRef<str> for Provenance {
     fn as_ref(&self) -> &str {
         self.text.get_or_init(|| {
             let mut text = String::with_capacity(ROOM);
-            self.write_out(&mut text);
+            self.write_out(&mut text, self.publisher.as_deref());
             text.into()
         })
     }
@@ -247,6 +259,7 @@ mod tests {
             stored: "2026-11-21T09:30:00.5Z".parse().unwrap(),
             stream_created: "2026-11-01T00:00:00Z".parse().unwrap(),
             message_id: None,
+            publisher: None,
         }
     }
 
@@ -344,6 +357,22 @@ mod tests {
         assert_eq!(told.dead_letter().as_deref(), Some("payment.charge.17"));
         let json = told.as_ref();
         assert!(json.ends_with(r#","tenant":7,"dead_letter":"payment.charge.17"}"#), "{json}");
+    }
+
+    #[test]
+    fn expressions_see_the_publisher_that_the_server_says_and_nobody_is_sent_one() {
+        let arrival = Arrival { publisher: Some("orders".into()), ..arrival() };
+        let body = r#"{"rapids":{"id":"a","publisher":"payment","publ\u0069sher":1,"tenant":7}}"#;
+        let known = Provenance::read(&fields(body), Some(&arrival));
+        let seen = known.as_ref();
+        assert!(seen.ends_with(r#""breadcrumbs":[],"publisher":"orders","tenant":7}"#), "{seen}");
+        let unknown = Provenance::read(&fields(body), None);
+        for sent in [&known, &unknown, &known.effect("s", "r", 0), &known.of_timer("t")] {
+            let mut written = String::new();
+            sent.write(&mut written);
+            assert!(!written.contains("publisher"), "{written}");
+        }
+        assert!(!unknown.as_ref().contains("publisher"), "{}", unknown.as_ref());
     }
 
     #[test]

@@ -8,7 +8,9 @@ use serde::{Deserialize, Deserializer};
 
 use super::id::is_id;
 use crate::json::{Fields, each_member};
-use crate::keys::{BREADCRUMBS, CAUSATION_ID, CORRELATION_ID, CREATED, ID, RAPIDS, READ_COUNT};
+use crate::keys::{
+    BREADCRUMBS, CAUSATION_ID, CORRELATION_ID, CREATED, ID, PUBLISHER, RAPIDS, READ_COUNT,
+};
 
 /// The members that the bus knows, as far as they are there. Ids share the bytes of the body.
 #[derive(Debug, Default, PartialEq)]
@@ -22,6 +24,8 @@ pub(super) struct RapidsObject {
     /// Members that the bus does not know: their keys, with the quotes, and their values as they
     /// were sent.
     pub(super) others: Vec<(Box<str>, Box<str>)>,
+    /// Whether it says who has published the packet, which counts for nothing.
+    pub(super) says_publisher: bool,
     /// How many members had the wrong type.
     pub(super) mistyped: usize,
 }
@@ -50,6 +54,7 @@ impl RapidsObject {
             read_count: Some(written.read_count),
             breadcrumbs: Some(written.breadcrumbs),
             others: Vec::new(),
+            says_publisher: false,
             mistyped: 0,
         })
     }
@@ -69,6 +74,7 @@ impl RapidsObject {
             read_count: reader.read(said.read_count, |json| serde_json::from_str(json).ok()),
             breadcrumbs: reader.read(said.breadcrumbs, |json| serde_json::from_str(json).ok()),
             others: said.others,
+            says_publisher: said.publisher.is_some(),
             mistyped: reader.mistyped,
         }
     }
@@ -101,6 +107,7 @@ struct Members<'a> {
     causation_id: Option<&'a str>,
     read_count: Option<&'a str>,
     breadcrumbs: Option<&'a str>,
+    publisher: Option<&'a str>,
     others: Vec<(Box<str>, Box<str>)>,
 }
 
@@ -115,6 +122,7 @@ impl<'a> Members<'a> {
                 CAUSATION_ID => &mut said.causation_id,
                 READ_COUNT => &mut said.read_count,
                 BREADCRUMBS => &mut said.breadcrumbs,
+                PUBLISHER => &mut said.publisher,
                 _ => return said.others.push((member.key.into(), member.value.into())),
             };
             known.get_or_insert(member.value);
@@ -181,6 +189,7 @@ mod tests {
             r#"{"id":"a"}"#.to_owned(),
             format!(r#"{{{whole},"edited":true}}"#),
             format!(r#"{{{whole},"id":"b"}}"#),
+            format!(r#"{{{whole},"publisher":"x"}}"#),
             format!(r#"{{{whole},"causation_id":null}}"#),
             format!(r#"{{{whole},"causation_id":""}}"#),
             format!("{{{}}}", whole.replace("\"c\"", r#""\u0063""#)),

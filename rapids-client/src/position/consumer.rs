@@ -13,8 +13,9 @@ use serde_json::{Map, json};
 
 use crate::connection::Connection;
 use crate::jetstream::ensure::PROVISION;
+use crate::jetstream::form::Form;
 use crate::jetstream::stream;
-use crate::names::{EPOCH, SERVICES, STARTS, STREAM, SUBJECT, memory_bucket};
+use crate::names::{EPOCH, SERVICES, STARTS, STREAM, memory_bucket};
 use crate::position::entry::ServiceEntry;
 use crate::position::status;
 use crate::start::Start;
@@ -89,6 +90,9 @@ impl<'a> Consumer<'a> {
 
     /// Makes sure that a consumer that was found can be the position, and updates its settings.
     pub(crate) async fn check(&self, found: &Info, ack_wait: Option<Duration>) -> Result<()> {
+        // Read after the position, since others may publish and read meanwhile.
+        let rapids = stream::info(self.connection).await?;
+        let form = rapids.as_ref().map(|rapids| Form::of(&rapids.config)).unwrap_or_default();
         let config = &found.config;
         let fits = config.ack_policy == AckPolicy::Explicit
             && config.max_deliver <= 0
@@ -97,8 +101,8 @@ impl<'a> Consumer<'a> {
             && config.max_batch <= 0
             && config.max_expires.is_zero()
             && config.deliver_subject.is_none()
-            && ["", SUBJECT].contains(&config.filter_subject.as_str())
-            && config.filter_subjects.iter().all(|subject| subject == SUBJECT);
+            && form.passes_all(&config.filter_subject)
+            && config.filter_subjects.iter().all(|filter| form.passes_all(filter));
         let name = self.service;
         if !fits {
             return Err(self.lost(format!(
@@ -107,8 +111,8 @@ impl<'a> Consumer<'a> {
                  {STREAM} {name}`, and the service goes on from what is noted of it"
             )));
         }
-        // Read after the position, since others may publish and read meanwhile.
-        let (at, last) = (found.delivered.stream_sequence, self.last_sequence().await?);
+        let last = rapids.map_or(0, |rapids| rapids.state.last_sequence);
+        let at = found.delivered.stream_sequence;
         if at > last {
             return Err(self.lost(format!(
                 "it stands at sequence {at}, but the stream ends at {last}: the stream was made \

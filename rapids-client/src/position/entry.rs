@@ -328,6 +328,7 @@ mod tests {
             (Some("a"), false)
         );
         let mut entry = known();
+        entry.note_rivers([("charge".to_owned(), "x".to_owned())].into());
         entry.note_first_id_key("a");
         entry.note_id_key("a");
         assert_eq!((entry.id_keys().holding(0), entry.id_keys().is_undecided()), (None, true));

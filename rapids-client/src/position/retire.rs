@@ -8,8 +8,10 @@ use crate::announcement::instances::instances_of;
 use crate::connection::Connection;
 use crate::jetstream::bucket::Bucket;
 use crate::jetstream::ensure::info_of;
-use crate::jetstream::timers::of_service;
-use crate::names::{HANDLING, LATER, ONCE, POSITIONS, REPLAYS, STREAM, memory_bucket};
+use crate::jetstream::form::Form;
+use crate::jetstream::stream;
+use crate::jetstream::timers::{TimerPlace, of_service};
+use crate::names::{HANDLING, ONCE, POSITIONS, REPLAYS, STREAM, memory_bucket};
 use crate::position::consumer::Consumer;
 use crate::position::entries::ServiceEntries;
 use crate::position::forget::clear;
@@ -131,17 +133,21 @@ async fn memories(
 ) -> Result<Vec<String>> {
     let bucket = memory_bucket(service);
     let info = info_of(connection, &format!("KV_{bucket}")).await?;
+    let rapids = stream::info(connection).await?;
+    let form = rapids.map(|rapids| Form::of(&rapids.config)).unwrap_or_default();
+    let place = TimerPlace::of(form, service);
+    let later = &place.stream;
     if !how.forgets {
-        let timers = of_service::count(connection, service).await?;
+        let timers = of_service::count(connection, &place, service).await?;
         let memories =
             info.map(|_| format!("its memories, the bucket {bucket}; `--forget` removes it"));
         let timers = (timers > 0)
-            .then(|| format!("its timers, {timers} messages in {LATER}; `--forget` removes them"));
+            .then(|| format!("its timers, {timers} messages in {later}; `--forget` removes them"));
         return Ok(memories.into_iter().chain(timers).collect());
     }
-    let timers = of_service::delete(connection, service).await?;
+    let timers = of_service::delete(connection, &place, service).await?;
     if timers > 0 {
-        removed.push(format!("its timers, {timers} messages in {LATER}"));
+        removed.push(format!("its timers, {timers} messages in {later}"));
     }
     let once = Bucket::existing(connection, ONCE).await?;
     let once = clear(once.as_ref(), &format!("{service}.>")).await?;

@@ -1,5 +1,7 @@
 //! Reading what the stream has under single sequences, without a consumer.
 
+use std::sync::Arc;
+
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -33,6 +35,7 @@ pub struct RawMessage {
     pub body: Bytes,
     /// The same headers as they came, for the packet.
     received: Option<HeaderMap>,
+    publisher: Option<Arc<str>>,
     stream_created: Timestamp,
 }
 
@@ -75,14 +78,18 @@ impl RawMessage {
     /// # Errors
     /// [`Error::Malformed`](crate::Error::Malformed) if it is none.
     pub fn packet(&self) -> Result<Packet> {
-        let Self { sequence, stored, body, received, stream_created, .. } = self;
-        let (headers, body) = (received.clone(), body.clone());
-        let message = StoredMessage { sequence: *sequence, stored: *stored, headers, body };
-        stored_packet(message, *stream_created)
+        let message = StoredMessage {
+            sequence: self.sequence,
+            stored: self.stored,
+            publisher: self.publisher.clone(),
+            headers: self.received.clone(),
+            body: self.body.clone(),
+        };
+        stored_packet(message, self.stream_created)
     }
 
     fn of(message: StoredMessage, stream_created: Timestamp) -> Self {
-        let StoredMessage { sequence, stored, headers: received, body } = message;
+        let StoredMessage { sequence, stored, publisher, headers: received, body } = message;
         let mut named = Vec::new();
         for (name, values) in received.iter().flat_map(|headers| headers.iter()) {
             if !OF_THE_ANSWER.contains(&name.as_ref()) {
@@ -93,6 +100,6 @@ impl RawMessage {
         }
         // Stable, so the values of a name keep their order.
         named.sort_by(|(one, _), (other, _)| one.cmp(other));
-        Self { sequence, stored, headers: named, body, received, stream_created }
+        Self { sequence, stored, headers: named, body, received, publisher, stream_created }
     }
 }

@@ -13,13 +13,14 @@ use crate::{Error, Result};
 /// # Errors
 /// `Malformed`, with its sequence, if it is no packet.
 pub(super) fn stored_packet(message: StoredMessage, stream_created: Timestamp) -> Result<Packet> {
-    let StoredMessage { sequence, stored, headers, body } = message;
+    let StoredMessage { sequence, stored, publisher, headers, body } = message;
     let arrival = Arrival {
         sequence,
         replay: None,
         stored,
         stream_created,
         message_id: message_id(headers.as_ref()),
+        publisher,
     };
     let trace = headers.as_ref().and_then(trace_headers::read);
     let packet = Packet::arrived(body, arrival).map_err(|error| match error {

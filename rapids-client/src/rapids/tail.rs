@@ -82,8 +82,7 @@ impl Tail {
         &self,
         Delivered { message, sequence, stored }: Delivered,
     ) -> Result<Packet> {
-        let (body, headers) = (message.message.payload, message.message.headers);
-        let message = StoredMessage { sequence, stored, headers, body };
+        let message = StoredMessage::delivered(message.message, sequence, stored);
         stored_packet(message, self.follower.created())
     }
 }

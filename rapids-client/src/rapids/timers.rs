@@ -1,5 +1,7 @@
 //! Packets that a publisher puts off, and the timers that wait: listed, looked at, cancelled.
 
+use std::collections::VecDeque;
+
 use async_nats::HeaderMap;
 use async_nats::header::{NATS_SCHEDULE, NATS_SCHEDULE_TIME_ZONE};
 use bytes::Bytes;
@@ -7,15 +9,16 @@ use jiff::Timestamp;
 
 use super::{PATIENCE, Rapids};
 use crate::Result;
+use crate::connection::Connection;
 use crate::jetstream::ensure::info_of;
 use crate::jetstream::publish_fault::Patience;
 use crate::jetstream::scan::{Scan, Scanned, Selection};
 use crate::jetstream::stored_message::last_of_subject;
+use crate::jetstream::stream;
 use crate::jetstream::timers::{
-    OutgoingTimer, cancellation, schedule as headers_of, wrong_schedule,
+    OutgoingTimer, TimerPlace, cancellation, schedule as headers_of, timers_of, wrong_schedule,
 };
 use crate::jetstream::timestamp;
-use crate::names::{LATER, LATER_PREFIX, LATER_SUBJECTS};
 use crate::packet::Packet;
 use crate::printable::printable;
 use crate::timer::{TimerChange, TimerId, When};
@@ -65,8 +68,14 @@ impl WaitingTimer {
     }
 }
 
-/// The timers that wait, one after the other, in the order in which they were set.
-pub struct TimerListing(Option<Scan>);
+/// The timers that wait, one after the other, in the order in which they were set; where services have accounts
+/// of their own, those of one service after those of another.
+pub struct TimerListing {
+    connection: Connection,
+    /// Streams that are still to be read, and the subjects in each.
+    rest: VecDeque<(String, String)>,
+    scan: Option<Scan>,
+}
 
 impl TimerListing {
     /// The next timer; `None` after the last.
@@ -74,15 +83,25 @@ impl TimerListing {
     /// # Errors
     /// [`Error::Server`](crate::Error::Server): it ends there.
     pub async fn next(&mut self) -> Result<Option<WaitingTimer>> {
-        let Some(scan) = &mut self.0 else { return Ok(None) };
-        while let Some(Scanned { message, stored, .. }) = scan.next().await? {
+        loop {
+            let Some(scan) = &mut self.scan else {
+                let Some((stream, subjects)) = self.rest.pop_front() else { return Ok(None) };
+                if info_of(&self.connection, &stream).await?.is_some() {
+                    let selection = Selection::last_of_each(subjects);
+                    self.scan = Some(Scan::open(&self.connection, &stream, selection).await?);
+                }
+                continue;
+            };
+            let Some(Scanned { message, stored, .. }) = scan.next().await? else {
+                self.scan = None;
+                continue;
+            };
             let headers = message.headers.unwrap_or_default();
             let timer = WaitingTimer::read(&message.subject, &headers, message.payload, stored);
             if timer.is_some() {
                 return Ok(timer);
             }
         }
-        Ok(None)
     }
 }
 
@@ -154,13 +173,20 @@ impl Rapids {
     /// # Errors
     /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn timers(&self, owner: Option<&str>) -> Result<TimerListing> {
-        if info_of(&self.connection, LATER).await?.is_none() {
-            return Ok(TimerListing(None));
-        }
-        let subjects =
-            owner.map_or(LATER_SUBJECTS.to_owned(), |owner| format!("{LATER_PREFIX}{owner}.*"));
-        let scan = Scan::open(&self.connection, LATER, Selection::last_of_each(subjects)).await?;
-        Ok(TimerListing(Some(scan)))
+        let rest = match owner {
+            Some(owner) => {
+                let place = TimerPlace::of(self.facts.form, owner);
+                [(place.stream, timers_of(owner))].into()
+            }
+            None => {
+                let rapids = stream::present(&self.connection).await?;
+                let of_place = |TimerPlace { stream, timers, .. }| {
+                    timers.into_iter().map(move |subjects| (stream.clone(), subjects))
+                };
+                TimerPlace::all(&rapids.config).into_iter().flat_map(of_place).collect()
+            }
+        };
+        Ok(TimerListing { connection: self.connection.clone(), rest, scan: None })
     }
 
     /// One timer; `None` if it does not wait.
@@ -168,16 +194,22 @@ impl Rapids {
     /// # Errors
     /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn timer(&self, id: &TimerId) -> Result<Option<WaitingTimer>> {
-        match info_of(&self.connection, LATER).await? {
-            Some(_) => self.waiting_timer(id).await,
+        match self.stream_of(id).await? {
+            Some(stream) => self.waiting_timer(&stream, id).await,
             None => Ok(None),
         }
     }
 
+    /// The stream in which a timer lies; `None` if there is none.
+    async fn stream_of(&self, id: &TimerId) -> Result<Option<String>> {
+        let TimerPlace { stream, .. } = TimerPlace::of(self.facts.form, id.owner());
+        Ok(info_of(&self.connection, &stream).await?.map(|_| stream))
+    }
+
     /// One timer, where the stream is there.
-    async fn waiting_timer(&self, id: &TimerId) -> Result<Option<WaitingTimer>> {
+    async fn waiting_timer(&self, stream: &str, id: &TimerId) -> Result<Option<WaitingTimer>> {
         let action = format!("read the timer `{id}`");
-        let found = last_of_subject(&self.connection, &action, LATER, id.subject()).await?;
+        let found = last_of_subject(&self.connection, &action, stream, id.subject()).await?;
         Ok(found.and_then(|found| {
             WaitingTimer::read(&found.subject, &found.headers, found.payload, timestamp(found.time))
         }))
@@ -188,11 +220,9 @@ impl Rapids {
     /// # Errors
     /// [`Error::Server`](crate::Error::Server), [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn cancel_timer(&self, id: &TimerId) -> Result<bool> {
-        if info_of(&self.connection, LATER).await?.is_none() {
-            return Ok(false);
-        }
+        let Some(stream) = self.stream_of(id).await? else { return Ok(false) };
         // A replica may not know it yet, so it is cancelled in any case.
-        let waits = self.waiting_timer(id).await?.is_some();
+        let waits = self.waiting_timer(&stream, id).await?.is_some();
         // Each cancellation is one of its own.
         let own = Packet::event("cancel").id().to_owned();
         self.store_timer(OutgoingTimer::new(id.clone(), &own, cancellation())).await?;

@@ -76,6 +76,9 @@ impl TimerId {
         }
     }
 
+    /// What stands in the place of a service where none has set the timer.
+    pub(crate) const NO_SERVICES: [&str; 2] = [PUBLISHED, EVERY];
+
     /// The service that has set it; `PUBLISHED` or `EVERY` if none has.
     #[must_use]
     pub fn owner(&self) -> &str {

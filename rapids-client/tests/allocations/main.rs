@@ -92,6 +92,7 @@ fn answering_a_packet_allocates_a_known_number_of_times() {
             stored,
             stream_created: stored,
             message_id: Some(id.clone()),
+            publisher: None,
         };
         let packet = Packet::arrived(body.clone(), arrival).expect("it is a packet");
         assert_eq!(river.judge(&packet), rapids_client::Verdict::Matches);

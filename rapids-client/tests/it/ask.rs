@@ -76,7 +76,7 @@ async fn an_answer_comes_and_has_its_place_in_the_stream() {
     let asked = bench.rapids.ask(packet).until_event(["answered", "refused"]);
     let answer = came(asked.within(LONG).await.unwrap());
     assert_eq!((answer.correlation_id(), answer.causation_id()), (&*id, Some(&*id)));
-    assert_eq!((number(&answer), answer.publisher()), (7, Some("two")));
+    assert_eq!((number(&answer), answer.shown_publisher()), (7, Some("two")));
     let stored = bench.rapids.packet(answer.arrival().unwrap().sequence).await.unwrap().unwrap();
     assert_eq!((stored.body(), stored.arrival()), (answer.body(), answer.arrival()));
     service.stop().await;

@@ -116,7 +116,7 @@ fn published(packets: &[Packet]) -> Vec<String> {
 fn line(packet: &Packet) -> String {
     let text = packet.to_string();
     let facts = text.split(r#","rapids":"#).next().unwrap_or_default();
-    format!("{}: {}}}", packet.publisher().unwrap_or_default(), facts)
+    format!("{}: {}}}", packet.shown_publisher().unwrap_or_default(), facts)
 }
 
 fn given(bodies: &[&str]) -> Vec<String> {

@@ -117,7 +117,7 @@ async fn each_kind_of_letter_is_told_but_no_loop_and_nothing_that_cannot_be_read
         assert_eq!(packet.dead_letter().as_deref(), Some(&*letter));
         assert_eq!(packet.causation_id(), Some(&*stored.packet_id));
         assert_eq!(packet.correlation_id(), stored.correlation_id);
-        assert_eq!((packet.publisher(), packet.breadcrumbs().len()), (Some("payment"), 1));
+        assert_eq!((packet.shown_publisher(), packet.breadcrumbs().len()), (Some("payment"), 1));
         kinds.push((stored.sequence, kind, attempts));
     }
     kinds.sort();

@@ -304,6 +304,10 @@ impl Running {
 pub(crate) struct Watch(Tail);
 
 impl Watch {
+    pub(crate) fn new(tail: Tail) -> Self {
+        Self(tail)
+    }
+
     /// The next packet that states this fact.
     pub(crate) async fn event(&mut self, name: &str) -> Packet {
         soon(name, async {

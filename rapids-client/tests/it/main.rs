@@ -45,6 +45,7 @@ mod probes;
 mod process;
 mod programs;
 mod provisioned;
+mod publisher;
 mod publishing;
 mod rebuild;
 mod replays;

@@ -96,7 +96,7 @@ async fn one_order_is_one_trace_through_all_its_services() {
     let mut count = 0;
     for (packet, cause) in effects {
         let cause = by_id[cause];
-        let service = packet.publisher().unwrap();
+        let service = packet.shown_publisher().unwrap();
         let published =
             spans.iter().find(|span| span.is_of("publish rapids", packet.id())).unwrap();
         assert_eq!(named(packet), (TRACE.to_owned(), published.id.clone()), "{packet}");

@@ -112,6 +112,7 @@ mod tests {
             stored,
             stream_created: stored,
             message_id: None,
+            publisher: None,
         };
         line(&Packet::arrived(body.to_owned(), arrival).unwrap())
     }

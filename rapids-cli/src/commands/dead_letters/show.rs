@@ -86,6 +86,9 @@ fn lines((stored, history, comments): Known<'_>, palette: Palette) -> Vec<Line> 
     let stored_at = to_the_second(letter.stored);
     page.fact("on the rapids", &format!("sequence {}, stored {stored_at}", letter.sequence));
     page.fact("conversation", &letter.correlation_id);
+    if let Some(publisher) = &letter.publisher {
+        page.fact("publisher", publisher);
+    }
     if !letter.breadcrumbs.is_empty() {
         page.fact("way", &letter.breadcrumbs.join(" > "));
     }

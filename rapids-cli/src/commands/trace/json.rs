@@ -127,7 +127,7 @@ fn packet_json<'a>(
         cause_is_missing,
         kind,
         name,
-        publisher: packet.publisher(),
+        publisher: packet.shown_publisher(),
         sequence: packet.arrival().map_or(0, |arrival| arrival.sequence),
         stored: super::lines::stored(packet).to_string(),
         since_first: node.since_first.map(|time| time.as_secs_f64()),

@@ -201,7 +201,7 @@ pub(super) fn packet_line(
 
 /// The service that published a packet.
 pub(super) fn publisher(packet: &Packet) -> &str {
-    packet.publisher().unwrap_or("outside")
+    packet.shown_publisher().unwrap_or("outside")
 }
 
 /// A dead letter: which river failed, why, and what has become of it.

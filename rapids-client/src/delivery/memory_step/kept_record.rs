@@ -285,8 +285,14 @@ mod tests {
 
     fn packet(sequence: u64) -> Packet {
         let stored = "2026-11-21T09:30:00Z".parse().unwrap();
-        let arrival =
-            Arrival { sequence, replay: None, stored, stream_created: stored, message_id: None };
+        let arrival = Arrival {
+            sequence,
+            replay: None,
+            stored,
+            stream_created: stored,
+            message_id: None,
+            publisher: None,
+        };
         Packet::arrived(r#"{"event":"x"}"#, arrival).unwrap()
     }
 

@@ -24,6 +24,7 @@ fn packet(sequence: u64, id: &str, cause: Option<&str>) -> Packet {
         stored: second(sequence),
         stream_created: second(0),
         message_id: None,
+        publisher: None,
     };
     Packet::arrived(body, arrival).unwrap()
 }

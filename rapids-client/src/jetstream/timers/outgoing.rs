@@ -2,8 +2,8 @@
 
 use async_nats::HeaderMap;
 use async_nats::header::{
-    NATS_MESSAGE_ID, NATS_MESSAGE_TTL, NATS_ROLLUP, NATS_SCHEDULE, NATS_SCHEDULE_TARGET,
-    NATS_SCHEDULE_TIME_ZONE, NATS_SCHEDULE_TTL,
+    NATS_MESSAGE_ID, NATS_MESSAGE_TTL, NATS_ROLLUP, NATS_SCHEDULE, NATS_SCHEDULE_TIME_ZONE,
+    NATS_SCHEDULE_TTL,
 };
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::PublishError;
@@ -14,7 +14,6 @@ use crate::Error;
 use crate::connection::server_answer;
 use crate::jetstream::refusal::of_publish;
 use crate::jetstream::trace_headers;
-use crate::names::{LATER, LATER_DUE};
 use crate::packet::Packet;
 use crate::timer::{TimerChange, TimerId};
 
@@ -68,7 +67,7 @@ impl OutgoingTimer {
     }
 
     /// Why the server did not store it.
-    pub(super) fn refused(&self, error: PublishError) -> Error {
+    pub(super) fn refused(&self, stream: &str, error: PublishError) -> Error {
         let text = |name| self.headers.get(name).map_or("", |value| value.as_str());
         let schedule = text(NATS_SCHEDULE);
         match server_answer(&error).map(|answer| answer.error_code()) {
@@ -88,7 +87,7 @@ impl OutgoingTimer {
                     ),
                 )
             }
-            _ => of_publish("set a timer", LATER, &self.id, None, error),
+            _ => of_publish("set a timer", stream, &self.id, None, error),
         }
     }
 
@@ -103,11 +102,10 @@ pub(crate) fn wrong_schedule(schedule: &str, fault: String) -> Error {
     Error::Definition { of: format!("the schedule `{schedule}`"), faults: vec![fault] }
 }
 
-/// The headers of a message that the scheduler moves to the rapids when its time has come.
+/// The headers of a message that the scheduler moves to the rapids when its time has come, but where to.
 pub(crate) fn schedule(when: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(NATS_SCHEDULE, when);
-    headers.insert(NATS_SCHEDULE_TARGET, LATER_DUE);
     headers.insert(NATS_SCHEDULE_TTL, FIRED_AGE);
     headers
 }

@@ -98,10 +98,12 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::jetstream::form::Form;
 
     /// Holds 11 to 30.
     const FACTS: StreamFacts = StreamFacts {
         created: Timestamp::UNIX_EPOCH,
+        form: Form::Simple,
         max_age: Duration::ZERO,
         max_message_size: 0,
         first_sequence: 11,

@@ -105,11 +105,9 @@ impl Reader {
     fn pass_copy(&self, copy: RawPacket) {
         let (sequence, own) = (copy.place.sequence, copy.message_id());
         if self.waiting.is_wanted(sequence, own.as_deref(), &copy.body) {
-            let stored = copy.stored();
-            self.bring(
-                StoredMessage { sequence, stored, headers: copy.headers, body: copy.body },
-                false,
-            );
+            let (stored, publisher) = (copy.stored(), copy.publisher());
+            let (headers, body) = (copy.headers, copy.body);
+            self.bring(StoredMessage { sequence, stored, publisher, headers, body }, false);
         }
     }
 

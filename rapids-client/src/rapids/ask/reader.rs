@@ -221,11 +221,11 @@ impl Reader {
 
     fn pass_stored(&mut self, delivered: Delivered) {
         let Delivered { message, sequence, stored } = delivered;
-        let (body, headers) = (message.message.payload, message.message.headers);
+        let message = message.message;
         self.next = Some(sequence + 1);
-        let own = message_id(headers.as_ref());
-        if self.waiting.is_wanted(sequence, own.as_deref(), &body) {
-            self.bring(StoredMessage { sequence, stored, headers, body }, true);
+        let own = message_id(message.headers.as_ref());
+        if self.waiting.is_wanted(sequence, own.as_deref(), &message.payload) {
+            self.bring(StoredMessage::delivered(message, sequence, stored), true);
         }
     }
 

@@ -32,6 +32,7 @@ static RIVERS: LazyLock<Vec<(River, River)>> = LazyLock::new(|| {
         answering(River::new("equal").when("@.a == @.b || @.order >= @.items[-1]")),
         answering(River::new("sized").when("length(@.a) >= length(@) && @.items[1:9:2]")),
         answering(River::new("text").when("search(@.sku, '[a-z]+') || match(@.a, @.sku)")),
+        answering(River::new("whose").when("@.rapids.publisher == 'orders'")),
         answering(River::new("bus").when("@.rapids.read_count < 9 && @.rapids.breadcrumbs")),
         River::new("count").when("@.a != null").memory("counts", "@.order_id").react(
             |count: &mut Value, packet: &Packet| {
@@ -53,8 +54,14 @@ fn read_back(river: &River) -> River {
 /// Whether the body is a packet; asserts what must then hold of it.
 pub(crate) fn hold(body: &[u8]) -> bool {
     let stored = Timestamp::UNIX_EPOCH;
-    let arrival =
-        Arrival { sequence: 7, replay: None, stored, stream_created: stored, message_id: None };
+    let arrival = Arrival {
+        sequence: 7,
+        replay: None,
+        stored,
+        stream_created: stored,
+        message_id: None,
+        publisher: Some("orders".into()),
+    };
     let arrived = Packet::arrived(body.to_vec(), arrival);
     let Ok(packet) = Packet::from_bytes(body.to_vec()) else {
         assert!(arrived.is_err(), "a packet by way of the stream only");
@@ -63,9 +70,10 @@ pub(crate) fn hold(body: &[u8]) -> bool {
     };
     serde_json::from_slice::<&RawValue>(body).expect("a packet is JSON");
     assert_eq!(&*packet.body(), body);
-    reads(&packet);
+    reads(&packet, None);
     changes(&packet);
     let arrived = arrived.expect("a packet also by way of the stream");
+    reads(&arrived, Some("orders"));
     for (again, river) in RIVERS.iter() {
         for packet in [&packet, &arrived] {
             let verdict = judges(river, packet);
@@ -78,7 +86,13 @@ pub(crate) fn hold(body: &[u8]) -> bool {
 }
 
 /// Every accessor comes to an end, and the provenance is one.
-fn reads(packet: &Packet) {
+fn reads(packet: &Packet, publisher: Option<&str>) {
+    assert_eq!(packet.publisher(), publisher);
+    let seen = packet.get::<String>("@.rapids.publisher").expect("no other value stands there");
+    assert_eq!(seen.as_deref(), publisher);
+    if let Ok(written) = serde_json::from_slice::<Value>(&packet.clone().with("added", 7).body()) {
+        assert_eq!(written["rapids"].get("publisher"), None, "{packet}");
+    }
     assert!(!packet.id().is_empty() && !packet.correlation_id().is_empty());
     assert!(packet.breadcrumbs().len() <= 16);
     let names = (packet.event_name(), packet.need_names(), packet.command_name());

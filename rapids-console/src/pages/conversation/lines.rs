@@ -127,13 +127,13 @@ impl Drawing<'_> {
             notes.push(Note::to_letter("tells of letter", &letter, self.frame));
         }
         let body = self.mask.on_a_line(&packet.body(), SEARCHED);
-        let ids = [packet.id(), packet.publisher().unwrap_or_default()].join("\n");
+        let ids = [packet.id(), packet.shown_publisher().unwrap_or_default()].join("\n");
         Line {
             anchor: format!("packet-{sequence}"),
             class: "packet",
             name: named(packet),
             address: self.frame.at(&format!("/packets/{sequence}")),
-            publisher: Some((publisher(packet), packet.publisher().map(on_map))),
+            publisher: Some((publisher(packet), packet.shown_publisher().map(on_map))),
             sequence: Some(sequence),
             notes,
             told: self.changes.get(&sequence).cloned().unwrap_or_default(),

@@ -124,7 +124,7 @@ impl Span {
 
 /// The services that published its packets, or failed to handle one.
 fn services(conversation: &Conversation) -> BTreeSet<&str> {
-    let publishers = conversation.packets.iter().filter_map(|packet| packet.publisher());
+    let publishers = conversation.packets.iter().filter_map(|packet| packet.shown_publisher());
     let failed = conversation.letters.iter().map(|letter| letter.letter.id.service());
     publishers.chain(failed).collect()
 }

@@ -40,7 +40,7 @@ impl Row {
                 false => name.name.as_str(),
             })
             .collect();
-        let publisher = packet.publisher().filter(|_| !is_hidden("@.rapids.breadcrumbs"));
+        let publisher = packet.shown_publisher().filter(|_| !is_hidden("@.rapids.breadcrumbs"));
         let conversation = packet.correlation_id();
         let begin = conversation.char_indices().rev().nth(ID - 1).map_or(0, |(begin, _)| begin);
         Self {

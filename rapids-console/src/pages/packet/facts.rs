@@ -23,7 +23,8 @@ pub(crate) struct Facts {
     pub(crate) claimed: Option<String>,
     pub(crate) stored: Time,
     pub(crate) created: Option<Time>,
-    pub(crate) publisher: Option<String>,
+    /// Who has published it, with where that is on the map.
+    pub(crate) publisher: Option<(String, Option<String>)>,
     /// The services that were passed, the oldest first, with where each is on the map.
     pub(crate) breadcrumbs: Vec<(String, String)>,
     pub(crate) read_count: Option<u64>,
@@ -55,7 +56,9 @@ impl Facts {
             claimed: packet.and_then(Packet::claimed_id).map(short),
             stored: message.stored.into(),
             created: packet.map(|packet| packet.created().into()),
-            publisher: packet.map(publisher),
+            publisher: packet.map(|packet| {
+                (publisher(packet), packet.shown_publisher().map(|name| frame.on_map(name)))
+            }),
             breadcrumbs: crumbs.map(on_map).collect(),
             read_count: packet.map(Packet::read_count),
             conversation: packet.map(|packet| short(packet.correlation_id())),

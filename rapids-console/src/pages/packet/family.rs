@@ -52,7 +52,7 @@ pub(crate) fn named(packet: &Packet) -> String {
 
 /// Which service published a packet.
 pub(crate) fn publisher(packet: &Packet) -> String {
-    packet.publisher().map_or("outside".to_owned(), short)
+    packet.shown_publisher().map_or("outside".to_owned(), short)
 }
 
 impl Relative {

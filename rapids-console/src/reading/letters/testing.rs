@@ -24,6 +24,7 @@ pub(super) fn letter(sequence: u64, id: &str) -> StoredLetter {
         name: Some("order_placed".to_owned()),
         correlation_id: format!("c-{which}"),
         breadcrumbs: Vec::new(),
+        publisher: None,
         first: None,
         epoch: 0,
         former: None,

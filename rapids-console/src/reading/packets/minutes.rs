@@ -35,7 +35,7 @@ impl Minutes {
         }
         let Some(minute) = self.0.back_mut() else { return };
         minute.all += 1;
-        let Some(publisher) = packet.publisher() else { return };
+        let Some(publisher) = packet.shown_publisher() else { return };
         if let Some(count) = minute.by_publisher.get_mut(publisher) {
             *count += 1;
         } else if minute.by_publisher.len() < MOST_PUBLISHERS {

@@ -32,6 +32,7 @@ pub(super) struct Facts {
     pub(super) stored: Time,
     pub(super) correlation_id: String,
     pub(super) conversation: String,
+    pub(super) publisher: Option<String>,
     pub(super) way: Vec<String>,
     pub(super) trace: Option<String>,
     /// The letter about the same packet from before the position was moved.
@@ -71,6 +72,7 @@ impl Facts {
             stored: letter.stored.into(),
             correlation_id: shown(&letter.correlation_id),
             conversation: frame.to("/conversations/", &letter.correlation_id),
+            publisher: letter.publisher.as_ref().map(shown),
             way: letter.breadcrumbs.iter().map(short).collect(),
             trace: trace.map(shown),
             former: letter.former.as_ref().map(|former| {
