@@ -14,7 +14,7 @@ use crate::connection::{Connection, Retry};
 use crate::effects::Effects;
 use crate::error::with_causes;
 use crate::jetstream::message::message_id;
-use crate::jetstream::scan::{Scan, Scanned, Selection};
+use crate::jetstream::scan::Scan;
 use crate::names::{STREAM, SUBJECT};
 use crate::position::entry::Epochs;
 
@@ -92,11 +92,10 @@ impl DoneBefore {
 
 /// The ids of all packets behind this sequence.
 async fn ids_behind(connection: &Connection, sequence: u64) -> Result<HashSet<Uuid>> {
-    let selection = Selection::headers_behind(SUBJECT.to_owned(), sequence);
-    let mut scan = Scan::open(connection, STREAM, selection).await?;
+    let mut scan = Scan::behind(connection, STREAM, SUBJECT.to_owned(), sequence);
     let mut ids = HashSet::new();
-    while let Some(Scanned { message, .. }) = scan.next().await? {
-        let id = message_id(message.headers.as_ref());
+    while let Some(message) = scan.next().await? {
+        let id = message_id(Some(&message.headers));
         ids.extend(id.and_then(|id| id.parse::<Uuid>().ok()));
     }
     Ok(ids)

@@ -2,6 +2,7 @@
 
 use async_nats::HeaderMap;
 use async_nats::header::{NATS_SCHEDULE, NATS_SCHEDULE_TIME_ZONE};
+use async_nats::jetstream::message::StreamMessage;
 use bytes::Bytes;
 use jiff::Timestamp;
 
@@ -9,7 +10,7 @@ use super::{PATIENCE, Rapids};
 use crate::Result;
 use crate::jetstream::ensure::info_of;
 use crate::jetstream::publish_fault::Patience;
-use crate::jetstream::scan::{Scan, Scanned, Selection};
+use crate::jetstream::scan::Scan;
 use crate::jetstream::stored_message::last_of_subject;
 use crate::jetstream::timers::{
     OutgoingTimer, cancellation, schedule as headers_of, wrong_schedule,
@@ -75,9 +76,9 @@ impl TimerListing {
     /// [`Error::Server`](crate::Error::Server): it ends there.
     pub async fn next(&mut self) -> Result<Option<WaitingTimer>> {
         let Some(scan) = &mut self.0 else { return Ok(None) };
-        while let Some(Scanned { message, stored, .. }) = scan.next().await? {
-            let headers = message.headers.unwrap_or_default();
-            let timer = WaitingTimer::read(&message.subject, &headers, message.payload, stored);
+        while let Some(message) = scan.next().await? {
+            let StreamMessage { subject, headers, payload, time, .. } = message;
+            let timer = WaitingTimer::read(&subject, &headers, payload, timestamp(time));
             if timer.is_some() {
                 return Ok(timer);
             }
@@ -159,8 +160,7 @@ impl Rapids {
         }
         let subjects =
             owner.map_or(LATER_SUBJECTS.to_owned(), |owner| format!("{LATER_PREFIX}{owner}.*"));
-        let scan = Scan::open(&self.connection, LATER, Selection::last_of_each(subjects)).await?;
-        Ok(TimerListing(Some(scan)))
+        Ok(TimerListing(Some(Scan::new(&self.connection, LATER, subjects))))
     }
 
     /// One timer; `None` if it does not wait.
