@@ -14,7 +14,7 @@ use crate::connection::Connection;
 use crate::jetstream::bucket::{Bucket, Keep};
 use crate::jetstream::ensure::info_of;
 use crate::jetstream::resource::{LOG_AGE, Resource};
-use crate::jetstream::scan::{Scan, Scanned, Selection};
+use crate::jetstream::scan::Scan;
 use crate::letter_action::Note;
 use crate::names::OPERATIONS;
 use crate::stored::{self, Stored};
@@ -142,9 +142,8 @@ impl Operations {
             return Ok(found);
         }
         let subject = format!("$KV.{OPERATIONS}.{prefix}");
-        let selection = Selection::last_of_each(format!("{subject}>"));
-        let mut scan = Box::pin(Scan::open(&self.connection, &stream, selection)).await?;
-        while let Some(Scanned { message, .. }) = scan.next().await? {
+        let mut scan = Scan::new(&self.connection, &stream, format!("{subject}>"));
+        while let Some(message) = scan.next().await? {
             let key = message.subject.strip_prefix(&subject);
             // What was deleted, or has expired, leaves a message without a value.
             if let Some(key) = key.filter(|_| !message.payload.is_empty()) {

@@ -148,7 +148,7 @@ impl LetterWatch {
     }
 
     fn take_record(&mut self, delivered: &Delivered) -> Result<()> {
-        let change = match kept(&delivered.message)? {
+        let change = match kept(&delivered.message.subject, &delivered.message.payload)? {
             Some(Kept::Record(id, record)) => self.known.record(&id, *record),
             Some(Kept::Deleted(id)) => self.known.forget_record(&id),
             None => None,

@@ -10,7 +10,7 @@ use crate::dead_letters::state_record::StateRecord;
 use crate::dead_letters::state_store::StateStore;
 use crate::dead_letters::stored::Message;
 use crate::dead_letters::{Filter, LetterId, StoredLetter};
-use crate::jetstream::scan::{Scan, Scanned, Selection};
+use crate::jetstream::header_scan::{HeaderScan, Scanned, Selection};
 use crate::names::{DEAD_LETTER_PREFIX, DEAD_LETTERS};
 use crate::river_name::RiverName;
 
@@ -18,7 +18,7 @@ use crate::river_name::RiverName;
 ///
 /// Their bodies stay on the server, so a listing of letters about large packets is quick, too.
 pub struct Listing {
-    scan: Scan,
+    scan: HeaderScan,
     filter: Filter,
     records: HashMap<LetterId, StateRecord>,
     /// The ids of all letters about replays.
@@ -42,10 +42,10 @@ impl Listing {
             replays.extend(replays_of(connection, &subject).await?);
         }
         let selection = match behind {
-            0 => Selection::headers(subject, filter.since),
-            behind => Selection::headers_behind(subject, behind),
+            0 => Selection::since(subject, filter.since),
+            behind => Selection::behind(subject, behind),
         };
-        let scan = Scan::open(connection, DEAD_LETTERS, selection).await?;
+        let scan = HeaderScan::open(connection, DEAD_LETTERS, selection).await?;
         Ok(Self { scan, filter: filter.clone(), records, replays, given: 0 })
     }
 

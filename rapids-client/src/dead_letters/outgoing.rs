@@ -8,9 +8,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::connection::{Connection, Retry};
+use crate::jetstream::header_scan::{HeaderScan, Scanned, Selection};
 use crate::jetstream::publish_once::publish_once;
 use crate::jetstream::refusal::of_publish;
-use crate::jetstream::scan::{Scan, Scanned, Selection};
 use crate::jetstream::trace_headers;
 use crate::names::{REPLAYS, STREAM, SUBJECT, replay_subject};
 use crate::trace::TraceContext;
@@ -93,9 +93,9 @@ impl Outgoing {
         since: Timestamp,
     ) -> Result<Option<u64>> {
         // On the rapids it may lie under another subject than it was published to.
-        let subject = if self.stream == STREAM { String::new() } else { self.subject.clone() };
-        let selection = Selection::headers(subject, Some(since));
-        let mut scan = Box::pin(Scan::open(connection, self.stream, selection)).await?;
+        let subject = if self.stream == STREAM { ">".to_owned() } else { self.subject.clone() };
+        let selection = Selection::since(subject, Some(since));
+        let mut scan = Box::pin(HeaderScan::open(connection, self.stream, selection)).await?;
         while let Some(Scanned { message, sequence, .. }) = scan.next().await? {
             let id = message.headers.as_ref().and_then(|headers| headers.get(NATS_MESSAGE_ID));
             if id.is_some_and(|id| id.as_str() == self.message_id) {

@@ -14,8 +14,8 @@ use crate::config::Config;
 use crate::connection::Connection;
 use crate::derived_uuid::derived_uuid;
 use crate::jetstream::ensure::{adjust, info_of};
+use crate::jetstream::header_scan::{HeaderScan, Scanned, Selection};
 use crate::jetstream::resource::Resource;
-use crate::jetstream::scan::{Scan, Scanned, Selection};
 use crate::jetstream::trace_headers;
 use crate::letter_action::Note;
 use crate::names::{REPLAYS, is_name, replay_subject};
@@ -176,8 +176,8 @@ impl Replays {
     /// Reads what this run has sent, however long ago: the stream by itself recognises only what it
     /// stored within its duplicate window.
     async fn read_sent(&mut self) -> Result<()> {
-        let selection = Selection::headers(replay_subject(&self.service), None);
-        let mut scan = Box::pin(Scan::open(&self.connection, REPLAYS, selection)).await?;
+        let selection = Selection::since(replay_subject(&self.service), None);
+        let mut scan = Box::pin(HeaderScan::open(&self.connection, REPLAYS, selection)).await?;
         while let Some(Scanned { message, .. }) = scan.next().await? {
             self.sent.extend(message.headers.as_ref().and_then(|headers| self.sent_by(headers)));
         }

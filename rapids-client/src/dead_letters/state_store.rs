@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 
-use async_nats::Message;
 use tokio::sync::OnceCell;
 
 use crate::connection::Connection;
@@ -14,7 +13,7 @@ use crate::dead_letters::state_record::StateRecord;
 use crate::jetstream::bucket::Bucket;
 use crate::jetstream::ensure::info_of;
 use crate::jetstream::resource::Resource;
-use crate::jetstream::scan::{Scan, Scanned, Selection};
+use crate::jetstream::scan::Scan;
 use crate::names::{DEAD_LETTERS, LETTERS_BUCKET};
 use crate::stored;
 use crate::{Error, Result};
@@ -66,11 +65,10 @@ impl StateStore {
         if !self.exists().await? {
             return Ok(records);
         }
-        let selection = Selection::last_of_each(format!("{}{service}.{river}.*", prefix()));
-        let stream = stream();
-        let mut scan = Box::pin(Scan::open(&self.connection, &stream, selection)).await?;
-        while let Some(Scanned { message, .. }) = scan.next().await? {
-            if let Some(Kept::Record(id, record)) = kept(&message)? {
+        let subjects = format!("{}{service}.{river}.*", prefix());
+        let mut scan = Scan::new(&self.connection, &stream(), subjects);
+        while let Some(message) = scan.next().await? {
+            if let Some(Kept::Record(id, record)) = kept(&message.subject, &message.payload)? {
                 records.insert(id, *record);
             }
         }
@@ -103,14 +101,14 @@ pub(super) enum Kept {
 ///
 /// # Errors
 /// `Record`
-pub(super) fn kept(message: &Message) -> Result<Option<Kept>> {
-    let key = message.subject.strip_prefix(&prefix()).unwrap_or_default();
+pub(super) fn kept(subject: &str, body: &[u8]) -> Result<Option<Kept>> {
+    let key = subject.strip_prefix(&prefix()).unwrap_or_default();
     let Ok(id) = key.parse() else {
         return Ok(None);
     };
-    Ok(Some(match message.payload.is_empty() {
+    Ok(Some(match body.is_empty() {
         true => Kept::Deleted(id),
-        false => Kept::Record(id, Box::new(stored::read(LETTERS_BUCKET, key, &message.payload)?)),
+        false => Kept::Record(id, Box::new(stored::read(LETTERS_BUCKET, key, body)?)),
     }))
 }
 

@@ -14,7 +14,7 @@ use crate::connection::{Connection, Retry};
 use crate::effects::Effects;
 use crate::error::with_causes;
 use crate::jetstream::message::message_id;
-use crate::jetstream::scan::{Scan, Scanned, Selection};
+use crate::jetstream::scan::Scan;
 use crate::names::STREAM;
 use crate::packet::Packet;
 use crate::position::entry::Epochs;
@@ -111,11 +111,10 @@ async fn published_behind(
     sequence: u64,
     service: &str,
 ) -> Result<Published> {
-    let selection = Selection::behind(String::new(), sequence);
-    let mut scan = Scan::open(connection, STREAM, selection).await?;
+    let mut scan = Scan::behind(connection, STREAM, ">".to_owned(), sequence);
     let mut published = Published::new();
-    while let Some(Scanned { message, .. }) = scan.next().await? {
-        let id = message_id(message.headers.as_ref()).and_then(|id| id.parse::<Uuid>().ok());
+    while let Some(message) = scan.next().await? {
+        let id = message_id(Some(&message.headers)).and_then(|id| id.parse::<Uuid>().ok());
         // Others are given by publishers, or by the stream.
         let Some(id) = id.filter(|id| matches!(id.get_version_num(), 5 | 8)) else { continue };
         let packet = Packet::from_bytes(message.payload).ok();

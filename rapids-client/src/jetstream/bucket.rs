@@ -2,17 +2,19 @@
 //!
 //! The meaning of keys and values is left to its users.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_nats::HeaderMap;
-use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_TTL, NATS_ROLLUP};
+use async_nats::header::{
+    NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MARKER_REASON, NATS_MESSAGE_TTL, NATS_ROLLUP,
+};
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::kv::{Operation, Store, UpdateErrorKind};
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::Stream;
 use bytes::Bytes;
-use futures::TryStreamExt;
 use jiff::Timestamp;
 use tracing::{debug, warn};
 
@@ -22,6 +24,7 @@ use crate::jetstream::ensure::{ensure, existing, follow};
 use crate::jetstream::publish_once::publish_once;
 use crate::jetstream::refusal::no_room;
 use crate::jetstream::resource::Resource;
+use crate::jetstream::scan::Scan;
 use crate::jetstream::stored_message::{last_of_leader, next_of_subject};
 use crate::jetstream::timestamp;
 use crate::stored;
@@ -142,13 +145,21 @@ impl Bucket {
         timestamp(self.store.stream.cached_info().created)
     }
 
-    /// The keys that have a value.
+    /// The keys that have a value, sorted.
     pub(crate) async fn keys(&self) -> Result<Vec<String>> {
-        let listing = async {
-            let keys = self.store.keys().await?;
-            keys.try_collect().await.map_err(Box::<dyn std::error::Error + Send + Sync>::from)
-        };
-        self.connection.attempt("list the keys", &self.subject, listing).await
+        let Store { prefix, stream_name, .. } = &self.store;
+        let mut keys = BTreeSet::new();
+        let mut scan = Scan::new(&self.connection, stream_name, format!("{prefix}>"));
+        while let Some(StreamMessage { subject, headers, .. }) = scan.next().await? {
+            let key = subject.strip_prefix(prefix.as_str()).unwrap_or_default();
+            let is_marker = headers.get(OPERATION).is_some_and(|it| it.as_str() != "PUT")
+                || headers.get(NATS_MARKER_REASON).is_some();
+            match is_marker {
+                true => keys.remove(key),
+                false => keys.insert(key.to_owned()),
+            };
+        }
+        Ok(keys.into_iter().collect())
     }
 
     /// The value of a key, if it has one, and when it was written.

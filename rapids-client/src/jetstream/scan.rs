@@ -1,166 +1,84 @@
-//! Reads a part of a stream once, from its beginning to its end.
+//! Reads a part of a stream once, from its beginning to its end, without a consumer.
 
-use std::time::{Duration, Instant};
+use std::collections::VecDeque;
 
-use async_nats::Message;
-use async_nats::jetstream::consumer::pull::Config;
-use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
-use jiff::Timestamp;
-use tokio::time::timeout;
+use async_nats::jetstream::message::StreamMessage;
 
+use crate::Result;
 use crate::connection::Connection;
-use crate::jetstream::message::Facts;
-use crate::jetstream::requests::{Answer, Requests};
-use crate::start::Start;
-use crate::{Error, Result};
+use crate::jetstream::direct_read::DirectRead;
+use crate::jetstream::stored_message::next_of_leader;
 
-/// How long nothing may come before it is asked whether anything is still to come: what was to come may
-/// have been deleted since, as timers are that fire.
-const LOOK: Duration = Duration::from_secs(1);
-/// How long nothing may come, although there is more, before the server counts as gone.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How many messages are asked for at once: the more, the less each takes.
-const AT_ONCE: usize = 4_096;
-/// How often the server sends a heartbeat while it has no messages.
-const HEARTBEAT: Duration = Duration::from_secs(5);
-/// The server deletes the consumer if nobody asks for so long.
-const INACTIVE: Duration = Duration::from_secs(10);
-
-/// Which messages of a stream to read.
-#[derive(Clone)]
-pub(crate) struct Selection {
-    subject: String,
-    from: DeliverPolicy,
-    headers_only: bool,
-}
-
-impl Selection {
-    /// The last message of each subject that fits.
-    pub(crate) fn last_of_each(subject: String) -> Self {
-        Self { subject, from: DeliverPolicy::LastPerSubject, headers_only: false }
-    }
-
-    /// The headers of all messages that fit, from a time on. An empty subject fits all.
-    pub(crate) fn headers(subject: String, since: Option<Timestamp>) -> Self {
-        let from = since.map_or(Start::Beginning, Start::Time).deliver_policy();
-        Self { subject, from, headers_only: true }
-    }
-
-    /// The headers of all messages that fit, behind a sequence. An empty subject fits all.
-    pub(crate) fn headers_behind(subject: String, sequence: u64) -> Self {
-        Self { headers_only: true, ..Self::behind(subject, sequence) }
-    }
-
-    /// All messages that fit, behind a sequence.
-    pub(crate) fn behind(subject: String, sequence: u64) -> Self {
-        let from = Start::Sequence(sequence + 1).deliver_policy();
-        Self { subject, from, headers_only: false }
-    }
-}
-
-/// A message, with the facts of the stream.
-pub(crate) struct Scanned {
-    pub(crate) message: Message,
-    pub(crate) sequence: u64,
-    pub(crate) stored: Timestamp,
-}
-
-/// The messages that a stream held when this was opened, oldest first.
+/// The messages that a stream holds, oldest first. In a bucket these are the last ones of each key: one that is
+/// saved while this reads may come in both states, and comes in its last.
 pub(crate) struct Scan {
     connection: Connection,
     stream: String,
-    selection: Selection,
-    requests: Requests,
-    /// How many messages have come of the present consumer. If a number is missing, one was lost.
-    number: u64,
-    /// The sequence of the last message that came.
-    last: u64,
+    subjects: String,
+    read: DirectRead,
+    /// What was read and is not given yet.
+    messages: VecDeque<StreamMessage>,
     is_at_end: bool,
 }
 
 impl Scan {
-    pub(crate) async fn open(
+    /// Reads the messages of these subjects, such as `a.>`.
+    pub(crate) fn new(connection: &Connection, stream: &str, subjects: String) -> Self {
+        Self::behind(connection, stream, subjects, 0)
+    }
+
+    /// Reads those behind a sequence.
+    pub(crate) fn behind(
         connection: &Connection,
         stream: &str,
-        selection: Selection,
-    ) -> Result<Self> {
-        let subscribing = subscribe(connection, stream, &selection);
-        let (requests, is_at_end) = Box::pin(subscribing).await?;
-        let (connection, stream) = (connection.clone(), stream.to_owned());
-        Ok(Self { connection, stream, selection, requests, number: 0, last: 0, is_at_end })
+        subjects: String,
+        sequence: u64,
+    ) -> Self {
+        Self {
+            read: DirectRead::new(connection, stream, subjects.clone(), sequence + 1),
+            connection: connection.clone(),
+            stream: stream.to_owned(),
+            subjects,
+            messages: VecDeque::new(),
+            is_at_end: false,
+        }
     }
 
-    /// The next message; `None` after the last.
-    pub(crate) async fn next(&mut self) -> Result<Option<Scanned>> {
-        let begun = Instant::now();
-        while !self.is_at_end {
-            let outstanding = self.requests.outstanding();
-            if outstanding <= AT_ONCE / 2 {
-                self.requests.request(AT_ONCE - outstanding).await?;
+    /// The next message; `None` after the last. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// `NotPermitted`, `Server`.
+    pub(crate) async fn next(&mut self) -> Result<Option<StreamMessage>> {
+        loop {
+            if let Some(message) = self.messages.pop_front() {
+                return Ok(Some(message));
             }
-            let problem = match timeout(LOOK, self.requests.next()).await {
-                Ok(Answer::Message(message)) => match self.take(message) {
-                    Ok(Some(scanned)) => return Ok(Some(scanned)),
-                    Ok(None) => continue,
-                    Err(problem) => problem,
-                },
-                Ok(Answer::Ended) => continue,
-                Ok(Answer::Doubtful(problem)) => problem,
-                Err(_) => format!("nothing came for {PATIENCE:?}"),
-            };
-            if begun.elapsed() >= PATIENCE {
-                let action = action(&self.stream);
-                return Err(Error::Server { action, source: problem.into() });
+            if self.is_at_end {
+                return Ok(None);
             }
-            let again = subscribe(&self.connection, &self.stream, &self.selection);
-            (self.requests, self.is_at_end) = Box::pin(again).await?;
-            self.number = 0;
+            let batch = Box::pin(self.read.batch()).await?;
+            self.messages.extend(batch.messages);
+            if batch.is_last {
+                self.ask_leader().await?;
+            }
         }
-        Ok(None)
     }
 
-    /// Takes a message; `None` if it came before the scan was begun anew.
-    fn take(&mut self, message: Message) -> Result<Option<Scanned>, String> {
-        let facts = message.reply.as_ref().and_then(|reply| Facts::read(reply));
-        let facts = facts.ok_or("a message does not come from a stream")?;
-        self.number += 1;
-        if facts.number != self.number {
-            return Err("a delivery was lost".to_owned());
+    /// Asks the leader whether that was the end. A replica that lags has less than one that has answered before: a
+    /// value that was saved meanwhile lay behind the end of the one, and not any more where the other has read.
+    async fn ask_leader(&mut self) -> Result<()> {
+        let Self { connection, stream, subjects, read, .. } = self;
+        let from = (subjects.as_str(), read.next());
+        match next_of_leader(connection, read.action(), stream, from).await? {
+            Some(message) => {
+                self.read.skip(message.sequence);
+                self.messages.push_back(message);
+            }
+            None => self.is_at_end = true,
         }
-        self.is_at_end = facts.pending == 0;
-        if facts.sequence <= self.last {
-            return Ok(None);
-        }
-        self.last = facts.sequence;
-        Ok(Some(Scanned { message, sequence: facts.sequence, stored: facts.stored }))
+        Ok(())
     }
 }
 
-fn action(stream: &str) -> String {
-    format!("read the stream `{stream}`")
-}
-
-/// Subscribes to a part of a stream, and tells whether that is empty.
-async fn subscribe(
-    connection: &Connection,
-    stream: &str,
-    selection: &Selection,
-) -> Result<(Requests, bool)> {
-    // A consumer without a name is created on the subject of the stream itself.
-    let request = connection.api(&format!("CONSUMER.CREATE.{stream}"));
-    let config = Config {
-        filter_subject: selection.subject.clone(),
-        deliver_policy: selection.from,
-        headers_only: selection.headers_only,
-        ack_policy: AckPolicy::None,
-        inactive_threshold: INACTIVE,
-        memory_storage: true,
-        num_replicas: 1,
-        ..Config::default()
-    };
-    let creating = connection.jetstream.create_consumer_on_stream(config, stream);
-    let consumer = connection.attempt(&action(stream), &request, creating).await?;
-    let info = consumer.cached_info();
-    let consumer = format!("{stream}.{}", info.name);
-    Ok((Requests::open(connection, consumer, HEARTBEAT).await?, info.num_pending == 0))
-}
+#[cfg(test)]
+mod tests;

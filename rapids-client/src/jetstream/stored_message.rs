@@ -128,6 +128,24 @@ pub(crate) async fn next_of_subject(
     connection.attempt(action, &request, reading).await
 }
 
+/// The first message from a sequence on whose subject matches, as the leader knows it; `None` if there is none.
+///
+/// # Errors
+/// `NotPermitted`, `Server`.
+pub(crate) async fn next_of_leader(
+    connection: &Connection,
+    action: &str,
+    stream: &str,
+    (subjects, from): (&str, u64),
+) -> Result<Option<StreamMessage>> {
+    let request = connection.api(&format!("STREAM.MSG.GET.{stream}"));
+    let reading = Box::pin(async {
+        let stream = connection.jetstream.get_stream_no_info(stream).await?;
+        found_by_leader(stream.get_first_raw_message_by_subject(subjects, from).await)
+    });
+    connection.attempt(action, &request, reading).await
+}
+
 /// A message that may not be there, or why that is not known.
 type Found = Result<Option<StreamMessage>, Box<dyn std::error::Error + Send + Sync>>;
 

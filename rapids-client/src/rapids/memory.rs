@@ -16,6 +16,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_nats::jetstream::message::StreamMessage;
 use at_least::AtLeast;
 pub use end::MemoryEnd;
 use filter::Filter;
@@ -26,7 +27,7 @@ pub use watch::{Change, MemoryWatch};
 
 use super::Rapids;
 use crate::Result;
-use crate::jetstream::scan::{Scan, Scanned, Selection};
+use crate::jetstream::scan::Scan;
 use crate::memory::EntryKey;
 
 impl Rapids {
@@ -164,8 +165,8 @@ impl<T: DeserializeOwned> MemoryView<T> {
         Box::pin(end::of(&self.source, &key.into())).await
     }
 
-    /// The keys that are texts which begin so; of an empty prefix, all keys. They come in one pass, without
-    /// values. So one may be among them of which [`get`](Self::get) finds no value, where the service
+    /// The keys that are texts which begin so; of an empty prefix, all keys. They come in one pass, whose
+    /// values stay unread. So one may be among them of which [`get`](Self::get) finds no value, where the service
     /// keeps nothing but the note that there was one.
     ///
     /// # Errors
@@ -173,12 +174,11 @@ impl<T: DeserializeOwned> MemoryView<T> {
     pub async fn keys(&self, prefix: &str) -> Result<BTreeSet<EntryKey>> {
         self.ready().await?;
         let (connection, stream) = (self.source.connection(), self.source.stream());
-        let selection = Selection::headers(self.source.subjects(), None);
-        let mut scan = Scan::open(connection, stream, selection).await?;
+        let mut scan = Scan::new(connection, stream, self.source.subjects());
         let mut keys = BTreeSet::new();
-        while let Some(Scanned { message, .. }) = scan.next().await? {
+        while let Some(message) = scan.next().await? {
             let key = self.source.key(&message.subject)?;
-            if stored_value::is_gone(message.headers.as_ref()) {
+            if stored_value::is_gone(Some(&message.headers)) {
                 keys.remove(&key);
             } else if key.begins_with(prefix) {
                 keys.insert(key);
@@ -211,11 +211,11 @@ impl<T: DeserializeOwned> MemoryView<T> {
     async fn selected(&self, filter: Option<&Filter>) -> Result<BTreeMap<EntryKey, T>> {
         self.ready().await?;
         let (connection, stream) = (self.source.connection(), self.source.stream());
-        let selection = Selection::last_of_each(self.source.subjects());
-        let mut scan = Scan::open(connection, stream, selection).await?;
+        let mut scan = Scan::new(connection, stream, self.source.subjects());
         let mut entries = BTreeMap::new();
-        while let Some(Scanned { message, .. }) = scan.next().await? {
-            let (key, value) = self.source.entry(&message)?;
+        while let Some(message) = scan.next().await? {
+            let StreamMessage { subject, headers, payload, .. } = message;
+            let (key, value) = self.source.entry(&subject, (Some(&headers), &payload))?;
             let selected = match (value, filter) {
                 (Some(value), Some(filter)) => self.source.judged(filter, &key, value)?,
                 (value, _) => value,

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use async_nats::HeaderMap;
 use async_nats::header::{NATS_SCHEDULE, NATS_SCHEDULE_TIME_ZONE};
+use async_nats::jetstream::message::StreamMessage;
 use bytes::Bytes;
 use jiff::Timestamp;
 
@@ -12,7 +13,7 @@ use crate::Result;
 use crate::connection::Connection;
 use crate::jetstream::ensure::info_of;
 use crate::jetstream::publish_fault::Patience;
-use crate::jetstream::scan::{Scan, Scanned, Selection};
+use crate::jetstream::scan::Scan;
 use crate::jetstream::stored_message::last_of_subject;
 use crate::jetstream::stream;
 use crate::jetstream::timers::{
@@ -87,17 +88,16 @@ impl TimerListing {
             let Some(scan) = &mut self.scan else {
                 let Some((stream, subjects)) = self.rest.pop_front() else { return Ok(None) };
                 if info_of(&self.connection, &stream).await?.is_some() {
-                    let selection = Selection::last_of_each(subjects);
-                    self.scan = Some(Scan::open(&self.connection, &stream, selection).await?);
+                    self.scan = Some(Scan::new(&self.connection, &stream, subjects));
                 }
                 continue;
             };
-            let Some(Scanned { message, stored, .. }) = scan.next().await? else {
+            let Some(message) = scan.next().await? else {
                 self.scan = None;
                 continue;
             };
-            let headers = message.headers.unwrap_or_default();
-            let timer = WaitingTimer::read(&message.subject, &headers, message.payload, stored);
+            let StreamMessage { subject, headers, payload, time, .. } = message;
+            let timer = WaitingTimer::read(&subject, &headers, payload, timestamp(time));
             if timer.is_some() {
                 return Ok(timer);
             }

@@ -18,6 +18,13 @@ fn documented() -> String {
     behind.split_once("```").unwrap().0.to_owned()
 }
 
+/// The imports that the document lists for programs that read memories.
+fn imports_of_readers() -> &'static str {
+    let document = include_str!("../../../docs/security.md");
+    let (_, behind) = document.split_once("## Programs that read memories").unwrap();
+    behind.split_once("```conf\n").unwrap().1.split_once("```").unwrap().0
+}
+
 /// The same without what the document says that exclusive delivery alone needs.
 fn documented_for(delivery: Delivery) -> String {
     let mut configuration = documented();
@@ -154,6 +161,46 @@ async fn reaches_no_other(server: &NatsServer) {
     within.publish_with_reply("rapids", "replays.nobody", body.into()).await.unwrap();
     within.flush().await.unwrap();
     until("a forged replay", async || last("REPLAYS").await != replays).await;
+}
+
+/// Counts what comes by its number.
+fn open_orders(config: Config) -> Service {
+    let count = River::new("count").event("order_placed").memory("numbers", "@.total").react(
+        |count: &mut u64, _: &Packet| {
+            *count += 1;
+            anyhow::Ok(())
+        },
+    );
+    Service::new("open_orders", config).river(count).from_beginning()
+}
+
+#[tokio::test]
+async fn who_reads_memories_needs_no_consumer_for_keys_and_entries() {
+    let reader = format!(
+        "READER {{ users: [{{user: reader, password: change-reader}}], imports: [{}] }}",
+        imports_of_readers()
+    );
+    assert!(!reader.contains("CONSUMER.CREATE") && !reader.contains("CONSUMER.MSG"), "{reader}");
+    let accounts = documented().replacen("accounts {", &format!("accounts {{ {reader}"), 1);
+    let server = NatsServer::with_config(&accounts).unwrap();
+    let operator = as_user(&server, "operator");
+    let rapids = Rapids::connect(&operator).await.unwrap();
+    // More than one request brings.
+    let orders = (0..3_000_u64).map(|total| Packet::event("order_placed").with("total", total));
+    let last = rapids.publish_all(orders).await.unwrap().last().unwrap().sequence;
+    let service = Running::spawn(open_orders(operator));
+    let of_operator = rapids.memory::<u64>("open_orders", "numbers");
+    until("it remembers", async || {
+        of_operator.keys("").await.is_ok_and(|keys| keys.len() == 3_000)
+    })
+    .await;
+
+    let rapids = Rapids::connect(&as_user(&server, "reader")).await.unwrap();
+    let numbers = rapids.memory::<u64>("open_orders", "numbers").at_least(last);
+    assert_eq!(numbers.keys("").await.unwrap().len(), 3_000);
+    assert_eq!(numbers.all().await.unwrap().values().sum::<u64>(), 3_000);
+    assert_eq!(numbers.get(7).await.unwrap(), Some(1));
+    service.stop().await;
 }
 
 #[tokio::test]

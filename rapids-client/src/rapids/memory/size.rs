@@ -6,8 +6,8 @@ use super::source::{of_service, unknown};
 use super::stored_value::is_gone;
 use crate::Result;
 use crate::connection::Connection;
+use crate::jetstream::header_scan::{HeaderScan, Scanned, Selection};
 use crate::jetstream::resource::noted_memories;
-use crate::jetstream::scan::{Scan, Scanned, Selection};
 use crate::names::memory_bucket;
 
 /// In a message without its body, how many bytes that has.
@@ -31,8 +31,8 @@ pub(super) async fn of_all(connection: &Connection, service: &str) -> Result<Vec
         return Err(unknown(connection, service).await);
     };
     let prefix = format!("$KV.{}.", memory_bucket(service));
-    let selection = Selection::headers(format!("{prefix}>"), None);
-    let mut scan = Scan::open(connection, &info.config.name, selection).await?;
+    let selection = Selection::since(format!("{prefix}>"), None);
+    let mut scan = HeaderScan::open(connection, &info.config.name, selection).await?;
     let mut records: HashMap<String, u64> = HashMap::new();
     while let Some(Scanned { message, .. }) = scan.next().await? {
         let Some(key) = message.subject.strip_prefix(&prefix) else { continue };

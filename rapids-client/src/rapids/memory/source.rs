@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use async_nats::Message;
+use async_nats::HeaderMap;
 use async_nats::jetstream::message::StreamMessage;
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
@@ -184,10 +184,13 @@ impl Source {
     }
 
     /// The key and the value of a message.
-    pub(super) fn entry(&self, message: &Message) -> Result<(EntryKey, Option<Json>)> {
-        let key = self.key(&message.subject)?;
-        let stored = self.stored_key(&message.subject);
-        let message = (message.headers.as_ref(), &*message.payload);
+    pub(super) fn entry(
+        &self,
+        subject: &str,
+        message: (Option<&HeaderMap>, &[u8]),
+    ) -> Result<(EntryKey, Option<Json>)> {
+        let key = self.key(subject)?;
+        let stored = self.stored_key(subject);
         let value = value((&self.bucket, stored), message, &self.epoch)?;
         Ok((key, value))
     }

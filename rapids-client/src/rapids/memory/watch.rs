@@ -88,7 +88,9 @@ impl<T: DeserializeOwned> MemoryWatch<T> {
 
     /// What a message tells; `None` if that is known already, or of no interest.
     fn change(&mut self, delivered: &Delivered) -> Result<Option<Change<T>>> {
-        let (key, value) = self.source.entry(&delivered.message.message)?;
+        let message = &delivered.message.message;
+        let stored = (message.headers.as_ref(), &*message.payload);
+        let (key, value) = self.source.entry(&message.subject, stored)?;
         let value = match (value, &self.filter) {
             (Some(value), Some(filter)) => self.source.judged(filter, &key, value)?,
             (value, _) => value,
