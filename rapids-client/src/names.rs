@@ -11,13 +11,10 @@ pub(crate) const PUBLISHER_SUBJECTS: &str = "rapids.from.*";
 /// Who has published what people and their tools publish.
 pub(crate) const OPERATORS: &str = "operators";
 
-/// The subject of the packets of one publisher, in the secured form of the rapids.
+/// There, the subject of what somebody publishes.
 pub(crate) fn published_by(name: &str) -> String {
-    format!("rapids.from.{name}")
+    format!("{PUBLISHER_PREFIX}{name}")
 }
-
-/// As whom people publish there.
-pub(crate) const OPERATORS: &str = "operators";
 
 /// The subject to which the server copies every packet once it is stored.
 pub(crate) const LIVE: &str = "rapids.live";

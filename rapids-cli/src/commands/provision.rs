@@ -20,7 +20,7 @@ use crate::session::Session;
 #[command(after_help = "\
 Examples:
   rapids provision --dry-run
-  rapids provision --yes
+  rapids provision --secured --yes
 
 Sizes, ages and replicas are those of the RAPIDS_* variables, for what is created; what exists keeps its
 own, unless a variable states another age or size of the rapids.
@@ -30,6 +30,11 @@ pub(crate) struct Provision {
     /// The file that declares the services
     #[arg(long, value_name = "FILE", default_value = "access.toml")]
     file: PathBuf,
+
+    /// Have the rapids in the secured form, in which the server says who published a packet: for a server with
+    /// the accounts that `rapids access render` writes
+    #[arg(long)]
+    secured: bool,
 
     /// Only print what would be done
     #[arg(long)]
@@ -47,7 +52,10 @@ impl Provision {
 
     pub(crate) async fn run(self, session: &Session) -> Result<Answer> {
         let access = access_file::read(&self.file)?;
-        let provisioning = Box::pin(Provisioning::connect(&session.config()?)).await?;
+        let mut provisioning = Box::pin(Provisioning::connect(&session.config()?)).await?;
+        if self.secured {
+            provisioning = provisioning.secured();
+        }
         let steps = Box::pin(provisioning.plan(&access)).await?;
         for step in &steps {
             session.screen.line(step)?;

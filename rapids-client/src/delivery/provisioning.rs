@@ -1,8 +1,11 @@
 //! Creates ahead what services need on the server, for services that may create nothing.
 
+mod moving;
+
 use std::fmt;
 use std::time::Duration;
 
+use async_nats::jetstream::stream::Config as StreamConfig;
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
@@ -11,18 +14,21 @@ use crate::access::Access;
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::jetstream::ensure::{changes, ensure, info_of};
+use crate::jetstream::form::Form;
 use crate::jetstream::resource::{LETTERS_AGE, Resource, largest_message};
 use crate::jetstream::stream::{self, StreamFacts};
+use crate::jetstream::timers::TimerPlace;
 use crate::names::{DEAD_LETTERS, REPLAYS, STREAM};
 use crate::position::consumer::Consumer;
 use crate::position::replay_consumer;
 use crate::service::ServiceNeeds;
 use crate::{Error, Result};
 
-/// Creates and updates streams, buckets and consumers as an operator, for services that start with
+/// Creates and changes streams, buckets and consumers as an operator, for services that start with
 /// [`Config::provisioned`] and may create nothing.
 ///
-/// To do it again changes only what has to change: positions stay where they are.
+/// To do it again changes only what has to change: positions stay where they are. Sizes, ages and replicas
+/// of what is created are those of the configuration.
 ///
 /// ```no_run
 /// use rapids_client::access::{Access, ServiceAccess};
@@ -43,6 +49,7 @@ use crate::{Error, Result};
 pub struct Provisioning {
     connection: Connection,
     ack_wait: Option<Duration>,
+    is_secured: bool,
 }
 
 /// Something that is created or changed on the server.
@@ -70,7 +77,16 @@ impl Provisioning {
     /// [`Error::Connect`](crate::Error::Connect), [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn connect(config: &Config) -> Result<Self> {
         let connection = Box::pin(Connection::open(config, "rapids")).await?;
-        Ok(Self { connection, ack_wait: config.ack_wait })
+        Ok(Self { connection, ack_wait: config.ack_wait, is_secured: false })
+    }
+
+    /// Has the rapids in the secured form, in which each publisher has a subject: they are created so, or
+    /// moved to it. Default: the form that they have, and the simple one for new ones. No command moves
+    /// them back.
+    #[must_use]
+    pub fn secured(mut self) -> Self {
+        self.is_secured = true;
+        self
     }
 
     /// What is to be created or changed for these services; empty if all is there. Changes nothing.
@@ -80,10 +96,11 @@ impl Provisioning {
     /// changed, [`Error::NotPermitted`](crate::Error::NotPermitted), [`Error::Server`](crate::Error::Server).
     pub async fn plan(&self, access: &Access) -> Result<Vec<ProvisioningStep>> {
         let (connection, services) = (&self.connection, self.needs(access));
+        let form = self.form().await?;
         let mut steps = Vec::new();
-        for resource in self.resources(&services).await? {
-            let found = info_of(connection, resource.name()).await?;
-            steps.extend(self.step(&resource, found.map(|found| found.config))?);
+        for resource in self.resources(form, &services).await? {
+            let found = info_of(connection, resource.name()).await?.map(|found| found.config);
+            steps.extend(self.step(&resource, found, form)?);
         }
         for ServiceNeeds { name, is_exclusive, .. } in &services {
             let missing = |stream| ProvisioningStep {
@@ -103,13 +120,14 @@ impl Provisioning {
     fn step(
         &self,
         resource: &Resource,
-        found: Option<async_nats::jetstream::stream::Config>,
+        found: Option<StreamConfig>,
+        form: Form,
     ) -> Result<Option<ProvisioningStep>> {
         let what = resource.title();
         let Some(found) = found else {
             return Ok(Some(ProvisioningStep { what, changes: None }));
         };
-        let improved = resource.improved(&found);
+        let improved = resource.improved(&moving::moved(&found, form));
         let differences = resource.differences(&improved, self.connection.provision());
         if !differences.is_empty() {
             return Err(Error::Stream { stream: resource.name().to_owned(), differences });
@@ -129,12 +147,16 @@ impl Provisioning {
     /// whose instances run in the other way of delivery.
     pub async fn apply(&self, access: &Access) -> Result<()> {
         let (connection, services) = (&self.connection, self.needs(access));
-        let facts = Box::pin(stream::ensure(connection)).await?;
-        for resource in self.resources(&services).await?.iter().skip(1) {
+        let form = self.form().await?;
+        moving::move_to(connection, form).await?;
+        let facts = Box::pin(stream::ensure(connection, form)).await?;
+        for resource in self.resources(form, &services).await?.iter().skip(1) {
             Box::pin(ensure(connection, resource)).await?;
         }
-        if services.iter().any(|needs| needs.sets_timers) {
-            Box::pin(stream::ensure_later(connection)).await?;
+        for needs in &services {
+            if needs.sets_timers {
+                Box::pin(stream::ensure_later(connection, &needs.name)).await?;
+            }
         }
         for needs in services {
             let connection = connection.clone();
@@ -152,27 +174,31 @@ impl Provisioning {
         ServiceNeeds::of_all(access, self.ack_wait)
     }
 
+    /// The form that the rapids are to have.
+    async fn form(&self) -> Result<Form> {
+        let found = stream::info(&self.connection).await?;
+        let found = found.map_or(Form::Simple, |found| Form::of(&found.config));
+        Ok(if self.is_secured { Form::Secured } else { found })
+    }
+
     /// The streams and buckets of these services; the rapids first.
-    async fn resources(&self, services: &[ServiceNeeds]) -> Result<Vec<Resource>> {
+    async fn resources(&self, form: Form, services: &[ServiceNeeds]) -> Result<Vec<Resource>> {
         let connection = &self.connection;
-        let provision = connection.provision();
-        let payload = connection.max_payload();
-        let rapids = Resource::rapids(provision, payload);
-        let (packets, letters) =
-            (info_of(connection, STREAM).await?, info_of(connection, DEAD_LETTERS).await?);
-        let packets_age =
-            packets.map_or(provision.max_age_or_default(), |found| found.config.max_age);
-        let letters_age = letters.map_or(LETTERS_AGE, |found| found.config.max_age);
+        let (provision, payload) = (connection.provision(), connection.max_payload());
+        let packets = info_of(connection, STREAM).await?.map(|found| found.config.max_age);
+        let packets_age = packets.unwrap_or(provision.max_age_or_default());
+        let letters = info_of(connection, DEAD_LETTERS).await?.map(|found| found.config.max_age);
+        let letters_age = letters.unwrap_or(LETTERS_AGE);
         let largest = i32::try_from(largest_message(payload)).unwrap_or(i32::MAX);
         let mut resources = vec![
-            rapids,
+            Resource::rapids(form, provision, payload),
+            Resource::later(&TimerPlace::shared(form), largest),
             Resource::dead_letters(),
             Resource::replays(),
             Resource::services(),
             Resource::handling(packets_age),
             Resource::letters(Some(letters_age)),
             Resource::operations(),
-            Resource::later(largest),
         ];
         if services.iter().any(|needs| needs.is_once) {
             resources.push(Resource::once(packets_age));
@@ -180,12 +206,15 @@ impl Provisioning {
         if services.iter().any(|needs| needs.is_exclusive) {
             resources.push(Resource::positions());
         }
-        let remembering = services.iter().filter(|needs| needs.remembers());
-        resources.extend(
-            remembering.map(|needs| {
-                Resource::memory(&needs.name, needs.memories.iter().map(String::as_str))
-            }),
-        );
+        for needs in services {
+            if needs.sets_timers && form == Form::Secured {
+                resources.push(Resource::later(&TimerPlace::of(form, &needs.name), largest));
+            }
+            if needs.remembers() {
+                let memories = needs.memories.iter().map(String::as_str);
+                resources.push(Resource::memory(&needs.name, memories));
+            }
+        }
         Ok(resources)
     }
 }
@@ -196,13 +225,12 @@ async fn make_position(
     needs: &ServiceNeeds,
     facts: &StreamFacts,
 ) -> Result<()> {
-    let name = needs.name.as_str();
     open_position(connection, needs, "", facts).await?.note(|_| ()).await?;
-    let consumer = Consumer::new(connection, name);
+    let consumer = Consumer::new(connection, &needs.name);
     if needs.is_exclusive && consumer.info().await?.is_some() {
         // The service, which may not delete it, has its position in its record by now.
         consumer.delete().await?;
     }
-    open_letters(connection, name, needs.ack_wait).await?;
+    open_letters(connection, &needs.name, needs.ack_wait).await?;
     Ok(())
 }

@@ -306,6 +306,8 @@ pub(crate) fn changes(before: &Config, after: &Config) -> Vec<(&'static str, Str
         0 => "without end".to_owned(),
         seconds => format!("{seconds} s"),
     };
+    let subjects = |config: &Config| config.subjects.join(", ");
+    compare("subjects", subjects(before), subjects(after));
     compare("max_age", seconds(before.max_age), seconds(after.max_age));
     compare("duplicate_window", seconds(before.duplicate_window), seconds(after.duplicate_window));
     let size = |config: &Config| config.max_message_size.to_string();

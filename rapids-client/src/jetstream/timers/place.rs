@@ -7,7 +7,7 @@ use async_nats::jetstream::stream::{Config, Source, SubjectTransform};
 
 use crate::jetstream::form::Form;
 use crate::names::{
-    LATER, LATER_DUE, LATER_PREFIX, LATER_SUBJECTS, OPERATORS, PUBLISHER_PREFIX, SUBJECT,
+    LATER, LATER_DUE, LATER_PREFIX, LATER_SUBJECTS, OPERATORS, SUBJECT, later_of, published_by,
 };
 use crate::timer::TimerId;
 
@@ -31,10 +31,10 @@ impl TimerPlace {
             return Self::shared(form);
         }
         Self {
-            stream: format!("{LATER}_{owner}"),
+            stream: later_of(owner),
             timers: vec![timers_of(owner)],
             due: format!("{LATER_DUE}.{owner}"),
-            stored: format!("{PUBLISHER_PREFIX}{owner}"),
+            stored: published_by(owner),
         }
     }
 
@@ -42,10 +42,9 @@ impl TimerPlace {
     pub(crate) fn shared(form: Form) -> Self {
         let (timers, stored) = match form {
             Form::Simple => (vec![LATER_SUBJECTS.to_owned()], SUBJECT.to_owned()),
-            Form::Secured => (
-                TimerId::NO_SERVICES.map(timers_of).to_vec(),
-                format!("{PUBLISHER_PREFIX}{OPERATORS}"),
-            ),
+            Form::Secured => {
+                (TimerId::NO_SERVICES.map(timers_of).to_vec(), published_by(OPERATORS))
+            }
         };
         Self { stream: LATER.to_owned(), timers, due: LATER_DUE.to_owned(), stored }
     }
