@@ -5,6 +5,7 @@ set positional-arguments
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
 data := "target/nats-data"
+secure_data := "target/nats-secure-data"
 # Crates outside of the workspace share what it has built.
 target := env("CARGO_TARGET_DIR", "target")
 axe := justfile_directory() / "target/tools/axe.min.js"
@@ -28,6 +29,18 @@ nats: _port-is-free (_build "-p" "rapids-test" "--bin" "find-nats-server")
     server=$(cargo run -q -p rapids-test --bin find-nats-server)
     mkdir -p {{ data }}
     exec "$server" --config nats.conf --store_dir {{ data }}
+
+# Start a server with TLS and a login for each service of access.toml, as docs/security.md describes
+[group('start')]
+secure: _port-is-free (_build "-p" "rapids-test" "--bin" "find-nats-server") (_build "-p" "rapids-cli")
+    #!/usr/bin/env bash
+    set -euo pipefail
+    [[ -e tls/ca.pem ]] || cargo run -q -p rapids-cli -- access certificates
+    cargo run -q -p rapids-cli -- access keys
+    cargo run -q -p rapids-cli -- access render
+    server=$(cargo run -q -p rapids-test --bin find-nats-server)
+    mkdir -p {{ secure_data }}
+    exec "$server" --config nats-secure.conf --store_dir {{ secure_data }}
 
 # Start a server and all services, place orders, and verify the outcome (--help for more)
 [group('start')]
@@ -230,10 +243,10 @@ fuzz TARGET SECONDS='60':
 ci:
     .ci/run
 
-# Remove build products and the data of `just nats`; stop that server first
+# Remove build products and the data of `just nats` and `just secure`; stop those servers first
 [group('checks')]
 clean:
-    rm -rf {{ data }}
+    rm -rf {{ data }} {{ secure_data }}
     cargo clean
 
 [private]

@@ -1,18 +1,13 @@
 //! The folder with the secrets of those who log in: made, read and replaced, and never printed.
 
-use std::fs::{self, DirBuilder, Permissions};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use nkeys::KeyPair;
-use tempfile::NamedTempFile;
 
 use crate::exit::Fault;
-
-/// What others than the owner may do with a file.
-const OTHERS: u32 = 0o077;
+use crate::secret_file::{SECRET, check_owned, make_folder, replace, write_new};
 
 /// A folder that its owner alone can look into.
 pub(crate) struct KeyFolder {
@@ -30,7 +25,7 @@ impl KeyFolder {
             let words = format!("there is no folder `{shown}`; `rapids access keys` makes it");
             return Err(Fault::NotFound(words).into());
         }
-        owned(path, "700")?;
+        check_owned(path)?;
         Ok(Self { path: path.to_owned() })
     }
 
@@ -39,13 +34,7 @@ impl KeyFolder {
     /// # Errors
     /// As for [`open`](Self::open), and if it cannot be made.
     pub(crate) fn make(path: &Path) -> Result<Self> {
-        if !path.exists() {
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(path)
-                .with_context(|| format!("cannot make the folder `{}`", path.display()))?;
-        }
+        make_folder(path)?;
         Self::open(path)
     }
 
@@ -71,7 +60,7 @@ impl KeyFolder {
             let words = format!("there is no key `{shown}`; `rapids access keys` makes it");
             return Err(Fault::NotFound(words).into());
         }
-        owned(&path, "600")?;
+        check_owned(&path)?;
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read `{shown}`"))?;
         let pair = KeyPair::from_seed(text.trim()).ok().map(|pair| pair.public_key());
         // The error of the library may quote what is in the file.
@@ -102,65 +91,37 @@ impl KeyFolder {
     /// # Errors
     /// If it cannot be written.
     pub(crate) fn replace_seed(&self, name: &str) -> Result<()> {
-        let path = self.seed_file(name);
-        let file = written(&self.path, &new_seed()?)?;
-        file.persist(&path).with_context(|| format!("cannot replace `{}`", path.display()))?;
-        Ok(())
+        replace(&self.seed_file(name), &new_seed()?, SECRET)
     }
 }
 
 fn new_seed() -> Result<String> {
-    KeyPair::new_user().seed().context("cannot make a key")
+    let seed = KeyPair::new_user().seed().context("cannot make a key")?;
+    Ok(format!("{seed}\n"))
 }
 
 fn new_id_key() -> Result<String> {
     let mut key = [0; 32];
     getrandom::fill(&mut key).context("the system gives no random bytes")?;
-    Ok(key.iter().map(|byte| format!("{byte:02x}")).collect())
+    let digits: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(format!("{digits}\n"))
 }
 
 /// Writes a secret to a new file; `false` if there is one, which stays.
 fn make(path: &Path, secret: impl FnOnce() -> Result<String>) -> Result<bool> {
     if path.exists() {
-        owned(path, "600")?;
+        check_owned(path)?;
         return Ok(false);
     }
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let file = written(folder, &secret()?)?;
-    // Somebody else may have been faster, whose key stays.
-    let made = file.persist_noclobber(path);
-    made.with_context(|| format!("cannot write `{}`", path.display()))?;
+    write_new(path, &secret()?, SECRET)?;
     Ok(true)
-}
-
-/// A file without a name yet that holds a line, and that its owner alone can read.
-fn written(folder: &Path, line: &str) -> Result<NamedTempFile> {
-    let writing = || -> std::io::Result<NamedTempFile> {
-        let mut file = NamedTempFile::new_in(folder)?;
-        file.as_file().set_permissions(Permissions::from_mode(0o600))?;
-        writeln!(file, "{line}")?;
-        file.as_file().sync_all()?;
-        Ok(file)
-    };
-    writing().with_context(|| format!("cannot write into `{}`", folder.display()))
-}
-
-/// Makes sure that nobody but the owner has rights on it.
-fn owned(path: &Path, mode: &str) -> Result<()> {
-    let shown = path.display();
-    let found = fs::metadata(path).with_context(|| format!("cannot read `{shown}`"))?;
-    if found.permissions().mode() & OTHERS == 0 {
-        return Ok(());
-    }
-    let words = format!(
-        "`{shown}` is open to others: make new keys if they may have read it, and \
-                         `chmod {mode} {shown}`"
-    );
-    Err(Fault::Usage(words).into())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn mode(path: &Path) -> u32 {
@@ -217,7 +178,7 @@ mod tests {
         let keys = KeyFolder::make(&scratch.path().join("keys")).unwrap();
         let account = KeyPair::new_account().seed().unwrap();
         for (name, text) in [("a", "s3cret"), ("b", account.as_str())] {
-            written(&keys.path, text).unwrap().persist(keys.seed_file(name)).unwrap();
+            write_new(&keys.seed_file(name), text, SECRET).unwrap();
             let error = format!("{:#}", keys.public_key(name).unwrap_err());
             assert!(error.contains("holds no seed of a user"), "{error}");
             assert!(!error.contains(text), "{error}");

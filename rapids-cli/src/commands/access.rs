@@ -1,5 +1,6 @@
 //! `rapids access`: who may do what.
 
+mod certificates;
 mod check;
 mod keys;
 mod render;
@@ -48,6 +49,7 @@ enum Command {
     Check(check::Check),
     Keys(keys::Keys),
     Render(render::Render),
+    Certificates(certificates::Certificates),
 }
 
 /// The file that declares it all.
@@ -68,6 +70,7 @@ impl Access {
             Command::Check(check) => check.run(session),
             Command::Keys(keys) => keys.run(session),
             Command::Render(render) => render.run(session),
+            Command::Certificates(certificates) => certificates.run(session),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `rapids access`: from what is declared to keys and accounts; and what a server makes of them.
 
 mod server;
+mod tls;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -5,8 +5,8 @@
 
 use super::declared::{Access, Role};
 use crate::names::{
-    HANDLING, LETTERS_BUCKET, ONCE, OPERATIONS, OPERATORS, POSITIONS, REPLAY_SUBJECTS, SERVICES,
-    later_of, memory_bucket, published_by,
+    HANDLING, LATER, LETTERS_BUCKET, ONCE, OPERATIONS, OPERATORS, POSITIONS, REPLAY_SUBJECTS,
+    SERVICES, later_of, memory_bucket, published_by,
 };
 
 /// What reading takes: requests alone.
@@ -56,26 +56,28 @@ impl Access {
             publish.extend([published_by(OPERATORS), REPLAY_SUBJECTS.to_owned()]);
             let buckets = [LETTERS_BUCKET, OPERATIONS, POSITIONS, SERVICES];
             publish.extend(buckets.map(|bucket| format!("$KV.{bucket}.>")));
-            publish.extend([HANDLING, ONCE].map(|bucket| purge(bucket)));
+            let notes = [HANDLING, ONCE].map(|bucket| format!("KV_{bucket}"));
+            publish.extend(notes.iter().map(String::as_str).chain([LATER]).map(purging));
             let timers = self.services.iter().filter(|(_, service)| service.timers);
-            publish
-                .extend(timers.map(|(name, _)| format!("$JS.API.STREAM.PURGE.{}", later_of(name))));
+            publish.extend(timers.flat_map(|(name, _)| removing(&later_of(name))));
             let remembers = self.services.iter().filter(|(_, it)| !it.memories.is_empty());
-            publish.extend(remembers.flat_map(|(name, _)| forgetting(&memory_bucket(name))));
+            publish.extend(remembers.flat_map(|(name, _)| {
+                let bucket = memory_bucket(name);
+                removing(&format!("KV_{bucket}")).into_iter().chain([format!("$KV.{bucket}.>")])
+            }));
         }
         publish.sort();
         Permissions { publish, subscribe: vec!["_INBOX.>".to_owned()] }
     }
 }
 
-/// To have a service forget, key by key or as a whole.
-fn forgetting(bucket: &str) -> [String; 3] {
-    let deleting = format!("$JS.API.STREAM.DELETE.KV_{bucket}");
-    [format!("$KV.{bucket}.>"), deleting, purge(bucket)]
+/// To empty a stream that is one service's, and to delete it with the service.
+fn removing(stream: &str) -> [String; 2] {
+    [format!("$JS.API.STREAM.DELETE.{stream}"), purging(stream)]
 }
 
-fn purge(bucket: &str) -> String {
-    format!("$JS.API.STREAM.PURGE.KV_{bucket}")
+fn purging(stream: &str) -> String {
+    format!("$JS.API.STREAM.PURGE.{stream}")
 }
 
 #[cfg(test)]

@@ -37,9 +37,8 @@ impl ServiceAccess {
             rights.extend(keys(ONCE, &format!("{name}.>")));
         }
         if !self.memories.is_empty() {
-            let bucket = memory_bucket(name);
-            rights.extend(keys(&bucket, ">"));
-            rights.push(any_of(&format!("KV_{bucket}")));
+            rights.extend(keys(&memory_bucket(name), ">"));
+            rights.extend(whole(&format!("KV_{}", memory_bucket(name))));
         }
         if self.timers {
             rights.push(stream_info(&later_of(name)));
@@ -57,9 +56,7 @@ impl PublisherAccess {
         rights.push(stream_info(STREAM));
         if self.asks {
             rights.push(Right::feed(LIVE));
-            rights.push(any_of(STREAM));
-            // A replica may be behind, and then the leader is asked.
-            rights.push(api(&format!("STREAM.MSG.GET.{STREAM}")));
+            rights.extend(whole(STREAM));
         }
         rights.extend(reading(&self.reads));
         sorted(rights)
@@ -99,8 +96,8 @@ fn reading(services: &BTreeSet<String>) -> Vec<Right> {
         };
         let position = api(&format!("CONSUMER.INFO.{STREAM}.{service}"));
         let memory = direct_get(&stream, &format!("$KV.{}.>", memory_bucket(service)));
-        let whole = [stream_info(&stream), memory, any_of(&stream), position];
-        whole.into_iter().chain(key(SERVICES)).chain(key(POSITIONS))
+        let all = [stream_info(&stream), memory, position].into_iter().chain(whole(&stream));
+        all.chain(key(SERVICES)).chain(key(POSITIONS))
     };
     services.iter().flat_map(of).collect()
 }
@@ -117,6 +114,11 @@ fn direct_get(stream: &str, subjects: &str) -> Right {
 /// To read any message of a stream, and many of them by one request.
 fn any_of(stream: &str) -> Right {
     Right::streamed(format!("$JS.API.DIRECT.GET.{stream}"))
+}
+
+/// The same, and to ask the leader where a replica may be behind.
+fn whole(stream: &str) -> [Right; 2] {
+    [any_of(stream), api(&format!("STREAM.MSG.GET.{stream}"))]
 }
 
 fn api(request: &str) -> Right {

@@ -1,17 +1,15 @@
 //! `rapids access render`: writes the accounts that nats-server includes.
 
-use std::fs::{self, Permissions};
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
-use tempfile::NamedTempFile;
 
 use super::Declared;
 use crate::exit::Answer;
 use crate::key_folder::KeyFolder;
+use crate::secret_file::{PUBLIC, replace};
 use crate::session::Session;
 use crate::{access_file, accounts};
 
@@ -48,21 +46,9 @@ impl Render {
             session.screen.note(format_args!("{shown} is as it has to be"));
             return Ok(Answer::Yes);
         }
-        replace(&self.out, &text).with_context(|| format!("cannot write `{shown}`"))?;
+        replace(&self.out, &text, PUBLIC)?;
         session.screen.line(format_args!("wrote {shown}"))?;
         session.screen.note("now reload the server: `nats-server --signal reload`");
         Ok(Answer::Yes)
     }
-}
-
-/// Writes the file as a whole: whoever reads it finds the old one or the new one.
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut file = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
-    file.write_all(text.as_bytes())?;
-    // The server may run as another user.
-    file.as_file().set_permissions(Permissions::from_mode(0o644))?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
 }
