@@ -43,7 +43,7 @@ use crate::rapids::Rapids;
 use crate::service::Service;
 
 /// How often the server sends a heartbeat while it has no replays.
-const REPLAYS_HEARTBEAT: Duration = Duration::from_secs(5);
+const HEARTBEAT: Duration = Duration::from_secs(5);
 /// An instance that has not renewed the mark of its suspect for as many acknowledgement waits is gone.
 const SILENT: u32 = 2;
 
@@ -93,16 +93,14 @@ impl Startup {
             )
         })
         .await?;
-        let ((position, memories, derivation), entry) = opened.0;
-        let ((letters, replays_wait), progress, claims) = (opened.1, opened.2, opened.3);
+        let (((position, memories, derivation), entry), (letters, wait), progress, claims) = opened;
         let metrics = Arc::new(ServiceMetrics::of(service.rivers()));
         let announcement =
             announce(&connection, (&service, &instance, metrics.clone()), &entry).await?;
         let replays =
-            Pull::open(&connection, (StreamName::Replays, REPLAYS), name, REPLAYS_HEARTBEAT)
-                .await?;
+            Pull::open(&connection, (StreamName::Replays, REPLAYS), name, HEARTBEAT).await?;
         let (validity, floor) = (position.validity(), position.floor());
-        let ack_wait = position.ack_wait().map_or(replays_wait, |wait| wait.min(replays_wait));
+        let ack_wait = position.ack_wait().map_or(wait, |other| other.min(wait));
         let letters = Rc::new(DeadLetterWriter::new(connection.clone(), letters));
         let service = Arc::new(service);
         let stored = (progress, letters.clone());
