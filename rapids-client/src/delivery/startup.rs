@@ -43,7 +43,7 @@ use crate::rapids::Rapids;
 use crate::service::{Service, ServiceNeeds};
 
 /// How often the server sends a heartbeat while it has no replays.
-const REPLAYS_HEARTBEAT: Duration = Duration::from_secs(5);
+const HEARTBEAT: Duration = Duration::from_secs(5);
 /// An instance that has not renewed the mark of its suspect for as many acknowledgement waits is gone.
 const SILENT: u32 = 2;
 
@@ -93,21 +93,17 @@ impl Startup {
             )
         })
         .await?;
-        let (at, (letters, replays_wait), progress, claims) = opened;
-        at.note(|entry| entry.note_rivers(entry_updater::own(&service))).await?;
-        let OpenedPosition { entries, entry, position, memories } = at;
-        let end = rapids.facts().last_sequence;
-        let derivation = Derivation::open(&connection, &service, &entries, end).await?;
-        let before = (entry.epochs(), entry.rivers());
-        let entry = EntryUpdater::new((&connection, &service, &instance), entries, before);
+        let (at, (letters, wait), progress, claims) = opened;
+        let of = (&connection, &service, instance.as_str());
+        let (position, memories, derivation, entry) =
+            at.of_instance(of, rapids.facts().last_sequence).await?;
         let metrics = Arc::new(ServiceMetrics::of(service.rivers()));
         let announcement =
             announce(&connection, (&service, &instance, metrics.clone()), &entry).await?;
         let replays =
-            Pull::open(&connection, (StreamName::Replays, REPLAYS), name, REPLAYS_HEARTBEAT)
-                .await?;
+            Pull::open(&connection, (StreamName::Replays, REPLAYS), name, HEARTBEAT).await?;
         let (validity, floor) = (position.validity(), position.floor());
-        let ack_wait = position.ack_wait().map_or(replays_wait, |wait| wait.min(replays_wait));
+        let ack_wait = position.ack_wait().map_or(wait, |other| other.min(wait));
         let letters = Rc::new(DeadLetterWriter::new(connection.clone(), letters));
         let service = Arc::new(service);
         let stored = (progress, letters.clone());
@@ -257,6 +253,20 @@ impl OpenedPosition {
             }
         };
         self.entries.update_from(&self.entry, note).await
+    }
+
+    /// Notes what an instance has, which begins when the stream has this end; returns what it works with.
+    async fn of_instance(
+        self,
+        (connection, service, instance): (&Connection, &Service, &str),
+        end: u64,
+    ) -> Result<(Position, Option<MemoryStore>, Derivation, EntryUpdater)> {
+        self.note(|entry| entry.note_rivers(entry_updater::own(service))).await?;
+        let Self { entries, entry, position, memories } = self;
+        let derivation = Derivation::open(connection, service, &entries, end).await?;
+        let before = (entry.epochs(), entry.rivers());
+        let updater = EntryUpdater::new((connection, service, instance), entries, before);
+        Ok((position, memories, derivation, updater))
     }
 }
 

@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     fn stored(packet: &Packet) -> StoredMessage {
-        let (stored, body) = (jiff::Timestamp::UNIX_EPOCH, packet.body().into());
+        let (stored, body) = (jiff::Timestamp::UNIX_EPOCH, packet.body());
         StoredMessage { sequence: 1, stored, headers: None, body }
     }
 
