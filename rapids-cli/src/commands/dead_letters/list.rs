@@ -29,10 +29,11 @@ const CAUSE: usize = 60;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 With -o json an object per letter: `id`, `service`, `river`, `kind`, `state`, `reason`, `causes`,
-`attempts`, `instance`, `packet_id`, `name`, `correlation_id`, `breadcrumbs`, `publisher`, `sequence` and `stored`
-(where and when the rapids stored the packet), `first_failure`, `last_failure`, `written` (when the
-letter was stored), `size` (of the packet, in bytes), `first` (the first letter about a packet that
-was replayed), `again` (the letter of a replay that failed again) and `actions`.
+`attempts`, `instance`, `packet_id`, `name`, `correlation_id`, `breadcrumbs`, `publisher` (as the
+server says), `sequence` and `stored` (where and when the rapids stored the packet), `first_failure`,
+`last_failure`, `written` (when the letter was stored), `size` (of the packet, in bytes), `first` (the
+first letter about a packet that was replayed), `again` (the letter of a replay that failed again) and
+`actions`.
 
 With --group and -o json an object per group: `count`, `service`, `river`, `kind`, `reason`, `first`,
 `last`, `example` and `tag`.")]
