@@ -51,10 +51,11 @@ impl RawPacket {
     /// something else.
     pub(crate) fn live(message: Message) -> Option<Self> {
         let headers = message.headers?;
-        if headers.get(NATS_STREAM)?.as_str() != STREAM {
+        // The server adds its headers behind those of the publisher, who may have set the same.
+        if headers.get_last(NATS_STREAM)?.as_str() != STREAM {
             return None;
         }
-        let sequence = headers.get(NATS_SEQUENCE)?.as_str().parse().ok()?;
+        let sequence = headers.get_last(NATS_SEQUENCE)?.as_str().parse().ok()?;
         Some(Self {
             place: StreamPlace { stream: StreamName::Rapids, sequence },
             number: 0,
@@ -75,7 +76,7 @@ impl RawPacket {
     /// When the stream stored the packet.
     pub(crate) fn stored(&self) -> Timestamp {
         self.stored.unwrap_or_else(|| {
-            let time = self.headers.as_ref().and_then(|headers| headers.get(NATS_TIME_STAMP));
+            let time = self.headers.as_ref().and_then(|headers| headers.get_last(NATS_TIME_STAMP));
             time.and_then(|time| time.as_str().parse().ok()).unwrap_or_else(Timestamp::now)
         })
     }
@@ -162,6 +163,31 @@ mod tests {
         }
         let longer = format!("$JS.ACK._.ACC.RAPIDS.payment.2.17.40.{stored}.3.token");
         assert_eq!(Facts::read(&longer), Some(facts));
+    }
+
+    #[test]
+    fn of_a_copy_the_facts_of_the_server_count_whatever_its_publisher_has_set() {
+        let mut headers = HeaderMap::new();
+        for (name, forged, real) in [
+            ("Nats-Stream", "OTHER", STREAM),
+            ("Nats-Sequence", "99", "17"),
+            ("Nats-Time-Stamp", "2020-01-01T00:00:00Z", "2026-11-21T09:30:00Z"),
+        ] {
+            headers.append(name, forged);
+            headers.append(name, real);
+        }
+        let message = Message {
+            subject: "rapids.live".into(),
+            reply: None,
+            payload: Bytes::new(),
+            headers: Some(headers),
+            status: None,
+            description: None,
+            length: 0,
+        };
+        let copy = RawPacket::live(message).unwrap();
+        assert_eq!(copy.place.sequence, 17);
+        assert_eq!(copy.stored(), "2026-11-21T09:30:00Z".parse().unwrap());
     }
 
     #[test]
