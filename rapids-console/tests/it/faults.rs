@@ -147,7 +147,7 @@ async fn a_right_that_is_missing_is_named() {
                 users: [
                     { user: all, password: p }
                     { user: viewer, password: p, permissions: {
-                        publish: { deny: ["$SRV.>", "$JS.API.CONSUMER.CREATE.LATER", "$JS.API.CONSUMER.CREATE.LATER.>",
+                        publish: { deny: ["$SRV.>", "$JS.API.DIRECT.GET.LATER",
                             "$JS.API.CONSUMER.CREATE.DEAD_LETTERS.>", "$KV.RAPIDS_SERVICES.>"] }
                     } }
                 ]
