@@ -3,6 +3,7 @@
 
 mod access;
 mod ask;
+mod attacks;
 mod bench;
 mod connecting;
 mod dead_letters;

@@ -316,6 +316,8 @@ pub(crate) fn changes(before: &Config, after: &Config) -> Vec<(&'static str, Str
     compare("allow_atomic", atomic(before), atomic(after));
     let ages = |config: &Config| config.allow_message_ttl.to_string();
     compare("allow_msg_ttl", ages(before), ages(after));
+    let rollup = |config: &Config| config.allow_rollup.to_string();
+    compare("allow_rollup_hdrs", rollup(before), rollup(after));
     let memories = |config: &Config| Vec::from_iter(noted_memories(config)).join(", ");
     compare("the list of its memories", memories(before), memories(after));
     list

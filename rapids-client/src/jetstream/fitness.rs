@@ -28,6 +28,7 @@ impl Resource {
         }
         if self.kind == Kind::Bucket {
             config.allow_message_ttl |= self.config.allow_message_ttl;
+            config.allow_rollup = self.config.allow_rollup;
         }
         if matches!(self.kind, Kind::Rapids | Kind::Later) {
             self.follow_largest_message(&mut config);

@@ -212,8 +212,8 @@ impl Resource {
         let description = format!("what the rivers of {service} remember");
         let Self { kind, mut config, .. } =
             bucket(&memory_bucket(service), &description, Duration::ZERO);
-        // What is left of a memory that has ended goes by itself.
-        config.allow_message_ttl = true;
+        // What is left of a memory that has ended goes by itself, and takes the place of what was.
+        (config.allow_message_ttl, config.allow_rollup) = (true, true);
         note_memories(&mut config, memories);
         Self { kind, config, must_last: false }
     }
@@ -292,7 +292,8 @@ fn bucket(name: &str, description: &str, max_age: Duration) -> Resource {
         max_age,
         max_messages_per_subject: 1,
         deny_delete: true,
-        allow_rollup: true,
+        // A roll-up of all subjects deletes the keys of all who share the bucket.
+        allow_rollup: false,
         ..stream(&format!("KV_{name}"), &format!("$KV.{name}.>"), description)
     };
     Resource { kind: Kind::Bucket, config, must_last: true }

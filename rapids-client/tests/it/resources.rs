@@ -362,3 +362,35 @@ async fn what_was_done_with_letters_is_known_for_as_long_as_they_are_kept() {
     DeadLetters::open(&config).await.unwrap().unwrap();
     assert_eq!(stream(&jetstream, "KV_RAPIDS_LETTERS").await.max_age, 395 * DAY);
 }
+
+#[tokio::test]
+async fn no_key_of_a_shared_bucket_can_be_deleted_by_a_roll_up() {
+    let server = NatsServer::start().unwrap();
+    let config = Config::new(server.url());
+    works(config.clone()).await;
+    let jetstream = async_nats::jetstream::new(async_nats::connect(server.url()).await.unwrap());
+    let shared = ["RAPIDS_SERVICES", "RAPIDS_HANDLING", "RAPIDS_ONCE"];
+    let allow = async |is_allowed: bool| {
+        for bucket in shared {
+            let mut config = stream(&jetstream, &format!("KV_{bucket}")).await;
+            config.allow_rollup = is_allowed;
+            jetstream.update_stream(config).await.unwrap();
+        }
+    };
+    let mut headers = async_nats::HeaderMap::new();
+    headers.insert("Nats-Rollup", "all");
+    let is_taken = async || {
+        let mut taken = Vec::new();
+        for bucket in shared {
+            let subject = format!("$KV.{bucket}.other");
+            let sent = jetstream.publish_with_headers(subject, headers.clone(), "".into()).await;
+            taken.push(sent.unwrap().await.is_ok());
+        }
+        taken
+    };
+    assert_eq!(is_taken().await, [false; 3]);
+    // Buckets of before are changed when a service starts.
+    allow(true).await;
+    works(config).await;
+    assert_eq!(is_taken().await, [false; 3]);
+}

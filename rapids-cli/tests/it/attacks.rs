@@ -1,0 +1,73 @@
+//! What the program of one service can do to another service: all of it where services share an account,
+//! and nothing of it in the secured form.
+//!
+//! Each attack is tried twice, as the user of the service `orders` against the service `payment`. The table
+//! in docs/security.md lists them by these names.
+
+mod deliveries;
+mod library;
+mod replies;
+mod streams;
+mod world;
+mod writes;
+
+use std::pin::Pin;
+
+use world::World;
+
+/// An attack, and whether it had its effect.
+struct Attack {
+    name: &'static str,
+    run: for<'a> fn(&'a World) -> Pin<Box<dyn Future<Output = bool> + 'a>>,
+}
+
+/// An attack of this name by this function.
+macro_rules! attack {
+    ($name:expr, $run:path) => {
+        $crate::attacks::Attack { name: $name, run: |world| Box::pin($run(world)) }
+    };
+}
+use attack;
+
+fn all() -> Vec<Attack> {
+    [deliveries::ATTACKS, streams::ATTACKS, writes::ATTACKS, replies::ATTACKS, library::ATTACKS]
+        .into_iter()
+        .flat_map(|list| list.iter().map(|Attack { name, run }| Attack { name, run: *run }))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_attack_succeeds_where_services_share_an_account() {
+    let mut failed = Vec::new();
+    for attack in all() {
+        // Each has a server of its own, since those before it have done their damage.
+        let world = World::simple().await;
+        if !(attack.run)(&world).await {
+            failed.push(attack.name);
+        }
+    }
+    assert!(failed.is_empty(), "without effect: {failed:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_attack_succeeds_in_the_secured_form() {
+    let world = World::secured().await;
+    let mut succeeded = Vec::new();
+    for attack in all() {
+        if (attack.run)(&world).await {
+            succeeded.push(attack.name);
+        }
+    }
+    assert!(succeeded.is_empty(), "with effect: {succeeded:#?}");
+    world.victim_works().await;
+}
+
+#[test]
+fn the_document_lists_exactly_these_attacks() {
+    let document = include_str!("../../../docs/security.md");
+    let (_, table) = document.split_once("| attack |").expect("the document has the table");
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with("| "));
+    let listed: Vec<_> = rows.filter_map(|row| row.split('|').nth(1)).map(str::trim).collect();
+    let names: Vec<_> = all().iter().map(|attack| attack.name).collect();
+    assert_eq!(listed, names);
+}

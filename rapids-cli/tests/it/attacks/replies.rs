@@ -1,0 +1,75 @@
+//! Attacks by which the server writes its answer where the attacker could not, and on the answers to others.
+
+use futures::StreamExt;
+use serde_json::json;
+use tokio::time::{Duration, timeout};
+
+use super::world::World;
+use super::{Attack, attack};
+
+pub(super) const ATTACKS: &[Attack] = &[
+    attack!("have the server's answer written into another's memory", into_memory),
+    attack!("have the server's answer written as a replay", into_replays),
+    attack!("have the server's answer published as a packet", into_rapids),
+    attack!("have the server's answer delete a consumer", into_api),
+    attack!("have chosen bytes written into another's memory", chosen_bytes),
+    attack!("have the server's answer acknowledge another's packet", into_acknowledgement),
+    attack!("read the answers to others", steal),
+];
+
+/// Publishes a packet with a reply subject; whether the server's answer is stored there.
+async fn answered_into(world: &World, stream: &str, reply: &str) -> bool {
+    world.publish("rapids", Some(reply), r#"{"event":"x"}"#).await;
+    world.has(stream, reply, r#""stream""#).await
+}
+
+async fn into_memory(world: &World) -> bool {
+    answered_into(world, "KV_RAPIDS_MEMORY_payment", "$KV.RAPIDS_MEMORY_payment.paid.answer").await
+}
+
+async fn into_replays(world: &World) -> bool {
+    answered_into(world, "REPLAYS", "replays.payment").await
+}
+
+async fn into_rapids(world: &World) -> bool {
+    let answer = r#""stream""#;
+    world.publish("$JS.API.STREAM.INFO.RAPIDS", Some("rapids"), "").await;
+    world.publish("$JS.API.STREAM.INFO.RAPIDS", Some("rapids.from.payment"), "").await;
+    world.has("RAPIDS", "rapids", "stream_info_response").await
+        || world.has("RAPIDS", "rapids.from.payment", answer).await
+}
+
+async fn into_api(world: &World) -> bool {
+    world
+        .publish("rapids", Some("$JS.API.CONSUMER.DELETE.RAPIDS.payment"), r#"{"event":"x"}"#)
+        .await;
+    world.becomes(async || world.told("CONSUMER.INFO.RAPIDS.payment").await.is_null()).await
+}
+
+async fn chosen_bytes(world: &World) -> bool {
+    let memory = "$KV.RAPIDS_MEMORY_payment.paid.chosen";
+    world.publish("rapids", None, r#"{"event":"chosen"}"#).await;
+    let last = async || world.told("STREAM.INFO.RAPIDS").await["state"]["last_seq"].clone();
+    let request = json!({"seq": last().await}).to_string();
+    world.publish("$JS.API.DIRECT.GET.RAPIDS", Some(memory), &request).await;
+    world.has("KV_RAPIDS_MEMORY_payment", memory, "event").await
+}
+
+async fn into_acknowledgement(world: &World) -> bool {
+    let packet = world.pulled().await.reply.unwrap().to_string();
+    // An empty answer is an acknowledgement.
+    world.publish("$JS.API.DIRECT.GET.RAPIDS", Some(&packet), r#"{"seq":1000000}"#).await;
+    let is_answered = world
+        .becomes(async || world.told("CONSUMER.INFO.RAPIDS.payment").await["num_ack_pending"] == 0)
+        .await;
+    world.request(&world.victim, &packet, b"-NAK".to_vec()).await;
+    is_answered
+}
+
+async fn steal(world: &World) -> bool {
+    let mut answers = world.attacker.subscribe("_INBOX.>").await.unwrap();
+    world.attacker.flush().await.unwrap();
+    world.request(&world.victim, "$JS.API.STREAM.INFO.RAPIDS", b"".to_vec()).await;
+    let next = timeout(Duration::from_millis(250), answers.next()).await;
+    next.ok().flatten().is_some()
+}

@@ -1,0 +1,202 @@
+//! A server with two services on it, in one of the two forms.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use async_nats::jetstream::{self, Context};
+use async_nats::{Client, ConnectOptions, Message};
+use bytes::Bytes;
+use futures::StreamExt;
+use rapids_client::access::Access;
+use rapids_client::{Config, Provisioning};
+use rapids_test::NatsServer;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::time::{sleep, timeout};
+
+use crate::bench::{rapids, said};
+
+/// Who is attacked, `payment`, and who attacks.
+const ACCESS: &str = r#"
+[services.payment]
+start = "beginning"
+memories = ["paid"]
+once = true
+timers = true
+
+[services.orders]
+timers = true
+
+[operators.ada]
+role = "operator"
+"#;
+
+/// For how long an effect may take to show, and for how long is looked that it does not.
+const SHOWS: Duration = Duration::from_secs(10);
+const SHOWS_NOT: Duration = Duration::from_millis(250);
+
+/// How long a request waits for its answer.
+const ANSWER: Duration = Duration::from_secs(1);
+
+pub(super) struct World {
+    server: NatsServer,
+    keys: Option<TempDir>,
+    pub(super) operator: Client,
+    pub(super) victim: Client,
+    pub(super) attacker: Client,
+}
+
+impl World {
+    /// One account without logins.
+    pub(super) async fn simple() -> Self {
+        let server = NatsServer::start().unwrap();
+        let access: Access = toml::from_str(ACCESS).unwrap();
+        let provisioning = Provisioning::connect(&Config::new(server.url())).await.unwrap();
+        provisioning.apply(&access).await.unwrap();
+        let connect = async || async_nats::connect(server.url()).await.unwrap();
+        let (operator, victim, attacker) = (connect().await, connect().await, connect().await);
+        let world = Self { server, keys: None, operator, victim, attacker };
+        world.begin().await;
+        world
+    }
+
+    /// An account for each service, as `rapids access render` writes them.
+    pub(super) async fn secured() -> Self {
+        let keys = tempfile::tempdir().unwrap();
+        let at = |name: &str| keys.path().join(name);
+        fs::write(at("access.toml"), ACCESS).unwrap();
+        let run = |arguments: &[&str]| {
+            let said = said(rapids(arguments).current_dir(keys.path()));
+            assert_eq!(said.code, 0, "{said:?}");
+        };
+        run(&["access", "keys", "--dir", "keys"]);
+        run(&["access", "render", "--keys", "keys", "--out", "access.conf"]);
+        let server = NatsServer::with_config(&fs::read_to_string(at("access.conf")).unwrap());
+        let server = server.unwrap();
+        let nkey = at("keys/ada.nk");
+        let provision = ["provision", "--secured", "--yes", "--server", &server.url()];
+        let mut provision = rapids(&provision);
+        let said = said(provision.env("NATS_NKEY", &nkey).current_dir(keys.path()));
+        assert_eq!(said.code, 0, "{said:?}");
+        let connect = async |name: &str| as_user(&server, keys.path(), name).await;
+        let (operator, victim, attacker) =
+            (connect("ada").await, connect("payment").await, connect("orders").await);
+        let world = Self { server, keys: Some(keys), operator, victim, attacker };
+        world.begin().await;
+        world
+    }
+
+    /// Publishes a packet, and lets the victim have it without acknowledging it.
+    async fn begin(&self) {
+        let body = json!({"event": "order_placed", "order_id": "o-1"}).to_string();
+        let stored = self.request(&self.operator, "rapids", body.into_bytes()).await;
+        assert!(stored.is_some(), "the packet is stored");
+    }
+
+    /// The next packet for the victim, which it does not acknowledge.
+    pub(super) async fn pulled(&self) -> Message {
+        let next = "$JS.API.CONSUMER.MSG.NEXT.RAPIDS.payment";
+        self.request(&self.victim, next, b"".to_vec()).await.expect("a packet for the victim")
+    }
+
+    /// The victim can still do its own.
+    pub(super) async fn victim_works(&self) {
+        let body = json!({"event": "payment_received"}).to_string();
+        let stored = self.request(&self.victim, "rapids", body.into_bytes()).await.unwrap();
+        let stored: Value = serde_json::from_slice(&stored.payload).unwrap();
+        assert_eq!(stored["stream"], "RAPIDS", "{stored}");
+        let packet = self.pulled().await;
+        let acknowledged = packet.reply.unwrap().to_string();
+        assert!(self.request(&self.victim, &acknowledged, b"+ACK".to_vec()).await.is_some());
+    }
+
+    /// How the library connects as the attacker.
+    pub(super) fn config(&self) -> Config {
+        let url = self.server.url();
+        let Some(keys) = &self.keys else { return Config::new(url) };
+        let nkey = keys.path().join("keys/orders.nk").display().to_string();
+        Config::from_variables(&|name| match name {
+            "NATS_URL" => Some(url.clone()),
+            "NATS_NKEY" => Some(nkey.clone()),
+            _ => None,
+        })
+        .unwrap()
+    }
+
+    /// The answer to a request, if there is one.
+    pub(super) async fn request(
+        &self,
+        client: &Client,
+        subject: &str,
+        body: impl Into<Bytes>,
+    ) -> Option<Message> {
+        let inbox = client.new_inbox();
+        let mut answers = client.subscribe(inbox.clone()).await.unwrap();
+        client.publish_with_reply(subject.to_owned(), inbox, body.into()).await.unwrap();
+        let answer = timeout(ANSWER, answers.next()).await.ok().flatten()?;
+        (answer.status.is_none() || answer.status == Some(async_nats::StatusCode::OK))
+            .then_some(answer)
+    }
+
+    /// The attacker asks JetStream for something; whether it was done.
+    pub(super) async fn api(&self, request: &str, body: Value) -> bool {
+        let subject = format!("$JS.API.{request}");
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let answer = self.request(&self.attacker, &subject, body.into_bytes()).await;
+        let Some(answer) = answer else { return false };
+        let answer: Value = serde_json::from_slice(&answer.payload).unwrap_or_default();
+        answer["error"].is_null()
+    }
+
+    /// The attacker publishes something, and waits for no answer.
+    pub(super) async fn publish(&self, subject: &str, reply: Option<&str>, body: &str) {
+        let (subject, body) = (subject.to_owned(), Bytes::from(body.to_owned()));
+        match reply {
+            None => self.attacker.publish(subject, body).await.unwrap(),
+            Some(reply) => {
+                self.attacker.publish_with_reply(subject, reply.to_owned(), body).await.unwrap();
+            }
+        }
+        self.attacker.flush().await.unwrap();
+    }
+
+    /// Whether this becomes so. Where nothing is expected to happen, it is looked for less long.
+    pub(super) async fn becomes(&self, is_so: impl AsyncFn() -> bool) -> bool {
+        let limit = if self.keys.is_some() { SHOWS_NOT } else { SHOWS };
+        let look = async {
+            while !is_so().await {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(limit, look).await.is_ok()
+    }
+
+    pub(super) fn jetstream(&self) -> Context {
+        jetstream::new(self.operator.clone())
+    }
+
+    /// What the operator is told of something, such as `STREAM.INFO.RAPIDS`; null if it is not there.
+    pub(super) async fn told(&self, request: &str) -> Value {
+        let subject = format!("$JS.API.{request}");
+        let answer = self.request(&self.operator, &subject, b"".to_vec()).await;
+        let answer: Value = serde_json::from_slice(&answer.unwrap().payload).unwrap();
+        if answer["error"].is_null() { answer } else { Value::Null }
+    }
+
+    /// Whether a stream comes to hold a message on this subject with this text in it.
+    pub(super) async fn has(&self, stream: &str, subject: &str, text: &str) -> bool {
+        self.becomes(async || {
+            let Ok(stream) = self.jetstream().get_stream(stream).await else { return false };
+            let last = stream.get_last_raw_message_by_subject(subject).await;
+            last.is_ok_and(|last| String::from_utf8_lossy(&last.payload).contains(text))
+        })
+        .await
+    }
+}
+
+/// A connection with the key of a service or an operator.
+async fn as_user(server: &NatsServer, keys: &Path, name: &str) -> Client {
+    let seed = fs::read_to_string(keys.join("keys").join(format!("{name}.nk"))).unwrap();
+    ConnectOptions::with_nkey(seed.trim().to_owned()).connect(server.url()).await.unwrap()
+}
