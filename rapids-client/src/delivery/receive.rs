@@ -106,10 +106,11 @@ impl Engine {
 
     /// Has it read how ids are derived, if that is to be known soon.
     fn read_derivation_ahead(&mut self, raw: &RawPacket) {
-        let (context, sequence) = (self.context.clone(), raw.place.sequence);
-        if raw.place.stream != StreamName::Rapids || !context.derivation.is_due(sequence) {
+        let sequence = raw.place.sequence;
+        if raw.place.stream != StreamName::Rapids || !self.context.derivation.is_due(sequence) {
             return;
         }
+        let context = self.context.clone();
         context.derivation.put_off(sequence);
         // What is pending behind a packet that a consumer delivers is in the stream.
         let end = raw.answer.as_ref().map(|_| sequence.saturating_add(raw.pending));

@@ -8,6 +8,7 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, stream};
+use tokio::time::sleep;
 use tracing::warn;
 
 use super::context::Context;
@@ -22,6 +23,9 @@ use crate::printable::printable;
 
 /// How often it is told at most that an id was taken.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
+
+/// When a batch is sent again that was refused for an id which the stream does not know.
+const REFUSED: Duration = Duration::from_millis(100);
 
 /// So many packets are read back at once.
 const AT_ONCE: usize = 16;
@@ -79,7 +83,7 @@ impl Context {
             let reading =
                 places.iter().map(|(position, it)| self.is_ours(&tried[*position].0, *it));
             let are_ours: Vec<_> = stream::iter(reading).buffered(AT_ONCE).collect().await;
-            for ((position, _), is_ours) in places.into_iter().zip(are_ours) {
+            for (&(position, _), is_ours) in places.iter().zip(are_ours) {
                 if is_ours {
                     repeated.push(position);
                     continue;
@@ -91,6 +95,10 @@ impl Context {
             }
             if again.is_empty() {
                 return Ok(repeated);
+            }
+            if places.is_empty() {
+                // The ids that it was refused for are not known any more, or not yet.
+                sleep(REFUSED).await;
             }
             again.sort_unstable();
             let prepare = |position: &usize| self.outputs.prepare_packet(&tried[*position].0);

@@ -43,8 +43,8 @@ pub(crate) enum Fault {
     Repeated(Error),
     /// A batch cannot be stored as a whole, since the server takes no batches, or smaller ones only.
     NotTogether(Error),
-    /// The last packet of the stream is another one than was stated.
-    OtherLast(Error),
+    /// A roll-up was refused.
+    NoRollUp(Error),
 }
 
 impl Fault {
@@ -59,7 +59,7 @@ impl Fault {
             (_, Some(ErrorCode::ATOMIC_PUBLISH_CONTAINS_DUPLICATE_MESSAGE)) => {
                 Self::Repeated(error)
             }
-            (_, Some(ErrorCode::STREAM_WRONG_LAST_MESSAGE_ID)) => Self::OtherLast(error),
+            (_, Some(ErrorCode::STREAM_ROLLUP_FAILED)) => Self::NoRollUp(error),
             (
                 _,
                 Some(
@@ -95,7 +95,7 @@ impl Fault {
             | Self::Incomplete(error)
             | Self::Repeated(error)
             | Self::NotTogether(error)
-            | Self::OtherLast(error) => error,
+            | Self::NoRollUp(error) => error,
         }
     }
 }

@@ -142,7 +142,10 @@ impl Derivation {
     async fn settled(&self) -> Result<NotedKeys> {
         let mut may_note = true;
         loop {
-            let entry = self.entries.load_newest().await?.unwrap_or_default();
+            let Some(entry) = self.entries.load_newest().await? else {
+                // Somebody has deleted it. Other instances know what was noted, too.
+                return Ok(self.noted.borrow().clone());
+            };
             if entry.id_keys().is_undecided() {
                 // Whoever announced it may be gone.
                 let end = stream::facts(&self.connection).await?.last_sequence;

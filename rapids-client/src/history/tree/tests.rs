@@ -230,7 +230,7 @@ fn what_a_replay_led_to_is_found_by_its_service_and_time_where_ids_are_derived_w
         of_service(7, &id(7), "stock"),
     ];
     let [before, paid, stock] = [id(4), id(6), id(7)];
-    let expected = format!("a .{before} .{stock} .payment.charge.1 ..{paid}");
+    let expected = format!("a .payment.charge.1 ..{paid} .{before} .{stock}");
     assert_eq!(shown(&packets, &[replayed]), expected);
 }
 
