@@ -153,12 +153,16 @@ impl Context {
     }
 }
 
-/// Makes sure that a stored packet is this output of a service: the packet that it names as its cause, and who
-/// has published it last, are those of the output.
+/// Makes sure that a stored packet is this output of a service. In the secured form the server says who has
+/// published it; in the simple form the packet that it names as its cause, and its last breadcrumb, are those of
+/// the output.
 ///
 /// # Errors
 /// Who has published it, if it is not.
 fn owner(stored: &StoredMessage, output: &Packet, service: &str) -> Result<(), String> {
+    if let Some(publisher) = &stored.publisher {
+        return if **publisher == *service { Ok(()) } else { Err(publisher.to_string()) };
+    }
     let unknown = || "unknown".to_owned();
     let stored = Packet::from_bytes(stored.body.clone()).map_err(|_| unknown())?;
     let publisher = stored.breadcrumbs().last();
@@ -173,7 +177,7 @@ mod tests {
 
     fn stored(packet: &Packet) -> StoredMessage {
         let (stored, body) = (jiff::Timestamp::UNIX_EPOCH, packet.body());
-        StoredMessage { sequence: 1, stored, headers: None, body }
+        StoredMessage { sequence: 1, stored, publisher: None, headers: None, body }
     }
 
     #[test]

@@ -367,7 +367,7 @@ mod tests {
         let seen = known.as_ref();
         assert!(seen.ends_with(r#""breadcrumbs":[],"publisher":"orders","tenant":7}"#), "{seen}");
         let unknown = Provenance::read(&fields(body), None);
-        for sent in [&known, &unknown, &known.effect("s", "r", 0), &known.of_timer("t")] {
+        for sent in [&known, &unknown, &known.effect("s", "x".into()), &known.of_timer("t")] {
             let mut written = String::new();
             sent.write(&mut written);
             assert!(!written.contains("publisher"), "{written}");
