@@ -35,12 +35,34 @@ nats: _port-is-free (_build "-p" "rapids-test" "--bin" "find-nats-server")
 secure: _port-is-free (_build "-p" "rapids-test" "--bin" "find-nats-server") (_build "-p" "rapids-cli")
     #!/usr/bin/env bash
     set -euo pipefail
-    [[ -e tls/ca.pem ]] || cargo run -q -p rapids-cli -- access certificates
-    cargo run -q -p rapids-cli -- access keys
-    cargo run -q -p rapids-cli -- access render
+    rapids() { cargo run -q -p rapids-cli -- "$@"; }
+    [[ -e tls/ca.pem ]] || rapids access certificates
+    rapids access keys
+    rapids access render
     server=$(cargo run -q -p rapids-test --bin find-nats-server)
     mkdir -p {{ secure_data }}
-    exec "$server" --config nats-secure.conf --store_dir {{ secure_data }}
+    "$server" --config nats-secure.conf --store_dir {{ secure_data }} &
+    trap 'kill $! 2>/dev/null || true; wait' EXIT
+    trap 'exit 130' INT TERM
+    export NATS_URL=tls://127.0.0.1:4222 NATS_CA=tls/ca.pem NATS_CERT=tls/client.pem NATS_KEY=tls/client.key
+    # The server may take a moment to listen.
+    for _ in {1..50}; do (: >/dev/tcp/127.0.0.1/4222) 2>/dev/null && break; sleep 0.1; done
+    NATS_NKEY=keys/operator.nk rapids provision --secured --yes
+    echo "services run with: just secured river payment; tools with: just secured rapids services"
+    wait
+
+# Run a recipe with the login of whom it is about: a service (`river NAME`), else the operator
+[group('start')]
+secured RECIPE *ARGS:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    export NATS_URL=tls://127.0.0.1:4222 NATS_CA=tls/ca.pem NATS_CERT=tls/client.pem NATS_KEY=tls/client.key
+    if [[ $1 == river ]]; then
+        export NATS_NKEY=keys/$2.nk RAPIDS_ID_KEY=keys/$2.id_key RAPIDS_PROVISIONED=1
+    else
+        export NATS_NKEY=keys/operator.nk
+    fi
+    exec just "$@"
 
 # Start a server and all services, place orders, and verify the outcome (--help for more)
 [group('start')]

@@ -21,8 +21,10 @@ impl ServiceAccess {
         rights.extend(pulling(REPLAYS, name));
         rights.push(Right::request(format!("{DEAD_LETTER_PREFIX}{name}.>")));
         rights.push(direct_get(DEAD_LETTERS, &format!("{DEAD_LETTER_PREFIX}{name}.>")));
-        rights.push(any_of(STREAM));
+        rights.extend(whole(STREAM));
         rights.extend(keys(SERVICES, name));
+        // How ids are derived has to be known as it is, and a replica may be behind.
+        rights.push(api(&format!("STREAM.MSG.GET.KV_{SERVICES}")));
         rights.extend(keys(HANDLING, &format!("{name}.>")));
         rights.push(api(&format!("CONSUMER.INFO.{STREAM}.{name}")));
         match self.delivery {
@@ -179,6 +181,8 @@ mod tests {
                 "$JS.API.STREAM.INFO.KV_RAPIDS_SERVICES",
                 "$JS.API.STREAM.INFO.RAPIDS",
                 "$JS.API.STREAM.INFO.REPLAYS",
+                "$JS.API.STREAM.MSG.GET.KV_RAPIDS_SERVICES",
+                "$JS.API.STREAM.MSG.GET.RAPIDS",
                 "$KV.RAPIDS_HANDLING.notification.>",
                 "$KV.RAPIDS_SERVICES.notification",
                 "dead_letters.notification.>",
@@ -207,6 +211,7 @@ mod tests {
             "$JS.API.INFO",
             "$JS.API.DIRECT.GET.RAPIDS",
             "$JS.API.STREAM.INFO.RAPIDS",
+            "$JS.API.STREAM.MSG.GET.KV_RAPIDS_SERVICES",
             "$JS.API.STREAM.MSG.GET.RAPIDS",
             "$JS.API.STREAM.INFO.REPLAYS",
             "$JS.API.STREAM.INFO.DEAD_LETTERS",

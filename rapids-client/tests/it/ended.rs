@@ -84,16 +84,16 @@ async fn what_has_ended_leaves_the_bucket_and_its_marker_follows_the_packets() {
     let (count, age) = load();
     let service = bench.run(bench.service("orders", orders(AfterEnd::Ignore))).await;
     for event in ["opened", "opened", "closed"] {
-        let packets = (0..2_000).map(|order| of(event, order));
+        let packets = (0..500).map(|order| of(event, order));
         bench.rapids.publish_all(packets).await.unwrap();
     }
     bench.quiet(&["orders"]).await;
-    assert!(size(&bench).await.1 == 2_000, "one message for each key");
+    assert!(size(&bench).await.1 == 500, "one message for each key");
     until("no key has a value", async || size(&bench).await.0 == 0).await;
     let marker = stored(&bench, "orders.=n7").await.unwrap();
     assert_eq!(marker["ended"], "ended by its reaction");
     assert!(marker.get("memory").is_none() && marker.get("folded").is_none(), "{marker}");
-    assert_eq!(size(&bench).await.1, 2_000);
+    assert_eq!(size(&bench).await.1, 500);
     service.stop().await;
 
     // What is written from now on lasts as long as packets do.

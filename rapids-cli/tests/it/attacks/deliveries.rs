@@ -13,7 +13,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     attack!("put another consumer in its place", replace),
     attack!("reset another's consumer", reset),
     attack!("pause another's consumer", pause),
-    attack!("have a consumer deliver into another's bucket", deliver),
+    attack!("read what is replayed to another by a consumer of one's own", spy),
 ];
 
 async fn take(world: &World) -> bool {
@@ -61,13 +61,8 @@ async fn pause(world: &World) -> bool {
     world.api("CONSUMER.PAUSE.RAPIDS.payment", request).await
 }
 
-async fn deliver(world: &World) -> bool {
-    let config = json!({
-        "name": "spy", "deliver_subject": "$KV.RAPIDS_MEMORY_payment.paid.pushed",
-        "ack_policy": "none", "deliver_policy": "all"
-    });
-    let request = json!({"stream_name": "RAPIDS", "config": config});
-    world.api("CONSUMER.CREATE.RAPIDS.spy", request).await;
-    let subject = "$KV.RAPIDS_MEMORY_payment.paid.pushed";
-    world.has("KV_RAPIDS_MEMORY_payment", subject, "order_placed").await
+async fn spy(world: &World) -> bool {
+    let config = json!({"name": "spy", "ack_policy": "none", "deliver_policy": "all"});
+    let request = json!({"stream_name": "REPLAYS", "config": config});
+    world.api("CONSUMER.CREATE.REPLAYS.spy", request).await
 }

@@ -13,7 +13,6 @@ pub(super) const ATTACKS: &[Attack] = &[
     attack!("have the server's answer published as a packet", into_rapids),
     attack!("have the server's answer delete a consumer", into_api),
     attack!("have chosen bytes written into another's memory", chosen_bytes),
-    attack!("have the server's answer acknowledge another's packet", into_acknowledgement),
     attack!("read the answers to others", steal),
 ];
 
@@ -39,10 +38,17 @@ async fn into_rapids(world: &World) -> bool {
         || world.has("RAPIDS", "rapids.from.payment", answer).await
 }
 
+/// Acknowledges a packet of the attacker's own, and has the answer to that, which is empty, sent there.
+async fn acknowledged_into(world: &World, reply: &str) {
+    let next = "$JS.API.CONSUMER.MSG.NEXT.RAPIDS.orders";
+    world.publish("rapids", None, r#"{"event":"own"}"#).await;
+    let own =
+        world.request(&world.attacker, next, b"".to_vec()).await.expect("a packet of its own");
+    world.publish(&own.reply.unwrap(), Some(reply), "+ACK").await;
+}
+
 async fn into_api(world: &World) -> bool {
-    world
-        .publish("rapids", Some("$JS.API.CONSUMER.DELETE.RAPIDS.payment"), r#"{"event":"x"}"#)
-        .await;
+    acknowledged_into(world, "$JS.API.CONSUMER.DELETE.RAPIDS.payment").await;
     world.becomes(async || world.told("CONSUMER.INFO.RAPIDS.payment").await.is_null()).await
 }
 
@@ -53,17 +59,6 @@ async fn chosen_bytes(world: &World) -> bool {
     let request = json!({"seq": last().await}).to_string();
     world.publish("$JS.API.DIRECT.GET.RAPIDS", Some(memory), &request).await;
     world.has("KV_RAPIDS_MEMORY_payment", memory, "event").await
-}
-
-async fn into_acknowledgement(world: &World) -> bool {
-    let packet = world.pulled().await.reply.unwrap().to_string();
-    // An empty answer is an acknowledgement.
-    world.publish("$JS.API.DIRECT.GET.RAPIDS", Some(&packet), r#"{"seq":1000000}"#).await;
-    let is_answered = world
-        .becomes(async || world.told("CONSUMER.INFO.RAPIDS.payment").await["num_ack_pending"] == 0)
-        .await;
-    world.request(&world.victim, &packet, b"-NAK".to_vec()).await;
-    is_answered
 }
 
 async fn steal(world: &World) -> bool {

@@ -24,7 +24,9 @@ async fn purge(world: &World) -> bool {
 }
 
 async fn delete_message(world: &World) -> bool {
-    world.api("STREAM.MSG.DELETE.KV_RAPIDS_SERVICES", json!({"seq": 1})).await
+    let replay = b"{}".to_vec();
+    assert!(world.request(&world.operator, "replays.payment", replay).await.is_some());
+    world.api("STREAM.MSG.DELETE.REPLAYS", json!({"seq": 1})).await
 }
 
 /// The settings of a stream with one of them changed.
