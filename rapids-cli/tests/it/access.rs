@@ -117,7 +117,10 @@ fn the_rendered_accounts_are_these() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/access/rendered.conf");
         fs::write(path, &rendered).unwrap();
     }
-    assert!(rendered == include_str!("access/rendered.conf"), "write it anew, and look at what differs");
+    assert!(
+        rendered == include_str!("access/rendered.conf"),
+        "write it anew, and look at what differs"
+    );
 }
 
 #[test]

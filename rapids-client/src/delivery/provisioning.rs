@@ -165,7 +165,8 @@ impl Provisioning {
             let opening = spawn_blocking(move || {
                 runtime.block_on(Box::pin(make_position(&connection, &needs, &facts)))
             });
-            opening.await.expect("it neither panics nor is it aborted")?;
+            let action = "provision a service".to_owned();
+            opening.await.map_err(|error| Error::Server { action, source: error.into() })??;
         }
         Ok(())
     }
@@ -225,7 +226,8 @@ async fn make_position(
     needs: &ServiceNeeds,
     facts: &StreamFacts,
 ) -> Result<()> {
-    open_position(connection, needs, "", facts).await?.note(|_| ()).await?;
+    let opened = Box::pin(open_position(connection, needs, "", facts)).await?;
+    Box::pin(opened.note(|_| ())).await?;
     let consumer = Consumer::new(connection, &needs.name);
     if needs.is_exclusive && consumer.info().await?.is_some() {
         // The service, which may not delete it, has its position in its record by now.

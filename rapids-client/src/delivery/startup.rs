@@ -94,12 +94,9 @@ impl Startup {
         })
         .await?;
         let (at, (letters, wait), progress, claims) = opened;
-        let of = (&connection, &service, instance.as_str());
-        let (position, memories, derivation, entry) =
-            at.of_instance(of, rapids.facts().last_sequence).await?;
-        let metrics = Arc::new(ServiceMetrics::of(service.rivers()));
-        let announcement =
-            announce(&connection, (&service, &instance, metrics.clone()), &entry).await?;
+        let of = at.of_instance((&connection, &service, &instance), rapids.facts().last_sequence);
+        let (position, memories, derivation, entry) = Box::pin(of).await?;
+        let (announcement, metrics) = announce(&connection, (&service, &instance), &entry).await?;
         let replays =
             Pull::open(&connection, (StreamName::Replays, REPLAYS), name, HEARTBEAT).await?;
         let (validity, floor) = (position.validity(), position.floor());
@@ -175,15 +172,17 @@ impl Startup {
     }
 }
 
-/// Announces an instance, and whether others of its service have other rivers.
+/// Announces an instance, with what is counted of it, and whether others of its service have other rivers.
 async fn announce(
     connection: &Connection,
-    instance: (&Service, &str, Arc<ServiceMetrics>),
+    (service, instance): (&Service, &str),
     entry: &EntryUpdater,
-) -> Result<Announcement> {
-    let mut announcement = Announcement::publish(connection, instance).await?;
+) -> Result<(Announcement, Arc<ServiceMetrics>)> {
+    let metrics = Arc::new(ServiceMetrics::of(service.rivers()));
+    let announced = (service, instance, metrics.clone());
+    let mut announcement = Announcement::publish(connection, announced).await?;
     announcement.show("rivers", entry.compare_at_start().await);
-    Ok(announcement)
+    Ok((announcement, metrics))
 }
 
 /// The quarantine of an instance of a service.

@@ -3,7 +3,7 @@
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use futures::StreamExt;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::{Duration, timeout};
 
 use super::world::World;
@@ -166,7 +166,7 @@ async fn roll_up(world: &World) -> bool {
     world.victim.flush().await.unwrap();
     let count =
         async || world.told(&format!("STREAM.INFO.{own}")).await["state"]["messages"].clone();
-    while count().await == Value::from(0) {}
+    while count().await == 0 {}
     let mut headers = HeaderMap::new();
     headers.insert("Nats-Rollup", "all");
     for subject in ["later.orders.x", "later.payment.x"] {
