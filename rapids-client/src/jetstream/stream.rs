@@ -187,10 +187,12 @@ pub(crate) async fn keep_up(
     if let Err(error) = lower_timers(connection, &rapids, &found.config).await {
         connection.warn("the stream of timers is not adapted", &error);
     }
+    let place = TimerPlace::of(form, service);
+    // Who sets no timers has none, and may not look for it.
+    let later = place.is_source_of(&found.config).then(|| Resource::later(&place, largest));
     let mut kept = vec![(rapids, Some(found))];
     let once = has_once.then(|| Resource::once(max_age));
-    let later = Resource::later(&TimerPlace::of(form, service), largest);
-    for resource in [Resource::handling(max_age), later].into_iter().chain(once) {
+    for resource in [Resource::handling(max_age)].into_iter().chain(later).chain(once) {
         let found = ensure::info_of(connection, resource.name()).await.ok().flatten();
         kept.push((resource, found));
     }
