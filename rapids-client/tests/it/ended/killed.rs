@@ -12,8 +12,8 @@ use crate::process::{Diary, Process};
 
 pub(crate) const ENDING: &str = "memories that end";
 
-const ORDERS: u64 = 400;
-const KILLS: u64 = 10;
+const ORDERS: u64 = 240;
+const KILLS: u64 = 8;
 
 pub(crate) fn ending(config: Config, _: Diary) -> Service {
     orders(AfterEnd::Reject)
