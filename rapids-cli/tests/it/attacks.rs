@@ -16,6 +16,7 @@ use std::pin::Pin;
 use world::World;
 
 /// An attack, and whether it had its effect.
+#[derive(Clone, Copy)]
 struct Attack {
     name: &'static str,
     run: for<'a> fn(&'a World) -> Pin<Box<dyn Future<Output = bool> + 'a>>,
@@ -31,9 +32,7 @@ use attack;
 
 fn all() -> Vec<Attack> {
     [deliveries::ATTACKS, streams::ATTACKS, writes::ATTACKS, replies::ATTACKS, library::ATTACKS]
-        .into_iter()
-        .flat_map(|list| list.iter().map(|Attack { name, run }| Attack { name, run: *run }))
-        .collect()
+        .concat()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,7 +18,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 
 async fn take(world: &World) -> bool {
     let next = "$JS.API.CONSUMER.MSG.NEXT.RAPIDS.payment";
-    world.request(&world.attacker, next, b"".to_vec()).await.is_some()
+    world.answered(next, "").await.is_some()
 }
 
 /// Sends an answer to a packet that the victim has; whether the server then waits for none.
@@ -29,7 +29,8 @@ async fn answer(world: &World, words: &str) -> bool {
         .becomes(async || world.told("CONSUMER.INFO.RAPIDS.payment").await["num_ack_pending"] == 0)
         .await;
     // The next attack finds a packet for the victim.
-    world.request(&world.victim, &packet, b"-NAK".to_vec()).await;
+    world.victim.publish(packet, "-NAK".into()).await.unwrap();
+    world.victim.flush().await.unwrap();
     is_answered
 }
 

@@ -1,8 +1,6 @@
 //! Attacks by which the server writes its answer where the attacker could not, and on the answers to others.
 
-use futures::StreamExt;
 use serde_json::json;
-use tokio::time::{Duration, timeout};
 
 use super::world::World;
 use super::{Attack, attack};
@@ -65,6 +63,5 @@ async fn steal(world: &World) -> bool {
     let mut answers = world.attacker.subscribe("_INBOX.>").await.unwrap();
     world.attacker.flush().await.unwrap();
     world.request(&world.victim, "$JS.API.STREAM.INFO.RAPIDS", b"".to_vec()).await;
-    let next = timeout(Duration::from_millis(250), answers.next()).await;
-    next.ok().flatten().is_some()
+    world.next_of(&mut answers).await.is_some()
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_nats::jetstream::{self, Context};
-use async_nats::{Client, ConnectOptions, Message};
+use async_nats::{Client, ConnectOptions, Message, StatusCode, Subscriber};
 use bytes::Bytes;
 use futures::StreamExt;
 use rapids_client::access::Access;
@@ -33,11 +33,8 @@ role = "operator"
 "#;
 
 /// For how long an effect may take to show, and for how long is looked that it does not.
-const SHOWS: Duration = Duration::from_secs(10);
-const SHOWS_NOT: Duration = Duration::from_millis(250);
-
-/// How long a request waits for its answer.
-const ANSWER: Duration = Duration::from_secs(1);
+const SHOWS: Duration = Duration::from_secs(20);
+const SHOWS_NOT: Duration = Duration::from_millis(500);
 
 pub(super) struct World {
     server: NatsServer,
@@ -124,26 +121,27 @@ impl World {
         .unwrap()
     }
 
-    /// The answer to a request, if there is one.
+    /// The answer to a request of the operator or the victim, if there is one.
     pub(super) async fn request(
         &self,
         client: &Client,
         subject: &str,
         body: impl Into<Bytes>,
     ) -> Option<Message> {
-        let inbox = client.new_inbox();
-        let mut answers = client.subscribe(inbox.clone()).await.unwrap();
-        client.publish_with_reply(subject.to_owned(), inbox, body.into()).await.unwrap();
-        let answer = timeout(ANSWER, answers.next()).await.ok().flatten()?;
-        (answer.status.is_none() || answer.status == Some(async_nats::StatusCode::OK))
-            .then_some(answer)
+        request(client, subject, body.into(), SHOWS).await
+    }
+
+    /// The answer to a request of the attacker, if there is one.
+    pub(super) async fn answered(&self, subject: &str, body: &str) -> Option<Message> {
+        let body = Bytes::from(body.to_owned());
+        request(&self.attacker, subject, body, self.effect_limit()).await
     }
 
     /// The attacker asks JetStream for something; whether it was done.
     pub(super) async fn api(&self, request: &str, body: Value) -> bool {
         let subject = format!("$JS.API.{request}");
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let answer = self.request(&self.attacker, &subject, body.into_bytes()).await;
+        let answer = self.answered(&subject, &body).await;
         let Some(answer) = answer else { return false };
         let answer: Value = serde_json::from_slice(&answer.payload).unwrap_or_default();
         answer["error"].is_null()
@@ -161,19 +159,37 @@ impl World {
         self.attacker.flush().await.unwrap();
     }
 
-    /// Whether this becomes so. Where nothing is expected to happen, it is looked for less long.
+    /// For how long an effect of the attack is waited for: less long where none is expected.
+    fn effect_limit(&self) -> Duration {
+        if self.keys.is_some() { SHOWS_NOT } else { SHOWS }
+    }
+
+    /// What comes next on a subscription, if anything does.
+    pub(super) async fn next_of(&self, messages: &mut Subscriber) -> Option<Message> {
+        timeout(self.effect_limit(), messages.next()).await.ok().flatten()
+    }
+
+    /// Whether this becomes so.
     pub(super) async fn becomes(&self, is_so: impl AsyncFn() -> bool) -> bool {
-        let limit = if self.keys.is_some() { SHOWS_NOT } else { SHOWS };
         let look = async {
             while !is_so().await {
                 sleep(Duration::from_millis(5)).await;
             }
         };
-        timeout(limit, look).await.is_ok()
+        timeout(self.effect_limit(), look).await.is_ok()
     }
 
     pub(super) fn jetstream(&self) -> Context {
         jetstream::new(self.operator.clone())
+    }
+
+    /// The stream with the timers of a service.
+    pub(super) fn timers_of(&self, service: &str) -> &'static str {
+        match (self.keys.is_some(), service) {
+            (false, _) => "LATER",
+            (true, "payment") => "LATER_payment",
+            (true, _) => "LATER_orders",
+        }
     }
 
     /// What the operator is told of something, such as `STREAM.INFO.RAPIDS`; null if it is not there.
@@ -193,6 +209,14 @@ impl World {
         })
         .await
     }
+}
+
+async fn request(client: &Client, subject: &str, body: Bytes, limit: Duration) -> Option<Message> {
+    let inbox = client.new_inbox();
+    let mut answers = client.subscribe(inbox.clone()).await.unwrap();
+    client.publish_with_reply(subject.to_owned(), inbox, body).await.unwrap();
+    let answer = timeout(limit, answers.next()).await.ok().flatten()?;
+    matches!(answer.status, None | Some(StatusCode::OK)).then_some(answer)
 }
 
 /// A connection with the key of a service or an operator.

@@ -1,10 +1,9 @@
 //! Attacks that write what another service believes.
 
-use async_nats::HeaderMap;
+use async_nats::{HeaderMap, Request};
 use bytes::Bytes;
 use futures::StreamExt;
 use serde_json::json;
-use tokio::time::{Duration, timeout};
 
 use super::world::World;
 use super::{Attack, attack};
@@ -91,7 +90,7 @@ async fn read_memory(world: &World) -> bool {
     let subject = "$KV.RAPIDS_MEMORY_payment.paid.secret";
     world.request(&world.victim, subject, b"{}".to_vec()).await.unwrap();
     let request = format!("$JS.API.DIRECT.GET.KV_RAPIDS_MEMORY_payment.{subject}");
-    world.request(&world.attacker, &request, b"".to_vec()).await.is_some()
+    world.answered(&request, "").await.is_some()
 }
 
 async fn live(world: &World) -> bool {
@@ -103,8 +102,8 @@ async fn live(world: &World) -> bool {
     let body = Bytes::from_static(br#"{"forged":1}"#);
     world.attacker.publish_with_headers("rapids.live", headers, body).await.unwrap();
     world.attacker.flush().await.unwrap();
-    let next = timeout(Duration::from_millis(250), feed.next()).await;
-    next.ok().flatten().is_some_and(|copy| copy.payload.starts_with(br#"{"forged"#))
+    let next = world.next_of(&mut feed).await;
+    next.is_some_and(|copy| copy.payload.starts_with(br#"{"forged"#))
 }
 
 async fn replay(world: &World) -> bool {
@@ -117,7 +116,7 @@ async fn letter(world: &World) -> bool {
 
 async fn timer(world: &World) -> bool {
     schedule(world, "later.payment.due=2Ex", "later_due").await;
-    holds_timers_of(world, "later.payment.>").await
+    world.has(world.timers_of("payment"), "later.payment.>", "forged").await
 }
 
 /// Publishes a timer on a subject, for this subject.
@@ -130,43 +129,17 @@ async fn schedule(world: &World, subject: &str, target: &str) {
     world.attacker.flush().await.unwrap();
 }
 
-/// Whether a stream of timers comes to have one on these subjects.
-async fn holds_timers_of(world: &World, subjects: &str) -> bool {
-    world
-        .becomes(async || {
-            for stream in ["LATER", "LATER_payment"] {
-                if let Ok(stream) = world.jetstream().get_stream(stream).await
-                    && stream.get_last_raw_message_by_subject(subjects).await.is_ok()
-                {
-                    return true;
-                }
-            }
-            false
-        })
-        .await
-}
-
 async fn roll_up(world: &World) -> bool {
-    // The victim's own timer, which is to survive.
+    let own = world.timers_of("payment");
+    let due = if own == "LATER" { "later_due" } else { "later_due.payment" };
     let mut headers = HeaderMap::new();
     headers.insert("Nats-Schedule", "@at 2100-01-01T00:00:00Z");
-    let streams = ["LATER", "LATER_payment"];
-    let mut own = None;
-    for (stream, due) in streams.iter().zip(["later_due", "later_due.payment"]) {
-        if world.told(&format!("STREAM.INFO.{stream}")).await.is_null() {
-            continue;
-        }
-        headers.insert("Nats-Schedule-Target", due);
-        own = Some(*stream);
-    }
-    let own = own.expect("there is a stream for the timers of the victim");
+    headers.insert("Nats-Schedule-Target", due);
+    // The victim's own timer, which is to survive.
     let subject = "later.payment.due=2Eown";
-    let body = Bytes::from_static(b"{}");
-    world.victim.publish_with_headers(subject, headers, body).await.unwrap();
-    world.victim.flush().await.unwrap();
-    let count =
-        async || world.told(&format!("STREAM.INFO.{own}")).await["state"]["messages"].clone();
-    while count().await == 0 {}
+    let setting = Request::new().headers(headers).payload(Bytes::from_static(b"{}"));
+    let stored = world.victim.send_request(subject, setting).await.unwrap();
+    assert!(!String::from_utf8_lossy(&stored.payload).contains("error"), "{stored:?}");
     let mut headers = HeaderMap::new();
     headers.insert("Nats-Rollup", "all");
     for subject in ["later.orders.x", "later.payment.x"] {
@@ -179,27 +152,20 @@ async fn roll_up(world: &World) -> bool {
 }
 
 async fn timer_as(world: &World) -> bool {
-    schedule(world, "later.orders.x=2Ex", "later_due.payment").await;
-    schedule(world, "later.orders.x=2Ey", "later.payment.due=2Eforged").await;
-    let is_kept = async |stream: &str, subject: &str, target: &str| {
-        let Ok(stream) = world.jetstream().get_stream(stream).await else { return false };
+    let timers = [
+        ("later.orders.x=2Ex", "later_due.payment"),
+        ("later.orders.x=2Ey", "later.payment.due=2Eforged"),
+    ];
+    for (subject, target) in timers {
+        schedule(world, subject, target).await;
+    }
+    let stream = world.jetstream().get_stream(world.timers_of("orders")).await.unwrap();
+    let is_kept = async |(subject, target): (&str, &str)| {
         let last = stream.get_last_raw_message_by_subject(subject).await;
-        last.is_ok_and(|last| {
-            last.headers.get("Nats-Schedule-Target").is_some_and(|it| it.as_str() == target)
-        })
+        let kept = last.ok().and_then(|last| last.headers.get("Nats-Schedule-Target").cloned());
+        kept.is_some_and(|kept| kept.as_str() == target)
     };
-    world
-        .becomes(async || {
-            for stream in ["LATER", "LATER_orders"] {
-                if is_kept(stream, "later.orders.x=2Ex", "later_due.payment").await
-                    || is_kept(stream, "later.orders.x=2Ey", "later.payment.due=2Eforged").await
-                {
-                    return true;
-                }
-            }
-            false
-        })
-        .await
+    world.becomes(async || is_kept(timers[0]).await || is_kept(timers[1]).await).await
 }
 
 async fn expire(world: &World) -> bool {
