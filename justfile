@@ -6,6 +6,8 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 
 data := "target/nats-data"
 secure_data := "target/nats-secure-data"
+# How to reach the server of `just secure`.
+secure_client := "NATS_URL=tls://127.0.0.1:4222 NATS_CA=tls/ca.pem NATS_CERT=tls/client.pem NATS_KEY=tls/client.key"
 # Crates outside of the workspace share what it has built.
 target := env("CARGO_TARGET_DIR", "target")
 axe := justfile_directory() / "target/tools/axe.min.js"
@@ -44,7 +46,7 @@ secure: _port-is-free (_build "-p" "rapids-test" "--bin" "find-nats-server") (_b
     "$server" --config nats-secure.conf --store_dir {{ secure_data }} &
     trap 'kill $! 2>/dev/null || true; wait' EXIT
     trap 'exit 130' INT TERM
-    export NATS_URL=tls://127.0.0.1:4222 NATS_CA=tls/ca.pem NATS_CERT=tls/client.pem NATS_KEY=tls/client.key
+    export {{ secure_client }}
     # The server may take a moment to listen.
     for _ in {1..50}; do (: >/dev/tcp/127.0.0.1/4222) 2>/dev/null && break; sleep 0.1; done
     NATS_NKEY=keys/operator.nk rapids provision --secured --yes
@@ -56,7 +58,7 @@ secure: _port-is-free (_build "-p" "rapids-test" "--bin" "find-nats-server") (_b
 secured RECIPE *ARGS:
     #!/usr/bin/env bash
     set -euo pipefail
-    export NATS_URL=tls://127.0.0.1:4222 NATS_CA=tls/ca.pem NATS_CERT=tls/client.pem NATS_KEY=tls/client.key
+    export {{ secure_client }}
     if [[ $1 == river ]]; then
         export NATS_NKEY=keys/$2.nk RAPIDS_ID_KEY=keys/$2.id_key RAPIDS_PROVISIONED=1
     else

@@ -106,14 +106,7 @@ mod tests {
         let mut flags = Flags::default();
         for (sequence, body) in (1..).zip(bodies) {
             let (stored, message_id) = (Timestamp::UNIX_EPOCH, None);
-            let arrival = Arrival {
-                sequence,
-                replay: None,
-                stored,
-                stream_created: stored,
-                message_id,
-                publisher: None,
-            };
+            let arrival = Arrival { message_id, ..Arrival::at(sequence, stored) };
             flags.take(&Packet::arrived(body.to_string(), arrival).unwrap());
         }
         flags

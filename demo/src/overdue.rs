@@ -101,12 +101,10 @@ mod tests {
             let stored = begin + Duration::from_millis(*milliseconds);
             let (sequence, replay, message_id) = (1, None, None);
             let arrival = Arrival {
-                sequence,
                 replay,
-                stored,
                 stream_created: begin,
                 message_id,
-                publisher: None,
+                ..Arrival::at(sequence, stored)
             };
             let body = format!(r#"{{"event":"{event}","reason":"{OVERDUE}","amount":59900}}"#);
             order.take(&Packet::arrived(body, arrival).unwrap());

@@ -109,14 +109,7 @@ mod tests {
 
     fn stored(body: &str) -> Packet {
         let stored = "2026-11-21T09:30:00.123456Z".parse().unwrap();
-        let arrival = Arrival {
-            sequence: 17,
-            stored,
-            stream_created: stored,
-            replay: None,
-            message_id: None,
-            publisher: None,
-        };
+        let arrival = Arrival::at(17, stored);
         Packet::arrived(body.to_owned(), arrival).unwrap()
     }
 
@@ -156,14 +149,7 @@ mod tests {
     fn a_body_that_claims_another_id_is_pointed_out() {
         let at = "2026-11-21T09:30:00Z".parse().unwrap();
         let message_id = Some("m-1".to_owned());
-        let arrival = Arrival {
-            sequence: 17,
-            stored: at,
-            stream_created: at,
-            replay: None,
-            message_id,
-            publisher: None,
-        };
+        let arrival = Arrival { message_id, ..Arrival::at(17, at) };
         let body = r#"{"event":"x","rapids":{"id":"p-1"}}"#;
         let line = line(&Packet::arrived(body, arrival).unwrap(), Palette::plain());
         let shown = line.painted();

@@ -25,6 +25,7 @@ mod health;
 mod in_flight;
 mod maintenance;
 mod memory_step;
+mod origin;
 mod packet_source;
 mod probes;
 mod progress;

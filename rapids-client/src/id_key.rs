@@ -1,7 +1,7 @@
 //! A secret key that ids are derived with, so that nobody without it can tell a coming id.
 //!
 //! Which key derives the ids of what a packet leads to is decided in
-//! [`position::id_keys`](crate::position::id_keys); where keys come from in [`config`](crate::config).
+//! [`position::derivation`](crate::position::derivation); where keys come from in [`config`](crate::config).
 
 use std::fmt;
 use std::sync::Arc;

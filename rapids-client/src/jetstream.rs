@@ -3,6 +3,7 @@
 //!
 //! What streams and buckets hold is left to their users.
 
+pub(crate) mod api;
 mod batch;
 pub(crate) mod bucket;
 pub(crate) mod bulk;
@@ -21,6 +22,7 @@ pub(crate) mod lease;
 pub(crate) mod message;
 pub(crate) mod output_sender;
 mod pace;
+pub(crate) mod polled;
 mod publish_acks;
 pub(crate) mod publish_fault;
 pub(crate) mod publish_once;

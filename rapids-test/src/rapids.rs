@@ -191,14 +191,9 @@ impl TestRapids {
 
     /// Stores a body, as the stream would: not if its id is there already.
     fn store(&mut self, body: Vec<u8>) -> Option<Packet> {
-        let arrival = Arrival {
-            sequence: u64::try_from(self.stored.len()).unwrap_or(u64::MAX) + 1,
-            replay: None,
-            stored: self.now,
-            stream_created: Timestamp::UNIX_EPOCH,
-            message_id: None,
-            publisher: None,
-        };
+        let sequence = u64::try_from(self.stored.len()).unwrap_or(u64::MAX) + 1;
+        let created = Timestamp::UNIX_EPOCH;
+        let arrival = Arrival { stream_created: created, ..Arrival::at(sequence, self.now) };
         let packet = Packet::arrived(body, arrival).ok()?;
         self.ids.insert(packet.id().to_owned()).then(|| {
             self.stored.push(packet.clone());

@@ -130,13 +130,10 @@ impl StoredLetter {
     fn arrival(&self) -> Arrival {
         let DeadLetter { sequence, stored, packet_id, publisher, .. } = &self.letter;
         Arrival {
-            sequence: *sequence,
-            replay: None,
-            stored: *stored,
-            // Only packets without an id need it.
-            stream_created: *stored,
             message_id: Some(packet_id.clone()),
             publisher: publisher.as_deref().map(Into::into),
+            // When the stream was created, only packets without an id need.
+            ..Arrival::at(*sequence, *stored)
         }
     }
 }

@@ -9,12 +9,14 @@ use tokio::sync::OnceCell;
 use tracing::{info, warn};
 use uuid::Uuid;
 
+use super::origin::Origin;
 use crate::Result;
 use crate::connection::{Connection, Retry};
 use crate::effects::Effects;
 use crate::error::with_causes;
 use crate::jetstream::message::message_id;
 use crate::jetstream::scan::Scan;
+use crate::jetstream::stored_message::StoredMessage;
 use crate::names::STREAM;
 use crate::packet::Packet;
 use crate::position::entry::Epochs;
@@ -117,9 +119,7 @@ async fn published_behind(
         let id = message_id(Some(&message.headers)).and_then(|id| id.parse::<Uuid>().ok());
         // Others are given by publishers, or by the stream.
         let Some(id) = id.filter(|id| matches!(id.get_version_num(), 5 | 8)) else { continue };
-        let packet = Packet::from_bytes(message.payload).ok();
-        let own = packet.filter(|it| it.breadcrumbs().last().is_some_and(|last| last == service));
-        let cause = own.and_then(|packet| packet.causation_id().map(str::to_owned));
+        let cause = Origin::of(&StoredMessage::from(message)).cause_for(service);
         // Should there be two, since one came long after the other, that of the service counts.
         let found = published.entry(id).or_default();
         *found = cause.or(found.take());

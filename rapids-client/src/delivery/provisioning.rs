@@ -76,7 +76,10 @@ impl Provisioning {
     /// # Errors
     /// [`Error::Connect`](crate::Error::Connect), [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn connect(config: &Config) -> Result<Self> {
-        let connection = Box::pin(Connection::open(config, "rapids")).await?;
+        // What services may not, whoever runs this does.
+        let mut creating = config.clone();
+        creating.provision.is_provisioned = false;
+        let connection = Box::pin(Connection::open(&creating, "rapids")).await?;
         Ok(Self { connection, ack_wait: config.ack_wait, is_secured: false })
     }
 
@@ -96,9 +99,9 @@ impl Provisioning {
     /// changed, [`Error::NotPermitted`](crate::Error::NotPermitted), [`Error::Server`](crate::Error::Server).
     pub async fn plan(&self, access: &Access) -> Result<Vec<ProvisioningStep>> {
         let (connection, services) = (&self.connection, self.needs(access));
-        let form = self.form().await?;
+        let (form, ages) = (self.form().await?, self.ages().await?);
         let mut steps = Vec::new();
-        for resource in self.resources(form, &services).await? {
+        for resource in self.resources(form, ages, &services) {
             let found = info_of(connection, resource.name()).await?.map(|found| found.config);
             steps.extend(self.step(&resource, found, form)?);
         }
@@ -147,10 +150,10 @@ impl Provisioning {
     /// whose instances run in the other way of delivery.
     pub async fn apply(&self, access: &Access) -> Result<()> {
         let (connection, services) = (&self.connection, self.needs(access));
-        let form = self.form().await?;
+        let (form, ages) = (self.form().await?, self.ages().await?);
         moving::move_to(connection, form).await?;
         let facts = Box::pin(stream::ensure(connection, form)).await?;
-        for resource in self.resources(form, &services).await?.iter().skip(1) {
+        for resource in self.resources(form, ages, &services).iter().skip(1) {
             Box::pin(ensure(connection, resource)).await?;
         }
         for needs in &services {
@@ -177,19 +180,28 @@ impl Provisioning {
 
     /// The form that the rapids are to have.
     async fn form(&self) -> Result<Form> {
-        let found = stream::info(&self.connection).await?;
-        let found = found.map_or(Form::Simple, |found| Form::of(&found.config));
-        Ok(if self.is_secured { Form::Secured } else { found })
+        match self.is_secured {
+            true => Ok(Form::Secured),
+            false => stream::form(&self.connection).await,
+        }
+    }
+
+    /// How long packets and letters are kept, or will be once their streams are created.
+    async fn ages(&self) -> Result<Ages> {
+        let age = async |stream| {
+            let found = info_of(&self.connection, stream).await?;
+            Ok::<_, Error>(found.map(|found| found.config.max_age))
+        };
+        let packets = age(STREAM).await?;
+        Ok(Ages {
+            packets: packets.unwrap_or(self.connection.provision().max_age_or_default()),
+            letters: age(DEAD_LETTERS).await?.unwrap_or(LETTERS_AGE),
+        })
     }
 
     /// The streams and buckets of these services; the rapids first.
-    async fn resources(&self, form: Form, services: &[ServiceNeeds]) -> Result<Vec<Resource>> {
-        let connection = &self.connection;
-        let (provision, payload) = (connection.provision(), connection.max_payload());
-        let packets = info_of(connection, STREAM).await?.map(|found| found.config.max_age);
-        let packets_age = packets.unwrap_or(provision.max_age_or_default());
-        let letters = info_of(connection, DEAD_LETTERS).await?.map(|found| found.config.max_age);
-        let letters_age = letters.unwrap_or(LETTERS_AGE);
+    fn resources(&self, form: Form, ages: Ages, services: &[ServiceNeeds]) -> Vec<Resource> {
+        let (provision, payload) = (self.connection.provision(), self.connection.max_payload());
         let largest = i32::try_from(largest_message(payload)).unwrap_or(i32::MAX);
         let mut resources = vec![
             Resource::rapids(form, provision, payload),
@@ -197,12 +209,12 @@ impl Provisioning {
             Resource::dead_letters(),
             Resource::replays(),
             Resource::services(),
-            Resource::handling(packets_age),
-            Resource::letters(Some(letters_age)),
+            Resource::handling(ages.packets),
+            Resource::letters(Some(ages.letters)),
             Resource::operations(),
         ];
         if services.iter().any(|needs| needs.is_once) {
-            resources.push(Resource::once(packets_age));
+            resources.push(Resource::once(ages.packets));
         }
         if services.iter().any(|needs| needs.is_exclusive) {
             resources.push(Resource::positions());
@@ -216,8 +228,15 @@ impl Provisioning {
                 resources.push(Resource::memory(&needs.name, memories));
             }
         }
-        Ok(resources)
+        resources
     }
+}
+
+/// How long the server keeps what.
+#[derive(Clone, Copy)]
+struct Ages {
+    packets: Duration,
+    letters: Duration,
 }
 
 /// Makes sure that a service has its positions and its memories.

@@ -43,7 +43,7 @@ use crate::rapids::Rapids;
 use crate::service::{Service, ServiceNeeds};
 
 /// How often the server sends a heartbeat while it has no replays.
-const HEARTBEAT: Duration = Duration::from_secs(5);
+const REPLAYS_HEARTBEAT: Duration = Duration::from_secs(5);
 /// An instance that has not renewed the mark of its suspect for as many acknowledgement waits is gone.
 const SILENT: u32 = 2;
 
@@ -79,28 +79,20 @@ impl Startup {
         queue: Arc<JobQueue>,
         subscriber: Option<FeedSubscriber>,
     ) -> Result<Self> {
-        let (name, config, needs) = (service.name(), service.config(), service.needs());
         let rapids = Rapids::over(connection.clone()).await?;
-        let (created, max_age) = (rapids.facts().created, rapids.facts().max_age);
         let instance = Uuid::now_v7().simple().to_string();
-        // Each takes a round trip or two to the server, and none depends on another.
-        let opened = Box::pin(async {
-            tokio::try_join!(
-                open_position(&connection, &needs, &instance, rapids.facts()),
-                open_letters(&connection, name, config.ack_wait),
-                ProgressStore::open(&connection, name, created, max_age),
-                open_claims(&connection, &needs, &instance, max_age),
-            )
-        })
-        .await?;
-        let (at, (letters, wait), progress, claims) = opened;
-        let of = at.of_instance((&connection, &service, &instance), rapids.facts().last_sequence);
-        let (position, memories, derivation, entry) = Box::pin(of).await?;
-        let (announcement, metrics) = announce(&connection, (&service, &instance), &entry).await?;
-        let replays =
-            Pull::open(&connection, (StreamName::Replays, REPLAYS), name, HEARTBEAT).await?;
+        let of = (&connection, &service, instance.as_str());
+        let stores = Box::pin(OpenedStores::open(of, rapids.facts())).await?;
+        let OpenedStores { position, memories, derivation, entry, letters, .. } = stores;
+        let (replays_wait, progress, claims) =
+            (stores.replays_wait, stores.progress, stores.claims);
+        let metrics = Arc::new(ServiceMetrics::of(service.rivers()));
+        let announcement =
+            announce(&connection, (&service, &instance, metrics.clone()), &entry).await?;
+        let source = (StreamName::Replays, REPLAYS);
+        let replays = Pull::open(&connection, source, service.name(), REPLAYS_HEARTBEAT).await?;
         let (validity, floor) = (position.validity(), position.floor());
-        let ack_wait = position.ack_wait().map_or(wait, |other| other.min(wait));
+        let ack_wait = position.ack_wait().map_or(replays_wait, |wait| wait.min(replays_wait));
         let letters = Rc::new(DeadLetterWriter::new(connection.clone(), letters));
         let service = Arc::new(service);
         let stored = (progress, letters.clone());
@@ -172,17 +164,52 @@ impl Startup {
     }
 }
 
-/// Announces an instance, with what is counted of it, and whether others of its service have other rivers.
+/// What the server keeps for a service.
+struct OpenedStores {
+    position: Position,
+    memories: Option<MemoryStore>,
+    derivation: Derivation,
+    entry: EntryUpdater,
+    letters: LetterStore,
+    /// How long the server waits for a replay to be acknowledged.
+    replays_wait: Duration,
+    progress: ProgressStore,
+    claims: Option<Claims>,
+}
+
+impl OpenedStores {
+    async fn open(
+        (connection, service, instance): (&Connection, &Service, &str),
+        facts: &StreamFacts,
+    ) -> Result<Self> {
+        let (needs, max_age) = (service.needs(), facts.max_age);
+        let name = &needs.name;
+        // Each takes a round trip or two to the server, and none depends on another.
+        let (at, (letters, replays_wait), progress, claims) = tokio::try_join!(
+            open_position(connection, &needs, instance, facts),
+            open_letters(connection, name, needs.ack_wait),
+            ProgressStore::open(connection, name, facts.created, max_age),
+            open_claims(connection, &needs, instance, max_age),
+        )?;
+        at.note(|entry| entry.note_rivers(entry_updater::own(service))).await?;
+        let OpenedPosition { entries, entry, position, memories } = at;
+        let derivation =
+            Derivation::open(connection, service, &entries, facts.last_sequence).await?;
+        let before = (entry.epochs(), entry.rivers());
+        let entry = EntryUpdater::new((connection, service, instance), entries, before);
+        Ok(Self { position, memories, derivation, entry, letters, replays_wait, progress, claims })
+    }
+}
+
+/// Announces an instance, and whether others of its service have other rivers.
 async fn announce(
     connection: &Connection,
-    (service, instance): (&Service, &str),
+    instance: (&Service, &str, Arc<ServiceMetrics>),
     entry: &EntryUpdater,
-) -> Result<(Announcement, Arc<ServiceMetrics>)> {
-    let metrics = Arc::new(ServiceMetrics::of(service.rivers()));
-    let announced = (service, instance, metrics.clone());
-    let mut announcement = Announcement::publish(connection, announced).await?;
+) -> Result<Announcement> {
+    let mut announcement = Announcement::publish(connection, instance).await?;
     announcement.show("rivers", entry.compare_at_start().await);
-    Ok((announcement, metrics))
+    Ok(announcement)
 }
 
 /// The quarantine of an instance of a service.
@@ -253,24 +280,10 @@ impl OpenedPosition {
         };
         self.entries.update_from(&self.entry, note).await
     }
-
-    /// Notes what an instance has, which begins when the stream has this end; returns what it works with.
-    async fn of_instance(
-        self,
-        (connection, service, instance): (&Connection, &Service, &str),
-        end: u64,
-    ) -> Result<(Position, Option<MemoryStore>, Derivation, EntryUpdater)> {
-        self.note(|entry| entry.note_rivers(entry_updater::own(service))).await?;
-        let Self { entries, entry, position, memories } = self;
-        let derivation = Derivation::open(connection, service, &entries, end).await?;
-        let before = (entry.epochs(), entry.rivers());
-        let updater = EntryUpdater::new((connection, service, instance), entries, before);
-        Ok((position, memories, derivation, updater))
-    }
 }
 
 /// Opens the claims of a service of which reactions run once.
-pub(super) async fn open_claims(
+async fn open_claims(
     connection: &Connection,
     needs: &ServiceNeeds,
     instance: &str,

@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use tracing::warn;
 
 use super::context::Context;
+use super::origin::Origin;
 use crate::Result;
 use crate::connection::Retry;
 use crate::effects::Effects;
@@ -153,22 +154,17 @@ impl Context {
     }
 }
 
-/// Makes sure that a stored packet is this output of a service. In the secured form the server says who has
-/// published it; in the simple form the packet that it names as its cause, and its last breadcrumb, are those of
-/// the output.
+/// Makes sure that a stored packet is this output of a service: that it was published by that, for the same cause.
 ///
 /// # Errors
 /// Who has published it, if it is not.
 fn owner(stored: &StoredMessage, output: &Packet, service: &str) -> Result<(), String> {
-    if let Some(publisher) = &stored.publisher {
-        return if **publisher == *service { Ok(()) } else { Err(publisher.to_string()) };
+    let origin = Origin::of(stored);
+    let publisher = origin.publisher.clone().unwrap_or_else(|| "unknown".to_owned());
+    match origin.cause_for(service) {
+        Some(cause) if output.causation_id() == Some(cause.as_str()) => Ok(()),
+        _ => Err(publisher),
     }
-    let unknown = || "unknown".to_owned();
-    let stored = Packet::from_bytes(stored.body.clone()).map_err(|_| unknown())?;
-    let publisher = stored.breadcrumbs().last();
-    let is_ours =
-        publisher.is_some_and(|it| it == service) && stored.causation_id() == output.causation_id();
-    if is_ours { Ok(()) } else { Err(publisher.cloned().unwrap_or_else(unknown)) }
 }
 
 #[cfg(test)]
@@ -193,5 +189,17 @@ mod tests {
         let other = Packet::event("placed");
         assert_eq!(whose(&of(&other, "payment", "paid")), Err("payment".to_owned()));
         assert_eq!(whose(&Packet::event("paid")), Err("unknown".to_owned()));
+    }
+
+    #[test]
+    fn who_has_published_it_the_server_knows_better_than_its_body() {
+        let cause = Packet::event("placed");
+        let output = Packet::event("paid").caused_by(&cause, "payment", "charge", 0);
+        let whose = |publisher: &str| {
+            let stored = StoredMessage { publisher: Some(publisher.into()), ..stored(&output) };
+            owner(&stored, &output, "payment")
+        };
+        assert_eq!(whose("payment"), Ok(()));
+        assert_eq!(whose("thief"), Err("thief".to_owned()));
     }
 }

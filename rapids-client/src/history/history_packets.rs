@@ -72,7 +72,7 @@ impl HistoryPackets {
 
     /// Reads a message, if its bytes do not tell that it cannot match.
     fn matching(&mut self, delivered: Delivered) -> Option<Packet> {
-        if self.matcher.candidates(&delivered.message.message.payload).is_empty() {
+        if self.matcher.candidates(&delivered.message.payload).is_empty() {
             return None;
         }
         let Some(packet) = self.scan.packet(delivered) else {

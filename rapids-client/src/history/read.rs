@@ -239,14 +239,7 @@ mod tests {
     fn packet(sequence: u64, conversation: &str) -> Packet {
         let body = format!(r#"{{"event":"x","rapids":{{"correlation_id":"{conversation}"}}}}"#);
         let stored = Timestamp::UNIX_EPOCH;
-        let arrival = Arrival {
-            sequence,
-            replay: None,
-            stored,
-            stream_created: stored,
-            message_id: None,
-            publisher: None,
-        };
+        let arrival = Arrival::at(sequence, stored);
         Packet::arrived(body, arrival).unwrap()
     }
 

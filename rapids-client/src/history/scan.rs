@@ -79,7 +79,7 @@ impl Scan {
     /// Reads a message; `None` if it is no packet. The packet keeps none of the bytes that were received
     /// with it, which may be many.
     pub(super) fn packet(&self, mut delivered: Delivered) -> Option<Packet> {
-        let message = &mut delivered.message.message;
+        let message = &mut delivered.message;
         message.payload = Bytes::copy_from_slice(&message.payload);
         let packet = self.tail.packet(delivered);
         packet.inspect_err(|error| debug!(%error, "passed over")).ok()
@@ -88,7 +88,7 @@ impl Scan {
 
 /// Whether a message may have an id or name it.
 pub(super) fn is_possible(mention: &Mention, delivered: &Delivered) -> bool {
-    let message = &delivered.message.message;
+    let message = &delivered.message;
     mention.is_possible(delivered.sequence, message.headers.as_ref(), &message.payload)
 }
 

@@ -53,8 +53,8 @@ pub(crate) struct DirectRead {
 pub(crate) struct Batch {
     /// In their order, none left out.
     pub(crate) messages: Vec<StreamMessage>,
-    /// Whether the server that has answered has no more.
-    pub(crate) is_last: bool,
+    /// How many follow at the server that has answered; `None` if that is not known.
+    pub(crate) pending: Option<u64>,
 }
 
 impl DirectRead {
@@ -104,8 +104,8 @@ impl DirectRead {
                 self.skip(last.sequence);
             }
             let problem = match end {
-                End::Complete { is_last } if is_last || !messages.is_empty() => {
-                    return Ok(Batch { messages, is_last });
+                End::Complete { pending } if pending == 0 || !messages.is_empty() => {
+                    return Ok(Batch { messages, pending: Some(pending) });
                 }
                 // What was to come was deleted, as timers are that fire.
                 End::Complete { .. } => continue,
@@ -117,7 +117,7 @@ impl DirectRead {
             };
             debug!(problem, next = self.next, "asking again for messages");
             if !messages.is_empty() {
-                return Ok(Batch { messages, is_last: false });
+                return Ok(Batch { messages, pending: None });
             }
             if begun.elapsed() >= PATIENCE {
                 return Err(self.failed(problem.to_owned()));
@@ -173,10 +173,10 @@ impl DirectRead {
     fn end(&self, answer: Answer, last: u64) -> Result<End> {
         match answer {
             Answer::End { behind, pending } if behind == last => {
-                Ok(End::Complete { is_last: pending == 0 })
+                Ok(End::Complete { pending })
             }
             Answer::Message { .. } | Answer::End { .. } => Ok(End::Cut("an answer was lost")),
-            Answer::Nothing => Ok(End::Complete { is_last: true }),
+            Answer::Nothing => Ok(End::Complete { pending: 0 }),
             // While a server starts, or a leader is elected.
             Answer::Nobody if self.next > self.from => Ok(End::Nobody),
             Answer::Nobody => Err(self.failed(format!(
@@ -214,7 +214,7 @@ impl DirectRead {
 /// How the answers to a request ended.
 enum End {
     Complete {
-        is_last: bool,
+        pending: u64,
     },
     /// For this reason some may be missing.
     Cut(&'static str),

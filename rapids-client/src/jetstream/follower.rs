@@ -6,8 +6,9 @@ use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::time::Duration;
 
-use async_nats::jetstream::Message;
+use async_nats::Message;
 use async_nats::jetstream::consumer::pull::{Ordered, OrderedConfig};
+use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::Info;
 use futures::StreamExt;
 use jiff::Timestamp;
@@ -15,7 +16,8 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::connection::{Connection, Retry};
 use crate::jetstream::ensure::info_of;
-use crate::jetstream::stored_message::{last_of_leader, next_of_subject};
+use crate::jetstream::polled::Polled;
+use crate::jetstream::stored_message::{first_since, last_of_leader, next_of_subject};
 use crate::jetstream::timestamp;
 use crate::start::Start;
 use crate::{Error, Result};
@@ -42,6 +44,42 @@ pub(crate) struct Delivered {
     pub(crate) stored: Timestamp,
 }
 
+impl From<StreamMessage> for Delivered {
+    fn from(message: StreamMessage) -> Self {
+        let StreamMessage { subject, sequence, headers, payload, time } = message;
+        let message = Message {
+            length: payload.len(),
+            subject,
+            reply: None,
+            payload,
+            headers: Some(headers),
+            status: None,
+            description: None,
+        };
+        Self { message, sequence, stored: timestamp(time) }
+    }
+}
+
+/// Where the messages come from.
+enum Source {
+    Consumer(Box<Ordered>),
+    /// For who may create no consumer.
+    Polled(Box<Polled>),
+}
+
+impl Source {
+    async fn next(&mut self) -> Result<Delivered, Box<dyn StdError + Send + Sync>> {
+        let message = match self {
+            Self::Polled(polled) => return Ok(polled.next().await?.into()),
+            Self::Consumer(messages) => messages.next().await,
+        };
+        let message = message.ok_or("the server ended the subscription")??;
+        let info = message.info()?;
+        let (sequence, stored) = (info.stream_sequence, timestamp(info.published));
+        Ok(Delivered { message: message.into(), sequence, stored })
+    }
+}
+
 /// The messages of a stream in order.
 ///
 /// While the server is away it waits, and goes on behind the last message that it gave.
@@ -49,7 +87,7 @@ pub(crate) struct Follower {
     connection: Connection,
     followed: Followed,
     created: Timestamp,
-    messages: Ordered,
+    messages: Source,
     /// Where to read on.
     from: Start,
     /// The last sequence that was stored when it was opened; 0 if nothing of it is to come.
@@ -86,6 +124,11 @@ impl Follower {
         // A new subscription must read on here, whatever is stored until then.
         let from = match from {
             Start::Now => Start::Sequence(state.last_sequence + 1),
+            Start::Time(time) if connection.provision().is_provisioned => {
+                let (action, stream) = (followed.action, &followed.stream);
+                let first = Box::pin(first_since(connection, action, stream, time)).await?;
+                Start::Sequence(first.unwrap_or(state.last_sequence + 1))
+            }
             from => from,
         };
         Ok(Some(Self {
@@ -141,14 +184,12 @@ impl Follower {
                 return Ok(None);
             }
             let problem: Box<dyn StdError + Send + Sync> = tokio::select! {
-                message = self.messages.next() => match message {
-                    Some(Ok(message)) => match self.take(message) {
-                        Ok(Some(delivered)) => return Ok(Some(delivered)),
-                        Ok(None) => continue,
-                        Err(error) => error,
+                delivered = self.messages.next() => match delivered {
+                    Ok(delivered) => match self.take(delivered) {
+                        Some(delivered) => return Ok(Some(delivered)),
+                        None => continue,
                     },
-                    Some(Err(error)) => error.into(),
-                    None => "the server ended the subscription".into(),
+                    Err(error) => error,
                 },
                 // The subscription reports nothing when its stream is gone, and takes long to
                 // report that the server was away.
@@ -207,23 +248,18 @@ impl Follower {
 
     /// Takes a message; `None` if it lies before the place to begin at, which async-nats forgets when
     /// it renews a subscription that has given nothing yet.
-    fn take(
-        &mut self,
-        message: Message,
-    ) -> Result<Option<Delivered>, Box<dyn StdError + Send + Sync>> {
+    fn take(&mut self, delivered: Delivered) -> Option<Delivered> {
         self.looked = Instant::now();
-        let info = message.info()?;
-        let (sequence, stored) = (info.stream_sequence, timestamp(info.published));
         let is_before = match self.from {
             Start::Now | Start::Beginning => false,
-            Start::Sequence(from) => sequence < from,
-            Start::Time(from) => stored < from,
+            Start::Sequence(from) => delivered.sequence < from,
+            Start::Time(from) => delivered.stored < from,
         };
         if is_before {
-            return Ok(None);
+            return None;
         }
-        self.from = Start::Sequence(sequence + 1);
-        Ok(Some(Delivered { message, sequence, stored }))
+        self.from = Start::Sequence(delivered.sequence + 1);
+        Some(delivered)
     }
 }
 
@@ -281,8 +317,13 @@ pub(crate) fn lost(stream: &str, what: &str) -> Error {
     Error::Stream { stream: stream.to_owned(), differences: vec![difference] }
 }
 
-async fn subscribe(connection: &Connection, followed: &Followed, from: Start) -> Result<Ordered> {
+async fn subscribe(connection: &Connection, followed: &Followed, from: Start) -> Result<Source> {
     let Followed { stream, action, subjects, headers_only } = followed;
+    if connection.provision().is_provisioned {
+        let from = if let Start::Sequence(from) = from { from } else { 0 };
+        let subjects = subjects.as_deref().unwrap_or(">");
+        return Ok(Source::Polled(Box::new(Polled::new(connection, stream, subjects, from))));
+    }
     let config = OrderedConfig {
         deliver_policy: from.deliver_policy(),
         filter_subject: subjects.clone().unwrap_or_default(),
@@ -294,5 +335,7 @@ async fn subscribe(connection: &Connection, followed: &Followed, from: Start) ->
         let consumer = connection.jetstream.create_consumer_on_stream(config, &**stream).await?;
         consumer.messages().await.map_err(Into::into)
     };
-    connection.attempt::<_, Box<dyn StdError + Send + Sync>>(action, &subject, opening).await
+    let opened =
+        connection.attempt::<_, Box<dyn StdError + Send + Sync>>(action, &subject, opening);
+    Ok(Source::Consumer(Box::new(opened.await?)))
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use async_nats::header::{
     HeaderName, NATS_MESSAGE_ID, NATS_SEQUENCE, NATS_STREAM, NATS_SUBJECT, NATS_TIME_STAMP,
 };
+use async_nats::jetstream::message::StreamMessage;
 use async_nats::subject::Subject;
 use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use jiff::Timestamp;
 
 use crate::jetstream::form::publisher_of;
 use crate::jetstream::sequence::{StreamName, StreamPlace};
+use crate::jetstream::timestamp;
 use crate::names::STREAM;
 
 /// One delivery of a packet.
@@ -29,9 +31,9 @@ pub(crate) struct RawPacket {
     stored: Option<Timestamp>,
     /// What the stream stored the packet under; `None` for a copy, whose headers say so.
     subject: Option<Subject>,
-    /// How many packets follow it; 0 for a copy.
+    /// How many packets follow it; 0 if no consumer has delivered it.
     pub(crate) pending: u64,
-    /// The subject on which it is acknowledged; `None` for a copy.
+    /// The subject on which it is acknowledged; `None` if no consumer has delivered it.
     pub(crate) answer: Option<Subject>,
     pub(crate) body: Bytes,
     pub(crate) headers: Option<HeaderMap>,
@@ -74,6 +76,21 @@ impl RawPacket {
             body: message.payload,
             headers: Some(headers),
         })
+    }
+
+    /// One of the stream that no consumer delivered.
+    pub(crate) fn of_rapids(message: StreamMessage) -> Self {
+        Self {
+            place: StreamPlace { stream: StreamName::Rapids, sequence: message.sequence },
+            number: 0,
+            is_again: false,
+            stored: Some(timestamp(message.time)),
+            subject: Some(message.subject),
+            pending: 0,
+            answer: None,
+            body: message.payload,
+            headers: Some(message.headers),
+        }
     }
 
     /// The id that the publisher gave the packet, if it gave one.

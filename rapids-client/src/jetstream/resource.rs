@@ -140,7 +140,7 @@ impl Resource {
         let largest = largest_packet.saturating_sub(headroom).max(1);
         let description = "packets that are published later, by the scheduler";
         let config = Config {
-            subjects: [&place.timers[..], std::slice::from_ref(&place.due)].concat(),
+            subjects: place.subjects(),
             // The only one with which the scheduler works.
             discard: DiscardPolicy::Old,
             max_message_size: largest,

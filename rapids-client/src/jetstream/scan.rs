@@ -58,7 +58,7 @@ impl Scan {
             }
             let batch = Box::pin(self.read.batch()).await?;
             self.messages.extend(batch.messages);
-            if batch.is_last {
+            if batch.pending == Some(0) {
                 self.ask_leader().await?;
             }
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{
     DirectGetError, DirectGetErrorKind, LastRawMessageError, LastRawMessageErrorKind,
@@ -9,12 +10,14 @@ use async_nats::jetstream::stream::{
 use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
 use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Map, json};
 
-use crate::Result;
 use crate::connection::Connection;
 use crate::jetstream::form::publisher_of;
-use crate::jetstream::timestamp;
+use crate::jetstream::{api, timestamp};
 use crate::names::STREAM;
+use crate::{Error, Result};
 
 const ACTION: &str = "read a packet of the stream `RAPIDS`";
 
@@ -144,6 +147,36 @@ pub(crate) async fn next_of_leader(
         found_by_leader(stream.get_first_raw_message_by_subject(subjects, from).await)
     });
     connection.attempt(action, &request, reading).await
+}
+
+/// The sequence of the first message that was stored at this time or later, as the leader knows it; `None` if
+/// there is none.
+///
+/// # Errors
+/// `NotPermitted`, `Server`.
+pub(crate) async fn first_since(
+    connection: &Connection,
+    action: &str,
+    stream: &str,
+    time: Timestamp,
+) -> Result<Option<u64>> {
+    #[derive(Deserialize)]
+    struct Answer {
+        message: Found,
+    }
+    #[derive(Deserialize)]
+    struct Found {
+        seq: u64,
+    }
+    // The server has no numbers for times long before.
+    let since = json!(time.max(Timestamp::UNIX_EPOCH));
+    let body = [("start_time".to_owned(), since), ("next_by_subj".to_owned(), json!(">"))];
+    let request = format!("STREAM.MSG.GET.{stream}");
+    match api::ask::<Answer>(connection, action, &request, &Map::from_iter(body)).await? {
+        Ok(Answer { message: Found { seq } }) => Ok(Some(seq)),
+        Err(error) if error.error_code() == ErrorCode::NO_MESSAGE_FOUND => Ok(None),
+        Err(error) => Err(Error::Server { action: action.to_owned(), source: error.into() }),
+    }
 }
 
 /// A message that may not be there, or why that is not known.

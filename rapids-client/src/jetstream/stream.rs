@@ -228,6 +228,14 @@ pub(crate) async fn info(connection: &Connection) -> Result<Option<Info>> {
     ensure::info_of(connection, STREAM).await
 }
 
+/// The form of the stream; where there is none, the one that it is created in unless something else is said.
+///
+/// # Errors
+/// `NotPermitted`, `Server`.
+pub(crate) async fn form(connection: &Connection) -> Result<Form> {
+    Ok(info(connection).await?.map(|info| Form::of(&info.config)).unwrap_or_default())
+}
+
 /// How the stream is now, which has to be there.
 ///
 /// # Errors

@@ -1,36 +1,19 @@
-//! Reads the stream in order from a sequence on, without acknowledgements, through a consumer that exists
-//! only meanwhile.
+//! Reads the stream in order from a sequence on: through a consumer, or by direct gets where this program may
+//! create none, which is slower.
 
-use std::time::Duration;
-
-use async_nats::jetstream::consumer::DeliverPolicy;
+use futures::FutureExt;
 
 use crate::Result;
 use crate::connection::Connection;
 use crate::jetstream::message::RawPacket;
-use crate::jetstream::pull::{Pull, Pulled};
-use crate::jetstream::reader;
+use crate::jetstream::polled::Polled;
 use crate::jetstream::reader::Reader;
-use crate::jetstream::sequence::StreamName;
 use crate::names::STREAM;
 
-/// The server deletes the consumer if the instance asks for nothing for so long.
-const INACTIVE: Duration = Duration::from_secs(60);
-/// How often the server sends a heartbeat while it has no packets.
-const HEARTBEAT: Duration = Duration::from_secs(1);
-
-pub(crate) struct CatchUp {
-    pull: Pull,
-    /// Deletes the consumer when dropped. Declared, and so dropped, after the pull.
-    _reader: Reader,
-    /// The number of the last delivery. If a number is missing, a delivery was lost on its way.
-    number: u64,
-    /// How many packets were to follow the last delivery.
-    pending: u64,
+pub(crate) enum CatchUp {
+    Consumer(Reader),
+    Polled(Polled),
 }
-
-/// A packet, or nothing; or why a new consumer is needed.
-pub(crate) type StreamRead = Result<Option<Box<RawPacket>>, String>;
 
 impl CatchUp {
     /// Reads from this sequence on.
@@ -42,58 +25,51 @@ impl CatchUp {
         (service, instance): (String, String),
         from: u64,
     ) -> Result<Box<Self>> {
+        if connection.provision().is_provisioned {
+            return Ok(Box::new(Self::Polled(Polled::new(&connection, STREAM, ">", from))));
+        }
         let action = format!("read the stream for `{service}`");
-        let reader = Reader::new(connection.clone(), &format!("{service}_{instance}"));
-        let from = DeliverPolicy::ByStartSequence { start_sequence: from };
-        let made = reader::open(&connection, &action, &reader.name, from, INACTIVE).await?;
-        let pull =
-            Pull::open(&connection, (StreamName::Rapids, STREAM), &reader.name, HEARTBEAT).await?;
-        Ok(Box::new(Self { pull, _reader: reader, number: 0, pending: made.num_pending }))
+        let name = format!("{service}_{instance}");
+        Ok(Box::new(Self::Consumer(Reader::open(&connection, action, &name, from).await?)))
     }
 
-    pub(crate) fn pending(&self) -> u64 {
-        self.pending
+    /// How many packets are still to be read; `None` if that is not known.
+    pub(crate) fn pending(&self) -> Option<u64> {
+        match self {
+            Self::Consumer(reader) => Some(reader.pending()),
+            Self::Polled(polled) => polled.pending(),
+        }
     }
 
     /// Makes sure that so many packets are asked for.
     pub(crate) async fn request(&mut self, demand: usize) -> Result<()> {
-        let outstanding = self.pull.outstanding();
-        if outstanding < demand {
-            self.pull.request(demand - outstanding).await?;
+        match self {
+            Self::Consumer(reader) => reader.request(demand).await,
+            Self::Polled(_) => Ok(()),
         }
-        Ok(())
     }
 
-    /// Waits for what comes next. Dropping the future loses nothing.
-    pub(crate) async fn next(&mut self) -> StreamRead {
-        let pulled = self.pull.next().await;
-        self.read(pulled)
+    /// Waits for the next packet; `None` if there is more to ask for. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// `NotPermitted`; `Server` if it has to be read anew.
+    pub(crate) async fn next(&mut self) -> Result<Option<Box<RawPacket>>> {
+        Ok(match self {
+            Self::Consumer(reader) => reader.next().await?.map(Box::new),
+            Self::Polled(polled) => Some(Box::new(RawPacket::of_rapids(polled.next().await?))),
+        })
     }
 
     /// The next, if it has come already.
-    pub(crate) fn ready(&mut self) -> Option<StreamRead> {
-        let pulled = self.pull.ready()?;
-        Some(self.read(pulled))
-    }
-
-    fn read(&mut self, pulled: Pulled) -> StreamRead {
-        match pulled {
-            Pulled::Packet(mut packet) => {
-                self.number += 1;
-                if packet.number != self.number {
-                    return Err("a delivery was lost".to_owned());
-                }
-                self.pending = packet.pending;
-                packet.answer = None;
-                Ok(Some(Box::new(packet)))
-            }
-            Pulled::Doubtful(reason) => Err(reason),
-            Pulled::RequestEnded => Ok(None),
-        }
+    pub(crate) fn ready(&mut self) -> Option<Result<Option<Box<RawPacket>>>> {
+        self.next().now_or_never()
     }
 
     /// Whether requests were lost, and perhaps deliveries with them.
     pub(crate) fn is_lost(&mut self) -> bool {
-        self.pull.reset_if_lost().is_some()
+        match self {
+            Self::Consumer(reader) => reader.is_lost(),
+            Self::Polled(_) => false,
+        }
     }
 }

@@ -15,7 +15,7 @@ use crate::connection::Connection;
 use crate::error::with_causes;
 use crate::jetstream::message::RawPacket;
 use crate::jetstream::stream::{self, StreamFacts};
-use crate::live::catch_up::{CatchUp, StreamRead};
+use crate::live::catch_up::CatchUp;
 use crate::live::leave_reason::LeaveReason;
 use crate::live::live_source::{Joined, LiveSource};
 use crate::live::rejoin_backoff::RejoinBackoff;
@@ -162,7 +162,7 @@ impl Sources {
             None => now >= self.join_at,
         };
         let is_near = match &self.catch_up {
-            Some(catch_up) => catch_up.pending() <= NEAR,
+            Some(catch_up) => catch_up.pending().is_some_and(|pending| pending <= NEAR),
             None => !self.has_tried_live,
         };
         self.has_live && self.live.is_none() && may_join && is_near
@@ -204,11 +204,12 @@ impl Sources {
         self.live.as_mut()?.ready(arriving)
     }
 
-    fn read(&mut self, read: StreamRead) -> Event {
+    fn read(&mut self, read: Result<Option<Box<RawPacket>>>) -> Event {
         match read {
             Ok(packet) => packet.map_or(Event::Nothing, Event::Read),
-            Err(reason) => {
-                debug!(reason, "reading the stream again");
+            Err(error @ Error::NotPermitted { .. }) => Event::Failed(error),
+            Err(error) => {
+                debug!(reason = with_causes(&error), "reading the stream again");
                 self.catch_up = None;
                 self.retry_at = Some(Instant::now() + PAUSE);
                 Event::Nothing

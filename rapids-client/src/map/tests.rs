@@ -49,12 +49,8 @@ impl Seen {
     fn publish(&mut self, packet: &Packet) -> Packet {
         self.sequence += 1;
         let arrival = Arrival {
-            sequence: self.sequence,
-            replay: None,
-            stored: self.observation.window.from,
             stream_created: Timestamp::UNIX_EPOCH,
-            message_id: None,
-            publisher: None,
+            ..Arrival::at(self.sequence, self.observation.window.from)
         };
         let packet = Packet::arrived(packet.written(), arrival).unwrap();
         self.observation.packet(&packet);

@@ -384,14 +384,7 @@ mod tests {
 
     fn visit(sequence: u64) -> Packet {
         let stored = "2026-11-21T09:30:00Z".parse().unwrap();
-        let arrival = Arrival {
-            sequence,
-            replay: None,
-            stored,
-            stream_created: stored,
-            message_id: None,
-            publisher: None,
-        };
+        let arrival = Arrival::at(sequence, stored);
         Packet::arrived(r#"{"event":"visited"}"#, arrival).unwrap()
     }
 

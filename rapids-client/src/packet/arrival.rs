@@ -26,6 +26,27 @@ pub struct Arrival {
 }
 
 impl Arrival {
+    /// A packet of the rapids at this sequence and time, of which nothing else is known. It counts as
+    /// stored when the stream was created, which only ids of packets that have none depend on.
+    ///
+    /// ```
+    /// use rapids_client::{Arrival, Packet, Timestamp};
+    ///
+    /// let packet = Packet::arrived(r#"{"event":"paid"}"#, Arrival::at(17, Timestamp::UNIX_EPOCH))?;
+    /// assert_eq!(packet.id(), "RAPIDS-0-17");
+    /// # Ok::<(), rapids_client::Error>(())
+    /// ```
+    pub fn at(sequence: u64, stored: Timestamp) -> Self {
+        Self {
+            sequence,
+            replay: None,
+            stored,
+            stream_created: stored,
+            message_id: None,
+            publisher: None,
+        }
+    }
+
     /// The message's own id, if it can be a packet's.
     pub(crate) fn own_id(&self) -> Option<&str> {
         self.message_id.as_deref().filter(|id| is_id(id))

@@ -254,12 +254,8 @@ mod tests {
 
     fn arrival() -> Arrival {
         Arrival {
-            replay: None,
-            sequence: 17,
-            stored: "2026-11-21T09:30:00.5Z".parse().unwrap(),
             stream_created: "2026-11-01T00:00:00Z".parse().unwrap(),
-            message_id: None,
-            publisher: None,
+            ..Arrival::at(17, "2026-11-21T09:30:00.5Z".parse().unwrap())
         }
     }
 

@@ -14,7 +14,7 @@ use serde_json::{Map, json};
 use crate::connection::Connection;
 use crate::jetstream::ensure::PROVISION;
 use crate::jetstream::form::Form;
-use crate::jetstream::stream;
+use crate::jetstream::{api, stream};
 use crate::names::{EPOCH, SERVICES, STARTS, STREAM, memory_bucket};
 use crate::position::entry::ServiceEntry;
 use crate::position::status;
@@ -59,13 +59,22 @@ impl<'a> Consumer<'a> {
         }
     }
 
+    /// Deletes the consumer of a position that is kept elsewhere from now on. Where this program may not, that is
+    /// left to whoever provisions.
+    pub(crate) async fn remove(&self) -> Result<()> {
+        match self.connection.provision().is_provisioned {
+            true => Ok(()),
+            false => self.delete().await,
+        }
+    }
+
     /// Has the server give out no packets for this long.
     pub(crate) async fn pause(&self, time: Duration) -> Result<()> {
         let request = format!("CONSUMER.PAUSE.{STREAM}.{}", self.service);
         let until = Timestamp::now() + time;
         let body = Map::from_iter([("pause_until".to_owned(), json!(until))]);
         let action = format!("pause the deliveries to `{}`", self.service);
-        let paused = status::ask::<IgnoredAny>(self.connection, &action, &request, &body).await?;
+        let paused = api::ask::<IgnoredAny>(self.connection, &action, &request, &body).await?;
         paused.map(drop).map_err(|error| Error::Server { action, source: error.into() })
     }
 
@@ -83,9 +92,8 @@ impl<'a> Consumer<'a> {
 
     /// Creates the consumer; `None` if another instance was faster.
     pub(crate) async fn create(&self, wanted: PullConfig) -> Result<Option<Info>> {
-        let subject = self.connection.api(&format!("CONSUMER.CREATE.{STREAM}.>"));
         let action = format!("create the position of `{}`", self.service);
-        create(self.connection, (&action, &subject, STREAM), wanted).await
+        create(self.connection, (&action, STREAM), wanted).await
     }
 
     /// Makes sure that a consumer that was found can be the position, and updates its settings.
@@ -122,12 +130,7 @@ impl<'a> Consumer<'a> {
         if let Some(changed) =
             adjusted(config, ack_wait, self.connection.provision().max_ack_pending)
         {
-            if self.connection.provision().is_provisioned {
-                return Err(self.lost(drift(config, &changed)));
-            }
-            let subject = self.connection.api(&format!("CONSUMER.CREATE.{STREAM}.>"));
-            let updating = self.connection.jetstream.update_consumer_on_stream(changed, STREAM);
-            self.connection.attempt("update the position", &subject, updating).await?;
+            update(self.connection, ("update the position", STREAM), (config, changed)).await?;
         }
         Ok(())
     }
@@ -220,23 +223,18 @@ pub(crate) fn adjusted(
     (!is_same).then_some(changed)
 }
 
-/// That a consumer has other settings than it is to have, for a program that may not change that.
-pub(crate) fn drift(found: &Config, wanted: &PullConfig) -> String {
-    let (found_wait, wanted_wait) = (found.ack_wait.as_secs(), wanted.ack_wait.as_secs());
-    format!(
-        "its consumer waits {found_wait} s for an acknowledgement and lets {} packets be unacknowledged, \
-         which is to be {wanted_wait} s (RAPIDS_ACK_WAIT) and {} (RAPIDS_MAX_ACK_PENDING); {PROVISION} \
-         with the same variables",
-        found.max_ack_pending, wanted.max_ack_pending
-    )
-}
-
 /// Creates a consumer of a stream; `None` if there is one with other settings.
+///
+/// # Errors
+/// `Position` where this program creates nothing; `NotPermitted`, `Limit`, `Server`.
 pub(crate) async fn create(
     connection: &Connection,
-    (action, subject, stream): (&str, &str, &str),
+    (action, stream): (&str, &str),
     wanted: PullConfig,
 ) -> Result<Option<Info>> {
+    if connection.provision().is_provisioned {
+        return Err(unprovisioned(&wanted, format!("it has no consumer on {stream}; {PROVISION}")));
+    }
     let creating = async {
         match connection.jetstream.create_consumer_strict_on_stream(wanted, stream).await {
             Ok(consumer) => Ok(Some(consumer.cached_info().clone())),
@@ -244,5 +242,40 @@ pub(crate) async fn create(
             Err(error) => Err(error),
         }
     };
-    connection.attempt(action, subject, creating).await
+    connection.attempt(action, &creation(connection, stream), creating).await
+}
+
+/// Updates the settings of a consumer of a stream.
+///
+/// # Errors
+/// As for [`create`].
+pub(crate) async fn update(
+    connection: &Connection,
+    (action, stream): (&str, &str),
+    (found, changed): (&Config, PullConfig),
+) -> Result<()> {
+    if connection.provision().is_provisioned {
+        let reason = format!(
+            "its consumer on {stream} waits {} s for an acknowledgement and lets {} packets be \
+             unacknowledged, which is to be {} s (RAPIDS_ACK_WAIT) and {} (RAPIDS_MAX_ACK_PENDING); \
+             {PROVISION} with the same variables",
+            found.ack_wait.as_secs(),
+            found.max_ack_pending,
+            changed.ack_wait.as_secs(),
+            changed.max_ack_pending
+        );
+        return Err(unprovisioned(&changed, reason));
+    }
+    let updating = connection.jetstream.update_consumer_on_stream(changed, stream);
+    connection.attempt(action, &creation(connection, stream), updating).await.map(drop)
+}
+
+/// The subject of requests that create a consumer, and of those that update one.
+fn creation(connection: &Connection, stream: &str) -> String {
+    connection.api(&format!("CONSUMER.CREATE.{stream}.>"))
+}
+
+/// The error of a service whose consumer is to be like this, and which may not change that.
+fn unprovisioned(wanted: &PullConfig, reason: String) -> Error {
+    Error::Position { service: wanted.durable_name.clone().unwrap_or_default(), reason }
 }

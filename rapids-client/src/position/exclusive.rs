@@ -70,9 +70,8 @@ pub(crate) async fn ensure_record(
             0
         }
     };
-    // Where that may not be, it stays until whoever provisions removes it.
-    if shared.is_some() && !connection.provision().is_provisioned {
-        consumer.delete().await?;
+    if shared.is_some() {
+        consumer.remove().await?;
     }
     // Those that were read: the position may be moved meanwhile.
     let (epoch, memory_epoch) = (entry.epoch(), entry.memory_epoch());

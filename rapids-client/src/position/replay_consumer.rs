@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
+use async_nats::jetstream;
 use async_nats::jetstream::consumer::pull::Config as PullConfig;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, Info};
-use async_nats::jetstream::context::RequestError;
-use async_nats::jetstream::response::Response;
-use async_nats::jetstream::{self, ErrorCode};
 
 use crate::connection::Connection;
-use crate::jetstream::ensure::PROVISION;
+use crate::jetstream::api;
 use crate::names::{REPLAYS, replay_subject};
 use crate::position::consumer;
 use crate::position::consumer::ACK_WAIT;
@@ -35,27 +33,20 @@ pub(crate) async fn ensure(
         filter_subject: replay_subject(service),
         ..PullConfig::default()
     };
-    let subject = connection.api(&format!("CONSUMER.CREATE.{REPLAYS}.>"));
     let action = format!("create the position of `{service}` on {REPLAYS}");
-    let creating = (action.as_str(), subject.as_str(), REPLAYS);
-    let unfit = |reason| Error::Position { service: service.to_owned(), reason };
-    let found = if connection.provision().is_provisioned {
-        let missing = || unfit(format!("it has no consumer on {REPLAYS}; {PROVISION}"));
-        existing(connection, service).await?.ok_or_else(missing)?
-    } else {
-        match consumer::create(connection, creating, wanted).await? {
-            Some(created) => created,
-            None => info(connection, service).await?,
-        }
+    let mut found = existing(connection, service).await?;
+    if found.is_none() {
+        found = consumer::create(connection, (&action, REPLAYS), wanted).await?;
+    }
+    let found = match found {
+        Some(found) => found,
+        // Another instance was faster.
+        None => info(connection, service).await?,
     };
     if let Some(changed) =
         consumer::adjusted(&found.config, ack_wait, connection.provision().max_ack_pending)
     {
-        if connection.provision().is_provisioned {
-            return Err(unfit(consumer::drift(&found.config, &changed)));
-        }
-        let updating = connection.jetstream.update_consumer_on_stream(changed, REPLAYS);
-        connection.attempt(&action, &subject, updating).await?;
+        consumer::update(connection, (&action, REPLAYS), (&found.config, changed)).await?;
     }
     Ok(ack_wait.unwrap_or(found.config.ack_wait))
 }
@@ -70,7 +61,7 @@ pub(crate) async fn floor(connection: &Connection, service: &str) -> Result<u64>
 pub(crate) async fn existing(connection: &Connection, service: &str) -> Result<Option<Info>> {
     match ask(connection, service).await? {
         Ok(info) => Ok(Some(info)),
-        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) if api::is_absent(&error) => Ok(None),
         Err(error) => Err(unread(service, error)),
     }
 }
@@ -92,19 +83,8 @@ fn unread(service: &str, error: jetstream::Error) -> Error {
     Error::Server { action, source: error.into() }
 }
 
-fn is_absent(error: &jetstream::Error) -> bool {
-    [ErrorCode::CONSUMER_NOT_FOUND, ErrorCode::STREAM_NOT_FOUND].contains(&error.error_code())
-}
-
 async fn ask(connection: &Connection, service: &str) -> Result<Result<Info, jetstream::Error>> {
-    let request = format!("CONSUMER.INFO.{REPLAYS}.{service}");
-    let subject = connection.api(&request);
-    let nothing = serde_json::Map::new();
-    let asking = connection.jetstream.request(request, &nothing);
     let action = format!("read the position of `{service}` on {REPLAYS}");
-    let answer = connection.attempt::<_, RequestError>(&action, &subject, asking).await?;
-    Ok(match answer {
-        Response::Ok(info) => Ok(info),
-        Response::Err { error } => Err(error),
-    })
+    let request = format!("CONSUMER.INFO.{REPLAYS}.{service}");
+    api::ask(connection, &action, &request, &serde_json::Map::new()).await
 }

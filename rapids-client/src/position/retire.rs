@@ -8,7 +8,6 @@ use crate::announcement::instances::instances_of;
 use crate::connection::Connection;
 use crate::jetstream::bucket::Bucket;
 use crate::jetstream::ensure::info_of;
-use crate::jetstream::form::Form;
 use crate::jetstream::stream;
 use crate::jetstream::timers::{TimerPlace, of_service};
 use crate::names::{HANDLING, ONCE, POSITIONS, REPLAYS, STREAM, memory_bucket};
@@ -133,9 +132,7 @@ async fn memories(
 ) -> Result<Vec<String>> {
     let bucket = memory_bucket(service);
     let info = info_of(connection, &format!("KV_{bucket}")).await?;
-    let rapids = stream::info(connection).await?;
-    let form = rapids.map(|rapids| Form::of(&rapids.config)).unwrap_or_default();
-    let place = TimerPlace::of(form, service);
+    let place = TimerPlace::of(stream::form(connection).await?, service);
     let later = &place.stream;
     if !how.forgets {
         let timers = of_service::count(connection, &place, service).await?;

@@ -10,7 +10,6 @@ use tracing::{debug, info, warn};
 
 use crate::connection::Connection;
 use crate::error::with_causes;
-use crate::jetstream::ensure::PROVISION;
 use crate::jetstream::stream::StreamFacts;
 use crate::jetstream::timestamp;
 use crate::names::STARTS;
@@ -109,8 +108,8 @@ async fn current(consumer: &Consumer<'_>, entry: &ServiceEntry) -> Result<Option
             sleep(LOOK).await;
             continue;
         }
-        if is_past && found.is_some() && !consumer.connection.provision().is_provisioned {
-            consumer.delete().await?;
+        if is_past && found.is_some() {
+            consumer.remove().await?;
         }
         return Ok(found.filter(|_| !is_past));
     }
@@ -132,9 +131,6 @@ async fn make(
              `--to-end`"
         )));
     };
-    if consumer.connection.provision().is_provisioned {
-        return Err(consumer.lost(format!("it has no consumer; {PROVISION}")));
-    }
     reason.check(consumer, facts).await?;
     let mut wanted = consumer.wanted(reason.start(), needs.ack_wait, entry);
     if let StartReason::New(start) = reason {

@@ -1,21 +1,17 @@
 //! How far each service is: the durable consumers of the stream, and the records of services in
 //! exclusive delivery.
 
-use std::time::Duration;
-
 use async_nats::jetstream::consumer::Info;
-use async_nats::jetstream::context::RequestError;
-use async_nats::jetstream::response::Response;
-use async_nats::jetstream::{self, ErrorCode};
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, json};
 
 use crate::connection::Connection;
+use crate::jetstream::api::{ask, is_absent};
 use crate::jetstream::bucket::Bucket;
+use crate::jetstream::stored_message::first_since;
+use crate::jetstream::stream;
 use crate::jetstream::stream::StreamFacts;
-use crate::jetstream::{reader, stream};
 use crate::names::{POSITIONS, STREAM};
 use crate::position::entries::ServiceEntries;
 use crate::position::lease::holder_watch::LEASE;
@@ -125,10 +121,14 @@ pub(crate) async fn info(connection: &Connection, service: &str) -> Result<Optio
 /// # Errors
 /// `Position` for a sequence beyond the next one.
 pub(crate) async fn check(connection: &Connection, service: &str, start: Start) -> Result<()> {
+    let last = stream::info(connection).await?.map_or(0, |info| info.state.last_sequence);
+    check_reaches(service, start, last)
+}
+
+fn check_reaches(service: &str, start: Start, last: u64) -> Result<()> {
     let Start::Sequence(sequence) = start else {
         return Ok(());
     };
-    let last = stream::info(connection).await?.map_or(0, |info| info.state.last_sequence);
     if sequence.saturating_sub(1) <= last {
         return Ok(());
     }
@@ -137,12 +137,25 @@ pub(crate) async fn check(connection: &Connection, service: &str, start: Start) 
 }
 
 /// The sequence before the first packet of a reader that starts there.
+///
+/// # Errors
+/// As for [`check`].
 pub(crate) async fn before(connection: &Connection, service: &str, start: Start) -> Result<u64> {
-    check(connection, service, start).await?;
-    let action = format!("find where `{service}` is to start");
-    let (name, from) = (reader::unused(&format!("{service}_begins")), start.deliver_policy());
-    let made = reader::open(connection, &action, &name, from, Duration::from_secs(1)).await?;
-    Ok(made.delivered.stream_sequence)
+    let StreamFacts { first_sequence, last_sequence, .. } = stream::facts(connection).await?;
+    check_reaches(service, start, last_sequence)?;
+    let first = match start {
+        Start::Now => return Ok(last_sequence),
+        Start::Beginning => first_sequence,
+        Start::Sequence(sequence) => sequence.max(first_sequence),
+        Start::Time(time) => {
+            let action = format!("find where `{service}` is to start");
+            match first_since(connection, &action, STREAM, time).await? {
+                Some(first) => first,
+                None => return Ok(last_sequence),
+            }
+        }
+    };
+    Ok(first.saturating_sub(1))
 }
 
 pub(crate) async fn one(connection: &Connection, service: &str) -> Result<Option<Position>> {
@@ -233,25 +246,4 @@ pub(crate) async fn all(connection: &Connection) -> Result<Vec<Position>> {
     }
     positions.sort_by(|one, two| one.service.cmp(&two.service));
     Ok(positions)
-}
-
-/// Asks the server. A request without content has an empty object as its body: of all JSON, the server
-/// takes only that for an empty request.
-pub(super) async fn ask<T: DeserializeOwned>(
-    connection: &Connection,
-    action: &str,
-    request: &str,
-    body: &Map<String, serde_json::Value>,
-) -> Result<Result<T, jetstream::Error>> {
-    let subject = connection.api(request);
-    let asking = connection.jetstream.request(request.to_owned(), body);
-    let answer = connection.attempt::<_, RequestError>(action, &subject, asking).await?;
-    Ok(match answer {
-        Response::Ok(answer) => Ok(answer),
-        Response::Err { error } => Err(error),
-    })
-}
-
-fn is_absent(error: &jetstream::Error) -> bool {
-    [ErrorCode::CONSUMER_NOT_FOUND, ErrorCode::STREAM_NOT_FOUND].contains(&error.error_code())
 }

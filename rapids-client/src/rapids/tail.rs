@@ -82,7 +82,7 @@ impl Tail {
         &self,
         Delivered { message, sequence, stored }: Delivered,
     ) -> Result<Packet> {
-        let message = StoredMessage::delivered(message.message, sequence, stored);
+        let message = StoredMessage::delivered(message, sequence, stored);
         stored_packet(message, self.follower.created())
     }
 }

@@ -86,14 +86,7 @@ fn answering_a_packet_allocates_a_known_number_of_times() {
     let stored = placed.created();
     let (id, body) = (placed.id().to_owned(), placed.body());
     let answer = || {
-        let arrival = Arrival {
-            sequence: 1,
-            replay: None,
-            stored,
-            stream_created: stored,
-            message_id: Some(id.clone()),
-            publisher: None,
-        };
+        let arrival = Arrival { message_id: Some(id.clone()), ..Arrival::at(1, stored) };
         let packet = Packet::arrived(body.clone(), arrival).expect("it is a packet");
         assert_eq!(river.judge(&packet), rapids_client::Verdict::Matches);
         let mut record = Record::default();

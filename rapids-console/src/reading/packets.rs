@@ -239,14 +239,7 @@ mod tests {
             r#"{{"event":"x","rapids":{{"id":"{id}","correlation_id":"{conversation}","causation_id":"{cause}"}}}}"#
         );
         let stored = Timestamp::from_second(i64::try_from(sequence).unwrap()).unwrap();
-        let arrival = Arrival {
-            sequence,
-            replay: None,
-            stored,
-            stream_created: stored,
-            message_id: None,
-            publisher: None,
-        };
+        let arrival = Arrival::at(sequence, stored);
         Packet::arrived(body, arrival).unwrap()
     }
 

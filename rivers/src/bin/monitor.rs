@@ -106,14 +106,7 @@ mod tests {
 
     fn shown(body: &str) -> String {
         let stored = "2026-11-21T09:30:00.123456Z".parse().unwrap();
-        let arrival = Arrival {
-            sequence: 17,
-            replay: None,
-            stored,
-            stream_created: stored,
-            message_id: None,
-            publisher: None,
-        };
+        let arrival = Arrival::at(17, stored);
         line(&Packet::arrived(body.to_owned(), arrival).unwrap())
     }
 

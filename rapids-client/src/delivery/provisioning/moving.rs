@@ -17,11 +17,10 @@ use crate::{Error, Result};
 
 /// The settings of a stream in this form, which may be in the other one.
 pub(super) fn moved(found: &Config, form: Form) -> Config {
-    let is_simple = |subject: &String| TimerPlace::shared(Form::Simple).timers.contains(subject);
-    let place = TimerPlace::shared(form);
     if form == Form::Simple {
         return found.clone();
     }
+    let place = TimerPlace::shared(form);
     match found.name.as_str() {
         STREAM if found.subjects == [SUBJECT] => Config {
             subjects: vec![form.subjects().to_owned()],
@@ -29,9 +28,8 @@ pub(super) fn moved(found: &Config, form: Form) -> Config {
             sources: Some(vec![place.source()]),
             ..found.clone()
         },
-        LATER if found.subjects.iter().any(is_simple) => {
-            let subjects = [&place.timers[..], std::slice::from_ref(&place.due)].concat();
-            Config { subjects, ..found.clone() }
+        LATER if found.subjects == TimerPlace::shared(Form::Simple).subjects() => {
+            Config { subjects: place.subjects(), ..found.clone() }
         }
         _ => found.clone(),
     }
@@ -63,7 +61,7 @@ pub(super) async fn move_to(connection: &Connection, form: Form) -> Result<()> {
 ///
 /// # Errors
 /// `Stream` if it does not; `NotPermitted`, `Server`.
-pub(super) async fn check_mapping(connection: &Connection) -> Result<()> {
+async fn check_mapping(connection: &Connection) -> Result<()> {
     let mut headers = HeaderMap::new();
     // No stream has this name, so none stores the message.
     headers.insert(NATS_EXPECTED_STREAM, "none of them");

@@ -187,7 +187,7 @@ impl<'a> Parents<'a> {
 /// Whether a packet names this one as its cause, and no other service as the one that has published it.
 fn is_effect(packet: &Packet, cause: &str, service: &str) -> bool {
     packet.causation_id() == Some(cause)
-        && packet.breadcrumbs().last().is_none_or(|last| last == service)
+        && packet.shown_publisher().is_none_or(|publisher| publisher == service)
 }
 
 /// The id of the packet that was sent in place of a letter's.

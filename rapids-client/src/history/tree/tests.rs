@@ -18,14 +18,7 @@ fn second(second: u64) -> Timestamp {
 fn packet(sequence: u64, id: &str, cause: Option<&str>) -> Packet {
     let cause = cause.map_or(String::new(), |cause| format!(r#","causation_id":"{cause}""#));
     let body = format!(r#"{{"event":"x","rapids":{{"id":"{id}","correlation_id":"a"{cause}}}}}"#);
-    let arrival = Arrival {
-        sequence,
-        replay: None,
-        stored: second(sequence),
-        stream_created: second(0),
-        message_id: None,
-        publisher: None,
-    };
+    let arrival = Arrival { stream_created: second(0), ..Arrival::at(sequence, second(sequence)) };
     Packet::arrived(body, arrival).unwrap()
 }
 

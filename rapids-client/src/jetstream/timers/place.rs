@@ -67,6 +67,11 @@ impl TimerPlace {
         place.is(source).then_some(place)
     }
 
+    /// All subjects of the stream.
+    pub(crate) fn subjects(&self) -> Vec<String> {
+        self.timers.iter().chain([&self.due]).cloned().collect()
+    }
+
     /// The setting by which the rapids take what it brings.
     pub(crate) fn source(&self) -> Source {
         let transform =

@@ -53,7 +53,7 @@ impl<'a> Collected<'a> {
             && let Some(delivered) = Box::pin(tail.next_stored_message()).await?
             && delivered.sequence <= last
         {
-            let message = &delivered.message.message;
+            let message = &delivered.message;
             let own = message_id(message.headers.as_ref());
             let is_one = |id: &str| id == self.asked.correlation_id();
             if named(own.as_deref(), &message.payload, is_one) == Named::Nothing {

@@ -221,7 +221,6 @@ impl Reader {
 
     fn pass_stored(&mut self, delivered: Delivered) {
         let Delivered { message, sequence, stored } = delivered;
-        let message = message.message;
         self.next = Some(sequence + 1);
         let own = message_id(message.headers.as_ref());
         if self.waiting.is_wanted(sequence, own.as_deref(), &message.payload) {

@@ -88,7 +88,7 @@ impl<T: DeserializeOwned> MemoryWatch<T> {
 
     /// What a message tells; `None` if that is known already, or of no interest.
     fn change(&mut self, delivered: &Delivered) -> Result<Option<Change<T>>> {
-        let message = &delivered.message.message;
+        let message = &delivered.message;
         let stored = (message.headers.as_ref(), &*message.payload);
         let (key, value) = self.source.entry(&message.subject, stored)?;
         let value = match (value, &self.filter) {

@@ -54,14 +54,7 @@ fn read_back(river: &River) -> River {
 /// Whether the body is a packet; asserts what must then hold of it.
 pub(crate) fn hold(body: &[u8]) -> bool {
     let stored = Timestamp::UNIX_EPOCH;
-    let arrival = Arrival {
-        sequence: 7,
-        replay: None,
-        stored,
-        stream_created: stored,
-        message_id: None,
-        publisher: Some("orders".into()),
-    };
+    let arrival = Arrival { publisher: Some("orders".into()), ..Arrival::at(7, stored) };
     let arrived = Packet::arrived(body.to_vec(), arrival);
     let Ok(packet) = Packet::from_bytes(body.to_vec()) else {
         assert!(arrived.is_err(), "a packet by way of the stream only");
