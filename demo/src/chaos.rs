@@ -34,6 +34,7 @@ use crate::counters::Counters;
 use crate::delivery::DeliveryMode;
 use crate::exit::Exit;
 use crate::fleet::{Fleet, RestartPolicy};
+use crate::logins::{Logins, RAPIDS};
 use crate::prices::Prices;
 use crate::rivers::Program;
 use crate::tracker::Tracker;
@@ -106,33 +107,49 @@ struct Observed<'a> {
 impl Run<'_> {
     /// Starts the server and the services, runs the plan, and stops them again.
     async fn start(&self) -> Result<Exit> {
-        let Options { orders, kills, delivery, .. } = self.options;
-        let rivers = rivers::build(&[]).await?;
+        let Options { orders, kills, delivery, secure, .. } = self.options;
+        let others = if *secure { &[RAPIDS][..] } else { &[] };
+        let rivers = rivers::build(others).await?;
         let shop = rivers::services(&rivers);
         let outside = vec![outside::program()?];
         let processes = [delivery.processes(&rivers)?, outside, extras::programs()?].concat();
-        let mut server = KillableServer::start(&self.folder.store()).await?;
+        let logins = match secure {
+            true => Some(Logins::make(&processes, *delivery).await?),
+            false => None,
+        };
+        let config = logins.as_ref().map(Logins::server_config).unwrap_or_default();
+        let mut server = KillableServer::start(&self.folder.store(), config).await?;
+        if let Some(logins) = &logins {
+            logins.provision(&server.url, true).await?;
+        }
         self.report.note(&format!(
             "seed {}: {orders} orders, {kills} kills\nstarted a server at {}",
             self.seed, server.url
         ))?;
-        let rapids = Rapids::connect(&Config::new(&server.url)).await?;
-        let environment = self.environment(&server.url);
+        let config = server::own_config(&server.url, logins.as_ref());
+        let rapids = Rapids::connect(&config).await?;
+        let url = server.url.clone();
+        let environment = |program: &Program| self.environment(&url, logins.as_ref(), program);
         let (policy, logs) = (RestartPolicy::Always, self.folder.path());
-        let mut fleet = Fleet::launch(&processes, &environment, policy, logs)?;
+        let mut fleet = Fleet::launch(&processes, environment, policy, logs)?;
         let plan = self.plan(shop, processes);
         let exit = tokio::select! {
             () = shutdown_signal() => Ok(Exit::Interrupted),
-            exit = Box::pin(self.execute(plan, &rapids, &mut fleet, &mut server)) => exit,
+            exit = Box::pin(self.execute(plan, (&rapids, &config), &mut fleet, &mut server)) => exit,
         };
         fleet.stop().await;
         self.folder.write("nats-server.log", [server.stop().await])?;
         exit
     }
 
-    /// The variables of the services.
-    fn environment(&self, url: &str) -> Vec<(&'static str, String)> {
-        let mut environment = server::own_environment(url);
+    /// The variables of a program.
+    fn environment(
+        &self,
+        url: &str,
+        logins: Option<&Logins>,
+        program: &Program,
+    ) -> Vec<(&'static str, String)> {
+        let mut environment = server::own_environment(url, logins, program);
         environment.extend([
             self.options.delivery.environment(),
             overdue::environment(),
@@ -161,7 +178,7 @@ impl Run<'_> {
     async fn execute(
         &self,
         plan: Plan,
-        rapids: &Rapids,
+        (rapids, config): (&Rapids, &Config),
         fleet: &mut Fleet,
         server: &mut KillableServer,
     ) -> Result<Exit> {
@@ -177,8 +194,8 @@ impl Run<'_> {
         let (done, events) = mpsc::unbounded_channel();
         let runner = ScriptRunner {
             rapids: rapids.clone(),
-            prices: Prices::connect(&server.url, true).await?,
-            raw_publisher: RawPublisher::connect(&server.url).await?,
+            prices: Prices::new(rapids),
+            raw_publisher: RawPublisher::new(rapids),
             monkey: Monkey { fleet: fleet.handle(), server: server.killer(), done },
             steps,
             period,
@@ -195,7 +212,7 @@ impl Run<'_> {
         let observer = Observer::new(&self.report, Tracker::new(orders, offers));
         let observing = Box::pin(observer.observe(work, tail, events, fleet, server));
         let (observer, positions) = observing.await?;
-        let letters = Box::pin(letters::read(&server.url)).await;
+        let letters = Box::pin(letters::read(config)).await;
         let letters = letters.context("cannot read the dead letters")?;
         let told = Counters::told(&discovery::stats(rapids).await?);
 

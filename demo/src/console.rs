@@ -11,7 +11,7 @@ use crate::orders;
 use crate::prices::Prices;
 use crate::rivers::{self, Program};
 
-/// The crate, and its program.
+/// The name of the crate, and of its program.
 pub(crate) const NAME: &str = "rapids-console";
 
 /// How often somebody orders.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use rapids_client::{Rapids, ServiceStats};
+use rapids_client::{Rapids, ServiceInfo, ServiceStats};
 use tokio::time::Instant;
 
 /// Services usually start within a second, but may take far longer on a loaded machine.
@@ -18,8 +18,16 @@ const ROUND: Duration = Duration::from_millis(150);
 /// # Errors
 /// If the server cannot be asked.
 pub(crate) async fn instances(rapids: &Rapids) -> Result<HashSet<String>> {
-    let services = rapids.services(ROUND).await?;
+    let services = announced(rapids).await?;
     Ok(services.into_iter().map(|service| service.id).collect())
+}
+
+/// What all running instances say of themselves.
+///
+/// # Errors
+/// If the server cannot be asked.
+pub(crate) async fn announced(rapids: &Rapids) -> Result<Vec<ServiceInfo>> {
+    Ok(rapids.services(ROUND).await?)
 }
 
 /// What all running instances have counted, once each has answered that is there.

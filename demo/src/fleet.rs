@@ -61,14 +61,14 @@ pub(crate) struct FleetHandle {
 }
 
 impl Fleet {
-    /// Starts each program with these variables. Each writes its output to a file of its own in
+    /// Starts each program with its variables. Each writes its output to a file of its own in
     /// `logs`.
     ///
     /// # Errors
     /// If a process cannot be started; the others are ended then.
     pub(crate) fn launch(
         programs: &[Program],
-        environment: &[(&'static str, String)],
+        environment: impl Fn(&Program) -> Vec<(&'static str, String)>,
         policy: RestartPolicy,
         logs: &Path,
     ) -> Result<Self> {
@@ -80,7 +80,7 @@ impl Fleet {
         for program in programs {
             let supervisor = |log: String| Supervisor {
                 program: program.clone(),
-                environment: environment.to_vec(),
+                environment: environment(program),
                 log: logs.join(log),
                 group: guard.group(),
                 stopped: stopped.clone(),
@@ -180,8 +180,8 @@ mod tests {
     }
 
     fn launch(script: &str, policy: RestartPolicy, folder: &Path) -> Fleet {
-        let server = [("NATS_URL", "nats://h".to_owned())];
-        Fleet::launch(&[shell("x", script, folder)], &server, policy, folder).unwrap()
+        let server = |_: &Program| vec![("NATS_URL", "nats://h".to_owned())];
+        Fleet::launch(&[shell("x", script, folder)], server, policy, folder).unwrap()
     }
 
     async fn until(condition: impl Fn() -> bool) {

@@ -78,6 +78,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SERVICE")]
     pub(crate) kill: Vec<String>,
 
+    /// Start the server in the secured form: TLS, a login for each program, and ids that nobody can guess
+    #[arg(long, conflicts_with_all = ["nats", "bundle"])]
+    pub(crate) secure: bool,
+
     #[command(flatten)]
     pub(crate) delivery: DeliveryMode,
 }

@@ -1,10 +1,9 @@
 //! Asks the catalogue for prices, as a shop's web page does before its customers order.
 
-use std::env;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use async_nats::{Client, ConnectOptions};
+use async_nats::Client;
 use rapids_client::{Packet, Rapids};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -39,23 +38,9 @@ struct Answer {
 }
 
 impl Prices {
-    /// Connects to the server at this address; with a login of the environment, unless the server is the
-    /// demo's own.
-    ///
-    /// # Errors
-    /// If the server cannot be reached.
-    pub(crate) async fn connect(url: &str, is_own: bool) -> Result<Self> {
-        let set = |name| env::var(name).ok().filter(|value| !is_own && !value.is_empty());
-        let mut options = ConnectOptions::new();
-        if let Some(file) = set("NATS_CREDS") {
-            options = options.credentials_file(file).await.context("cannot read NATS_CREDS")?;
-        } else if let (Some(user), Some(password)) = (set("NATS_USER"), set("NATS_PASSWORD")) {
-            options = options.user_and_password(user, password);
-        } else if let Some(token) = set("NATS_TOKEN") {
-            options = options.token(token);
-        }
-        let client = options.connect(url).await;
-        Ok(Self(client.context("cannot connect to the server to ask for prices")?))
+    /// Asks through this connection.
+    pub(crate) fn new(rapids: &Rapids) -> Self {
+        Self(rapids.nats())
     }
 
     /// Has the price of one product changed, and returns once the catalogue has heard of it.

@@ -35,12 +35,11 @@ pub(crate) struct Program {
     pub(crate) arguments: Vec<String>,
 }
 
-/// Builds every river, and the programs of other crates that have the name of their crate. Returns those of
-/// the rivers.
+/// Builds every river, and other programs, each with its crate. Returns those of the rivers.
 ///
 /// # Errors
 /// If there are none, or cargo fails; its output is printed then.
-pub(crate) async fn build(others: &[&str]) -> Result<Vec<Program>> {
+pub(crate) async fn build(others: &[(&str, &str)]) -> Result<Vec<Program>> {
     let workspace = workspace();
     let names = names(&workspace.join(FILES))?;
     follow(&mut cargo_build(&workspace, &folder()?, (&names, others))).await?;
@@ -76,7 +75,8 @@ pub(crate) fn process_of<'a>(programs: &'a [Program], service: &'a str) -> &'a s
     programs.iter().find(of).map_or(service, |program| &program.name)
 }
 
-fn workspace() -> PathBuf {
+/// The folder of the repository.
+pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
@@ -101,12 +101,16 @@ fn names(folder: &Path) -> Result<Vec<String>> {
 
 /// Builds with the demo's own profile and target directory, and builds the demo itself too. Cargo
 /// then chooses the same features for the crates that both use, so nothing is compiled twice.
-fn cargo_build(workspace: &Path, folder: &Path, (names, others): (&[String], &[&str])) -> Command {
+fn cargo_build(
+    workspace: &Path,
+    folder: &Path,
+    (names, others): (&[String], &[(&str, &str)]),
+) -> Command {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(cargo);
     command.args(["build", "--package", "demo", "--package", "rivers"]);
     command.args(names.iter().flat_map(|name| ["--bin", name]));
-    command.args(others.iter().flat_map(|name| ["--package", name, "--bin", name]));
+    command.args(others.iter().flat_map(|(package, name)| ["--package", package, "--bin", name]));
     command.arg("--profile").arg(profile(folder));
     command.arg("--target-dir").arg(folder.parent().unwrap_or(folder));
     for (key, _) in env::vars_os() {

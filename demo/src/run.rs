@@ -2,6 +2,7 @@
 //! stops everything again.
 
 use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result, anyhow};
@@ -13,7 +14,8 @@ use crate::counters::Counters;
 use crate::delivery::DeliveryMode;
 use crate::discovery;
 use crate::exit::Exit;
-use crate::fleet::{Ended, Fleet, FleetHandle, RestartPolicy};
+use crate::fleet::{Ended, Fleet, RestartPolicy};
+use crate::logins::{Logins, RAPIDS};
 use crate::minutes;
 use crate::open_orders;
 use crate::options::Options;
@@ -23,7 +25,9 @@ use crate::prices::Prices;
 use crate::rivers::{self, Program};
 use crate::scenario::Scenario;
 use crate::screen::Screen;
+use crate::secrets;
 use crate::server::Server;
+use crate::tracker::Tracker;
 use crate::verify::{self, Fact};
 
 /// After this time without a packet, nothing more will come: services answer within milliseconds.
@@ -44,10 +48,25 @@ pub(crate) async fn run(options: &Options, screen: &mut Screen) -> Result<Exit> 
 }
 
 async fn prepare(options: &Options, screen: &mut Screen) -> Result<(Server, Vec<Program>)> {
-    let others: &[&str] = if options.console.is_some() { &[console::NAME] } else { &[] };
-    let programs = options.delivery.processes(&rivers::build(others).await?)?;
-    let server = Server::open(options.nats.as_deref()).await?;
-    let whose = if server.is_own() { "started a server at" } else { "using the server at" };
+    let console = options.console.map(|_| (console::NAME, console::NAME));
+    let others: Vec<_> = console.into_iter().chain(options.secure.then_some(RAPIDS)).collect();
+    let programs = options.delivery.processes(&rivers::build(&others).await?)?;
+    let logins = match options.secure {
+        true => {
+            let all = [&programs[..], &[outside::program()?]].concat();
+            Some(Logins::make(&all, options.delivery).await?)
+        }
+        false => None,
+    };
+    let server = Server::open(options.nats.as_deref(), logins).await?;
+    if let Some(logins) = &server.logins {
+        logins.provision(&server.url, !options.kill.is_empty()).await?;
+    }
+    let whose = match (server.is_own(), options.secure) {
+        (true, false) => "started a server at",
+        (true, true) => "started a server with TLS and a login for each service at",
+        (false, _) => "using the server at",
+    };
     screen.note(&format!("{whose} {}", server.config()?.url()))?;
     Ok((server, programs))
 }
@@ -63,21 +82,22 @@ async fn run_services(
     let logs = TempDir::with_prefix("rapids-demo-").context("cannot make a folder for the logs")?;
     let rapids = Rapids::connect(&server.config()?).await?;
     let before = discovery::instances(&rapids).await?;
-    let environment = environment(options, server, &victims);
+    let environment = |program: &Program| environment(options, server, &victims, program);
     let mut all = [programs, &[outside::program()?]].concat();
     if let Some(address) = options.console {
         all.push(console::program(address)?);
         screen.note(&format!("the console is at http://{address}/"))?;
     }
-    let prices = Prices::connect(&server.url, server.is_own()).await?;
-    let mut fleet = Fleet::launch(&all, &environment, RestartPolicy::Never, logs.path())?;
+    let prices = Prices::new(&rapids);
+    let mut fleet = Fleet::launch(&all, environment, RestartPolicy::Never, logs.path())?;
+    let kills = !victims.is_empty();
     let scenario = Scenario {
         orders: options.orders,
         seed: options.seed,
         rate: options.rate,
         // Longer than it takes until the packets of a killed process are delivered again.
-        quiet: if victims.is_empty() { QUIET } else { options.delivery.takeover_time() * 2 },
-        victims,
+        quiet: if kills { options.delivery.takeover_time() * 2 } else { QUIET },
+        victims: victims.clone(),
     };
     let handle = fleet.handle();
     let running = async {
@@ -88,7 +108,10 @@ async fn run_services(
             names.len(),
             names.join(" ")
         ))?;
-        run_and_verify(scenario, (&rapids, prices.clone()), (handle, &before), screen).await
+        let tracker = scenario.run(&rapids, prices.clone(), handle, screen).await?;
+        let facts = facts((&tracker, kills), (&rapids, &before), (server, logs.path())).await?;
+        screen.finish(&tracker, &facts)?;
+        Ok(if facts.iter().all(Fact::holds) { Exit::FactsHold } else { Exit::FactsBroken })
     };
     let mut exit = tokio::select! {
         () = shutdown_signal() => Ok(Exit::Interrupted),
@@ -97,7 +120,7 @@ async fn run_services(
     };
     let stays = options.stay || options.console.is_some();
     if stays && matches!(exit, Ok(Exit::FactsHold | Exit::FactsBroken)) {
-        screen.note(&commands_to_try(&server.url, options.delivery))?;
+        screen.note(&commands_to_try(server, options.delivery))?;
         let ended = stay(options, (&rapids, &prices), &mut fleet).await;
         exit = ended.and(exit);
     }
@@ -109,13 +132,14 @@ async fn run_services(
     exit
 }
 
-/// The variables of the services.
+/// The variables of a program.
 fn environment(
     options: &Options,
     server: &Server,
     victims: &[String],
+    program: &Program,
 ) -> Vec<(&'static str, String)> {
-    let mut environment = server.environment();
+    let mut environment = server.environment(program);
     environment.extend([
         options.delivery.environment(),
         overdue::environment(),
@@ -146,34 +170,44 @@ fn early_end(ended: Result<Ended>) -> Error {
     ended.map_or_else(|error| error, |ended| anyhow!("{ended}"))
 }
 
-async fn run_and_verify(
-    scenario: Scenario,
-    (rapids, prices): (&Rapids, Prices),
-    (handle, before): (FleetHandle, &HashSet<String>),
-    screen: &mut Screen,
-) -> Result<Exit> {
-    let kills = !scenario.victims.is_empty();
-    let tracker = scenario.run(rapids, prices, handle, screen).await?;
-    let mut facts = verify::facts(&tracker);
+/// All facts of a run; `before` are the instances that were there before it, and `logs` is the folder with the
+/// logs of its own.
+async fn facts(
+    (tracker, kills): (&Tracker, bool),
+    (rapids, before): (&Rapids, &HashSet<String>),
+    (server, logs): (&Server, &Path),
+) -> Result<Vec<Fact>> {
+    let mut facts = verify::facts(tracker);
     facts.push(overdue::timers(rapids, &tracker.orders).await?);
     facts.push(open_orders::fact(rapids).await?);
     let stats = discovery::stats(rapids).await?;
     let told = Counters::told(stats.iter().filter(|instance| !before.contains(&instance.id)));
     facts.push(tracker.published.fact(&told, kills));
-    screen.finish(&tracker, &facts)?;
-    Ok(if facts.iter().all(Fact::holds) { Exit::FactsHold } else { Exit::FactsBroken })
+    if let Some(logins) = &server.logins {
+        let told = format!("{stats:?} {:?}", discovery::announced(rapids).await?);
+        let folder = server.folder();
+        let folders: Vec<_> = folder.iter().map(PathBuf::as_path).chain([logs]).collect();
+        facts.push(secrets::fact(&logins.secrets()?, &folders, &told)?);
+    }
+    Ok(facts)
 }
 
-fn commands_to_try(url: &str, delivery: DeliveryMode) -> String {
+fn commands_to_try(server: &Server, delivery: DeliveryMode) -> String {
+    let url = &server.url;
     let position = match delivery.is_exclusive() {
         true => "kv get RAPIDS_POSITIONS payment",
         false => "consumer info RAPIDS payment",
+    };
+    // The login of an operator, who may not listen to what others publish.
+    let (login, watch) = match &server.logins {
+        Some(logins) => (logins.exports(), "stream view RAPIDS"),
+        None => (String::new(), "sub rapids"),
     };
     format!(
         "
 Everything keeps running until Ctrl-C. In another terminal:
 
-  nats -s {url} sub rapids
+{login}  nats -s {url} {watch}
   nats -s {url} pub rapids '{{\"event\":\"order_placed\",\"order_id\":\"o-1\",\"customer\":\"ada\",\"total\":7550,\"items\":[{{\"sku\":\"lunar/lantern\",\"quantity\":1,\"price\":7550}}]}}'
   nats -s {url} pub rapids '{{\"need\":\"car_rental_offer\",\"user_id\":\"ada\"}}'
   nats -s {url} req catalogue.price '{{\"sku\":\"summit/tent\"}}'

@@ -32,14 +32,19 @@ const STREAMS: &str = "RAPIDS";
 struct Account<'a> {
     name: &'a str,
     rights: Vec<Right>,
-    /// Whether it tells who asks how it is, as services do.
-    answers: bool,
+    /// If it is a service, the subjects on which it answers. It tells how it is, too.
+    answers: Option<&'a BTreeSet<String>>,
 }
 
 impl Account<'_> {
     /// What the server calls it.
     fn title(&self) -> String {
         self.name.to_uppercase()
+    }
+
+    /// The subjects on which it answers requests that are no packets.
+    fn own_subjects(&self) -> impl Iterator<Item = &str> {
+        self.answers.into_iter().flatten().map(String::as_str)
     }
 }
 
@@ -54,12 +59,12 @@ pub(crate) fn accounts(
     let services = access.services.iter().map(|(name, service)| Account {
         name,
         rights: service.rights(name),
-        answers: true,
+        answers: Some(&service.answers),
     });
     let publishers = access.publishers.iter().map(|(name, publisher)| Account {
         name,
         rights: publisher.rights(name),
-        answers: false,
+        answers: None,
     });
     let own: Vec<Account<'_>> = services.chain(publishers).collect();
     let mut text = Text(HEADER.to_owned());
@@ -97,15 +102,18 @@ fn streams(
         text.line(3, &format!(r#"{{{kind}: "{subject}"{response}, accounts: [{importers}]}}"#));
     }
     text.line(2, "]");
-    text.line(2, "# Who asks services how they are, asks each account, and by its own name alone.");
+    text.line(2, "# Who asks services asks each account, and how it is by its own name alone.");
     text.line(2, "imports: [");
-    for account in accounts.iter().filter(|account| account.answers) {
+    for account in accounts.iter().filter(|account| account.answers.is_some()) {
         let (name, title) = (account.name, account.title());
         for subject in ["PING", "INFO", "STATS"] {
             text.line(3, &imported("service", &title, &format!("$SRV.{subject}"), None));
         }
         for subject in [format!("$SRV.*.{name}"), format!("$SRV.*.{name}.>")] {
             text.line(3, &imported("service", &title, &subject, None));
+        }
+        for subject in account.own_subjects() {
+            text.line(3, &imported("service", &title, subject, None));
         }
     }
     text.line(2, "]");
@@ -139,17 +147,24 @@ fn account_of_its_own(text: &mut Text, account: &Account<'_>, public_key: &str) 
     };
     permissions.publish.push("$SYS.REQ.USER.INFO".to_owned());
     permissions.subscribe.push("_INBOX.>".to_owned());
-    if account.answers {
+    if account.answers.is_some() {
         permissions.subscribe.push("$SRV.>".to_owned());
     }
+    permissions.subscribe.extend(account.own_subjects().map(str::to_owned));
     permissions.publish.sort();
     permissions.subscribe.sort();
-    user(text, public_key, &permissions, account.answers.then_some(RESPONSES));
+    user(text, public_key, &permissions, account.answers.map(|_| RESPONSES));
     text.line(2, "]");
-    if account.answers {
-        let export =
-            format!(r#"{{service: "$SRV.>", response_type: stream, accounts: ["{STREAMS}"]}}"#);
-        text.line(2, &format!("exports: [{export}]"));
+    if account.answers.is_some() {
+        text.line(2, "exports: [");
+        text.line(
+            3,
+            &format!(r#"{{service: "$SRV.>", response_type: stream, accounts: ["{STREAMS}"]}}"#),
+        );
+        for subject in account.own_subjects() {
+            text.line(3, &format!(r#"{{service: "{subject}", accounts: ["{STREAMS}"]}}"#));
+        }
+        text.line(2, "]");
     }
     text.line(2, "imports: [");
     for right in &account.rights {

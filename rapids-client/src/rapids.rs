@@ -203,6 +203,22 @@ impl Rapids {
         bulk::publish(&self.publisher, Patience::For(PATIENCE), packets).await
     }
 
+    /// The connection itself, with its login and TLS, for what is no packet, such as requests between programs
+    /// and the service API of NATS. Clones share it; it is made again after an outage.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use rapids_client::{Config, Rapids};
+    ///
+    /// let rapids = Rapids::connect(&Config::from_env()?).await?;
+    /// let answer = rapids.nats().request("catalogue.price", r#"{"sku":"summit/tent"}"#.into()).await?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn nats(&self) -> async_nats::Client {
+        self.connection.client.clone()
+    }
+
     /// Watches the rapids from a point on, without a position on the server and without
     /// acknowledging anything.
     ///

@@ -23,13 +23,13 @@ pub(crate) struct KillableServer {
 pub(crate) struct ServerKiller(mpsc::Sender<(Duration, oneshot::Sender<()>)>);
 
 impl KillableServer {
-    /// Starts a server with its store in this folder.
+    /// Starts a server with its store in this folder, and with these lines of configuration.
     ///
     /// # Errors
     /// If there is no nats-server and none can be installed, or it does not start.
-    pub(crate) async fn start(store: &Path) -> Result<Self> {
-        let store = store.to_owned();
-        let starting = spawn_blocking(move || NatsServer::with_store(&store, ""));
+    pub(crate) async fn start(store: &Path, config: &str) -> Result<Self> {
+        let (store, config) = (store.to_owned(), config.to_owned());
+        let starting = spawn_blocking(move || NatsServer::with_store(&store, &config));
         let server = starting.await.context("cannot start a server")??;
         let (kill, kills) = mpsc::channel(1);
         let url = server.url();
@@ -112,7 +112,7 @@ mod tests {
     #[tokio::test]
     async fn killed_server_comes_back_with_its_port_and_store() {
         let store = tempfile::tempdir().unwrap();
-        let server = KillableServer::start(store.path()).await.unwrap();
+        let server = KillableServer::start(store.path(), "").await.unwrap();
         let address = server.url.trim_start_matches("nats://").to_owned();
         for _ in 0..2 {
             server.killer().kill(Duration::ZERO).await.unwrap();

@@ -30,13 +30,13 @@ pub(crate) struct Sorted {
     pub(crate) unexpected: Vec<String>,
 }
 
-/// Reads every letter on this server.
+/// Reads every letter on the server.
 ///
 /// # Errors
 /// If the server does not answer.
-pub(crate) async fn read(url: &str) -> Result<Vec<DeadLetter>> {
+pub(crate) async fn read(config: &Config) -> Result<Vec<DeadLetter>> {
     let mut letters = Vec::new();
-    if let Some(all) = DeadLetters::open(&Config::new(url)).await? {
+    if let Some(all) = DeadLetters::open(config).await? {
         let mut listing = all.list(&Filter::new()).await?;
         while let Some(stored) = listing.next().await? {
             letters.push(stored.letter);

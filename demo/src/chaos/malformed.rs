@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use async_nats::jetstream;
 use async_nats::jetstream::message::PublishMessage;
+use rapids_client::Rapids;
 use tokio::time::{Instant, sleep};
 
 const SUBJECT: &str = "rapids";
@@ -31,11 +32,9 @@ const RETRY: Duration = Duration::from_millis(200);
 pub(crate) struct RawPublisher(jetstream::Context);
 
 impl RawPublisher {
-    /// # Errors
-    /// If the server cannot be reached.
-    pub(crate) async fn connect(url: &str) -> Result<Self> {
-        let client = async_nats::connect(url).await.context("cannot connect to the server")?;
-        Ok(Self(jetstream::new(client)))
+    /// Publishes through this connection.
+    pub(crate) fn new(rapids: &Rapids) -> Self {
+        Self(jetstream::new(rapids.nats()))
     }
 
     /// Publishes a body as it is, under this message id, and returns once it is stored.

@@ -47,6 +47,10 @@ pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) delivery: DeliveryMode,
 
+    /// Start the server in the secured form: TLS, a login for each program, and ids that nobody can guess
+    #[arg(long, conflicts_with = "bundle")]
+    pub(crate) secure: bool,
+
     /// Print JSON only: one object with the summary
     #[arg(long)]
     pub(crate) json: bool,

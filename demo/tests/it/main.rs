@@ -29,9 +29,13 @@ fn objects(output: &Output) -> (Vec<Value>, Value) {
 }
 
 fn holds(arguments: &[&str], orders: usize) -> Value {
-    let output =
-        demo(&[&["--json", "--rate", "0", "--orders", &orders.to_string()], arguments].concat());
-    let (orders_written, summary) = objects(&output);
+    let count = orders.to_string();
+    held(&demo(&[&["--json", "--rate", "0", "--orders", &count], arguments].concat()), orders)
+}
+
+/// The summary of a run with so many orders, all facts of which hold, and of which nothing remains.
+fn held(output: &Output, orders: usize) -> Value {
+    let (orders_written, summary) = objects(output);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{summary:#}\n{errors}");
     assert_eq!(orders_written.len(), orders);
@@ -72,6 +76,16 @@ fn facts_hold_in_exclusive_delivery() {
 #[test]
 fn facts_hold_when_the_one_process_of_the_whole_shop_is_killed() {
     holds(&["--bundle", "--kill", "payment"], 100);
+}
+
+#[test]
+fn with_a_login_for_each_service_facts_hold_and_no_secret_is_told_whatever_is_logged() {
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_demo"));
+    demo.args(["--secure", "--json", "--rate", "0", "--orders", "20"]).env("RUST_LOG", "trace");
+    let summary = held(&demo.stdin(Stdio::null()).output().unwrap(), 20);
+    let facts = summary["facts"].as_array().unwrap();
+    let secrets = facts.iter().find(|fact| fact["fact"].as_str().unwrap().contains("secrets"));
+    assert!(secrets.is_some(), "{summary:#}");
 }
 
 #[test]

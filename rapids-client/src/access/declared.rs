@@ -39,6 +39,10 @@ pub struct ServiceAccess {
     pub timers: bool,
     /// The services whose memories it reads.
     pub reads: BTreeSet<String>,
+    /// The subjects on which it answers requests that are no packets, such as `catalogue.price`.
+    pub answers: BTreeSet<String>,
+    /// The subjects on which it asks other services so.
+    pub requests: BTreeSet<String>,
 }
 
 /// What a person may do.
@@ -67,6 +71,8 @@ pub struct PublisherAccess {
     pub asks: bool,
     /// The services whose memories it reads.
     pub reads: BTreeSet<String>,
+    /// The subjects on which it asks services what is no packet.
+    pub requests: BTreeSet<String>,
 }
 
 #[derive(Deserialize)]
@@ -121,7 +127,10 @@ mod tests {
             (r#"{"services": {"a": {"delivery": "once"}}}"#, "expected `shared` or `exclusive`"),
             (r#"{"operators": {"ada": {}}}"#, "missing field `role`"),
             (r#"{"operators": {"ada": {"role": "x"}}}"#, "expected `operator` or `viewer`"),
-            (r#"{"publishers": {"web": {"ask": true}}}"#, "expected `asks` or `reads`"),
+            (
+                r#"{"publishers": {"web": {"ask": true}}}"#,
+                "expected one of `asks`, `reads`, `requests`",
+            ),
         ] {
             let error = serde_json::from_str::<Access>(text).unwrap_err().to_string();
             assert!(error.contains(words), "{words} in {error}");

@@ -1,6 +1,6 @@
 //! What is wrong with a declaration that has the right form.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::declared::Access;
 use crate::names::{RULE, is_name};
@@ -8,6 +8,9 @@ use crate::names::{RULE, is_name};
 /// Names that mean something else: the account of the streams, that of the server, and the publisher of
 /// what people publish.
 const RESERVED: [&str; 3] = ["operators", "rapids", "sys"];
+
+/// What the subjects of the account with the streams begin with.
+const OF_STREAMS: [&str; 4] = ["dead_letters", "later", "later_due", "replays"];
 
 impl Access {
     /// What is wrong: the table and the key of each fault, and what to do about it. Empty if nothing is.
@@ -21,10 +24,14 @@ impl Access {
                     "[{table}] memories: `{memory}` can be no memory: {RULE}; write it as the service does"
                 ));
             }
+            check_answers(&table, name, &service.answers, &mut faults);
             self.check_reads(&table, name, &service.reads, &mut faults);
+            self.check_requests(&table, &service.requests, &mut faults);
         }
         for (name, publisher) in &self.publishers {
-            self.check_reads(&format!("publishers.{name}"), name, &publisher.reads, &mut faults);
+            let table = format!("publishers.{name}");
+            self.check_reads(&table, name, &publisher.reads, &mut faults);
+            self.check_requests(&table, &publisher.requests, &mut faults);
         }
         faults
     }
@@ -59,11 +66,11 @@ impl Access {
         }
     }
 
-    fn check_reads<'a>(
+    fn check_reads(
         &self,
         table: &str,
         own: &str,
-        reads: impl IntoIterator<Item = &'a String>,
+        reads: &BTreeSet<String>,
         faults: &mut Vec<String>,
     ) {
         for read in reads {
@@ -78,6 +85,31 @@ impl Access {
                 Some(_) => continue,
             };
             faults.push(format!("[{table}] reads: `{read}`, but {fault}"));
+        }
+    }
+
+    fn check_requests(&self, table: &str, requests: &BTreeSet<String>, faults: &mut Vec<String>) {
+        for subject in requests {
+            if !self.services.values().any(|service| service.answers.contains(subject)) {
+                faults.push(format!(
+                    "[{table}] requests: `{subject}`, but no service has it in its `answers`; add it \
+                     there, or take this out"
+                ));
+            }
+        }
+    }
+}
+
+fn check_answers(table: &str, own: &str, answers: &BTreeSet<String>, faults: &mut Vec<String>) {
+    for subject in answers {
+        let is_own = subject.split_once('.').is_some_and(|(name, rest)| {
+            name == own && !OF_STREAMS.contains(&name) && rest.split('.').all(is_name)
+        });
+        if !is_own {
+            faults.push(format!(
+                "[{table}] answers: `{subject}` is no subject of its own; write `{own}.` and names of a-z, \
+                 0-9, `_` and `-` behind it, without wildcards"
+            ));
         }
     }
 }
@@ -96,8 +128,10 @@ mod tests {
             "services": {
                 "Payment": {},
                 "rapids": {},
-                "orders": {"memories": ["Open Orders"], "reads": ["orders", "map", "gone"]},
-                "map": {}
+                "orders": {"memories": ["Open Orders"], "reads": ["orders", "map", "gone"],
+                           "requests": ["map.roads"]},
+                "map": {},
+                "web-shop": {"answers": ["shop.price", "web-shop.*"]}
             },
             "operators": {"map": {"role": "viewer"}},
             "publishers": {"web": {"reads": ["map"]}}
@@ -121,6 +155,12 @@ mod tests {
                  take this out",
                 "[services.orders] reads: `orders`, but a service reads its own memories anyway; take \
                  this out",
+                "[services.orders] requests: `map.roads`, but no service has it in its `answers`; add it \
+                 there, or take this out",
+                "[services.web-shop] answers: `shop.price` is no subject of its own; write `web-shop.` \
+                 and names of a-z, 0-9, `_` and `-` behind it, without wildcards",
+                "[services.web-shop] answers: `web-shop.*` is no subject of its own; write `web-shop.` \
+                 and names of a-z, 0-9, `_` and `-` behind it, without wildcards",
                 "[publishers.web] reads: `map`, but [services.map] has no `memories`; name them, or take \
                  this out",
             ]
@@ -130,7 +170,10 @@ mod tests {
     #[test]
     fn what_can_be_done_has_no_faults() {
         let json = r#"{
-            "services": {"open_orders": {"memories": ["orders"]}, "map": {"reads": ["open_orders"]}},
+            "services": {
+                "open_orders": {"memories": ["orders"], "answers": ["open_orders.count"]},
+                "map": {"reads": ["open_orders"], "requests": ["open_orders.count"]}
+            },
             "operators": {"ada": {"role": "operator"}},
             "publishers": {"web": {"asks": true, "reads": ["open_orders"]}}
         }"#;

@@ -58,6 +58,7 @@ impl Access {
             publish.extend(buckets.map(|bucket| format!("$KV.{bucket}.>")));
             let notes = [HANDLING, ONCE].map(|bucket| format!("KV_{bucket}"));
             publish.extend(notes.iter().map(String::as_str).chain([LATER]).map(purging));
+            publish.extend(self.services.values().flat_map(|service| service.answers.clone()));
             let timers = self.services.iter().filter(|(_, service)| service.timers);
             publish.extend(timers.flat_map(|(name, _)| removing(&later_of(name))));
             let remembers = self.services.iter().filter(|(_, it)| !it.memories.is_empty());

@@ -47,6 +47,7 @@ impl ServiceAccess {
             rights.push(Right::request(format!("{LATER_PREFIX}{name}.*")));
         }
         rights.extend(reading(&self.reads));
+        rights.extend(self.requests.iter().map(Right::request));
         sorted(rights)
     }
 }
@@ -61,6 +62,7 @@ impl PublisherAccess {
             rights.extend(whole(STREAM));
         }
         rights.extend(reading(&self.reads));
+        rights.extend(self.requests.iter().map(Right::request));
         sorted(rights)
     }
 }
@@ -222,7 +224,11 @@ mod tests {
             "rapids.live",
         ];
         let exclusive = ServiceAccess { delivery: Delivery::Exclusive, ..demanding() };
-        let publisher = PublisherAccess { asks: true, reads: names(&["open_orders"]) };
+        let publisher = PublisherAccess {
+            asks: true,
+            reads: names(&["open_orders"]),
+            ..PublisherAccess::default()
+        };
         let all = [demanding().rights("payment"), exclusive.rights("payment")];
         for right in all.concat().into_iter().chain(publisher.rights("payment")) {
             let subject = &right.subject;
@@ -246,7 +252,11 @@ mod tests {
     #[test]
     fn a_subject_is_used_in_one_way_by_all() {
         let mut known = std::collections::BTreeMap::new();
-        let publisher = PublisherAccess { asks: true, reads: names(&["open_orders"]) };
+        let publisher = PublisherAccess {
+            asks: true,
+            reads: names(&["open_orders"]),
+            ..PublisherAccess::default()
+        };
         let owner = ServiceAccess { memories: names(&["orders"]), ..ServiceAccess::default() };
         let all = [demanding().rights("payment"), publisher.rights("web")];
         for right in all.concat().into_iter().chain(owner.rights("open_orders")) {

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use async_nats::header::{IntoHeaderName, NATS_LAST_SEQUENCE, NATS_SEQUENCE};
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::{Message, Subscriber};
+use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use tokio::time::{sleep, timeout};
 use tracing::debug;
@@ -33,7 +34,12 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// How many messages follow, set by the server.
 const PENDING: &str = "Nats-Num-Pending";
 
-pub(crate) struct DirectRead {
+/// The reading of the next batch, which is asked for when this is first polled.
+type Reading = BoxFuture<'static, (Box<Reader>, Result<Batch>)>;
+
+pub(crate) struct DirectRead(Reading);
+
+struct Reader {
     connection: Connection,
     action: String,
     request: String,
@@ -55,15 +61,39 @@ pub(crate) struct Batch {
     pub(crate) messages: Vec<StreamMessage>,
     /// How many follow at the server that has answered; `None` if that is not known.
     pub(crate) pending: Option<u64>,
+    /// The sequence to read next, or the next one that is there.
+    pub(crate) next: u64,
 }
 
 impl DirectRead {
     /// Reads the messages of these subjects, such as `a.>`, from this sequence on. Asks for nothing yet.
     pub(crate) fn new(connection: &Connection, stream: &str, subjects: String, from: u64) -> Self {
+        Self(Box::new(Reader::new(connection, stream, subjects, from)).reading())
+    }
+
+    /// The next messages: at least one, unless there are no more. Asks again for what was lost on its way,
+    /// also over an outage. Dropping the future loses nothing: the next call goes on with the same request.
+    ///
+    /// # Errors
+    /// `NotPermitted`, `Server`.
+    pub(crate) async fn batch(&mut self) -> Result<Batch> {
+        let (reader, batch) = (&mut self.0).await;
+        self.0 = reader.reading();
+        batch
+    }
+}
+
+/// What it does, for messages: "cannot ...".
+pub(crate) fn action(stream: &str) -> String {
+    format!("read the stream `{stream}`")
+}
+
+impl Reader {
+    fn new(connection: &Connection, stream: &str, subjects: String, from: u64) -> Self {
         // The server takes 0 for no request.
         let from = from.max(1);
         Self {
-            action: format!("read the stream `{stream}`"),
+            action: action(stream),
             request: connection.api(&format!("DIRECT.GET.{stream}")),
             subjects,
             next: from,
@@ -75,37 +105,24 @@ impl DirectRead {
         }
     }
 
-    /// The sequence to read next, or the next one that is there.
-    pub(crate) fn next(&self) -> u64 {
-        self.next
+    fn reading(mut self: Box<Self>) -> Reading {
+        Box::pin(async move {
+            let batch = self.batch().await;
+            (self, batch)
+        })
     }
 
-    /// What it does, for messages: "cannot ...".
-    pub(crate) fn action(&self) -> &str {
-        &self.action
-    }
-
-    /// Goes on behind this sequence.
-    pub(crate) fn skip(&mut self, sequence: u64) {
-        self.next = self.next.max(sequence + 1);
-    }
-
-    /// The next messages: at least one, unless there are no more. Asks again for what was lost on its way,
-    /// also over an outage. Dropping the future loses nothing.
-    ///
-    /// # Errors
-    /// `NotPermitted`, `Server`.
-    pub(crate) async fn batch(&mut self) -> Result<Batch> {
+    async fn batch(&mut self) -> Result<Batch> {
         let begun = Instant::now();
         loop {
             let mut messages = Vec::new();
             let end = self.ask(&mut messages).await?;
             if let Some(last) = messages.last() {
-                self.skip(last.sequence);
+                self.next = last.sequence + 1;
             }
             let problem = match end {
                 End::Complete { pending } if pending == 0 || !messages.is_empty() => {
-                    return Ok(Batch { messages, pending: Some(pending) });
+                    return Ok(Batch { messages, pending: Some(pending), next: self.next });
                 }
                 // What was to come was deleted, as timers are that fire.
                 End::Complete { .. } => continue,
@@ -117,7 +134,7 @@ impl DirectRead {
             };
             debug!(problem, next = self.next, "asking again for messages");
             if !messages.is_empty() {
-                return Ok(Batch { messages, pending: None });
+                return Ok(Batch { messages, pending: None, next: self.next });
             }
             if begun.elapsed() >= PATIENCE {
                 return Err(self.failed(problem.to_owned()));
@@ -131,11 +148,12 @@ impl DirectRead {
 
     /// Asks once, and adds what comes without a gap.
     async fn ask(&mut self, messages: &mut Vec<StreamMessage>) -> Result<End> {
-        let mut reconnected = Box::pin(self.connection.reconnected());
         // What is sent during an outage piles up, and arrives all at once later.
-        if !self.connection.is_connected() && timeout(PATIENCE, &mut reconnected).await.is_err() {
+        let connected = self.connection.reconnected();
+        if !self.connection.is_connected() && timeout(PATIENCE, connected).await.is_err() {
             return Err(self.failed(format!("there was no connection for {PATIENCE:?}")));
         }
+        let mut reconnected = Box::pin(self.connection.reconnected());
         let since = Instant::now();
         let (mut subscriber, reply) = self.send().await?;
         let mut refused = Box::pin(self.connection.refused(&self.request, since));

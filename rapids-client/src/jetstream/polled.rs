@@ -49,7 +49,7 @@ impl Polled {
                 return Ok(message);
             }
             sleep_until(self.again).await;
-            let batch = Box::pin(self.read.batch()).await?;
+            let batch = self.read.batch().await?;
             if batch.pending == Some(0) {
                 self.again = Instant::now() + PAUSE;
             }

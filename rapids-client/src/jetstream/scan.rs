@@ -6,7 +6,7 @@ use async_nats::jetstream::message::StreamMessage;
 
 use crate::Result;
 use crate::connection::Connection;
-use crate::jetstream::direct_read::DirectRead;
+use crate::jetstream::direct_read::{DirectRead, action};
 use crate::jetstream::stored_message::next_of_leader;
 
 /// The messages that a stream holds, oldest first. In a bucket these are the last ones of each key: one that is
@@ -56,22 +56,22 @@ impl Scan {
             if self.is_at_end {
                 return Ok(None);
             }
-            let batch = Box::pin(self.read.batch()).await?;
+            let batch = self.read.batch().await?;
             self.messages.extend(batch.messages);
             if batch.pending == Some(0) {
-                self.ask_leader().await?;
+                self.ask_leader(batch.next).await?;
             }
         }
     }
 
     /// Asks the leader whether that was the end. A replica that lags has less than one that has answered before: a
     /// value that was saved meanwhile lay behind the end of the one, and not any more where the other has read.
-    async fn ask_leader(&mut self) -> Result<()> {
-        let Self { connection, stream, subjects, read, .. } = self;
-        let from = (subjects.as_str(), read.next());
-        match next_of_leader(connection, read.action(), stream, from).await? {
+    async fn ask_leader(&mut self, next: u64) -> Result<()> {
+        let Self { connection, stream, subjects, .. } = self;
+        match next_of_leader(connection, &action(stream), stream, (subjects, next)).await? {
             Some(message) => {
-                self.read.skip(message.sequence);
+                let behind = message.sequence + 1;
+                self.read = DirectRead::new(connection, stream, subjects.clone(), behind);
                 self.messages.push_back(message);
             }
             None => self.is_at_end = true,

@@ -11,13 +11,11 @@
 //! Run: `just river catalogue`
 
 use std::collections::BTreeMap;
-use std::env;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use async_nats::service::ServiceExt;
 use async_nats::service::error::Error as Refusal;
-use async_nats::{Client, ConnectOptions};
 use futures::StreamExt;
 use rapids_client::{Config, Error, Packet, Rapids, River, Service, Start, Tail, telemetry};
 use serde::Deserialize;
@@ -146,7 +144,7 @@ impl Prices {
 
 /// Answers questions, beside the service: until it fails, or is dropped with the process.
 pub(crate) async fn beside() -> Result<()> {
-    let mut heard = loop {
+    let (rapids, mut heard) = loop {
         match listen().await {
             Err(Error::Connect { .. } | Error::Server { .. }) => tokio::time::sleep(RETRY).await,
             heard => break heard?,
@@ -156,7 +154,7 @@ pub(crate) async fn beside() -> Result<()> {
     while let Some(packet) = heard.next_stored().await.transpose() {
         prices.take(packet)?;
     }
-    let client = connect().await?;
+    let client = rapids.nats();
     let service = client.service_builder().description("tells what products cost");
     let started = service.start("prices", env!("CARGO_PKG_VERSION")).await;
     let service = started.map_err(|error| anyhow!(error))?;
@@ -175,25 +173,11 @@ pub(crate) async fn beside() -> Result<()> {
     }
 }
 
-/// Everything that was said, and will be.
-async fn listen() -> rapids_client::Result<Tail> {
-    Rapids::connect(&Config::from_env()?).await?.tail(Start::Beginning).await
-}
-
-/// A connection of its own, because that of `rapids_client` carries packets only. It takes the address
-/// and the login from the same variables, but nothing from a context of the nats CLI, and no TLS files.
-async fn connect() -> Result<Client> {
-    let set = |name| env::var(name).ok().filter(|value| !value.is_empty());
-    let mut options = ConnectOptions::new().name("catalogue").retry_on_initial_connect();
-    if let Some(file) = set("NATS_CREDS") {
-        options = options.credentials_file(file).await.context("cannot read NATS_CREDS")?;
-    } else if let (Some(user), Some(password)) = (set("NATS_USER"), set("NATS_PASSWORD")) {
-        options = options.user_and_password(user, password);
-    } else if let Some(token) = set("NATS_TOKEN") {
-        options = options.token(token);
-    }
-    let url = set("NATS_URL").unwrap_or_else(|| "nats://127.0.0.1:4222".to_owned());
-    options.connect(url).await.context("cannot connect to ask for prices")
+/// Connects, and hears everything that was said, and will be.
+async fn listen() -> rapids_client::Result<(Rapids, Tail)> {
+    let rapids = Rapids::connect(&Config::from_env()?).await?;
+    let heard = rapids.tail(Start::Beginning).await?;
+    Ok((rapids, heard))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use async_nats::jetstream::stream::Config as StreamConfig;
 use rapids_test::NatsServer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::*;
@@ -167,4 +168,18 @@ async fn a_missing_right_and_a_missing_stream_are_named_at_once() {
         assert!(is_told, "{error}");
     }
     assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_begun_while_the_server_is_away_is_read_once_it_is_back() {
+    let mut server = NatsServer::start().unwrap();
+    let connection = connect(&server.url()).await;
+    filled(&connection, 3).await;
+    server.kill();
+    while connection.is_connected() {
+        tokio::task::yield_now().await;
+    }
+    let reading = tokio::spawn(sequences(all(&connection)));
+    let _server = spawn_blocking(move || server.restart().map(|()| server)).await.unwrap().unwrap();
+    assert_eq!(reading.await.unwrap().unwrap(), [1, 2, 3]);
 }
