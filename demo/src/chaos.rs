@@ -34,7 +34,7 @@ use crate::counters::Counters;
 use crate::delivery::DeliveryMode;
 use crate::exit::Exit;
 use crate::fleet::{Fleet, RestartPolicy};
-use crate::logins::{Logins, RAPIDS};
+use crate::logins::Logins;
 use crate::prices::Prices;
 use crate::rivers::Program;
 use crate::tracker::Tracker;
@@ -108,8 +108,7 @@ impl Run<'_> {
     /// Starts the server and the services, runs the plan, and stops them again.
     async fn start(&self) -> Result<Exit> {
         let Options { orders, kills, delivery, secure, .. } = self.options;
-        let others = if *secure { &[RAPIDS][..] } else { &[] };
-        let rivers = rivers::build(others).await?;
+        let rivers = rivers::build().await?;
         let shop = rivers::services(&rivers);
         let outside = vec![outside::program()?];
         let processes = [delivery.processes(&rivers)?, outside, extras::programs()?].concat();

@@ -14,8 +14,8 @@ use crate::delivery::DeliveryMode;
 use crate::rivers::{self, Program};
 use crate::secrets::{self, Secret};
 
-/// The crate of the command line, and its program.
-pub(crate) const RAPIDS: (&str, &str) = ("rapids-cli", "rapids");
+/// The command line.
+const RAPIDS: &str = "rapids";
 
 /// Who provisions, publishes from outside, and verifies.
 const OPERATOR: &str = "operator";
@@ -29,11 +29,12 @@ pub(crate) struct Logins {
 }
 
 impl Logins {
-    /// Makes them, for these programs. [`rivers::build`] has built the command line.
+    /// Makes them, for these programs.
     ///
     /// # Errors
     /// If a service is not declared in `access.toml`, or the command line fails.
     pub(crate) async fn make(programs: &[Program], delivery: DeliveryMode) -> Result<Self> {
+        rivers::build_other("rapids-cli", RAPIDS).await?;
         let folder =
             TempDir::with_prefix("rapids-logins-").context("cannot make a folder for keys")?;
         let path = rivers::workspace().join("access.toml");
@@ -170,7 +171,7 @@ async fn run(
     arguments: &[&str],
     environment: &[(&'static str, String)],
 ) -> Result<()> {
-    let mut command = Command::new(rivers::built(RAPIDS.1)?);
+    let mut command = Command::new(rivers::built(RAPIDS)?);
     command.args(arguments).envs(environment.iter().map(|(name, value)| (name, value)));
     command.current_dir(folder).stdin(Stdio::null()).kill_on_drop(true);
     let what = || format!("`rapids {}`", arguments.join(" "));

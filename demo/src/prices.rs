@@ -4,16 +4,21 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use async_nats::Client;
+use async_nats::client::RequestErrorKind;
 use rapids_client::{Packet, Rapids};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// Where the catalogue answers.
 const SUBJECT: &str = "catalogue.price";
 
 /// How long to ask again: the catalogue may have been killed, and the server too.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long to wait for an answer. That nobody is there to answer is not told where the catalogue has an account of
+/// its own.
+const ANSWER: Duration = Duration::from_secs(1);
 
 const RETRY: Duration = Duration::from_millis(50);
 
@@ -84,7 +89,9 @@ impl Prices {
         let question = json!({"sku": sku}).to_string();
         let deadline = Instant::now() + PATIENCE;
         loop {
-            match self.0.request(SUBJECT, question.clone().into()).await {
+            let asking = self.0.request(SUBJECT, question.clone().into());
+            let answered = timeout(ANSWER, asking).await;
+            match answered.unwrap_or_else(|_| Err(RequestErrorKind::TimedOut.into())) {
                 Ok(answer) => {
                     let Answer { price } = serde_json::from_slice(&answer.payload)
                         .with_context(|| format!("the catalogue does not know `{sku}`"))?;

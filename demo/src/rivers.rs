@@ -35,19 +35,29 @@ pub(crate) struct Program {
     pub(crate) arguments: Vec<String>,
 }
 
-/// Builds every river, and other programs, each with its crate. Returns those of the rivers.
+/// Builds every river, with the demo itself: cargo then chooses the same features for the crates that both use,
+/// so nothing is compiled twice.
 ///
 /// # Errors
 /// If there are none, or cargo fails; its output is printed then.
-pub(crate) async fn build(others: &[(&str, &str)]) -> Result<Vec<Program>> {
-    let workspace = workspace();
-    let names = names(&workspace.join(FILES))?;
-    follow(&mut cargo_build(&workspace, &folder()?, (&names, others))).await?;
+pub(crate) async fn build() -> Result<Vec<Program>> {
+    let names = names(&workspace().join(FILES))?;
+    let mut arguments = vec!["--package", "demo", "--package", "rivers"];
+    arguments.extend(names.iter().flat_map(|name| ["--bin", name]));
+    follow(&mut cargo_build(&folder()?, &arguments)).await?;
     let program = |name: String| {
         let path = built(&name)?;
         Ok(Program { services: vec![name.clone()], name, path, arguments: Vec::new() })
     };
     names.into_iter().map(program).collect()
+}
+
+/// Builds the program of another crate: by itself, so that the rivers stay as they were built.
+///
+/// # Errors
+/// If cargo fails; its output is printed then.
+pub(crate) async fn build_other(package: &str, name: &str) -> Result<()> {
+    follow(&mut cargo_build(&folder()?, &["--package", package, "--bin", name])).await
 }
 
 /// Where a program is once it is built.
@@ -99,18 +109,11 @@ fn names(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Builds with the demo's own profile and target directory, and builds the demo itself too. Cargo
-/// then chooses the same features for the crates that both use, so nothing is compiled twice.
-fn cargo_build(
-    workspace: &Path,
-    folder: &Path,
-    (names, others): (&[String], &[(&str, &str)]),
-) -> Command {
+/// Builds with the demo's own profile and target directory.
+fn cargo_build(folder: &Path, arguments: &[&str]) -> Command {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(cargo);
-    command.args(["build", "--package", "demo", "--package", "rivers"]);
-    command.args(names.iter().flat_map(|name| ["--bin", name]));
-    command.args(others.iter().flat_map(|(package, name)| ["--package", package, "--bin", name]));
+    command.arg("build").args(arguments);
     command.arg("--profile").arg(profile(folder));
     command.arg("--target-dir").arg(folder.parent().unwrap_or(folder));
     for (key, _) in env::vars_os() {
@@ -119,14 +122,14 @@ fn cargo_build(
             command.env_remove(&*key);
         }
     }
-    command.current_dir(workspace).kill_on_drop(true);
+    command.current_dir(workspace()).kill_on_drop(true);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }
 
 /// Runs cargo, and prints its output if it takes long or fails.
 async fn follow(command: &mut Command) -> Result<()> {
-    let mut cargo = command.spawn().context("cannot run cargo to build the rivers")?;
+    let mut cargo = command.spawn().context("cannot run cargo to build the programs")?;
     let output = cargo.stderr.take().context("cargo has no output")?;
     let mut lines = BufReader::new(output).lines();
     let (mut held, deadline) = (Vec::new(), Instant::now() + SILENT);
@@ -144,7 +147,7 @@ async fn follow(command: &mut Command) -> Result<()> {
     }
     if !cargo.wait().await?.success() {
         show(&held)?;
-        bail!("the rivers do not build");
+        bail!("the programs do not build");
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use crate::delivery::DeliveryMode;
 use crate::discovery;
 use crate::exit::Exit;
 use crate::fleet::{Ended, Fleet, RestartPolicy};
-use crate::logins::{Logins, RAPIDS};
+use crate::logins::Logins;
 use crate::minutes;
 use crate::open_orders;
 use crate::options::Options;
@@ -48,9 +48,10 @@ pub(crate) async fn run(options: &Options, screen: &mut Screen) -> Result<Exit> 
 }
 
 async fn prepare(options: &Options, screen: &mut Screen) -> Result<(Server, Vec<Program>)> {
-    let console = options.console.map(|_| (console::NAME, console::NAME));
-    let others: Vec<_> = console.into_iter().chain(options.secure.then_some(RAPIDS)).collect();
-    let programs = options.delivery.processes(&rivers::build(&others).await?)?;
+    let programs = options.delivery.processes(&rivers::build().await?)?;
+    if options.console.is_some() {
+        rivers::build_other(console::NAME, console::NAME).await?;
+    }
     let logins = match options.secure {
         true => {
             let all = [&programs[..], &[outside::program()?]].concat();

@@ -32,6 +32,7 @@ pub(crate) mod reader;
 pub(crate) mod refusal;
 pub(crate) mod requests;
 pub(crate) mod resource;
+mod resumed;
 pub(crate) mod revision_watch;
 pub(crate) mod scan;
 pub(crate) mod sequence;

@@ -17,6 +17,7 @@ const DECLARED: &str = r#"
 memories = ["paid"]
 once = true
 timers = true
+answers = ["payment.fee"]
 [services.map]
 delivery = "exclusive"
 start = "beginning"
@@ -27,6 +28,7 @@ role = "operator"
 role = "viewer"
 [publishers.web]
 asks = true
+requests = ["payment.fee"]
 "#;
 
 /// A folder with `access.toml`, in which the command runs.

@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::connection::{Connection, Retry};
 use crate::jetstream::ensure::info_of;
 use crate::jetstream::polled::Polled;
+use crate::jetstream::resumed::Resumed;
 use crate::jetstream::stored_message::{first_since, last_of_leader, next_of_subject};
 use crate::jetstream::timestamp;
 use crate::start::Start;
@@ -96,6 +97,11 @@ pub(crate) struct Follower {
     looked: Instant,
     /// The last sequence that the stream had then, or the next one that was to come.
     last_seen: u64,
+    /// A look at the stream.
+    look: Resumed<Result<Option<(u64, u64)>>>,
+    /// What is done about an error: other messages, and the tries since the last message.
+    recovery: Resumed<Result<(Source, Retry)>>,
+    retry: Option<Retry>,
 }
 
 impl Follower {
@@ -140,6 +146,9 @@ impl Follower {
             end,
             looked: Instant::now(),
             last_seen: 0,
+            look: Resumed::default(),
+            recovery: Resumed::default(),
+            retry: None,
         }))
     }
 
@@ -177,11 +186,14 @@ impl Follower {
 
     /// Waits for the next message, as long as one up to this sequence can come.
     async fn receive(&mut self, end: Option<u64>) -> Result<Option<Delivered>> {
-        let mut retry = None;
-        let action = self.followed.action;
         loop {
             if end.is_some_and(|end| self.is_behind(end)) {
                 return Ok(None);
+            }
+            if self.recovery.is_begun() {
+                let (messages, retry) = self.recovery.ended().await?;
+                (self.messages, self.retry) = (messages, Some(retry));
+                (self.looked, self.last_seen) = (Instant::now(), 0);
             }
             let problem: Box<dyn StdError + Send + Sync> = tokio::select! {
                 delivered = self.messages.next() => match delivered {
@@ -193,9 +205,11 @@ impl Follower {
                 },
                 // The subscription reports nothing when its stream is gone, and takes long to
                 // report that the server was away.
-                () = sleep_until(self.looked + LOOK) => {
-                    let place = (self.created, self.from);
-                    let held = Box::pin(look(&self.connection, &self.followed, place)).await;
+                () = sleep_until(self.looked + LOOK), if !self.look.is_begun() => {
+                    self.begin_look();
+                    continue;
+                }
+                held = self.look.ended() => {
                     self.looked = Instant::now();
                     match held? {
                         Some((first, _)) if end.is_some_and(|end| first > end) => return Ok(None),
@@ -211,28 +225,34 @@ impl Follower {
                     }
                 }
             };
-            let retry = retry.get_or_insert_with(|| Retry::new(&self.connection, action));
-            let error = Error::Server { action: action.to_owned(), source: problem };
-            self.subscribe_again(retry, error).await?;
+            self.recover(problem);
         }
     }
 
-    /// Goes on with a new subscription, after this error of the present one.
-    async fn subscribe_again(&mut self, retry: &mut Retry, mut error: Error) -> Result<()> {
-        loop {
-            retry.again(error).await?;
-            let place = (self.created, self.from);
-            Box::pin(look(&self.connection, &self.followed, place)).await?;
-            match Box::pin(subscribe(&self.connection, &self.followed, self.from)).await {
-                Ok(messages) => {
-                    self.messages = messages;
-                    (self.looked, self.last_seen) = (Instant::now(), 0);
-                    return Ok(());
+    fn begin_look(&mut self) {
+        let (connection, followed) = (self.connection.clone(), self.followed.clone());
+        let place = (self.created, self.from);
+        self.look.begin(async move { look(&connection, &followed, place).await });
+    }
+
+    /// Begins to go on with a new subscription, after this problem of the present one.
+    fn recover(&mut self, problem: Box<dyn StdError + Send + Sync>) {
+        let (connection, followed) = (self.connection.clone(), self.followed.clone());
+        let (created, from) = (self.created, self.from);
+        let retry = self.retry.take().unwrap_or_else(|| Retry::new(&connection, followed.action));
+        let mut error = Error::Server { action: followed.action.to_owned(), source: problem };
+        self.recovery.begin(async move {
+            let mut retry = retry;
+            loop {
+                retry.again(error).await?;
+                look(&connection, &followed, (created, from)).await?;
+                match subscribe(&connection, &followed, from).await {
+                    Ok(messages) => return Ok((messages, retry)),
+                    Err(failed @ (Error::Server { .. } | Error::Limit { .. })) => error = failed,
+                    Err(error) => return Err(error),
                 }
-                Err(failed @ (Error::Server { .. } | Error::Limit { .. })) => error = failed,
-                Err(error) => return Err(error),
             }
-        }
+        });
     }
 
     /// Whether nothing up to this sequence can come any more.
@@ -259,13 +279,13 @@ impl Follower {
             return None;
         }
         self.from = Start::Sequence(delivered.sequence + 1);
+        self.retry = None;
         Some(delivered)
     }
 }
 
 /// Makes sure that the stream is still the one created then, and returns its first and its last
 /// sequence, or where only some subjects are wanted, the next one of those; `None` if the server is away.
-/// It does not borrow the follower, which is not `Sync`, so that the future is `Send`.
 async fn look(
     connection: &Connection,
     followed: &Followed,

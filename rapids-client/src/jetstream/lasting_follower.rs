@@ -6,6 +6,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::connection::{Connection, Retry};
 use crate::jetstream::follower::{Delivered, Followed, Follower, LOOK};
+use crate::jetstream::resumed::Resumed;
 use crate::start::Start;
 use crate::{Error, Result};
 
@@ -28,6 +29,7 @@ pub(crate) struct LastingFollower {
     follower: Option<Follower>,
     /// When to look for the stream.
     look: Instant,
+    appearing: Resumed<Result<Option<Follower>>>,
 }
 
 impl LastingFollower {
@@ -42,7 +44,8 @@ impl LastingFollower {
     ) -> Result<Self> {
         let follower = Box::pin(Follower::open(connection, followed.clone(), from)).await?;
         let look = Instant::now() + LOOK;
-        Ok(Self { connection: connection.clone(), followed, follower, look })
+        let (connection, appearing) = (connection.clone(), Resumed::default());
+        Ok(Self { connection, followed, follower, look, appearing })
     }
 
     /// The stream at present, as far as is known.
@@ -59,9 +62,7 @@ impl LastingFollower {
         loop {
             let Some(follower) = &mut self.follower else {
                 sleep_until(self.look).await;
-                // Before it looks, so that who drops this and calls again does not look each time.
-                self.look = Instant::now() + LOOK;
-                Box::pin(self.appear()).await?;
+                self.appear().await?;
                 continue;
             };
             return match follower.next().await {
@@ -80,7 +81,7 @@ impl LastingFollower {
     /// # Errors
     /// `NotPermitted`
     pub(crate) async fn next_stored(&mut self) -> Result<Received> {
-        if self.follower.is_none() && !Box::pin(self.appear()).await? {
+        if self.follower.is_none() && !self.appear().await? {
             return Ok(Received::End);
         }
         let Some(follower) = &mut self.follower else {
@@ -103,16 +104,20 @@ impl LastingFollower {
 
     /// Looks whether the stream is there by now, and begins with it.
     async fn appear(&mut self) -> Result<bool> {
-        let mut retry = Retry::new(&self.connection, self.followed.action);
-        let (connection, followed) = (&self.connection, &self.followed);
-        loop {
-            match Follower::open(connection, followed.clone(), Start::Beginning).await {
-                Ok(follower) => {
-                    self.follower = follower;
-                    return Ok(self.follower.is_some());
+        if !self.appearing.is_begun() {
+            let (connection, followed) = (self.connection.clone(), self.followed.clone());
+            self.appearing.begin(async move {
+                let mut retry = Retry::new(&connection, followed.action);
+                loop {
+                    match Follower::open(&connection, followed.clone(), Start::Beginning).await {
+                        Ok(follower) => return Ok(follower),
+                        Err(error) => retry.again_if_passing(error).await?,
+                    }
                 }
-                Err(error) => retry.again_if_passing(error).await?,
-            }
+            });
         }
+        self.follower = self.appearing.ended().await?;
+        self.look = Instant::now() + LOOK;
+        Ok(self.follower.is_some())
     }
 }

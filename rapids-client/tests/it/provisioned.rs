@@ -3,13 +3,15 @@
 use std::future::ready;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rapids_client::access::{Access, ServiceAccess};
 use rapids_client::{
-    Config, Delivery, Outputs, Packet, Provisioning, Rapids, River, Service, Start,
+    Answer, Config, Delivery, Outputs, Packet, Provisioning, Rapids, River, Service, Start, Tail,
 };
 use rapids_test::NatsServer;
+use tokio::time::timeout;
 
-use crate::harness::{Running, soon};
+use crate::harness::{DEADLINE, Running, called, soon};
 
 /// Everything is denied to the service by which something is created, changed or deleted.
 const USERS: &str = r#"
@@ -17,8 +19,7 @@ authorization { users: [
     { user: operator, password: operator }
     { user: payment, password: payment, permissions: { publish: { deny: [
         "$JS.API.STREAM.CREATE.>", "$JS.API.STREAM.UPDATE.>", "$JS.API.STREAM.DELETE.>",
-        "$JS.API.STREAM.PURGE.>", "$JS.API.CONSUMER.CREATE.RAPIDS.payment",
-        "$JS.API.CONSUMER.CREATE.REPLAYS.>", "$JS.API.CONSUMER.DELETE.RAPIDS.payment"
+        "$JS.API.STREAM.PURGE.>", "$JS.API.CONSUMER.CREATE.>", "$JS.API.CONSUMER.DELETE.>"
     ] } } }
 ] }
 "#;
@@ -132,6 +133,70 @@ async fn a_service_changes_its_delivery_with_its_provision() {
         said(&rapids, calls).await;
         running.stop().await;
     }
+}
+
+/// The next packet. Who waits drops the future often, as one does who waits for other things, too.
+async fn next_of(tail: &mut Tail) -> Packet {
+    soon("the next packet", async {
+        loop {
+            if let Ok(next) = timeout(Duration::from_millis(5), tail.next()).await {
+                return next.unwrap();
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn packets_are_followed_over_a_restart_with_and_without_a_consumer() {
+    let mut server = server();
+    provisioning(&server).await.apply(&needs(Delivery::Exclusive)).await.unwrap();
+    let rapids = Rapids::connect(&config(&server, "operator")).await.unwrap();
+    rapids.publish(called(0)).await.unwrap();
+    let service = Rapids::connect(&config(&server, "payment").provisioned()).await.unwrap();
+    let begun = Timestamp::now();
+    rapids.publish(called(1)).await.unwrap();
+    for start in [Start::Beginning, Start::Sequence(1), Start::Time(Timestamp::UNIX_EPOCH)] {
+        assert_eq!(
+            next_of(&mut service.tail(start).await.unwrap()).await.get("n").unwrap(),
+            Some(0)
+        );
+    }
+    let mut tails = Vec::new();
+    for rapids in [&rapids, &service] {
+        tails.push(rapids.tail(Start::Time(begun)).await.unwrap());
+        tails.push(rapids.tail(Start::Now).await.unwrap());
+    }
+    for place in [0, 2] {
+        assert_eq!(next_of(&mut tails[place]).await.get("n").unwrap(), Some(1));
+    }
+    server.kill();
+    server.restart().unwrap();
+    rapids.publish(called(2)).await.unwrap();
+    for tail in &mut tails {
+        assert_eq!(next_of(tail).await.get("n").unwrap(), Some(2));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_published_before_is_caught_up_with_without_a_consumer() {
+    let server = server();
+    provisioning(&server).await.apply(&needs(Delivery::Exclusive)).await.unwrap();
+    let rapids = Rapids::connect(&config(&server, "operator")).await.unwrap();
+    let last = 5_000;
+    rapids.publish_all((1..=last).map(|_| Packet::event("called"))).await.unwrap();
+    let service = config(&server, "payment").delivery(Delivery::Exclusive).provisioned();
+    let running = Running::spawn(payment(service.clone()));
+    said(&rapids, last).await;
+    // Who may create none watches what it remembers, and is told what comes of a packet.
+    let reader = Rapids::connect(&service).await.unwrap();
+    let mut watch = reader.memory::<u64>("payment", "calls").watch().await.unwrap();
+    assert_eq!(watch.next_stored().await.unwrap().unwrap().value, Some(last));
+    let answer = reader.ask(Packet::event("called")).until_event("said").within(DEADLINE).await;
+    let Answer::Came(said) = answer.unwrap() else { panic!("nobody answers") };
+    assert_eq!(said.get("calls").unwrap(), Some(last + 1));
+    assert_eq!(soon("the change", watch.next()).await.unwrap().value, Some(last + 1));
+    running.stop().await;
 }
 
 /// How a service that runs into this ends.

@@ -1,5 +1,7 @@
 //! What the rendered accounts let a login do on a real server, tried with the raw protocol.
 
+use std::time::Duration;
+
 use async_nats::{Client, ConnectOptions, Message, StatusCode};
 use futures::{FutureExt, StreamExt};
 use rapids_test::NatsServer;
@@ -280,6 +282,30 @@ async fn services_answer_people_each_in_its_own_name() {
     for service in services {
         service.abort();
     }
+}
+
+#[tokio::test]
+async fn a_service_answers_plain_requests_of_those_who_may_send_them() {
+    let secured = Secured::start().await;
+    let payment = secured.as_user("payment").await;
+    let mut asked = payment.subscribe("payment.fee").await.unwrap();
+    payment.flush().await.unwrap();
+    let answering = tokio::spawn(async move {
+        while let Some(question) = asked.next().await {
+            payment.publish(question.reply.unwrap(), "12".into()).await.unwrap();
+        }
+    });
+    for name in ["web", "ada"] {
+        let client = secured.as_user(name).await;
+        assert_eq!(request(&client, "payment.fee", "").await.payload, "12", "{name}");
+    }
+    for name in ["map", "bob"] {
+        let client = secured.as_user(name).await;
+        let asking = client.request("payment.fee", "".into());
+        let answer = timeout(Duration::from_millis(300), asking).await;
+        assert!(!matches!(answer, Ok(Ok(_))), "{name}");
+    }
+    answering.abort();
 }
 
 #[tokio::test]
