@@ -27,31 +27,71 @@ pub(crate) struct Validity {
     pub(crate) until: Date,
 }
 
-/// Makes the authority, a certificate for a server with these names, and one for whoever logs in.
-///
-/// # Errors
-/// If one of the names can be none.
-pub(crate) fn issue(hosts: &[String], validity: Validity) -> Result<[Issued; 3]> {
-    let mut params = named("rapids authority", &[], (validity.from, validity.authority_until))?;
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    let key = KeyPair::generate()?;
-    let certificate = params.self_signed(&key)?.pem();
-    let authority = Issued { name: "ca", certificate, key: key.serialize_pem() };
-    let issuer = Issuer::new(params, key);
-    let issued = |name: &'static str, hosts: &[String], purpose| -> Result<Issued> {
+/// Who issues certificates.
+pub(crate) struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    validity: Validity,
+}
+
+impl Authority {
+    /// Makes one, and its files.
+    ///
+    /// # Errors
+    /// If the machine gives no randomness.
+    pub(crate) fn make(validity: Validity) -> Result<(Self, Issued)> {
+        let (params, key) = (Self::params(validity)?, KeyPair::generate()?);
+        let certificate = params.self_signed(&key)?.pem();
+        let issued = Issued { name: "ca", certificate, key: key.serialize_pem() };
+        Ok((Self { issuer: Issuer::new(params, key), validity }, issued))
+    }
+
+    /// The one with this key, which [`make`](Self::make) has made.
+    ///
+    /// # Errors
+    /// If it is no key.
+    pub(crate) fn of_key(key: &str, validity: Validity) -> Result<Self> {
+        let issuer = Issuer::new(Self::params(validity)?, KeyPair::from_pem(key)?);
+        Ok(Self { issuer, validity })
+    }
+
+    /// Issues one for a server with these names.
+    ///
+    /// # Errors
+    /// If one of the names can be none.
+    pub(crate) fn server(&self, hosts: &[String]) -> Result<Issued> {
+        self.issue("server", hosts, ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
+    /// Issues one for whoever logs in.
+    ///
+    /// # Errors
+    /// If the machine gives no randomness.
+    pub(crate) fn client(&self) -> Result<Issued> {
+        self.issue("client", &[], ExtendedKeyUsagePurpose::ClientAuth)
+    }
+
+    fn params(validity: Validity) -> Result<CertificateParams> {
+        let mut params = named("rapids authority", &[], (validity.from, validity.authority_until))?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        Ok(params)
+    }
+
+    fn issue(
+        &self,
+        name: &'static str,
+        hosts: &[String],
+        purpose: ExtendedKeyUsagePurpose,
+    ) -> Result<Issued> {
         let title = format!("rapids {name}");
-        let mut params = named(&title, hosts, (validity.from, validity.until))?;
+        let mut params = named(&title, hosts, (self.validity.from, self.validity.until))?;
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![purpose];
         let key = KeyPair::generate()?;
-        let certificate = params.signed_by(&key, &issuer)?.pem();
+        let certificate = params.signed_by(&key, &self.issuer)?.pem();
         Ok(Issued { name, certificate, key: key.serialize_pem() })
-    };
-    let server = issued("server", hosts, ExtendedKeyUsagePurpose::ServerAuth)?;
-    let client = issued("client", &[], ExtendedKeyUsagePurpose::ClientAuth)?;
-    Ok([authority, server, client])
+    }
 }
 
 fn named(title: &str, hosts: &[String], (from, until): (Date, Date)) -> Result<CertificateParams> {
