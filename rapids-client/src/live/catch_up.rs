@@ -11,8 +11,8 @@ use crate::jetstream::reader::Reader;
 use crate::names::STREAM;
 
 pub(crate) enum CatchUp {
-    Consumer(Reader),
-    Polled(Polled),
+    Consumer(Box<Reader>),
+    Polled(Box<Polled>),
 }
 
 impl CatchUp {
@@ -24,13 +24,14 @@ impl CatchUp {
         connection: Connection,
         (service, instance): (String, String),
         from: u64,
-    ) -> Result<Box<Self>> {
+    ) -> Result<Self> {
         if connection.provision().is_provisioned {
-            return Ok(Box::new(Self::Polled(Polled::new(&connection, STREAM, ">", from))));
+            return Ok(Self::Polled(Box::new(Polled::new(&connection, STREAM, ">", from))));
         }
         let action = format!("read the stream for `{service}`");
         let name = format!("{service}_{instance}");
-        Ok(Box::new(Self::Consumer(Reader::open(&connection, action, &name, from).await?)))
+        let reader = Reader::open(&connection, action, &name, from).await?;
+        Ok(Self::Consumer(Box::new(reader)))
     }
 
     /// How many packets are still to be read; `None` if that is not known.

@@ -37,7 +37,7 @@ pub(crate) struct Sources {
     /// Whether this user may get copies from the server.
     has_live: bool,
     live: Option<LiveSource>,
-    catch_up: Option<Box<CatchUp>>,
+    catch_up: Option<CatchUp>,
     /// A request to the server that is not answered yet.
     pending: Option<LocalBoxFuture<'static, (Expected, Answer)>>,
     /// Whether it was tried to join the live feed. That comes first: perhaps nothing has to be read from
@@ -69,7 +69,7 @@ pub(crate) struct Expected {
 
 enum Answer {
     Join(Result<Joined>),
-    CatchUp(Result<Box<CatchUp>>),
+    CatchUp(Result<CatchUp>),
     Check(Result<StreamFacts>),
 }
 
