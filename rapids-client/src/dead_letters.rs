@@ -6,6 +6,7 @@
 mod act;
 mod comment;
 mod editions;
+mod erase;
 mod filter;
 mod group;
 mod headers;
@@ -129,7 +130,7 @@ impl DeadLetters {
         Ok(Some(Self::over(connection)))
     }
 
-    fn over(connection: Connection) -> Self {
+    pub(crate) fn over(connection: Connection) -> Self {
         let states = StateStore::new(connection.clone());
         let operations = Operations::over(connection.clone());
         Self { connection, states, operations }

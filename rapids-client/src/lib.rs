@@ -10,6 +10,8 @@ mod dead_letters;
 mod delivery;
 mod derived_uuid;
 mod effects;
+mod erasable;
+mod erasure;
 mod error;
 mod history;
 mod id_key;
@@ -50,6 +52,8 @@ pub use dead_letters::{
     StoredLetter, Tag, masked_reason,
 };
 pub use effects::Effects;
+pub use erasable::{Held, HeldIn};
+pub use erasure::{Erased, Erasure, Holdings, StayingPackets};
 pub use error::{Error, Result};
 pub use history::{
     Conversation, Conversations, Folded, Found, History, HistoryPackets, Moment, Node, Progress,

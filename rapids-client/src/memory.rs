@@ -16,7 +16,7 @@ pub(crate) use floors::Floors;
 pub(crate) use key::KeySource;
 pub use key::MemoryKey;
 pub use record::Record;
-pub(crate) use record::{Crowded, KeptAs};
+pub(crate) use record::{Crowded, Dropped, KeptAs};
 pub(crate) use types::{Found, Types, WrongType};
 pub use unreadable::Unreadable;
 pub(crate) use value::{Encoded, Json, Memory, Reason, Value};

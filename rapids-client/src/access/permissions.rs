@@ -5,8 +5,8 @@
 
 use super::declared::{Access, Role};
 use crate::names::{
-    HANDLING, LATER, LETTERS_BUCKET, ONCE, OPERATIONS, OPERATORS, POSITIONS, REPLAY_SUBJECTS,
-    SERVICES, later_of, memory_bucket, published_by,
+    DEAD_LETTERS, HANDLING, LATER, LETTERS_BUCKET, ONCE, OPERATIONS, OPERATORS, POSITIONS,
+    REPLAY_SUBJECTS, REPLAYS, SERVICES, later_of, memory_bucket, published_by,
 };
 
 /// What reading takes: requests alone.
@@ -54,13 +54,18 @@ impl Access {
         if role == Role::Operator {
             publish.extend(CHANGING.map(str::to_owned));
             publish.extend([published_by(OPERATORS), REPLAY_SUBJECTS.to_owned()]);
-            let buckets = [LETTERS_BUCKET, OPERATIONS, POSITIONS, SERVICES];
+            // With the outcomes of `once` reactions, of which an erasure leaves less.
+            let buckets = [LETTERS_BUCKET, ONCE, OPERATIONS, POSITIONS, SERVICES];
             publish.extend(buckets.map(|bucket| format!("$KV.{bucket}.>")));
             let notes = [HANDLING, ONCE].map(|bucket| format!("KV_{bucket}"));
             publish.extend(notes.iter().map(String::as_str).chain([LATER]).map(purging));
             publish.extend(self.services.values().flat_map(|service| service.answers.clone()));
+            publish.extend([DEAD_LETTERS, LATER, REPLAYS].map(erasing));
             let timers = self.services.iter().filter(|(_, service)| service.timers);
-            publish.extend(timers.flat_map(|(name, _)| removing(&later_of(name))));
+            publish.extend(timers.flat_map(|(name, _)| {
+                let stream = later_of(name);
+                removing(&stream).into_iter().chain([erasing(&stream)])
+            }));
             let remembers = self.services.iter().filter(|(_, it)| !it.memories.is_empty());
             publish.extend(remembers.flat_map(|(name, _)| {
                 let bucket = memory_bucket(name);
@@ -75,6 +80,11 @@ impl Access {
 /// To empty a stream that is one service's, and to delete it with the service.
 fn removing(stream: &str) -> [String; 2] {
     [format!("$JS.API.STREAM.DELETE.{stream}"), purging(stream)]
+}
+
+/// To delete single messages.
+fn erasing(stream: &str) -> String {
+    format!("$JS.API.STREAM.MSG.DELETE.{stream}")
 }
 
 fn purging(stream: &str) -> String {
@@ -97,10 +107,15 @@ mod tests {
         assert!(viewer.iter().all(|it| operator.contains(it)));
         let published: Vec<_> = operator.iter().filter(|it| it.starts_with("rapids")).collect();
         assert_eq!(published, ["rapids.from.operators"]);
-        for right in
-            ["$KV.RAPIDS_MEMORY_a.>", "$JS.API.STREAM.PURGE.LATER_a", "later.*.*", "replays.*"]
-        {
+        for right in [
+            "$KV.RAPIDS_MEMORY_a.>",
+            "$JS.API.STREAM.PURGE.LATER_a",
+            "$JS.API.STREAM.MSG.DELETE.DEAD_LETTERS",
+            "later.*.*",
+            "replays.*",
+        ] {
             assert!(operator.iter().any(|it| it == right), "{right} in {operator:?}");
         }
+        assert!(!operator.iter().any(|it| it.ends_with("MSG.DELETE.RAPIDS")), "{operator:?}");
     }
 }

@@ -44,6 +44,20 @@ impl DeadLetters {
         Ok(found.map(|(_, comment)| comment).collect())
     }
 
+    /// Removes what people have said of a letter.
+    ///
+    /// # Errors
+    /// `Record` if something else lies there; `NotPermitted`, `Server`.
+    pub(super) async fn remove_comments(&self, id: &LetterId) -> Result<()> {
+        let prefix = prefix(id);
+        for (rest, _) in self.operations.all::<Comment>(&prefix).await? {
+            let key = format!("{prefix}{rest}");
+            let (_, revision) = self.operations.load::<Comment>(&key).await?;
+            self.operations.delete_at(&key, revision).await?;
+        }
+        Ok(())
+    }
+
     /// Says something of a letter. It is kept for as long as letters are.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! unchanged while the server answers can be taken over.
 
 mod entry;
+mod outcomes;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -24,6 +25,7 @@ use crate::names::ONCE;
 use crate::stored::{foreign, refuse_newer};
 use crate::{Error, Result};
 use entry::{Entry, Parts, version_of};
+pub(crate) use outcomes::Outcomes;
 
 /// How often a claim is renewed while its reaction runs.
 const RENEWAL: Duration = Duration::from_secs(2);
@@ -108,7 +110,8 @@ impl Claims {
             match found {
                 Some(Entry::Done(effects)) => return Ok(Some(Claim::Done(effects))),
                 Some(Entry::DoneInParts(parts)) => {
-                    return self.read_parts(key, &parts).await.map(Claim::Done).map(Some);
+                    let effects = read_parts(&self.bucket, key, &parts).await?;
+                    return Ok(Some(Claim::Done(effects)));
                 }
                 Some(Entry::Claimed(by)) if by != claimed.by => match self.look(key, revision) {
                     Watched::Held => return Ok(Some(Claim::Taken)),
@@ -221,20 +224,6 @@ impl Claims {
         Ok(parts)
     }
 
-    /// Reads what was written down in parts.
-    async fn read_parts(&self, key: &str, parts: &Parts) -> Result<Effects> {
-        let mut json = Vec::new();
-        for part in parts.keys(key) {
-            let (chunk, _) = self.bucket.load(&part).await?;
-            json.extend_from_slice(&chunk.ok_or_else(|| foreign(ONCE, &part, "it is missing"))?);
-        }
-        refuse_newer::<Entry>(ONCE, key, &json)?;
-        match serde_json::from_slice(&json) {
-            Ok(Entry::Done(effects)) if json.len() == parts.bytes => Ok(effects),
-            _ => Err(foreign(ONCE, key, "its parts are not what was written")),
-        }
-    }
-
     /// Writes over a claim, also where an earlier write of it was not answered; `false` if
     /// something else lies there by now.
     async fn write(&self, claimed: &Claimed, entry: &Entry) -> Result<bool> {
@@ -294,6 +283,20 @@ enum Watched {
 
 fn unwritten(key: &str, error: serde_json::Error) -> Error {
     Error::Server { action: format!("write out `{key}`"), source: error.into() }
+}
+
+/// Reads what was written down in parts.
+async fn read_parts(bucket: &Bucket, key: &str, parts: &Parts) -> Result<Effects> {
+    let mut json = Vec::new();
+    for part in parts.keys(key) {
+        let (chunk, _) = bucket.load(&part).await?;
+        json.extend_from_slice(&chunk.ok_or_else(|| foreign(ONCE, &part, "it is missing"))?);
+    }
+    refuse_newer::<Entry>(ONCE, key, &json)?;
+    match serde_json::from_slice(&json) {
+        Ok(Entry::Done(effects)) if json.len() == parts.bytes => Ok(effects),
+        _ => Err(foreign(ONCE, key, "its parts are not what was written")),
+    }
 }
 
 #[cfg(test)]

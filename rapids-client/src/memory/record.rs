@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::value::{Json, JsonText};
+use crate::Result;
 use crate::effects::Effects;
 use crate::memory::{Encoded, Floors, MemoryKey, Reason};
 use crate::packet::Packet;
@@ -112,6 +113,21 @@ struct Unpublished {
     /// Since version 2.
     #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
     timers: Box<[TimerChange]>,
+}
+
+impl Unpublished {
+    fn effects(&self) -> Result<Effects> {
+        let read = |body: &RawValue| Packet::from_bytes(body.get().to_owned());
+        let packets = self.bodies.iter().map(|body| read(body)).collect::<Result<_>>()?;
+        Ok(Effects { packets, timers: self.timers.clone() })
+    }
+}
+
+/// How much of what reactions returned was dropped, and how much is still needed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Dropped {
+    pub(crate) dropped: usize,
+    pub(crate) needed: usize,
 }
 
 impl Stored for Record {
@@ -333,10 +349,7 @@ impl Record {
     fn recorded(&self, river: &str, packet_id: &str) -> anyhow::Result<Effects> {
         let entry =
             self.unpublished.iter().find(|entry| entry.river == river && entry.packet == packet_id);
-        let Some(entry) = entry else { return Ok(Effects::default()) };
-        let read = |body: &RawValue| Ok(Packet::from_bytes(body.get().to_owned())?);
-        let packets = entry.bodies.iter().map(|body| read(body)).collect::<anyhow::Result<_>>()?;
-        Ok(Effects { packets, timers: entry.timers.clone() })
+        Ok(entry.map(Unpublished::effects).transpose()?.unwrap_or_default())
     }
 
     /// Drops what was to be published for these packets, each with its river.
@@ -344,6 +357,36 @@ impl Record {
         let published: HashSet<(&str, &str)> =
             published.iter().map(|(river, packet)| (river.as_str(), packet.as_str())).collect();
         self.unpublished.retain(|entry| !published.contains(&(&*entry.river, &*entry.packet)));
+    }
+
+    /// Drops what reactions returned that is meant, and how much that was; with it, what could not be dropped: up to
+    /// these floors no packet can come again, and only of such a one nothing is to be published any more. Without
+    /// floors no packet comes.
+    pub(crate) fn drop_returned(
+        &mut self,
+        floors: Option<Floors>,
+        is_meant: impl Fn(&Effects) -> bool,
+    ) -> Dropped {
+        let mut counted = Dropped::default();
+        let folded = &self.folded;
+        let may_come = |river: &str, packet: &str| {
+            let mut of_river = folded.get(river).into_iter().flatten();
+            let found = of_river.find(|Folded(id, ..)| id == packet);
+            found.zip(floors).is_some_and(|(found, floors)| !floors.are_above(found.1, found.2))
+        };
+        self.unpublished.retain(|entry| {
+            if !entry.effects().is_ok_and(|effects| is_meant(&effects)) {
+                return true;
+            }
+            let is_needed = may_come(&entry.river, &entry.packet);
+            if is_needed {
+                counted.needed += 1
+            } else {
+                counted.dropped += 1
+            }
+            is_needed
+        });
+        counted
     }
 
     /// Forgets the ids of packets that no stream will deliver again, except for the newest 64. What
@@ -511,6 +554,22 @@ mod tests {
         unpublished.unpublished =
             serde_json::from_str(r#"[{"river":"count","packet":"p","bodies":[]}]"#).unwrap();
         assert!(unpublished.marker().is_none(), "a replay of its letter may publish that");
+    }
+
+    #[tokio::test]
+    async fn what_was_returned_is_dropped_once_its_packet_cannot_come_again() {
+        let mut record = Record::default();
+        for sequence in 1..=3 {
+            handle(&mut record, &visit(sequence)).await;
+        }
+        let seen = |effects: &Effects| effects.packets[0].get::<u64>("seen").unwrap();
+        let up_to_2 = |effects: &Effects| seen(effects) <= Some(2);
+        let floors = Some(Floors { rapids: 1, replays: 0 });
+        assert_eq!(record.drop_returned(floors, up_to_2), Dropped { dropped: 1, needed: 1 });
+        assert!(handle(&mut record, &visit(1)).await.is_empty());
+        assert_eq!(handle(&mut record, &visit(2)).await, ["2"], "its packet may come again");
+        assert_eq!(record.drop_returned(None, up_to_2), Dropped { dropped: 1, needed: 0 });
+        assert_eq!(record.unpublished.len(), 1, "what is not meant stays");
     }
 
     #[test]

@@ -85,6 +85,11 @@ impl TimerId {
         self.0.split('.').next().unwrap_or_default()
     }
 
+    /// Its key, encoded; `None` for one that no service has set.
+    pub(crate) fn encoded_key(&self) -> Option<&str> {
+        self.0.split_once(':').map(|(_, key)| key)
+    }
+
     /// Its subject on the server.
     pub(crate) fn subject(&self) -> String {
         format!("{LATER_PREFIX}{}", self.0)

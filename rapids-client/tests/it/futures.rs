@@ -8,11 +8,11 @@ use std::time::Duration;
 use rapids_client::access::Access;
 use rapids_client::monitoring::{Page, serve};
 use rapids_client::{
-    Action, Bundle, Config, Conversations, DeadLetters, Filter, Found, HistoryPackets, Jobs,
-    LetterGroup, LetterId, LetterTail, LetterWatch, Listing, MemoryView, MemoryWatch, NewJob, Note,
-    Operation, Operations, Packet, Provisioning, Rapids, Record, Reference, Replays, Retiring,
-    River, RiverName, Seek, Sending, Service, Start, Tail, TimerId, TimerListing, Timestamp,
-    shutdown_signal,
+    Action, Bundle, Config, Conversations, DeadLetters, Erasure, Filter, Found, HistoryPackets,
+    Jobs, LetterGroup, LetterId, LetterTail, LetterWatch, Listing, MemoryView, MemoryWatch, NewJob,
+    Note, Operation, Operations, Packet, Provisioning, Rapids, Record, Reference, Replays,
+    Retiring, River, RiverName, Seek, Sending, Service, Start, Tail, TimerId, TimerListing,
+    Timestamp, shutdown_signal,
 };
 use tokio::net::TcpListener;
 
@@ -55,6 +55,12 @@ fn of_what_rapids_give(sending: Sending, tail: &mut Tail, timers: &mut TimerList
 fn of_timers(rapids: &Rapids, timer: &TimerId) {
     is_send(rapids.timer(timer));
     is_send(rapids.cancel_timer(timer));
+}
+
+fn of_erasure(erasure: &Erasure, note: &Note) {
+    is_send(erasure.holdings());
+    is_send(erasure.packets());
+    is_send(erasure.run(note));
 }
 
 fn of_letters(letters: &DeadLetters, config: &Config, id: &LetterId, note: &Note) {
@@ -174,7 +180,7 @@ fn public_futures_are_send_and_none_is_forgotten_here() {
     let _ = (of_rapids, of_what_rapids_give, of_letters, of_replays, of_listing, of_monitoring);
     let _ = (of_jobs, of_operations, of_redirects, of_outcomes);
     let _ = (of_conversations, of_history, of_memory, of_services, of_timers);
-    let _ = of_provisioning;
+    let _ = (of_provisioning, of_erasure);
     let mut names = BTreeSet::new();
     public_futures(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut names);
     assert!(names.len() > 20, "{names:?}");
