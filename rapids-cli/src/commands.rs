@@ -6,6 +6,7 @@ mod asyncapi;
 mod completions;
 mod console;
 mod dead_letters;
+mod erase;
 mod explain;
 mod later;
 mod man;
@@ -51,6 +52,7 @@ pub(crate) enum Command {
     Position(position::Position),
     Provision(provision::Provision),
     Retire(retire::Retire),
+    Erase(erase::Erase),
     DeadLetters(dead_letters::DeadLetters),
     Operations(operations::Operations),
     Access(access::Access),
@@ -66,6 +68,7 @@ impl Command {
             Self::Publish(_) | Self::Ask(_) | Self::Retire(_) => true,
             Self::Position(position) => position.changes(),
             Self::Provision(provision) => provision.changes(),
+            Self::Erase(erase) => erase.changes(),
             Self::DeadLetters(letters) => letters.changes(),
             Self::Operations(operations) => operations.changes(),
             Self::Replay(replay) => replay.changes(),
@@ -106,6 +109,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<Answer> {
         Command::Position(position) => position.run(session).await,
         Command::Provision(provision) => Box::pin(provision.run(session)).await,
         Command::Retire(retire) => retire.run(session).await,
+        Command::Erase(erase) => Box::pin(erase.run(session)).await,
         Command::DeadLetters(letters) => Box::pin(letters.run(session)).await,
         Command::Operations(operations) => Box::pin(operations.run(session)).await,
         Command::Access(access) => access.run(session),

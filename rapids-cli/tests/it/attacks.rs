@@ -8,7 +8,7 @@ mod deliveries;
 mod library;
 mod replies;
 mod streams;
-mod world;
+pub(crate) mod world;
 mod writes;
 
 use std::pin::Pin;

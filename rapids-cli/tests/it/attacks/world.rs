@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use async_nats::jetstream::{self, Context};
@@ -36,17 +37,17 @@ role = "operator"
 const SHOWS: Duration = Duration::from_secs(20);
 const SHOWS_NOT: Duration = Duration::from_millis(500);
 
-pub(super) struct World {
+pub(crate) struct World {
     server: NatsServer,
     keys: Option<TempDir>,
-    pub(super) operator: Client,
-    pub(super) victim: Client,
-    pub(super) attacker: Client,
+    pub(crate) operator: Client,
+    pub(crate) victim: Client,
+    pub(crate) attacker: Client,
 }
 
 impl World {
     /// One account without logins.
-    pub(super) async fn simple() -> Self {
+    pub(crate) async fn simple() -> Self {
         let server = NatsServer::start().unwrap();
         let access: Access = toml::from_str(ACCESS).unwrap();
         let provisioning = Provisioning::connect(&Config::new(server.url())).await.unwrap();
@@ -59,7 +60,7 @@ impl World {
     }
 
     /// An account for each service, as `rapids access render` writes them.
-    pub(super) async fn secured() -> Self {
+    pub(crate) async fn secured() -> Self {
         let keys = tempfile::tempdir().unwrap();
         let at = |name: &str| keys.path().join(name);
         fs::write(at("access.toml"), ACCESS).unwrap();
@@ -92,13 +93,13 @@ impl World {
     }
 
     /// The next packet for the victim, which it does not acknowledge.
-    pub(super) async fn pulled(&self) -> Message {
+    pub(crate) async fn pulled(&self) -> Message {
         let next = "$JS.API.CONSUMER.MSG.NEXT.RAPIDS.payment";
         self.request(&self.victim, next, b"".to_vec()).await.expect("a packet for the victim")
     }
 
     /// The victim can still do its own.
-    pub(super) async fn victim_works(&self) {
+    pub(crate) async fn victim_works(&self) {
         let body = json!({"event": "payment_received"}).to_string();
         let stored = self.request(&self.victim, "rapids", body.into_bytes()).await.unwrap();
         let stored: Value = serde_json::from_slice(&stored.payload).unwrap();
@@ -108,8 +109,18 @@ impl World {
         assert!(self.request(&self.victim, &acknowledged, b"+ACK".to_vec()).await.is_some());
     }
 
+    /// The program, as the operator runs it.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = rapids(arguments);
+        command.env("NATS_URL", self.server.url());
+        if let Some(keys) = &self.keys {
+            command.env("NATS_NKEY", keys.path().join("keys/ada.nk"));
+        }
+        command
+    }
+
     /// How the library connects as the attacker.
-    pub(super) fn config(&self) -> Config {
+    pub(crate) fn config(&self) -> Config {
         let url = self.server.url();
         let Some(keys) = &self.keys else { return Config::new(url) };
         let nkey = keys.path().join("keys/orders.nk").display().to_string();
@@ -122,7 +133,7 @@ impl World {
     }
 
     /// The answer to a request of the operator or the victim, if there is one.
-    pub(super) async fn request(
+    pub(crate) async fn request(
         &self,
         client: &Client,
         subject: &str,
@@ -132,13 +143,13 @@ impl World {
     }
 
     /// The answer to a request of the attacker, if there is one.
-    pub(super) async fn answered(&self, subject: &str, body: &str) -> Option<Message> {
+    pub(crate) async fn answered(&self, subject: &str, body: &str) -> Option<Message> {
         let body = Bytes::from(body.to_owned());
         request(&self.attacker, subject, body, self.effect_limit()).await
     }
 
     /// The attacker asks JetStream for something; whether it was done.
-    pub(super) async fn api(&self, request: &str, body: Value) -> bool {
+    pub(crate) async fn api(&self, request: &str, body: Value) -> bool {
         let subject = format!("$JS.API.{request}");
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let answer = self.answered(&subject, &body).await;
@@ -148,7 +159,7 @@ impl World {
     }
 
     /// The attacker publishes something, and waits for no answer.
-    pub(super) async fn publish(&self, subject: &str, reply: Option<&str>, body: &str) {
+    pub(crate) async fn publish(&self, subject: &str, reply: Option<&str>, body: &str) {
         let (subject, body) = (subject.to_owned(), Bytes::from(body.to_owned()));
         match reply {
             None => self.attacker.publish(subject, body).await.unwrap(),
@@ -165,12 +176,12 @@ impl World {
     }
 
     /// What comes next on a subscription, if anything does.
-    pub(super) async fn next_of(&self, messages: &mut Subscriber) -> Option<Message> {
+    pub(crate) async fn next_of(&self, messages: &mut Subscriber) -> Option<Message> {
         timeout(self.effect_limit(), messages.next()).await.ok().flatten()
     }
 
     /// Whether this becomes so.
-    pub(super) async fn becomes(&self, is_so: impl AsyncFn() -> bool) -> bool {
+    pub(crate) async fn becomes(&self, is_so: impl AsyncFn() -> bool) -> bool {
         let look = async {
             while !is_so().await {
                 sleep(Duration::from_millis(5)).await;
@@ -179,12 +190,12 @@ impl World {
         timeout(self.effect_limit(), look).await.is_ok()
     }
 
-    pub(super) fn jetstream(&self) -> Context {
+    pub(crate) fn jetstream(&self) -> Context {
         jetstream::new(self.operator.clone())
     }
 
     /// The stream with the timers of a service.
-    pub(super) fn timers_of(&self, service: &str) -> &'static str {
+    pub(crate) fn timers_of(&self, service: &str) -> &'static str {
         match (self.keys.is_some(), service) {
             (false, _) => "LATER",
             (true, "payment") => "LATER_payment",
@@ -193,7 +204,7 @@ impl World {
     }
 
     /// What the operator is told of something, such as `STREAM.INFO.RAPIDS`; null if it is not there.
-    pub(super) async fn told(&self, request: &str) -> Value {
+    pub(crate) async fn told(&self, request: &str) -> Value {
         let subject = format!("$JS.API.{request}");
         let answer = self.request(&self.operator, &subject, b"".to_vec()).await;
         let answer: Value = serde_json::from_slice(&answer.unwrap().payload).unwrap();
@@ -201,7 +212,7 @@ impl World {
     }
 
     /// Whether a stream comes to hold a message on this subject with this text in it.
-    pub(super) async fn has(&self, stream: &str, subject: &str, text: &str) -> bool {
+    pub(crate) async fn has(&self, stream: &str, subject: &str, text: &str) -> bool {
         self.becomes(async || {
             let Ok(stream) = self.jetstream().get_stream(stream).await else { return false };
             let last = stream.get_last_raw_message_by_subject(subject).await;
