@@ -107,6 +107,12 @@ web ADDRESS='127.0.0.1:8080': _server (_build "-p" "rivers" "--example" "web")
 order-history ORDER *ARGS: (_build "-p" "rivers" "--example" "order_history")
     @exec cargo run -q -p rivers --example order_history -- "$@"
 
+# Print labels of what is sealed; `move CUSTOMER ADDRESS`, `erase CUSTOMER` (rivers/examples/sealed)
+[group('rivers')]
+[no-exit-message]
+sealed *ARGS: _server (_build "-p" "rivers" "--example" "sealed")
+    @exec cargo run -q -p rivers --example sealed -- "$@"
+
 # Run all services, with the service's name before each line; Ctrl-C stops them
 [group('rivers')]
 rivers: _server (_build "-p" "rivers" "--bins")

@@ -10,6 +10,7 @@ mod nats_cli;
 mod order_history;
 mod process;
 mod recipes;
+mod sealed;
 /// The template of `just new-river`: it is compiled here, and its tests run here.
 #[path = "../../template.rs"]
 #[expect(dead_code, reason = "a program of its own once it is copied to src/bin")]
