@@ -31,6 +31,9 @@ timers = true
 
 [operators.ada]
 role = "operator"
+
+[operators.vic]
+role = "viewer"
 "#;
 
 /// For how long an effect may take to show, and for how long is looked that it does not.
@@ -109,12 +112,12 @@ impl World {
         assert!(self.request(&self.victim, &acknowledged, b"+ACK".to_vec()).await.is_some());
     }
 
-    /// The program, as the operator runs it.
-    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+    /// The program, as an operator runs it: `ada`, or `vic`, who only looks.
+    pub(crate) fn command(&self, who: &str, arguments: &[&str]) -> Command {
         let mut command = rapids(arguments);
         command.env("NATS_URL", self.server.url());
         if let Some(keys) = &self.keys {
-            command.env("NATS_NKEY", keys.path().join("keys/ada.nk"));
+            command.env("NATS_NKEY", keys.path().join(format!("keys/{who}.nk")));
         }
         command
     }

@@ -62,10 +62,13 @@ fn counts(list: &Value) -> Vec<(&str, u64, u64)> {
 async fn an_operator_may_erase_all_that_can_be_removed_and_waits_for_what_is_in_hand() {
     let world = World::secured().await;
     leave(&world).await;
-    let erase = || {
-        let arguments = ["erase", "--where", ADA, "--yes", "-o", "json"];
-        said(&mut world.command(&arguments))
+    let as_who = |who: &str, last: &str| {
+        said(&mut world.command(who, &["erase", "--where", ADA, "-o", "json", last]))
     };
+    let looked = as_who("vic", "--dry-run").well(0);
+    assert_eq!(counts(&json_of(&looked.out)["found"]).len(), 5, "{looked:?}");
+    assert_eq!(as_who("vic", "--yes").code, 4, "a viewer removes nothing");
+    let erase = || as_who("ada", "--yes");
     // The service has not acknowledged its first packet, of which the outcome may be.
     let first = erase();
     assert_eq!((first.code, first.err.contains("not permitted")), (1, false), "{first:?}");
