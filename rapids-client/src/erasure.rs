@@ -135,9 +135,10 @@ impl Erasure {
 
     /// Removes all of it, then reads everything once more.
     ///
-    /// - Timers are cancelled, and what they have brought is deleted where the server keeps it beside those that wait.
-    /// - Letters and replays are deleted, and the server overwrites them on disk; comments on letters go with them.
-    ///   Of a letter that was acted on, that it was discarded is left.
+    /// - Timers are deleted and cancelled, and what they have brought is deleted where the server keeps it beside
+    ///   those that wait. Letters and replays are deleted, comments on letters with them. The server overwrites all
+    ///   of these on disk.
+    /// - Of a letter it is left that it was discarded.
     /// - Entries of memories end, as [`Rapids::forget_memory`] ends them: what comes of later packets the river says
     ///   ([`RememberingRiver::after_end`](crate::RememberingRiver::after_end)). Their keys are kept as long as
     ///   packets are.

@@ -5,6 +5,7 @@
 //! - [`TestRapids`] runs rivers without a server: it passes what they publish back to them until no
 //!   packet is left.
 
+mod files;
 mod http;
 mod letters;
 mod problem;
@@ -14,6 +15,7 @@ mod server;
 mod timers;
 mod trail;
 
+pub use files::is_in_files;
 pub use http::{HttpAnswer, http, http_with};
 pub use problem::Problem;
 pub use processes::processes_with;

@@ -34,15 +34,15 @@ Examples:
 memories. What does not itself say whose it is, is not found: name its order, or its key.
 
 Entries of memories end: their values are gone, and packets about their keys are ignored unless their river says
-otherwise. The keys themselves stay for as long as packets do. Letters and replays are deleted and overwritten on
-disk; of other places the server frees the room by and by.
+otherwise. The keys themselves stay for as long as packets do. Letters, replays and timers are overwritten on the
+server's disk; from its files of memories and outcomes the bytes go by and by.
 
 The log of operations says who has erased how much, with the expression but without what it compares with.
 The reason stands in that log, beside ended memories and beside letters: name a ticket in it, and nobody.
 What people have written is not searched: reasons, comments on other letters, keys in the log of operations.
 
-Output: a line per place, and one for the packets that stay. The plan goes to standard error; with --dry-run
-it is the output. With -o json an object with `found` (with --dry-run) or `removed` and `left`, each a list of `in`
+Output: a line per place, and two for the packets that stay. What is asked about goes to standard error; with
+--dry-run it is the output. With -o json an object with `found` (with --dry-run) or `removed` and `left`, each a list of `in`
 (`timers`, `fired_timers`, `letters`, `replays`, `memory`, `returned`, `outcomes`), `of`, `count`, and `in_hand`, how
 many of them cannot be removed before a service has handled their packet; `unjudged`, of how many the
 expression cannot say whether it is true; `unread`, a list of what cannot be read; and `packets`, null or an
@@ -98,11 +98,10 @@ impl Erase {
             found.print(session, self.output)?;
             return Ok(Answer::Yes);
         }
-        found.note(session);
         let count = found.removable();
         if count > 0 && !self.yes {
-            let question = format!("remove {count} for good?");
-            if !confirm(session, &question).await? {
+            found.note(session);
+            if !confirm(session, &format!("remove {count} for good?")).await? {
                 return Ok(Answer::No);
             }
         }

@@ -1,12 +1,14 @@
 //! `rapids erase`: what is removed, and what stays.
 
 mod interrupted;
+mod letters;
 mod secured;
 
 use std::time::Duration;
 
 use async_nats::jetstream::{self, Context};
 use rapids_client::{Outputs, Packet, River, reject};
+use rapids_test::is_in_files;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
@@ -134,6 +136,12 @@ impl Shop {
         held
     }
 
+    /// Whether the files of a stream have a customer in them.
+    fn has_on_disk(&self, stream: &str, customer: &str) -> bool {
+        let folder = self.bench.server.store().join("jetstream/$G/streams").join(stream);
+        is_in_files(&folder, format!("{customer:?}").as_bytes()).unwrap()
+    }
+
     async fn stop(self) {
         for running in self.running {
             running.stop().await;
@@ -153,6 +161,16 @@ async fn bodies(jetstream: &Context, stream: &str) -> String {
         }
     }
     bodies
+}
+
+/// Waits until so many packets are stored.
+async fn stored(bench: &Bench, packets: u64) {
+    let stored = async {
+        while bench.rapids.contents().await.unwrap().unwrap().last_sequence < packets {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(DEADLINE, stored).await.unwrap();
 }
 
 fn json_of(line: &str) -> Value {
@@ -219,14 +237,22 @@ async fn nothing_of_a_person_is_left_where_it_can_be_removed_and_all_of_others_i
         let has_others = place == "KV_RAPIDS_LETTERS" || bodies.contains(r#""bob""#);
         assert!(has_others, "{place}: {bodies}");
     }
+    for stream in ["DEAD_LETTERS", "REPLAYS", "LATER"] {
+        assert!(!shop.has_on_disk(stream, "ada"), "{stream}");
+        assert!(shop.has_on_disk(stream, "bob"), "{stream}");
+    }
     let value = |key| bench.said(&["memory", "get", "customers", "customers", key]);
     value("ada").badly(5, &["remembered of `ada` has ended", "ticket 17"]);
     assert_eq!(value("bob").well(0).out, "1\n");
 
     let again = bench.said(&[&erase[..], &["--yes"]].concat());
     assert_eq!(again.code, 0, "{again:?}");
-    assert_eq!(again.lines()[0], "removed: nothing");
-    assert!(again.lines()[1].starts_with("stays: 3 packets in the stream RAPIDS, "), "{again:?}");
+    assert_eq!((again.lines()[0], again.lines().len()), ("removed: nothing", 3));
+    assert!(
+        again.lines()[1].starts_with("stays: 3 packets in the stream RAPIDS, 1 ("),
+        "{again:?}"
+    );
+    assert!(again.lines()[2].contains("Z, by its max_age; "), "{again:?}");
     let log = bench.said(&["operations", "log", "-o", "json"]).well(0).out;
     assert!(!log.contains("ada'") && log.contains("@.customer == '…', keys: 1"), "{log}");
     assert!(log.contains("2 dead letters of payment/refuse"), "{log}");
@@ -275,7 +301,10 @@ async fn a_wrong_expression_is_told_as_by_other_commands_and_without_max_age_pac
     jetstream.update_stream(endless).await.unwrap();
     let planned = bench.said(&["erase", "--where", ADA, "--dry-run"]);
     assert_eq!((planned.code, planned.lines()[0]), (0, "found: nothing"), "{planned:?}");
-    assert!(planned.lines()[1].contains("for ever, as it has no max_age"), "{planned:?}");
+    assert!(planned.lines()[1].starts_with("stays: 1 packet in the stream RAPIDS, sequence 1 ("));
+    let forever = "until: for ever, as it has no max_age; to drop all that are older: nats stream edit \
+                   RAPIDS --max-age=AGE";
+    assert_eq!(planned.lines()[2], forever);
     assert!(planned.err.contains("warning: of 1 more the expression cannot say"), "{planned:?}");
 }
 
@@ -294,8 +323,7 @@ async fn what_has_fired_what_is_large_and_what_a_retired_service_remembered_is_f
     let order = json!({"event": "order_placed", "customer": "ada"}).to_string();
     let packet = Packet::from_bytes(order.clone()).unwrap();
     bench.rapids.publish_later(packet, Duration::from_millis(1)).await.unwrap();
-    let fired = async { while bench.rapids.packet(3).await.unwrap().is_none() {} };
-    timeout(DEADLINE, fired).await.unwrap();
+    stored(&bench, 3).await;
     bench.stop_after("large", 3, large).await;
     bench.stop_after("customers", 3, counting).await;
     bench.said(&["retire", "customers"]).well(0);
@@ -317,4 +345,22 @@ async fn what_has_fired_what_is_large_and_what_a_retired_service_remembered_is_f
     }
     // The reaction has run once, and counts as having run.
     assert!(bodies(&jetstream, "KV_RAPIDS_ONCE").await.contains(r#"{"done":[]}"#));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_timer_that_was_erased_brings_nothing() {
+    let bench = Bench::start().await;
+    let about = |customer: &str| Packet::event("reminded").with("customer", customer);
+    for (customer, due) in [("ada", 4_000), ("bob", 4_100)] {
+        let due = Duration::from_millis(due);
+        bench.rapids.publish_later(about(customer), due).await.unwrap();
+    }
+    let done = bench.said(&["erase", "--where", ADA, "--yes", "-o", "json"]);
+    let removed = places(&json_of(&done.out)["removed"]);
+    assert_eq!(removed, [("timers".to_owned(), "PUBLISHED".to_owned(), 1)]);
+    let waiting = bench.said(&["later", "list", "-o", "json"]).well(0);
+    assert_eq!(waiting.lines().len(), 1, "{waiting:?}");
+    stored(&bench, 1).await;
+    let first = bench.rapids.packet(1).await.unwrap().unwrap();
+    assert_eq!(first.get::<String>("customer").unwrap().as_deref(), Some("bob"));
 }

@@ -15,7 +15,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use super::sealed_fields::{Key, SealedFields};
 
 /// No bucket of the library has such a name: those begin with `RAPIDS_`.
-pub(crate) const BUCKET: &str = "CUSTOMER_KEYS";
+const BUCKET: &str = "CUSTOMER_KEYS";
 
 #[derive(Debug, Clone)]
 pub(crate) struct Keys {

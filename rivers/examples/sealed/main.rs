@@ -15,7 +15,7 @@ mod sealed_fields;
 use anyhow::{Context, Result, bail};
 use rapids_client::{Config, Packet, Rapids, River, Service, telemetry};
 
-pub(crate) use keys::{BUCKET, Keys};
+pub(crate) use keys::Keys;
 pub(crate) use sealed_fields::{Opened, SealedFields};
 
 const USAGE: &str = "usage: sealed [move CUSTOMER ADDRESS | erase CUSTOMER]";

@@ -54,7 +54,7 @@ impl SealedFields {
         for field in self.fields {
             if let Some(value) = packet.get::<Box<RawValue>>(field)? {
                 let sealed = seal(&key, (&person, field), value.get())?;
-                packet = packet.with(*field, Sealed { sealed });
+                packet = packet.with(field, Sealed { sealed });
             }
         }
         Ok(packet)
@@ -71,7 +71,7 @@ impl SealedFields {
             let Some(value) = open(&key, (&person, field), &sealed) else {
                 return Ok(Opened::Erased);
             };
-            plain = plain.with(*field, value);
+            plain = plain.with(field, value);
         }
         Ok(Opened::Plain(plain))
     }

@@ -1,11 +1,10 @@
 //! The example `sealed`, on a real server.
 
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use async_nats::jetstream;
 use rapids_client::{Config, Packet, Rapids, Service};
+use rapids_test::is_in_files;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -39,17 +38,6 @@ async fn read(bench: &Bench, packet: &Packet) -> Option<String> {
     }
 }
 
-/// Whether some file below a folder holds these bytes.
-fn on_disk(folder: &Path, bytes: &[u8]) -> bool {
-    fs::read_dir(folder).unwrap().any(|entry| {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            return on_disk(&path, bytes);
-        }
-        fs::read(&path).unwrap_or_default().windows(bytes.len()).any(|part| part == bytes)
-    })
-}
-
 #[tokio::test]
 async fn what_is_sealed_is_read_with_the_key_alone_and_by_nobody_once_that_is_erased() {
     let bench = Bench::start();
@@ -62,7 +50,7 @@ async fn what_is_sealed_is_read_with_the_key_alone_and_by_nobody_once_that_is_er
     for packet in [&first, &other] {
         assert_eq!(read(&bench, packet).await.as_deref(), Some(STREET));
     }
-    assert!(!on_disk(&bench.file(""), b"Dorset"), "no file of the server has it");
+    assert!(!is_in_files(&bench.file(""), b"Dorset").unwrap(), "no file of the server has it");
 
     let keys = keys(&bench).await;
     let key = keys.of("c-1").await.unwrap().unwrap();
@@ -88,7 +76,7 @@ async fn an_erased_key_is_overwritten_on_disk() {
     let [one, two] = [keys.made_for("c-1").await.unwrap(), keys.made_for("c-2").await.unwrap()];
     let kept = async |key: [u8; 32]| {
         let store = bench.file("");
-        tokio::task::spawn_blocking(move || on_disk(&store, &key)).await.unwrap()
+        tokio::task::spawn_blocking(move || is_in_files(&store, &key).unwrap()).await.unwrap()
     };
     let flushed = async { while !(kept(one).await && kept(two).await) {} };
     timeout(DEADLINE, flushed).await.unwrap();
@@ -96,7 +84,7 @@ async fn an_erased_key_is_overwritten_on_disk() {
     timeout(DEADLINE, async { while kept(one).await {} }).await.unwrap();
     assert!(kept(two).await);
     let jetstream = jetstream::new(async_nats::connect(bench.url()).await.unwrap());
-    let mut stream = jetstream.get_stream(format!("KV_{}", example::BUCKET)).await.unwrap();
+    let mut stream = jetstream.get_stream("KV_CUSTOMER_KEYS").await.unwrap();
     assert_eq!(stream.info().await.unwrap().state.messages, 1, "nor is its name left");
 }
 
@@ -114,20 +102,13 @@ async fn readers_go_on_where_a_key_is_gone() {
     let running = tokio::spawn(labels.river(print(address(keys))).run_until(async {
         let _ = stopped.await;
     }));
-    let printed = async {
-        loop {
-            if let Some(packet) = rapids.packet(3).await.unwrap() {
-                return packet;
-            }
-        }
-    };
-    let printed = timeout(DEADLINE, printed).await.unwrap();
-    assert_eq!(printed.get::<String>("customer").unwrap().as_deref(), Some("c-2"));
-    assert_eq!(printed.get::<u64>("lines").unwrap(), Some(2));
     let done = async {
         while rapids.position("labels").await.unwrap().is_none_or(|it| it.acknowledged < 2) {}
     };
     timeout(DEADLINE, done).await.unwrap();
+    let printed = rapids.packet(3).await.unwrap().unwrap();
+    assert_eq!(printed.get::<String>("customer").unwrap().as_deref(), Some("c-2"));
+    assert_eq!(printed.get::<u64>("lines").unwrap(), Some(2));
     let _ = stop.send(());
     timeout(DEADLINE, running).await.unwrap().unwrap().unwrap();
 }

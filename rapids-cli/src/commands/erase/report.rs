@@ -44,15 +44,14 @@ impl Report {
         let removed = if removed.is_empty() { "nothing".to_owned() } else { removed.join(", ") };
         let left: u64 = self.holdings.held.iter().map(|held| held.count).sum();
         let packets = self.packets.as_ref().map_or(0, |packets| packets.count);
-        format!("removed {removed}; {left} left, {packets} packets stay")
+        format!("removed {removed}; left: {left}, packets that stay: {packets}")
     }
 
-    /// Prints the plan as messages.
+    /// Prints the plan as messages, before anything is asked.
     pub(super) fn note(&self, session: &Session) {
         for line in self.lines() {
             session.screen.note(line);
         }
-        self.warn(session);
     }
 
     /// Prints it as the output.
@@ -75,11 +74,9 @@ impl Report {
                 let mut lines = listed("removed", removed);
                 if !held.is_empty() {
                     lines.extend(listed("left", held));
-                    lines.push(
-                        "left: services have it in hand, or have written it meanwhile; do the same again \
-                         later"
-                            .to_owned(),
-                    );
+                    let why =
+                        "services have that in hand, or have written it meanwhile; do this again";
+                    lines.push(format!("left: {why}"));
                 }
                 lines
             }
@@ -147,23 +144,22 @@ fn counted(held: &Held) -> String {
 /// What is said of the packets that stay.
 fn staying(packets: &StayingPackets) -> Vec<String> {
     let StayingPackets { count, first, last, until, unread_by, .. } = packets;
-    let count = if *count == 1 { "1 packet".to_owned() } else { format!("{count} packets") };
-    let ((first, from), (last, to)) = (first, last);
-    let place = format!("sequence {first} ({from:.0}) to {last} ({to:.0})");
-    let until = match until {
-        Some(until) => format!(
-            "until {until:.0}, by its max_age; sooner if all packets of that age are to go: `nats stream \
-             edit RAPIDS --max-age=AGE`"
-        ),
-        None => "for ever, as it has no max_age; `nats stream edit RAPIDS --max-age=AGE` lets all packets \
-                 go that are older"
-            .to_owned(),
+    let place = |(sequence, stored): &(u64, Timestamp)| format!("{sequence} ({stored:.0})");
+    let staying = match count {
+        1 => format!("1 packet in the stream RAPIDS, sequence {}", place(first)),
+        _ => format!("{count} packets in the stream RAPIDS, {} to {}", place(first), place(last)),
     };
-    let mut lines = vec![format!("stays: {count} in the stream RAPIDS, {place}, {until}")];
+    let until = match until {
+        Some(until) => format!("{until:.0}, by its max_age; to drop all that are older, sooner"),
+        None => "for ever, as it has no max_age; to drop all that are older".to_owned(),
+    };
+    let mut lines = vec![
+        format!("stays: {staying}"),
+        format!("until: {until}: nats stream edit RAPIDS --max-age=AGE"),
+    ];
     if !unread_by.is_empty() {
         lines.push(format!(
-            "not handled all of them yet, and may remember or set something again: {}; do the same again \
-             later",
+            "comes: {} will handle some of them yet, and may remember or set something again",
             unread_by.join(", ")
         ));
     }
