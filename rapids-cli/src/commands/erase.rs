@@ -42,10 +42,10 @@ The reason stands in that log, beside ended memories and beside letters: name a 
 What people have written is not searched: reasons, comments on other letters, keys in the log of operations.
 
 Output: a line per place, and two for the packets that stay. What is asked about goes to standard error; with
---dry-run it is the output. With -o json an object with `found` (with --dry-run) or `removed` and `left`, each a list of `in`
-(`timers`, `fired_timers`, `letters`, `replays`, `memory`, `returned`, `outcomes`), `of`, `count`, and `in_hand`, how
-many of them cannot be removed before a service has handled their packet; `unjudged`, of how many the
-expression cannot say whether it is true; `unread`, a list of what cannot be read; and `packets`, null or an
+--dry-run it is the output. With -o json an object with `found` (with --dry-run) or `removed` and `left`, each a
+list of `in` (`timers`, `fired_timers`, `letters`, `replays`, `memory`, `returned`, `outcomes`), `of`, `count`, and
+`in_hand`, how many of them cannot be removed before a service has handled their packet; `unjudged`, of how many
+the expression cannot say whether it is true; `unread`, a list of what cannot be read; and `packets`, null or an
 object with `count`, `first` and `last` (each with `sequence` and `stored`), `until`, when the last one goes (null
 if the stream keeps packets for ever), `unjudged`, and `unread_by`, the services that have not handled all of them.
 The exit code is 1 if something is left.")]

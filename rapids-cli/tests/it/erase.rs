@@ -136,6 +136,19 @@ impl Shop {
         held
     }
 
+    /// Nothing of Ada is left where something can be removed, and everything of Bob.
+    async fn has_nothing_of_ada_and_all_of_bob(&self) {
+        for (place, bodies) in self.held().await {
+            assert!(!bodies.contains(r#""ada""#), "{place}: {bodies}");
+            let has_others = place == "KV_RAPIDS_LETTERS" || bodies.contains(r#""bob""#);
+            assert!(has_others, "{place}: {bodies}");
+        }
+        for stream in ["DEAD_LETTERS", "REPLAYS", "LATER"] {
+            assert!(!self.has_on_disk(stream, "ada"), "{stream}");
+            assert!(self.has_on_disk(stream, "bob"), "{stream}");
+        }
+    }
+
     /// Whether the files of a stream have a customer in them.
     fn has_on_disk(&self, stream: &str, customer: &str) -> bool {
         let folder = self.bench.server.store().join("jetstream/$G/streams").join(stream);
@@ -232,15 +245,7 @@ async fn nothing_of_a_person_is_left_where_it_can_be_removed_and_all_of_others_i
     assert_eq!(done.code, 0, "{done:?}");
     let done = json_of(&done.out);
     assert_eq!((places(&done["removed"]), &done["left"]), (expected, &json!([])));
-    for (place, bodies) in shop.held().await {
-        assert!(!bodies.contains(r#""ada""#), "{place}: {bodies}");
-        let has_others = place == "KV_RAPIDS_LETTERS" || bodies.contains(r#""bob""#);
-        assert!(has_others, "{place}: {bodies}");
-    }
-    for stream in ["DEAD_LETTERS", "REPLAYS", "LATER"] {
-        assert!(!shop.has_on_disk(stream, "ada"), "{stream}");
-        assert!(shop.has_on_disk(stream, "bob"), "{stream}");
-    }
+    shop.has_nothing_of_ada_and_all_of_bob().await;
     let value = |key| bench.said(&["memory", "get", "customers", "customers", key]);
     value("ada").badly(5, &["remembered of `ada` has ended", "ticket 17"]);
     assert_eq!(value("bob").well(0).out, "1\n");
@@ -363,4 +368,23 @@ async fn a_timer_that_was_erased_brings_nothing() {
     stored(&bench, 1).await;
     let first = bench.rapids.packet(1).await.unwrap().unwrap();
     assert_eq!(first.get::<String>("customer").unwrap().as_deref(), Some("bob"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_service_has_not_handled_yet_is_told_and_erased_after_that() {
+    let bench = Bench::start().await;
+    let counting = bench.run("customers", "1.0.0", customers()).await;
+    counting.stop().await;
+    bench.publish(r#"{"event":"order_placed","customer":"ada"}"#).await;
+    let erase = || bench.said(&["erase", "--where", ADA, "--key", "ada", "--yes"]);
+    let first = erase();
+    assert_eq!((first.code, first.lines()[0]), (0, "removed: nothing"), "{first:?}");
+    let comes =
+        "comes: customers will handle some of them yet, and may remember or set something again";
+    assert_eq!(first.lines().last(), Some(&comes));
+    let counting = bench.run("customers", "1.0.0", customers()).await;
+    bench.stop_after("customers", 1, counting).await;
+    let second = erase();
+    assert_eq!(second.lines()[0], "removed: 1 entry of the memory customers/customers");
+    assert!(!second.out.contains("comes: "), "{second:?}");
 }

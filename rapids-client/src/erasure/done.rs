@@ -1,6 +1,7 @@
 //! What services have handled, so that nothing of it comes again.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -13,6 +14,9 @@ use crate::position::{replay_consumer, status};
 use crate::{Error, Result};
 
 const ACTION: &str = "find what a service has handled";
+
+/// By how much the clocks of servers of a cluster differ at most: each stream has the time of its leader.
+const SKEW: Duration = Duration::from_secs(10);
 
 /// Up to where each service is done, as of when it was first asked for.
 pub(super) struct Done<'a> {
@@ -42,6 +46,7 @@ impl<'a> Done<'a> {
     pub(super) async fn up_to(&mut self, service: &str, time: Timestamp) -> Result<bool> {
         let Some(reached) = self.reached(service).await? else { return Ok(true) };
         let connection = self.connection;
+        let time = time.checked_add(SKEW).unwrap_or(time);
         if !reached.has_no_replays
             && first_since(connection, ACTION, REPLAYS, time)
                 .await?
