@@ -31,7 +31,8 @@ Examples:
   rapids erase --where \"@.customer == 'ada' || @.order_id == 'o-17'\" --yes -o json
 
 `@` is the packet for letters, replays, timers and what reactions have returned, and the value for entries of
-memories. What does not itself say whose it is, is not found: name its order, or its key.
+memories. What does not itself say whose it is, is not found: name its order, or its key. To look at every depth:
+`@..[?@.customer == 'ada']`. An entry is removed as a whole, also one that holds something of others.
 
 Entries of memories end: their values are gone, and packets about their keys are ignored unless their river says
 otherwise. The keys themselves stay for as long as packets do. Letters, replays and timers are overwritten on the

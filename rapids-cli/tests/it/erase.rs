@@ -301,6 +301,7 @@ async fn a_wrong_expression_is_told_as_by_other_commands_and_without_max_age_pac
     let client = async_nats::connect(bench.server.url()).await.unwrap();
     let jetstream = jetstream::new(client);
     let mut rapids = jetstream.get_stream("RAPIDS").await.unwrap();
+    assert!(rapids.delete_message(1).await.is_err() && rapids.purge().await.is_err());
     let config = rapids.info().await.unwrap().config.clone();
     let endless = jetstream::stream::Config { max_age: Duration::ZERO, ..config };
     jetstream.update_stream(endless).await.unwrap();

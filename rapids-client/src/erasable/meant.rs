@@ -128,6 +128,17 @@ mod tests {
     }
 
     #[test]
+    fn an_expression_can_look_at_every_depth() {
+        let meant = Meant::parse("@..[?@.customer == 'ada']").unwrap();
+        for (body, expected) in [
+            (r#"{"orders":[{"customer":"bob"},{"for":{"customer":"ada"}}]}"#, Judged::Meant),
+            (r#"{"orders":[{"customer":"bob"}]}"#, Judged::Other),
+        ] {
+            assert_eq!(meant.body(&Bytes::from(body)), expected, "{body}");
+        }
+    }
+
+    #[test]
     fn of_what_a_reaction_returned_one_packet_that_is_meant_is_enough() {
         let meant = Meant::parse("@.customer == 'ada'").unwrap();
         let of = |customers: &[&str]| {

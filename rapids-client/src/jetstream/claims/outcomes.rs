@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::entry::{Entry, Parts};
+use super::entry::Entry;
 use super::{read_parts, unwritten};
 use crate::connection::Connection;
 use crate::effects::Effects;
@@ -25,7 +25,6 @@ pub(crate) struct Outcome {
     /// When it was written.
     pub(crate) at: Timestamp,
     pub(crate) effects: Effects,
-    parts: Option<Parts>,
 }
 
 impl Outcome {
@@ -58,15 +57,13 @@ impl Outcomes {
                 continue;
             }
             let key = message.subject.strip_prefix(&prefix).unwrap_or_default().to_owned();
-            let (effects, parts) = match stored::read(ONCE, &key, &message.payload)? {
+            let effects = match stored::read(ONCE, &key, &message.payload)? {
                 Entry::Claimed(_) => continue,
-                Entry::Done(effects) => (effects, None),
-                Entry::DoneInParts(parts) => {
-                    (read_parts(&self.bucket, &key, &parts).await?, Some(parts))
-                }
+                Entry::Done(effects) => effects,
+                Entry::DoneInParts(parts) => read_parts(&self.bucket, &key, &parts).await?,
             };
             let (revision, at) = (message.sequence, timestamp(message.time));
-            return Ok(Some(Outcome { key, revision, at, effects, parts }));
+            return Ok(Some(Outcome { key, revision, at, effects }));
         }
         Ok(None)
     }
@@ -76,14 +73,13 @@ impl Outcomes {
     /// # Errors
     /// `NotPermitted`, `Full`, `Server`.
     pub(crate) async fn drop_effects(&self, outcome: &Outcome) -> Result<()> {
-        let Outcome { key, revision, parts, .. } = outcome;
+        let Outcome { key, revision, .. } = outcome;
         let json = serde_json::to_vec(&Entry::Done(Effects::default()))
             .map_err(|error| unwritten(key, error))?;
         // What was written since is looked at again.
         if self.bucket.save(key, json.into(), *revision).await?.is_some() {
-            for part in parts.iter().flat_map(|parts| parts.keys(key)) {
-                self.bucket.delete(&part).await?;
-            }
+            // With the parts that an attempt to write it has left which was not finished.
+            self.bucket.clear(&format!("{key}.*.*")).await?;
         }
         Ok(())
     }
