@@ -7,6 +7,7 @@
 //! Any replica answers, also one that lags behind the leader: what it gives is right, but that it has no
 //! more proves nothing. What follows from that is left to the users.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_nats::header::{IntoHeaderName, NATS_LAST_SEQUENCE, NATS_SEQUENCE};
@@ -37,7 +38,8 @@ const PENDING: &str = "Nats-Num-Pending";
 /// The reading of the next batch, which is asked for when this is first polled.
 type Reading = BoxFuture<'static, (Box<Reader>, Result<Batch>)>;
 
-pub(crate) struct DirectRead(Reading);
+// In a lock, which is never taken, so that it can be shared among threads as any other value can.
+pub(crate) struct DirectRead(Mutex<Reading>);
 
 struct Reader {
     connection: Connection,
@@ -68,7 +70,7 @@ pub(crate) struct Batch {
 impl DirectRead {
     /// Reads the messages of these subjects, such as `a.>`, from this sequence on. Asks for nothing yet.
     pub(crate) fn new(connection: &Connection, stream: &str, subjects: String, from: u64) -> Self {
-        Self(Box::new(Reader::new(connection, stream, subjects, from)).reading())
+        Self(Mutex::new(Box::new(Reader::new(connection, stream, subjects, from)).reading()))
     }
 
     /// The next messages: at least one, unless there are no more. Asks again for what was lost on its way,
@@ -77,8 +79,9 @@ impl DirectRead {
     /// # Errors
     /// `NotPermitted`, `Server`.
     pub(crate) async fn batch(&mut self) -> Result<Batch> {
-        let (reader, batch) = (&mut self.0).await;
-        self.0 = reader.reading();
+        let reading = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let (reader, batch) = (&mut *reading).await;
+        *reading = reader.reading();
         batch
     }
 }
