@@ -53,7 +53,7 @@ secure: _port-is-free (_build "-p" "rapids-test" "--bin" "find-nats-server") (_b
     echo "services run with: just secured river payment; tools with: just secured rapids services"
     wait
 
-# Run a recipe with the login of whom it is about: a service (`river NAME`), else the operator
+# Run a recipe with the login of whom it is about: a service (`river NAME`), `web`, else the operator
 [group('start')]
 secured RECIPE *ARGS:
     #!/usr/bin/env bash
@@ -61,6 +61,8 @@ secured RECIPE *ARGS:
     export {{ secure_client }}
     if [[ $1 == river ]]; then
         export NATS_NKEY=keys/$2.nk RAPIDS_ID_KEY=keys/$2.id_key RAPIDS_PROVISIONED=1
+    elif [[ $1 == web ]]; then
+        export NATS_NKEY=keys/web.nk RAPIDS_PROVISIONED=1
     else
         export NATS_NKEY=keys/operator.nk
     fi

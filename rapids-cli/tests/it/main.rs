@@ -25,6 +25,7 @@ mod provision;
 mod publish;
 mod replay;
 mod retire;
+mod secured;
 mod services;
 mod tail;
 mod trace;

@@ -1,0 +1,107 @@
+//! A server in the secured form as `just secure` makes it: TLS with a certificate for each side, an account for each
+//! service, and ids that nobody can guess.
+
+mod figures;
+mod rotation;
+
+use std::fs;
+use std::path::PathBuf;
+
+use rapids_client::Config;
+use rapids_test::NatsServer;
+use tempfile::TempDir;
+
+use crate::bench::{rapids, said};
+
+/// Who runs the server.
+const OPERATOR: &str = "ada";
+
+struct Secured {
+    // First, because fields drop in order: the server ends before its files are removed.
+    server: NatsServer,
+    folder: TempDir,
+}
+
+impl Secured {
+    /// With what is declared, and an operator.
+    fn start(declared: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let declared = format!("{declared}\n[operators.{OPERATOR}]\nrole = \"operator\"\n");
+        fs::write(folder.path().join("access.toml"), declared).unwrap();
+        let access = |part: &str| {
+            let made = said(rapids(&["access", part]).current_dir(&folder));
+            assert_eq!(made.code, 0, "{made:?}");
+        };
+        ["certificates", "keys", "render"].into_iter().for_each(access);
+        let server = NatsServer::with_config(&lines(&folder)).unwrap();
+        let secured = Self { server, folder };
+        let variables = secured.variables(OPERATOR);
+        let mut provision = rapids(&["provision", "--secured", "--yes"]);
+        let provisioned = said(provision.envs(variables).current_dir(&secured.folder));
+        assert_eq!(provisioned.code, 0, "{provisioned:?}");
+        secured
+    }
+
+    /// Runs `rapids access` with these arguments, renders, and has the server read all anew.
+    fn access(&self, arguments: &[&str]) {
+        for arguments in [arguments, &["render"]] {
+            let arguments = [&["access"], arguments].concat();
+            let done = said(rapids(&arguments).current_dir(&self.folder));
+            assert_eq!(done.code, 0, "{done:?}");
+        }
+        self.server.reload(&lines(&self.folder)).unwrap();
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// How somebody of this name logs in.
+    fn variables(&self, name: &str) -> Vec<(&'static str, String)> {
+        let file = |name: &str| self.path(name).display().to_string();
+        vec![
+            ("NATS_URL", self.server.url()),
+            ("NATS_CA", file("tls/ca.pem")),
+            ("NATS_CERT", file("tls/client.pem")),
+            ("NATS_KEY", file("tls/client.key")),
+            ("NATS_NKEY", file(&format!("keys/{name}.nk"))),
+        ]
+    }
+
+    fn operator(&self) -> Config {
+        configured(self.variables(OPERATOR))
+    }
+
+    /// How a program logs in that may create nothing, with these keys for its ids.
+    fn program(&self, name: &str, id_keys: Option<&str>) -> Config {
+        let mut variables = self.variables(name);
+        variables.push(("RAPIDS_PROVISIONED", "1".to_owned()));
+        variables.extend(id_keys.map(|keys| ("RAPIDS_ID_KEY", keys.to_owned())));
+        configured(variables)
+    }
+
+    /// The key for the ids of a service.
+    fn id_key(&self, name: &str) -> String {
+        let key = fs::read_to_string(self.path(&format!("keys/{name}.id_key"))).unwrap();
+        key.trim().to_owned()
+    }
+}
+
+fn configured(variables: Vec<(&'static str, String)>) -> Config {
+    let value = |name: &str| {
+        variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
+    };
+    Config::from_variables(&value).unwrap()
+}
+
+/// What the server is told.
+fn lines(folder: &TempDir) -> String {
+    let tls = folder.path().join("tls");
+    let file = |name: &str| tls.join(name).display().to_string();
+    let (cert, key, ca) = (file("server.pem"), file("server.key"), file("ca.pem"));
+    let accounts = fs::read_to_string(folder.path().join("access.conf")).unwrap();
+    format!(
+        "tls {{cert_file: '{cert}', key_file: '{key}', ca_file: '{ca}', verify: true, min_version: '1.3'}}\n\
+         {accounts}"
+    )
+}
