@@ -1,6 +1,7 @@
 //! A server in the secured form as `just secure` makes it: TLS with a certificate for each side, an account for each
 //! service, and ids that nobody can guess.
 
+mod console;
 mod figures;
 mod rotation;
 
