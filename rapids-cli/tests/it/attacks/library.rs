@@ -11,7 +11,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 ];
 
 async fn rapids(world: &World) -> Option<Rapids> {
-    Rapids::open(&world.config()).await.ok().flatten()
+    Rapids::open(&world.config_of("orders")).await.ok().flatten()
 }
 
 async fn move_position(world: &World) -> bool {

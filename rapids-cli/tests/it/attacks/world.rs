@@ -122,14 +122,17 @@ impl World {
         command
     }
 
-    /// How the library connects as the attacker.
-    pub(crate) fn config(&self) -> Config {
+    /// How the library connects with the login of a service or of the operator.
+    pub(super) fn config_of(&self, name: &str) -> Config {
         let url = self.server.url();
         let Some(keys) = &self.keys else { return Config::new(url) };
-        let nkey = keys.path().join("keys/orders.nk").display().to_string();
+        let file = |end: &str| keys.path().join(format!("keys/{name}.{end}"));
+        let id_key = file("id_key").exists().then(|| file("id_key").display().to_string());
         Config::from_variables(&|name| match name {
             "NATS_URL" => Some(url.clone()),
-            "NATS_NKEY" => Some(nkey.clone()),
+            "NATS_NKEY" => Some(file("nk").display().to_string()),
+            "RAPIDS_PROVISIONED" => id_key.as_ref().map(|_| "1".to_owned()),
+            "RAPIDS_ID_KEY" => id_key.clone(),
             _ => None,
         })
         .unwrap()
