@@ -3,6 +3,7 @@
 
 mod console;
 mod figures;
+mod moving;
 mod rotation;
 
 use std::fs;
@@ -24,8 +25,8 @@ struct Secured {
 }
 
 impl Secured {
-    /// With what is declared, and an operator.
-    fn start(declared: &str) -> Self {
+    /// A folder with all that such a server takes: for what is declared, and an operator.
+    fn folder(declared: &str) -> TempDir {
         let folder = tempfile::tempdir().unwrap();
         let declared = format!("{declared}\n[operators.{OPERATOR}]\nrole = \"operator\"\n");
         fs::write(folder.path().join("access.toml"), declared).unwrap();
@@ -34,6 +35,11 @@ impl Secured {
             assert_eq!(made.code, 0, "{made:?}");
         };
         ["certificates", "keys", "render"].into_iter().for_each(access);
+        folder
+    }
+
+    fn start(declared: &str) -> Self {
+        let folder = Self::folder(declared);
         let server = NatsServer::with_config(&lines(&folder)).unwrap();
         let secured = Self { server, folder };
         let variables = secured.variables(OPERATOR);
