@@ -219,6 +219,7 @@ soak SEED='1':
     RAPIDS_TEST_ENDS=100000 cargo test -p rapids-client --test it -- ended::what_has_ended
     cargo test --release -p rapids-console --test it -- --ignored --nocapture first_byte::
     cargo test --release -p rapids-client --test it -- --ignored --nocapture a_hundred_thousand
+    cargo test --release -p rapids-cli --test it -- --ignored --nocapture secured::figures
     LIVE_SECONDS=60 just test-browser --release -- --nocapture five_thousand
     just chaos --orders 10000 --kills 100 --seed "$1"
     just chaos --orders 10000 --kills 100 --seed "$1" --delivery exclusive

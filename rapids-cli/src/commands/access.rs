@@ -24,6 +24,7 @@ Examples:
   rapids access keys --dir keys
   rapids access render --keys keys --out access.conf
   rapids access keys --dir keys --rotate payment
+  rapids access certificates --rotate client
 
 The file:
   [services.payment]
@@ -33,11 +34,14 @@ The file:
   once = true                  # has reactions that run once
   timers = true                # sets timers
   reads = [\"open_orders\"]      # services whose memories it reads
+  answers = [\"payment.fee\"]    # where it answers requests that are no packets
+  requests = [\"catalogue.price\"] # where it asks others so
   [operators.ada]
   role = \"operator\"            # or \"viewer\"
   [publishers.web]             # a program from outside: it publishes
   asks = true                  # and waits for what comes of that
-  reads = [\"open_orders\"]")]
+  reads = [\"open_orders\"]
+  requests = [\"catalogue.price\"]")]
 pub(crate) struct Access {
     #[command(subcommand)]
     command: Command,
