@@ -76,7 +76,7 @@ impl Secured {
     }
 
     fn operator(&self) -> Config {
-        configured(self.variables(OPERATOR))
+        configured(&self.variables(OPERATOR))
     }
 
     /// How a program logs in that may create nothing, with these keys for its ids.
@@ -84,7 +84,7 @@ impl Secured {
         let mut variables = self.variables(name);
         variables.push(("RAPIDS_PROVISIONED", "1".to_owned()));
         variables.extend(id_keys.map(|keys| ("RAPIDS_ID_KEY", keys.to_owned())));
-        configured(variables)
+        configured(&variables)
     }
 
     /// The key for the ids of a service.
@@ -94,7 +94,7 @@ impl Secured {
     }
 }
 
-fn configured(variables: Vec<(&'static str, String)>) -> Config {
+fn configured(variables: &[(&'static str, String)]) -> Config {
     let value = |name: &str| {
         variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
     };

@@ -54,7 +54,7 @@ async fn forged(id: &str) -> Packet {
 async fn store(world: &World, message_id: &str, packet: &Packet) {
     let mut headers = HeaderMap::new();
     headers.insert("Nats-Msg-Id", message_id);
-    let body = packet.body().clone();
+    let body = packet.body();
     world.attacker.publish_with_headers("rapids", headers, body).await.unwrap();
     world.attacker.flush().await.unwrap();
 }

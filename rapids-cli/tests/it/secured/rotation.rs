@@ -40,15 +40,15 @@ impl Running {
     }
 }
 
-fn called(n: impl ToString) -> Packet {
-    Packet::event("called").with("n", n.to_string())
+fn called(n: &str) -> Packet {
+    Packet::event("called").with("n", n)
 }
 
 /// Publishes one packet after the other until it is told to end; returns how many.
 async fn load(web: Rapids, ends: Arc<AtomicBool>) -> usize {
     let mut count = 0;
     while !ends.load(Ordering::Relaxed) {
-        web.publish(called(count)).await.unwrap();
+        web.publish(called(&count.to_string())).await.unwrap();
         count += 1;
         sleep(Duration::from_millis(3)).await;
     }
@@ -100,7 +100,7 @@ async fn every_credential_is_replaced_under_load_and_nothing_is_lost_or_doubled(
     let other = Running::start(secured.program("payment", Some(&both)));
     running.stop().await;
     is_answered(&web, "the key for ids").await;
-    web.publish_all((0..UNTIL_A_KEY_COUNTS).map(|n| called(format!("more {n}")))).await.unwrap();
+    web.publish_all((0..UNTIL_A_KEY_COUNTS).map(|n| called(&format!("more {n}")))).await.unwrap();
     is_answered(&web, "all of that").await;
     ends.store(true, Ordering::Relaxed);
     let count = timeout(DEADLINE, loading).await.unwrap().unwrap();
