@@ -6,6 +6,7 @@ mod asyncapi;
 mod completions;
 mod console;
 mod dead_letters;
+mod doctor;
 mod erase;
 mod explain;
 mod later;
@@ -56,6 +57,7 @@ pub(crate) enum Command {
     DeadLetters(dead_letters::DeadLetters),
     Operations(operations::Operations),
     Access(access::Access),
+    Doctor(doctor::Doctor),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -76,7 +78,7 @@ impl Command {
             Self::Later(later) => later.changes(),
             Self::Memory(memory) => memory.changes(),
             Self::Tail(_) | Self::Trace(_) | Self::Explain(_) => false,
-            Self::Services(_) | Self::Metrics(_) | Self::Console(_) => false,
+            Self::Services(_) | Self::Metrics(_) | Self::Console(_) | Self::Doctor(_) => false,
             Self::Map(_) | Self::WhatIf(_) | Self::Schema(_) | Self::Asyncapi(_) => false,
             Self::Completions(_) | Self::Man(_) => false,
         }
@@ -113,6 +115,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<Answer> {
         Command::DeadLetters(letters) => Box::pin(letters.run(session)).await,
         Command::Operations(operations) => Box::pin(operations.run(session)).await,
         Command::Access(access) => access.run(session),
+        Command::Doctor(doctor) => interrupt.unless(Box::pin(doctor.run(session))).await,
         Command::Completions(completions) => completions.run(session),
         Command::Man(man) => man.run(session),
     }

@@ -17,6 +17,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{SelectAll, select_all};
 use jiff::Timestamp;
+use tracing::warn;
 
 use crate::Result;
 use crate::connection::Connection;
@@ -40,7 +41,8 @@ pub(crate) struct Announcement {
 }
 
 impl Announcement {
-    /// Announces name, version, and each river with its rules; returns when requests arrive.
+    /// Announces name, version, and each river with its rules; returns when requests arrive, or are known not to,
+    /// as this user may not receive them.
     pub(crate) async fn publish(
         connection: &Connection,
         (service, instance, metrics): (&Service, &str, Arc<ServiceMetrics>),
@@ -55,8 +57,11 @@ impl Announcement {
         // The server handles requests in order: when it answers this one, it has made or refused the
         // subscriptions.
         Box::pin(stream::info(connection)).await?;
+        // It works without.
         if let Some(refusal) = connection.refusal("$SRV.>", since) {
-            return Err(refusal);
+            warn!(
+                "the service cannot be asked how it is, so `rapids services` does not show it: {refusal}"
+            );
         }
         let (connection, requests) = (connection.clone(), select_all(subscribers));
         Ok(Self { connection, profile, requests, answer: None })

@@ -10,6 +10,7 @@ mod failure;
 mod jetstream;
 mod options;
 mod outage;
+mod probe;
 mod reconnecting;
 mod retry;
 mod signing;
@@ -36,6 +37,7 @@ use event::Observer;
 use failure::Warned;
 use jetstream::{API, api_prefix, context};
 use outage::Outages;
+pub(crate) use probe::{Probe, Reply};
 use reconnecting::Reconnecting;
 pub(crate) use retry::Retry;
 use unreachable::unreachable;
@@ -55,6 +57,8 @@ pub(crate) struct Connection {
     outages: Arc<Outages>,
     provision: Provision,
     allowance: Arc<Allowance>,
+    /// Whether the configuration asks for TLS.
+    requires_tls: bool,
     /// The notices that were logged. A lock, since several threads use a connection; held for a moment.
     logged: Arc<Mutex<HashSet<String>>>,
     warned: Arc<Warned>,
@@ -104,6 +108,7 @@ impl Connection {
             outages,
             provision: config.provision,
             allowance: Arc::default(),
+            requires_tls: options::requires_tls(config)?,
             logged: Arc::default(),
             warned: Arc::default(),
         };
@@ -148,6 +153,16 @@ impl Connection {
     /// Whether the server is one of several.
     pub(crate) fn is_clustered(&self) -> bool {
         self.client.server_info().cluster.is_some()
+    }
+
+    /// Whether what is sent is encrypted.
+    pub(crate) fn uses_tls(&self) -> bool {
+        self.requires_tls || self.client.server_info().tls_required
+    }
+
+    /// The version of the server, such as `2.15.1`.
+    pub(crate) fn server_version(&self) -> String {
+        self.client.server_info().version
     }
 
     /// Whether the JetStream of a domain is used.

@@ -37,6 +37,7 @@ mod reaction;
 mod rebuilding;
 mod receive;
 mod replays;
+mod rights;
 mod run;
 mod run_once;
 mod schedule;

@@ -9,6 +9,7 @@ mod connection;
 mod dead_letters;
 mod delivery;
 mod derived_uuid;
+mod doctor;
 mod effects;
 mod erasable;
 mod erasure;
@@ -51,6 +52,7 @@ pub use dead_letters::{
     LetterGroup, LetterId, LetterTail, LetterWatch, Listing, NewJob, Plan, Redirect, Replays,
     StoredLetter, Tag, masked_reason,
 };
+pub use doctor::{Assessment, Doctor, Finding};
 pub use effects::Effects;
 pub use erasable::{Held, HeldIn};
 pub use erasure::{Erased, Erasure, Holdings, StayingPackets};

@@ -8,6 +8,7 @@ mod render;
 use std::path::PathBuf;
 
 use anyhow::Result;
+pub(super) use check::of_service;
 use clap::{Args, Subcommand};
 
 use crate::exit::Answer;

@@ -1,5 +1,6 @@
 //! `rapids access`: from what is declared to keys and accounts; and what a server makes of them.
 
+mod doctor;
 mod server;
 mod tls;
 

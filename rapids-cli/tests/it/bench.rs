@@ -136,7 +136,7 @@ impl Bench {
         self.run_service(name, service.from_beginning()).await
     }
 
-    async fn run_service(&self, name: &str, service: Service) -> Running {
+    pub(crate) async fn run_service(&self, name: &str, service: Service) -> Running {
         let before = self.instances(name).await;
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(service.run_until(async {

@@ -7,6 +7,7 @@ mod attacks;
 mod bench;
 mod connecting;
 mod dead_letters;
+mod doctor;
 mod erase;
 mod explain;
 mod foreign;

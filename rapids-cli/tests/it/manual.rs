@@ -42,6 +42,7 @@ fn the_manual_has_a_page_for_each_command() {
         "erase",
         "provision",
         "access",
+        "doctor",
         "completions",
         "man",
     ] {

@@ -9,8 +9,8 @@ use super::declared::{PublisherAccess, ServiceAccess};
 use super::right::Right;
 use crate::Delivery;
 use crate::names::{
-    DEAD_LETTER_PREFIX, DEAD_LETTERS, HANDLING, LATER_PREFIX, LIVE, ONCE, POSITIONS, REPLAYS,
-    SERVICES, STREAM, later_of, memory_bucket,
+    DEAD_LETTER_PREFIX, DEAD_LETTERS, HANDLING, LATER, LATER_PREFIX, LIVE, ONCE, POSITIONS,
+    REPLAYS, SERVICES, STREAM, SUBJECT, later_of, memory_bucket,
 };
 
 impl ServiceAccess {
@@ -48,6 +48,30 @@ impl ServiceAccess {
         }
         rights.extend(reading(&self.reads));
         rights.extend(self.requests.iter().map(Right::request));
+        sorted(rights)
+    }
+}
+
+impl ServiceAccess {
+    /// The same in the simple form, in which what is published has one subject, and all timers lie in one
+    /// stream. A service that makes consumers `reads_by_consumers` what it has to catch up with.
+    pub(crate) fn rights_in_simple_form(&self, name: &str, reads_by_consumers: bool) -> Vec<Right> {
+        let in_simple_form = |right: Right| match right {
+            right if right.to.is_some() => Right::request(SUBJECT),
+            right if right == stream_info(&later_of(name)) => stream_info(LATER),
+            right => right,
+        };
+        // A service reads its own memories from any replica.
+        let unused = api(&format!("STREAM.MSG.GET.KV_{}", memory_bucket(name)));
+        let rights = self.rights(name).into_iter().filter(|right| *right != unused);
+        let mut rights: Vec<_> = rights.map(in_simple_form).collect();
+        if reads_by_consumers && self.delivery == Delivery::Exclusive {
+            rights.extend([
+                api(&format!("CONSUMER.CREATE.{STREAM}.>")),
+                api(&format!("CONSUMER.DELETE.{STREAM}.*")),
+                Right::streamed(format!("$JS.API.CONSUMER.MSG.NEXT.{STREAM}.*")),
+            ]);
+        }
         sorted(rights)
     }
 }
@@ -203,6 +227,25 @@ mod tests {
         for part in ["MSG.NEXT.RAPIDS", "ACK.RAPIDS"] {
             assert!(!listed.iter().any(|it| it.contains(part)), "{part} in {listed:?}");
         }
+    }
+
+    #[test]
+    fn in_the_simple_form_packets_and_timers_lie_with_those_of_others() {
+        let of = |access: ServiceAccess, by_consumers| {
+            listed(&access.rights_in_simple_form("payment", by_consumers))
+        };
+        let rights = of(demanding(), true);
+        for right in ["rapids", "later.payment.*", "$JS.API.STREAM.INFO.LATER"] {
+            assert!(rights.iter().any(|it| it == right), "{right} in {rights:?}");
+        }
+        let others = ["rapids.from", "CREATE", "STREAM.MSG.GET.KV_RAPIDS_MEMORY_payment"];
+        let is_other = |it: &String| others.iter().any(|other| it.contains(other));
+        assert!(!rights.iter().any(is_other), "{rights:?}");
+        let exclusive = ServiceAccess { delivery: Delivery::Exclusive, ..ServiceAccess::default() };
+        let more: Vec<_> = of(exclusive.clone(), true);
+        let (less, created) = (of(exclusive, false), "$JS.API.CONSUMER.CREATE.RAPIDS.>".to_owned());
+        assert!(more.contains(&created) && !less.contains(&created));
+        assert_eq!(more.len(), less.len() + 3);
     }
 
     #[test]

@@ -43,6 +43,14 @@ pub(super) fn options(
     with_tls(options, tls)
 }
 
+/// Whether all that is sent has to be encrypted, whatever the server asks for.
+pub(super) fn requires_tls(config: &Config) -> Result<bool> {
+    let Tls { ca, identity, first } = &config.tls;
+    let servers = config.server_url.servers()?.addresses;
+    let is_stated = servers.iter().any(|server| server.tls_required());
+    Ok(ca.is_some() || identity.is_some() || *first || is_stated)
+}
+
 /// Exponential backoff with full jitter, so that the clients of a server that comes back do not
 /// all arrive at once
 /// (<https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>).

@@ -4,6 +4,8 @@
 //! operation, which then only times out. The errors are kept here so that the operation learns of
 //! them. They come from `event`.
 
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::watch;
@@ -16,6 +18,9 @@ const KEPT: usize = 64;
 pub(super) struct Violations {
     inbox: String,
     kept: watch::Sender<Vec<Violation>>,
+    /// Subjects that are tried to learn whether they are refused. A lock, since several threads use a
+    /// connection; held for a moment.
+    tried: Mutex<HashSet<String>>,
 }
 
 /// One refusal.
@@ -32,18 +37,29 @@ pub(super) struct Violation {
 impl Violations {
     /// `inbox` is the prefix of the subjects on which answers arrive.
     pub(super) fn new(inbox: &str) -> Self {
-        Self { inbox: format!("{inbox}."), kept: watch::Sender::new(Vec::new()) }
+        Self {
+            inbox: format!("{inbox}."),
+            kept: watch::Sender::new(Vec::new()),
+            tried: Mutex::default(),
+        }
     }
 
-    /// Keeps the refusal in these words of the server, and returns it if it is new; `None` too if the
-    /// words say something else.
+    /// A refusal of this subject is no news from now on, until the connection is made again.
+    pub(super) fn expect(&self, subject: &str) {
+        self.tried.lock().unwrap_or_else(PoisonError::into_inner).insert(subject.to_owned());
+    }
+
+    /// Keeps the refusal in these words of the server, and returns it if it is new; `None` too if it was
+    /// expected, or the words say something else.
     pub(super) fn record(&self, words: &str) -> Option<Violation> {
         let violation = self.parse(words)?;
-        let mut new = true;
+        let tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut new = !tried.contains(&violation.subject);
+        drop(tried);
         self.kept.send_modify(|kept| {
             let before = kept.len();
             kept.retain(|other| other.description != violation.description);
-            new = kept.len() == before;
+            new &= kept.len() == before;
             if kept.len() == KEPT {
                 kept.remove(0);
             }
@@ -55,6 +71,7 @@ impl Violations {
     /// Forgets all: a new connection may have other permissions.
     pub(super) fn clear(&self) {
         self.kept.send_modify(Vec::clear);
+        self.tried.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Waits until an operation on `subject`, begun at `since`, is known to be refused.
@@ -173,6 +190,16 @@ mod tests {
             "publish to `$JS.ACK.RAPIDS.payment.>`"
         );
         assert!(violations.kept.borrow()[0].at <= since);
+    }
+
+    #[test]
+    fn refusal_of_what_is_only_tried_is_found_and_no_news() {
+        let (violations, since) = (violations(), Instant::now());
+        violations.expect("rapids");
+        assert!(violations.record(PUBLISH).is_none());
+        assert_eq!(refused(&violations, "rapids", since).unwrap(), "publish to `rapids`");
+        violations.clear();
+        assert!(violations.record(PUBLISH).is_some());
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub(crate) struct Health {
     /// The queue of its reactions, and those before it in which some may still block.
     jobs: RefCell<Vec<Arc<JobQueue>>>,
     opened: RefCell<Option<Opened>>,
+    /// Which rights its login lacks, if it lacks some.
+    lacks: RefCell<Option<String>>,
     /// Where it is served, if it is.
     url: OnceCell<String>,
 }
@@ -40,6 +42,7 @@ impl Health {
             must_stop,
             jobs: RefCell::default(),
             opened: RefCell::default(),
+            lacks: RefCell::default(),
             url: OnceCell::new(),
         }
     }
@@ -55,6 +58,11 @@ impl Health {
     pub(crate) fn opened(&self, opened: Opened) -> OpenedUntilDropped<'_> {
         self.opened.replace(Some(opened));
         OpenedUntilDropped(self)
+    }
+
+    /// Learns which rights its login lacks; `None` if it has all.
+    pub(super) fn set_lacks(&self, lacks: Option<String>) {
+        self.lacks.replace(lacks);
     }
 
     /// Learns where it is served.
@@ -84,13 +92,16 @@ impl Health {
         described.collect()
     }
 
-    /// Why the service takes no packets at present, if it does not. One that stands by is ready to.
+    /// Why the service takes no packets at present, or cannot do all that it may have to, if so. One that
+    /// stands by is ready to.
     pub(crate) fn unready(&self) -> Option<String> {
         let why = match &*self.opened.borrow() {
             _ if *self.must_stop.borrow() => "it is stopping",
             None => "its stream and its position are not checked yet",
             Some(opened) if !opened.connection.is_connected() => "it is not connected",
-            Some(_) => return None,
+            Some(_) => {
+                return Some(format!("{}: {}", self.service.name(), self.lacks.borrow().as_ref()?));
+            }
         };
         Some(format!("{}: {why}", self.service.name()))
     }

@@ -15,6 +15,7 @@ use super::engine::EngineEnd;
 use super::executor::{self, CloseOnDrop, JobQueue};
 use super::health::Health;
 use super::probes::Probes;
+use super::rights::RightsCheck;
 use super::signal::{exit_at_next_signal, shutdown_signal};
 use super::startup::Startup;
 use crate::config::Config;
@@ -176,6 +177,8 @@ pub(crate) async fn work(
                 _ = stopped.wait_for(|stop| *stop) => return Ok(()),
             },
         };
+        let rights = RightsCheck::new();
+        let mut checking = Box::pin(rights.run(&service, &connection, &health));
         loop {
             let opening = open(&service, &jobs, (&connection, &subscriber));
             let serving = Box::pin(async {
@@ -183,16 +186,24 @@ pub(crate) async fn work(
                     opened = opening => opened?,
                     _ = stopped.wait_for(|stop| *stop) => return Ok(EngineEnd::Stopped),
                 };
+                rights.opened();
                 let _opened = health.opened(opening.opened(health.url()));
                 serve(opening, &mut stopped).await
             });
             let ended = tokio::select! {
-                ended = serving => ended?,
+                ended = serving => ended,
                 // A bundle's services share a connection, which the bundle watches.
                 error = connection.given_up(), if subscriber.is_none() => return Err(error),
+                never = &mut checking => never,
             };
-            if ended == EngineEnd::Stopped {
-                return Ok(());
+            match ended {
+                Ok(EngineEnd::Stopped) => return Ok(()),
+                Ok(EngineEnd::Replaced | EngineEnd::PositionGone) => {}
+                // Which of its rights are lacking may be why.
+                Err(error) => tokio::select! {
+                    () = rights.checked() => return Err(error),
+                    never = &mut checking => never,
+                },
             }
         }
     };

@@ -147,6 +147,11 @@ impl fmt::Debug for GatheringRiver {
 }
 
 impl River {
+    /// Whether it gathers answers, and so sets timers.
+    pub(crate) fn gathers(&self) -> bool {
+        self.due.is_some()
+    }
+
     /// Both rivers of one that gathers, as a service runs them; of any other, itself.
     pub(crate) fn of_service(mut self, service: &str) -> Vec<Self> {
         let Some(Due(due)) = &self.due else { return vec![self] };

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Service, SharedMemory};
 use crate::Delivery;
 use crate::access::{Access, ServiceAccess};
+use crate::river::River;
 use crate::start::Start;
 
 /// What a service needs on the server: known from its rivers when it starts, and declared where an operator
@@ -48,7 +49,8 @@ impl ServiceNeeds {
 }
 
 impl Service {
-    /// What it needs when it starts. Whether it sets timers is known only once it does.
+    /// What it needs when it starts. Whether it sets timers is known of rivers that gather; of others only once
+    /// they do.
     pub(crate) fn needs(&self) -> ServiceNeeds {
         let memories = self.memories();
         ServiceNeeds {
@@ -59,7 +61,21 @@ impl Service {
             memories: memories.iter().map(SharedMemory::name).map(str::to_owned).collect(),
             is_once: self.rivers.iter().any(|river| river.is_once()),
             id_key: self.config.id_keys.newest().map(|key| key.fingerprint().to_owned()),
-            sets_timers: false,
+            sets_timers: self.rivers.iter().any(River::gathers),
+        }
+    }
+
+    /// What its rights follow from, as far as it is known: not which timers its reactions set, and not
+    /// whose memories its program reads.
+    pub(crate) fn access(&self) -> ServiceAccess {
+        let ServiceNeeds { memories, is_once, sets_timers, start, .. } = self.needs();
+        ServiceAccess {
+            delivery: self.config.delivery,
+            start: start.unwrap_or_default(),
+            memories: memories.into_iter().collect(),
+            once: is_once,
+            timers: sets_timers,
+            ..ServiceAccess::default()
         }
     }
 }

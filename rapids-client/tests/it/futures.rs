@@ -5,14 +5,14 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use rapids_client::access::Access;
+use rapids_client::access::{Access, ServiceAccess};
 use rapids_client::monitoring::{Page, serve};
 use rapids_client::{
-    Action, Bundle, Config, Conversations, DeadLetters, Erasure, Filter, Found, HistoryPackets,
-    Jobs, LetterGroup, LetterId, LetterTail, LetterWatch, Listing, MemoryView, MemoryWatch, NewJob,
-    Note, Operation, Operations, Packet, Provisioning, Rapids, Record, Reference, Replays,
-    Retiring, River, RiverName, Seek, Sending, Service, Start, Tail, TimerId, TimerListing,
-    Timestamp, shutdown_signal,
+    Action, Bundle, Config, Conversations, DeadLetters, Doctor, Erasure, Filter, Found,
+    HistoryPackets, Jobs, LetterGroup, LetterId, LetterTail, LetterWatch, Listing, MemoryView,
+    MemoryWatch, NewJob, Note, Operation, Operations, Packet, Provisioning, Rapids, Record,
+    Reference, Replays, Retiring, River, RiverName, Seek, Sending, Service, Start, Tail, TimerId,
+    TimerListing, Timestamp, shutdown_signal,
 };
 use tokio::net::TcpListener;
 
@@ -161,6 +161,13 @@ fn of_provisioning(provisioning: &Provisioning, config: &Config, access: &Access
     is_send(provisioning.apply(access));
 }
 
+fn of_doctor(doctor: &Doctor, config: &Config, access: &ServiceAccess) {
+    is_send(Doctor::connect(config));
+    is_send(doctor.announced("payment"));
+    is_send(doctor.rights("payment", access));
+    is_send(doctor.server());
+}
+
 fn of_services(
     service: [Service; 2],
     bundle: [Bundle; 2],
@@ -180,7 +187,7 @@ fn public_futures_are_send_and_none_is_forgotten_here() {
     let _ = (of_rapids, of_what_rapids_give, of_letters, of_replays, of_listing, of_monitoring);
     let _ = (of_jobs, of_operations, of_redirects, of_outcomes);
     let _ = (of_conversations, of_history, of_memory, of_services, of_timers);
-    let _ = (of_provisioning, of_erasure);
+    let _ = (of_provisioning, of_erasure, of_doctor);
     let mut names = BTreeSet::new();
     public_futures(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut names);
     assert!(names.len() > 20, "{names:?}");

@@ -52,7 +52,8 @@ fn table(access: &Access) -> Table {
     table
 }
 
-fn of_service(service: &ServiceAccess) -> String {
+/// What a service is, in words.
+pub(in crate::commands) fn of_service(service: &ServiceAccess) -> String {
     let mut words = vec![match (service.delivery, service.start) {
         (Delivery::Shared, Start::Beginning) => "shared, from the beginning".to_owned(),
         (Delivery::Shared, _) => "shared".to_owned(),
