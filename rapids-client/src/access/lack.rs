@@ -65,7 +65,7 @@ impl Right {
             "reactions that run once"
         } else if in_bucket(&memory_bucket(service)) {
             "its memories"
-        } else if in_bucket(SERVICES) && has(service) {
+        } else if in_bucket(SERVICES) && (has(service) || !has("$KV")) {
             "its entry"
         } else if in_bucket(POSITIONS) && has(service) {
             "its position"
@@ -261,6 +261,7 @@ mod tests {
             ("$JS.API.STREAM.INFO.LATER_payment", "timers"),
             ("$KV.RAPIDS_MEMORY_payment.>", "its memories"),
             ("$KV.RAPIDS_SERVICES.payment", "its entry"),
+            ("$JS.API.STREAM.MSG.GET.KV_RAPIDS_SERVICES", "its entry"),
             ("$JS.API.DIRECT.GET.KV_RAPIDS_MEMORY_map", "to read what others remember"),
         ] {
             assert_eq!(told(subject), Some(purpose), "{subject}");

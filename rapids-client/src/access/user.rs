@@ -4,6 +4,9 @@ use serde::Deserialize;
 
 use super::right::{Right, RightKind};
 
+/// The account of everybody where none is configured. It imports nothing.
+const WITHOUT_ACCOUNTS: &str = "$G";
+
 /// A user of an account, as the server tells it (`$SYS.REQ.USER.INFO`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
@@ -48,6 +51,11 @@ impl User {
             RightKind::Request | RightKind::Streamed => &self.permissions.publish,
         };
         subjects.grant(right.local())
+    }
+
+    /// Whether its account can have no streams but its own, so that its permissions say all.
+    pub(crate) fn has_all_streams(&self) -> bool {
+        self.account == WITHOUT_ACCOUNTS
     }
 
     /// Whether the user may publish to this subject.

@@ -53,8 +53,9 @@ impl Connection {
                 return Err(self.explain("reach JetStream", &request, since, error).await);
             }
             (AccountErrorKind::JetStream(error), _) => format!(
-                "JetStream is not available to this login's account: {error}; enable it there, \
-                 as `jetstream: enabled` in the server's configuration"
+                "JetStream is not available to this login's account: {error}; enable it there, as \
+                 `jetstream: enabled` in the server's configuration, or import `{request}` from the \
+                 account with the streams"
             ),
             _ => {
                 return Err(self.explain("reach JetStream", &request, since, error).await);

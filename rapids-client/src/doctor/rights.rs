@@ -186,11 +186,14 @@ impl Trial {
     ) -> Self {
         let on_server = Right { to: Some(local(connection, &right)), ..right.clone() };
         let grant = user.map(|user| user.has(&on_server));
-        // What is not allowed is not tried: the server would log it.
         let probe = match grant {
             None | Some(Grant::All) => probe(&right, is_secured, |it| connection.api(it)),
+            // The server would log it.
             _ => None,
         };
+        // Plain subscribers see what is sent to a stream, so that is not done where nothing is to be learnt.
+        let is_settled = user.is_some_and(User::has_all_streams);
+        let probe = probe.filter(|(_, behind)| *behind == Behind::Api || !is_settled);
         let tried = match probe {
             Some((probe, behind)) => Some((behind, connection.probe(&probe).await)),
             None => None,

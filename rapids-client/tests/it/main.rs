@@ -50,6 +50,7 @@ mod publishing;
 mod rebuild;
 mod replays;
 mod resources;
+mod rights;
 mod security;
 mod shared_moves;
 mod shutdown;

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use async_nats::jetstream::stream::Stream;
+use rapids_client::access::ServiceAccess;
 use rapids_client::{
-    Config, DeadLetters, Delivery, Note, Outputs, Packet, Rapids, RetryPolicy, River, Service,
-    Start, reject,
+    Assessment, Config, DeadLetters, Delivery, Doctor, Note, Outputs, Packet, Rapids, RetryPolicy,
+    River, Service, Start, reject,
 };
 use rapids_test::NatsServer;
 
@@ -121,8 +122,34 @@ async fn works(delivery: Delivery) {
         assert_eq!(is_exclusive, delivery == Delivery::Exclusive, "{position:?}");
     }
     reaches_no_other(&server).await;
+    lacks_nothing(&server, delivery).await;
     for service in services {
         service.stop().await;
+    }
+}
+
+/// The rights that are known of the services are all there.
+async fn lacks_nothing(server: &NatsServer, delivery: Delivery) {
+    let services = [
+        (
+            "payment",
+            ServiceAccess { delivery, once: true, timers: true, ..ServiceAccess::default() },
+        ),
+        (
+            "shipping",
+            ServiceAccess {
+                delivery,
+                memories: ["payments".to_owned()].into(),
+                ..ServiceAccess::default()
+            },
+        ),
+    ];
+    for (name, access) in services {
+        let doctor = Doctor::connect(&as_user(server, name)).await.unwrap();
+        let findings = doctor.rights(name, &access).await;
+        assert!(findings.len() > 20, "{findings:?}");
+        let missing = findings.iter().filter(|it| it.assessment == Assessment::Missing);
+        assert_eq!(missing.collect::<Vec<_>>(), [&findings[0]; 0]);
     }
 }
 

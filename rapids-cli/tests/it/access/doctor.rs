@@ -6,9 +6,10 @@ use async_nats::ConnectOptions;
 use async_nats::jetstream::{self, Context};
 use futures::StreamExt;
 use rapids_test::NatsServer;
+use tokio::time::timeout;
 
 use super::{DECLARED, Folder};
-use crate::bench::{Said, rapids, said};
+use crate::bench::{DEADLINE, Said, rapids, said};
 
 /// A server with the rendered accounts, and with all that the services need.
 struct Provisioned {
@@ -108,8 +109,11 @@ async fn a_login_as_it_is_rendered_lacks_nothing_and_is_checked_without_effect()
     }
     // One is in hand, and two wait.
     let next = "$JS.API.CONSUMER.MSG.NEXT.RAPIDS.payment";
-    let packet = payment.request(next, r#"{"batch":1}"#.into()).await.unwrap();
-    assert_eq!(packet.payload, r#"{"event":"x"}"#);
+    let inbox = payment.new_inbox();
+    let mut pulled = payment.subscribe(inbox.clone()).await.unwrap();
+    payment.publish_with_reply(next, inbox, r#"{"batch":1}"#.into()).await.unwrap();
+    let packet = timeout(DEADLINE, pulled.next()).await.unwrap().unwrap();
+    assert_eq!(packet.subject.as_str(), "rapids.from.payment");
     let before = provisioned.state().await;
     assert!(
         before.iter().any(|it| it.starts_with("RAPIDS payment [1, 1] [0, 0] (1, ")),
@@ -173,7 +177,8 @@ async fn an_import_that_is_missing_is_told_and_no_other() {
     });
     let said = less.doctor("payment");
     assert_eq!(missing(&said), removed);
-    let remedies: Vec<_> = said.out.lines().filter(|line| line.starts_with("  ! see")).collect();
+    let remedies: Vec<_> =
+        said.out.lines().filter(|line| line.contains("`rapids access render`")).collect();
     assert_eq!(remedies.len(), removed.len(), "{said:?}");
     let end = ", run `rapids access render`, and reload the server";
     assert_eq!(remedies[0], format!("  ! see that `access.toml` has [services.payment]{end}"));
