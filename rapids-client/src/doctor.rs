@@ -6,6 +6,7 @@
 //! command `rapids doctor`.
 
 mod finding;
+mod monitored;
 mod probes;
 pub(crate) mod rights;
 mod server;
@@ -48,6 +49,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub struct Doctor {
     connection: Connection,
     url: String,
+    monitoring: Option<String>,
 }
 
 impl Doctor {
@@ -58,7 +60,15 @@ impl Doctor {
     /// [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn connect(config: &Config) -> Result<Self> {
         let connection = Box::pin(Connection::open(config, "rapids")).await?;
-        Ok(Self { connection, url: config.url() })
+        Ok(Self { connection, url: config.url(), monitoring: None })
+    }
+
+    /// Looks at the server's monitoring pages, too, which are at this address, such as `http://127.0.0.1:8222`.
+    /// Only there it says how often it writes to its disk for good. Default: at none.
+    #[must_use]
+    pub fn monitoring(mut self, url: impl Into<String>) -> Self {
+        self.monitoring = Some(url.into());
+        self
     }
 
     /// What the running instances of a service announce of it: its delivery, its memories, and whether it has
@@ -81,9 +91,11 @@ impl Doctor {
         rights.chain([questions(&report)]).collect()
     }
 
-    /// How the server stands: its version, the way to it, its clock, and the limits of the account.
+    /// How the server stands: its version, TLS, the way to it, its clock, the limits of the account, and how
+    /// often it writes to its disk for good.
     pub async fn server(&self) -> Vec<Finding> {
-        Box::pin(server::look_at(&self.connection, &self.url)).await
+        let at = (self.url.as_str(), self.monitoring.as_deref());
+        Box::pin(server::look_at(&self.connection, at)).await
     }
 }
 

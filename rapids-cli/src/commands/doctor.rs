@@ -32,6 +32,7 @@ const DECLARED: &str = "access.toml";
 Examples:
   NATS_NKEY=keys/payment.nk rapids doctor payment
   rapids doctor payment --access deploy/access.toml -o json
+  rapids doctor payment --monitoring http://127.0.0.1:8222
 
 Output: a line for each thing that was checked, first the rights, then the server: `ok`; `less`, where the \
 service works without; `missing`, with what to do about it; `?` for what this login is not told, or cannot be \
@@ -47,6 +48,10 @@ pub(crate) struct Doctor {
     #[arg(long, value_name = "FILE")]
     access: Option<PathBuf>,
 
+    /// Where the server's monitoring pages are, such as `http://127.0.0.1:8222`: only they tell its `sync_interval`
+    #[arg(long, value_name = "URL")]
+    monitoring: Option<String>,
+
     /// How to print what was found
     #[arg(short, long, value_name = "FORMAT", default_value = "line")]
     output: Format,
@@ -55,7 +60,10 @@ pub(crate) struct Doctor {
 impl Doctor {
     pub(crate) async fn run(self, session: &Session) -> Result<Answer> {
         let declared = self.declared()?;
-        let looking = Box::pin(Looking::connect(&session.config()?)).await?;
+        let mut looking = Box::pin(Looking::connect(&session.config()?)).await?;
+        if let Some(url) = &self.monitoring {
+            looking = looking.monitoring(url);
+        }
         let (access, source) = match declared {
             Some(declared) => declared,
             None => announced(&looking, &self.service).await?,

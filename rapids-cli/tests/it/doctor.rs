@@ -84,7 +84,8 @@ async fn a_service_that_runs_says_itself_what_it_is() {
     );
     assert!(told.out.contains("publish to `$KV.RAPIDS_MEMORY_payment.>`"), "{told:?}");
     running.stop().await;
-    let told = said(command.current_dir("/")).well(0);
+    let told = said(command.args(["--monitoring", "127.0.0.1:1"])).well(0);
+    assert!(told.out.contains("`127.0.0.1:1` does not tell"), "{told:?}");
     let first = "payment, of which nothing is declared or announced: shared";
     assert_eq!(told.lines()[0], first);
 }
@@ -104,4 +105,8 @@ fn what_keeps_it_from_looking_has_an_exit_code() {
     doctor(&server, "nobody", &["payment"]).badly(4, &["turns away"]);
     let mut command = rapids(&["doctor", "payment", "--server", "127.0.0.1:1"]);
     said(command.current_dir("/")).badly(3, &["cannot connect"]);
+    let accounts = "accounts { A { jetstream: enabled }, B { users: [{user: b, password: b}] } }";
+    let server = NatsServer::with_config(accounts).unwrap();
+    doctor(&server, "b", &["payment"])
+        .badly(3, &["or import `$JS.API.INFO` from the account with the streams"]);
 }

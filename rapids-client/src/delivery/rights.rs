@@ -9,7 +9,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tracing::{error, info};
 
 use super::health::Health;
@@ -59,16 +59,17 @@ impl RightsCheck {
         let check = async || Box::pin(rights::check(connection, service.name(), &access)).await;
         let told = Told { service: service.name(), access: &access, health };
         let report = check().await;
-        let mut lacks = told.tell(&report, Vec::new());
+        let mut lacks = told.tell(&report, &[]);
         self.checked.send_replace(true);
         if report.is_early() {
             let mut opened = self.opened.subscribe();
             let _ = opened.wait_for(|opened| *opened).await;
-            lacks = told.tell(&check().await, lacks);
+            lacks = told.tell(&check().await, &lacks);
         }
         while !lacks.is_empty() {
-            sleep(AGAIN).await;
-            lacks = told.tell(&check().await, lacks);
+            // A server that has learnt of other permissions has its users log in again.
+            let _ = timeout(AGAIN, connection.reconnected()).await;
+            lacks = told.tell(&check().await, &lacks);
         }
         pending().await
     }
@@ -83,7 +84,7 @@ struct Told<'a> {
 
 impl Told<'_> {
     /// Tells what is lacking, unless that is known, and returns it.
-    fn tell(&self, report: &RightsReport, known: Vec<Lack>) -> Vec<Lack> {
+    fn tell(&self, report: &RightsReport, known: &[Lack]) -> Vec<Lack> {
         let mut lacks = report.lacks();
         // While the server is away, nothing new is known.
         lacks.extend(known.iter().filter(|lack| report.is_untold(&lack.right)).cloned());

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::finding::{Assessment, Finding};
+use super::monitored;
 use super::rights::USER_INFO;
 use crate::connection::{Allowance, Connection, Probe, Reply};
 use crate::names::STREAM;
@@ -20,8 +21,11 @@ const DIFFERENCE: Duration = Duration::from_secs(1);
 /// From this share of a limit on, in percent, it is told of.
 const NEARLY: u64 = 80;
 
-/// Looks at everything.
-pub(super) async fn look_at(connection: &Connection, url: &str) -> Vec<Finding> {
+/// Looks at everything, as far as this address of the server is told, and that of its monitoring pages.
+pub(super) async fn look_at(
+    connection: &Connection,
+    (url, monitoring): (&str, Option<&str>),
+) -> Vec<Finding> {
     let mut findings = vec![version(&connection.server_version()), tls(connection, url)];
     match sample(connection).await {
         Some(sample) => findings.extend([way(&sample), clock(&sample)]),
@@ -33,17 +37,10 @@ pub(super) async fn look_at(connection: &Connection, url: &str) -> Vec<Finding> 
     }
     findings.push(largest_message(connection.max_payload()));
     findings.extend(limits(connection).await);
-    findings.push(
-        Finding::of(
-            Assessment::Unknown,
-            "sync_interval",
-            "not told to any login of an account; without `always`, a power failure takes what came last",
-        )
-        .with_remedy(
-            "see that the server's configuration has `jetstream { sync_interval: always }`, or that the \
-             streams have replicas",
-        ),
-    );
+    findings.push(match monitoring {
+        Some(url) => monitored::sync_interval(url).await,
+        None => monitored::untold(),
+    });
     findings
 }
 

@@ -79,3 +79,28 @@ impl Service {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, Gathered, Packet, Until};
+
+    #[test]
+    fn what_a_service_is_follows_from_its_rivers() {
+        let service = || Service::new("payment", Config::new("nats://127.0.0.1"));
+        let plain = River::new("plain").event("x").react(|_: Packet| async { Ok(()) });
+        assert_eq!(service().river(plain).access(), ServiceAccess::default());
+        let once = River::new("once").event("x").once().react(|_: Packet| async { Ok(()) });
+        let gathering = River::new("choose").need("hotel").gather(Until::answers(3));
+        let gathering = gathering.react(|_: &Gathered| anyhow::Ok(()));
+        let access = service().river(once).river(gathering).exclusive().access();
+        let expected = ServiceAccess {
+            delivery: Delivery::Exclusive,
+            memories: ["choose".to_owned()].into(),
+            once: true,
+            timers: true,
+            ..ServiceAccess::default()
+        };
+        assert_eq!(access, expected);
+    }
+}

@@ -10,15 +10,18 @@ use rapids_test::{NatsServer, http};
 use crate::harness::{Running, echo, found, soon, until};
 use crate::log;
 
-/// A service of this name may do all but publish to these subjects.
+/// A server on which the service of this name may do all but publish to these subjects.
 fn server(name: &str, denied: &[&str]) -> NatsServer {
+    NatsServer::with_config(&users(name, denied)).unwrap()
+}
+
+fn users(name: &str, denied: &[&str]) -> String {
     let denied: Vec<_> = denied.iter().map(|subject| format!("\"{subject}\"")).collect();
     let denied = denied.join(", ");
-    let config = format!(
+    format!(
         "authorization {{ users: [ {{ user: operator, password: operator }}, {{ user: {name}, password: {name}, \
          permissions: {{ publish: {{ deny: [{denied}] }} }} }} ] }}"
-    );
-    NatsServer::with_config(&config).unwrap()
+    )
 }
 
 fn config(server: &NatsServer, user: &str) -> Config {
@@ -74,6 +77,12 @@ async fn a_service_that_lacks_rights_names_them_all_at_once_and_goes_on() {
     let (status, why) = ready();
     assert_eq!(status, "503 Service Unavailable");
     assert!(why.starts_with("lacking: the login lacks 3 rights that `lacking` needs"), "{why}");
+
+    // It is given all.
+    server.reload(&users("lacking", &["nothing"])).unwrap();
+    until("it is ready", async || ready().0 == "200 OK").await;
+    let all = async || log::of("lacking").iter().any(|line| line.contains("has all rights now"));
+    until("it says so", all).await;
     running.stop().await;
     assert_eq!(errors("lacking").len(), 1, "{:?}", errors("lacking"));
     let refusals = log::of("lacking").into_iter().filter(|line| line.contains("does not permit"));
