@@ -71,6 +71,10 @@ impl Right {
             "its position"
         } else if subject == LIVE {
             "the live feed"
+        } else if !subject.starts_with('$') && self.kind == RightKind::Feed {
+            "to answer requests"
+        } else if !subject.starts_with('$') {
+            "to ask other services"
         } else if subject.starts_with("$JS.ACK.") {
             "to acknowledge packets"
         } else if has("NEXT") {
@@ -145,6 +149,9 @@ impl ServiceAccess {
         let listed = |names: &mut dyn Iterator<Item = &String>| {
             names.map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
         };
+        if self.answers.contains(&right.subject) {
+            return Some(format!("answers = [{}]", listed(&mut self.answers.iter())));
+        }
         let (delivery, other) = match self.delivery {
             Delivery::Shared => ("shared", Delivery::Exclusive),
             Delivery::Exclusive => ("exclusive", Delivery::Shared),
@@ -160,6 +167,10 @@ impl ServiceAccess {
             (
                 format!("reads = [{}]", listed(&mut self.reads.iter())),
                 Self { reads: [].into(), ..self.clone() },
+            ),
+            (
+                format!("requests = [{}]", listed(&mut self.requests.iter())),
+                Self { requests: [].into(), ..self.clone() },
             ),
         ]
         .into_iter();
@@ -178,6 +189,8 @@ mod tests {
             once: true,
             timers: true,
             reads: BTreeSet::from(["map".to_owned()]),
+            requests: BTreeSet::from(["map.roads".to_owned()]),
+            answers: BTreeSet::from(["payment.fee".to_owned()]),
             ..ServiceAccess::default()
         }
     }
@@ -214,8 +227,8 @@ mod tests {
         let holder = Holder { name: "payment", access: &access, is_secured: true };
         let told = |subjects: &[&str]| {
             let of = |subject: &&str| {
-                let all = access.rights("payment");
-                let right = all.into_iter().find(|right| right.subject == **subject);
+                let mut all = access.rights("payment").into_iter().chain(access.answered());
+                let right = all.find(|right| right.subject == **subject);
                 lack(right.expect("it is one of its rights"), Why::NotImported)
             };
             remedy(holder, &subjects.iter().map(of).collect::<Vec<_>>())
@@ -232,10 +245,13 @@ mod tests {
                 "$KV.RAPIDS_ONCE.payment.>",
                 "later.payment.*",
                 "$JS.API.DIRECT.GET.KV_RAPIDS_MEMORY_map",
+                "map.roads",
+                "payment.fee",
             ]),
             format!(
                 "see that [services.payment] in `access.toml` has `delivery = \"shared\"`, `memories = \
-                 [\"paid\"]`, `once = true`, `timers = true`, `reads = [\"map\"]`{end}"
+                 [\"paid\"]`, `once = true`, `timers = true`, `reads = [\"map\"]`, `requests = \
+                 [\"map.roads\"]`, `answers = [\"payment.fee\"]`{end}"
             )
         );
     }
@@ -243,7 +259,8 @@ mod tests {
     #[test]
     fn every_right_says_what_it_is_for() {
         let access = service();
-        let rights = access.rights("payment");
+        let rights: Vec<_> =
+            access.rights("payment").into_iter().chain(access.answered()).collect();
         let told = |subject: &str| {
             let right = rights.iter().find(|right| right.subject == subject);
             right.map(|right| right.purpose("payment"))
@@ -263,6 +280,8 @@ mod tests {
             ("$KV.RAPIDS_SERVICES.payment", "its entry"),
             ("$JS.API.STREAM.MSG.GET.KV_RAPIDS_SERVICES", "its entry"),
             ("$JS.API.DIRECT.GET.KV_RAPIDS_MEMORY_map", "to read what others remember"),
+            ("map.roads", "to ask other services"),
+            ("payment.fee", "to answer requests"),
         ] {
             assert_eq!(told(subject), Some(purpose), "{subject}");
         }

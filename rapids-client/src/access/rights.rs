@@ -53,7 +53,12 @@ impl ServiceAccess {
 }
 
 impl ServiceAccess {
-    /// The same in the simple form, in which what is published has one subject, and all timers lie in one
+    /// What it may receive in its own account, which is nobody's to import: requests that it answers.
+    pub(crate) fn answered(&self) -> impl Iterator<Item = Right> {
+        self.answers.iter().map(Right::feed)
+    }
+
+    /// All rights in the simple form, in which what is published has one subject, and all timers lie in one
     /// stream. A service that makes consumers `reads_by_consumers` what it has to catch up with.
     pub(crate) fn rights_in_simple_form(&self, name: &str, reads_by_consumers: bool) -> Vec<Right> {
         let in_simple_form = |right: Right| match right {

@@ -7,7 +7,9 @@ use async_nats::header::NATS_EXPECTED_STREAM;
 
 use crate::access::{Right, RightKind};
 use crate::connection::Probe;
-use crate::names::{DEAD_LETTER_PREFIX, DEAD_LETTERS, LATER, LATER_PREFIX, STREAM, later_of};
+use crate::names::{
+    DEAD_LETTER_PREFIX, DEAD_LETTERS, LATER, LATER_PREFIX, STREAM, SUBJECT, later_of,
+};
 
 /// Stands where a right has a wildcard. No service, river or key is called so.
 const ANY: &str = "RIGHTS";
@@ -61,7 +63,9 @@ pub(super) fn probe(
             stream(&later_of(service))
         }
         _ if local.starts_with(LATER_PREFIX) => stream(LATER),
-        _ => stream(STREAM),
+        [SUBJECT] => stream(STREAM),
+        // What other services are asked, one of them would answer.
+        _ => None,
     }?;
     let mut headers = HeaderMap::new();
     headers.insert(NATS_EXPECTED_STREAM, NO_STREAM);
@@ -122,6 +126,7 @@ mod tests {
             once: true,
             timers: true,
             reads: ["map".to_owned()].into(),
+            requests: ["catalogue.price".to_owned()].into(),
             ..ServiceAccess::default()
         };
         for is_secured in [true, false] {

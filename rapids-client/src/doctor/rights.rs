@@ -8,7 +8,7 @@ use futures::future::join_all;
 use serde::Deserialize;
 
 use super::probes::{Behind, probe};
-use crate::access::{Grant, Holder, Lack, Right, RightKind, ServiceAccess, User, Why};
+use crate::access::{Grant, Holder, Lack, Right, ServiceAccess, User, Why};
 use crate::connection::{Connection, Probe, Reply};
 use crate::jetstream::api;
 use crate::jetstream::form::Form;
@@ -53,7 +53,7 @@ const NOT_THERE: &str = "not tried, as what it is about is not there yet";
 const NOT_KNOWN: &str = "nobody answers, and whether what it is about is there is not told";
 const SILENT: &str = "no answer came in time";
 const NO_TRIAL: &str = "the server does not tell, and to try it would change something";
-const NO_FEED: &str = "allowed; whether it is imported shows once something comes";
+const NOT_TRIED: &str = "allowed; whether it is imported shows once it is used";
 
 impl RightsReport {
     /// What the login certainly lacks.
@@ -111,8 +111,13 @@ pub(crate) async fn check(
         let state = trial.state(&known, is_secured);
         Checked { right: trial.right, state }
     });
+    let answered = access.answered().map(|right| {
+        let trial = Trial { grant: user.as_ref().map(|user| user.has(&right)), right, tried: None };
+        let state = trial.state(&known, false);
+        Checked { right: trial.right, state }
+    });
     RightsReport {
-        rights: rights.collect(),
+        rights: rights.chain(answered).collect(),
         is_secured,
         may_be_asked: user.map(|user| user.may_subscribe(QUESTIONS)),
     }
@@ -218,9 +223,7 @@ impl Trial {
             }
             (_, Some((behind, Reply::Nobody))) => known.without_anybody(behind),
             (_, Some((_, Reply::Silence))) => State::Untold(SILENT),
-            (Some(Grant::All), None) if self.right.kind == RightKind::Feed && is_secured => {
-                State::Untold(NO_FEED)
-            }
+            (Some(Grant::All), None) if is_secured => State::Untold(NOT_TRIED),
             (Some(Grant::All), None) => State::Granted,
             (None, None) => State::Untold(NO_TRIAL),
         }

@@ -4,7 +4,7 @@ use std::fs;
 
 use async_nats::ConnectOptions;
 use async_nats::jetstream::{self, Context};
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use rapids_test::NatsServer;
 use tokio::time::timeout;
 
@@ -20,7 +20,11 @@ struct Provisioned {
 
 impl Provisioned {
     fn start() -> Self {
-        let folder = Folder::with(DECLARED);
+        Self::start_with(DECLARED)
+    }
+
+    fn start_with(declared: &str) -> Self {
+        let folder = Folder::with(declared);
         let rendered = folder.rendered();
         let server = NatsServer::with_config(&rendered).unwrap();
         let it = Self { folder, server, rendered };
@@ -201,4 +205,27 @@ async fn a_permission_that_is_missing_is_told_and_no_other() {
     let before = less.state().await;
     assert_eq!(missing(&less.doctor("payment")), removed);
     assert_eq!(less.state().await, before);
+}
+
+#[tokio::test]
+async fn no_service_is_asked_to_see_whether_it_may_be() {
+    let provisioned = Provisioned::start_with(
+        "[services.catalogue]\nanswers = ['catalogue.price']\n[services.shop]\nrequests = \
+         ['catalogue.price']\n[operators.ada]\nrole = 'operator'\n",
+    );
+    let catalogue = ConnectOptions::with_nkey(provisioned.folder.seed("catalogue"));
+    let catalogue = catalogue.connect(provisioned.server.url()).await.unwrap();
+    let mut asked = catalogue.subscribe("catalogue.price").await.unwrap();
+    catalogue.request("$JS.API.INFO", "".into()).await.unwrap();
+    let said = provisioned.doctor("shop");
+    assert_eq!(missing(&said), [""; 0]);
+    let allowed = "?      publish to `catalogue.price`";
+    assert!(said.lines().iter().any(|line| line.starts_with(allowed)), "{said:?}");
+    let said = provisioned.doctor("catalogue");
+    assert_eq!(missing(&said), [""; 0]);
+    let answers = "ok     subscribe to `catalogue.price`";
+    assert!(said.lines().iter().any(|line| line.starts_with(answers)), "{said:?}");
+    // What was sent before would have come before this answer.
+    catalogue.request("$JS.API.INFO", "".into()).await.unwrap();
+    assert!(asked.next().now_or_never().is_none());
 }
