@@ -21,7 +21,7 @@ use crate::service::Service;
 /// How long a service that cannot start waits for the check, which may tell why.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often a service looks whether it has been given what it lacked.
-const AGAIN: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_secs(10);
 
 /// The check of one run of a service.
 pub(super) struct RightsCheck {
@@ -67,7 +67,7 @@ impl RightsCheck {
             lacks = told.tell(&check().await, &lacks);
         }
         while !lacks.is_empty() {
-            // A server that has learnt of other permissions has its users log in again.
+            // A server that learns of other permissions may leave its users connected, or have them log in again.
             let _ = timeout(AGAIN, connection.reconnected()).await;
             lacks = told.tell(&check().await, &lacks);
         }

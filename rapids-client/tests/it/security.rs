@@ -11,6 +11,7 @@ use rapids_client::{
 use rapids_test::NatsServer;
 
 use crate::harness::{Running, found, soon, until};
+use crate::log;
 
 /// The configuration in the document.
 fn documented() -> String {
@@ -188,6 +189,52 @@ async fn reaches_no_other(server: &NatsServer) {
     within.publish_with_reply("rapids", "replays.nobody", body.into()).await.unwrap();
     within.flush().await.unwrap();
     until("a forged replay", async || last("REPLAYS").await != replays).await;
+}
+
+#[tokio::test]
+async fn a_service_without_some_of_the_imports_names_their_lines() {
+    log::keep();
+    let removed = ["$JS.API.DIRECT.GET.RAPIDS", "$KV.*.importless.>", "dead_letters.importless.>"];
+    let removed = removed.map(|it| format!("{{service: {{account: RAPIDS, subject: \"{it}\"}}}}"));
+    let accounts = documented_for(Delivery::Shared).replace("payment", "importless");
+    let (before, account) = accounts.split_once("  PAYMENT {").unwrap();
+    let (account, behind) = account.split_once("\n  }").unwrap();
+    let kept = account.lines().filter(|line| !removed.iter().any(|it| line.trim() == it));
+    let kept = kept.collect::<Vec<_>>().join("\n");
+    let server =
+        NatsServer::with_config(&format!("{before}  PAYMENT {{{kept}\n  }}{behind}")).unwrap();
+    let service = |user: &str| {
+        let once = River::new("once").event("x").once().react(|_: Packet| async { Ok(()) });
+        let config = as_user(&server, user).delivery(Delivery::Shared);
+        Service::new("importless", config).river(once).from_beginning()
+    };
+    // As the operator first, who creates what it needs.
+    let rapids = Rapids::connect(&as_user(&server, "operator")).await.unwrap();
+    let running = Running::spawn(service("operator"));
+    let position = async || rapids.position("importless").await.unwrap();
+    until("it runs", async || position().await.is_some_and(|it| it.is_read)).await;
+    running.stop().await;
+    let errors = || log::of("importless").into_iter().filter(|line| line.contains("ERROR"));
+    assert_eq!(errors().count(), 0);
+
+    let running = Running::spawn(service("importless"));
+    let logged = found("an error", async || errors().next()).await;
+    let missing = [
+        "$JS.API.DIRECT.GET.RAPIDS",
+        "$KV.RAPIDS_HANDLING.importless.>",
+        "$KV.RAPIDS_ONCE.importless.>",
+        "dead_letters.importless.>",
+    ];
+    let lines = missing.map(|it| format!("{{service: {{account: RAPIDS, subject: \"{it}\"}}}}"));
+    let words = format!(
+        "to mend it, have its account import from the one with the streams `[{}]` (",
+        lines.join(", ")
+    );
+    assert!(logged.contains(&words), "{words} in {logged}");
+    assert!(logged.contains("the login lacks 4 rights that `importless` needs"), "{logged}");
+    until("it runs", async || position().await.is_some_and(|it| it.is_read)).await;
+    running.stop().await;
+    assert_eq!(errors().count(), 1);
 }
 
 /// Counts what comes by its number.
