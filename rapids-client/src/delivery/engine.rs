@@ -25,6 +25,7 @@ use super::clock::{Clock, Due};
 use super::context::Context;
 use super::demand::Demand;
 use super::executor::Executor;
+use super::health::Lacks;
 use super::in_flight::Row;
 use super::maintenance::{Finding, Maintenance};
 use super::packet_source::PacketSource;
@@ -99,6 +100,7 @@ pub(super) struct Engine {
     pub(super) maintenance: Maintenance,
     pub(super) demand: Demand,
     pub(super) blocked: Blocked,
+    pub(super) lacks: Lacks,
     rebuilding: Rebuilding,
     /// How long the server waits for an acknowledgement.
     ack_wait: Duration,
@@ -145,6 +147,7 @@ impl Engine {
             announcement: started.announcement,
             demand: Demand::new(&service, &rapids),
             blocked: Blocked::default(),
+            lacks: started.lacks,
             rebuilding,
             pending_admissions: FuturesOrdered::new(),
             turns: FuturesUnordered::new(),

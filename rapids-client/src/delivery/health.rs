@@ -4,6 +4,7 @@
 //! thread.
 
 use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -15,14 +16,17 @@ use crate::connection::Connection;
 use crate::metrics::ServiceMetrics;
 use crate::service::Service;
 
+/// Which rights a login lacks, if it lacks some: written by who checks them, and shown by all that tell how the
+/// service stands.
+pub(super) type Lacks = Rc<RefCell<Option<String>>>;
+
 pub(crate) struct Health {
     service: Service,
     must_stop: watch::Receiver<bool>,
     /// The queue of its reactions, and those before it in which some may still block.
     jobs: RefCell<Vec<Arc<JobQueue>>>,
     opened: RefCell<Option<Opened>>,
-    /// Which rights its login lacks, if it lacks some.
-    lacks: RefCell<Option<String>>,
+    lacks: Lacks,
     /// Where it is served, if it is.
     url: OnceCell<String>,
 }
@@ -42,7 +46,7 @@ impl Health {
             must_stop,
             jobs: RefCell::default(),
             opened: RefCell::default(),
-            lacks: RefCell::default(),
+            lacks: Rc::default(),
             url: OnceCell::new(),
         }
     }
@@ -60,9 +64,8 @@ impl Health {
         OpenedUntilDropped(self)
     }
 
-    /// Learns which rights its login lacks; `None` if it has all.
-    pub(super) fn set_lacks(&self, lacks: Option<String>) {
-        self.lacks.replace(lacks);
+    pub(super) fn lacks(&self) -> &Lacks {
+        &self.lacks
     }
 
     /// Learns where it is served.

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::{error, info};
 
-use super::health::Health;
+use super::health::Lacks;
 use crate::access::{Holder, Lack, ServiceAccess, remedy};
 use crate::connection::Connection;
 use crate::doctor::rights::{self, RightsReport};
@@ -49,27 +49,22 @@ impl RightsCheck {
     }
 
     /// Checks all rights, and goes on while some are lacking.
-    pub(super) async fn run(
-        &self,
-        service: &Service,
-        connection: &Connection,
-        health: &Health,
-    ) -> ! {
+    pub(super) async fn run(&self, service: &Service, connection: &Connection, lacks: &Lacks) -> ! {
         let access = service.access();
         let check = async || Box::pin(rights::check(connection, service.name(), &access)).await;
-        let told = Told { service: service.name(), access: &access, health };
+        let told = Told { service: service.name(), access: &access, lacks };
         let report = check().await;
-        let mut lacks = told.tell(&report, &[]);
+        let mut known = told.tell(&report, &[]);
         self.checked.send_replace(true);
         if report.is_early() {
             let mut opened = self.opened.subscribe();
             let _ = opened.wait_for(|opened| *opened).await;
-            lacks = told.tell(&check().await, &lacks);
+            known = told.tell(&check().await, &known);
         }
-        while !lacks.is_empty() {
+        while !known.is_empty() {
             // A server that learns of other permissions may leave its users connected, or have them log in again.
             let _ = timeout(AGAIN, connection.reconnected()).await;
-            lacks = told.tell(&check().await, &lacks);
+            known = told.tell(&check().await, &known);
         }
         pending().await
     }
@@ -79,7 +74,7 @@ impl RightsCheck {
 struct Told<'a> {
     service: &'a str,
     access: &'a ServiceAccess,
-    health: &'a Health,
+    lacks: &'a Lacks,
 }
 
 impl Told<'_> {
@@ -88,7 +83,7 @@ impl Told<'_> {
         let mut lacks = report.lacks();
         // While the server is away, nothing new is known.
         lacks.extend(known.iter().filter(|lack| report.is_untold(&lack.right)).cloned());
-        self.health.set_lacks((!lacks.is_empty()).then(|| in_words(self.service, &lacks)));
+        self.lacks.replace((!lacks.is_empty()).then(|| in_words(self.service, &lacks)));
         if lacks.iter().any(|lack| !known.contains(lack)) {
             let holder = report.holder(self.service, self.access);
             error!("{}; to mend it, {}", in_words(self.service, &lacks), mending(holder, &lacks));

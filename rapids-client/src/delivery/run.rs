@@ -178,7 +178,7 @@ pub(crate) async fn work(
             },
         };
         let rights = RightsCheck::new();
-        let mut checking = Box::pin(rights.run(&service, &connection, &health));
+        let mut checking = Box::pin(rights.run(&service, &connection, health.lacks()));
         loop {
             let opening = open(&service, &jobs, (&connection, &subscriber));
             let serving = Box::pin(async {
@@ -187,7 +187,7 @@ pub(crate) async fn work(
                     _ = stopped.wait_for(|stop| *stop) => return Ok(EngineEnd::Stopped),
                 };
                 rights.opened();
-                let _opened = health.opened(opening.opened(health.url()));
+                let _opened = health.opened(opening.opened(health.url(), health.lacks()));
                 serve(opening, &mut stopped).await
             });
             let ended = tokio::select! {

@@ -13,7 +13,7 @@ use super::dead_letter_writer::DeadLetterWriter;
 use super::done_before::DoneBefore;
 use super::engine::Engine;
 use super::executor::{Executor, JobQueue};
-use super::health::Opened;
+use super::health::{Lacks, Opened};
 use super::memory_step::{MemoryRecords, MemoryStore, Trial};
 use super::progress::ProgressStore;
 use super::quarantine::Quarantine;
@@ -64,6 +64,7 @@ pub(super) struct Started {
     pub(super) replays: Pull,
     pub(super) floor: Floor,
     pub(super) entry: Rc<EntryUpdater>,
+    pub(super) lacks: Lacks,
     /// How long the server waits for an acknowledgement.
     pub(super) ack_wait: Duration,
 }
@@ -128,14 +129,16 @@ impl Startup {
             replays,
             floor,
             entry: Rc::new(entry),
+            lacks: Lacks::default(),
             ack_wait,
         };
         Ok(Self { started, position, subscriber })
     }
 
     /// What others learn over HTTP of a service that has come so far, and who reads the announcement
-    /// where that is.
-    pub(super) fn opened(&mut self, http: Option<String>) -> Opened {
+    /// where that is; they learn, too, which rights the login lacks.
+    pub(super) fn opened(&mut self, http: Option<String>, lacks: &Lacks) -> Opened {
+        self.started.lacks.clone_from(lacks);
         let Started { announcement, connection, context, .. } = &mut self.started;
         announcement.show("http", http);
         Opened {

@@ -16,6 +16,7 @@ impl Engine {
             self.maintenance.ensure_replay_consumer(self.service.config().ack_wait);
         }
         self.announcement.show("delivery", self.source.mode());
+        self.announcement.show("rights", self.lacks.borrow().clone());
         let polled = self.context.executor.queue.polled();
         self.announcement
             .show("blocked", self.blocked.check(&polled, (&self.service, &self.schedule)));

@@ -67,11 +67,13 @@ async fn a_service_that_lacks_rights_names_them_all_at_once_and_goes_on() {
     let handled =
         async || rapids.position("lacking").await.unwrap().is_some_and(|it| it.acknowledged >= 1);
     until("it handles packets", handled).await;
-    let address = found("its address", async || {
+    let fact = async |fact: &str| {
         let up = rapids.services(Duration::from_millis(100)).await.unwrap();
-        up.into_iter().find_map(|mut instance| instance.facts.remove("http"))
-    })
-    .await;
+        up.into_iter().find_map(|mut instance| instance.facts.remove(fact))
+    };
+    let address = found("its address", async || fact("http").await).await;
+    let told = found("what it lacks", async || fact("rights").await).await;
+    assert!(told.starts_with("the login lacks 3 rights that `lacking` needs"), "{told}");
     let address = address.trim_start_matches("http://");
     let ready = || http(address, "GET /readyz").unwrap();
     let (status, why) = ready();
@@ -83,6 +85,7 @@ async fn a_service_that_lacks_rights_names_them_all_at_once_and_goes_on() {
     until("it is ready", async || ready().0 == "200 OK").await;
     let all = async || log::of("lacking").iter().any(|line| line.contains("has all rights now"));
     until("it says so", all).await;
+    until("it shows nothing", async || fact("rights").await.is_none()).await;
     running.stop().await;
     assert_eq!(errors("lacking").len(), 1, "{:?}", errors("lacking"));
     let refusals = log::of("lacking").into_iter().filter(|line| line.contains("does not permit"));
