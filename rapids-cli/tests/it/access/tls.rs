@@ -68,6 +68,13 @@ fn a_server_with_the_certificates_takes_nobody_without_one() {
     let ours = ["--tlscert", &cert, "--tlskey", &key];
     // There are no streams yet.
     asked(&[&["--tlsca", &ca], &ours[..]].concat()).badly(5, &["there is no stream `RAPIDS`"]);
+    let mut doctor =
+        rapids(&["doctor", "map", "--nkey", &path(&folder, "keys/map.nk"), "--tlsca", &ca]);
+    let told = said(doctor.args(ours).env("NATS_URL", server.url()).current_dir(folder.path("")));
+    assert!(
+        told.out.lines().any(|line| line.split_whitespace().eq(["ok", "TLS", "in", "use"])),
+        "{told:?}"
+    );
     asked(&["--tlsca", &ca]).badly(3, &["cannot connect"]);
     let other = path(&stranger, "tls/ca.pem");
     asked(&[&["--tlsca", &other], &ours[..]].concat()).badly(3, &["cannot connect"]);
