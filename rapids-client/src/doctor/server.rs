@@ -59,8 +59,9 @@ fn tls(connection: &Connection, url: &str) -> Finding {
     if connection.uses_tls() {
         return Finding::well("TLS", "in use");
     }
-    let is_local = ["//127.0.0.1:", "//localhost:", "//[::1]:"].iter().any(|it| url.contains(it));
-    if is_local {
+    let hosts = ["//127.0.0.1:", "//localhost:", "//[::1]:"];
+    let is_local = |url: &str| hosts.iter().any(|host| url.contains(host));
+    if url.split(',').all(is_local) {
         return Finding::well("TLS", "not in use, and the server is on this machine");
     }
     let found = "not in use: logins and packets can be read on their way";
