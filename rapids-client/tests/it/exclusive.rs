@@ -204,7 +204,8 @@ async fn one_that_stood_still_past_its_lease_does_nothing_more_and_stands_by() {
 
 #[tokio::test]
 async fn what_is_published_while_a_client_stands_still_is_read_from_the_stream() {
-    let server = NatsServer::with_config("max_pending: 2MB").unwrap();
+    // More than is asked for at once when it catches up: else the server would cut that, too.
+    let server = NatsServer::with_config("max_pending: 20MB").unwrap();
     let rapids = Rapids::connect(&config(&server.url())).await.unwrap();
     let bench = Bench::of_server(Delivery::Exclusive, server, rapids);
     let folder = tempfile::tempdir().unwrap();
@@ -216,7 +217,7 @@ async fn what_is_published_while_a_client_stands_still_is_read_from_the_stream()
     active.freeze();
     // More than the server keeps for a client that does not read: it cuts the connection.
     let filler = "x".repeat(500_000);
-    for _ in 0..4 {
+    for _ in 0..12 {
         let large = (0..5).map(|_| Packet::event("filler").with("pad", filler.clone()));
         bench.rapids.publish_all(large).await.unwrap();
     }

@@ -1,5 +1,6 @@
 //! The console with the login of somebody who looks, and of somebody who acts.
 
+use std::fs;
 use std::net::TcpListener;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -107,6 +108,11 @@ async fn who_looks_sees_every_page_and_changes_nothing_and_who_acts_does_both() 
     let ada = Rapids::connect(&secured.operator()).await.unwrap();
     let order = r#"{"event":"order_placed","total":1,"customer":"eve","rapids":{"id":"o-1"}}"#;
     ada.publish(Packet::from_bytes(order).unwrap()).await.unwrap();
+    let secrets: Vec<_> = fs::read_dir(secured.path("keys"))
+        .unwrap()
+        .map(|file| fs::read_to_string(file.unwrap().path()).unwrap().trim().to_owned())
+        .collect();
+    assert_eq!(secrets.len(), 4, "of payment, its ids, ada and bob");
     let looks = Console::start(&secured, "bob", &["--read-only"]);
     let acts = Console::start(&secured, OPERATOR, &[]);
     block_in_place(|| {
@@ -117,6 +123,7 @@ async fn who_looks_sees_every_page_and_changes_nothing_and_who_acts_does_both() 
             for path in PAGES {
                 let page = console.page(path, "</html>").body;
                 assert!(!page.contains("does not permit"), "{path}: {page}");
+                assert!(!secrets.iter().any(|secret| page.contains(secret)), "{path}: {page}");
             }
         }
         let page = acts.page(LETTER, "name=\"token\"").body;
