@@ -69,16 +69,25 @@ enum Source {
 }
 
 impl Source {
-    async fn next(&mut self) -> Result<Delivered, Box<dyn StdError + Send + Sync>> {
-        let message = match self {
-            Self::Polled(polled) => return Ok(polled.next().await?.into()),
-            Self::Consumer(messages) => messages.next().await,
-        };
-        let message = message.ok_or("the server ended the subscription")??;
-        let info = message.info()?;
-        let (sequence, stored) = (info.stream_sequence, timestamp(info.published));
-        Ok(Delivered { message: message.into(), sequence, stored })
+    /// Waits for the next message.
+    ///
+    /// # Errors
+    /// `NotPermitted`; `Server` with `action` where another source is needed.
+    async fn next(&mut self, action: &str) -> Result<Delivered> {
+        match self {
+            Self::Polled(polled) => Ok(polled.next().await?.into()),
+            Self::Consumer(messages) => delivered(messages)
+                .await
+                .map_err(|source| Error::Server { action: action.to_owned(), source }),
+        }
     }
+}
+
+async fn delivered(messages: &mut Ordered) -> Result<Delivered, Box<dyn StdError + Send + Sync>> {
+    let message = messages.next().await.ok_or("the server ended the subscription")??;
+    let info = message.info()?;
+    let (sequence, stored) = (info.stream_sequence, timestamp(info.published));
+    Ok(Delivered { message: message.into(), sequence, stored })
 }
 
 /// The messages of a stream in order.
@@ -195,12 +204,13 @@ impl Follower {
                 (self.messages, self.retry) = (messages, Some(retry));
                 (self.looked, self.last_seen) = (Instant::now(), 0);
             }
-            let problem: Box<dyn StdError + Send + Sync> = tokio::select! {
-                delivered = self.messages.next() => match delivered {
+            let error = tokio::select! {
+                delivered = self.messages.next(self.followed.action) => match delivered {
                     Ok(delivered) => match self.take(delivered) {
                         Some(delivered) => return Ok(Some(delivered)),
                         None => continue,
                     },
+                    Err(error @ Error::NotPermitted { .. }) => return Err(error),
                     Err(error) => error,
                 },
                 // The subscription reports nothing when its stream is gone, and takes long to
@@ -215,7 +225,9 @@ impl Follower {
                         Some((first, _)) if end.is_some_and(|end| first > end) => return Ok(None),
                         // It was stored before the last look, so it should have come by now.
                         Some((first, _)) if self.is_missing(first) => {
-                            "nothing comes, though the stream holds more".into()
+                            let action = self.followed.action.to_owned();
+                            let source = "nothing comes, though the stream holds more".into();
+                            Error::Server { action, source }
                         }
                         Some((_, last)) => {
                             self.last_seen = last;
@@ -225,7 +237,7 @@ impl Follower {
                     }
                 }
             };
-            self.recover(problem);
+            self.recover(error);
         }
     }
 
@@ -235,14 +247,13 @@ impl Follower {
         self.look.begin(async move { look(&connection, &followed, place).await });
     }
 
-    /// Begins to go on with a new subscription, after this problem of the present one.
-    fn recover(&mut self, problem: Box<dyn StdError + Send + Sync>) {
+    /// Begins to go on with a new subscription, after this error of the present one.
+    fn recover(&mut self, mut error: Error) {
         let (connection, followed) = (self.connection.clone(), self.followed.clone());
         let (created, from) = (self.created, self.from);
-        let retry = self.retry.take().unwrap_or_else(|| Retry::new(&connection, followed.action));
-        let mut error = Error::Server { action: followed.action.to_owned(), source: problem };
+        let retry = self.retry.take();
+        let mut retry = retry.unwrap_or_else(|| Retry::new(&connection, followed.action));
         self.recovery.begin(async move {
-            let mut retry = retry;
             loop {
                 retry.again(error).await?;
                 look(&connection, &followed, (created, from)).await?;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rapids_client::access::{Access, ServiceAccess};
 use rapids_client::{
-    Answer, Config, Delivery, Outputs, Packet, Provisioning, Rapids, River, Service, Start, Tail,
+    Answer, Config, Delivery, Error, Outputs, Packet, Provisioning, Rapids, River, Service, Start,
+    Tail,
 };
 use rapids_test::NatsServer;
 use tokio::time::timeout;
@@ -21,6 +22,7 @@ authorization { users: [
         "$JS.API.STREAM.CREATE.>", "$JS.API.STREAM.UPDATE.>", "$JS.API.STREAM.DELETE.>",
         "$JS.API.STREAM.PURGE.>", "$JS.API.CONSUMER.CREATE.>", "$JS.API.CONSUMER.DELETE.>"
     ] } } }
+    { user: blind, password: blind, permissions: { publish: { deny: ["$JS.API.DIRECT.GET.>"] } } }
 ] }
 "#;
 
@@ -176,6 +178,19 @@ async fn packets_are_followed_over_a_restart_with_and_without_a_consumer() {
     for tail in &mut tails {
         assert_eq!(next_of(tail).await.get("n").unwrap(), Some(2));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_read_without_a_consumer_is_told_so() {
+    let server = server();
+    provisioning(&server).await.apply(&needs(Delivery::Shared)).await.unwrap();
+    let blind = Rapids::connect(&config(&server, "blind").provisioned()).await.unwrap();
+    let mut tail = blind.tail(Start::Beginning).await.unwrap();
+    let error = soon("the error", tail.next()).await.unwrap_err();
+    assert!(
+        matches!(&error, Error::NotPermitted { violation } if violation.contains("DIRECT.GET.RAPIDS")),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

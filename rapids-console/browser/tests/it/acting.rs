@@ -1,5 +1,7 @@
 //! Acting as an operator does, with a mouse and a keyboard.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use browser::{Browser, Console, Look, Theme};
 use rapids_client::{Config, Packet, River, Service, reject};
@@ -14,6 +16,8 @@ async fn with_letters(count: u64) -> Result<Console> {
     });
     let config = Config::new(console.server.url());
     tokio::spawn(Service::new("payment", config).from_beginning().river(charge).run());
+    // Pages tell what its rules make of a packet when they are asked, and do not ask again.
+    while console.rapids.services(Duration::from_millis(100)).await?.is_empty() {}
     for _ in 0..count {
         console.rapids.publish(Packet::event("order_placed").with("total", 1)).await?;
     }
