@@ -167,8 +167,9 @@ fn a_file_that_needs_no_change_is_not_touched() {
     folder.done(&["render", "--out", "other.conf"]);
     assert_eq!(folder.text("other.conf"), first);
 
-    folder.done(&["keys", "--rotate", "payment"]);
-    folder.done(&["render"]);
+    let rotated = folder.done(&["keys", "--rotate", "payment"]);
+    assert_eq!(rotated.lines(), ["replaced keys/payment.nk", "wrote access.conf"]);
+    assert!(folder.done(&["render"]).err.contains("is as it has to be"));
     let changed = folder.text("access.conf");
     let differs = first.lines().zip(changed.lines()).filter(|(one, other)| one != other).count();
     assert_eq!((differs, first.lines().count()), (1, changed.lines().count()));

@@ -49,13 +49,11 @@ impl Secured {
         secured
     }
 
-    /// Runs `rapids access` with these arguments, renders, and has the server read all anew.
+    /// Runs `rapids access` with these arguments, and has the server read all anew.
     fn access(&self, arguments: &[&str]) {
-        for arguments in [arguments, &["render"]] {
-            let arguments = [&["access"], arguments].concat();
-            let done = said(rapids(&arguments).current_dir(&self.folder));
-            assert_eq!(done.code, 0, "{done:?}");
-        }
+        let arguments = [&["access"], arguments].concat();
+        let done = said(rapids(&arguments).current_dir(&self.folder));
+        assert_eq!(done.code, 0, "{done:?}");
         self.server.reload(&lines(&self.folder)).unwrap();
     }
 

@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::Declared;
+use super::render::render;
 use crate::access_file;
 use crate::exit::{Answer, Fault};
 use crate::key_folder::KeyFolder;
@@ -22,7 +23,7 @@ Examples:
   rapids access keys --dir keys
   rapids access keys --dir keys --rotate payment
 
-Whoever has a replaced key runs on until the server is told: render again, and reload the server. It then
+Whoever has a replaced key runs on until the server is told: reload it (`nats-server --signal reload`). It then
 turns the old key away, and programs log in with the new one, which they read from the file. The key for
 ids stays when a login is replaced: with another one, a packet that is handled again would have other \
 outputs.")]
@@ -37,6 +38,10 @@ pub(crate) struct Keys {
     /// Replace the login key of this name
     #[arg(long, value_name = "NAME")]
     rotate: Option<String>,
+
+    /// The rendered file, which is written anew when a key is replaced, if it is there
+    #[arg(long, value_name = "FILE", default_value = "access.conf", requires = "rotate")]
+    out: PathBuf,
 }
 
 impl Keys {
@@ -61,15 +66,20 @@ impl Keys {
             } else if self.rotate.as_ref() == Some(name) {
                 keys.replace_seed(name)?;
                 session.screen.line(format_args!("replaced {}", keys.seed_file(name).display()))?;
-                session.screen.note(
-                    "now render again (`rapids access render`), and reload the server \
-                     (`nats-server --signal reload`)",
-                );
             }
         }
         for name in services {
             if keys.make_id_key(name)? {
                 session.screen.line(format_args!("made {}", keys.id_key_file(name).display()))?;
+            }
+        }
+        if self.rotate.is_some() {
+            match self.out.exists() {
+                true => render(&access, &keys, &self.out, session)?,
+                false => session.screen.note(
+                    "now render again (`rapids access render`), and reload the server \
+                     (`nats-server --signal reload`)",
+                ),
             }
         }
         Ok(Answer::Yes)

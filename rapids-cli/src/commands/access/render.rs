@@ -1,10 +1,11 @@
 //! `rapids access render`: writes the accounts that nats-server includes.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
+use rapids_client::access::Access;
 
 use super::Declared;
 use crate::exit::Answer;
@@ -39,16 +40,29 @@ pub(crate) struct Render {
 impl Render {
     pub(crate) fn run(self, session: &Session) -> Result<Answer> {
         let access = access_file::read(&self.declared.file)?;
-        let keys = KeyFolder::open(&self.keys)?;
-        let text = accounts::accounts(&access, |name| keys.public_key(name))?;
-        let shown = self.out.display();
-        if fs::read(&self.out).is_ok_and(|found| found == text.as_bytes()) {
-            session.screen.note(format_args!("{shown} is as it has to be"));
-            return Ok(Answer::Yes);
-        }
-        replace(&self.out, &text, PUBLIC)?;
-        session.screen.line(format_args!("wrote {shown}"))?;
-        session.screen.note("now reload the server: `nats-server --signal reload`");
+        render(&access, &KeyFolder::open(&self.keys)?, &self.out, session)?;
         Ok(Answer::Yes)
     }
+}
+
+/// Writes the accounts to this file, if it has others.
+///
+/// # Errors
+/// If a key is missing, or the file cannot be written.
+pub(super) fn render(
+    access: &Access,
+    keys: &KeyFolder,
+    out: &Path,
+    session: &Session,
+) -> Result<()> {
+    let text = accounts::accounts(access, |name| keys.public_key(name))?;
+    let shown = out.display();
+    if fs::read(out).is_ok_and(|found| found == text.as_bytes()) {
+        session.screen.note(format_args!("{shown} is as it has to be"));
+        return Ok(());
+    }
+    replace(out, &text, PUBLIC)?;
+    session.screen.line(format_args!("wrote {shown}"))?;
+    session.screen.note("now reload the server: `nats-server --signal reload`");
+    Ok(())
 }

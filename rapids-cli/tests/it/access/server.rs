@@ -313,7 +313,6 @@ async fn a_replaced_key_is_let_in_and_the_old_one_is_not() {
     let secured = Secured::start().await;
     let old = secured.folder.seed("payment");
     secured.folder.done(&["keys", "--rotate", "payment"]);
-    secured.folder.done(&["render"]);
     let new = secured.folder.seed("payment");
     assert!(connected(&secured.server, &new).await.is_err());
     secured.server.reload(&secured.folder.text("access.conf")).unwrap();
