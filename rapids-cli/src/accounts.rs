@@ -98,7 +98,7 @@ fn streams(
         let importers: Vec<_> = importers.iter().map(|title| format!("\"{title}\"")).collect();
         let importers = importers.join(", ");
         let response = if kind == RightKind::Streamed { ", response_type: stream" } else { "" };
-        let kind = if kind == RightKind::Feed { "stream" } else { "service" };
+        let kind = kind.in_accounts();
         text.line(3, &format!(r#"{{{kind}: "{subject}"{response}, accounts: [{importers}]}}"#));
     }
     text.line(2, "]");
@@ -168,7 +168,7 @@ fn account_of_its_own(text: &mut Text, account: &Account<'_>, public_key: &str) 
     }
     text.line(2, "imports: [");
     for right in &account.rights {
-        let kind = if right.kind == RightKind::Feed { "stream" } else { "service" };
+        let kind = right.kind.in_accounts();
         text.line(3, &imported(kind, STREAMS, &right.subject, right.to.as_deref()));
     }
     text.line(2, "]");

@@ -127,7 +127,7 @@ pub(crate) fn remedy(holder: Holder<'_>, lacks: &[Lack]) -> String {
 }
 
 fn imported(right: &Right) -> String {
-    let kind = if right.kind == RightKind::Feed { "stream" } else { "service" };
+    let kind = right.kind.in_accounts();
     format!(r#"{{{kind}: {{account: RAPIDS, subject: "{}"}}}}"#, right.subject)
 }
 

@@ -28,6 +28,16 @@ pub enum RightKind {
     Feed,
 }
 
+impl RightKind {
+    /// What it is called in the exports and imports of the server's configuration.
+    pub fn in_accounts(self) -> &'static str {
+        match self {
+            Self::Feed => "stream",
+            Self::Request | Self::Streamed => "service",
+        }
+    }
+}
+
 impl Right {
     /// The subject that the user of the account publishes or subscribes to.
     pub fn local(&self) -> &str {

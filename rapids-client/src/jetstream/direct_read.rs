@@ -7,18 +7,17 @@
 //! Any replica answers, also one that lags behind the leader: what it gives is right, but that it has no
 //! more proves nothing. What follows from that is left to the users.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_nats::header::{IntoHeaderName, NATS_LAST_SEQUENCE, NATS_SEQUENCE};
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::{Message, Subscriber};
-use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use tokio::time::{sleep, timeout};
 use tracing::debug;
 
 use crate::connection::Connection;
+use crate::jetstream::resumed::Resumed;
 use crate::{Error, Result};
 
 /// How many messages and bytes one request brings at most. More are no faster, and what a slow reader leaves
@@ -35,11 +34,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// How many messages follow, set by the server.
 const PENDING: &str = "Nats-Num-Pending";
 
-/// The reading of the next batch, which is asked for when this is first polled.
-type Reading = BoxFuture<'static, (Box<Reader>, Result<Batch>)>;
-
-// In a lock, which is never taken, so that it can be shared among threads as any other value can.
-pub(crate) struct DirectRead(Mutex<Reading>);
+/// The reading of the next batch, which is asked for once somebody waits for it.
+pub(crate) struct DirectRead(Resumed<(Box<Reader>, Result<Batch>)>);
 
 struct Reader {
     connection: Connection,
@@ -70,7 +66,9 @@ pub(crate) struct Batch {
 impl DirectRead {
     /// Reads the messages of these subjects, such as `a.>`, from this sequence on. Asks for nothing yet.
     pub(crate) fn new(connection: &Connection, stream: &str, subjects: String, from: u64) -> Self {
-        Self(Mutex::new(Box::new(Reader::new(connection, stream, subjects, from)).reading()))
+        let mut reading = Resumed::default();
+        reading.begin(Box::new(Reader::new(connection, stream, subjects, from)).reading());
+        Self(reading)
     }
 
     /// The next messages: at least one, unless there are no more. Asks again for what was lost on its way,
@@ -79,9 +77,8 @@ impl DirectRead {
     /// # Errors
     /// `NotPermitted`, `Server`.
     pub(crate) async fn batch(&mut self) -> Result<Batch> {
-        let reading = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let (reader, batch) = (&mut *reading).await;
-        *reading = reader.reading();
+        let (reader, batch) = self.0.ended().await;
+        self.0.begin(reader.reading());
         batch
     }
 }
@@ -108,11 +105,9 @@ impl Reader {
         }
     }
 
-    fn reading(mut self: Box<Self>) -> Reading {
-        Box::pin(async move {
-            let batch = self.batch().await;
-            (self, batch)
-        })
+    async fn reading(mut self: Box<Self>) -> (Box<Self>, Result<Batch>) {
+        let batch = self.batch().await;
+        (self, batch)
     }
 
     async fn batch(&mut self) -> Result<Batch> {

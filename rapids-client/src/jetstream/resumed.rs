@@ -1,10 +1,13 @@
 //! Work that goes on where it was, also if the future that waits for it is dropped and another one is made:
 //! who waits beside a ticking clock drops it often, and work that began anew each time might never end.
 
+use std::sync::{Mutex, PoisonError};
+
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-pub(crate) struct Resumed<T>(Option<BoxFuture<'static, T>>);
+// In a lock, which is never taken, so that it can be shared among threads as any other value can.
+pub(crate) struct Resumed<T>(Option<Mutex<BoxFuture<'static, T>>>);
 
 impl<T> Default for Resumed<T> {
     fn default() -> Self {
@@ -20,13 +23,13 @@ impl<T> Resumed<T> {
 
     /// Begins work in place of what there was.
     pub(crate) fn begin(&mut self, work: impl Future<Output = T> + Send + 'static) {
-        self.0 = Some(work.boxed());
+        self.0 = Some(Mutex::new(work.boxed()));
     }
 
     /// Waits for the end of the work; without end, if there is none.
     pub(crate) async fn ended(&mut self) -> T {
         let Some(work) = &mut self.0 else { return std::future::pending().await };
-        let result = work.await;
+        let result = work.get_mut().unwrap_or_else(PoisonError::into_inner).await;
         self.0 = None;
         result
     }

@@ -84,11 +84,12 @@ impl StartReason {
     /// # Errors
     /// `Position` if the stream does not.
     pub(crate) async fn before(self, consumer: &Consumer<'_>, facts: &StreamFacts) -> Result<u64> {
+        let Some(floor) = self.floor() else {
+            // Which makes sure of the same, from what the server says of the stream once.
+            return status::before(consumer.connection, consumer.service, self.start()).await;
+        };
         self.check(consumer, facts).await?;
-        match self.floor() {
-            Some(floor) => Ok(floor),
-            None => status::before(consumer.connection, consumer.service, self.start()).await,
-        }
+        Ok(floor)
     }
 
     /// Logs where the position was made, and why.
