@@ -9,6 +9,7 @@ mod rotation;
 use std::fs;
 use std::path::PathBuf;
 
+use async_nats::{Client, ConnectOptions};
 use rapids_client::Config;
 use rapids_test::NatsServer;
 use tempfile::TempDir;
@@ -16,9 +17,9 @@ use tempfile::TempDir;
 use crate::bench::{rapids, said};
 
 /// Who runs the server.
-const OPERATOR: &str = "ada";
+pub(crate) const OPERATOR: &str = "ada";
 
-struct Secured {
+pub(crate) struct Secured {
     // First, because fields drop in order: the server ends before its files are removed.
     server: NatsServer,
     folder: TempDir,
@@ -38,7 +39,7 @@ impl Secured {
         folder
     }
 
-    fn start(declared: &str) -> Self {
+    pub(crate) fn start(declared: &str) -> Self {
         let folder = Self::folder(declared);
         let server = NatsServer::with_config(&lines(&folder)).unwrap();
         let secured = Self { server, folder };
@@ -57,12 +58,21 @@ impl Secured {
         self.server.reload(&lines(&self.folder)).unwrap();
     }
 
+    /// A connection with the key of this name, without the library.
+    pub(crate) async fn client(&self, name: &str) -> Client {
+        let seed = fs::read_to_string(self.path(&format!("keys/{name}.nk"))).unwrap();
+        let options = ConnectOptions::with_nkey(seed.trim().to_owned())
+            .add_root_certificates(self.path("tls/ca.pem"))
+            .add_client_certificate(self.path("tls/client.pem"), self.path("tls/client.key"));
+        options.connect(self.server.url()).await.unwrap()
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// How somebody of this name logs in.
-    fn variables(&self, name: &str) -> Vec<(&'static str, String)> {
+    pub(crate) fn variables(&self, name: &str) -> Vec<(&'static str, String)> {
         let file = |name: &str| self.path(name).display().to_string();
         vec![
             ("NATS_URL", self.server.url()),
@@ -92,6 +102,35 @@ impl Secured {
     }
 }
 
+/// A server in one of the forms.
+pub(crate) enum Form {
+    Simple(NatsServer),
+    Secured(Secured),
+}
+
+impl Form {
+    pub(crate) fn server(&self) -> &NatsServer {
+        match self {
+            Self::Simple(server) => server,
+            Self::Secured(secured) => &secured.server,
+        }
+    }
+
+    pub(crate) fn operator(&self) -> Config {
+        match self {
+            Self::Simple(server) => Config::new(server.url()),
+            Self::Secured(secured) => secured.operator(),
+        }
+    }
+
+    pub(crate) fn service(&self, name: &str) -> Config {
+        match self {
+            Self::Simple(server) => Config::new(server.url()),
+            Self::Secured(secured) => secured.program(name, Some(&secured.id_key(name))),
+        }
+    }
+}
+
 fn configured(variables: &[(&'static str, String)]) -> Config {
     let value = |name: &str| {
         variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
@@ -99,8 +138,8 @@ fn configured(variables: &[(&'static str, String)]) -> Config {
     Config::from_variables(&value).unwrap()
 }
 
-/// What the server is told.
-fn lines(folder: &TempDir) -> String {
+/// What a server is told that has all of this folder: certificates, and the rendered accounts.
+pub(crate) fn lines(folder: &TempDir) -> String {
     let tls = folder.path().join("tls");
     let file = |name: &str| tls.join(name).display().to_string();
     let (cert, key, ca) = (file("server.pem"), file("server.key"), file("ca.pem"));

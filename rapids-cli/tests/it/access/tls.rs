@@ -7,6 +7,7 @@ use rapids_test::NatsServer;
 
 use super::{DECLARED, Folder};
 use crate::bench::{Said, rapids, said};
+use crate::secured::lines;
 
 /// The files that are made, and what others may do with them.
 const FILES: [(&str, u32); 6] = [
@@ -51,14 +52,8 @@ fn a_server_with_the_certificates_takes_nobody_without_one() {
     stranger.done(&["certificates"]);
     let path = |folder: &Folder, file: &str| folder.path(file).to_str().unwrap().to_owned();
     let tls = |name: &str| path(&folder, &format!("tls/{name}"));
-    let configuration = format!(
-        "tls {{cert_file: '{}', key_file: '{}', ca_file: '{}', verify: true, min_version: '1.3'}}\n{}",
-        tls("server.pem"),
-        tls("server.key"),
-        tls("ca.pem"),
-        folder.rendered()
-    );
-    let server = NatsServer::with_config(&configuration).unwrap();
+    folder.rendered();
+    let server = NatsServer::with_config(&lines(&folder.0)).unwrap();
     let nkey = path(&folder, "keys/ada.nk");
     let asked = |arguments: &[&str]| -> Said {
         let mut command = rapids(&["position", "payment", "--nkey", &nkey]);

@@ -89,7 +89,7 @@ async fn is_lost(world: &World, id: &str, (forged, is_racing): ((&str, Packet), 
     let (begins, goes_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let service = Service::new("payment", world.config_of("payment"));
     let service = service.river(charge(begins.clone(), goes_on.clone())).from_beginning();
-    let rapids = Rapids::connect(&world.config_of("ada")).await.unwrap();
+    let rapids = Rapids::connect(&world.operator_config()).await.unwrap();
     let (message_id, forged) = forged;
     if !is_racing {
         store(world, message_id, &forged).await;

@@ -1,22 +1,20 @@
 //! A server with two services on it, in one of the two forms.
 
-use std::fs;
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use async_nats::jetstream::{self, Context};
-use async_nats::{Client, ConnectOptions, Message, StatusCode, Subscriber};
+use async_nats::{Client, Message, StatusCode, Subscriber};
 use bytes::Bytes;
 use futures::StreamExt;
 use rapids_client::access::Access;
 use rapids_client::{Config, Provisioning};
 use rapids_test::NatsServer;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
-use crate::bench::{rapids, said};
+use crate::bench::rapids;
+use crate::secured::{Form, OPERATOR, Secured};
 
 /// Who is attacked, `payment`, and who attacks.
 const ACCESS: &str = r#"
@@ -29,9 +27,6 @@ timers = true
 [services.orders]
 timers = true
 
-[operators.ada]
-role = "operator"
-
 [operators.vic]
 role = "viewer"
 "#;
@@ -41,8 +36,7 @@ const SHOWS: Duration = Duration::from_secs(20);
 const SHOWS_NOT: Duration = Duration::from_millis(500);
 
 pub(crate) struct World {
-    server: NatsServer,
-    keys: Option<TempDir>,
+    form: Form,
     pub(crate) operator: Client,
     pub(crate) victim: Client,
     pub(crate) attacker: Client,
@@ -55,35 +49,22 @@ impl World {
         let access: Access = toml::from_str(ACCESS).unwrap();
         let provisioning = Provisioning::connect(&Config::new(server.url())).await.unwrap();
         provisioning.apply(&access).await.unwrap();
-        let connect = async || async_nats::connect(server.url()).await.unwrap();
-        let (operator, victim, attacker) = (connect().await, connect().await, connect().await);
-        let world = Self { server, keys: None, operator, victim, attacker };
-        world.begin().await;
-        world
+        Self::of(Form::Simple(server)).await
     }
 
     /// An account for each service, as `rapids access render` writes them.
     pub(crate) async fn secured() -> Self {
-        let keys = tempfile::tempdir().unwrap();
-        let at = |name: &str| keys.path().join(name);
-        fs::write(at("access.toml"), ACCESS).unwrap();
-        let run = |arguments: &[&str]| {
-            let said = said(rapids(arguments).current_dir(keys.path()));
-            assert_eq!(said.code, 0, "{said:?}");
+        Self::of(Form::Secured(Secured::start(ACCESS))).await
+    }
+
+    async fn of(form: Form) -> Self {
+        let connect = async |name: &str| match &form {
+            Form::Simple(server) => async_nats::connect(server.url()).await.unwrap(),
+            Form::Secured(secured) => secured.client(name).await,
         };
-        run(&["access", "keys", "--dir", "keys"]);
-        run(&["access", "render", "--keys", "keys", "--out", "access.conf"]);
-        let server = NatsServer::with_config(&fs::read_to_string(at("access.conf")).unwrap());
-        let server = server.unwrap();
-        let nkey = at("keys/ada.nk");
-        let provision = ["provision", "--secured", "--yes", "--server", &server.url()];
-        let mut provision = rapids(&provision);
-        let said = said(provision.env("NATS_NKEY", &nkey).current_dir(keys.path()));
-        assert_eq!(said.code, 0, "{said:?}");
-        let connect = async |name: &str| as_user(&server, keys.path(), name).await;
         let (operator, victim, attacker) =
-            (connect("ada").await, connect("payment").await, connect("orders").await);
-        let world = Self { server, keys: Some(keys), operator, victim, attacker };
+            (connect(OPERATOR).await, connect("payment").await, connect("orders").await);
+        let world = Self { form, operator, victim, attacker };
         world.begin().await;
         world
     }
@@ -115,27 +96,25 @@ impl World {
     /// The program, as an operator runs it: `ada`, or `vic`, who only looks.
     pub(crate) fn command(&self, who: &str, arguments: &[&str]) -> Command {
         let mut command = rapids(arguments);
-        command.env("NATS_URL", self.server.url());
-        if let Some(keys) = &self.keys {
-            command.env("NATS_NKEY", keys.path().join(format!("keys/{who}.nk")));
-        }
+        match &self.form {
+            Form::Simple(server) => command.env("NATS_URL", server.url()),
+            Form::Secured(secured) => command.envs(secured.variables(who)),
+        };
         command
     }
 
-    /// How the library connects with the login of a service or of the operator.
-    pub(super) fn config_of(&self, name: &str) -> Config {
-        let url = self.server.url();
-        let Some(keys) = &self.keys else { return Config::new(url) };
-        let file = |end: &str| keys.path().join(format!("keys/{name}.{end}"));
-        let id_key = file("id_key").exists().then(|| file("id_key").display().to_string());
-        Config::from_variables(&|name| match name {
-            "NATS_URL" => Some(url.clone()),
-            "NATS_NKEY" => Some(file("nk").display().to_string()),
-            "RAPIDS_PROVISIONED" => id_key.as_ref().map(|_| "1".to_owned()),
-            "RAPIDS_ID_KEY" => id_key.clone(),
-            _ => None,
-        })
-        .unwrap()
+    /// How the library connects as the operator.
+    pub(super) fn operator_config(&self) -> Config {
+        self.form.operator()
+    }
+
+    /// How the library connects with the login of a service.
+    pub(super) fn config_of(&self, service: &str) -> Config {
+        self.form.service(service)
+    }
+
+    fn is_secured(&self) -> bool {
+        matches!(self.form, Form::Secured(_))
     }
 
     /// The answer to a request of the operator or the victim, if there is one.
@@ -178,7 +157,7 @@ impl World {
 
     /// For how long an effect of the attack is waited for: less long where none is expected.
     fn effect_limit(&self) -> Duration {
-        if self.keys.is_some() { SHOWS_NOT } else { SHOWS }
+        if self.is_secured() { SHOWS_NOT } else { SHOWS }
     }
 
     /// What comes next on a subscription, if anything does.
@@ -202,7 +181,7 @@ impl World {
 
     /// The stream with the timers of a service.
     pub(crate) fn timers_of(&self, service: &str) -> &'static str {
-        match (self.keys.is_some(), service) {
+        match (self.is_secured(), service) {
             (false, _) => "LATER",
             (true, "payment") => "LATER_payment",
             (true, _) => "LATER_orders",
@@ -234,10 +213,4 @@ async fn request(client: &Client, subject: &str, body: Bytes, limit: Duration) -
     client.publish_with_reply(subject.to_owned(), inbox, body).await.unwrap();
     let answer = timeout(limit, answers.next()).await.ok().flatten()?;
     matches!(answer.status, None | Some(StatusCode::OK)).then_some(answer)
-}
-
-/// A connection with the key of a service or an operator.
-async fn as_user(server: &NatsServer, keys: &Path, name: &str) -> Client {
-    let seed = fs::read_to_string(keys.join("keys").join(format!("{name}.nk"))).unwrap();
-    ConnectOptions::with_nkey(seed.trim().to_owned()).connect(server.url()).await.unwrap()
 }

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use rapids_client::{Config, Delivery, Packet, Rapids, River, Service};
+use rapids_client::{Delivery, Packet, Rapids, River, Service};
 use rapids_test::NatsServer;
 use tokio::time::{sleep, timeout};
 
-use super::Secured;
+use super::{Form, Secured};
 
 const DECLARED: &str = r#"
 [services.react]
@@ -27,35 +27,6 @@ const PACKETS: u64 = 50_000;
 const REACTIONS: u64 = 20_000;
 /// Enough for any of it.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// A server in one of the forms.
-enum Form {
-    Plain(NatsServer),
-    Secured(Secured),
-}
-
-impl Form {
-    fn server(&self) -> &NatsServer {
-        match self {
-            Self::Plain(server) => server,
-            Self::Secured(secured) => &secured.server,
-        }
-    }
-
-    fn operator(&self) -> Config {
-        match self {
-            Self::Plain(server) => Config::new(server.url()),
-            Self::Secured(secured) => secured.operator(),
-        }
-    }
-
-    fn service(&self, name: &str) -> Config {
-        match self {
-            Self::Plain(server) => Config::new(server.url()),
-            Self::Secured(secured) => secured.program(name, Some(&secured.id_key(name))),
-        }
-    }
-}
 
 /// The seconds of processor time of a process.
 fn cpu(pid: u32) -> f64 {
@@ -138,7 +109,7 @@ async fn the_secured_form_beside_the_simple_one() {
         for turn in 0..2 {
             let place = (number + turn) % 2;
             let form = match place {
-                0 => Form::Plain(NatsServer::start().unwrap()),
+                0 => Form::Simple(NatsServer::start().unwrap()),
                 _ => Form::Secured(Secured::start(DECLARED)),
             };
             rounds[place].push(round(&form).await);
