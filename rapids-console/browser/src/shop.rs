@@ -29,7 +29,7 @@ impl Shop {
         let address = format!("127.0.0.1:{port}");
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let mut command = Command::new("cargo");
-        command.args(["run", "-q", "-p", "demo", "--", "--rate", "20", "--console", &address]);
+        command.args(["run", "-q", "-p", "demo", "--", "--rate", "5", "--console", &address]);
         command.args(["--orders", &orders.to_string()]);
         // What describes this package would have scripts of others run again.
         for (name, _) in std::env::vars_os() {

@@ -193,7 +193,7 @@ pub(crate) async fn judged(console: &Console, frame: &Frame, packet: Option<Pack
     let Some(packet) = packet else { return Rivers::default() };
     let (console, frame) = (console.clone(), frame.clone());
     let judge = move || {
-        let instances = console.status.latest().instances();
+        let instances = console.status.latest().announced();
         Rivers::of(&instances, &packet, &console.mask, &frame)
     };
     tokio::task::spawn_blocking(judge).await.unwrap_or_default()

@@ -35,6 +35,8 @@ struct Checked {
     /// Why it is no packet.
     fault: Option<String>,
     rivers: Rivers,
+    /// Where to ask once more, as long as no service answers.
+    again: String,
 }
 
 /// The form.
@@ -176,11 +178,12 @@ impl Checked {
         frame: &Frame,
         packet: std::result::Result<&Packet, &rapids_client::Error>,
     ) -> Self {
+        let again = frame.at("/publish/check");
         match packet {
-            Err(error) => Self { fault: Some(shown(error)), rivers: Rivers::default() },
+            Err(error) => Self { fault: Some(shown(error)), rivers: Rivers::default(), again },
             Ok(packet) => {
                 let rivers = super::packet::judged(console, frame, Some(packet.clone())).await;
-                Self { fault: None, rivers }
+                Self { fault: None, rivers, again }
             }
         }
     }

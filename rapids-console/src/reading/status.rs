@@ -21,6 +21,8 @@ const SELDOM: Duration = Duration::from_secs(15);
 const LOOKED: Duration = Duration::from_secs(60);
 /// How long services have to answer.
 const WAIT: Duration = Duration::from_millis(400);
+/// For so long the rules of a service are known that does not answer in time any more.
+const REMEMBERED: Duration = Duration::from_secs(60);
 
 /// What was known at a moment.
 #[derive(Debug, Clone, Default)]
@@ -38,14 +40,27 @@ pub(crate) struct Status {
     pub(crate) missing: Vec<String>,
     /// Why the server did not answer, and since when. Everything else is of before.
     pub(crate) away: Option<(Timestamp, String)>,
+    announced: Arc<BTreeMap<String, Announced>>,
     stats: Arc<Vec<ServiceStats>>,
     asked: Option<Instant>,
 }
 
+/// The instances of a service as they answered last. A busy one may miss a look.
+#[derive(Debug, Clone)]
+struct Announced {
+    at: Instant,
+    instances: Vec<ServiceInfo>,
+}
+
 impl Status {
-    /// The instances that answered.
-    pub(crate) fn instances(&self) -> Vec<ServiceInfo> {
-        self.services.values().flat_map(|status| status.instances.clone()).collect()
+    /// What the instances of all services announced last.
+    pub(crate) fn announced(&self) -> Vec<ServiceInfo> {
+        self.announced.values().flat_map(|it| it.instances.clone()).collect()
+    }
+
+    /// What the instances of one service announced last; nothing if it is not up.
+    pub(crate) fn announced_by(&self, service: &str) -> Vec<ServiceInfo> {
+        self.announced.get(service).map(|it| it.instances.clone()).unwrap_or_default()
     }
 }
 
@@ -120,9 +135,11 @@ async fn ask(rapids: &Rapids, before: &Status) -> Status {
         }
         _ => 0.0,
     };
+    let services = ServiceStatus::of_all(positions, instances);
     Status {
         taken: Some(Timestamp::now()),
-        services: Arc::new(ServiceStatus::of_all(positions, instances)),
+        announced: Arc::new(announced(&before.announced, &services, now)),
+        services: Arc::new(services),
         contents,
         handled: elapsed.map(|it| handled(&before.stats, &stats, it)).unwrap_or_default(),
         published,
@@ -131,6 +148,21 @@ async fn ask(rapids: &Rapids, before: &Status) -> Status {
         stats: Arc::new(stats),
         asked: Some(now),
     }
+}
+
+/// What each service announced last, unless that is long ago.
+fn announced(
+    before: &BTreeMap<String, Announced>,
+    services: &BTreeMap<String, ServiceStatus>,
+    now: Instant,
+) -> BTreeMap<String, Announced> {
+    let recent = before.iter().filter(|(_, it)| now - it.at < REMEMBERED);
+    let mut announced: BTreeMap<_, _> =
+        recent.map(|(name, it)| (name.clone(), it.clone())).collect();
+    for (name, status) in services.iter().filter(|(_, status)| !status.instances.is_empty()) {
+        announced.insert(name.clone(), Announced { at: now, instances: status.instances.clone() });
+    }
+    announced
 }
 
 /// What was answered; nothing, with a word about it, where it was not.

@@ -56,8 +56,7 @@ pub(crate) async fn page(State(console): State<Console>, visitor: Visitor) -> Re
 /// Sets a redirect.
 pub(crate) async fn set(State(console): State<Console>, signed: Signed) -> Result<To> {
     let (from, to) = (river(&signed, "from")?, river(&signed, "to")?);
-    let status = console.status.latest();
-    let runs = status.services.get(to.service()).is_some_and(|it| !it.instances.is_empty());
+    let runs = !console.status.latest().announced_by(to.service()).is_empty();
     if runs && !announced(&console).contains(&to.to_string()) {
         let message = format!("{} runs, and announces no river {}", to.service(), to.river());
         return Err(Fault::wrong(message));
@@ -86,9 +85,9 @@ fn river(signed: &Signed, field: &str) -> Result<RiverName> {
 
 /// The rivers of all services that run.
 fn announced(console: &Console) -> Vec<String> {
-    let status = console.status.latest();
-    let instances = status.services.values().flat_map(|service| &service.instances);
-    let rivers = instances.flat_map(|it| it.rules.iter().map(|rules| (&it.name, &rules.name)));
+    let instances = console.status.latest().announced();
+    let rivers =
+        instances.iter().flat_map(|it| it.rules.iter().map(|rules| (&it.name, &rules.name)));
     let mut rivers: Vec<_> = rivers.map(|(service, river)| format!("{service}/{river}")).collect();
     rivers.sort_unstable();
     rivers.dedup();

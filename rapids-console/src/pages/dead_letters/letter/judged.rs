@@ -35,9 +35,7 @@ impl Judging {
         packet: Packet,
         frame: &Frame,
     ) -> Self {
-        let status = console.status.latest();
-        let instances = status.services.get(name.service()).map(|it| it.instances.clone());
-        let mut instances = instances.unwrap_or_default();
+        let mut instances = console.status.latest().announced_by(name.service());
         if instances.is_empty() {
             let service = short(name.service());
             return Self::Unknown(format!(
