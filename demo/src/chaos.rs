@@ -9,18 +9,19 @@ mod event_log;
 mod extras;
 mod facts;
 mod fault_ids;
-mod killable_server;
 mod letters;
 mod load;
 mod malformed;
 mod observer;
 mod options;
 mod packet_counts;
+mod pause_table;
 mod positions;
 mod report;
 mod run_folder;
 mod script;
 mod script_runner;
+mod servers;
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -43,7 +44,6 @@ use crate::{discovery, minutes, open_orders, outside, overdue, rivers, server, v
 use backpressure::Backpressure;
 use facts::Findings;
 use fault_ids::FaultIds;
-use killable_server::KillableServer;
 use load::{Load, Published};
 use malformed::RawPublisher;
 use observer::Observer;
@@ -51,6 +51,7 @@ use positions::Positions;
 use report::{Outcome, Report};
 use run_folder::RunFolder;
 use script_runner::{Monkey, ScriptRunner};
+use servers::{NODES, Servers};
 
 pub(crate) use extras::Extra;
 pub(crate) use options::Options;
@@ -102,6 +103,8 @@ struct Observed<'a> {
     told: Counters,
     timers: Fact,
     open_orders: Fact,
+    /// What the server has kept of others, where somebody else was there.
+    control: Option<Fact>,
 }
 
 impl Run<'_> {
@@ -117,15 +120,22 @@ impl Run<'_> {
             false => None,
         };
         let config = logins.as_ref().map(Logins::server_config).unwrap_or_default();
-        let mut server = KillableServer::start(&self.folder.store(), config).await?;
+        let mut server = match self.options.faults() {
+            None => Servers::one(&self.folder.store(), config).await?,
+            Some(_) => Box::pin(Servers::three(&self.folder.store())).await?,
+        };
         if let Some(logins) = &logins {
             logins.provision(&server.url, true).await?;
         }
+        let faults = self.options.faults().map(|it| format!(", {it} faults of servers"));
         self.report.note(&format!(
-            "seed {}: {orders} orders, {kills} kills\nstarted a server at {}",
-            self.seed, server.url
+            "seed {}: {orders} orders, {kills} kills{}\nstarted at {}",
+            self.seed,
+            faults.unwrap_or_default(),
+            server.url
         ))?;
         let config = server::own_config(&server.url, logins.as_ref());
+        let config = if self.options.faults().is_some() { config.replicas(NODES) } else { config };
         let rapids = Rapids::connect(&config).await?;
         let url = server.url.clone();
         let environment = |program: &Program| self.environment(&url, logins.as_ref(), program);
@@ -158,6 +168,9 @@ impl Run<'_> {
             // Backtraces would fill the last lines of a log, which reports quote.
             ("RUST_LIB_BACKTRACE", "0".to_owned()),
         ]);
+        if self.options.faults().is_some() {
+            environment.push(("RAPIDS_REPLICAS", NODES.to_string()));
+        }
         environment
     }
 
@@ -167,9 +180,12 @@ impl Run<'_> {
         let names: Vec<_> = processes.iter().map(|process| process.name.clone()).collect();
         let mut load = load::load(orders, self.seed);
         let mut random = Rng::with_seed(self.seed);
-        let actions = script::actions(kills, &names, delivery.takeover_time(), &mut random);
+        let (takeover, faults) = (delivery.takeover_time(), self.options.faults());
+        let actions = script::actions((kills, faults), &names, takeover, &mut random);
         let items = std::mem::take(&mut load.items);
-        let period = script::period((orders, rate), items.len(), actions.len(), names.len());
+        let faults = faults.unwrap_or_default();
+        let period =
+            script::period((orders, rate), items.len(), (actions.len(), faults), names.len());
         Plan { load, steps: script::steps(items, actions, &mut random), period, shop, processes }
     }
 
@@ -179,7 +195,7 @@ impl Run<'_> {
         plan: Plan,
         (rapids, config): (&Rapids, &Config),
         fleet: &mut Fleet,
-        server: &mut KillableServer,
+        server: &mut Servers,
     ) -> Result<Exit> {
         let Plan { load, steps, period, shop, processes } = plan;
         let Load { orders, offers, published, .. } = load;
@@ -195,7 +211,7 @@ impl Run<'_> {
             rapids: rapids.clone(),
             prices: Prices::new(rapids),
             raw_publisher: RawPublisher::new(rapids),
-            monkey: Monkey { fleet: fleet.handle(), server: server.killer(), done },
+            monkey: Monkey { fleet: fleet.handle(), server: server.attacker(), done },
             steps,
             period,
             // Only the shop: the extra services may be down for long.
@@ -208,7 +224,8 @@ impl Run<'_> {
             end_of_day::end(rapids, patience).await.context("cannot end the day")?;
             Ok(positions::wait_until_idle(rapids, &services, patience).await)
         };
-        let observer = Observer::new(&self.report, Tracker::new(orders, offers));
+        let observer =
+            Observer::new(&self.report, Tracker::new(orders, offers), server.ours.clone());
         let observing = Box::pin(observer.observe(work, tail, events, fleet, server));
         let (observer, positions) = observing.await?;
         let letters = Box::pin(letters::read(config)).await;
@@ -217,7 +234,9 @@ impl Run<'_> {
 
         let timers = overdue::timers(rapids, &observer.tracker.orders).await?;
         let open_orders = open_orders::fact(rapids).await?;
-        let mut observed = Observed { observer, positions, letters, told, timers, open_orders };
+        let control = server.control_fact().await?;
+        let mut observed =
+            Observed { observer, positions, letters, told, timers, open_orders, control };
         let facts = self.verify(&mut observed, &published, &processes)?;
         if facts.iter().all(Fact::holds) {
             return Ok(Exit::FactsHold);
@@ -233,7 +252,8 @@ impl Run<'_> {
         published: &Published,
         processes: &[Program],
     ) -> Result<Vec<Fact>> {
-        let Observed { observer, positions, letters, told, timers, open_orders } = observed;
+        let Observed { observer, positions, letters, told, timers, open_orders, control } =
+            observed;
         let Observer { tracker, packet_counts, event_log, .. } = observer;
         let sorted = letters::sort(letters, published, event_log, processes);
         tracker.excuse(&sorted.excused);
@@ -255,11 +275,13 @@ impl Run<'_> {
             facts.push(open_orders.clone());
         }
         facts.extend([timers.clone(), tracker.published.fact(told, true)]);
+        facts.extend(control.take());
         self.report.finish(&Outcome {
             seed: self.seed,
             tracker,
             published,
             counts: event_log.counts(),
+            felt: event_log.felt(),
             letters: letters.len(),
             remarks: &sorted.suspects,
             took: event_log.elapsed(),

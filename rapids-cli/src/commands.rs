@@ -19,6 +19,7 @@ mod position;
 mod provision;
 mod publish;
 mod replay;
+mod replicas;
 mod retire;
 mod schema;
 mod services;
@@ -52,6 +53,7 @@ pub(crate) enum Command {
     Memory(memory::Memory),
     Position(position::Position),
     Provision(provision::Provision),
+    Replicas(replicas::Replicas),
     Retire(retire::Retire),
     Erase(erase::Erase),
     DeadLetters(dead_letters::DeadLetters),
@@ -70,6 +72,7 @@ impl Command {
             Self::Publish(_) | Self::Ask(_) | Self::Retire(_) => true,
             Self::Position(position) => position.changes(),
             Self::Provision(provision) => provision.changes(),
+            Self::Replicas(replicas) => replicas.changes(),
             Self::Erase(erase) => erase.changes(),
             Self::DeadLetters(letters) => letters.changes(),
             Self::Operations(operations) => operations.changes(),
@@ -110,6 +113,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<Answer> {
         Command::Memory(memory) => memory.run(session).await,
         Command::Position(position) => position.run(session).await,
         Command::Provision(provision) => Box::pin(provision.run(session)).await,
+        Command::Replicas(replicas) => Box::pin(replicas.run(session)).await,
         Command::Retire(retire) => retire.run(session).await,
         Command::Erase(erase) => Box::pin(erase.run(session)).await,
         Command::DeadLetters(letters) => Box::pin(letters.run(session)).await,

@@ -55,7 +55,7 @@ pub(crate) struct Connection {
     violations: Arc<Violations>,
     reconnecting: Arc<Reconnecting>,
     outages: Arc<Outages>,
-    provision: Provision,
+    provision: Arc<Provision>,
     allowance: Arc<Allowance>,
     /// Whether the configuration asks for TLS.
     requires_tls: bool,
@@ -106,7 +106,7 @@ impl Connection {
             violations,
             reconnecting,
             outages,
-            provision: config.provision,
+            provision: Arc::new(config.provision.clone()),
             allowance: Arc::default(),
             requires_tls: options::requires_tls(config)?,
             logged: Arc::default(),

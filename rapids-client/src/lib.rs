@@ -85,7 +85,7 @@ pub use position::status::{Holder, Position};
 pub use printable::{Printable, printable};
 pub use rapids::{
     Answer, Ask, Change, Collect, MemoryEnd, MemorySize, MemoryView, MemoryWatch, PutOff, Rapids,
-    RawMessage, Sending, Tail, TimerListing, WaitingTimer,
+    RawMessage, ReplicaState, Replication, Sending, Tail, TimerListing, WaitingTimer,
 };
 pub use river::{
     AfterEnd, ClauseReport, Explanation, Gathered, GatheringRiver, GivenUp, Outcome, Outputs,

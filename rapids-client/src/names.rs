@@ -84,6 +84,13 @@ pub(crate) const STARTS: &str = "rapids.starts";
 /// far it was.
 pub(crate) const SERVICES: &str = "RAPIDS_SERVICES";
 
+/// Whether a stream of this name is one of the bus: one of its streams, or a bucket.
+pub(crate) fn is_of_the_bus(stream: &str) -> bool {
+    [STREAM, LATER, DEAD_LETTERS, REPLAYS].contains(&stream)
+        || stream.starts_with(&later_of(""))
+        || stream.starts_with("KV_RAPIDS_")
+}
+
 /// The key-value bucket in which a service keeps its memory.
 pub(crate) fn memory_bucket(service: &str) -> String {
     format!("RAPIDS_MEMORY_{service}")

@@ -5,6 +5,7 @@
 mod ask;
 mod by_sequence;
 mod memory;
+mod replicas;
 mod stored_packet;
 mod tail;
 mod timers;
@@ -16,6 +17,7 @@ use ask::Asks;
 pub use ask::{Answer, Ask, Collect};
 pub use by_sequence::RawMessage;
 pub use memory::{Change, MemoryEnd, MemorySize, MemoryView, MemoryWatch};
+pub use replicas::{ReplicaState, Replication};
 pub use tail::Tail;
 pub use timers::{PutOff, TimerListing, WaitingTimer};
 

@@ -6,12 +6,15 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::script::Action;
+use super::servers::Felt;
 
 /// Something that happened to a process.
 #[derive(Debug, Clone)]
 pub(crate) enum Event {
     /// The monkey did something.
     Monkey(Action),
+    /// A fault of the servers is over.
+    Fault(Felt),
     /// A service aborted itself.
     Aborted { service: String },
     /// A process ended by itself in another way, described in words.
@@ -32,6 +35,8 @@ pub(crate) struct Counts {
     pub(crate) services: usize,
     /// How often the server was killed.
     pub(crate) servers: usize,
+    /// How many faults the servers of a cluster had.
+    pub(crate) faults: usize,
     pub(crate) pauses: usize,
     pub(crate) second_instances: usize,
     pub(crate) aborts: usize,
@@ -63,6 +68,7 @@ impl EventLog {
                 Event::Monkey(Action::KillServer { .. }) => &mut counts.servers,
                 Event::Monkey(Action::Pause { .. }) => &mut counts.pauses,
                 Event::Monkey(Action::SecondInstance { .. }) => &mut counts.second_instances,
+                Event::Fault(_) | Event::Monkey(Action::Fault(_)) => &mut counts.faults,
                 Event::Aborted { .. } => &mut counts.aborts,
                 Event::Ended(_) => &mut counts.others,
             };
@@ -88,9 +94,16 @@ impl EventLog {
         let unexpected = |(at, event): &(Duration, Event)| match event {
             Event::Aborted { service } if service == aborting => None,
             Event::Aborted { .. } | Event::Ended(_) => Some(line(*at, event)),
-            Event::Monkey(_) => None,
+            Event::Monkey(_) | Event::Fault(_) => None,
         };
         self.entries.iter().filter_map(unexpected).collect()
+    }
+
+    /// How the faults of servers were felt, in their order.
+    pub(crate) fn felt(&self) -> Vec<Felt> {
+        let felt =
+            |event: &Event| if let Event::Fault(felt) = event { Some(felt.clone()) } else { None };
+        self.entries.iter().filter_map(|(_, event)| felt(event)).collect()
     }
 
     /// Every entry as a line.
@@ -107,6 +120,14 @@ impl fmt::Display for Event {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Monkey(action) => action.fmt(formatter),
+            Self::Fault(Felt { kind, servers, whole, plain, ours }) => write!(
+                formatter,
+                "{kind} ({servers}), all current after {:.1} s; longest pause of a plain client {:.1} s, of the \
+                 services {:.1} s",
+                whole.as_secs_f64(),
+                plain.as_secs_f64(),
+                ours.as_secs_f64()
+            ),
             Self::Aborted { service } => write!(formatter, "{service} aborted itself"),
             Self::Ended(how) => how.fmt(formatter),
         }
@@ -123,6 +144,7 @@ impl fmt::Display for Action {
             Self::KillServer { absence } => {
                 write!(formatter, "killed the server, back after {:.1} s", seconds(absence))
             }
+            Self::Fault(fault) => write!(formatter, "{}", fault.kind),
             Self::Pause { process, length } => {
                 write!(formatter, "paused {process} for {:.1} s", seconds(length))
             }
@@ -135,13 +157,16 @@ impl fmt::Display for Action {
 
 impl fmt::Display for Counts {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { services, servers, pauses, second_instances, aborts, others } = self;
+        let Self { services, servers, faults, pauses, second_instances, aborts, others } = self;
         write!(
             formatter,
             "{} kills ({services} of services, {servers} of the server), {pauses} pauses, \
              {second_instances} second instances, {aborts} aborts by poison",
             services + servers
         )?;
+        if *faults > 0 {
+            write!(formatter, ", {faults} faults of servers")?;
+        }
         if *others > 0 {
             write!(formatter, ", {others} unexplained ends")?;
         }

@@ -9,10 +9,10 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, interval};
 
 use super::event_log::{Event, EventLog};
-use super::killable_server::KillableServer;
 use super::packet_counts::PacketCounts;
 use super::positions::Positions;
 use super::report::Report;
+use super::servers::{Pauses, Servers};
 use crate::fleet::{Ended, Fleet};
 use crate::tracker::Tracker;
 
@@ -32,11 +32,14 @@ pub(crate) struct Observer<'a> {
     pub(crate) tracker: Tracker,
     pub(crate) packet_counts: PacketCounts,
     pub(crate) event_log: EventLog,
+    /// Between packets of services.
+    pauses: Pauses,
 }
 
 impl<'a> Observer<'a> {
-    pub(crate) fn new(report: &'a Report, tracker: Tracker) -> Self {
-        Self { report, tracker, packet_counts: PacketCounts::default(), event_log: EventLog::new() }
+    pub(crate) fn new(report: &'a Report, tracker: Tracker, pauses: Pauses) -> Self {
+        let (packet_counts, event_log) = (PacketCounts::default(), EventLog::new());
+        Self { report, tracker, packet_counts, event_log, pauses }
     }
 
     /// Observes until the work is done and every packet was seen. Returns the result of the work.
@@ -49,7 +52,7 @@ impl<'a> Observer<'a> {
         mut tail: Tail,
         mut events: mpsc::UnboundedReceiver<Event>,
         fleet: &mut Fleet,
-        server: &mut KillableServer,
+        server: &mut Servers,
     ) -> Result<(Self, Positions)> {
         tokio::pin!(work);
         let mut done: Option<(Positions, Instant)> = None;
@@ -76,6 +79,9 @@ impl<'a> Observer<'a> {
     fn take(&mut self, packet: Result<Packet, Error>) -> Result<()> {
         match packet {
             Ok(packet) => {
+                if !packet.breadcrumbs().is_empty() {
+                    self.pauses.end();
+                }
                 self.packet_counts.take(&packet);
                 self.tracker.take(&packet);
             }

@@ -34,6 +34,17 @@ pub(crate) struct Options {
           value_parser = RangedU64ValueParser::<usize>::new().range(0..=10_000))]
     pub(crate) kills: usize,
 
+    /// How many servers: 1, or 3 that form a cluster, to which other things happen than to one (--faults)
+    #[arg(long, value_name = "N", default_value = "1", value_parser = ["1", "3"], conflicts_with = "secure")]
+    pub(crate) nodes: String,
+
+    /// With --nodes 3, how many faults the servers have, one after the other: leaders are killed, stopped and cut
+    /// off, clients are cut off, all are restarted in turn, a store is wiped, two of three are killed. All
+    /// servers have everything again before the next
+    #[arg(long, value_name = "N", default_value_t = 9,
+          value_parser = RangedU64ValueParser::<usize>::new().range(0..=1_000))]
+    faults: usize,
+
     /// The seed of the random numbers [default: the time of day]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
@@ -59,12 +70,20 @@ pub(crate) struct Options {
 /// How long to wait for services: this long, and this much longer per order.
 const PATIENCE: Duration = Duration::from_secs(180);
 const PATIENCE_PER_ORDER: Duration = Duration::from_millis(150);
+const PATIENCE_PER_FAULT: Duration = Duration::from_secs(20);
 
 impl Options {
     /// How long the publisher may wait for services that are behind, and how long all services may
     /// take to become idle after the last packet.
     pub(crate) fn patience(&self) -> Duration {
-        PATIENCE + PATIENCE_PER_ORDER * u32::try_from(self.orders).unwrap_or(u32::MAX)
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let faults = PATIENCE_PER_FAULT * count(self.faults().unwrap_or_default());
+        PATIENCE + PATIENCE_PER_ORDER * count(self.orders) + faults
+    }
+
+    /// How many faults the servers of a cluster have; `None` with one server.
+    pub(crate) fn faults(&self) -> Option<usize> {
+        (self.nodes != "1").then_some(self.faults)
     }
 
     /// The seed that was given, or one from the clock.

@@ -7,6 +7,8 @@ use serde::Serialize;
 
 use super::event_log::Counts;
 use super::load::Published;
+use super::pause_table::{self, Row};
+use super::servers::Felt;
 use crate::screen::{Claim, Palette, claims, write_facts, write_totals};
 use crate::tracker::Tracker;
 use crate::verify::Fact;
@@ -25,6 +27,8 @@ pub(crate) struct Outcome<'a> {
     pub(crate) tracker: &'a Tracker,
     pub(crate) published: &'a Published,
     pub(crate) counts: Counts,
+    /// How the faults of the servers were felt.
+    pub(crate) felt: Vec<Felt>,
     pub(crate) letters: usize,
     /// What is worth noting but no fault.
     pub(crate) remarks: &'a [String],
@@ -46,6 +50,8 @@ struct Summary<'a> {
     dead_letters: usize,
     seconds: f64,
     kills: Counts,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pauses: Vec<Row>,
     mixed_in: MixedIn,
     remarks: &'a [String],
     facts: Vec<Claim<'a>>,
@@ -113,6 +119,7 @@ impl Outcome<'_> {
         for remark in self.remarks {
             writeln!(out, "  {remark}")?;
         }
+        pause_table::write(out, &pause_table::rows(&self.felt))?;
         write_facts(out, self.facts, palette)
     }
 
@@ -126,6 +133,7 @@ impl Outcome<'_> {
             dead_letters: self.letters,
             seconds: self.took.as_secs_f64(),
             kills: self.counts,
+            pauses: pause_table::rows(&self.felt),
             mixed_in: MixedIn {
                 meals: meals.len(),
                 poison: poison.len(),
@@ -157,6 +165,7 @@ mod tests {
             tracker: &tracker,
             published: &Published::default(),
             counts,
+            felt: Vec::new(),
             letters: 3,
             remarks: &["letter payment.charge.17 is a suspect".to_owned()],
             took: Duration::from_secs(9),

@@ -7,10 +7,14 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::load::Item;
+use super::servers::{Fault, faults};
 
 /// The least average time between two actions on the same process. Within it the process can start
 /// again, take over from another instance, and do something before the next action.
 const TURN: Duration = Duration::from_secs(12);
+
+/// The time that a fault of servers takes on average, until all of them have everything again.
+const FAULT_TURN: Duration = Duration::from_secs(15);
 
 /// For this many kills there are one pause and one second instance.
 const KILLS_PER_PAUSE: usize = 5;
@@ -27,6 +31,8 @@ pub(crate) enum Action {
     KillServer {
         absence: Duration,
     },
+    /// Something happens to the servers of a cluster.
+    Fault(Fault),
     Pause {
         process: String,
         length: Duration,
@@ -45,13 +51,14 @@ pub(crate) enum Step {
     Act(Action),
 }
 
-/// The actions for this number of kills, in order.
+/// The actions for this number of kills, in order; with three servers, these are not killed, and have this many
+/// faults.
 ///
 /// Every process has its turn before any has its second. Pauses are longer than `takeover_time`, after
 /// which packets go to another instance. For every other pause there is a second instance of the
 /// same process: it gets the packets of the paused one, which does not know that when it goes on.
 pub(crate) fn actions(
-    kills: usize,
+    (kills, server_faults): (usize, Option<usize>),
     processes: &[String],
     takeover_time: Duration,
     random: &mut Rng,
@@ -64,7 +71,10 @@ pub(crate) fn actions(
         }
         deck.pop().expect("there is a process")
     };
-    let servers = kills.div_ceil(KILLS_PER_SERVER).min(kills / 2);
+    let servers = match server_faults {
+        None => kills.div_ceil(KILLS_PER_SERVER).min(kills / 2),
+        Some(_) => 0,
+    };
     let mut groups: Vec<Vec<Action>> = Vec::new();
     for _ in 0..servers {
         groups.push(vec![Action::KillServer { absence: milliseconds(random, 0, 1_500) }]);
@@ -84,6 +94,8 @@ pub(crate) fn actions(
             Action::Pause { process: paused, length },
         ]);
     }
+    let faults = faults(server_faults.unwrap_or_default(), random);
+    groups.extend(faults.into_iter().map(|fault| vec![Action::Fault(fault)]));
     random.shuffle(&mut groups);
     groups.into_iter().flatten().collect()
 }
@@ -121,13 +133,14 @@ pub(crate) fn steps(items: Vec<Item>, actions: Vec<Action>, random: &mut Rng) ->
 pub(crate) fn period(
     (orders, rate): (usize, u32),
     items: usize,
-    actions: usize,
+    (actions, server_faults): (usize, usize),
     processes: usize,
 ) -> Duration {
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let placing = Duration::from_secs(1) * count(orders) / rate.max(1);
     let gap = TURN / count(processes).max(1);
-    placing.max(gap * count(actions)) / count(items).max(1)
+    let one_by_one = FAULT_TURN * count(server_faults);
+    placing.max(gap * count(actions)).max(one_by_one) / count(items).max(1)
 }
 
 #[cfg(test)]
@@ -142,7 +155,7 @@ mod tests {
     }
 
     fn drawn(kills: usize, seed: u64) -> Vec<Action> {
-        actions(kills, &processes(), TAKEOVER_TIME, &mut Rng::with_seed(seed))
+        actions((kills, None), &processes(), TAKEOVER_TIME, &mut Rng::with_seed(seed))
     }
 
     #[test]
@@ -205,8 +218,8 @@ mod tests {
 
     #[test]
     fn items_come_at_the_rate_or_slower_where_there_is_much_to_do() {
-        assert_eq!(period((1_000, 20), 2_000, 10, 16), Duration::from_millis(25));
-        assert_eq!(period((1_000, 20), 2_000, 1_000, 16), Duration::from_millis(375));
-        assert_eq!(period((1, 1), 0, 0, 1), Duration::from_secs(1));
+        assert_eq!(period((1_000, 20), 2_000, (10, 0), 16), Duration::from_millis(25));
+        assert_eq!(period((1_000, 20), 2_000, (1_000, 0), 16), Duration::from_millis(375));
+        assert_eq!(period((1, 1), 0, (0, 0), 1), Duration::from_secs(1));
     }
 }

@@ -10,10 +10,10 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::backpressure::Backpressure;
 use super::event_log::Event;
-use super::killable_server::ServerKiller;
 use super::load::Item;
 use super::malformed::RawPublisher;
 use super::script::{Action, Step};
+use super::servers::ServerAttacker;
 use crate::fleet::{Attack, FleetHandle};
 use crate::prices::Prices;
 
@@ -34,7 +34,7 @@ pub(crate) struct ScriptRunner {
 #[derive(Debug, Clone)]
 pub(crate) struct Monkey {
     pub(crate) fleet: FleetHandle,
-    pub(crate) server: ServerKiller,
+    pub(crate) server: ServerAttacker,
     /// Receives each action once it is done.
     pub(crate) done: mpsc::UnboundedSender<Event>,
 }
@@ -86,6 +86,12 @@ impl Monkey {
                 fleet.attack(process, Attack::Kill { absence: *absence }).await?;
             }
             Action::KillServer { absence } => server.kill(*absence).await?,
+            Action::Fault(fault) => {
+                let felt = server.inflict(*fault).await?;
+                // Fails only if the run has been given up.
+                let _ = done.send(Event::Fault(felt));
+                return Ok(());
+            }
             Action::Pause { process, length } => {
                 fleet.attack(process, Attack::Pause { length: *length }).await?;
             }

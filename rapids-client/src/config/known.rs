@@ -3,7 +3,7 @@
 use std::sync::Once;
 
 /// `RAPIDS_*`, in the order of the documentation.
-const RAPIDS: [&str; 19] = [
+const RAPIDS: [&str; 20] = [
     "RAPIDS_MAX_AGE",
     "RAPIDS_MAX_BYTES",
     "RAPIDS_DEAD_LETTERS_MAX_BYTES",
@@ -11,6 +11,7 @@ const RAPIDS: [&str; 19] = [
     "RAPIDS_LATER_MAX_BYTES",
     "RAPIDS_BUCKET_MAX_BYTES",
     "RAPIDS_REPLICAS",
+    "RAPIDS_PLACEMENT_TAGS",
     "RAPIDS_MAX_ACK_PENDING",
     "RAPIDS_PROVISIONED",
     "RAPIDS_ACK_WAIT",

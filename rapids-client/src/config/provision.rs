@@ -19,7 +19,7 @@ const MAX_ACK_PENDING: RangeInclusive<u32> = 10..=1_000_000;
 const REPLICAS: [usize; 3] = [1, 3, 5];
 
 /// The settings as they were stated; `None` accepts the setting of what exists.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Provision {
     pub(crate) max_age: Option<Duration>,
     pub(crate) max_bytes: Option<u64>,
@@ -28,6 +28,8 @@ pub(crate) struct Provision {
     pub(crate) later_max_bytes: Option<u64>,
     pub(crate) bucket_max_bytes: Option<u64>,
     pub(crate) replicas: Option<usize>,
+    /// The tags that a server must have to keep what is created.
+    pub(crate) placement_tags: Option<Vec<String>>,
     pub(crate) max_ack_pending: Option<u32>,
     /// Whether everything is there, so that nothing is created or changed.
     pub(crate) is_provisioned: bool,
@@ -66,6 +68,11 @@ impl Provision {
                 "a number of servers such as `1`, `3` or `5`",
                 |text| text.parse().ok().filter(|replicas| REPLICAS.contains(replicas)),
             )?,
+            placement_tags: variables.parse(
+                "RAPIDS_PLACEMENT_TAGS",
+                "tags of servers with commas between, such as `region:eu,disk:nvme`",
+                placement_tags,
+            )?,
             max_ack_pending: variables.parse(
                 "RAPIDS_MAX_ACK_PENDING",
                 "a whole number from 10 to 1000000, such as `50000`",
@@ -74,6 +81,13 @@ impl Provision {
             is_provisioned: variables.flag("RAPIDS_PROVISIONED")?.unwrap_or_default(),
         })
     }
+}
+
+/// The tags in a text such as `region:eu,disk:nvme`.
+fn placement_tags(text: &str) -> Option<Vec<String>> {
+    let is_tag = |tag: &str| !tag.is_empty() && !tag.contains(char::is_whitespace);
+    let tags: Vec<_> = text.split(',').map(|tag| tag.trim().to_owned()).collect();
+    tags.iter().all(|tag| is_tag(tag)).then_some(tags)
 }
 
 impl Config {
@@ -127,12 +141,21 @@ impl Config {
     }
 
     /// Keeps every stream and bucket that is created on this many servers of a cluster: 1, 3 or 5;
-    /// other numbers become the next of these. Default: 1, or what an existing stream has.
+    /// other numbers become the next of these. Default: as many as the rapids that are there, else 1;
+    /// [`Rapids::set_replicas`](crate::Rapids::set_replicas) changes what exists.
     #[must_use]
     pub fn replicas(mut self, replicas: usize) -> Self {
         let [.., most] = REPLICAS;
         let next = REPLICAS.into_iter().find(|next| *next >= replicas).unwrap_or(most);
         self.provision.replicas = Some(next);
+        self
+    }
+
+    /// Keeps every stream and bucket that is created on servers that have all these tags (`server_tags` in their
+    /// configuration), such as `region:eu`. Default: those of the rapids that are there, else on any.
+    #[must_use]
+    pub fn placement_tags(mut self, tags: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.provision.placement_tags = Some(tags.into_iter().map(Into::into).collect());
         self
     }
 

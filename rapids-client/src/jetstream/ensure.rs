@@ -6,7 +6,9 @@ use async_nats::jetstream::stream::{Config, Info, Stream};
 use tracing::{debug, info, warn};
 
 use super::resource::{Resource, noted_memories};
+use crate::config::Provision;
 use crate::connection::{Allowance, Connection, in_words, server_answer};
+use crate::names::STREAM;
 use crate::{Error, Result};
 
 /// The remedy where this program creates and changes nothing.
@@ -131,7 +133,10 @@ pub(crate) async fn info_of(connection: &Connection, name: &str) -> Result<Optio
 
 /// Creates it; `None` if another instance was faster, with other settings.
 async fn create(connection: &Connection, resource: &Resource) -> Result<Option<Stream>> {
-    let wanted = resource.created(connection.provision(), connection.allowance());
+    let mut wanted = resource.created(connection.provision(), connection.allowance());
+    if connection.is_clustered() && resource.name() != STREAM {
+        as_the_rapids(connection, &mut wanted).await?;
+    }
     let subject = connection.api(&format!("STREAM.CREATE.{}", wanted.name));
     let action = format!("create {}", resource.title());
     let creating = Box::pin(async {
@@ -159,6 +164,20 @@ async fn create(connection: &Connection, resource: &Resource) -> Result<Option<S
         Some(reason) => Error::Limit { action, reason: format!("{reason} ({answer})") },
         None => Error::Server { action, source: answer.into() },
     })
+}
+
+/// Keeps what is created where the rapids are kept, as far as nothing else is stated.
+async fn as_the_rapids(connection: &Connection, wanted: &mut Config) -> Result<()> {
+    let Provision { replicas, placement_tags, .. } = connection.provision();
+    if let Some(rapids) = info_of(connection, STREAM).await? {
+        if replicas.is_none() {
+            wanted.num_replicas = rapids.config.num_replicas;
+        }
+        if placement_tags.is_none() {
+            wanted.placement = rapids.config.placement;
+        }
+    }
+    Ok(())
 }
 
 /// Logs what was created, and its size if that was not stated and the account demands one.

@@ -105,7 +105,7 @@ impl Resource {
         if let Some(stated) = provision.replicas.filter(|stated| *stated > found.num_replicas) {
             list.push(format!(
                 "{title} is there already and has {} of {stated} replicas (RAPIDS_REPLICAS); change \
-                 it with `nats stream edit {name} --replicas={stated}`",
+                 all with `rapids replicas {stated}`",
                 found.num_replicas
             ));
         }
@@ -331,13 +331,13 @@ mod tests {
     fn less_than_is_stated_is_told_with_the_remedy() {
         let open = Provision::default();
         let demanding = Allowance { requires_max_bytes: true, ..Allowance::default() };
-        let stated = Provision { bucket_max_bytes: Some(7), replicas: Some(3), ..open };
+        let stated = Provision { bucket_max_bytes: Some(7), replicas: Some(3), ..open.clone() };
         let once = Resource::once(DAY);
         let created = once.created(&open, &demanding);
-        let more = Provision { bucket_max_bytes: Some(1 << 40), replicas: Some(3), ..open };
+        let more = Provision { bucket_max_bytes: Some(1 << 40), replicas: Some(3), ..open.clone() };
         let list = once.shortfalls(&created, &more);
         assert!(list[0].contains("has 1 of 3 replicas (RAPIDS_REPLICAS)"), "{list:?}");
         assert!(list[1].contains("keeps 67108864 bytes, not 1099511627776"), "{list:?}");
-        assert!(once.shortfalls(&created, &stated)[0].contains("--replicas=3"));
+        assert!(once.shortfalls(&created, &stated)[0].contains("rapids replicas 3"));
     }
 }

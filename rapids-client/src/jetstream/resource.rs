@@ -3,7 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
+use async_nats::jetstream::stream::{
+    Config, DiscardPolicy, Placement, RetentionPolicy, StorageType,
+};
 
 use crate::config::Provision;
 use crate::connection::Allowance;
@@ -247,9 +249,15 @@ impl Resource {
         Config {
             max_bytes: bytes.map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
             num_replicas: provision.replicas.unwrap_or(1),
+            placement: provision.placement_tags.clone().and_then(placed_by),
             ..self.config.clone()
         }
     }
+}
+
+/// Where a stream is kept whose servers must have these tags.
+fn placed_by(tags: Vec<String>) -> Option<Placement> {
+    (!tags.is_empty()).then_some(Placement { cluster: None, tags })
 }
 
 /// The names of memories that are noted in the settings of a bucket.
@@ -323,7 +331,7 @@ mod tests {
     fn sizes_are_limited_only_where_somebody_asks_for_it() {
         let (open, free) = (Provision::default(), Allowance::default());
         let demanding = Allowance { requires_max_bytes: true, ..Allowance::default() };
-        let stated = Provision { bucket_max_bytes: Some(7), replicas: Some(3), ..open };
+        let stated = Provision { bucket_max_bytes: Some(7), replicas: Some(3), ..open.clone() };
         let once = Resource::once(DAY);
         assert_eq!(once.created(&open, &free).max_bytes, -1);
         assert_eq!(once.created(&open, &demanding).max_bytes, 64 << 20);

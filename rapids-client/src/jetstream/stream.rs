@@ -280,11 +280,11 @@ fn shortcomings(info: &Info, connection: &Connection) -> Vec<String> {
         ));
     }
     if info.config.num_replicas < 2 && connection.is_clustered() {
-        list.push(format!(
+        list.push(
             "the rapids are kept on one server of the cluster, and stand still while it is away: \
-             set RAPIDS_REPLICAS=3 for what is created, and change what is there with nats stream \
-             edit {STREAM} --replicas=3, and so on for each stream that nats stream ls --all shows"
-        ));
+             `rapids replicas 3` changes that, also of all streams and buckets beside them"
+                .to_owned(),
+        );
     }
     list
 }
@@ -391,7 +391,7 @@ mod tests {
         assert_eq!(told(server.url()).await, "");
         let servers = NatsServer::cluster(3, "").unwrap();
         let words = told(servers[0].url()).await;
-        assert!(words.contains("nats stream edit RAPIDS --replicas=3"), "{words}");
+        assert!(words.contains("rapids replicas 3"), "{words}");
     }
 
     #[test]

@@ -35,6 +35,9 @@ fn of_rapids(rapids: &Rapids, config: &Config, packets: Vec<Packet>) {
     is_send(rapids.services(Duration::ZERO));
     is_send(rapids.stats(Duration::ZERO));
     is_send(rapids.contents());
+    is_send(rapids.replication());
+    is_send(rapids.replication_of("RAPIDS"));
+    is_send(rapids.set_replicas("RAPIDS", 3, None));
     is_send(rapids.positions());
     is_send(rapids.position("payment"));
     is_send(rapids.move_position("payment", Start::Now, Seek::new()));

@@ -1,0 +1,371 @@
+//! Three servers that are one: what is done to them, and how long that is felt.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use rapids_test::{NatsServer, http};
+use serde_json::Value;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep};
+
+use super::control::Control;
+use super::fault::{Fault, FaultKind};
+use super::pauses::Pauses;
+use super::proxy::Proxy;
+
+/// How many servers there are.
+pub(crate) const NODES: usize = 3;
+
+/// How long they may take until all of them have everything.
+const HEALING: Duration = Duration::from_secs(120);
+const LOOK: Duration = Duration::from_millis(200);
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// The servers, the ways to them and between them, and who watches from outside.
+#[derive(Debug)]
+pub(super) struct Cluster {
+    nodes: Vec<Node>,
+    client: async_nats::Client,
+    plain: Pauses,
+    ours: Pauses,
+}
+
+#[derive(Debug)]
+struct Node {
+    name: String,
+    /// Locked while something is done to it, on a thread that may block.
+    server: Arc<Mutex<NatsServer>>,
+    monitoring: String,
+    /// For clients.
+    front: Proxy,
+    /// From here to the others, and from each of them to here.
+    links: Vec<Arc<Proxy>>,
+}
+
+/// How a fault was felt.
+#[derive(Debug, Clone)]
+pub(crate) struct Felt {
+    pub(crate) kind: FaultKind,
+    /// The servers that it struck.
+    pub(crate) servers: String,
+    /// From its beginning until all servers had everything again.
+    pub(crate) whole: Duration,
+    /// The longest time without an acknowledgement for the plain client.
+    pub(crate) plain: Duration,
+    /// The longest time without a packet of a service.
+    pub(crate) ours: Duration,
+}
+
+impl Cluster {
+    /// Starts the servers with their stores in this folder; returns them with the addresses for clients, and who
+    /// publishes beside the services.
+    ///
+    /// # Errors
+    /// If there is no nats-server and none can be installed, one does not start, or they form no cluster.
+    pub(super) async fn start(store: &Path, ours: Pauses) -> Result<(Self, String, Control)> {
+        let ports = ports(NODES * 3)?;
+        let (clients, rest) = ports.split_at(NODES);
+        let (routes, pages) = rest.split_at(NODES);
+        let mut links = Vec::new();
+        for (from, to) in pairs() {
+            links.push((from, to, Arc::new(Proxy::to(routes[to]).await?)));
+        }
+        let mut nodes = Vec::new();
+        for number in 0..NODES {
+            let ways: Vec<_> = links.iter().filter(|(from, ..)| *from == number).collect();
+            let addresses: Vec<_> = ways.iter().map(|it| it.2.port).collect();
+            let name = format!("n{}", number + 1);
+            let config =
+                config(&name, [clients[number], routes[number], pages[number]], &addresses);
+            let store = store.join(&name);
+            let starting = spawn_blocking(move || NatsServer::with_store(&store, &config));
+            let server = starting.await.context("cannot start a server")??;
+            let own = links.iter().filter(|(from, to, _)| [*from, *to].contains(&number));
+            nodes.push(Node {
+                name,
+                server: Arc::new(Mutex::new(server)),
+                monitoring: format!("127.0.0.1:{}", pages[number]),
+                front: Proxy::to(clients[number]).await?,
+                links: own.map(|(.., link)| Arc::clone(link)).collect(),
+            });
+        }
+        let urls = nodes.iter().map(|node| format!("nats://127.0.0.1:{}", node.front.port));
+        let url = urls.collect::<Vec<_>>().join(",");
+        let control = Control::start(&url).await?;
+        let cluster = Self { nodes, client: control.client(), plain: control.pauses.clone(), ours };
+        cluster.healed().await?;
+        Ok((cluster, url, control))
+    }
+
+    /// Lets a fault happen, and returns once all servers have everything again.
+    ///
+    /// # Errors
+    /// If they do not within two minutes, or one does not start again.
+    pub(super) async fn inflict(&self, fault: Fault) -> Result<Felt> {
+        let struck = self.struck(fault.kind).await?;
+        let names: Vec<_> = struck.iter().map(|node| node.name.clone()).collect();
+        self.plain.take_longest();
+        self.ours.take_longest();
+        let began = Instant::now();
+        self.strike(fault, &struck).await?;
+        self.healed()
+            .await
+            .with_context(|| format!("after: {} ({})", fault.kind, names.join(", ")))?;
+        Ok(Felt {
+            kind: fault.kind,
+            servers: names.join(", "),
+            whole: began.elapsed(),
+            plain: self.plain.take_longest(),
+            ours: self.ours.take_longest(),
+        })
+    }
+
+    /// Stops all, and returns their logs.
+    pub(super) async fn stop(self) -> String {
+        let mut logs = String::new();
+        for node in self.nodes {
+            let stopped = node.server(|server| {
+                server.stop();
+                // Without a log, the report is still of use.
+                Ok(std::fs::read_to_string(server.log_file()).unwrap_or_default())
+            });
+            let log = stopped.await.unwrap_or_default();
+            logs.push_str(&format!("== {}\n{log}", node.name));
+        }
+        logs
+    }
+
+    /// The servers that a fault strikes.
+    async fn struck(&self, kind: FaultKind) -> Result<Vec<&Node>> {
+        let leader = match kind {
+            FaultKind::StreamLeaderKilled
+            | FaultKind::LeaderStopped
+            | FaultKind::LeaderCutOff
+            | FaultKind::QuorumLost => self.leader("STREAM.INFO.RAPIDS").await?,
+            FaultKind::PositionLeaderKilled => self.position_leader().await?,
+            FaultKind::ClusterLeaderKilled => self.cluster_leader().await?,
+            FaultKind::ClientsCutOff | FaultKind::StoreWiped => fastrand::usize(..NODES),
+            FaultKind::RollingRestart => return Ok(self.nodes.iter().collect()),
+        };
+        let mut struck = vec![&self.nodes[leader]];
+        if kind == FaultKind::QuorumLost {
+            struck.push(&self.nodes[(leader + 1) % NODES]);
+        }
+        Ok(struck)
+    }
+
+    async fn strike(&self, Fault { kind, length }: Fault, struck: &[&Node]) -> Result<()> {
+        match kind {
+            FaultKind::StreamLeaderKilled
+            | FaultKind::PositionLeaderKilled
+            | FaultKind::ClusterLeaderKilled
+            | FaultKind::QuorumLost => {
+                for node in struck {
+                    node.kill().await?;
+                }
+                sleep(length).await;
+                for node in struck {
+                    node.start().await?;
+                }
+            }
+            FaultKind::StoreWiped => {
+                for node in struck {
+                    node.kill().await?;
+                    node.wipe().await?;
+                    sleep(length).await;
+                    node.start().await?;
+                }
+            }
+            FaultKind::RollingRestart => {
+                for node in struck {
+                    node.server(|server| {
+                        server.stop();
+                        Ok(())
+                    })
+                    .await?;
+                    sleep(length).await;
+                    node.start().await?;
+                    self.healed().await?;
+                }
+            }
+            FaultKind::LeaderStopped => {
+                for node in struck {
+                    node.signal("STOP").await?;
+                }
+                sleep(length).await;
+                for node in struck {
+                    node.signal("CONT").await?;
+                }
+            }
+            FaultKind::LeaderCutOff | FaultKind::ClientsCutOff => {
+                let ways = |node: &Node| match kind {
+                    FaultKind::LeaderCutOff => node.links.iter().for_each(|link| link.cut()),
+                    _ => node.front.cut(),
+                };
+                struck.iter().for_each(|node| ways(node));
+                sleep(length).await;
+                for node in struck {
+                    node.front.mend();
+                    node.links.iter().for_each(|link| link.mend());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until every server says that it has everything, and every leader the same of its followers.
+    async fn healed(&self) -> Result<()> {
+        let deadline = Instant::now() + HEALING;
+        loop {
+            let missing = match self.missing().await {
+                Ok(None) => return Ok(()),
+                Ok(Some(missing)) => missing,
+                Err(error) => format!("{error:#}"),
+            };
+            if Instant::now() > deadline {
+                bail!("the servers do not agree after {} s: {missing}", HEALING.as_secs());
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// What is missing until all servers have everything; `None` if nothing is.
+    async fn missing(&self) -> Result<Option<String>> {
+        for node in &self.nodes {
+            let (status, body) = node.page("/healthz").await?;
+            if !status.starts_with("200") {
+                return Ok(Some(format!("{}: {}", node.name, body.trim())));
+            }
+        }
+        let answer = self.ask("STREAM.LIST", "").await?;
+        for stream in answer["streams"].as_array().context("no streams are told")? {
+            let (name, cluster) = (&stream["config"]["name"], &stream["cluster"]);
+            let replicas = cluster["replicas"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let is_current = |it: &Value| it["current"] == true && it["offline"] != true;
+            if cluster["leader"].is_null() || replicas.len() + 1 != NODES {
+                return Ok(Some(format!("{name} is led by {}", cluster["leader"])));
+            }
+            if let Some(late) = replicas.iter().find(|it| !is_current(it)) {
+                return Ok(Some(format!("{name} is not current: {late}")));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn leader(&self, request: &str) -> Result<usize> {
+        let answer = self.ask(request, "").await?;
+        self.place(&answer["cluster"]["leader"])
+    }
+
+    /// Where the position of some service is led; in exclusive delivery, all are in one bucket.
+    async fn position_leader(&self) -> Result<usize> {
+        let answer = self.ask("CONSUMER.NAMES.RAPIDS", "{}").await?;
+        let names = answer["consumers"].as_array().map(Vec::as_slice).unwrap_or_default();
+        // Those of readers have no followers, and come and go.
+        let positions: Vec<_> = names.iter().filter_map(Value::as_str).collect();
+        match positions.iter().find(|name| **name == "payment") {
+            Some(name) => self.leader(&format!("CONSUMER.INFO.RAPIDS.{name}")).await,
+            None => self.leader("STREAM.INFO.KV_RAPIDS_POSITIONS").await,
+        }
+    }
+
+    async fn cluster_leader(&self) -> Result<usize> {
+        let (_, body) = self.nodes[0].page("/jsz").await?;
+        let page: Value = serde_json::from_str(&body).context("the page /jsz is no JSON")?;
+        self.place(&page["meta_cluster"]["leader"])
+    }
+
+    fn place(&self, name: &Value) -> Result<usize> {
+        let place = self.nodes.iter().position(|node| *name == *node.name);
+        place.with_context(|| format!("no server is the leader {name}"))
+    }
+
+    async fn ask(&self, request: &str, body: &'static str) -> Result<Value> {
+        let subject = format!("$JS.API.{request}");
+        let asking = self.client.request(subject, body.into());
+        let answer = tokio::time::timeout(ANSWER, asking).await.context("no server answers")??;
+        let answer: Value = serde_json::from_slice(&answer.payload)?;
+        ensure!(answer["error"].is_null(), "{request}: {}", answer["error"]);
+        Ok(answer)
+    }
+}
+
+impl Node {
+    /// Does something to the server that may block.
+    async fn server<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut NatsServer) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let server = Arc::clone(&self.server);
+        let acting =
+            spawn_blocking(move || act(&mut server.lock().expect("nothing panics with it")));
+        acting.await?.with_context(|| format!("the server {}", self.name))
+    }
+
+    async fn kill(&self) -> Result<()> {
+        self.server(|server| {
+            server.kill();
+            Ok(())
+        })
+        .await
+    }
+
+    async fn start(&self) -> Result<()> {
+        self.server(NatsServer::restart).await
+    }
+
+    /// Removes all that it has stored.
+    async fn wipe(&self) -> Result<()> {
+        self.server(|server| {
+            std::fs::remove_dir_all(server.store())?;
+            Ok(std::fs::create_dir_all(server.store())?)
+        })
+        .await
+    }
+
+    async fn signal(&self, signal: &'static str) -> Result<()> {
+        self.server(move |server| {
+            let id = server.pid().context("it does not run")?.to_string();
+            let status = Command::new("kill").args(["-s", signal, &id]).status()?;
+            ensure!(status.success(), "`kill -s {signal} {id}` ends with {status}");
+            Ok(())
+        })
+        .await
+    }
+
+    /// A page of its monitoring: the status, and the body.
+    async fn page(&self, path: &'static str) -> Result<(String, String)> {
+        let address = self.monitoring.clone();
+        let asking = spawn_blocking(move || http(&address, &format!("GET {path}")));
+        asking.await?.with_context(|| format!("the page {path} of {}", self.name))
+    }
+}
+
+/// The lines of configuration of one server: its ports for clients, for servers and for monitoring, and the ways
+/// to the others.
+fn config(name: &str, [clients, routes, pages]: [u16; 3], others: &[u16]) -> String {
+    let others: Vec<_> = others.iter().map(|port| format!("nats://127.0.0.1:{port}")).collect();
+    let others = others.join(", ");
+    // Servers tell each other and clients of no address, since that would be one that cannot be cut. A cut is
+    // noticed by an unanswered ping.
+    format!(
+        "server_name: {name}\nport: {clients}\nhttp: \"127.0.0.1:{pages}\"\nping_interval: \"2s\"\n\
+         cluster {{ name: chaos, listen: \"127.0.0.1:{routes}\", advertise: \"127.0.0.1:1\", \
+         no_advertise: true, routes: [{others}] }}\n"
+    )
+}
+
+fn pairs() -> impl Iterator<Item = (usize, usize)> {
+    (0..NODES).flat_map(|from| (0..NODES).map(move |to| (from, to))).filter(|(from, to)| from != to)
+}
+
+/// Free ports. All are bound before any is released, so that they differ.
+fn ports(count: usize) -> Result<Vec<u16>> {
+    let bind = |_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let held: Vec<_> = (0..count).map(bind).collect::<Result<_, _>>().context("no port is free")?;
+    held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
+}
