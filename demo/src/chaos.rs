@@ -114,7 +114,12 @@ impl Run<'_> {
         let rivers = rivers::build().await?;
         let shop = rivers::services(&rivers);
         let outside = vec![outside::program()?];
-        let processes = [delivery.processes(&rivers)?, outside, extras::programs()?].concat();
+        let processes = [
+            delivery.processes(&rivers)?,
+            outside,
+            extras::programs(self.options.faults().is_some())?,
+        ]
+        .concat();
         let logins = match secure {
             true => Some(Logins::make(&processes, *delivery).await?),
             false => None,
@@ -177,7 +182,10 @@ impl Run<'_> {
     /// Everything that follows from the seed.
     fn plan(&self, shop: Vec<String>, processes: Vec<Program>) -> Plan {
         let Options { orders, kills, rate, delivery, .. } = *self.options;
+        // Its pauses tell of the servers alone.
+        let spared = Extra::Pulse.name();
         let names: Vec<_> = processes.iter().map(|process| process.name.clone()).collect();
+        let names: Vec<_> = names.into_iter().filter(|name| name != spared).collect();
         let mut load = load::load(orders, self.seed);
         let mut random = Rng::with_seed(self.seed);
         let (takeover, faults) = (delivery.takeover_time(), self.options.faults());
@@ -217,8 +225,12 @@ impl Run<'_> {
             // Only the shop: the extra services may be down for long.
             backpressure: Backpressure::of(shop, rapids.clone(), self.options.patience()),
         };
+        let is_cluster = self.options.faults().is_some();
         let work = async {
-            runner.run().await?;
+            tokio::select! {
+                ran = runner.run() => ran?,
+                failed = extras::publish_pulses(rapids), if is_cluster => failed?,
+            }
             let patience = self.options.patience();
             positions::wait_until_idle(rapids, &services, patience).await;
             end_of_day::end(rapids, patience).await.context("cannot end the day")?;

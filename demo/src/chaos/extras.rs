@@ -1,6 +1,7 @@
 //! The services that exist for chaos only. Their processes run the demo's own program.
 
 mod echo;
+mod pulse;
 mod taster;
 
 use std::env;
@@ -12,6 +13,7 @@ use rapids_client::{Packet, River, Service, telemetry};
 use crate::rivers::Program;
 
 pub(crate) use echo::{AT, SHOUTED};
+pub(crate) use pulse::{BEAT, PULSE, publish as publish_pulses};
 pub(crate) use taster::{MEAL, POISONOUS, SERVED, TASTED};
 
 /// A service that exists for chaos only.
@@ -24,6 +26,8 @@ pub(crate) enum Extra {
     EchoA,
     EchoB,
     EchoC,
+    /// Answers at once, beside a cluster.
+    Pulse,
 }
 
 /// The services that answer each other, in the order in which they do.
@@ -36,12 +40,14 @@ impl Extra {
             Self::EchoA => "echo_a",
             Self::EchoB => "echo_b",
             Self::EchoC => "echo_c",
+            Self::Pulse => "pulse",
         }
     }
 
     fn river(self) -> River {
         match self {
             Self::Taster => taster::taste(),
+            Self::Pulse => pulse::beat(),
             Self::EchoA => echo::answer(Self::EchoA.name(), Self::EchoB.name()),
             Self::EchoB => echo::answer(Self::EchoB.name(), Self::EchoC.name()),
             Self::EchoC => echo::answer(Self::EchoC.name(), Self::EchoA.name()),
@@ -59,18 +65,19 @@ impl Extra {
     }
 }
 
-/// How to start each of them.
+/// How to start each of them; the last only if there is a cluster.
 ///
 /// # Errors
 /// If the demo cannot tell where its own program is.
-pub(crate) fn programs() -> Result<Vec<Program>> {
+pub(crate) fn programs(is_cluster: bool) -> Result<Vec<Program>> {
     let path = env::current_exe().context("cannot tell where the demo itself was built")?;
     let program = |extra: &Extra| {
         let name = extra.name().to_owned();
         let arguments = vec!["extra".to_owned(), name.clone()];
         Program { services: vec![name.clone()], name, path: path.clone(), arguments }
     };
-    Ok(Extra::value_variants().iter().map(program).collect())
+    let here = |extra: &&Extra| is_cluster || **extra != Extra::Pulse;
+    Ok(Extra::value_variants().iter().filter(here).map(program).collect())
 }
 
 /// A meal, with or without poison.

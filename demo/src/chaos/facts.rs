@@ -29,7 +29,7 @@ pub(crate) struct Findings<'a> {
 impl Findings<'_> {
     /// Every fact, whether it holds or not.
     pub(crate) fn facts(&self) -> Vec<Fact> {
-        vec![
+        let facts = [
             self.idle(),
             self.observed(),
             self.published(),
@@ -39,7 +39,16 @@ impl Findings<'_> {
             self.loops(),
             self.nothing_else(),
             self.processes(),
-        ]
+        ];
+        facts.into_iter().chain(self.pulses()).collect()
+    }
+
+    /// `None` where there is no cluster that is felt by them.
+    fn pulses(&self) -> Option<Fact> {
+        let (pulses, wrong) = self.packet_counts.pulses();
+        let fault = |(id, count)| format!("pulse `{id}` was answered {count} times");
+        let faults = wrong.into_iter().map(fault).collect();
+        (pulses > 0).then(|| fact(format!("each of {pulses} pulses was answered once"), faults))
     }
 
     fn idle(&self) -> Fact {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rapids_client::Packet;
 
-use super::extras::{AT, SHOUTED, TASTED};
+use super::extras::{AT, BEAT, PULSE, SHOUTED, TASTED};
 
 /// What was counted.
 #[derive(Debug, Default)]
@@ -13,6 +13,8 @@ pub(crate) struct PacketCounts {
     ids: HashMap<String, usize>,
     /// How often each meal was tasted, by the id of the packet that served it.
     tasted: HashMap<String, usize>,
+    /// How often each pulse was answered, by its id.
+    beats: HashMap<String, usize>,
     pub(crate) shouts: Vec<Shout>,
     pub(crate) malformed: usize,
     pub(crate) packets: usize,
@@ -50,6 +52,11 @@ impl PacketCounts {
                 let meal = packet.causation_id().unwrap_or_default().to_owned();
                 *self.tasted.entry(meal).or_default() += 1;
             }
+            Some(PULSE) => drop(self.beats.entry(id.to_owned()).or_default()),
+            Some(BEAT) => {
+                let pulse = packet.causation_id().unwrap_or_default().to_owned();
+                *self.beats.entry(pulse).or_default() += 1;
+            }
             Some(SHOUTED) => self.shouts.push(Shout {
                 id: id.to_owned(),
                 origin: packet.correlation_id().to_owned(),
@@ -70,6 +77,12 @@ impl PacketCounts {
 
     pub(crate) fn tasted(&self, meal: &str) -> usize {
         self.tasted.get(meal).copied().unwrap_or_default()
+    }
+
+    /// How many pulses there were, and those that were not answered once, with the number of answers.
+    pub(crate) fn pulses(&self) -> (usize, Vec<(&str, usize)>) {
+        let wrong = self.beats.iter().filter(|(_, count)| **count != 1);
+        (self.beats.len(), wrong.map(|(id, count)| (id.as_str(), *count)).collect())
     }
 
     /// The ids that came more than once, with their counts.

@@ -17,6 +17,10 @@ use crate::error::Result;
 /// How long one answer of the server may take, when connecting and for every request.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The time between two pings. A connection on which three are not answered is taken for lost: one to a server that
+/// stands still, or is cut off, while others of its cluster go on.
+const PING: Duration = Duration::from_secs(2);
+
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(4);
 
@@ -36,6 +40,7 @@ pub(super) fn options(
     let options = ConnectOptions::with_auth_callback(signing)
         .connection_timeout(TIMEOUT)
         .request_timeout(Some(TIMEOUT))
+        .ping_interval(PING)
         .max_reconnects(None)
         .reconnect_delay_callback(move |attempt| {
             if opened.load(Ordering::Relaxed) { delay(attempt) } else { Duration::ZERO }
