@@ -5,6 +5,7 @@
 
 mod allowance;
 mod answer;
+mod elsewhere;
 mod event;
 mod failure;
 mod jetstream;
@@ -27,12 +28,14 @@ use async_nats::Client;
 use async_nats::connection::State;
 use async_nats::jetstream::Context;
 use futures::FutureExt;
+use tokio::task::JoinSet;
 
 use crate::config::{Config, Provision};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, with_causes};
 
 pub(crate) use allowance::{Allowance, in_words};
 pub(crate) use answer::server_answer;
+use elsewhere::Elsewhere;
 use event::Observer;
 use failure::Warned;
 use jetstream::{API, api_prefix, context};
@@ -55,6 +58,9 @@ pub(crate) struct Connection {
     violations: Arc<Violations>,
     reconnecting: Arc<Reconnecting>,
     outages: Arc<Outages>,
+    elsewhere: Arc<Elsewhere>,
+    // Ends with the last clone.
+    _leaving: Arc<JoinSet<()>>,
     provision: Arc<Provision>,
     allowance: Arc<Allowance>,
     /// Whether the configuration asks for TLS.
@@ -81,7 +87,9 @@ impl Connection {
         let opened = Arc::new(AtomicBool::new(false));
         let reconnecting = Arc::new(Reconnecting::new(config.clone()));
         let outages = Arc::new(Outages::default());
-        let options = options::options(config, Arc::clone(&opened), Arc::clone(&reconnecting))?
+        let elsewhere = Arc::new(Elsewhere::default());
+        let choosing = (Arc::clone(&opened), Arc::clone(&elsewhere));
+        let options = options::options(config, choosing, Arc::clone(&reconnecting))?
             .name(name)
             .custom_inbox_prefix(inbox)
             .event_callback({
@@ -90,6 +98,7 @@ impl Connection {
                     violations: Arc::clone(&violations),
                     reconnecting: Arc::clone(&reconnecting),
                     outages: Arc::clone(&outages),
+                    elsewhere: Arc::clone(&elsewhere),
                 };
                 move |event| {
                     observer.observe(&event);
@@ -101,6 +110,8 @@ impl Connection {
         opened.store(true, Ordering::Relaxed);
         let mut connection = Self {
             jetstream: context(client.clone(), config.jetstream_domain.as_deref()),
+            _leaving: Arc::new(elsewhere.keep_leaving(client.clone())),
+            elsewhere,
             client,
             api_prefix: api_prefix(config.jetstream_domain.as_deref()).into(),
             violations,
@@ -206,7 +217,10 @@ impl Connection {
             tokio::select! {
                 biased;
                 outcome = operation => match outcome {
-                    Ok(value) => Ok(value),
+                    Ok(value) => {
+                        self.elsewhere.answered();
+                        Ok(value)
+                    }
                     Err(source) => Err(self.explain(action, subject, since, source).await),
                 },
                 violation = self.violations.of(subject, since) => Err(not_permitted(violation)),
@@ -242,6 +256,9 @@ impl Connection {
             Ok(violation) => not_permitted(violation),
             Err(_) => {
                 let source = source.into();
+                if with_causes(source.as_ref()).contains("timed out") {
+                    self.elsewhere.unanswered(since);
+                }
                 self.allowance
                     .exceeded(action, source.as_ref(), &self.provision)
                     .unwrap_or_else(|| Error::Server { action: action.to_owned(), source })

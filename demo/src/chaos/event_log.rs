@@ -120,11 +120,12 @@ impl fmt::Display for Event {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Monkey(action) => action.fmt(formatter),
-            Self::Fault(Felt { kind, servers, whole, plain, ours }) => write!(
+            Self::Fault(Felt { kind, servers, whole, leaderless, plain, ours }) => write!(
                 formatter,
-                "{kind} ({servers}), all current after {:.1} s; longest pause of a plain client {:.1} s, of the \
-                 services {:.1} s",
+                "{kind} ({servers}), all current after {:.1} s; without leaders {:.1} s, without an answer for a \
+                 plain client {:.1} s, without a packet of a service {:.1} s",
                 whole.as_secs_f64(),
+                leaderless.as_secs_f64(),
                 plain.as_secs_f64(),
                 ours.as_secs_f64()
             ),

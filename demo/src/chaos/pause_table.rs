@@ -14,6 +14,8 @@ pub(crate) struct Row {
     times: usize,
     /// Until all servers had everything again.
     whole: [f64; 2],
+    /// Without leaders of the rapids and a position.
+    leaderless: [f64; 2],
     /// Without an acknowledgement for a plain client.
     plain: [f64; 2],
     /// Without a packet of a service.
@@ -33,6 +35,7 @@ pub(crate) fn rows(felt: &[Felt]) -> Vec<Row> {
             fault: kind,
             times: of_kind.len(),
             whole: times(|felt| felt.whole)?,
+            leaderless: times(|felt| felt.leaderless)?,
             plain: times(|felt| felt.plain)?,
             services: times(|felt| felt.ours)?,
         })
@@ -46,14 +49,17 @@ pub(crate) fn write(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
         return Ok(());
     }
     writeln!(out, "\nSeconds, median and longest, of faults of servers:")?;
-    let title = ["fault", "times", "until all current", "pause: plain client", "services"];
-    let [fault, times, whole, plain, services] = title;
-    writeln!(out, "  {fault:<45} {times:>5}  {whole:>17}  {plain:>19}  {services:>13}")?;
-    for Row { fault, times, whole, plain, services } in rows {
-        let pair = |[median, longest]: &[f64; 2]| format!("{median:.1} {longest:>6.1}");
-        let (fault, whole, plain) = (fault.to_string(), pair(whole), pair(plain));
-        let services = pair(services);
-        writeln!(out, "  {fault:<45} {times:>5}  {whole:>17}  {plain:>19}  {services:>13}")?;
+    let line = |cells: [&str; 6]| {
+        let [fault, times, whole, leaderless, plain, services] = cells;
+        format!("  {fault:<45} {times:>5}  {whole:>11} {leaderless:>11} {plain:>12} {services:>11}")
+    };
+    let columns = ["fault", "times", "all current", "no leader", "plain client", "services"];
+    writeln!(out, "{}", line(columns))?;
+    for Row { fault, times, whole, leaderless, plain, services } in rows {
+        let pair = |[median, longest]: &[f64; 2]| format!("{median:.1} {longest:>5.1}");
+        let (fault, times) = (fault.to_string(), times.to_string());
+        let [whole, leaderless, plain, services] = [whole, leaderless, plain, services].map(pair);
+        writeln!(out, "{}", line([&fault, &times, &whole, &leaderless, &plain, &services]))?;
     }
     writeln!(out)
 }
@@ -68,6 +74,7 @@ mod tests {
             kind,
             servers: "n1".to_owned(),
             whole: Duration::from_secs(seconds),
+            leaderless: Duration::from_secs(seconds - 1),
             plain: Duration::from_secs(seconds - 1),
             ours: Duration::from_secs(seconds - 1),
         };
@@ -80,6 +87,6 @@ mod tests {
         write(&mut text, &rows).unwrap();
         let text = String::from_utf8(text).unwrap();
         assert!(text.contains("leader of the rapids killed"), "{text}");
-        assert!(text.contains("5.0    9.0"), "{text}");
+        assert!(text.contains("5.0   9.0"), "{text}");
     }
 }

@@ -23,8 +23,6 @@ impl ServiceAccess {
         rights.push(direct_get(DEAD_LETTERS, &format!("{DEAD_LETTER_PREFIX}{name}.>")));
         rights.extend(whole(STREAM));
         rights.extend(keys(SERVICES, name));
-        // How ids are derived has to be known as it is, and a replica may be behind.
-        rights.push(api(&format!("STREAM.MSG.GET.KV_{SERVICES}")));
         rights.extend(keys(HANDLING, &format!("{name}.>")));
         rights.push(api(&format!("CONSUMER.INFO.{STREAM}.{name}")));
         match self.delivery {
@@ -66,10 +64,7 @@ impl ServiceAccess {
             right if right == stream_info(&later_of(name)) => stream_info(LATER),
             right => right,
         };
-        // A service reads its own memories from any replica.
-        let unused = api(&format!("STREAM.MSG.GET.KV_{}", memory_bucket(name)));
-        let rights = self.rights(name).into_iter().filter(|right| *right != unused);
-        let mut rights: Vec<_> = rights.map(in_simple_form).collect();
+        let mut rights: Vec<_> = self.rights(name).into_iter().map(in_simple_form).collect();
         if reads_by_consumers && self.delivery == Delivery::Exclusive {
             rights.extend([
                 api(&format!("CONSUMER.CREATE.{STREAM}.>")),
@@ -111,11 +106,13 @@ fn pulling(stream: &str, service: &str) -> [Right; 3] {
     ]
 }
 
-/// To read and write these keys of a bucket.
-fn keys(bucket: &str, keys: &str) -> [Right; 3] {
+/// To read and write these keys of a bucket. In a cluster its leader is asked, which a request for one key cannot
+/// be limited to; any replica answers the other one.
+fn keys(bucket: &str, keys: &str) -> [Right; 4] {
     let subjects = format!("$KV.{bucket}.{keys}");
     let stream = format!("KV_{bucket}");
-    [stream_info(&stream), direct_get(&stream, &subjects), Right::request(subjects)]
+    let of_leader = api(&format!("STREAM.MSG.GET.{stream}"));
+    [stream_info(&stream), direct_get(&stream, &subjects), of_leader, Right::request(subjects)]
 }
 
 /// To read what services remember, and up to where they have.

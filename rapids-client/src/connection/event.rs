@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_nats::{ClientError, Event, ServerError};
 
+use super::elsewhere::Elsewhere;
 use super::outage::Outages;
 use super::reconnecting::Reconnecting;
 use super::violation::Violations;
@@ -16,6 +17,7 @@ pub(super) struct Observer {
     pub(super) violations: Arc<Violations>,
     pub(super) reconnecting: Arc<Reconnecting>,
     pub(super) outages: Arc<Outages>,
+    pub(super) elsewhere: Arc<Elsewhere>,
 }
 
 impl Observer {
@@ -39,9 +41,12 @@ impl Observer {
                 self.reconnecting.disconnected();
                 tracing::warn!("disconnected from {url}; connecting again");
             }
-            Event::LameDuckMode => tracing::info!(
-                "the server is about to stop; connecting to another one when it does"
-            ),
+            Event::LameDuckMode => {
+                tracing::info!(
+                    "the server is about to stop; going to another one, if there is one"
+                );
+                self.elsewhere.leave();
+            }
             Event::SlowConsumer(subscription) => tracing::warn!(
                 subscription,
                 "a subscription is read too slowly; messages are dropped from its buffer"
@@ -82,6 +87,7 @@ mod tests {
             violations: Arc::clone(&violations),
             reconnecting,
             outages: Arc::default(),
+            elsewhere: Arc::default(),
         };
         let words = r#"Permissions Violation for Publish to "rapids""#.to_owned();
         observer.observe(&Event::ServerError(ServerError::Other(words)));

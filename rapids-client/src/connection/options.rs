@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use async_nats::{AuthError, ConnectOptions};
+use async_nats::{AuthError, ConnectOptions, Server};
 
+use super::elsewhere::Elsewhere;
 use super::reconnecting::Reconnecting;
 use super::signing::sign_in;
 use crate::config::{Config, KeyFile, Tls};
@@ -25,10 +26,10 @@ const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(4);
 
 /// The options for one client. `opened` is set once it has connected; from then on it waits between
-/// attempts.
+/// attempts, and chooses which server to try.
 pub(super) fn options(
     config: &Config,
-    opened: Arc<AtomicBool>,
+    (opened, elsewhere): (Arc<AtomicBool>, Arc<Elsewhere>),
     reconnecting: Arc<Reconnecting>,
 ) -> Result<ConnectOptions> {
     let (tls, config) = (&config.tls, config.clone());
@@ -37,10 +38,16 @@ pub(super) fn options(
         let signed = reconnecting.signed(sign_in(&config, &nonce));
         std::future::ready(signed.map_err(AuthError::new))
     };
+    let is_open = Arc::clone(&opened);
+    let choosing = move |servers: Vec<Server>, _| {
+        let is_open = is_open.load(Ordering::Relaxed);
+        std::future::ready(is_open.then(|| elsewhere.next(&servers)).flatten())
+    };
     let options = ConnectOptions::with_auth_callback(signing)
         .connection_timeout(TIMEOUT)
         .request_timeout(Some(TIMEOUT))
         .ping_interval(PING)
+        .reconnect_to_server_callback(choosing)
         .max_reconnects(None)
         .reconnect_delay_callback(move |attempt| {
             if opened.load(Ordering::Relaxed) { delay(attempt) } else { Duration::ZERO }

@@ -5,7 +5,7 @@ use async_nats::jetstream::message::StreamMessage;
 use super::LetterId;
 use crate::Result;
 use crate::connection::Connection;
-use crate::jetstream::stored_message::last_of_subject;
+use crate::jetstream::stored_message::{last_for_decision, last_of_subject};
 use crate::names::DEAD_LETTERS;
 
 /// The message of a letter; `None` if there is none.
@@ -14,5 +14,10 @@ pub(super) async fn letter(
     id: &LetterId,
 ) -> Result<Option<StreamMessage>> {
     let action = format!("read the dead letter `{id}`");
-    last_of_subject(connection, &action, DEAD_LETTERS, id.subject()).await
+    // Whether there is one decides whether a packet is handled once more.
+    let subject = id.subject();
+    if let Some(told) = last_for_decision(connection, &action, DEAD_LETTERS, &subject).await? {
+        return Ok(told);
+    }
+    last_of_subject(connection, &action, DEAD_LETTERS, subject).await
 }

@@ -12,7 +12,7 @@ use crate::access::{Grant, Holder, Lack, Right, ServiceAccess, User, Why};
 use crate::connection::{Connection, Probe, Reply};
 use crate::jetstream::api;
 use crate::jetstream::form::Form;
-use crate::names::{SERVICES, STREAM};
+use crate::names::STREAM;
 
 /// Asks the server what a user may do.
 pub(super) const USER_INFO: &str = "$SYS.REQ.USER.INFO";
@@ -289,10 +289,10 @@ impl Known {
     }
 
     /// Whether a service needs the right as things are. Only where a bucket has replicas, which may be behind,
-    /// the leader is asked for an entry.
+    /// its leader is asked.
     fn needs(&self, right: &Right) -> bool {
-        let entries = format!("KV_{SERVICES}");
-        let of_leader = format!("$JS.API.STREAM.MSG.GET.{entries}");
-        right.subject != of_leader || self.streams.get(&entries).is_some_and(|it| *it > 1)
+        let bucket = right.subject.strip_prefix("$JS.API.STREAM.MSG.GET.");
+        let bucket = bucket.filter(|stream| stream.starts_with("KV_"));
+        bucket.is_none_or(|bucket| self.streams.get(bucket).is_some_and(|it| *it > 1))
     }
 }

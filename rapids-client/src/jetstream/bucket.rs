@@ -3,6 +3,8 @@
 //! The meaning of keys and values is left to its users.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_nats::HeaderMap;
@@ -16,16 +18,15 @@ use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::Stream;
 use bytes::Bytes;
 use jiff::Timestamp;
-use tracing::{debug, warn};
+use tracing::warn;
 
 use crate::connection::{Connection, server_answer};
-use crate::error::with_causes;
 use crate::jetstream::ensure::{ensure, existing, follow};
 use crate::jetstream::publish_once::publish_once;
 use crate::jetstream::refusal::no_room;
 use crate::jetstream::resource::Resource;
 use crate::jetstream::scan::Scan;
-use crate::jetstream::stored_message::{last_of_leader, next_of_subject};
+use crate::jetstream::stored_message::{last_for_decision, next_of_subject};
 use crate::jetstream::timestamp;
 use crate::stored;
 use crate::stored::Stored;
@@ -84,6 +85,12 @@ impl Keep {
     }
 }
 
+/// Whether a message says that a key has no value any more.
+fn is_marker(headers: &HeaderMap) -> bool {
+    headers.get(OPERATION).is_some_and(|it| it.as_str() != "PUT")
+        || headers.get(NATS_MARKER_REASON).is_some()
+}
+
 /// A bucket whose keys keep their last value only.
 #[derive(Clone)]
 pub(crate) struct Bucket {
@@ -91,6 +98,8 @@ pub(crate) struct Bucket {
     store: Store,
     /// The subject of every key, for the server's refusals.
     subject: String,
+    /// Whether it is known that this login may not ask the leader.
+    is_denied: Arc<AtomicBool>,
 }
 
 impl Bucket {
@@ -133,7 +142,7 @@ impl Bucket {
             use_jetstream_prefix: connection.has_domain(),
             stream,
         };
-        Self { connection: connection.clone(), store, subject }
+        Self { connection: connection.clone(), store, subject, is_denied: Arc::default() }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -152,9 +161,7 @@ impl Bucket {
         let mut scan = Scan::new(&self.connection, stream_name, format!("{prefix}>"));
         while let Some(StreamMessage { subject, headers, .. }) = scan.next().await? {
             let key = subject.strip_prefix(prefix.as_str()).unwrap_or_default();
-            let is_marker = headers.get(OPERATION).is_some_and(|it| it.as_str() != "PUT")
-                || headers.get(NATS_MARKER_REASON).is_some();
-            match is_marker {
+            match is_marker(&headers) {
                 true => keys.remove(key),
                 false => keys.insert(key.to_owned()),
             };
@@ -164,25 +171,50 @@ impl Bucket {
 
     /// The value of a key, if it has one, and when it was written.
     pub(crate) async fn written(&self, key: &str) -> Result<Option<(Bytes, Timestamp)>> {
-        let action = format!("load `{key}`");
-        let loading = self.store.entry(key);
-        let entry = self.connection.attempt(&action, &self.subject, loading).await?;
-        let entry = entry.filter(|entry| entry.operation == Operation::Put);
-        Ok(entry.map(|entry| (entry.value, timestamp(entry.created))))
+        let last = self.last(key).await?.filter(|last| !last.is_marker);
+        Ok(last.map(|last| (last.value, last.at)))
     }
 
     /// The value of a key, also that of a marker, if it has one, and the revision to save another against.
     pub(crate) async fn load(&self, key: &str) -> Result<(Option<Bytes>, u64)> {
-        let action = format!("load `{key}`");
+        Ok(match self.last(key).await? {
+            None => (None, 0),
+            Some(last) if last.is_marker && last.value.is_empty() => (None, last.revision),
+            Some(last) => (Some(last.value), last.revision),
+        })
+    }
+
+    /// What was written last of a key. In a cluster the leader tells, unless this login may not ask it.
+    async fn last(&self, key: &str) -> Result<Option<Written>> {
+        let Store { prefix, stream_name, .. } = &self.store;
+        let (action, subject) = (format!("load `{key}`"), format!("{prefix}{key}"));
+        if !self.is_denied.load(Ordering::Relaxed) {
+            let told = last_for_decision(&self.connection, &action, stream_name, &subject).await?;
+            if let Some(last) = told {
+                return Ok(last.map(|message| self.written_as(message)));
+            }
+            self.is_denied.store(self.connection.is_clustered(), Ordering::Relaxed);
+        }
         let loading = self.store.entry(key);
         let entry = self.connection.attempt(&action, &self.subject, loading).await?;
-        Ok(match entry {
-            None => (None, 0),
-            Some(entry) if entry.operation != Operation::Put && entry.value.is_empty() => {
-                (None, entry.revision)
-            }
-            Some(entry) => (Some(entry.value), entry.revision),
-        })
+        Ok(entry.map(|entry| Written {
+            key: entry.key,
+            revision: entry.revision,
+            at: timestamp(entry.created),
+            is_marker: entry.operation != Operation::Put,
+            value: entry.value,
+        }))
+    }
+
+    fn written_as(&self, message: StreamMessage) -> Written {
+        let key = message.subject.strip_prefix(self.store.prefix.as_str()).unwrap_or_default();
+        Written {
+            key: key.to_owned(),
+            revision: message.sequence,
+            at: timestamp(message.time),
+            is_marker: is_marker(&message.headers),
+            value: message.payload,
+        }
     }
 
     /// The first value of these keys, such as `orders.>`, that was written at this revision or later; also
@@ -195,17 +227,16 @@ impl Bucket {
         let (action, subjects) = (format!("read the bucket `{name}`"), format!("{prefix}{keys}"));
         let found =
             next_of_subject(&self.connection, &action, stream_name, (&subjects, from)).await?;
-        Ok(found.map(|message| Written {
-            key: message.subject.strip_prefix(prefix.as_str()).unwrap_or_default().to_owned(),
-            revision: message.sequence,
-            at: timestamp(message.time),
-            is_marker: message.headers.get(OPERATION).is_some(),
-            value: message.payload,
-        }))
+        Ok(found.map(|message| self.written_as(message)))
     }
 
-    /// The value that was written last, as of when the bucket was opened.
+    /// The value that was written last, at least as of when the bucket was opened.
     pub(crate) async fn last_written(&self) -> Result<Option<Written>> {
+        let Store { name, stream_name, .. } = &self.store;
+        let action = format!("read the bucket `{name}`");
+        if let Some(last) = last_for_decision(&self.connection, &action, stream_name, ">").await? {
+            return Ok(last.map(|message| self.written_as(message)));
+        }
         let last = self.store.stream.cached_info().state.last_sequence;
         if last == 0 { Ok(None) } else { self.next_written(">", last).await }
     }
@@ -218,29 +249,6 @@ impl Bucket {
         let (found, revision) = self.load(key).await?;
         let read = |json: Bytes| stored::read(&self.store.name, key, &json);
         Ok((found.map(read).transpose()?, revision))
-    }
-
-    /// The value of a key as its type, as the leader has it: any replica answers [`read`](Self::read). Where
-    /// there is none, or the login may not ask the leader, that has to do.
-    ///
-    /// # Errors
-    /// As for [`read`](Self::read).
-    pub(crate) async fn read_newest<T: Stored>(&self, key: &str) -> Result<Option<T>> {
-        let Store { name, prefix, stream_name, stream, .. } = &self.store;
-        if stream.cached_info().config.num_replicas > 1 {
-            let action = format!("load `{key}`");
-            let subject = format!("{prefix}{key}");
-            let of_leader = last_of_leader(&self.connection, &action, stream_name, &subject).await;
-            match of_leader {
-                Ok(found) => {
-                    let found = found.filter(|found| !found.payload.is_empty());
-                    let read = |found: StreamMessage| stored::read(name, key, &found.payload);
-                    return found.map(read).transpose();
-                }
-                Err(error) => debug!("a replica is asked: {}", with_causes(&error)),
-            }
-        }
-        Ok(self.read(key).await?.0)
     }
 
     /// The size of the largest value that the server takes, in bytes.

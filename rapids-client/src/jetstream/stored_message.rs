@@ -7,13 +7,15 @@ use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{
     DirectGetError, DirectGetErrorKind, LastRawMessageError, LastRawMessageErrorKind,
 };
-use async_nats::{HeaderMap, Message};
+use async_nats::{HeaderMap, Message, RequestError, RequestErrorKind};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, json};
+use tracing::debug;
 
 use crate::connection::Connection;
+use crate::error::with_causes;
 use crate::jetstream::form::publisher_of;
 use crate::jetstream::{api, timestamp};
 use crate::names::STREAM;
@@ -110,6 +112,39 @@ pub(crate) async fn last_of_leader(
         found_by_leader(stream.get_last_raw_message_by_subject(subjects).await)
     });
     connection.attempt(action, &request, reading).await
+}
+
+/// The last message of a subject, for a decision that nothing checks afterwards: in a cluster the leader is asked,
+/// since the replica that answers others may be behind. Where this login may not ask it, or the server is alone,
+/// this is `None`, and [`last_of_subject`] has to do.
+///
+/// # Errors
+/// `Server`; also while nobody leads.
+pub(crate) async fn last_for_decision(
+    connection: &Connection,
+    action: &str,
+    stream: &str,
+    subject: &str,
+) -> Result<Option<Option<StreamMessage>>> {
+    if !connection.is_clustered() {
+        return Ok(None);
+    }
+    match Box::pin(last_of_leader(connection, action, stream, subject)).await {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if !error.is_passing() || is_unheard(&error) => {
+            debug!("any replica is asked: {}", with_causes(&error));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether nobody has heard the request, as where the account does not import it.
+fn is_unheard(error: &Error) -> bool {
+    let causes = std::iter::successors(std::error::Error::source(error), |it| it.source());
+    causes
+        .filter_map(|cause| cause.downcast_ref::<RequestError>())
+        .any(|it| it.kind() == RequestErrorKind::NoResponders)
 }
 
 /// The first message from a sequence on whose subject matches, such as `a.>`; `None` if there is none. Any

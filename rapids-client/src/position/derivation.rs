@@ -142,7 +142,7 @@ impl Derivation {
     async fn settled(&self) -> Result<NotedKeys> {
         let mut may_note = true;
         loop {
-            let Some(entry) = self.entries.load_newest().await? else {
+            let Some(entry) = self.entries.load().await? else {
                 // Somebody has deleted it. Other instances know what was noted, too.
                 return Ok(self.noted.borrow().clone());
             };

@@ -46,14 +46,6 @@ impl ServiceEntries {
         Ok(self.bucket.read(&self.service).await?.0)
     }
 
-    /// The entry as its leader has it, where replicas may be behind.
-    ///
-    /// # Errors
-    /// As for [`load`](Self::load).
-    pub(crate) async fn load_newest(&self) -> Result<Option<ServiceEntry>> {
-        self.bucket.read_newest(&self.service).await
-    }
-
     /// Changes the entry, and returns it as it is then. If another has written meanwhile, the change is
     /// made to what that wrote. An entry that does not change is not written.
     ///

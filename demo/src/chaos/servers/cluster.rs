@@ -9,8 +9,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use rapids_test::{NatsServer, http};
 use serde_json::Value;
-use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep};
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::control::Control;
 use super::fault::{Fault, FaultKind};
@@ -24,6 +24,7 @@ pub(crate) const NODES: usize = 3;
 const HEALING: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(200);
 const ANSWER: Duration = Duration::from_secs(2);
+const SOON: Duration = Duration::from_millis(500);
 
 /// The servers, the ways to them and between them, and who watches from outside.
 #[derive(Debug)]
@@ -32,6 +33,10 @@ pub(super) struct Cluster {
     client: async_nats::Client,
     plain: Pauses,
     ours: Pauses,
+    /// Between answers of those who lead the rapids and a position.
+    leaders: Pauses,
+    // Ends with this value.
+    _asking: JoinSet<()>,
 }
 
 #[derive(Debug)]
@@ -54,6 +59,8 @@ pub(crate) struct Felt {
     pub(crate) servers: String,
     /// From its beginning until all servers had everything again.
     pub(crate) whole: Duration,
+    /// The longest time in which the rapids or a position had no leader, as a plain client is told.
+    pub(crate) leaderless: Duration,
     /// The longest time without an acknowledgement for the plain client.
     pub(crate) plain: Duration,
     /// The longest time without a packet of a service.
@@ -96,7 +103,10 @@ impl Cluster {
         let urls = nodes.iter().map(|node| format!("nats://127.0.0.1:{}", node.front.port));
         let url = urls.collect::<Vec<_>>().join(",");
         let control = Control::start(&url).await?;
-        let cluster = Self { nodes, client: control.client(), plain: control.pauses.clone(), ours };
+        let (leaders, mut asking, client) = (Pauses::default(), JoinSet::new(), control.client());
+        asking.spawn(ask_leaders(client.clone(), leaders.clone()));
+        let plain = control.pauses.clone();
+        let cluster = Self { nodes, client, plain, ours, leaders, _asking: asking };
         cluster.healed().await?;
         Ok((cluster, url, control))
     }
@@ -108,8 +118,9 @@ impl Cluster {
     pub(super) async fn inflict(&self, fault: Fault) -> Result<Felt> {
         let struck = self.struck(fault.kind).await?;
         let names: Vec<_> = struck.iter().map(|node| node.name.clone()).collect();
-        self.plain.take_longest();
-        self.ours.take_longest();
+        for pauses in [&self.plain, &self.ours, &self.leaders] {
+            pauses.take_longest();
+        }
         let began = Instant::now();
         self.strike(fault, &struck).await?;
         self.healed()
@@ -119,6 +130,7 @@ impl Cluster {
             kind: fault.kind,
             servers: names.join(", "),
             whole: began.elapsed(),
+            leaderless: self.leaders.take_longest(),
             plain: self.plain.take_longest(),
             ours: self.ours.take_longest(),
         })
@@ -285,12 +297,38 @@ impl Cluster {
     }
 
     async fn ask(&self, request: &str, body: &'static str) -> Result<Value> {
-        let subject = format!("$JS.API.{request}");
-        let asking = self.client.request(subject, body.into());
-        let answer = tokio::time::timeout(ANSWER, asking).await.context("no server answers")??;
-        let answer: Value = serde_json::from_slice(&answer.payload)?;
-        ensure!(answer["error"].is_null(), "{request}: {}", answer["error"]);
-        Ok(answer)
+        ask(&self.client, request, body, ANSWER).await
+    }
+}
+
+async fn ask(
+    client: &async_nats::Client,
+    request: &str,
+    body: &'static str,
+    patience: Duration,
+) -> Result<Value> {
+    let asking = client.request(format!("$JS.API.{request}"), body.into());
+    let answer = timeout(patience, asking).await.context("no server answers")??;
+    let answer: Value = serde_json::from_slice(&answer.payload)?;
+    ensure!(answer["error"].is_null(), "{request}: {}", answer["error"]);
+    Ok(answer)
+}
+
+/// Asks the leaders of the rapids and of the position that answers pulses, again and again.
+async fn ask_leaders(client: async_nats::Client, answers: Pauses) {
+    loop {
+        let is_led = async |request: &str| {
+            let answer = ask(&client, request, "", SOON).await.ok();
+            answer.is_some_and(|answer| !answer["cluster"]["leader"].is_null())
+        };
+        // In exclusive delivery there is no consumer, and the positions are in one bucket.
+        if is_led("STREAM.INFO.RAPIDS").await
+            && (is_led("CONSUMER.INFO.RAPIDS.pulse").await
+                || is_led("STREAM.INFO.KV_RAPIDS_POSITIONS").await)
+        {
+            answers.end();
+        }
+        sleep(SOON / 5).await;
     }
 }
 
