@@ -9,8 +9,10 @@ mod installers;
 mod own_copy;
 mod ports;
 mod process;
+mod proxy;
 mod release;
 mod version;
+mod ways;
 
 #[cfg(test)]
 mod fakes;
@@ -28,6 +30,7 @@ use tempfile::TempDir;
 pub use binary::find_or_install;
 use ports::Ports;
 use process::Process;
+pub use ways::Ways;
 
 /// Starting takes about 20 ms, and far longer on a loaded machine.
 const START_DEADLINE: Duration = Duration::from_secs(30);

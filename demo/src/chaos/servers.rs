@@ -4,7 +4,6 @@ mod cluster;
 mod control;
 mod fault;
 mod pauses;
-mod proxy;
 
 use std::fs;
 use std::path::Path;

@@ -105,7 +105,7 @@ mod tests {
         let elsewhere = Elsewhere::default();
         assert!(elsewhere.next(&[server(1, 0, true)]).is_none(), "there is no other");
         let servers = [server(1, 0, true), server(2, 0, false), server(3, 1, false)];
-        let mut chosen = || elsewhere.next(&servers).unwrap().addr.port();
+        let chosen = || elsewhere.next(&servers).unwrap().addr.port();
         assert_eq!(chosen(), 2, "the first is left, and the third has failed");
         assert_eq!(chosen(), 1);
         assert_eq!(chosen(), 2);

@@ -352,3 +352,76 @@ impl Bucket {
         self.connection.attempt(&action, &self.subject, self.store.delete(key)).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rapids_test::{NatsServer, Ways};
+    use tokio::time::{Instant, sleep, timeout};
+
+    use super::*;
+    use crate::Config;
+
+    const DEADLINE: Duration = Duration::from_secs(60);
+    const LOOK: Duration = Duration::from_millis(100);
+
+    /// Tries until there is something, as while servers elect a leader.
+    async fn until_some<T>(mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            if let Some(found) = attempt().await {
+                return found;
+            }
+            assert!(Instant::now() < deadline, "it takes too long");
+            sleep(LOOK).await;
+        }
+    }
+
+    async fn open(url: String) -> Bucket {
+        until_some(async || {
+            let config = Config::new(url.clone()).replicas(3);
+            let connection = Connection::open(&config, "test").await.ok()?;
+            Bucket::open(&connection, &Resource::once(Duration::ZERO)).await.ok()
+        })
+        .await
+    }
+
+    /// The name of the server that leads the bucket, once all have everything.
+    async fn leader(bucket: &Bucket) -> String {
+        until_some(async || {
+            let name = &bucket.store.stream_name;
+            let stream = existing(bucket.connection(), name).await.ok()??;
+            let cluster = stream.cached_info().cluster.clone()?;
+            let is_current = cluster.replicas.iter().all(|replica| replica.current);
+            cluster.leader.filter(|_| is_current && cluster.replicas.len() == 2)
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn what_a_replica_has_that_is_behind_decides_nothing() {
+        let ways = Ways::open(3).await.unwrap();
+        let start = |server| NatsServer::with_config(&ways.config(server)).unwrap();
+        let servers: Vec<_> = (0..3).map(start).collect();
+        let mut buckets = Vec::new();
+        for server in 0..servers.len() {
+            buckets.push(open(ways.url(server)).await);
+        }
+        let key = "payment.charge.p-1";
+        let first = buckets[0].save(key, "first".into(), 0).await.unwrap().unwrap();
+        let leader = leader(&buckets[0]).await;
+        let name = |bucket: &Bucket| bucket.connection.client.server_info().server_name;
+        let leads = buckets.iter().position(|bucket| name(bucket) == leader).unwrap();
+        let behind = (leads + 1) % servers.len();
+        ways.cut_off(behind);
+        let save = async || buckets[leads].save(key, "second".into(), first).await.ok().flatten();
+        let second = until_some(save).await;
+        let late = &buckets[behind];
+        let direct = until_some(async || late.store.entry(key).await.ok().flatten()).await;
+        assert_eq!(direct.value, "first", "the replica has not heard of the second");
+        let loaded = timeout(LOOK * 20, late.load(key)).await;
+        assert!(!matches!(loaded, Ok(Ok(_))), "nobody can know: {loaded:?}");
+        ways.mend(behind);
+        let loaded = until_some(async || late.load(key).await.ok()).await;
+        assert_eq!(loaded, (Some("second".into()), second));
+    }
+}

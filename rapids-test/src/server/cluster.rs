@@ -1,10 +1,7 @@
 //! Several servers that form a cluster.
 
-use std::net::TcpListener;
-
-use anyhow::Context;
-
-use super::{NatsServer, loopback};
+use super::NatsServer;
+use super::ways::free_ports;
 
 impl NatsServer {
     /// Starts this many servers of one cluster, each as [`with_config`](Self::with_config) does.
@@ -16,16 +13,7 @@ impl NatsServer {
     ///
     /// As [`with_config`](Self::with_config); also when no port is free for their routes.
     pub fn cluster(servers: usize, extra: &str) -> anyhow::Result<Vec<Self>> {
-        // All ports are bound before any is released, so that they differ.
-        let held: Vec<TcpListener> = (0..servers)
-            .map(|_| TcpListener::bind(loopback(0)))
-            .collect::<Result<_, _>>()
-            .context("no port is free for the routes of a cluster")?;
-        let ports: Vec<u16> = held
-            .iter()
-            .map(|listener| Ok(listener.local_addr()?.port()))
-            .collect::<anyhow::Result<_>>()?;
-        drop(held);
+        let ports = free_ports(servers)?;
         let routes: Vec<String> =
             ports.iter().map(|port| format!("nats://127.0.0.1:{port}")).collect();
         let routes = routes.join(", ");

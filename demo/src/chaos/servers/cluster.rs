@@ -1,13 +1,12 @@
 //! Three servers that are one: what is done to them, and how long that is felt.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use rapids_test::{NatsServer, http};
+use rapids_test::{NatsServer, Ways, http};
 use serde_json::Value;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep, timeout};
@@ -15,7 +14,6 @@ use tokio::time::{Instant, sleep, timeout};
 use super::control::Control;
 use super::fault::{Fault, FaultKind};
 use super::pauses::Pauses;
-use super::proxy::Proxy;
 
 /// How many servers there are.
 pub(crate) const NODES: usize = 3;
@@ -30,6 +28,7 @@ const SOON: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Cluster {
     nodes: Vec<Node>,
+    ways: Ways,
     client: async_nats::Client,
     plain: Pauses,
     ours: Pauses,
@@ -41,14 +40,11 @@ pub(super) struct Cluster {
 
 #[derive(Debug)]
 struct Node {
+    number: usize,
     name: String,
     /// Locked while something is done to it, on a thread that may block.
     server: Arc<Mutex<NatsServer>>,
     monitoring: String,
-    /// For clients.
-    front: Proxy,
-    /// From here to the others, and from each of them to here.
-    links: Vec<Arc<Proxy>>,
 }
 
 /// How a fault was felt.
@@ -74,39 +70,21 @@ impl Cluster {
     /// # Errors
     /// If there is no nats-server and none can be installed, one does not start, or they form no cluster.
     pub(super) async fn start(store: &Path, ours: Pauses) -> Result<(Self, String, Control)> {
-        let ports = ports(NODES * 3)?;
-        let (clients, rest) = ports.split_at(NODES);
-        let (routes, pages) = rest.split_at(NODES);
-        let mut links = Vec::new();
-        for (from, to) in pairs() {
-            links.push((from, to, Arc::new(Proxy::to(routes[to]).await?)));
-        }
+        let ways = Ways::open(NODES).await?;
         let mut nodes = Vec::new();
         for number in 0..NODES {
-            let ways: Vec<_> = links.iter().filter(|(from, ..)| *from == number).collect();
-            let addresses: Vec<_> = ways.iter().map(|it| it.2.port).collect();
-            let name = format!("n{}", number + 1);
-            let config =
-                config(&name, [clients[number], routes[number], pages[number]], &addresses);
+            let (name, config) = (format!("n{}", number + 1), ways.config(number));
             let store = store.join(&name);
             let starting = spawn_blocking(move || NatsServer::with_store(&store, &config));
-            let server = starting.await.context("cannot start a server")??;
-            let own = links.iter().filter(|(from, to, _)| [*from, *to].contains(&number));
-            nodes.push(Node {
-                name,
-                server: Arc::new(Mutex::new(server)),
-                monitoring: format!("127.0.0.1:{}", pages[number]),
-                front: Proxy::to(clients[number]).await?,
-                links: own.map(|(.., link)| Arc::clone(link)).collect(),
-            });
+            let server = Arc::new(Mutex::new(starting.await.context("cannot start a server")??));
+            nodes.push(Node { number, name, server, monitoring: ways.monitoring(number) });
         }
-        let urls = nodes.iter().map(|node| format!("nats://127.0.0.1:{}", node.front.port));
-        let url = urls.collect::<Vec<_>>().join(",");
+        let url = ways.urls();
         let control = Control::start(&url).await?;
         let (leaders, mut asking, client) = (Pauses::default(), JoinSet::new(), control.client());
         asking.spawn(ask_leaders(client.clone(), leaders.clone()));
         let plain = control.pauses.clone();
-        let cluster = Self { nodes, client, plain, ours, leaders, _asking: asking };
+        let cluster = Self { nodes, ways, client, plain, ours, leaders, _asking: asking };
         cluster.healed().await?;
         Ok((cluster, url, control))
     }
@@ -214,16 +192,14 @@ impl Cluster {
                 }
             }
             FaultKind::LeaderCutOff | FaultKind::ClientsCutOff => {
-                let ways = |node: &Node| match kind {
-                    FaultKind::LeaderCutOff => node.links.iter().for_each(|link| link.cut()),
-                    _ => node.front.cut(),
-                };
-                struck.iter().for_each(|node| ways(node));
-                sleep(length).await;
                 for node in struck {
-                    node.front.mend();
-                    node.links.iter().for_each(|link| link.mend());
+                    match kind {
+                        FaultKind::LeaderCutOff => self.ways.cut_off(node.number),
+                        _ => self.ways.cut_off_clients(node.number),
+                    }
                 }
+                sleep(length).await;
+                struck.iter().for_each(|node| self.ways.mend(node.number));
             }
         }
         Ok(())
@@ -381,29 +357,4 @@ impl Node {
         let asking = spawn_blocking(move || http(&address, &format!("GET {path}")));
         asking.await?.with_context(|| format!("the page {path} of {}", self.name))
     }
-}
-
-/// The lines of configuration of one server: its ports for clients, for servers and for monitoring, and the ways
-/// to the others.
-fn config(name: &str, [clients, routes, pages]: [u16; 3], others: &[u16]) -> String {
-    let others: Vec<_> = others.iter().map(|port| format!("nats://127.0.0.1:{port}")).collect();
-    let others = others.join(", ");
-    // Servers tell each other and clients of no address, since that would be one that cannot be cut. A cut is
-    // noticed by an unanswered ping.
-    format!(
-        "server_name: {name}\nport: {clients}\nhttp: \"127.0.0.1:{pages}\"\nping_interval: \"2s\"\n\
-         cluster {{ name: chaos, listen: \"127.0.0.1:{routes}\", advertise: \"127.0.0.1:1\", \
-         no_advertise: true, routes: [{others}] }}\n"
-    )
-}
-
-fn pairs() -> impl Iterator<Item = (usize, usize)> {
-    (0..NODES).flat_map(|from| (0..NODES).map(move |to| (from, to))).filter(|(from, to)| from != to)
-}
-
-/// Free ports. All are bound before any is released, so that they differ.
-fn ports(count: usize) -> Result<Vec<u16>> {
-    let bind = |_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let held: Vec<_> = (0..count).map(bind).collect::<Result<_, _>>().context("no port is free")?;
-    held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }
