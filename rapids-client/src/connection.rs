@@ -9,6 +9,7 @@ mod elsewhere;
 mod event;
 mod failure;
 mod jetstream;
+mod known_end;
 mod options;
 mod outage;
 mod probe;
@@ -39,6 +40,8 @@ use elsewhere::Elsewhere;
 use event::Observer;
 use failure::Warned;
 use jetstream::{API, api_prefix, context};
+pub(crate) use known_end::CUT_OFF;
+use known_end::KnownEnd;
 use outage::Outages;
 pub(crate) use probe::{Probe, Reply};
 use reconnecting::Reconnecting;
@@ -59,6 +62,7 @@ pub(crate) struct Connection {
     reconnecting: Arc<Reconnecting>,
     outages: Arc<Outages>,
     elsewhere: Arc<Elsewhere>,
+    known_end: Arc<KnownEnd>,
     // Ends with the last clone.
     _leaving: Arc<JoinSet<()>>,
     provision: Arc<Provision>,
@@ -112,6 +116,7 @@ impl Connection {
             jetstream: context(client.clone(), config.jetstream_domain.as_deref()),
             _leaving: Arc::new(elsewhere.keep_leaving(client.clone())),
             elsewhere,
+            known_end: Arc::default(),
             client,
             api_prefix: api_prefix(config.jetstream_domain.as_deref()).into(),
             violations,
@@ -164,6 +169,11 @@ impl Connection {
     /// Whether the server is one of several.
     pub(crate) fn is_clustered(&self) -> bool {
         self.client.server_info().cluster.is_some()
+    }
+
+    /// How far the rapids are known to reach.
+    pub(crate) fn known_end(&self) -> &KnownEnd {
+        &self.known_end
     }
 
     /// Whether what is sent is encrypted.

@@ -144,7 +144,11 @@ impl Position {
             };
             // After the record is read, which may be newer than what was known of the stream. Without
             // an answer, more packets than necessary count as begun.
-            let now = stream::info(connection).await.ok().flatten();
+            connection.known_end().reaches(free.reached());
+            let now = tokio::select! {
+                now = stream::info(connection) => now.ok().flatten(),
+                _ = stop.wait_for(|stop| *stop) => return Ok(None),
+            };
             let now = now.as_ref().map(StreamFacts::from);
             if let Some(fault) = free.fault(now.as_ref()) {
                 return Err(record::lost(service, &fault));

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use async_nats::jetstream::stream::{Config as StreamConfig, Info};
 use jiff::Timestamp;
+use tokio::time::{Instant, sleep};
 use tracing::{debug, error, warn};
 
-use crate::connection::Connection;
+use crate::connection::{CUT_OFF, Connection};
 use crate::error::with_causes;
 use crate::jetstream::ensure;
 use crate::jetstream::form::Form;
@@ -18,6 +19,9 @@ use crate::{Error, Result};
 
 /// From this share of the size limit on, in percent, the service warns.
 const NEARLY_FULL: u128 = 80;
+
+/// The time between two looks at a stream whose end is not believed yet.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// The facts of the stream that readers and publishers need.
 #[derive(Debug, Clone, Copy)]
@@ -225,7 +229,20 @@ fn resource(connection: &Connection, form: Form) -> Resource {
 
 /// The server's facts of the stream; `None` if there is none.
 pub(crate) async fn info(connection: &Connection) -> Result<Option<Info>> {
-    ensure::info_of(connection, STREAM).await
+    let (known, since) = (connection.known_end(), Instant::now());
+    loop {
+        let info = ensure::info_of(connection, STREAM).await?;
+        let Some(found) = &info else { return Ok(None) };
+        let (created, last) = (timestamp(found.created), found.state.last_sequence);
+        if known.takes(created, last) {
+            return Ok(info);
+        }
+        if !connection.is_clustered() || since.elapsed() >= CUT_OFF {
+            known.believe(created, last);
+            return Ok(info);
+        }
+        sleep(LOOK).await;
+    }
 }
 
 /// The form of the stream; where there is none, the one that it is created in unless something else is said.

@@ -135,6 +135,7 @@ impl Sources {
         }
         self.retry_at = None;
         let connection = self.connection.clone();
+        connection.known_end().reaches(expected.reached);
         if self.is_to_join(now) {
             let subscriber = self.subscriber.clone();
             let reached = expected.reached.max(expected.next - 1);

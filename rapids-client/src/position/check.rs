@@ -27,6 +27,7 @@ pub(crate) async fn look(
     remembers: bool,
 ) -> Result<PositionCheck> {
     let (stream_created, consumer_created) = created;
+    consumer.connection.known_end().reaches(reached);
     let anew = || {
         let reset_command = consumer.reset_command(remembers);
         format!("to begin anew in another one, run {reset_command} and start the service again")
@@ -58,6 +59,7 @@ pub(crate) async fn look(
     let reached = reached.max(delivered);
     if reached > stream.state.last_sequence {
         // Others may have published and read meanwhile.
+        consumer.connection.known_end().reaches(reached);
         let last = consumer.last_sequence().await?;
         if reached > last {
             return Err(consumer.lost(format!(

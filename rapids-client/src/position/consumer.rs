@@ -98,6 +98,7 @@ impl<'a> Consumer<'a> {
 
     /// Makes sure that a consumer that was found can be the position, and updates its settings.
     pub(crate) async fn check(&self, found: &Info, ack_wait: Option<Duration>) -> Result<()> {
+        self.connection.known_end().reaches(found.delivered.stream_sequence);
         // Read after the position, since others may publish and read meanwhile.
         let rapids = stream::info(self.connection).await?;
         let form = rapids.as_ref().map(|rapids| Form::of(&rapids.config)).unwrap_or_default();

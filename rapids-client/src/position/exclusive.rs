@@ -94,6 +94,7 @@ async fn resume(
     let mut fault = record.fault(facts.last_sequence);
     if fault.is_some() {
         // Others may have published and read meanwhile.
+        connection.known_end().reaches(record.reached());
         fault = record.fault(stream::facts(connection).await?.last_sequence);
     }
     if let Some(fault) = fault {

@@ -59,6 +59,11 @@ pub(crate) struct FreeRecord {
 }
 
 impl FreeRecord {
+    /// Up to where packets were given, as the record has it.
+    pub(crate) fn reached(&self) -> u64 {
+        self.record.reached()
+    }
+
     /// What is wrong with the record in a stream that stands so, if that is the one that it is of.
     pub(crate) fn fault(&self, facts: Option<&StreamFacts>) -> Option<String> {
         let facts =

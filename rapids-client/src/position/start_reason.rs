@@ -68,6 +68,7 @@ impl StartReason {
         let Self::Deleted(NotedFloor { sequence: at, .. }) = self else {
             return status::check(consumer.connection, name, self.start()).await;
         };
+        consumer.connection.known_end().reaches(at);
         let last = facts.last_sequence.max(consumer.last_sequence().await?);
         if at <= last {
             return Ok(());
