@@ -6,6 +6,9 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 
 data := "target/nats-data"
 secure_data := "target/nats-secure-data"
+cluster_data := "target/nats-cluster-data"
+# How to reach the servers of `just cluster`, and on how many of them everything is kept.
+cluster_client := "NATS_URL=nats://127.0.0.1:4222,nats://127.0.0.1:4223,nats://127.0.0.1:4224 RAPIDS_REPLICAS=3"
 # How to reach the server of `just secure`.
 secure_client := "NATS_URL=tls://127.0.0.1:4222 NATS_CA=tls/ca.pem NATS_CERT=tls/client.pem NATS_KEY=tls/client.key"
 # Crates outside of the workspace share what it has built.
@@ -52,6 +55,46 @@ secure: _port-is-free (_build "-p" "rapids-test" "--bin" "find-nats-server") (_b
     NATS_NKEY=keys/operator.nk rapids provision --secured --yes
     echo "services run with: just secured river payment; tools with: just secured rapids services"
     wait
+
+# Start three servers that form a cluster, with TLS between them; one that is killed comes back (docs/cluster.md)
+[group('start')]
+cluster: _port-is-free (_build "-p" "rapids-test" "--bin" "find-nats-server") (_build "-p" "rapids-cli")
+    #!/usr/bin/env bash
+    set -euo pipefail
+    [[ -e tls/ca.pem ]] || cargo run -q -p rapids-cli -- access certificates
+    server=$(cargo run -q -p rapids-test --bin find-nats-server)
+    node() {
+        local number=$1 store={{ cluster_data }}/n$1 pid=
+        trap 'kill "$pid" 2>/dev/null; wait "$pid"; exit 0' TERM
+        mkdir -p "$store"
+        export RAPIDS_NODE=n$number RAPIDS_NODE_PID=$store/pid RAPIDS_NODE_LISTEN=127.0.0.1:$((4221 + number))
+        export RAPIDS_NODE_HTTP=127.0.0.1:$((8221 + number)) RAPIDS_NODE_ROUTES=127.0.0.1:$((6221 + number))
+        while true; do
+            "$server" --config nats-cluster.conf --store_dir "$store" --log "$store/log" &
+            pid=$!
+            wait "$pid" || true
+            echo "n$number has ended; starting it again"
+            sleep 1
+        done
+    }
+    nodes=()
+    for number in 1 2 3; do node "$number" & nodes+=($!); done
+    trap 'kill "${nodes[@]}" 2>/dev/null || true; wait' EXIT
+    trap 'exit 130' INT TERM
+    is_well() {
+        (exec 3<>"/dev/tcp/127.0.0.1/$1" && printf 'GET /healthz HTTP/1.0\r\n\r\n' >&3 && head -1 <&3) 2>/dev/null |
+            grep -q ' 200 '
+    }
+    for _ in {1..150}; do is_well 8222 && is_well 8223 && is_well 8224 && break; sleep 0.2; done
+    echo 'three servers: n1, n2, n3 at 127.0.0.1:4222 to 4224; logs: {{ cluster_data }}/n1/log'
+    echo 'services run with: just clustered river payment; tools with: just clustered rapids replicas'
+    echo 'kill one: kill -9 $(cat {{ cluster_data }}/n1/pid); let one go: kill -USR2 ...'
+    wait
+
+# Run a recipe on the servers of `just cluster`
+[group('start')]
+clustered RECIPE *ARGS:
+    @{{ cluster_client }} exec just "$@"
 
 # Run a recipe with the login of whom it is about: a service (`river NAME`), `web`, else the operator
 [group('start')]
@@ -279,7 +322,7 @@ ci:
 # Remove build products and the data of `just nats` and `just secure`; stop those servers first
 [group('checks')]
 clean:
-    rm -rf {{ data }} {{ secure_data }}
+    rm -rf {{ data }} {{ secure_data }} {{ cluster_data }}
     cargo clean
 
 [private]

@@ -54,12 +54,16 @@ impl Authority {
         Ok(Self { issuer, validity })
     }
 
-    /// Issues one for a server with these names.
+    /// Issues one for a server with these names, with which it may connect to others of its cluster, too.
     ///
     /// # Errors
     /// If one of the names can be none.
     pub(crate) fn server(&self, hosts: &[String]) -> Result<Issued> {
-        self.issue("server", hosts, ExtendedKeyUsagePurpose::ServerAuth)
+        self.issue(
+            "server",
+            hosts,
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth],
+        )
     }
 
     /// Issues one for whoever logs in.
@@ -67,7 +71,7 @@ impl Authority {
     /// # Errors
     /// If the machine gives no randomness.
     pub(crate) fn client(&self) -> Result<Issued> {
-        self.issue("client", &[], ExtendedKeyUsagePurpose::ClientAuth)
+        self.issue("client", &[], vec![ExtendedKeyUsagePurpose::ClientAuth])
     }
 
     fn params(validity: Validity) -> Result<CertificateParams> {
@@ -81,13 +85,13 @@ impl Authority {
         &self,
         name: &'static str,
         hosts: &[String],
-        purpose: ExtendedKeyUsagePurpose,
+        purposes: Vec<ExtendedKeyUsagePurpose>,
     ) -> Result<Issued> {
         let title = format!("rapids {name}");
         let mut params = named(&title, hosts, (self.validity.from, self.validity.until))?;
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![purpose];
+        params.extended_key_usages = purposes;
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?.pem();
         Ok(Issued { name, certificate, key: key.serialize_pem() })

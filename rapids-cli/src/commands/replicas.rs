@@ -121,12 +121,6 @@ impl Replicas {
         if !to_change.is_empty() && !self.yes && !confirm(session, &question).await? {
             return Ok(Answer::No);
         }
-        if !to_change.is_empty() {
-            let operation = Operation::new("replicas", replicas.to_string(), &self.reason.note());
-            let streams = to_change.len();
-            let told = operation.outcome(format!("changes {streams} streams and buckets"));
-            session.record(rapids, told).await;
-        }
         // Also what was changed by a call that was broken off.
         for it in found {
             let began = Instant::now();
@@ -139,6 +133,13 @@ impl Replicas {
             wait_until_current(session, rapids, &it.stream).await?;
             let took = began.elapsed().as_secs_f64();
             session.screen.line(format!("{}: {replicas}, current ({took:.1} s)", it.stream))?;
+        }
+        // Last, so that a log that is created by that is kept where everything is.
+        if !to_change.is_empty() {
+            let operation = Operation::new("replicas", replicas.to_string(), &self.reason.note());
+            let streams = to_change.len();
+            let told = operation.outcome(format!("changed {streams} streams and buckets"));
+            session.record(rapids, told).await;
         }
         Ok(Answer::Yes)
     }

@@ -25,6 +25,7 @@ mod program;
 mod provision;
 mod publish;
 mod replay;
+mod replicas;
 mod retire;
 mod secured;
 mod services;

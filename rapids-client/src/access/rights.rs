@@ -209,6 +209,7 @@ mod tests {
                 "$JS.API.STREAM.INFO.KV_RAPIDS_SERVICES",
                 "$JS.API.STREAM.INFO.RAPIDS",
                 "$JS.API.STREAM.INFO.REPLAYS",
+                "$JS.API.STREAM.MSG.GET.KV_RAPIDS_HANDLING",
                 "$JS.API.STREAM.MSG.GET.KV_RAPIDS_SERVICES",
                 "$JS.API.STREAM.MSG.GET.RAPIDS",
                 "$KV.RAPIDS_HANDLING.notification.>",
@@ -240,7 +241,7 @@ mod tests {
         for right in ["rapids", "later.payment.*", "$JS.API.STREAM.INFO.LATER"] {
             assert!(rights.iter().any(|it| it == right), "{right} in {rights:?}");
         }
-        let others = ["rapids.from", "CREATE", "STREAM.MSG.GET.KV_RAPIDS_MEMORY_payment"];
+        let others = ["rapids.from", "CREATE"];
         let is_other = |it: &String| others.iter().any(|other| it.contains(other));
         assert!(!rights.iter().any(is_other), "{rights:?}");
         let exclusive = ServiceAccess { delivery: Delivery::Exclusive, ..ServiceAccess::default() };
@@ -258,6 +259,9 @@ mod tests {
             "$JS.API.INFO",
             "$JS.API.DIRECT.GET.RAPIDS",
             "$JS.API.STREAM.INFO.RAPIDS",
+            "$JS.API.STREAM.MSG.GET.KV_RAPIDS_HANDLING",
+            "$JS.API.STREAM.MSG.GET.KV_RAPIDS_ONCE",
+            "$JS.API.STREAM.MSG.GET.KV_RAPIDS_POSITIONS",
             "$JS.API.STREAM.MSG.GET.KV_RAPIDS_SERVICES",
             "$JS.API.STREAM.MSG.GET.RAPIDS",
             "$JS.API.STREAM.INFO.REPLAYS",

@@ -295,7 +295,10 @@ pub(crate) async fn update(
             Ok(info) => Ok(Ok(info)),
             Err(error) => match error.kind() {
                 // A server that is busy or has no leader may do it later.
-                UpdateStreamErrorKind::JetStream(answer) if answer.code() < 500 => {
+                UpdateStreamErrorKind::JetStream(answer)
+                    if answer.code() < 500
+                        || answer.error_code() == ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED =>
+                {
                     Ok(Err(answer.to_string()))
                 }
                 // Nobody listens there where an account was granted less.

@@ -389,18 +389,35 @@ mod tests {
         }
     }
 
+    async fn with_rapids(url: String) -> Connection {
+        let config = Config::new(url);
+        let connection = loop {
+            match Connection::open(&config, "test").await {
+                Ok(connection) => break connection,
+                // The cluster has no leader yet.
+                Err(_) => sleep(Duration::from_millis(50)).await,
+            }
+        };
+        ensure::ensure(&connection, &resource(&connection, Form::Simple)).await.unwrap();
+        connection
+    }
+
+    #[tokio::test]
+    async fn in_a_cluster_an_end_that_is_before_a_known_one_is_not_believed_at_once() {
+        let servers = NatsServer::cluster(3, "").unwrap();
+        let connection = with_rapids(servers[0].url()).await;
+        // As where the server that answers was cut off from those who store.
+        connection.known_end().reaches(1);
+        let mut asking = Box::pin(info(&connection));
+        assert!(tokio::time::timeout(LOOK * 3, &mut asking).await.is_err());
+        connection.client.publish("rapids", r#"{"event":"x"}"#.into()).await.unwrap();
+        assert_eq!(asking.await.unwrap().unwrap().state.last_sequence, 1);
+    }
+
     #[tokio::test]
     async fn one_replica_is_told_of_in_a_cluster_alone() {
         let told = async |url: String| {
-            let config = Config::new(url);
-            let connection = loop {
-                match Connection::open(&config, "test").await {
-                    Ok(connection) => break connection,
-                    // The cluster has no leader yet.
-                    Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-                }
-            };
-            ensure::ensure(&connection, &resource(&connection, Form::Simple)).await.unwrap();
+            let connection = with_rapids(url).await;
             let info = info(&connection).await.unwrap().unwrap();
             shortcomings(&info, &connection).concat()
         };

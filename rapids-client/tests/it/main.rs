@@ -9,6 +9,7 @@ mod batches;
 mod behaviours;
 mod bundle;
 mod by_sequence;
+mod cluster;
 mod crashes;
 mod dead_letters;
 mod delivery;

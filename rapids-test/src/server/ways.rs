@@ -1,11 +1,16 @@
 //! The ways between the servers of a cluster and to their clients, which can be cut.
 
 use std::net::TcpListener;
+use std::ops::RangeInclusive;
 
-use anyhow::Context;
+use anyhow::ensure;
 
 use super::loopback;
 use super::proxy::Proxy;
+
+/// Linux gives ports from 32768 on.
+const PORTS: RangeInclusive<u16> = 15_000..=31_999;
+const TRIES: usize = 1_000;
 
 /// The addresses of several servers that form a cluster, with a way between each two of them and one for the
 /// clients of each, all of which can be cut.
@@ -129,11 +134,16 @@ impl Ways {
     }
 }
 
-/// Free ports. All are bound before any is released, so that they differ.
+/// Free ports, below those that the system gives to whoever asks for any: a server that is started again later
+/// must find its own free. All are bound before any is released, so that they differ.
 pub(super) fn free_ports(count: usize) -> anyhow::Result<Vec<u16>> {
-    let held: Vec<_> = (0..count)
-        .map(|_| TcpListener::bind(loopback(0)))
-        .collect::<Result<_, _>>()
-        .context("no port is free")?;
+    let mut held = Vec::with_capacity(count);
+    for _ in 0..TRIES {
+        if held.len() == count {
+            break;
+        }
+        held.extend(TcpListener::bind(loopback(fastrand::u16(PORTS))));
+    }
+    ensure!(held.len() == count, "no ports are free from {} on", PORTS.start());
     held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }
