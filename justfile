@@ -255,17 +255,19 @@ test-exclusive:
 [group('checks')]
 check: fmt clippy test doc deny
 
-# Run for half an hour or more: many generated inputs, and long chaos in both ways of delivery
+# Run for two hours or more: many generated inputs, and long chaos in both ways of delivery
 [group('checks')]
 soak SEED='1':
     PROPTEST_CASES=20000 cargo test -p rapids-client --lib --test it -- properties:: laws:: costs::
     RAPIDS_TEST_ENDS=100000 cargo test -p rapids-client --test it -- ended::what_has_ended
     cargo test --release -p rapids-console --test it -- --ignored --nocapture first_byte::
     cargo test --release -p rapids-client --test it -- --ignored --nocapture a_hundred_thousand
-    cargo test --release -p rapids-cli --test it -- --ignored --nocapture secured::figures
+    cargo test --release -p rapids-cli --test it -- --ignored --nocapture figures::
     LIVE_SECONDS=60 just test-browser --release -- --nocapture five_thousand
     just chaos --orders 10000 --kills 100 --seed "$1"
     just chaos --orders 10000 --kills 100 --seed "$1" --delivery exclusive
+    just chaos --nodes 3 --orders 10000 --kills 50 --faults 100 --seed "$1"
+    just chaos --nodes 3 --orders 10000 --kills 50 --faults 100 --seed "$1" --delivery exclusive
 
 # Check the bench, which is a workspace of its own, and run a short one
 [group('checks')]

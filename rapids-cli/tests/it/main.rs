@@ -10,6 +10,7 @@ mod dead_letters;
 mod doctor;
 mod erase;
 mod explain;
+mod figures;
 mod foreign;
 mod later;
 mod letters;

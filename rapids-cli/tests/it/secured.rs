@@ -2,7 +2,6 @@
 //! service, and ids that nobody can guess.
 
 mod console;
-mod figures;
 mod moving;
 mod rotation;
 
@@ -102,10 +101,11 @@ impl Secured {
     }
 }
 
-/// A server in one of the forms.
+/// A server in one of the forms, or several that are one, with how to reach them.
 pub(crate) enum Form {
     Simple(NatsServer),
     Secured(Secured),
+    Cluster(Vec<NatsServer>, Config),
 }
 
 impl Form {
@@ -113,6 +113,14 @@ impl Form {
         match self {
             Self::Simple(server) => server,
             Self::Secured(secured) => &secured.server,
+            Self::Cluster(servers, _) => &servers[0],
+        }
+    }
+
+    pub(crate) fn servers(&self) -> &[NatsServer] {
+        match self {
+            Self::Cluster(servers, _) => servers,
+            Self::Simple(_) | Self::Secured(_) => std::slice::from_ref(self.server()),
         }
     }
 
@@ -120,6 +128,7 @@ impl Form {
         match self {
             Self::Simple(server) => Config::new(server.url()),
             Self::Secured(secured) => secured.operator(),
+            Self::Cluster(_, config) => config.clone(),
         }
     }
 
@@ -127,6 +136,7 @@ impl Form {
         match self {
             Self::Simple(server) => Config::new(server.url()),
             Self::Secured(secured) => secured.program(name, Some(&secured.id_key(name))),
+            Self::Cluster(_, config) => config.clone(),
         }
     }
 }

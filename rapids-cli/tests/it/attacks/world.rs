@@ -59,8 +59,8 @@ impl World {
 
     async fn of(form: Form) -> Self {
         let connect = async |name: &str| match &form {
-            Form::Simple(server) => async_nats::connect(server.url()).await.unwrap(),
             Form::Secured(secured) => secured.client(name).await,
+            other => async_nats::connect(other.server().url()).await.unwrap(),
         };
         let (operator, victim, attacker) =
             (connect(OPERATOR).await, connect("payment").await, connect("orders").await);
@@ -97,8 +97,8 @@ impl World {
     pub(crate) fn command(&self, who: &str, arguments: &[&str]) -> Command {
         let mut command = rapids(arguments);
         match &self.form {
-            Form::Simple(server) => command.env("NATS_URL", server.url()),
             Form::Secured(secured) => command.envs(secured.variables(who)),
+            other => command.env("NATS_URL", other.server().url()),
         };
         command
     }

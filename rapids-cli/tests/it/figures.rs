@@ -1,17 +1,18 @@
-//! What the secured form costs: the same work on a server in each form, in turn.
+//! What the secured form and replicas cost: the same work on servers of each kind, in turn.
 //!
-//! `cargo test --release -p rapids-cli --test it -- --ignored --nocapture secured::figures`
+//! `cargo test --release -p rapids-cli --test it -- --ignored --nocapture figures::`
 
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use rapids_client::{Delivery, Packet, Rapids, River, Service};
+use rapids_client::{Config, Delivery, Packet, Rapids, River, Service};
 use rapids_test::NatsServer;
 use tokio::time::{sleep, timeout};
 
-use super::{Form, Secured};
+use crate::bench::DEADLINE;
+use crate::secured::{Form, Secured};
 
 const DECLARED: &str = r#"
 [services.react]
@@ -37,19 +38,20 @@ fn cpu(pid: u32) -> f64 {
     [11, 12].iter().map(|place| fields[*place].parse::<f64>().unwrap()).sum::<f64>() / 100.0
 }
 
-/// Packets per second, and microseconds of the processor for each packet: of this process, and of the server.
+/// Packets per second, and microseconds of the processor for each packet: of this process, and of all servers.
 type Figures = [f64; 3];
 
 async fn measured(form: &Form, count: u64, work: impl Future<Output = ()>) -> Figures {
-    let (own, server) = (std::process::id(), form.server().pid().unwrap());
-    let (begun, before) = (Instant::now(), [cpu(own), cpu(server)]);
+    let own = std::process::id();
+    let servers = || form.servers().iter().map(|server| cpu(server.pid().unwrap())).sum();
+    let (begun, before) = (Instant::now(), [cpu(own), servers()]);
     timeout(PATIENCE, work).await.unwrap();
     let count = count as f64;
     let micros = |now: f64, before: f64| (now - before) * 1e6 / count;
     [
         count / begun.elapsed().as_secs_f64(),
         micros(cpu(own), before[0]),
-        micros(cpu(server), before[1]),
+        micros(servers(), before[1]),
     ]
 }
 
@@ -101,21 +103,32 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes, and measures: run by `just soak`"]
-async fn the_secured_form_beside_the_simple_one() {
-    let mut rounds: [Vec<[Figures; 3]>; 2] = Default::default();
+/// Three servers, on so many of which everything is kept.
+async fn cluster(replicas: usize) -> Form {
+    let servers = NatsServer::cluster(3, "").unwrap();
+    let urls: Vec<_> = servers.iter().map(NatsServer::url).collect();
+    let config = Config::new(urls.join(",")).replicas(replicas);
+    let began = Instant::now();
+    while let Err(error) = Rapids::connect(&config).await {
+        // They elect a leader first.
+        assert!(began.elapsed() < DEADLINE, "{error}");
+        sleep(Duration::from_millis(50)).await;
+    }
+    Form::Cluster(servers, config)
+}
+
+/// Measures each form in turn, beginning with another one in each round, and prints the medians.
+async fn compare<const N: usize>(names: [&str; N], form: impl AsyncFn(usize) -> Form) {
+    let mut rounds = [(); N].map(|()| Vec::new());
     for number in 0..ROUNDS {
-        for turn in 0..2 {
-            let place = (number + turn) % 2;
-            let form = match place {
-                0 => Form::Simple(NatsServer::start().unwrap()),
-                _ => Form::Secured(Secured::start(DECLARED)),
-            };
-            rounds[place].push(round(&form).await);
+        for turn in 0..N {
+            let place = (number + turn) % N;
+            rounds[place].push(round(&form(place).await).await);
         }
     }
-    println!("| medians of {ROUNDS} rounds | simple | secured | ratio |\n|---|---|---|---|");
+    let titles = names[1..].iter().map(|name| format!(" {name} | ratio |"));
+    println!("| medians of {ROUNDS} rounds | {} |{}", names[0], titles.collect::<String>());
+    println!("|---|---|{}", "---|---|".repeat(N - 1));
     for (work, name) in ["publish", "react", "read, exclusive"].into_iter().enumerate() {
         for (figure, unit) in
             ["packets/s", "own µs/packet", "server µs/packet"].into_iter().enumerate()
@@ -123,8 +136,31 @@ async fn the_secured_form_beside_the_simple_one() {
             let of = |place: usize| {
                 median(rounds[place].iter().map(|round| round[work][figure]).collect())
             };
-            let (simple, secured) = (of(0), of(1));
-            println!("| {name}, {unit} | {simple:.1} | {secured:.1} | {:.2} |", secured / simple);
+            let first = of(0);
+            let others = (1..N).map(of).map(|it| format!(" {it:.1} | {:.2} |", it / first));
+            println!("| {name}, {unit} | {first:.1} |{}", others.collect::<String>());
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes, and measures: run by `just soak`"]
+async fn the_secured_form_beside_the_simple_one() {
+    compare(["simple", "secured"], async |place| match place {
+        0 => Form::Simple(NatsServer::start().unwrap()),
+        _ => Form::Secured(Secured::start(DECLARED)),
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes, and measures: run by `just soak`"]
+async fn three_servers_beside_one() {
+    let names = ["one server", "three, 1 replica", "three, 3 replicas"];
+    compare(names, async |place| match place {
+        0 => Form::Simple(NatsServer::start().unwrap()),
+        1 => cluster(1).await,
+        _ => cluster(3).await,
+    })
+    .await;
 }
