@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rapids_client::{Error, Packet, Tail};
+use rapids_client::{Error, Packet, Tail, Timestamp};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval};
 
@@ -79,8 +79,11 @@ impl<'a> Observer<'a> {
     fn take(&mut self, packet: Result<Packet, Error>) -> Result<()> {
         match packet {
             Ok(packet) => {
-                if !packet.breadcrumbs().is_empty() {
-                    self.pauses.end();
+                if let Some(stored) = packet.arrival().map(|arrival| arrival.stored)
+                    && !packet.breadcrumbs().is_empty()
+                {
+                    let age = Timestamp::now().duration_since(stored).unsigned_abs();
+                    self.pauses.end_at(Instant::now().into_std() - age);
                 }
                 self.packet_counts.take(&packet);
                 self.tracker.take(&packet);

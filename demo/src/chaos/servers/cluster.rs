@@ -104,10 +104,17 @@ impl Cluster {
         self.healed()
             .await
             .with_context(|| format!("after: {} ({})", fault.kind, names.join(", ")))?;
+        let whole = began.elapsed();
+        // Who tells of packets may be behind.
+        let (healed, deadline) = (Instant::now().into_std(), Instant::now() + HEALING);
+        let all = [&self.plain, &self.ours, &self.leaders];
+        while !all.iter().all(|it| it.has_ended_since(healed)) && Instant::now() < deadline {
+            sleep(LOOK).await;
+        }
         Ok(Felt {
             kind: fault.kind,
             servers: names.join(", "),
-            whole: began.elapsed(),
+            whole,
             leaderless: self.leaders.take_longest(),
             plain: self.plain.take_longest(),
             ours: self.ours.take_longest(),

@@ -20,19 +20,26 @@ impl Default for Pauses {
 }
 
 impl Pauses {
-    /// Something happened.
+    /// Something happens.
     pub(crate) fn end(&self) {
-        let mut pauses = self.0.lock().expect("nothing panics with it");
-        let now = Instant::now();
-        pauses.longest = pauses.longest.max(now - pauses.last);
-        pauses.last = now;
+        self.end_at(Instant::now());
     }
 
-    /// The longest pause since this was called last, also one that lasts.
+    /// Something has happened then; what is told must be told in its order.
+    pub(crate) fn end_at(&self, then: Instant) {
+        let mut pauses = self.0.lock().expect("nothing panics with it");
+        pauses.longest = pauses.longest.max(then.saturating_duration_since(pauses.last));
+        pauses.last = then;
+    }
+
+    /// Whether something is told that has happened since then.
+    pub(super) fn has_ended_since(&self, then: Instant) -> bool {
+        self.0.lock().expect("nothing panics with it").last > then
+    }
+
+    /// The longest pause since this was called last.
     pub(super) fn take_longest(&self) -> Duration {
         let mut pauses = self.0.lock().expect("nothing panics with it");
-        let longest = pauses.longest.max(pauses.last.elapsed());
-        pauses.longest = Duration::ZERO;
-        longest
+        std::mem::take(&mut pauses.longest)
     }
 }
