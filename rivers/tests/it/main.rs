@@ -8,8 +8,10 @@ mod faults;
 mod frozen;
 mod nats_cli;
 mod order_history;
+mod own_repository;
 mod process;
 mod recipes;
+mod scratch;
 mod sealed;
 /// The template of `just new-river`: it is compiled here, and its tests run here.
 #[path = "../../template.rs"]
