@@ -32,7 +32,7 @@ fn blocks() -> Vec<Block> {
     while let Some(line) = lines.next() {
         if let Some(language) = line.strip_prefix("```") {
             let lines = lines.by_ref().take_while(|line| *line != "```").collect();
-            blocks.push(Block { language, after, lines });
+            blocks.push(Block { language, after: std::mem::take(&mut after), lines });
         } else if !line.is_empty() {
             after = line;
         }
