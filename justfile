@@ -263,11 +263,43 @@ soak SEED='1':
     cargo test --release -p rapids-console --test it -- --ignored --nocapture first_byte::
     cargo test --release -p rapids-client --test it -- --ignored --nocapture a_hundred_thousand
     cargo test --release -p rapids-cli --test it -- --ignored --nocapture figures::
+    just publish-dry-run
     LIVE_SECONDS=60 just test-browser --release -- --nocapture five_thousand
     just chaos --orders 10000 --kills 100 --seed "$1"
     just chaos --orders 10000 --kills 100 --seed "$1" --delivery exclusive
     just chaos --nodes 3 --orders 10000 --kills 50 --faults 100 --seed "$1"
     just chaos --nodes 3 --orders 10000 --kills 50 --faults 100 --seed "$1" --delivery exclusive
+
+# Compile what would be published, as it would be unpacked, with the oldest Rust that Cargo.toml names
+[group('checks')]
+check-packages:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    oldest=$(sed -n 's/^rust-version = "\(.*\)"/\1.0/p' Cargo.toml)
+    unpacked="{{ target }}/unpacked"
+    rm -rf "$unpacked" "{{ target }}/package"
+    mkdir -p "$unpacked"
+    cargo package --quiet --workspace --exclude demo --exclude rivers --no-verify --allow-dirty 2>&1 |
+        { grep -vE 'ignoring test|no documentation, homepage|^ *(\||= note|$)' || true; }
+    # What one crate takes from another would come from the registry, where it is not yet.
+    printf '[workspace]\nresolver = "3"\nmembers = ["*"]\nexclude = ["target"]\n\n[patch.crates-io]\n' >"$unpacked/Cargo.toml"
+    for package in "{{ target }}"/package/*.crate; do
+        name=$(basename "$package" .crate)
+        tar -xzf "$package" -C "$unpacked"
+        echo "${name%-*} = { path = \"$name\" }" >>"$unpacked/Cargo.toml"
+    done
+    cp Cargo.lock "$unpacked"
+    oldest_cargo=(cargo "+$oldest")
+    if ! { rustup run "$oldest" rustc --version || rustup toolchain install --profile minimal "$oldest"; }; then
+        echo "Rust $oldest cannot be had here: packages are compiled with $(rustc --version) alone" >&2
+        oldest_cargo=(cargo)
+    fi
+    "${oldest_cargo[@]}" check --manifest-path "$unpacked/Cargo.toml" --target-dir "{{ target }}/oldest"
+
+# Say what publishing the crates would do, each compiled for itself: minutes
+[group('checks')]
+publish-dry-run:
+    cargo publish --workspace --dry-run --locked --allow-dirty
 
 # Check the bench, which is a workspace of its own, and run a short one
 [group('checks')]
