@@ -13,6 +13,9 @@ cluster_client := "NATS_URL=nats://127.0.0.1:4222,nats://127.0.0.1:4223,nats://1
 secure_client := "NATS_URL=tls://127.0.0.1:4222 NATS_CA=tls/ca.pem NATS_CERT=tls/client.pem NATS_KEY=tls/client.key"
 # Crates outside of the workspace share what it has built.
 target := env("CARGO_TARGET_DIR", "target")
+# What `just two-versions` runs beside this revision: the last release, or, as there is none yet, one from before the
+# formats of entries and letters last changed.
+previous := "8b3058b4"
 axe := justfile_directory() / "target/tools/axe.min.js"
 nats_cli := "the nats CLI is missing, which shows the state of the server: go install github.com/nats-io/natscli/nats@v0.4.0, or a release from https://github.com/nats-io/natscli/releases; then put `nats` on PATH"
 
@@ -251,6 +254,26 @@ screenshots: _browser
 test-exclusive:
     RAPIDS_DELIVERY=exclusive cargo test -p rapids-client --test it -- outcomes:: crashes:: given_up:: memory:: once::
 
+# Run instances of an earlier revision and of this one beside each other, up and down; builds the earlier one
+[group('checks')]
+two-versions REVISION=previous:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    built="{{ target }}/previous" source="{{ target }}/previous/source-$1"
+    if [[ ! -e $source ]]; then
+        mkdir -p "$source"
+        git archive "$1" | tar -x -C "$source"
+    fi
+    # A program of this revision, compiled with the library of that one.
+    mkdir -p "$source/rapids-client/examples"
+    cp rapids-client/examples/two_versions.rs "$source/rapids-client/examples"
+    cargo build -q --locked --manifest-path "$source/Cargo.toml" --target-dir "$built" -p rapids-client --example two_versions
+    cargo build -q -p rapids-client --example two_versions
+    export RAPIDS_TEST_EARLIER RAPIDS_TEST_PRESENT
+    RAPIDS_TEST_EARLIER=$(realpath "$built/debug/examples/two_versions")
+    RAPIDS_TEST_PRESENT=$(realpath "{{ target }}/debug/examples/two_versions")
+    cargo test -p rapids-client --test it -- --ignored two_versions
+
 # Check format, lints, tests, documentation and licences, as CI does
 [group('checks')]
 check: fmt clippy test doc deny
@@ -264,6 +287,7 @@ soak SEED='1':
     cargo test --release -p rapids-client --test it -- --ignored --nocapture a_hundred_thousand
     cargo test --release -p rapids-cli --test it -- --ignored --nocapture figures::
     just publish-dry-run
+    just two-versions
     LIVE_SECONDS=60 just test-browser --release -- --nocapture five_thousand
     just chaos --orders 10000 --kills 100 --seed "$1"
     just chaos --orders 10000 --kills 100 --seed "$1" --delivery exclusive

@@ -58,4 +58,5 @@ mod shutdown;
 mod telemetry;
 mod traces;
 mod trouble;
+mod two_versions;
 mod values;
