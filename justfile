@@ -256,7 +256,7 @@ test-exclusive:
 
 # Run instances of an earlier revision and of this one beside each other, up and down; builds the earlier one
 [group('checks')]
-two-versions REVISION=previous:
+two-versions REVISION=previous TESTS='a_service':
     #!/usr/bin/env bash
     set -euo pipefail
     built="{{ target }}/previous" source="{{ target }}/previous/source-$1"
@@ -269,10 +269,14 @@ two-versions REVISION=previous:
     cp rapids-client/examples/two_versions.rs "$source/rapids-client/examples"
     cargo build -q --locked --manifest-path "$source/Cargo.toml" --target-dir "$built" -p rapids-client --example two_versions
     cargo build -q -p rapids-client --example two_versions
-    export RAPIDS_TEST_EARLIER RAPIDS_TEST_PRESENT
+    export RAPIDS_TEST_EARLIER RAPIDS_TEST_PRESENT RAPIDS_TEST_GOLDEN=$PWD/rapids-client/tests/golden
     RAPIDS_TEST_EARLIER=$(realpath "$built/debug/examples/two_versions")
     RAPIDS_TEST_PRESENT=$(realpath "{{ target }}/debug/examples/two_versions")
-    cargo test -p rapids-client --test it -- --ignored two_versions
+    cargo test -p rapids-client --test it -- --ignored "two_versions::$2"
+
+# Write anew what the earlier revision stores, for the tests of those who read it
+[group('checks')]
+golden: (two-versions previous "what_is_stored")
 
 # Check format, lints, tests, documentation and licences, as CI does
 [group('checks')]

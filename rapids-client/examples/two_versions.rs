@@ -3,6 +3,7 @@
 //! what both have.
 //!
 //! Usage: `two_versions NAME FILE`, where the name tells which one it is, and the file is its outside effect.
+//! `two_versions act` discards the first dead letter that waits, and sends the packets of the others again.
 
 use std::env;
 use std::fs::OpenOptions;
@@ -10,7 +11,10 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rapids_client::{Outputs, Packet, River, Service, reject, telemetry};
+use rapids_client::{
+    Config, DeadLetters, Filter, Note, Outputs, Packet, River, Service, State, reject, retry_after,
+    telemetry,
+};
 use serde::{Deserialize, Serialize};
 
 /// So long each packet takes, so that some are in hand whenever an instance is killed.
@@ -21,10 +25,13 @@ async fn main() -> Result<()> {
     telemetry::init();
     let mut arguments = env::args().skip(1);
     let who = arguments.next().context("a name is missing")?;
+    if who == "act" {
+        return act().await;
+    }
     let file = arguments.next().context("a file is missing")?;
     let service = Service::from_env("ledger")?.from_beginning().concurrency(8);
     let service = service.river(work(who.clone())).river(count(who)).river(send(file));
-    Ok(service.river(refuse()).river(remind()).run().await?)
+    Ok(service.river(refuse()).river(remind()).river(postpone()).run().await?)
 }
 
 /// A plain reaction that takes a while.
@@ -90,6 +97,30 @@ fn remind() -> River {
         let reminder = answer("reminded", &packet)?;
         Ok(Outputs::new().later("reminder", &key, Duration::from_secs(1), reminder))
     })
+}
+
+/// An attempt that is handed back to the server with what is known of it.
+fn postpone() -> River {
+    let later = || retry_after(Duration::from_secs(600));
+    River::new("postpone")
+        .event("postponed")
+        .react(move |_: Packet| async move { Err::<(), anyhow::Error>(later()) })
+}
+
+async fn act() -> Result<()> {
+    let letters = DeadLetters::open(&Config::from_env()?).await?.context("there are no letters")?;
+    let mut waiting = letters.list(&Filter::new().state(State::Waiting)).await?;
+    let note = Note::new("ada").why("to see it done");
+    let mut is_first = true;
+    while let Some(stored) = waiting.next().await? {
+        let id = stored.letter.id;
+        if std::mem::take(&mut is_first) {
+            letters.discard(&id, &note).await?;
+        } else {
+            letters.replay(&id, &note).await?;
+        }
+    }
+    Ok(())
 }
 
 fn answer(name: &str, packet: &Packet) -> Result<Packet> {

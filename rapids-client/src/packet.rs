@@ -486,11 +486,23 @@ impl fmt::Debug for Packet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::names::STREAM;
+    use crate::stored::golden;
     use crate::{River, Verdict};
     use serde::Deserialize;
 
     fn read(body: &str) -> Packet {
         Packet::from_bytes(body.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn what_an_earlier_revision_wrote_is_read() {
+        for message in golden::messages("shared", STREAM) {
+            let packet = read(&message.body);
+            let id = message.headers.get("Nats-Msg-Id").map(|id| id.as_str().to_owned());
+            assert_eq!(id.as_deref(), Some(&*packet.id()), "{packet}");
+            assert_eq!(packet.to_string(), message.body);
+        }
     }
 
     /// The text up to `rapids`, which differs from run to run.

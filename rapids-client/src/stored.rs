@@ -2,6 +2,9 @@
 //! one of them is an error that names bucket and key: if it counted as none, what was done before would
 //! be done again.
 
+#[cfg(test)]
+pub(crate) mod golden;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;

@@ -41,7 +41,7 @@ pub(crate) const CORRELATION_ID: &str = "Rapids-Correlation-Id";
 pub(crate) const BREADCRUMB: &str = "Rapids-Breadcrumb";
 /// Who has published the packet, as the server says.
 pub(crate) const PUBLISHER: &str = "Rapids-Publisher";
-/// The version of a replay's headers; 1 where it is missing.
+/// The version of a letter's or a replay's headers; 1 where it is missing.
 pub(crate) const VERSION: &str = "Rapids-Version";
 /// The dead letter that is replayed.
 pub(crate) const LETTER: &str = "Rapids-Letter";

@@ -211,6 +211,11 @@ fn line(name: &str) -> usize {
 mod tests {
     use super::super::testing::letter;
     use super::*;
+    use crate::names::{DEAD_LETTER_PREFIX, DEAD_LETTERS};
+    use crate::stored::golden;
+
+    /// Lets the stream store a letter once.
+    const EXPECTED: &str = "Nats-Expected-Last-Subject-Sequence";
 
     fn stored(letter: &DeadLetter) -> DeadLetter {
         let read = DeadLetter::read(letter.id.clone(), &letter.headers(), letter.body.clone());
@@ -286,6 +291,18 @@ mod tests {
             let short = DeadLetter::shortened_id(id);
             assert_eq!(stored(&long).correlation_id, short);
             assert_eq!(DeadLetter::shortened_id(&short), short);
+        }
+    }
+
+    #[test]
+    fn what_an_earlier_revision_wrote_is_read_and_written_alike() {
+        for message in golden::messages("shared", DEAD_LETTERS) {
+            let id = message.subject.strip_prefix(DEAD_LETTER_PREFIX).unwrap().parse().unwrap();
+            let letter = DeadLetter::read(id, &message.headers, message.body.into()).unwrap();
+            assert_eq!((&letter.kind, letter.attempts), (&Kind::Rejected, 1));
+            let mut headers = letter.headers();
+            headers.insert(EXPECTED, "0");
+            assert_eq!(headers, message.headers);
         }
     }
 

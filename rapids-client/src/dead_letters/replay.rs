@@ -105,6 +105,7 @@ pub(crate) fn message_id(letter: &LetterId, number: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stored::golden;
 
     #[test]
     fn an_address_is_read_back_as_it_was_written() {
@@ -127,6 +128,17 @@ mod tests {
         newer.insert("Rapids-Version", "3");
         let error = Addressed::read(&newer, 3).unwrap_err().to_string();
         assert_eq!(error, "`3` in `REPLAYS` is of version 3, this program knows 2: update it");
+    }
+
+    #[test]
+    fn what_an_earlier_revision_wrote_is_read_and_written_alike() {
+        for message in golden::messages("shared", REPLAYS) {
+            let addressed = Addressed::read(&message.headers, 1).unwrap();
+            let letter = addressed.letters.clone().unwrap().letter;
+            let mut headers = addressed.headers();
+            headers.insert("Nats-Msg-Id", message_id(&letter, 1));
+            assert_eq!(headers, message.headers);
+        }
     }
 
     #[test]

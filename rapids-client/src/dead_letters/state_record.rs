@@ -95,3 +95,20 @@ impl StateRecord {
         self.state == State::Waiting
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::LETTERS_BUCKET;
+    use crate::stored::golden;
+
+    #[test]
+    fn what_an_earlier_revision_wrote_is_read_and_written_alike() {
+        let records = golden::values::<StateRecord>("shared", LETTERS_BUCKET);
+        let states: Vec<_> = records.iter().map(|(record, _)| record.state).collect();
+        assert_eq!(states, [State::Discarded, State::Replayed, State::Replayed]);
+        for (record, json) in records {
+            assert_eq!(serde_json::to_string(&record.versioned()).unwrap(), json);
+        }
+    }
+}

@@ -5,6 +5,7 @@ use async_nats::jetstream::message::StreamMessage;
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use super::headers::{Reader, VERSION};
 use super::state_record::StateRecord;
 use super::{DeadLetter, LetterId};
 use crate::jetstream::timestamp;
@@ -15,6 +16,10 @@ use crate::{Error, Result};
 
 /// Set by the server on a message that it gives without its body: the body's size.
 const SIZE: &str = "Nats-Msg-Size";
+
+/// The newest version of letters that can be read. One without a version is of the first, as all are by now. A later
+/// one keeps the headers by which a service knows that its letter is written: packet id and epoch.
+const KNOWN: u64 = 1;
 
 /// A dead letter as it lies in the stream, with what has become of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +84,16 @@ impl StoredLetter {
                  {DEAD_LETTERS} {sequence}` deletes it"
             )],
         };
+        let version = headers.and_then(|headers| Reader(headers).parsed(VERSION).ok());
+        if let Some(version) = version.filter(|version: &u64| *version > KNOWN) {
+            let newer = format!(
+                "its message {sequence} is of version {version}, this program knows {KNOWN}: update it"
+            );
+            return Err(Error::Stream {
+                stream: DEAD_LETTERS.to_owned(),
+                differences: vec![newer],
+            });
+        }
         let id = subject.strip_prefix(DEAD_LETTER_PREFIX).unwrap_or(subject);
         let id: LetterId = id.parse().map_err(|error: Error| no_letter(error.to_string()))?;
         let none = HeaderMap::new();
@@ -147,4 +162,36 @@ pub(super) fn replayed_as(
 ) -> Option<(LetterId, String)> {
     let (action, again) = actions.iter().rev().find_map(|it| Some((it, id.again(it)?)))?;
     Some((again, action.packet_id.as_deref().unwrap_or(packet_id).to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::letter;
+    use super::*;
+
+    #[test]
+    fn a_letter_of_a_later_version_is_told_and_not_to_be_deleted() {
+        let (subject, body) = (format!("{DEAD_LETTER_PREFIX}{}", letter().id), Bytes::new());
+        let mut headers = letter().headers();
+        let read = |headers: &HeaderMap| {
+            let headers = Some(headers);
+            let written = Timestamp::UNIX_EPOCH;
+            StoredLetter::read(&Message {
+                subject: &subject,
+                headers,
+                body: &body,
+                sequence: 7,
+                written,
+            })
+        };
+        assert!(read(&headers).is_ok());
+        headers.insert(VERSION, "1");
+        assert!(read(&headers).is_ok());
+        headers.insert(VERSION, "2");
+        let told = read(&headers).unwrap_err().to_string();
+        assert!(
+            told.ends_with("message 7 is of version 2, this program knows 1: update it"),
+            "{told}"
+        );
+    }
 }

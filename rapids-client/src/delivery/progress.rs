@@ -150,6 +150,16 @@ mod tests {
     use super::*;
     use crate::Config;
     use crate::jetstream::sequence::StreamName;
+    use crate::names::HANDLING;
+    use crate::stored::golden;
+
+    #[test]
+    fn what_an_earlier_revision_wrote_is_read_and_written_alike() {
+        for (progress, json) in golden::values::<PacketProgress>("shared", HANDLING) {
+            assert_eq!(progress.0["postpone"].attempts, 1);
+            assert_eq!(serde_json::to_string(&progress).unwrap(), json);
+        }
+    }
 
     #[tokio::test]
     async fn what_is_no_progress_is_an_error_and_stays_as_it_is() {

@@ -423,6 +423,7 @@ fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
 mod tests {
     use super::*;
 
+    use crate::stored::golden;
     use crate::{Arrival, River};
 
     fn visit(sequence: u64) -> Packet {
@@ -487,6 +488,15 @@ mod tests {
             r#"{"version":1,"key":"m.l","memory":7}"#,
         ] {
             assert!(fault(json).is_some(), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_an_earlier_revision_wrote_is_read_and_written_alike() {
+        let records = golden::values::<Record>("shared", "RAPIDS_MEMORY_ledger");
+        assert_eq!(records.len(), 7);
+        for (record, json) in records {
+            assert_eq!(serde_json::to_string(&record).unwrap(), json);
         }
     }
 

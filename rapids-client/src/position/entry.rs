@@ -305,6 +305,18 @@ mod tests {
     }
 
     #[test]
+    fn what_an_earlier_revision_wrote_is_read_and_written_alike() {
+        for delivery in ["shared", "exclusive"] {
+            for (entry, json) in stored::golden::values::<ServiceEntry>(delivery, SERVICES) {
+                assert!(
+                    entry.floor().is_some() && entry.is_exclusive() == (delivery == "exclusive")
+                );
+                assert_eq!(String::from_utf8(entry.written()).unwrap(), json);
+            }
+        }
+    }
+
+    #[test]
     fn every_field_is_read_back_as_it_was_written() {
         let mut entry = known();
         entry.move_to(7, NOW);

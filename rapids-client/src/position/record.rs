@@ -184,6 +184,17 @@ mod tests {
     }
 
     #[test]
+    fn what_an_earlier_revision_wrote_is_read_and_written_alike() {
+        let [(record, json)] =
+            &stored::golden::values::<PositionRecord>("exclusive", POSITIONS)[..]
+        else {
+            panic!("one service")
+        };
+        assert_eq!((record.fault(99), record.holder()), (None, None));
+        assert_eq!(&String::from_utf8(record.to_json()).unwrap(), json);
+    }
+
+    #[test]
     fn a_record_that_no_service_writes_is_told_with_its_fault() {
         let good = PositionRecord {
             done: vec![(9, 12), (14, 14)],

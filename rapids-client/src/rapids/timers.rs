@@ -234,3 +234,24 @@ impl Rapids {
         Box::pin(self.timers.store_one(&timer, Patience::For(PATIENCE))).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::LATER;
+    use crate::packet::Packet;
+    use crate::stored::golden;
+
+    #[test]
+    fn what_an_earlier_revision_wrote_is_read() {
+        for message in golden::messages("shared", LATER) {
+            let body = message.body.into();
+            let timer =
+                WaitingTimer::read(&message.subject, &message.headers, body, Timestamp::MIN);
+            let timer = timer.unwrap();
+            assert!(timer.id.to_string().starts_with("ledger.reminder:") && timer.due.is_some());
+            let packet = Packet::from_bytes(timer.body).unwrap();
+            assert_eq!(packet.event_name().as_deref(), Some("reminded"));
+        }
+    }
+}

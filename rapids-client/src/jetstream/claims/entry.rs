@@ -109,7 +109,17 @@ impl TryFrom<Written> for Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::names::ONCE;
+    use crate::stored::golden;
     use crate::timer::TimerId;
+
+    #[test]
+    fn what_an_earlier_revision_wrote_is_read_and_written_alike() {
+        for (entry, json) in golden::values::<Entry>("shared", ONCE) {
+            assert!(matches!(&entry, Entry::Done(effects) if effects.packets.len() == 1));
+            assert_eq!(serde_json::to_string(&entry).unwrap(), json);
+        }
+    }
 
     #[test]
     fn an_entry_is_written_as_older_programs_read_it_unless_it_has_timers() {
