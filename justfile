@@ -291,6 +291,7 @@ soak SEED='1':
     cargo test --release -p rapids-client --test it -- --ignored --nocapture a_hundred_thousand
     cargo test --release -p rapids-cli --test it -- --ignored --nocapture figures::
     just publish-dry-run
+    just check-image
     just two-versions
     LIVE_SECONDS=60 just test-browser --release -- --nocapture five_thousand
     just chaos --orders 10000 --kills 100 --seed "$1"
@@ -323,6 +324,16 @@ check-packages:
         oldest_cargo=(cargo)
     fi
     "${oldest_cargo[@]}" check --manifest-path "$unpacked/Cargo.toml" --target-dir "{{ target }}/oldest"
+
+# Check what is in deploy/ with hadolint, systemd-analyze and the schemas of Kubernetes
+[group('checks')]
+check-deploy:
+    deploy/check
+
+# Build a program as its image does, and run it alone on a read-only root; needs root
+[group('checks')]
+check-image PROGRAM='payment' PROFILE='dist':
+    deploy/check-image "$1" "$2"
 
 # Say what publishing the crates would do, each compiled for itself: minutes
 [group('checks')]

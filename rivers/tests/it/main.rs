@@ -4,6 +4,7 @@
 mod access;
 mod bench;
 mod catalogue;
+mod deploy;
 mod faults;
 mod frozen;
 mod nats_cli;
