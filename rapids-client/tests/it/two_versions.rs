@@ -78,6 +78,28 @@ impl Ledger {
         self.bench.quiet(&["ledger"]).await;
     }
 
+    /// Has the earlier one do with letters what it does.
+    fn earlier_act(&self) {
+        let mut act = Command::new(std::env::var(EARLIER).unwrap());
+        act.arg("act").env("NATS_URL", self.bench.server.url());
+        assert!(act.status().unwrap().success());
+    }
+
+    /// The earlier one discards a letter, and sends the packets of the others again in vain. This one reads that, and
+    /// takes back what was discarded.
+    async fn earlier_acts(&self) {
+        self.earlier_act();
+        let letters = self.bench.dead_letters().await;
+        let first = async |state| {
+            let mut listing = letters.list(&Filter::new().state(state)).await.unwrap();
+            listing.next().await.unwrap().map(|stored| stored.letter.id)
+        };
+        until("replays fail again", async || first(State::Replayed).await.is_none()).await;
+        assert!(first(State::FailedAgain).await.is_some());
+        let discarded = first(State::Discarded).await.unwrap();
+        letters.restore(&discarded, &Note::new("ada")).await.unwrap();
+    }
+
     /// Mends the packets of all letters, and waits until they were handled.
     async fn mend(&self) {
         let letters = self.bench.dead_letters().await;
@@ -191,6 +213,7 @@ async fn goes_up_and_down(delivery: Delivery) {
     earlier.stop().await;
     ledger.publish(100).await;
     ledger.quiet().await;
+    ledger.earlier_acts().await;
     ledger.mend().await;
     let reminded = async || ledger.said().await.0.keys().filter(|it| it.0 == "reminded").count();
     until("timers fire", async || reminded().await as u64 == ledger.published).await;
@@ -222,9 +245,7 @@ async fn is_written_down(delivery: Delivery, name: &str) {
     let earlier = ledger.run(EARLIER).await;
     ledger.publish(24).await;
     ledger.quiet().await;
-    let mut act = Command::new(std::env::var(EARLIER).unwrap());
-    act.arg("act").env("NATS_URL", ledger.bench.server.url());
-    assert!(act.status().unwrap().success());
+    ledger.earlier_act();
     ledger.bench.rapids.publish(Packet::event("postponed")).await.unwrap();
     let jetstream = ledger.bench.jetstream().await;
     let is_exclusive = ledger.bench.is_exclusive();
