@@ -500,7 +500,7 @@ mod tests {
         for message in golden::messages("shared", STREAM) {
             let packet = read(&message.body);
             let id = message.headers.get("Nats-Msg-Id").map(|id| id.as_str().to_owned());
-            assert_eq!(id.as_deref(), Some(&*packet.id()), "{packet}");
+            assert_eq!(id.as_deref(), Some(packet.id()), "{packet}");
             assert_eq!(packet.to_string(), message.body);
         }
     }
