@@ -268,9 +268,11 @@ two-versions REVISION=previous TESTS='a_service':
     mkdir -p "$source/rapids-client/examples"
     cp rapids-client/examples/two_versions.rs "$source/rapids-client/examples"
     cargo build -q --locked --manifest-path "$source/Cargo.toml" --target-dir "$built" -p rapids-client --example two_versions
+    cargo build -q --locked --manifest-path "$source/Cargo.toml" --target-dir "$built" -p rapids-cli
     cargo build -q -p rapids-client --example two_versions
-    export RAPIDS_TEST_EARLIER RAPIDS_TEST_PRESENT RAPIDS_TEST_GOLDEN=$PWD/rapids-client/tests/golden
+    export RAPIDS_TEST_EARLIER RAPIDS_TEST_EARLIER_TOOL RAPIDS_TEST_PRESENT RAPIDS_TEST_GOLDEN=$PWD/rapids-client/tests/golden
     RAPIDS_TEST_EARLIER=$(realpath "$built/debug/examples/two_versions")
+    RAPIDS_TEST_EARLIER_TOOL=$(realpath "$built/debug/rapids")
     RAPIDS_TEST_PRESENT=$(realpath "{{ target }}/debug/examples/two_versions")
     cargo test -p rapids-client --test it -- --ignored "two_versions::$2"
 

@@ -21,6 +21,7 @@ use crate::harness::{Bench, soon, until};
 /// The variables that name the programs, which `just two-versions` builds.
 const EARLIER: &str = "RAPIDS_TEST_EARLIER";
 const PRESENT: &str = "RAPIDS_TEST_PRESENT";
+const EARLIER_TOOL: &str = "RAPIDS_TEST_EARLIER_TOOL";
 
 /// The variable that names the folder for what the earlier one has stored.
 const GOLDEN: &str = "RAPIDS_TEST_GOLDEN";
@@ -83,6 +84,39 @@ impl Ledger {
         let mut act = Command::new(std::env::var(EARLIER).unwrap());
         act.arg("act").env("NATS_URL", self.bench.server.url());
         assert!(act.status().unwrap().success());
+    }
+
+    /// What the earlier command line prints, by whether it succeeds.
+    fn earlier_tool(&self, arguments: &[&str]) -> Result<String, String> {
+        let mut tool = Command::new(std::env::var(EARLIER_TOOL).unwrap());
+        let output =
+            tool.args(arguments).env("NATS_URL", self.bench.server.url()).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        match output.status.success() {
+            true => Ok(text(&output.stdout)),
+            false => Err(text(&output.stderr)),
+        }
+    }
+
+    /// The earlier command line shows services, letters and positions, whoever wrote them.
+    fn earlier_tool_reads(&self) {
+        for (command, expected) in [
+            ("services", "ledger"),
+            ("dead-letters list --state any", "ledger.refuse."),
+            ("position ledger", "ledger"),
+            ("memory get ledger accounts a-0", "payments"),
+            ("metrics", r#"messaging_consumer_group_name="ledger""#),
+            ("trace 4", "counted"),
+        ] {
+            let printed = self.earlier_tool(&Vec::from_iter(command.split(' '))).unwrap();
+            assert!(printed.contains(expected), "{command}: {printed}");
+        }
+    }
+
+    /// It leaves alone what it does not know: that a letter was discarded, and then restored.
+    fn earlier_tool_refuses(&self) {
+        let told = self.earlier_tool(&["dead-letters", "list"]).unwrap_err();
+        assert!(told.contains("is of version 2, this program knows 1: update it"), "{told}");
     }
 
     /// The earlier one discards a letter, and sends the packets of the others again in vain. This one reads that, and
@@ -207,13 +241,16 @@ async fn goes_up_and_down(delivery: Delivery) {
     ledger.publish(100).await;
     ledger.quiet().await;
     ledger.mend().await;
+    ledger.earlier_tool_reads();
 
     let present = ledger.run(PRESENT).await;
     ledger.publish(200).await;
     earlier.stop().await;
     ledger.publish(100).await;
     ledger.quiet().await;
+    ledger.earlier_tool_reads();
     ledger.earlier_acts().await;
+    ledger.earlier_tool_refuses();
     ledger.mend().await;
     let reminded = async || ledger.said().await.0.keys().filter(|it| it.0 == "reminded").count();
     until("timers fire", async || reminded().await as u64 == ledger.published).await;
