@@ -278,7 +278,7 @@ two-versions REVISION=previous TESTS='a_service':
 
 # Write anew what the earlier revision stores, for the tests of those who read it
 [group('checks')]
-golden: (two-versions previous "what_is_stored")
+golden: (two-versions previous "golden")
 
 # Check format, lints, tests, documentation and licences, as CI does
 [group('checks')]
