@@ -8,6 +8,8 @@ use async_nats::jetstream::message::PublishMessage;
 use rapids_client::Rapids;
 use tokio::time::{Instant, sleep};
 
+use super::script_runner::PATIENCE;
+
 const SUBJECT: &str = "rapids";
 
 /// What arrives when people type packets by hand. None of these is a packet.
@@ -21,9 +23,6 @@ pub(crate) const BODIES: [&[u8]; 8] = [
     b"{\"event\":\"order_placed\"} {}",
     b"{\"event\":\"\xff\xfe\"}",
 ];
-
-/// How long to retry while the server is away.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 const RETRY: Duration = Duration::from_millis(200);
 
@@ -40,7 +39,7 @@ impl RawPublisher {
     /// Publishes a body as it is, under this message id, and returns once it is stored.
     ///
     /// # Errors
-    /// If that takes longer than half a minute.
+    /// If that takes minutes.
     pub(crate) async fn publish(&self, id: &str, body: &'static [u8]) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rapids_client::Rapids;
+use rapids_client::{Error, Packet, Rapids};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::backpressure::Backpressure;
 use super::event_log::Event;
@@ -16,6 +16,9 @@ use super::script::{Action, Step};
 use super::servers::ServerAttacker;
 use crate::fleet::{Attack, FleetHandle};
 use crate::prices::Prices;
+
+/// How long servers may take to store a packet: a machine that is busy with everything at once elects slowly.
+pub(super) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A script, and everything that is needed to run it.
 #[derive(Debug)]
@@ -63,8 +66,7 @@ impl ScriptRunner {
             ticks.tick().await;
             match item {
                 Item::Packet(packet) => {
-                    let packet = prices.fill_in(*packet).await?;
-                    rapids.publish(packet).await.context("cannot publish a packet")?;
+                    publish(&rapids, prices.fill_in(*packet).await?).await?;
                 }
                 Item::Malformed(body) => {
                     raw_publisher.publish(&format!("malformed-{number}"), body).await?;
@@ -75,6 +77,21 @@ impl ScriptRunner {
             done??;
         }
         Ok(())
+    }
+}
+
+/// Publishes a packet, and again under its id while servers cannot agree for longer than a publisher waits.
+///
+/// # Errors
+/// If that takes minutes.
+pub(super) async fn publish(rapids: &Rapids, packet: Packet) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match rapids.publish(packet.clone()).await {
+            Ok(_) => return Ok(()),
+            Err(Error::Server { .. }) if Instant::now() < deadline => {}
+            Err(error) => return Err(error).context("cannot publish a packet"),
+        }
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use rapids_client::{Packet, Rapids, River};
 use tokio::time::{MissedTickBehavior, interval};
+
+use crate::chaos::script_runner;
 
 pub(crate) const PULSE: &str = "pulse";
 pub(crate) const BEAT: &str = "beat";
@@ -25,6 +27,6 @@ pub(crate) async fn publish(rapids: &Rapids) -> Result<()> {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        rapids.publish(Packet::event(PULSE)).await.context("cannot publish a pulse")?;
+        script_runner::publish(rapids, Packet::event(PULSE)).await?;
     }
 }

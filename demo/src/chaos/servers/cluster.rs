@@ -19,7 +19,7 @@ use super::pauses::Pauses;
 pub(crate) const NODES: usize = 3;
 
 /// How long they may take until all of them have everything.
-const HEALING: Duration = Duration::from_secs(120);
+const HEALING: Duration = Duration::from_secs(180);
 const LOOK: Duration = Duration::from_millis(200);
 const ANSWER: Duration = Duration::from_secs(2);
 const SOON: Duration = Duration::from_millis(500);
@@ -92,7 +92,7 @@ impl Cluster {
     /// Lets a fault happen, and returns once all servers have everything again.
     ///
     /// # Errors
-    /// If they do not within two minutes, or one does not start again.
+    /// If they do not within three minutes, or one does not start again.
     pub(super) async fn inflict(&self, fault: Fault) -> Result<Felt> {
         let struck = self.struck(fault.kind).await?;
         let names: Vec<_> = struck.iter().map(|node| node.name.clone()).collect();
