@@ -85,7 +85,7 @@ async fn round(form: &Form) -> [Figures; 3] {
     let stored = async || rapids.contents().await.unwrap().unwrap().packets;
     let all = PACKETS + REACTIONS;
     let reacting = run_until(service, async || stored().await == all);
-    let reacted = measured(form, REACTIONS, reacting).await;
+    let reacted = Box::pin(measured(form, REACTIONS, reacting)).await;
     let seen = Arc::new(AtomicU64::new(0));
     let counted = seen.clone();
     let read = River::new("read").event("done").react(move |_: Packet| {
@@ -114,7 +114,7 @@ async fn cluster(replicas: usize) -> Form {
         assert!(began.elapsed() < DEADLINE, "{error}");
         sleep(Duration::from_millis(50)).await;
     }
-    Form::Cluster(servers, config)
+    Form::Cluster(servers, Box::new(config))
 }
 
 /// Measures each form in turn, beginning with another one in each round, and prints the medians.
@@ -123,7 +123,7 @@ async fn compare<const N: usize>(names: [&str; N], form: impl AsyncFn(usize) -> 
     for number in 0..ROUNDS {
         for turn in 0..N {
             let place = (number + turn) % N;
-            rounds[place].push(round(&form(place).await).await);
+            rounds[place].push(Box::pin(round(&form(place).await)).await);
         }
     }
     let titles = names[1..].iter().map(|name| format!(" {name} | ratio |"));
@@ -146,21 +146,21 @@ async fn compare<const N: usize>(names: [&str; N], form: impl AsyncFn(usize) -> 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes, and measures: run by `just soak`"]
 async fn the_secured_form_beside_the_simple_one() {
-    compare(["simple", "secured"], async |place| match place {
+    let form = async |place| match place {
         0 => Form::Simple(NatsServer::start().unwrap()),
         _ => Form::Secured(Secured::start(DECLARED)),
-    })
-    .await;
+    };
+    Box::pin(compare(["simple", "secured"], form)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes, and measures: run by `just soak`"]
 async fn three_servers_beside_one() {
     let names = ["one server", "three, 1 replica", "three, 3 replicas"];
-    compare(names, async |place| match place {
+    let form = async |place| match place {
         0 => Form::Simple(NatsServer::start().unwrap()),
         1 => cluster(1).await,
         _ => cluster(3).await,
-    })
-    .await;
+    };
+    Box::pin(compare(names, form)).await;
 }

@@ -105,7 +105,7 @@ impl Secured {
 pub(crate) enum Form {
     Simple(NatsServer),
     Secured(Secured),
-    Cluster(Vec<NatsServer>, Config),
+    Cluster(Vec<NatsServer>, Box<Config>),
 }
 
 impl Form {
@@ -128,7 +128,7 @@ impl Form {
         match self {
             Self::Simple(server) => Config::new(server.url()),
             Self::Secured(secured) => secured.operator(),
-            Self::Cluster(_, config) => config.clone(),
+            Self::Cluster(_, config) => (**config).clone(),
         }
     }
 
@@ -136,7 +136,7 @@ impl Form {
         match self {
             Self::Simple(server) => Config::new(server.url()),
             Self::Secured(secured) => secured.program(name, Some(&secured.id_key(name))),
-            Self::Cluster(_, config) => config.clone(),
+            Self::Cluster(_, config) => (**config).clone(),
         }
     }
 }
