@@ -334,7 +334,7 @@ mod tests {
         let stated = Provision { bucket_max_bytes: Some(7), replicas: Some(3), ..open.clone() };
         let once = Resource::once(DAY);
         let created = once.created(&open, &demanding);
-        let more = Provision { bucket_max_bytes: Some(1 << 40), replicas: Some(3), ..open.clone() };
+        let more = Provision { bucket_max_bytes: Some(1 << 40), replicas: Some(3), ..open };
         let list = once.shortfalls(&created, &more);
         assert!(list[0].contains("has 1 of 3 replicas (RAPIDS_REPLICAS)"), "{list:?}");
         assert!(list[1].contains("keeps 67108864 bytes, not 1099511627776"), "{list:?}");

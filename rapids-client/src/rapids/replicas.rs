@@ -167,7 +167,7 @@ mod tests {
         assert!(of(1, None, &[]), "a server that is alone");
         assert!(of(3, Some("n1"), &[well.clone(), well.clone()]));
         assert!(!of(3, None, &[well.clone(), well.clone()]), "nobody leads");
-        assert!(!of(3, Some("n1"), &[well.clone()]), "one is still to come");
+        assert!(!of(3, Some("n1"), std::slice::from_ref(&well)), "one is still to come");
         assert!(!of(3, Some("n1"), &[well.clone(), late]));
         assert!(!of(3, Some("n1"), &[well, gone]));
     }
