@@ -3,6 +3,7 @@
 mod access;
 mod ask;
 mod asyncapi;
+mod backup;
 mod completions;
 mod console;
 mod dead_letters;
@@ -20,6 +21,7 @@ mod provision;
 mod publish;
 mod replay;
 mod replicas;
+mod restore;
 mod retire;
 mod schema;
 mod services;
@@ -56,6 +58,8 @@ pub(crate) enum Command {
     Replicas(replicas::Replicas),
     Retire(retire::Retire),
     Erase(erase::Erase),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
     DeadLetters(dead_letters::DeadLetters),
     Operations(operations::Operations),
     Access(access::Access),
@@ -74,13 +78,14 @@ impl Command {
             Self::Provision(provision) => provision.changes(),
             Self::Replicas(replicas) => replicas.changes(),
             Self::Erase(erase) => erase.changes(),
+            Self::Restore(restore) => restore.changes(),
             Self::DeadLetters(letters) => letters.changes(),
             Self::Operations(operations) => operations.changes(),
             Self::Replay(replay) => replay.changes(),
             Self::Access(access) => access.changes(),
             Self::Later(later) => later.changes(),
             Self::Memory(memory) => memory.changes(),
-            Self::Tail(_) | Self::Trace(_) | Self::Explain(_) => false,
+            Self::Tail(_) | Self::Trace(_) | Self::Explain(_) | Self::Backup(_) => false,
             Self::Services(_) | Self::Metrics(_) | Self::Console(_) | Self::Doctor(_) => false,
             Self::Map(_) | Self::WhatIf(_) | Self::Schema(_) | Self::Asyncapi(_) => false,
             Self::Completions(_) | Self::Man(_) => false,
@@ -116,6 +121,8 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<Answer> {
         Command::Replicas(replicas) => Box::pin(replicas.run(session)).await,
         Command::Retire(retire) => retire.run(session).await,
         Command::Erase(erase) => Box::pin(erase.run(session)).await,
+        Command::Backup(backup) => Box::pin(backup.run(session)).await,
+        Command::Restore(restore) => Box::pin(restore.run(session)).await,
         Command::DeadLetters(letters) => Box::pin(letters.run(session)).await,
         Command::Operations(operations) => Box::pin(operations.run(session)).await,
         Command::Access(access) => access.run(session),

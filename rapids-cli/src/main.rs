@@ -31,6 +31,7 @@ mod session;
 mod shorten;
 mod table;
 mod times;
+mod transfer;
 mod working;
 
 use std::process::ExitCode;

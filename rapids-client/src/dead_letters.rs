@@ -43,6 +43,7 @@ use tracing::warn;
 pub use comment::Comment;
 pub use filter::Filter;
 pub use group::{LetterGroup, Tag};
+pub(crate) use headers::sequence_of;
 pub use job::{Chosen, Job, NewJob, Plan};
 pub use job_worker::JobStep;
 pub use jobs::Jobs;

@@ -199,6 +199,14 @@ pub enum Error {
         /// Which instance still works.
         reason: String,
     },
+    /// A backup is not made, or not restored.
+    #[error("backup `{folder}` {fault}")]
+    Backup {
+        /// Its folder.
+        folder: String,
+        /// Why not, with the file or the stream at fault, and the remedy.
+        fault: String,
+    },
     /// The server failed an operation, or did not answer.
     #[error("cannot {action}")]
     Server {

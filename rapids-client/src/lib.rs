@@ -3,6 +3,7 @@
 pub mod access;
 mod announcement;
 mod backoff;
+mod backup;
 mod condition;
 mod config;
 mod connection;
@@ -45,6 +46,7 @@ pub mod telemetry;
 mod timer;
 pub mod trace;
 
+pub use backup::{BackedUpStream, BackupContents, BackupStep, Restore, Restored, RestoredPosition};
 pub use condition::ExpressionError;
 pub use config::{Config, Delivery, parse_duration};
 pub use dead_letters::{

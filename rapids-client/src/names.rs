@@ -75,6 +75,9 @@ pub(crate) const REMEMBERS: &str = "rapids.memory";
 /// Beside the rules, begins what is said of the moment, such as `state:paused`.
 pub(crate) const STATE: &str = "state:";
 
+/// In the metadata of a stream that was restored from a backup, when the one was created that it is the copy of.
+pub(crate) const CREATED: &str = "rapids.created";
+
 /// In the metadata of a service's consumer, the epoch of its position.
 pub(crate) const EPOCH: &str = "rapids.epoch";
 /// Beside it, how the service was to start when it was new.

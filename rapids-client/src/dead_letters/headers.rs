@@ -60,6 +60,11 @@ pub(crate) const WHO: &str = "Rapids-Who";
 /// Of a replay without a letter: why, if they said so.
 pub(crate) const WHY: &str = "Rapids-Why";
 
+/// The sequence of the packet that a letter or a replay is about, if its headers say it.
+pub(crate) fn sequence_of(headers: &HeaderMap) -> Option<u64> {
+    Reader(headers).parsed(SEQUENCE).ok()
+}
+
 /// Reads headers, or says which of them is missing or wrong.
 pub(crate) struct Reader<'a>(pub(crate) &'a HeaderMap);
 

@@ -170,12 +170,12 @@ impl LetterWatch {
 
     /// Looks at the stream, and forgets the letters that are gone.
     async fn look_for_expired(&mut self) -> Result<()> {
-        let created = self.letters.present().map(Follower::created);
+        let made = self.letters.present().map(Follower::made);
         let looked = Box::pin(info_of(&self.connection, DEAD_LETTERS)).await;
         self.look = Instant::now() + LOOK;
         let info = match looked {
             // Another stream, or none: whoever follows it notices that.
-            Ok(info) => info.filter(|info| Some(timestamp(info.created)) == created),
+            Ok(info) => info.filter(|info| Some(timestamp(info.created)) == made),
             Err(Error::Server { .. }) => None,
             Err(error) => return Err(error),
         };

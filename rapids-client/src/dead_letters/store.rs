@@ -10,12 +10,12 @@ use crate::Result;
 use crate::connection::Connection;
 use crate::dead_letters::editions::{Edition, find};
 use crate::dead_letters::{DeadLetter, LetterId};
+use crate::jetstream::created;
 use crate::jetstream::ensure::ensure;
 use crate::jetstream::publish_once::publish_once;
 use crate::jetstream::refusal::of_publish;
 use crate::jetstream::resource::Resource;
 use crate::jetstream::stream;
-use crate::jetstream::timestamp;
 use crate::names::DEAD_LETTERS;
 
 /// The dead letters, for the services that write them.
@@ -40,8 +40,8 @@ impl LetterStore {
         let (_, replays) = Box::pin(ensure(connection, &Resource::replays())).await?;
         Ok(Self {
             connection: connection.clone(),
-            rapids_created: rapids.map_or(Timestamp::MIN, |info| timestamp(info.created)),
-            replays_created: timestamp(replays.created),
+            rapids_created: rapids.map_or(Timestamp::MIN, |info| created(&info)),
+            replays_created: created(&replays),
         })
     }
 

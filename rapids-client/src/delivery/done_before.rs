@@ -1,5 +1,5 @@
-//! With what a service was done before it was made to forget: with everything up to a sequence, and with some of
-//! what follows that. What it published about the latter is in the stream, though the duplicate window may have
+//! With what a service was done before it was made to forget, or was restored from a backup: with everything up to a
+//! sequence, and with some of what follows that. What it published about the latter is in the stream, though the duplicate window may have
 //! passed by the time that the packets are handled once more.
 
 use std::cell::Cell;
@@ -32,6 +32,8 @@ type Published = HashMap<Uuid, Option<String>>;
 pub(super) struct DoneBefore {
     quiet_until: Cell<u64>,
     doubtful_until: Cell<u64>,
+    /// Nothing that was published about doubtful packets lies before this sequence.
+    from: Cell<u64>,
     /// What has a derived id in the stream behind the first.
     ids: OnceCell<Published>,
 }
@@ -41,11 +43,15 @@ impl DoneBefore {
     pub(super) fn set(&self, epochs: Epochs) {
         self.quiet_until.set(epochs.quiet_until);
         self.doubtful_until.set(epochs.doubtful_until);
+        self.from.set(epochs.quiet_until.max(epochs.floor));
     }
 
-    /// The last sequence that it may have been done with; 0 if there is none.
+    /// The last sequence that it may have been done with before it was made to forget; 0 if it was not.
     pub(super) fn last(&self) -> u64 {
-        self.quiet_until.get().max(self.doubtful_until.get())
+        match self.quiet_until.get() {
+            0 => 0,
+            quiet => quiet.max(self.doubtful_until.get()),
+        }
     }
 
     /// Whether it was done with the packet of this sequence.
@@ -72,8 +78,8 @@ impl DoneBefore {
     }
 
     async fn read(&self, connection: &Connection, service: &str) -> Published {
-        let (from, to) = (self.quiet_until.get(), self.doubtful_until.get());
-        info!(from, to, "looking for what was published about packets that were in hand");
+        let (from, to) = (self.from.get(), self.doubtful_until.get());
+        info!(from, to, "looking for what was published about packets that may have been handled");
         let mut retry = Retry::new(connection, "read what was published before").at_most(TRIES);
         loop {
             match published_behind(connection, from, service).await {

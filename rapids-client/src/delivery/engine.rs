@@ -123,7 +123,7 @@ impl Engine {
             .iter()
             .map(|river| (river.limits().rate, river.limits().breaker))
             .collect();
-        let created = rapids.facts().created;
+        let stream = rapids.facts().identity();
         context.metrics.is_active.set(true);
         let (name, first) = (service.name(), rapids.facts().first_sequence);
         let rebuilding = Rebuilding::begin(name, context.before.last(), first);
@@ -139,7 +139,7 @@ impl Engine {
             maintenance: Maintenance::new(
                 connection,
                 service.name(),
-                created,
+                stream,
                 state,
                 (context.clone(), floor, entry),
             ),

@@ -8,12 +8,12 @@ use async_nats::jetstream::consumer::Info;
 use futures::StreamExt;
 use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
-use jiff::Timestamp;
 use tracing::{debug, error, warn};
 
 use super::context::Context;
 use crate::connection::Connection;
 use crate::error::with_causes;
+use crate::jetstream::created::Identity;
 use crate::jetstream::message::RawPacket;
 use crate::jetstream::stream;
 use crate::position::check::{PositionCheck, look};
@@ -31,7 +31,7 @@ const PUBLISHED: Duration = Duration::from_secs(5);
 pub(crate) struct Maintenance {
     connection: Connection,
     service: String,
-    stream_created: Timestamp,
+    stream: Identity,
     context: Rc<Context>,
     floor: Floor,
     entry: Rc<EntryUpdater>,
@@ -79,14 +79,14 @@ impl Maintenance {
     pub(crate) fn new(
         connection: Connection,
         service: &str,
-        stream_created: Timestamp,
+        stream: Identity,
         state: PositionState,
         (context, floor, entry): (Rc<Context>, Floor, Rc<EntryUpdater>),
     ) -> Self {
         let mut maintenance = Self {
             connection,
             service: service.to_owned(),
-            stream_created,
+            stream,
             context,
             floor,
             entry,
@@ -219,12 +219,12 @@ impl Maintenance {
         let Floor::Consumer(consumer_created) = self.floor else {
             return;
         };
-        let created = (self.stream_created, consumer_created);
+        let read = (self.stream, consumer_created);
         let reached = self.expired.reached();
         let remembers = self.context.memories.is_some();
         self.begin(Task::Position, async move {
             let consumer = Consumer::new(&connection, &service);
-            match look(&consumer, created, reached, remembers).await {
+            match look(&consumer, read, reached, remembers).await {
                 // The answer of a server that is away is unknown.
                 Err(error @ Error::Server { .. }) => {
                     if let Some(reason) = reason {

@@ -27,7 +27,7 @@ use crate::jetstream::refusal::no_room;
 use crate::jetstream::resource::Resource;
 use crate::jetstream::scan::Scan;
 use crate::jetstream::stored_message::{last_for_decision, next_of_subject};
-use crate::jetstream::timestamp;
+use crate::jetstream::{created, timestamp};
 use crate::stored;
 use crate::stored::Stored;
 use crate::{Error, Result};
@@ -151,7 +151,7 @@ impl Bucket {
 
     /// When it was created. This tells it from other buckets of its name.
     pub(crate) fn created(&self) -> Timestamp {
-        timestamp(self.store.stream.cached_info().created)
+        created(self.store.stream.cached_info())
     }
 
     /// The keys that have a value, sorted.

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
 use crate::connection::{Connection, Retry};
+use crate::jetstream::created::Identity;
 use crate::jetstream::ensure::info_of;
 use crate::jetstream::polled::Polled;
 use crate::jetstream::resumed::Resumed;
@@ -96,7 +97,7 @@ async fn delivered(messages: &mut Ordered) -> Result<Delivered, Box<dyn StdError
 pub(crate) struct Follower {
     connection: Connection,
     followed: Followed,
-    created: Timestamp,
+    stream: Identity,
     messages: Source,
     /// Where to read on.
     from: Start,
@@ -150,7 +151,7 @@ impl Follower {
             messages: subscribe(connection, &followed, from).await?,
             connection: connection.clone(),
             followed,
-            created: timestamp(info.created),
+            stream: Identity::of(&info),
             from,
             end,
             looked: Instant::now(),
@@ -161,9 +162,14 @@ impl Follower {
         }))
     }
 
-    /// When the stream was created.
+    /// When the stream was created, by which its messages go.
     pub(crate) fn created(&self) -> Timestamp {
-        self.created
+        self.stream.created
+    }
+
+    /// When the server made the stream.
+    pub(crate) fn made(&self) -> Timestamp {
+        self.stream.made
     }
 
     /// The last sequence that was stored when it was opened; 0 if nothing of it is to come.
@@ -243,20 +249,20 @@ impl Follower {
 
     fn begin_look(&mut self) {
         let (connection, followed) = (self.connection.clone(), self.followed.clone());
-        let place = (self.created, self.from);
+        let place = (self.stream.made, self.from);
         self.look.begin(async move { look(&connection, &followed, place).await });
     }
 
     /// Begins to go on with a new subscription, after this error of the present one.
     fn recover(&mut self, mut error: Error) {
         let (connection, followed) = (self.connection.clone(), self.followed.clone());
-        let (created, from) = (self.created, self.from);
+        let (made, from) = (self.stream.made, self.from);
         let retry = self.retry.take();
         let mut retry = retry.unwrap_or_else(|| Retry::new(&connection, followed.action));
         self.recovery.begin(async move {
             loop {
                 retry.again(error).await?;
-                look(&connection, &followed, (created, from)).await?;
+                look(&connection, &followed, (made, from)).await?;
                 match subscribe(&connection, &followed, from).await {
                     Ok(messages) => return Ok((messages, retry)),
                     Err(failed @ (Error::Server { .. } | Error::Limit { .. })) => error = failed,
@@ -295,16 +301,16 @@ impl Follower {
     }
 }
 
-/// Makes sure that the stream is still the one created then, and returns its first and its last
+/// Makes sure that the stream is still the one made then, and returns its first and its last
 /// sequence, or where only some subjects are wanted, the next one of those; `None` if the server is away.
 async fn look(
     connection: &Connection,
     followed: &Followed,
-    (created, from): (Timestamp, Start),
+    (made, from): (Timestamp, Start),
 ) -> Result<Option<(u64, u64)>> {
     let stream = &followed.stream;
     let looked = match Box::pin(info_of(connection, stream)).await {
-        Ok(Some(Info { created: found, state, .. })) if timestamp(found) == created => {
+        Ok(Some(Info { created: found, state, .. })) if timestamp(found) == made => {
             match &followed.subjects {
                 None => Ok((state.first_sequence, state.last_sequence)),
                 Some(subjects) => next_wanted(connection, followed, (subjects, from)).await,

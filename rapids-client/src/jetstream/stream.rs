@@ -9,6 +9,7 @@ use tracing::{debug, error, warn};
 
 use crate::connection::{CUT_OFF, Connection};
 use crate::error::with_causes;
+use crate::jetstream::created::Identity;
 use crate::jetstream::ensure;
 use crate::jetstream::form::Form;
 use crate::jetstream::resource::{Resource, largest_message};
@@ -26,7 +27,10 @@ const LOOK: Duration = Duration::from_millis(500);
 /// The facts of the stream that readers and publishers need.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StreamFacts {
+    /// When it was created. Its packets and positions go by that, also once it was restored from a backup.
     pub(crate) created: Timestamp,
+    /// When the server made it, as in [`Identity`].
+    pub(crate) made: Timestamp,
     pub(crate) form: Form,
     /// How long it keeps packets; zero is for ever.
     pub(crate) max_age: Duration,
@@ -44,8 +48,10 @@ pub(crate) struct StreamFacts {
 impl From<&Info> for StreamFacts {
     fn from(info: &Info) -> Self {
         let form = Form::of(&info.config);
+        let Identity { created, made } = Identity::of(info);
         Self {
-            created: timestamp(info.created),
+            created,
+            made,
             form,
             max_age: info.config.max_age,
             max_message_size: usize::try_from(info.config.max_message_size)
@@ -58,6 +64,13 @@ impl From<&Info> for StreamFacts {
             is_atomic: info.config.allow_atomic_publish,
             has_live: info.config.republish.as_ref() == Some(&form.republish()),
         }
+    }
+}
+
+impl StreamFacts {
+    /// What tells it from others of its name.
+    pub(crate) fn identity(&self) -> Identity {
+        Identity { created: self.created, made: self.made }
     }
 }
 

@@ -5,10 +5,10 @@
 //! [`sequence_merger`](crate::live::sequence_merger) decides which packet is next and which are
 //! confirmed; [`sources`](crate::live::sources) joins the feed, opens the stream and asks the server.
 
-use jiff::Timestamp;
 use tracing::info;
 
 use crate::connection::Connection;
+use crate::jetstream::created::{DELETED, Identity, RESTORED, Replaced};
 use crate::jetstream::message::RawPacket;
 use crate::jetstream::stream::StreamFacts;
 use crate::live::incoming::Incoming;
@@ -26,8 +26,7 @@ use crate::{Error, Result};
 pub(crate) struct LiveFeed {
     connection: Connection,
     service: String,
-    /// When the stream was created.
-    created: Timestamp,
+    stream: Identity,
     sources: Sources,
     merger: SequenceMerger<RawPacket>,
     /// How many packets were asked for and not delivered.
@@ -49,7 +48,7 @@ impl LiveFeed {
         Self {
             connection: connection.clone(),
             service: of.0.to_owned(),
-            created: facts.created,
+            stream: facts.identity(),
             sources: Sources::new(connection, of, subscriber, facts.has_live),
             merger: SequenceMerger::new(record.floor, record.reached()),
             demand: 0,
@@ -143,9 +142,7 @@ impl LiveFeed {
                 self.confirm(expected, &facts);
                 self.check_stream(expected, &facts)
             }
-            Event::Failed(Error::Stream { .. }) => {
-                Err(self.other_stream("the stream was deleted while it ran"))
-            }
+            Event::Failed(Error::Stream { .. }) => Err(self.other_stream(DELETED)),
             Event::Failed(error) => Err(error),
             Event::Nothing => Ok(None),
         };
@@ -200,7 +197,7 @@ impl LiveFeed {
 
     /// Confirms what the live feed has brought. The shared feed does that by itself.
     fn confirm(&mut self, expected: Expected, facts: &StreamFacts) {
-        if facts.created != self.created || !self.sources.confirms_live() {
+        if facts.made != self.stream.made || !self.sources.confirms_live() {
             return;
         }
         // What has come before the answer.
@@ -221,8 +218,12 @@ impl LiveFeed {
         facts: &StreamFacts,
     ) -> Result<Option<Incoming>> {
         let (next, last) = (self.merger.next(), facts.last_sequence);
-        if facts.created != self.created {
-            return Err(self.other_stream("the stream was made anew while it ran"));
+        match self.stream.replaced_by(facts.identity()) {
+            None => {}
+            Some(Replaced::Restored) => return Err(self.restored()),
+            Some(Replaced::MadeAnew) => {
+                return Err(self.other_stream("the stream was made anew while it ran"));
+            }
         }
         if last < expected.reached {
             let at = expected.reached;
@@ -246,6 +247,10 @@ impl LiveFeed {
         let first = facts.first_sequence;
         self.merger.skip_to(first);
         Ok((first > next).then(|| Incoming::Gone { from: next, to: first - 1 }))
+    }
+
+    fn restored(&self) -> Error {
+        Error::Position { service: self.service.clone(), reason: RESTORED.to_owned() }
     }
 
     fn other_stream(&self, fault: &str) -> Error {
@@ -304,7 +309,7 @@ impl LiveFeed {
         let is_unconfirmed = self.merger.confirmed() + 1 < self.merger.next();
         if is_unconfirmed
             && !self.merger.is_behind()
-            && let Some(stream_end) = self.sources.last_check(self.created).await
+            && let Some(stream_end) = self.sources.last_check(self.stream.made).await
         {
             self.merger.confirm_all(stream_end);
         }

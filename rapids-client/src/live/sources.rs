@@ -306,9 +306,9 @@ impl Sources {
         }
     }
 
-    /// Where the stream of this creation time ends. `None` if the server does not answer, or if what the
+    /// Where the stream ends that was made then. `None` if the server does not answer, or if what the
     /// live feed brings until then shows a fault.
-    pub(crate) async fn last_check(&mut self, created: Timestamp) -> Option<u64> {
+    pub(crate) async fn last_check(&mut self, made: Timestamp) -> Option<u64> {
         if !self.connection.is_connected() {
             return None;
         }
@@ -318,6 +318,6 @@ impl Sources {
         while let Some(item) = self.ready_live(u64::MAX) {
             item.ok()?;
         }
-        (facts.created == created).then_some(facts.last_sequence)
+        (facts.made == made).then_some(facts.last_sequence)
     }
 }

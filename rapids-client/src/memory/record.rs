@@ -213,6 +213,13 @@ impl Record {
         needed
     }
 
+    /// The highest sequences of packets and of replays that it tells of.
+    pub(crate) fn reached(&self) -> Floors {
+        let mut reached = self.needed_floors();
+        reached.raise(self.floors);
+        reached
+    }
+
     /// What is left of one that has ended, once none of its packets can come again. `None` before that, and
     /// as long as something is to be published: a letter may tell of it, and its replay publish it.
     pub(crate) fn marker(&self) -> Option<Self> {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::Result;
+use crate::jetstream::created::{DELETED, Identity, RESTORED, Replaced};
 use crate::jetstream::stream;
 use crate::jetstream::timestamp;
 use crate::position::consumer::Consumer;
@@ -15,18 +16,18 @@ pub(crate) enum PositionCheck {
     Gone(&'static str),
 }
 
-/// Looks for the position, which had reached this sequence, and for its stream. `created` says when
-/// the stream and the consumer were created that the service reads from.
+/// Looks for the position, which had reached this sequence, and for its stream. `read` says which stream the
+/// service reads from, and when its consumer was created.
 ///
 /// # Errors
 /// `Position` if the stream is gone, another one, or shorter than it was; `NotPermitted`, `Server`.
 pub(crate) async fn look(
     consumer: &Consumer<'_>,
-    created: (Timestamp, Timestamp),
+    read: (Identity, Timestamp),
     reached: u64,
     remembers: bool,
 ) -> Result<PositionCheck> {
-    let (stream_created, consumer_created) = created;
+    let (read, consumer_created) = read;
     consumer.connection.known_end().reaches(reached);
     let anew = || {
         let reset_command = consumer.reset_command(remembers);
@@ -34,12 +35,15 @@ pub(crate) async fn look(
     };
     let same_stream = async || {
         let Some(stream) = stream::info(consumer.connection).await? else {
-            return Err(consumer.lost(format!("the stream was deleted while it ran; {}", anew())));
+            return Err(consumer.lost(format!("{DELETED}; {}", anew())));
         };
-        if timestamp(stream.created) != stream_created {
-            return Err(consumer.lost(format!("the stream was made anew while it ran; {}", anew())));
+        match read.replaced_by(Identity::of(&stream)) {
+            None => Ok(stream),
+            Some(Replaced::Restored) => Err(consumer.lost(RESTORED.to_owned())),
+            Some(Replaced::MadeAnew) => {
+                Err(consumer.lost(format!("the stream was made anew while it ran; {}", anew())))
+            }
         }
-        Ok(stream)
     };
     // Before the position: what the stream does not hold then, and the position has not reached
     // later, has expired unread.

@@ -84,6 +84,8 @@ pub(crate) struct Epochs {
     pub(crate) quiet_until: u64,
     /// Behind that and up to this sequence, some packets were done, too.
     pub(crate) doubtful_until: u64,
+    /// Behind this sequence lies what was published about those.
+    pub(crate) floor: u64,
 }
 
 impl Stored for ServiceEntry {
@@ -133,7 +135,8 @@ impl ServiceEntry {
     pub(crate) fn epochs(&self) -> Epochs {
         let Self { epoch: position, memory_epoch: memory, .. } = *self;
         let Self { quiet_until, doubtful_until, .. } = *self;
-        Epochs { position, memory, quiet_until, doubtful_until }
+        let floor = self.floor.map_or(0, |floor| floor.sequence);
+        Epochs { position, memory, quiet_until, doubtful_until, floor }
     }
 
     pub(crate) fn floor(&self) -> Option<NotedFloor> {
@@ -226,6 +229,17 @@ impl ServiceEntry {
     pub(crate) fn remember_and_publish_anew(&mut self) {
         self.memory_epoch = self.epoch;
         (self.quiet_until, self.doubtful_until) = (0, 0);
+    }
+
+    /// Notes that it was restored from a backup whose rapids end with this sequence, and where the position is then
+    /// if it is that of shared delivery. Of the packets behind it some were done: what was published about them is in
+    /// the stream, and is not published again.
+    pub(crate) fn restored(&mut self, floor: Option<u64>, end: u64, now: Timestamp) {
+        if let Some(sequence) = floor {
+            self.floor = Some(NotedFloor { sequence, written: now });
+        }
+        self.doubtful_until = self.doubtful_until.max(end);
+        self.end_quiet();
     }
 
     /// Notes that the position of these epochs was made or found. They are the higher ones if the entry was
@@ -328,6 +342,21 @@ mod tests {
         assert_eq!(read(&entry.written()), ServiceEntry { version: 2, ..entry.clone() });
         entry.note_id_key("a");
         assert_eq!(read(&entry.written()), ServiceEntry { version: 3, ..entry });
+    }
+
+    #[test]
+    fn what_was_done_behind_the_floor_of_a_backup_is_in_doubt() {
+        let mut entry = known();
+        entry.note_floor(0, 9, NOW);
+        entry.restored(Some(7), 12, NOW);
+        let Epochs { quiet_until, doubtful_until, floor, .. } = entry.epochs();
+        assert_eq!((quiet_until, doubtful_until, floor), (0, 12, 7));
+        entry.restored(None, 12, NOW);
+        assert_eq!(entry.epochs().floor, 7);
+        entry.note_floor(0, 12, NOW);
+        assert_eq!(entry.epochs().doubtful_until, 0, "all of it is done");
+        entry.restored(Some(12), 12, NOW);
+        assert_eq!(entry.epochs().doubtful_until, 0, "nothing lies behind the floor");
     }
 
     #[test]

@@ -103,6 +103,7 @@ mod tests {
     /// Holds 11 to 30.
     const FACTS: StreamFacts = StreamFacts {
         created: Timestamp::UNIX_EPOCH,
+        made: Timestamp::UNIX_EPOCH,
         form: Form::Simple,
         max_age: Duration::ZERO,
         max_message_size: 0,

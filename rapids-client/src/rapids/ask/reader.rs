@@ -146,7 +146,7 @@ impl Reader {
     }
 
     pub(super) fn check_stream(&self, facts: &StreamFacts) -> Result<()> {
-        if facts.created == self.facts.created {
+        if facts.made == self.facts.made {
             return Ok(());
         }
         Err(lost(STREAM, "it was made anew"))

@@ -1,0 +1,166 @@
+//! How far consumers are: noted before anything is taken, and made again where they were.
+//!
+//! The snapshots hold no consumers. Those would be as they were when the rapids were taken, which is later than the
+//! records of what was done: what lies between would count as done, and nothing would be known of it.
+
+use async_nats::jetstream::ErrorCode;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::{Map, Value, json};
+
+use super::manifest::{NotedConsumer, NotedRecord};
+use crate::connection::Connection;
+use crate::jetstream::api::{ask, is_absent};
+use crate::jetstream::bucket::Bucket;
+use crate::names::{POSITIONS, REPLAYS, STREAM};
+use crate::position::record::PositionRecord;
+use crate::position::status::description;
+use crate::{Error, Result};
+
+/// All durable consumers of packets and replays, also those of others than services.
+///
+/// # Errors
+/// `NotPermitted`, `Server`.
+pub(super) async fn noted(connection: &Connection) -> Result<Vec<NotedConsumer>> {
+    let mut noted = of_stream(connection, STREAM).await?;
+    noted.extend(of_stream(connection, REPLAYS).await?);
+    Ok(noted)
+}
+
+async fn of_stream(connection: &Connection, stream: &str) -> Result<Vec<NotedConsumer>> {
+    #[derive(Deserialize)]
+    struct Page {
+        total: usize,
+        consumers: Option<Vec<Found>>,
+    }
+    #[derive(Deserialize)]
+    struct Found {
+        name: String,
+        config: Map<String, Value>,
+        ack_floor: Floor,
+    }
+    #[derive(Deserialize)]
+    struct Floor {
+        #[serde(default)]
+        stream_seq: u64,
+    }
+    let action = format!("list the consumers of the stream `{stream}`");
+    let (request, mut noted, mut offset) = (format!("CONSUMER.LIST.{stream}"), Vec::new(), 0);
+    loop {
+        let from = Map::from_iter([("offset".to_owned(), json!(offset))]);
+        let page: Page = match ask(connection, &action, &request, &from).await? {
+            Ok(page) => page,
+            Err(error) if is_absent(&error) => return Ok(noted),
+            Err(error) => return Err(Error::Server { action, source: error.into() }),
+        };
+        let consumers = page.consumers.unwrap_or_default();
+        offset += consumers.len();
+        let is_last = consumers.is_empty() || offset >= page.total;
+        let durable =
+            consumers.into_iter().filter(|found| found.config.contains_key("durable_name"));
+        noted.extend(durable.map(|Found { name, config, ack_floor }| NotedConsumer {
+            stream: stream.to_owned(),
+            name,
+            floor: ack_floor.stream_seq,
+            config,
+        }));
+        if is_last {
+            return Ok(noted);
+        }
+    }
+}
+
+/// How far services in exclusive delivery are.
+///
+/// # Errors
+/// `NotPermitted`, `Server`.
+pub(super) async fn noted_records(connection: &Connection) -> Result<Vec<NotedRecord>> {
+    let Some(bucket) = Bucket::existing(connection, POSITIONS).await? else {
+        return Ok(Vec::new());
+    };
+    let mut noted = Vec::new();
+    for service in bucket.keys().await? {
+        // One that cannot be read is restored as it is, and its service says so as it did before.
+        if let Some((json, _)) = bucket.written(&service).await?
+            && let Ok(record) = PositionRecord::read(&json)
+        {
+            noted.push(NotedRecord { service, floor: record.floor });
+        }
+    }
+    Ok(noted)
+}
+
+impl NotedConsumer {
+    /// The service whose position it is, if it is one.
+    pub(super) fn service(&self) -> Option<&str> {
+        let described = self.config.get("description").and_then(Value::as_str);
+        let is_position = self.stream == STREAM && described == Some(&description(&self.name));
+        is_position.then_some(self.name.as_str())
+    }
+
+    /// Makes it where it was, unless its service was faster and made it itself.
+    ///
+    /// # Errors
+    /// `NotPermitted`, `Server`.
+    pub(super) async fn make(&self, connection: &Connection) -> Result<()> {
+        let Self { stream, name, .. } = self;
+        let action = format!("make the consumer `{name}` of the stream `{stream}`");
+        let filter = self.config.get("filter_subject").and_then(Value::as_str).unwrap_or_default();
+        let filter = if filter.is_empty() { String::new() } else { format!(".{filter}") };
+        let request = format!("CONSUMER.CREATE.{stream}.{name}{filter}");
+        let Value::Object(body) =
+            json!({"stream_name": stream, "config": self.behind_floor(), "action": "create"})
+        else {
+            unreachable!("it is written as an object")
+        };
+        match ask::<IgnoredAny>(connection, &action, &request, &body).await? {
+            Ok(_) => Ok(()),
+            Err(error) if error.error_code() == ErrorCode::CONSUMER_ALREADY_EXISTS => Ok(()),
+            Err(error) => Err(Error::Server { action, source: error.into() }),
+        }
+    }
+
+    /// Its settings, but that it begins behind its floor.
+    fn behind_floor(&self) -> Map<String, Value> {
+        let mut config = self.config.clone();
+        for former in ["opt_start_time", "pause_until"] {
+            config.remove(former);
+        }
+        config.insert("deliver_policy".to_owned(), json!("by_start_sequence"));
+        config.insert("opt_start_seq".to_owned(), json!(self.floor + 1));
+        if let Some(metadata) = config.get_mut("metadata").and_then(Value::as_object_mut) {
+            // What the server says of itself.
+            metadata.retain(|key, _| !key.starts_with("_nats."));
+        }
+        config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_consumer_is_made_behind_its_floor_with_all_else_as_it_was() {
+        let Value::Object(config) = json!({
+            "durable_name": "payment", "description": "position of the service payment",
+            "deliver_policy": "by_start_time", "opt_start_time": "2026-11-21T09:30:00Z",
+            "metadata": {"rapids.epoch": "2", "_nats.level": "1"}, "unknown": 7,
+        }) else {
+            panic!()
+        };
+        let noted =
+            NotedConsumer { stream: "RAPIDS".into(), name: "payment".into(), floor: 16, config };
+        assert_eq!(noted.service(), Some("payment"));
+        let Value::Object(made) = json!({
+            "durable_name": "payment", "description": "position of the service payment",
+            "deliver_policy": "by_start_sequence", "opt_start_seq": 17,
+            "metadata": {"rapids.epoch": "2"}, "unknown": 7,
+        }) else {
+            panic!()
+        };
+        assert_eq!(noted.behind_floor(), made);
+        let replays = NotedConsumer { stream: "REPLAYS".into(), ..noted };
+        assert_eq!(replays.service(), None);
+    }
+}
