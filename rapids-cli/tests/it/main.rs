@@ -4,6 +4,7 @@
 mod access;
 mod ask;
 mod attacks;
+mod backup;
 mod bench;
 mod connecting;
 mod dead_letters;
