@@ -1,5 +1,6 @@
 //! `rapids backup` and `rapids restore`: what is brought back, and what is refused.
 
+mod changing;
 mod drill;
 mod refused;
 mod running;
@@ -15,6 +16,22 @@ use crate::bench::{Bench, Said, rapids, said};
 /// The path of a folder, as an argument.
 pub(crate) fn path(folder: &Path) -> &str {
     folder.to_str().unwrap()
+}
+
+/// A text that does not become shorter by being compressed.
+fn noise(seed: u64, length: usize) -> String {
+    let mut state = seed;
+    let mut letter = || {
+        // A xorshift generator.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(
+            b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+                [(state >> 32) as usize % 64],
+        )
+    };
+    (0..length).map(|_| letter()).collect()
 }
 
 /// Takes a backup of a bench into a folder, which is to work.

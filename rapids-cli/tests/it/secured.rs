@@ -57,6 +57,13 @@ impl Secured {
         self.server.reload(&lines(&self.folder)).unwrap();
     }
 
+    /// Has the server lose all that it has stored.
+    pub(crate) fn lose_store(&mut self) {
+        self.server.kill();
+        fs::remove_dir_all(self.server.store()).unwrap();
+        self.server.restart().unwrap();
+    }
+
     /// A connection with the key of this name, without the library.
     pub(crate) async fn client(&self, name: &str) -> Client {
         let seed = fs::read_to_string(self.path(&format!("keys/{name}.nk"))).unwrap();
@@ -82,12 +89,12 @@ impl Secured {
         ]
     }
 
-    fn operator(&self) -> Config {
+    pub(crate) fn operator(&self) -> Config {
         configured(&self.variables(OPERATOR))
     }
 
     /// How a program logs in that may create nothing, with these keys for its ids.
-    fn program(&self, name: &str, id_keys: Option<&str>) -> Config {
+    pub(crate) fn program(&self, name: &str, id_keys: Option<&str>) -> Config {
         let mut variables = self.variables(name);
         variables.push(("RAPIDS_PROVISIONED", "1".to_owned()));
         variables.extend(id_keys.map(|keys| ("RAPIDS_ID_KEY", keys.to_owned())));
@@ -95,7 +102,7 @@ impl Secured {
     }
 
     /// The key for the ids of a service.
-    fn id_key(&self, name: &str) -> String {
+    pub(crate) fn id_key(&self, name: &str) -> String {
         let key = fs::read_to_string(self.path(&format!("keys/{name}.id_key"))).unwrap();
         key.trim().to_owned()
     }

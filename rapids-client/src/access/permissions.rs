@@ -26,11 +26,16 @@ const READING: [&str; 13] = [
     "$SYS.REQ.USER.INFO",
 ];
 
-/// What changing takes, beside the keys of services: moving positions, and creating what services need.
-const CHANGING: [&str; 4] = [
+/// What changing takes, beside the keys of services: moving positions, creating what services need, and backups, which
+/// name the subjects themselves on which their parts are acknowledged, and sent back.
+const CHANGING: [&str; 8] = [
     "$JS.API.CONSUMER.PAUSE.>",
     "$JS.API.STREAM.CREATE.*",
+    "$JS.API.STREAM.RESTORE.*",
+    "$JS.API.STREAM.SNAPSHOT.*",
     "$JS.API.STREAM.UPDATE.*",
+    "$JS.SNAPSHOT.ACK.>",
+    "$JS.SNAPSHOT.RESTORE.>",
     // Timers of services, and of people.
     "later.*.*",
 ];
@@ -54,8 +59,9 @@ impl Access {
         if role == Role::Operator {
             publish.extend(CHANGING.map(str::to_owned));
             publish.extend([published_by(OPERATORS), REPLAY_SUBJECTS.to_owned()]);
-            // With the outcomes of `once` reactions, of which an erasure leaves less.
-            let buckets = [LETTERS_BUCKET, ONCE, OPERATIONS, POSITIONS, SERVICES];
+            // With the outcomes of `once` reactions, of which an erasure leaves less, and the notes of services,
+            // which a restore writes.
+            let buckets = [HANDLING, LETTERS_BUCKET, ONCE, OPERATIONS, POSITIONS, SERVICES];
             publish.extend(buckets.map(|bucket| format!("$KV.{bucket}.>")));
             let notes = [HANDLING, ONCE].map(|bucket| format!("KV_{bucket}"));
             publish.extend(notes.iter().map(String::as_str).chain([LATER]).map(purging));

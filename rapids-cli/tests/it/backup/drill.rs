@@ -183,6 +183,8 @@ async fn what_was_there_when_a_backup_was_begun_is_there_after_everything_was_de
     let stop = Arc::new(AtomicBool::new(false));
     let (begun, placing) = place_orders(&bench.server, Arc::clone(&stop)).await;
     begun.await.unwrap();
+    let fired = counted(&bench.rapids).await.remove("order_due").unwrap_or_default();
+    assert!(!fired.is_empty());
     let backed_up = tokio::task::block_in_place(|| back_up(&bench, folder.path()));
     stop.store(true, Ordering::Relaxed);
     let last = placing.await.unwrap();
@@ -228,6 +230,8 @@ async fn what_was_there_when_a_backup_was_begun_is_there_after_everything_was_de
     let wrong: Vec<_> = remembered.iter().filter(|(_, times)| **times != 1).collect();
     assert_eq!((u64::try_from(remembered.len()).unwrap(), wrong), (kept, vec![]));
     // Timers have fired, and wait.
+    let twice = fired.keys().filter(|number| after["order_due"][number] > 1);
+    assert_eq!(twice.count(), 0, "what has fired before the backup does not fire again");
     assert_eq!(after["order_due"].keys().copied().collect::<BTreeSet<_>>(), orders);
     assert_eq!(u64::try_from(waiting_timers(&bench.rapids).await).unwrap(), kept);
     assert!(running.iter().all(|service| !service.is_finished()));
