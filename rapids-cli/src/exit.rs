@@ -9,7 +9,7 @@ Exit codes:
   1    the answer is no; or the time is up; or the packet cannot be stored (too large, no
        room); or a position was not moved, or is lost; or somebody else has acted on the dead letter;
        or a job is not in the state for it; or something is left that was to be erased; or a
-       service's login lacks something
+       service's login lacks something; or a backup is not taken or not restored
   2    wrong usage: arguments, settings, or input that is not a packet
   3    the server cannot be reached, or does not answer
   4    the server does not permit it, or rejects the login

@@ -14,7 +14,7 @@ use crate::screen::Format;
 use crate::session::Session;
 use crate::transfer::{Transfer, bytes};
 
-/// Bring a backup back, on a server that has none of its streams
+/// Bring a backup back, on a server that has nothing of the bus
 ///
 /// Checks the files of the backup first, and refuses one that is not complete or damaged. Stop all services before:
 /// those that run make streams anew, which are then in the way. Once the command is done, start them: each goes on

@@ -3,7 +3,6 @@
 //! They are restored in the order in which they were taken, so the rapids come last: until then no service starts on
 //! what is half there, and what is not of one moment is found before.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -14,6 +13,7 @@ use tokio::io::AsyncReadExt;
 use tokio::task::spawn_blocking;
 
 use super::manifest::{Manifest, NotedDue, NotedStream};
+use super::order::is_of_bus;
 use super::take::{DESCRIPTION, SNAPSHOT};
 use super::{
     BackupContents, BackupStep, Restored, RestoredPosition, beyond, changes, fault, folder,
@@ -94,15 +94,16 @@ impl Restore {
     /// Makes sure that it can be restored on this server. Changes nothing.
     ///
     /// # Errors
-    /// [`Error::Backup`] if the server has one of its streams, or if a position lies beyond the end of its rapids;
+    /// [`Error::Backup`] if the server has a stream of the bus, or if a position lies beyond the end of its rapids;
     /// [`Error::Server`], [`Error::NotPermitted`].
     pub async fn check(&self) -> Result<()> {
         if let Some(words) = beyond::of_manifest(&self.manifest).words(self.manifest.end()) {
             return Err(fault(&self.folder, words));
         }
-        let there: BTreeSet<_> = names(&self.connection).await?.into_iter().collect();
-        let streams = self.manifest.streams.iter().map(|stream| stream.name.as_str());
-        let there: Vec<_> = streams.filter(|name| there.contains(*name)).collect();
+        // Also one that is not in the backup: what it tells is of other packets.
+        let is_in_the_way = |name: &&str| is_of_bus(name) || self.manifest.stream(name).is_some();
+        let names = names(&self.connection).await?;
+        let there: Vec<_> = names.iter().map(String::as_str).filter(is_in_the_way).collect();
         if there.is_empty() { Ok(()) } else { Err(self.in_the_way(&there)) }
     }
 

@@ -11,8 +11,8 @@ use rapids_client::{
     Action, Bundle, Config, Conversations, DeadLetters, Doctor, Erasure, Filter, Found,
     HistoryPackets, Jobs, LetterGroup, LetterId, LetterTail, LetterWatch, Listing, MemoryView,
     MemoryWatch, NewJob, Note, Operation, Operations, Packet, Provisioning, Rapids, Record,
-    Reference, Replays, Retiring, River, RiverName, Seek, Sending, Service, Start, Tail, TimerId,
-    TimerListing, Timestamp, shutdown_signal,
+    Reference, Replays, Restore, Retiring, River, RiverName, Seek, Sending, Service, Start, Tail,
+    TimerId, TimerListing, Timestamp, shutdown_signal,
 };
 use tokio::net::TcpListener;
 
@@ -64,6 +64,13 @@ fn of_erasure(erasure: &Erasure, note: &Note) {
     is_send(erasure.holdings());
     is_send(erasure.packets());
     is_send(erasure.run(note));
+}
+
+fn of_backups(rapids: &Rapids, config: &Config, restore: &Restore) {
+    is_send(rapids.backup(Path::new("backup"), |_| ()));
+    is_send(Restore::open(config, Path::new("backup")));
+    is_send(restore.check());
+    is_send(restore.run(|_| ()));
 }
 
 fn of_letters(letters: &DeadLetters, config: &Config, id: &LetterId, note: &Note) {
@@ -190,7 +197,7 @@ fn public_futures_are_send_and_none_is_forgotten_here() {
     let _ = (of_rapids, of_what_rapids_give, of_letters, of_replays, of_listing, of_monitoring);
     let _ = (of_jobs, of_operations, of_redirects, of_outcomes);
     let _ = (of_conversations, of_history, of_memory, of_services, of_timers);
-    let _ = (of_provisioning, of_erasure, of_doctor);
+    let _ = (of_provisioning, of_erasure, of_doctor, of_backups);
     let mut names = BTreeSet::new();
     public_futures(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut names);
     assert!(names.len() > 20, "{names:?}");
