@@ -1,7 +1,9 @@
 //! `rapids backup` and `rapids restore`: what is brought back, and what is refused.
 
 mod changing;
+mod cluster;
 mod drill;
+mod nats_cli;
 mod refused;
 mod running;
 mod secured;

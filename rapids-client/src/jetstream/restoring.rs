@@ -1,6 +1,6 @@
 //! Makes a stream from its snapshot, by the JetStream API.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::Request;
 use async_nats::jetstream;
@@ -8,11 +8,12 @@ use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::response::Response;
 use bytes::Bytes;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
+use tokio::time::sleep;
 
-use crate::connection::Connection;
-use crate::jetstream::api::ask;
+use crate::connection::{Connection, Retry};
+use crate::jetstream::ensure::info_of;
 use crate::{Error, Result};
 
 /// How large the parts are in which it is sent.
@@ -20,12 +21,16 @@ pub(crate) const CHUNK: usize = 128 * 1024;
 /// How long the server may take for a part, and, at the end, to make the stream of them.
 const PART: Duration = Duration::from_secs(30);
 const WHOLE: Duration = Duration::from_secs(3_600);
+/// How long a cluster may take to elect a leader for it, and how often it is looked for one.
+const ELECTION: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_millis(50);
 
 /// A stream that is being made.
 pub(crate) struct Restoring {
     connection: Connection,
+    stream: String,
     action: String,
-    /// Where the parts are to be sent.
+    /// Where the request is to be sent, and then the parts.
     subject: String,
 }
 
@@ -45,15 +50,18 @@ impl Restoring {
             deliver_subject: String,
         }
         let action = format!("restore the stream `{stream}`");
-        let request = format!("STREAM.RESTORE.{stream}");
-        match ask::<Begun>(connection, &action, &request, description).await? {
-            Ok(Begun { deliver_subject: subject }) => {
-                Ok(Some(Self { connection: connection.clone(), action, subject }))
-            }
+        let subject = connection.api(&format!("STREAM.RESTORE.{stream}"));
+        let body = serde_json::to_vec(description).expect("what was JSON can be written as JSON");
+        let begin =
+            Self { connection: connection.clone(), stream: stream.to_owned(), action, subject };
+        // A cluster first decides which servers are to have it.
+        let answer = begin.request(body.into(), PART).await?;
+        match begin.read::<Begun>(&answer)? {
+            Ok(Begun { deliver_subject }) => Ok(Some(Self { subject: deliver_subject, ..begin })),
             Err(error) if error.error_code() == ErrorCode::STREAM_NAME_EXIST_RESTORE_FAILED => {
                 Ok(None)
             }
-            Err(error) => Err(Error::Server { action, source: error.into() }),
+            Err(error) => Err(begin.failed(error.into())),
         }
     }
 
@@ -63,7 +71,7 @@ impl Restoring {
     /// `NotPermitted`; `Server` if the server cannot restore it.
     pub(crate) async fn send(&self, part: Bytes) -> Result<()> {
         let answer = self.request(part, PART).await?;
-        if answer.is_empty() { Ok(()) } else { self.read(&answer) }
+        if answer.is_empty() { Ok(()) } else { self.accepted(&answer) }
     }
 
     /// Says that it was sent as a whole, and returns once the stream is there.
@@ -72,7 +80,30 @@ impl Restoring {
     /// As for [`send`](Self::send).
     pub(crate) async fn finish(self) -> Result<()> {
         let answer = self.request(Bytes::new(), WHOLE).await?;
-        self.read(&answer)
+        self.accepted(&answer)?;
+        self.wait_for_leader().await
+    }
+
+    /// Waits until the servers of a cluster have a leader for the stream. On a single server it is there at once.
+    async fn wait_for_leader(&self) -> Result<()> {
+        let begun = Instant::now();
+        let mut retry = Retry::new(&self.connection, "wait for a restored stream");
+        loop {
+            match info_of(&self.connection, &self.stream).await {
+                Ok(found) => {
+                    let cluster = found.and_then(|found| found.cluster);
+                    // Should it have none for too long, who needs the stream says so.
+                    if cluster.is_none_or(|cluster| cluster.leader.is_some())
+                        || begun.elapsed() >= ELECTION
+                    {
+                        return Ok(());
+                    }
+                    sleep(LOOK).await;
+                }
+                Err(error) if begun.elapsed() >= ELECTION => return Err(error),
+                Err(error) => retry.again_if_passing(error).await?,
+            }
+        }
     }
 
     async fn request(&self, part: Bytes, within: Duration) -> Result<Bytes> {
@@ -82,11 +113,22 @@ impl Restoring {
         Ok(answer.payload)
     }
 
-    fn read(&self, answer: &[u8]) -> Result<()> {
-        let failed = |source| Error::Server { action: self.action.clone(), source };
-        match serde_json::from_slice(answer).map_err(|error| failed(error.into()))? {
-            Response::<IgnoredAny>::Ok(_) => Ok(()),
-            Response::Err { error } => Err(failed(jetstream::Error::into(error))),
+    fn accepted(&self, answer: &[u8]) -> Result<()> {
+        match self.read::<IgnoredAny>(answer)? {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.failed(error.into())),
         }
+    }
+
+    /// What the server has answered, or why it refuses.
+    fn read<T: DeserializeOwned>(&self, answer: &[u8]) -> Result<Result<T, jetstream::Error>> {
+        match serde_json::from_slice(answer).map_err(|error| self.failed(error.into()))? {
+            Response::Ok(answer) => Ok(Ok(answer)),
+            Response::Err { error } => Ok(Err(error)),
+        }
+    }
+
+    fn failed(&self, source: Box<dyn std::error::Error + Send + Sync>) -> Error {
+        Error::Server { action: self.action.clone(), source }
     }
 }
