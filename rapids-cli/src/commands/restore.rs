@@ -27,7 +27,8 @@ Examples:
   rapids restore --dry-run backups/2026-11-21
   rapids restore backups/2026-11-21 --reason 'the disk of nats-1'
 
-With RAPIDS_REPLICAS=1 (or 3, 5) the streams get so many replicas, whatever they had.
+With RAPIDS_REPLICAS=1 (or 3, 5) the streams get so many replicas, whatever they had; with RAPIDS_MAX_AGE=400d they keep
+packets for longer than they did, so that those of an old backup are not gone at once.
 
 Output: a line for each stream, and for each service where it goes on. What was published after the backup is not there:
 the last line says with which sequence packets end. With -o json an object as of `rapids backup -o json`, and

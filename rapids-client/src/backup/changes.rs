@@ -11,6 +11,8 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::message::StreamMessage;
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
+use tokio::fs::File;
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 use super::fault;
 use super::folder::NewFile;
@@ -115,11 +117,11 @@ pub(super) async fn write(
 /// `Backup` for a line that cannot be read, or that the stream does not take; `NotPermitted`, `Server`.
 pub(super) async fn apply(connection: &Connection, folder: &Path, path: &str) -> Result<()> {
     let cannot = |words: String| fault(folder, format!("cannot be restored: `{path}`: {words}"));
-    let reading = tokio::fs::read_to_string(folder.join(path)).await;
-    let text = reading.map_err(|error| cannot(error.to_string()))?;
-    for line in text.lines() {
+    let opened = File::open(folder.join(path)).await;
+    let mut lines = BufReader::new(opened.map_err(|error| cannot(error.to_string()))?).lines();
+    while let Some(line) = lines.next_line().await.map_err(|error| cannot(error.to_string()))? {
         let change: Change =
-            serde_json::from_str(line).map_err(|error| cannot(error.to_string()))?;
+            serde_json::from_str(&line).map_err(|error| cannot(error.to_string()))?;
         let body = BASE64.decode(change.body.as_bytes());
         let body = body.map_err(|error| cannot(error.to_string()))?;
         let action = format!("store `{}`", change.subject);

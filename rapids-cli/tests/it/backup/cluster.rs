@@ -17,7 +17,7 @@ fn count() -> River {
             *count += 1;
             let outputs = Outputs::new().publish(Packet::event("counted").with("count", *count));
             let due = Packet::event("due");
-            anyhow::Ok(outputs.later("soon", &count.to_string(), Duration::ZERO, due))
+            anyhow::Ok(outputs.later("soon", count.to_string(), Duration::ZERO, due))
         },
     )
 }
