@@ -11,6 +11,7 @@ mod manifest;
 mod order;
 mod restore;
 mod restored;
+mod settings;
 mod take;
 
 use std::path::Path;
