@@ -129,10 +129,11 @@ impl Restore {
                 .line(serde_json::to_string(&RestoreJson { contents, positions })?);
         }
         for RestoredPosition { service, floor, .. } in positions {
-            let again = contents.end.saturating_sub(*floor);
-            session.screen.line(format!(
-                "{service} goes on behind sequence {floor}: {again} packets to read, some of them again"
-            ))?;
+            let rest = match contents.end.saturating_sub(*floor) {
+                0 => String::new(),
+                rest => format!(": {rest} packets to read, some of them again"),
+            };
+            session.screen.line(format!("{service} goes on behind sequence {floor}{rest}"))?;
         }
         session.screen.line(format!(
             "packets end with sequence {}, as of {}: what came after that is not in the backup",

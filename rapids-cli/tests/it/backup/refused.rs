@@ -65,10 +65,7 @@ async fn a_backup_that_is_damaged_names_its_file_and_nothing_is_restored() {
     let server = NatsServer::start().unwrap();
     let plan = dry_run(&server, folder.path()).well(0);
     let lines = plan.lines();
-    assert!(
-        lines.contains(&"counter goes on behind sequence 3: 0 packets to read, some of them again"),
-        "{lines:?}"
-    );
+    assert!(lines.contains(&"counter goes on behind sequence 3"), "{lines:?}");
     assert!(lines.iter().any(|line| line.starts_with("RAPIDS: 3 messages, ")), "{lines:?}");
     assert_eq!(streams(&server).await, Vec::<String>::new(), "a dry run restores nothing");
 
