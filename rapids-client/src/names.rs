@@ -136,3 +136,19 @@ pub(crate) fn encoded_bytes(bytes: &[u8]) -> String {
     }
     key
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_of_the_bus_is_known_by_its_name() {
+        for name in ["RAPIDS", "LATER", "LATER_order", "DEAD_LETTERS", "REPLAYS", "KV_RAPIDS_ONCE"]
+        {
+            assert!(is_of_the_bus(name), "{name}");
+        }
+        for name in ["ORDERS", "KV_OTHERS", "RAPIDS_EU", "RAPIDS_ONCE"] {
+            assert!(!is_of_the_bus(name), "{name}");
+        }
+    }
+}

@@ -30,8 +30,8 @@ use crate::jetstream::names::names;
 use crate::jetstream::stream;
 use crate::jetstream::timers::TimerPlace;
 use crate::names::{
-    DEAD_LETTERS, HANDLING, LATER, LETTERS_BUCKET, ONCE, OPERATIONS, POSITIONS, REPLAYS, SERVICES,
-    STREAM, memory_bucket,
+    DEAD_LETTERS, HANDLING, LETTERS_BUCKET, ONCE, OPERATIONS, POSITIONS, REPLAYS, SERVICES, STREAM,
+    memory_bucket,
 };
 
 /// One of the streams of the bus.
@@ -70,11 +70,6 @@ pub(super) async fn remaining(
         names.filter_map(|name| rank(&name, &places).map(|ranked| (ranked, name))).collect();
     ranked.sort_by(|one, other| (one.0.0, &one.1).cmp(&(other.0.0, &other.1)));
     Ok(ranked.into_iter().map(|((_, kind), stream)| Content { stream, kind }).collect())
-}
-
-/// Whether a stream is one of the bus by its name, or may be one.
-pub(super) fn is_of_bus(name: &str) -> bool {
-    name == LATER || rank(name, &[]).is_some()
 }
 
 /// The place of a stream in the order; `None` for one of others.
@@ -141,6 +136,5 @@ mod tests {
             "RAPIDS",
         ];
         assert_eq!(names, expected);
-        assert!(expected[..10].iter().all(|name| is_of_bus(name)) && !is_of_bus("ORDERS"));
     }
 }

@@ -13,7 +13,6 @@ use tokio::io::AsyncReadExt;
 use tokio::task::spawn_blocking;
 
 use super::manifest::{Manifest, NotedDue, NotedStream};
-use super::order::is_of_bus;
 use super::settings::adapt;
 use super::take::{DESCRIPTION, SNAPSHOT};
 use super::{
@@ -25,7 +24,7 @@ use crate::jetstream::api::ask;
 use crate::jetstream::bucket::Bucket;
 use crate::jetstream::names::names;
 use crate::jetstream::restoring::{CHUNK, Restoring};
-use crate::names::{SERVICES, STREAM};
+use crate::names::{SERVICES, STREAM, is_of_the_bus};
 use crate::position::entries::ServiceEntries;
 use crate::{Error, Result};
 
@@ -102,7 +101,8 @@ impl Restore {
             return Err(fault(&self.folder, words));
         }
         // Also one that is not in the backup: what it tells is of other packets.
-        let is_in_the_way = |name: &&str| is_of_bus(name) || self.manifest.stream(name).is_some();
+        let is_in_the_way =
+            |name: &&str| is_of_the_bus(name) || self.manifest.stream(name).is_some();
         let names = names(&self.connection).await?;
         let there: Vec<_> = names.iter().map(String::as_str).filter(is_in_the_way).collect();
         if there.is_empty() { Ok(()) } else { Err(self.in_the_way(&there)) }

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use async_nats::jetstream::stream::{Info, PeerInfo, Placement};
-use futures::TryStreamExt;
 
 use super::Rapids;
-use crate::connection::Connection;
 use crate::jetstream::ensure::{info_of, update};
+use crate::jetstream::names::names;
 use crate::names::{STREAM, is_of_the_bus};
 use crate::{Error, Result};
 
@@ -88,10 +87,10 @@ impl Rapids {
     /// [`Error::Server`], [`Error::NotPermitted`].
     pub async fn replication(&self) -> Result<Vec<Replication>> {
         let connection = self.connection();
-        let mut names = Box::pin(names(connection)).await?;
-        names.sort_by_key(|name| (name != STREAM, name.clone()));
-        let mut found = Vec::with_capacity(names.len());
-        for name in names {
+        let mut names = names(connection).await?;
+        names.sort_by_key(|name| name != STREAM);
+        let mut found = Vec::new();
+        for name in names.into_iter().filter(|name| is_of_the_bus(name)) {
             // One may be deleted meanwhile.
             found.extend(info_of(connection, &name).await?.as_ref().map(Replication::from));
         }
@@ -135,15 +134,6 @@ impl Rapids {
         let updated = Box::pin(update(connection, config)).await?;
         updated.map(drop).map_err(|reason| Error::Limit { action, reason })
     }
-}
-
-/// The names of all streams of the bus that are there.
-async fn names(connection: &Connection) -> Result<Vec<String>> {
-    let listing = async {
-        let names = connection.jetstream.stream_names();
-        names.try_filter(|name| std::future::ready(is_of_the_bus(name))).try_collect().await
-    };
-    connection.attempt("list the streams", &connection.api("STREAM.NAMES"), listing).await
 }
 
 #[cfg(test)]
