@@ -32,8 +32,8 @@ packets for longer than they did, so that those of an old backup are not gone at
 
 Output: a line for each stream, and for each service where it goes on. What was published after the backup is not there:
 the last line says with which sequence packets end. With -o json an object as of `rapids backup -o json`, and
-`positions`, a list of `service`, `floor` (everything up to this sequence is done) and `delivery` (`shared` or
-`exclusive`).")]
+`positions`, a list of `service`, `floor` (everything up to this sequence is done), `again` (how many packets it may
+handle once more) and `delivery` (`shared` or `exclusive`).")]
 pub(crate) struct Restore {
     /// The folder of the backup
     #[arg(value_name = "DIR")]
@@ -63,6 +63,7 @@ struct RestoreJson<'a, T> {
 struct PositionJson<'a> {
     service: &'a str,
     floor: u64,
+    again: u64,
     delivery: &'static str,
 }
 
@@ -121,6 +122,7 @@ impl Restore {
             let positions = positions.iter().map(|position| PositionJson {
                 service: &position.service,
                 floor: position.floor,
+                again: position.again,
                 delivery: if position.is_exclusive { "exclusive" } else { "shared" },
             });
             let (contents, positions) = (as_json(contents), positions.collect());
@@ -128,10 +130,10 @@ impl Restore {
                 .screen
                 .line(serde_json::to_string(&RestoreJson { contents, positions })?);
         }
-        for RestoredPosition { service, floor, .. } in positions {
+        for RestoredPosition { service, floor, again, .. } in positions {
             let rest = match contents.end.saturating_sub(*floor) {
                 0 => String::new(),
-                rest => format!(": {rest} packets to read, some of them again"),
+                rest => format!(": {rest} packets to read, up to {again} of them again"),
             };
             session.screen.line(format!("{service} goes on behind sequence {floor}{rest}"))?;
         }

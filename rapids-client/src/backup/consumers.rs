@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
-use super::manifest::{NotedConsumer, NotedRecord};
+use super::manifest::{Manifest, NotedConsumer, NotedRecord};
 use crate::connection::Connection;
 use crate::jetstream::api::{ask, is_absent};
 use crate::jetstream::bucket::Bucket;
@@ -37,10 +37,11 @@ async fn of_stream(connection: &Connection, stream: &str) -> Result<Vec<NotedCon
     struct Found {
         name: String,
         config: Map<String, Value>,
-        ack_floor: Floor,
+        ack_floor: Place,
+        delivered: Place,
     }
     #[derive(Deserialize)]
-    struct Floor {
+    struct Place {
         #[serde(default)]
         stream_seq: u64,
     }
@@ -58,10 +59,11 @@ async fn of_stream(connection: &Connection, stream: &str) -> Result<Vec<NotedCon
         let is_last = consumers.is_empty() || offset >= page.total;
         let durable =
             consumers.into_iter().filter(|found| found.config.contains_key("durable_name"));
-        noted.extend(durable.map(|Found { name, config, ack_floor }| NotedConsumer {
+        noted.extend(durable.map(|Found { name, config, ack_floor, delivered }| NotedConsumer {
             stream: stream.to_owned(),
             name,
             floor: ack_floor.stream_seq,
+            given: delivered.stream_seq,
             config,
         }));
         if is_last {
@@ -84,10 +86,30 @@ pub(super) async fn noted_records(connection: &Connection) -> Result<Vec<NotedRe
         if let Some((json, _)) = bucket.written(&service).await?
             && let Ok(record) = PositionRecord::read(&json)
         {
-            noted.push(NotedRecord { service, floor: record.floor });
+            // Nothing behind that was begun, although the record is written only now and then.
+            let given = record.begun.max(record.reached());
+            noted.push(NotedRecord { service, floor: record.floor, given });
         }
     }
     Ok(noted)
+}
+
+/// Notes how far what was noted at the beginning has come since, so that it is known at the end what may have been
+/// handled meanwhile. What is gone by now may have come as far as anything.
+///
+/// # Errors
+/// `NotPermitted`, `Server`.
+pub(super) async fn note_given(connection: &Connection, manifest: &mut Manifest) -> Result<()> {
+    let (now, records) = (noted(connection).await?, noted_records(connection).await?);
+    for noted in &mut manifest.consumers {
+        let found = now.iter().find(|it| (&it.stream, &it.name) == (&noted.stream, &noted.name));
+        noted.given = found.map_or(u64::MAX, |found| found.given.max(noted.given));
+    }
+    for noted in &mut manifest.exclusive {
+        let found = records.iter().find(|it| it.service == noted.service);
+        noted.given = found.map_or(u64::MAX, |found| found.given.max(noted.given));
+    }
+    Ok(())
 }
 
 impl NotedConsumer {
@@ -149,8 +171,13 @@ mod tests {
         }) else {
             panic!()
         };
-        let noted =
-            NotedConsumer { stream: "RAPIDS".into(), name: "payment".into(), floor: 16, config };
+        let noted = NotedConsumer {
+            stream: "RAPIDS".into(),
+            name: "payment".into(),
+            floor: 16,
+            given: 20,
+            config,
+        };
         assert_eq!(noted.service(), Some("payment"));
         let Value::Object(made) = json!({
             "durable_name": "payment", "description": "position of the service payment",

@@ -39,6 +39,8 @@ pub(super) struct NotedConsumer {
     pub(super) name: String,
     /// Everything up to here was acknowledged.
     pub(super) floor: u64,
+    /// Up to here something was delivered when the backup was complete.
+    pub(super) given: u64,
     /// In the server's words.
     pub(super) config: Map<String, Value>,
 }
@@ -48,6 +50,8 @@ pub(super) struct NotedConsumer {
 pub(super) struct NotedRecord {
     pub(super) service: String,
     pub(super) floor: u64,
+    /// Nothing behind this sequence was begun when the backup was complete.
+    pub(super) given: u64,
 }
 
 /// A stream, with its files.
@@ -141,6 +145,11 @@ impl Manifest {
     /// The sequence with which the rapids end.
     pub(super) fn end(&self) -> u64 {
         self.stream(STREAM).map_or(0, |rapids| rapids.last_sequence)
+    }
+
+    /// How many packets behind a floor may have been handled before the backup was complete.
+    pub(super) fn again(&self, floor: u64, given: u64) -> u64 {
+        given.min(self.end()).saturating_sub(floor)
     }
 
     pub(super) fn stream(&self, name: &str) -> Option<&NotedStream> {

@@ -79,11 +79,13 @@ impl Restore {
         let Manifest { consumers, exclusive, .. } = &self.manifest;
         let shared = consumers.iter().filter_map(|consumer| {
             let service = consumer.service()?.to_owned();
-            Some(RestoredPosition { service, floor: consumer.floor, is_exclusive: false })
+            let again = self.manifest.again(consumer.floor, consumer.given);
+            Some(RestoredPosition { service, floor: consumer.floor, again, is_exclusive: false })
         });
         let exclusive = exclusive.iter().map(|record| RestoredPosition {
             service: record.service.clone(),
             floor: record.floor,
+            again: self.manifest.again(record.floor, record.given),
             is_exclusive: true,
         });
         let mut positions: Vec<_> = shared.chain(exclusive).collect();
@@ -226,11 +228,13 @@ impl Restore {
         for service in bucket.keys().await? {
             let position = positions.iter().find(|position| position.service == service);
             let floor = position.filter(|position| !position.is_exclusive).map(|it| it.floor);
+            // Of a service that began meanwhile it is not known what it has handled.
+            let done = position.map_or(end, |position| position.floor + position.again);
             let entries = ServiceEntries::open(connection, &service).await?;
             let restored = entries.update(|entry| {
                 // One of rapids before these has no position in them.
                 if created.is_some_and(|created| entry.other_stream(created).is_none()) {
-                    entry.restored(floor, end, Timestamp::now());
+                    entry.restored(floor, done, Timestamp::now());
                 }
             });
             match restored.await {

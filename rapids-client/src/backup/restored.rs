@@ -21,6 +21,8 @@ pub struct RestoredPosition {
     /// Everything up to this sequence is done. What it has handled behind it before the backup was complete, it
     /// handles once more.
     pub floor: u64,
+    /// How many packets it may handle once more.
+    pub again: u64,
     /// Whether it is in exclusive delivery.
     pub is_exclusive: bool,
 }

@@ -100,6 +100,7 @@ async fn take(
         manifest.streams.push(noted);
         taken.insert(content.stream.clone());
     }
+    consumers::note_given(connection, &mut manifest).await?;
     manifest.ended = Timestamp::now();
     manifest.write(folder).await?;
     Ok(manifest.contents())

@@ -231,14 +231,14 @@ impl ServiceEntry {
         (self.quiet_until, self.doubtful_until) = (0, 0);
     }
 
-    /// Notes that it was restored from a backup whose rapids end with this sequence, and where the position is then
-    /// if it is that of shared delivery. Of the packets behind it some were done: what was published about them is in
-    /// the stream, and is not published again.
-    pub(crate) fn restored(&mut self, floor: Option<u64>, end: u64, now: Timestamp) {
+    /// Notes that it was restored from a backup, and where the position is then if it is that of shared delivery. Of the
+    /// packets behind it some were done, up to this sequence: what was published about them is in the stream, and is
+    /// not published again.
+    pub(crate) fn restored(&mut self, floor: Option<u64>, done: u64, now: Timestamp) {
         if let Some(sequence) = floor {
             self.floor = Some(NotedFloor { sequence, written: now });
         }
-        self.doubtful_until = self.doubtful_until.max(end);
+        self.doubtful_until = self.doubtful_until.max(done);
         self.end_quiet();
     }
 
