@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result, anyhow};
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
 use rapids_client::{Rapids, shutdown_signal};
 use tempfile::TempDir;
 
@@ -30,6 +32,9 @@ use crate::server::Server;
 use crate::tracker::Tracker;
 use crate::verify::{self, Fact};
 
+/// Ends once the demo is told to stop.
+type Stopped = Shared<BoxFuture<'static, ()>>;
+
 /// After this time without a packet, nothing more will come: services answer within milliseconds.
 const QUIET: Duration = Duration::from_secs(1);
 
@@ -38,11 +43,13 @@ const QUIET: Duration = Duration::from_secs(1);
 /// # Errors
 /// If something prevents the verification.
 pub(crate) async fn run(options: &Options, screen: &mut Screen) -> Result<Exit> {
+    // One for all of it: a signal that comes between two waits is not lost.
+    let stopped = shutdown_signal().boxed().shared();
     let (server, programs) = tokio::select! {
-        () = shutdown_signal() => return Ok(Exit::Interrupted),
+        () = stopped.clone() => return Ok(Exit::Interrupted),
         prepared = prepare(options, screen) => prepared?,
     };
-    let exit = run_services(options, screen, &server, &programs).await;
+    let exit = run_services(options, screen, (&server, &programs), &stopped).await;
     server.close().await;
     exit
 }
@@ -76,8 +83,8 @@ async fn prepare(options: &Options, screen: &mut Screen) -> Result<(Server, Vec<
 async fn run_services(
     options: &Options,
     screen: &mut Screen,
-    server: &Server,
-    programs: &[Program],
+    (server, programs): (&Server, &[Program]),
+    stopped: &Stopped,
 ) -> Result<Exit> {
     let (names, victims) = (rivers::services(programs), options.victims(programs)?);
     let logs = TempDir::with_prefix("rapids-demo-").context("cannot make a folder for the logs")?;
@@ -115,14 +122,14 @@ async fn run_services(
         Ok(if facts.iter().all(Fact::holds) { Exit::FactsHold } else { Exit::FactsBroken })
     };
     let mut exit = tokio::select! {
-        () = shutdown_signal() => Ok(Exit::Interrupted),
+        () = stopped.clone() => Ok(Exit::Interrupted),
         ended = fleet.ended() => Err(early_end(ended)),
         exit = running => exit,
     };
     let stays = options.stay || options.console.is_some();
     if stays && matches!(exit, Ok(Exit::FactsHold | Exit::FactsBroken)) {
         screen.note(&commands_to_try(server, options.delivery))?;
-        let ended = stay(options, (&rapids, &prices), &mut fleet).await;
+        let ended = stay(options, (&rapids, &prices), (&mut fleet, stopped)).await;
         exit = ended.and(exit);
     }
     fleet.stop().await;
@@ -156,10 +163,10 @@ fn environment(
 async fn stay(
     options: &Options,
     (rapids, prices): (&Rapids, &Prices),
-    fleet: &mut Fleet,
+    (fleet, stopped): (&mut Fleet, &Stopped),
 ) -> Result<()> {
     tokio::select! {
-        () = shutdown_signal() => Ok(()),
+        () = stopped.clone() => Ok(()),
         ended = fleet.ended() => Err(early_end(ended)),
         ordered = console::keep_ordering(rapids, prices, options.seed),
             if options.console.is_some() => ordered.context("cannot place orders any more"),
