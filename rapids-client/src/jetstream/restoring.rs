@@ -14,6 +14,7 @@ use tokio::time::sleep;
 
 use crate::connection::{Connection, Retry};
 use crate::jetstream::ensure::info_of;
+use crate::jetstream::stored_message::is_unheard;
 use crate::{Error, Result};
 
 /// How large the parts are in which it is sent.
@@ -21,6 +22,8 @@ pub(crate) const CHUNK: usize = 128 * 1024;
 /// How long the server may take for a part, and, at the end, to make the stream of them.
 const PART: Duration = Duration::from_secs(30);
 const WHOLE: Duration = Duration::from_secs(3_600);
+/// How long the servers of a cluster may take to tell each other that one of them waits for parts.
+const HEARD: Duration = Duration::from_secs(10);
 /// How long a cluster may take to elect a leader for it, and how often it is looked for one.
 const ELECTION: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(50);
@@ -70,7 +73,7 @@ impl Restoring {
     /// # Errors
     /// `NotPermitted`; `Server` if the server cannot restore it.
     pub(crate) async fn send(&self, part: Bytes) -> Result<()> {
-        let answer = self.request(part, PART).await?;
+        let answer = self.deliver(part, PART).await?;
         if answer.is_empty() { Ok(()) } else { self.accepted(&answer) }
     }
 
@@ -79,7 +82,7 @@ impl Restoring {
     /// # Errors
     /// As for [`send`](Self::send).
     pub(crate) async fn finish(self) -> Result<()> {
-        let answer = self.request(Bytes::new(), WHOLE).await?;
+        let answer = self.deliver(Bytes::new(), WHOLE).await?;
         self.accepted(&answer)?;
         self.wait_for_leader().await
     }
@@ -102,6 +105,17 @@ impl Restoring {
                 }
                 Err(error) if begun.elapsed() >= ELECTION => return Err(error),
                 Err(error) => retry.again_if_passing(error).await?,
+            }
+        }
+    }
+
+    /// Sends a part, and again while the server that waits for it cannot be reached from here yet.
+    async fn deliver(&self, part: Bytes, within: Duration) -> Result<Bytes> {
+        let begun = Instant::now();
+        loop {
+            match self.request(part.clone(), within).await {
+                Err(error) if is_unheard(&error) && begun.elapsed() < HEARD => sleep(LOOK).await,
+                answered => return answered,
             }
         }
     }

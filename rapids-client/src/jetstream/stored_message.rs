@@ -140,7 +140,7 @@ pub(crate) async fn last_for_decision(
 }
 
 /// Whether nobody has heard the request, as where the account does not import it.
-fn is_unheard(error: &Error) -> bool {
+pub(crate) fn is_unheard(error: &Error) -> bool {
     let causes = std::iter::successors(std::error::Error::source(error), |it| it.source());
     causes
         .filter_map(|cause| cause.downcast_ref::<RequestError>())
