@@ -123,6 +123,11 @@ impl Browser {
         let theme = if theme == Theme::Dark { "dark" } else { "light" };
         let features = json!([{ "name": "prefers-color-scheme", "value": theme }]);
         self.cdp("Emulation.setEmulatedMedia", json!({ "features": features })).await?;
+        // Colours pass into each other: it looks so once they have.
+        let settled = "const done = arguments[arguments.length - 1];
+            requestAnimationFrame(() => requestAnimationFrame(() => Promise.allSettled(
+                document.getAnimations().map((it) => it.finished)).then(() => done())));";
+        self.driver.execute_async(settled, Vec::new()).await?;
         Ok(())
     }
 
