@@ -26,7 +26,7 @@ use crate::jetstream::publish_once::publish_once;
 use crate::jetstream::refusal::no_room;
 use crate::jetstream::resource::Resource;
 use crate::jetstream::scan::Scan;
-use crate::jetstream::stored_message::{last_for_decision, next_of_subject};
+use crate::jetstream::stored_message::{OfLeader, last_for_decision, next_of_subject};
 use crate::jetstream::{created, timestamp};
 use crate::stored;
 use crate::stored::Stored;
@@ -189,11 +189,11 @@ impl Bucket {
         let Store { prefix, stream_name, .. } = &self.store;
         let (action, subject) = (format!("load `{key}`"), format!("{prefix}{key}"));
         if !self.is_denied.load(Ordering::Relaxed) {
-            let told = last_for_decision(&self.connection, &action, stream_name, &subject).await?;
-            if let Some(last) = told {
-                return Ok(last.map(|message| self.written_as(message)));
+            match last_for_decision(&self.connection, &action, stream_name, &subject).await? {
+                OfLeader::Told(last) => return Ok(last.map(|message| self.written_as(message))),
+                OfLeader::NotPermitted => self.is_denied.store(true, Ordering::Relaxed),
+                OfLeader::Alone | OfLeader::Unheard => {}
             }
-            self.is_denied.store(self.connection.is_clustered(), Ordering::Relaxed);
         }
         let loading = self.store.entry(key);
         let entry = self.connection.attempt(&action, &self.subject, loading).await?;
@@ -234,7 +234,8 @@ impl Bucket {
     pub(crate) async fn last_written(&self) -> Result<Option<Written>> {
         let Store { name, stream_name, .. } = &self.store;
         let action = format!("read the bucket `{name}`");
-        if let Some(last) = last_for_decision(&self.connection, &action, stream_name, ">").await? {
+        let told = last_for_decision(&self.connection, &action, stream_name, ">").await?;
+        if let OfLeader::Told(last) = told {
             return Ok(last.map(|message| self.written_as(message)));
         }
         let last = self.store.stream.cached_info().state.last_sequence;

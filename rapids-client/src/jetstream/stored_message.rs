@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::context::{RequestError as ApiError, RequestErrorKind as ApiErrorKind};
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{
     DirectGetError, DirectGetErrorKind, LastRawMessageError, LastRawMessageErrorKind,
@@ -12,10 +13,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, json};
-use tracing::debug;
 
 use crate::connection::Connection;
-use crate::error::with_causes;
 use crate::jetstream::form::publisher_of;
 use crate::jetstream::{api, timestamp};
 use crate::names::STREAM;
@@ -114,9 +113,19 @@ pub(crate) async fn last_of_leader(
     connection.attempt(action, &request, reading).await
 }
 
+/// What the leader of a stream has said, or why it was not asked.
+pub(crate) enum OfLeader {
+    Told(Option<StreamMessage>),
+    /// The server is in no cluster, so whoever answers has everything.
+    Alone,
+    /// Nobody has heard the request, as where the account does not import it.
+    Unheard,
+    /// This login may not ask it.
+    NotPermitted,
+}
+
 /// The last message of a subject, for a decision that nothing checks afterwards: in a cluster the leader is asked,
-/// since the replica that answers others may be behind. Where this login may not ask it, or the server is alone,
-/// this is `None`, and [`last_of_subject`] has to do.
+/// since the replica that answers others may be behind. Where it cannot be asked, [`last_of_subject`] has to do.
 ///
 /// # Errors
 /// `Server`; also while nobody leads.
@@ -125,26 +134,27 @@ pub(crate) async fn last_for_decision(
     action: &str,
     stream: &str,
     subject: &str,
-) -> Result<Option<Option<StreamMessage>>> {
+) -> Result<OfLeader> {
     if !connection.is_clustered() {
-        return Ok(None);
+        return Ok(OfLeader::Alone);
     }
     match Box::pin(last_of_leader(connection, action, stream, subject)).await {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if !error.is_passing() || is_unheard(&error) => {
-            debug!("any replica is asked: {}", with_causes(&error));
-            Ok(None)
-        }
+        Ok(found) => Ok(OfLeader::Told(found)),
+        Err(Error::NotPermitted { .. }) => Ok(OfLeader::NotPermitted),
+        Err(error) if is_unheard(&error) => Ok(OfLeader::Unheard),
         Err(error) => Err(error),
     }
 }
 
-/// Whether nobody has heard the request, as where the account does not import it.
+/// Whether nobody has heard a request. The client library tells that in two ways, by what the request is for.
 pub(crate) fn is_unheard(error: &Error) -> bool {
-    let causes = std::iter::successors(std::error::Error::source(error), |it| it.source());
-    causes
-        .filter_map(|cause| cause.downcast_ref::<RequestError>())
-        .any(|it| it.kind() == RequestErrorKind::NoResponders)
+    let mut causes = std::iter::successors(std::error::Error::source(error), |it| it.source());
+    causes.any(|cause| {
+        let plain = cause.downcast_ref::<RequestError>().map(RequestError::kind);
+        let of_jetstream = cause.downcast_ref::<ApiError>().map(ApiError::kind);
+        plain == Some(RequestErrorKind::NoResponders)
+            || of_jetstream == Some(ApiErrorKind::NoResponders)
+    })
 }
 
 /// The first message from a sequence on whose subject matches, such as `a.>`; `None` if there is none. Any
@@ -241,4 +251,40 @@ async fn of_leader(connection: &Connection, sequence: u64) -> Result<Option<Stor
         found_by_leader(answer).map(|found| found.map(StoredMessage::from))
     });
     connection.attempt(ACTION, &subject, reading).await
+}
+
+#[cfg(test)]
+mod tests {
+    use rapids_test::NatsServer;
+    use std::time::Duration;
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+    use crate::Config;
+
+    /// An account that reaches JetStream, and imports no more.
+    const ACCOUNTS: &str = r#"accounts {
+        HUB { jetstream: enabled, users: [{user: hub, password: x}], exports: [{service: "$JS.API.INFO"}] }
+        SHOP {
+            users: [{user: shop, password: x}]
+            imports: [{service: {account: HUB, subject: "$JS.API.INFO"}}]
+        }
+    }"#;
+
+    #[tokio::test]
+    async fn a_leader_that_an_account_cannot_ask_is_no_server_that_is_away() {
+        let servers = NatsServer::cluster(3, ACCOUNTS).unwrap();
+        let config = Config::new(servers[0].url()).user_and_password("shop", "x");
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let connection = loop {
+            match Connection::open(&config, "test").await {
+                Ok(connection) => break connection,
+                // The cluster has no leader yet.
+                Err(error) => assert!(Instant::now() < deadline, "{error}"),
+            }
+            sleep(Duration::from_millis(50)).await;
+        };
+        let asked = last_for_decision(&connection, "look", "DEAD_LETTERS", "dead_letters.a.b.1");
+        assert!(matches!(asked.await, Ok(OfLeader::Unheard)));
+    }
 }
