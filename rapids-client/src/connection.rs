@@ -135,6 +135,16 @@ impl Connection {
         Ok(connection)
     }
 
+    /// As [`open`](Self::open), for an operator, who creates what services may not.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub(crate) async fn open_creating(config: &Config) -> Result<Self> {
+        let mut creating = config.clone();
+        creating.provision.is_provisioned = false;
+        Box::pin(Self::open(&creating, "rapids")).await
+    }
+
     /// Waits until the login is given up, because the server has turned it away for too long after
     /// the connection was lost. The error is `Connect`, with the file or variable of the login.
     pub(crate) async fn given_up(&self) -> Error {
@@ -275,6 +285,12 @@ impl Connection {
             }
         }
     }
+}
+
+/// The release of a server of this version, such as 2.15 for `2.15.1`.
+pub(crate) fn release(version: &str) -> [u64; 2] {
+    let mut numbers = version.split(['.', '-']).map_while(|number| number.parse().ok());
+    [numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default()]
 }
 
 fn not_permitted(violation: Violation) -> Error {

@@ -180,6 +180,18 @@ impl NatsServer {
         self.launch(Some(self.port()))
     }
 
+    /// Sends it a signal, as `kill -s` names it, such as `STOP`.
+    ///
+    /// # Errors
+    ///
+    /// When the server is stopped, or there is no such signal.
+    pub fn signal(&self, signal: &str) -> anyhow::Result<()> {
+        let pid = self.pid().context("the server is stopped")?;
+        let status = Command::new("kill").args(["-s", signal, &pid.to_string()]).status()?;
+        ensure!(status.success(), "`kill -s {signal} {pid}` ends with {status}");
+        Ok(())
+    }
+
     /// Replaces the lines that were added to the configuration, and returns once the server has
     /// reloaded them. It keeps running; it disconnects clients whose login the new lines do not have.
     ///
@@ -187,13 +199,11 @@ impl NatsServer {
     ///
     /// When the server is stopped, or refuses the lines; the error then ends with its log.
     pub fn reload(&self, extra: &str) -> anyhow::Result<()> {
-        let pid = self.pid().context("the server is stopped")?;
         fs::write(self.config_file(), format!("{DEFAULTS}{extra}\n"))?;
         let reloads = || fs::read_to_string(self.log_file()).unwrap_or_default();
         let outcomes = |log: &str| (log.matches(RELOADED).count(), log.matches(REFUSED).count());
         let before = outcomes(&reloads());
-        let status = Command::new("kill").args(["-s", "HUP", &pid.to_string()]).status()?;
-        ensure!(status.success(), "`kill -s HUP {pid}` ends with {status}");
+        self.signal("HUP")?;
         let deadline = Instant::now() + START_DEADLINE;
         loop {
             let (reloaded, refused) = outcomes(&reloads());

@@ -3,6 +3,7 @@
 mod cluster;
 mod control;
 mod fault;
+mod node;
 mod pauses;
 
 use std::fs;
@@ -58,9 +59,7 @@ impl Servers {
     /// # Errors
     /// If there is no nats-server and none can be installed, or it does not start.
     pub(crate) async fn one(store: &Path, config: &str) -> Result<Self> {
-        let (store, config) = (store.to_owned(), config.to_owned());
-        let starting = spawn_blocking(move || NatsServer::with_store(&store, &config));
-        let server = starting.await.context("cannot start a server")??;
+        let server = started(store, config).await?;
         let url = server.url();
         Ok(Self::running(Running::One(server), url, Pauses::default(), None))
     }
@@ -113,21 +112,26 @@ impl Servers {
             return String::new();
         }
         match self.task.await {
-            Ok(Ok(Running::One(server))) => stop(server).await,
+            Ok(Ok(Running::One(mut server))) => {
+                // Fails only if stopping panics; the server's own guard stops it then.
+                spawn_blocking(move || stopped(&mut server)).await.unwrap_or_default()
+            }
             Ok(Ok(Running::Three(cluster))) => cluster.stop().await,
             _ => String::new(),
         }
     }
 }
 
-async fn stop(mut server: NatsServer) -> String {
-    let stopping = spawn_blocking(move || {
-        server.stop();
-        // Without a log, the report is still of use.
-        fs::read_to_string(server.log_file()).unwrap_or_default()
-    });
-    // Fails only if stopping panics; the server's own guard stops it then.
-    stopping.await.unwrap_or_default()
+async fn started(store: &Path, config: &str) -> Result<NatsServer> {
+    let (store, config) = (store.to_owned(), config.to_owned());
+    let starting = spawn_blocking(move || NatsServer::with_store(&store, &config));
+    starting.await.context("cannot start a server")?
+}
+
+/// Stops a server, and returns its log; without one, the report is still of use.
+fn stopped(server: &mut NatsServer) -> String {
+    server.stop();
+    fs::read_to_string(server.log_file()).unwrap_or_default()
 }
 
 impl ServerAttacker {

@@ -60,10 +60,7 @@ impl Restore {
     /// [`Error::Connect`].
     pub async fn open(config: &Config, folder: &Path) -> Result<Self> {
         let manifest = checked(folder).await?;
-        // What services may not, whoever runs this does.
-        let mut creating = config.clone();
-        creating.provision.is_provisioned = false;
-        let connection = Box::pin(Connection::open(&creating, "rapids")).await?;
+        let connection = Connection::open_creating(config).await?;
         Ok(Self { connection, folder: folder.to_owned(), manifest })
     }
 

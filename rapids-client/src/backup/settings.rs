@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use crate::config::Provision;
 use crate::names::{HANDLING, ONCE, STREAM};
 
-/// Changes them as far as others are stated: another cluster may have other
-/// servers than the one that it is the backup of, and what is too old would be gone at once.
+/// Changes them as far as others are stated: another cluster may have other servers than the one that it is the backup
+/// of, and what is too old would be gone at once.
 pub(super) fn adapt(config: &mut Map<String, Value>, name: &str, provision: &Provision) {
     if let Some(replicas) = provision.replicas {
         config.insert("num_replicas".to_owned(), json!(replicas));

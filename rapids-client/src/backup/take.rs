@@ -13,7 +13,7 @@ use super::folder::{NewFile, make_empty};
 use super::manifest::{Manifest, NotedDue, NotedFile, NotedStream};
 use super::order::{Content, Kind, remaining};
 use super::{BackupContents, BackupStep, OLDEST_SERVER, changes, consumers, fault};
-use crate::connection::Connection;
+use crate::connection::{Connection, release};
 use crate::jetstream::api::ask;
 use crate::jetstream::created;
 use crate::jetstream::ensure::info_of;
@@ -35,9 +35,9 @@ impl Rapids {
     /// replays, timers, memories, and how far each service is. Services go on meanwhile.
     ///
     /// Every packet that was stored before this is called is in the backup, and so is what came of those that were
-    /// handled before. [`Restore`](super::Restore) brings it back. `told` is called as it goes on. Each stream has a folder with the
-    /// server's own snapshot, `backup.json` and `stream.tar.s2`, which `nats stream restore` reads, too; the file
-    /// `manifest.json` is written last, so that a backup that was broken off has none.
+    /// handled before. [`Restore`](super::Restore) brings it back. `told` is called as it goes on. Each stream has a
+    /// folder with the server's own snapshot, `backup.json` and `stream.tar.s2`, which `nats stream restore` reads,
+    /// too; the file `manifest.json` is written last, so that a backup that was broken off has none.
     ///
     /// ```no_run
     /// use std::path::Path;
@@ -112,9 +112,7 @@ async fn take(
 /// `Backup` for an older server.
 fn check_server(connection: &Connection, folder: &Path) -> Result<()> {
     let version = connection.server_version();
-    let mut numbers = version.split(['.', '-']).map_while(|number| number.parse::<u64>().ok());
-    let found = [numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default()];
-    if found >= OLDEST_SERVER {
+    if release(&version) >= OLDEST_SERVER {
         return Ok(());
     }
     let [major, minor] = OLDEST_SERVER;

@@ -1,6 +1,6 @@
 //! With what a service was done before it was made to forget, or was restored from a backup: with everything up to a
-//! sequence, and with some of what follows that. What it published about the latter is in the stream, though the duplicate window may have
-//! passed by the time that the packets are handled once more.
+//! sequence, and with some of what follows that. What it published about the latter is in the stream, though the
+//! duplicate window may have passed by the time that the packets are handled once more.
 
 use std::cell::Cell;
 use std::collections::HashMap;

@@ -76,10 +76,7 @@ impl Provisioning {
     /// # Errors
     /// [`Error::Connect`](crate::Error::Connect), [`Error::NotPermitted`](crate::Error::NotPermitted).
     pub async fn connect(config: &Config) -> Result<Self> {
-        // What services may not, whoever runs this does.
-        let mut creating = config.clone();
-        creating.provision.is_provisioned = false;
-        let connection = Box::pin(Connection::open(&creating, "rapids")).await?;
+        let connection = Connection::open_creating(config).await?;
         Ok(Self { connection, ack_wait: config.ack_wait, is_secured: false })
     }
 

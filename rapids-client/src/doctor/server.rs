@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::finding::{Assessment, Finding};
 use super::monitored;
 use super::rights::USER_INFO;
-use crate::connection::{Allowance, Connection, Probe, Reply};
+use crate::connection::{Allowance, Connection, Probe, Reply, release};
 use crate::names::STREAM;
 
 /// The oldest version that does all that the library needs: batches that are stored as a whole, and timers.
@@ -45,10 +45,8 @@ pub(super) async fn look_at(
 }
 
 fn version(version: &str) -> Finding {
-    let mut numbers = version.split(['.', '-']).map_while(|number| number.parse::<u64>().ok());
-    let found = [numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default()];
     let [major, minor] = OLDEST;
-    if found >= OLDEST {
+    if release(version) >= OLDEST {
         return Finding::well("version", version);
     }
     Finding::of(Assessment::Missing, "version", version)

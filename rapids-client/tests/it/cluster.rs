@@ -1,6 +1,5 @@
 //! Several servers that are one: what services notice of that.
 
-use std::process::Command;
 use std::time::Duration;
 
 use rapids_client::{Config, Packet, Rapids, River, Service};
@@ -26,9 +25,7 @@ async fn a_server_that_is_about_to_stop_is_left_and_nothing_is_lost() {
     let view = rapids.memory::<u64>("counter", "counts");
     for number in 0..300_u32 {
         if number == 100 {
-            let id = servers[0].pid().unwrap().to_string();
-            let told = Command::new("kill").args(["-s", "USR2", &id]).status().unwrap();
-            assert!(told.success());
+            servers[0].signal("USR2").unwrap();
         }
         let packet = Packet::event("placed").with("number", number);
         soon("a packet is stored", rapids.publish(packet)).await.unwrap();

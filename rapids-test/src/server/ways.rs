@@ -78,7 +78,12 @@ impl Ways {
         Ok(Self { servers, fronts, links })
     }
 
-    /// The lines of configuration of a server, which is called `n1`, `n2` and so on.
+    /// What a server is called: `n1`, `n2` and so on.
+    pub fn name(&self, server: usize) -> String {
+        format!("n{}", server + 1)
+    }
+
+    /// The lines of configuration of a server.
     ///
     /// Servers tell each other and clients no addresses, since those could not be cut. A cut is noticed after some
     /// seconds, by pings that are not answered.
@@ -88,10 +93,10 @@ impl Ways {
         let others: Vec<_> =
             links.map(|link| format!("nats://127.0.0.1:{}", link.proxy.port)).collect();
         format!(
-            "server_name: n{}\nport: {clients}\nhttp: \"127.0.0.1:{monitoring}\"\nping_interval: \"2s\"\n\
+            "server_name: {}\nport: {clients}\nhttp: \"127.0.0.1:{monitoring}\"\nping_interval: \"2s\"\n\
              cluster {{ name: test, listen: \"127.0.0.1:{routes}\", advertise: \"127.0.0.1:1\", \
              no_advertise: true, routes: [{}] }}\n",
-            server + 1,
+            self.name(server),
             others.join(", ")
         )
     }

@@ -1,18 +1,17 @@
 //! Three servers that are one: what is done to them, and how long that is felt.
 
 use std::path::Path;
-use std::process::Command;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use rapids_test::{NatsServer, Ways, http};
+use rapids_test::Ways;
 use serde_json::Value;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::control::Control;
 use super::fault::{Fault, FaultKind};
+use super::node::Node;
 use super::pauses::Pauses;
 
 /// How many servers there are.
@@ -36,15 +35,6 @@ pub(super) struct Cluster {
     leaders: Pauses,
     // Ends with this value.
     _asking: JoinSet<()>,
-}
-
-#[derive(Debug)]
-struct Node {
-    number: usize,
-    name: String,
-    /// Locked while something is done to it, on a thread that may block.
-    server: Arc<Mutex<NatsServer>>,
-    monitoring: String,
 }
 
 /// How a fault was felt.
@@ -73,11 +63,7 @@ impl Cluster {
         let ways = Ways::open(NODES).await?;
         let mut nodes = Vec::new();
         for number in 0..NODES {
-            let (name, config) = (format!("n{}", number + 1), ways.config(number));
-            let store = store.join(&name);
-            let starting = spawn_blocking(move || NatsServer::with_store(&store, &config));
-            let server = Arc::new(Mutex::new(starting.await.context("cannot start a server")??));
-            nodes.push(Node { number, name, server, monitoring: ways.monitoring(number) });
+            nodes.push(Node::start(&ways, number, store).await?);
         }
         let url = ways.urls();
         let control = Control::start(&url).await?;
@@ -125,12 +111,7 @@ impl Cluster {
     pub(super) async fn stop(self) -> String {
         let mut logs = String::new();
         for node in self.nodes {
-            let stopped = node.server(|server| {
-                server.stop();
-                // Without a log, the report is still of use.
-                Ok(std::fs::read_to_string(server.log_file()).unwrap_or_default())
-            });
-            let log = stopped.await.unwrap_or_default();
+            let log = node.end().await;
             logs.push_str(&format!("== {}\n{log}", node.name));
         }
         logs
@@ -166,7 +147,7 @@ impl Cluster {
                 }
                 sleep(length).await;
                 for node in struck {
-                    node.start().await?;
+                    node.start_again().await?;
                 }
             }
             FaultKind::StoreWiped => {
@@ -174,18 +155,14 @@ impl Cluster {
                     node.kill().await?;
                     node.wipe().await?;
                     sleep(length).await;
-                    node.start().await?;
+                    node.start_again().await?;
                 }
             }
             FaultKind::RollingRestart => {
                 for node in struck {
-                    node.server(|server| {
-                        server.stop();
-                        Ok(())
-                    })
-                    .await?;
+                    node.stop().await?;
                     sleep(length).await;
-                    node.start().await?;
+                    node.start_again().await?;
                     self.healed().await?;
                 }
             }
@@ -312,56 +289,5 @@ async fn ask_leaders(client: async_nats::Client, answers: Pauses) {
             answers.end();
         }
         sleep(SOON / 5).await;
-    }
-}
-
-impl Node {
-    /// Does something to the server that may block.
-    async fn server<T: Send + 'static>(
-        &self,
-        act: impl FnOnce(&mut NatsServer) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let server = Arc::clone(&self.server);
-        let acting =
-            spawn_blocking(move || act(&mut server.lock().expect("nothing panics with it")));
-        acting.await?.with_context(|| format!("the server {}", self.name))
-    }
-
-    async fn kill(&self) -> Result<()> {
-        self.server(|server| {
-            server.kill();
-            Ok(())
-        })
-        .await
-    }
-
-    async fn start(&self) -> Result<()> {
-        self.server(NatsServer::restart).await
-    }
-
-    /// Removes all that it has stored.
-    async fn wipe(&self) -> Result<()> {
-        self.server(|server| {
-            std::fs::remove_dir_all(server.store())?;
-            Ok(std::fs::create_dir_all(server.store())?)
-        })
-        .await
-    }
-
-    async fn signal(&self, signal: &'static str) -> Result<()> {
-        self.server(move |server| {
-            let id = server.pid().context("it does not run")?.to_string();
-            let status = Command::new("kill").args(["-s", signal, &id]).status()?;
-            ensure!(status.success(), "`kill -s {signal} {id}` ends with {status}");
-            Ok(())
-        })
-        .await
-    }
-
-    /// A page of its monitoring: the status, and the body.
-    async fn page(&self, path: &'static str) -> Result<(String, String)> {
-        let address = self.monitoring.clone();
-        let asking = spawn_blocking(move || http(&address, &format!("GET {path}")));
-        asking.await?.with_context(|| format!("the page {path} of {}", self.name))
     }
 }
