@@ -12,6 +12,7 @@ mod layer;
 mod login;
 mod login_source;
 mod provision;
+pub(crate) mod read_from;
 mod secret;
 mod server_url;
 mod variable;
@@ -29,6 +30,7 @@ pub(crate) use login::{KeyFile, Login, Tls};
 use login_source::LoginSource;
 pub(crate) use login_source::StatedLogin;
 pub(crate) use provision::Provision;
+use read_from::read_from;
 use secret::Secret;
 pub(crate) use server_url::ServerUrl;
 pub use variable::parse_duration;
@@ -75,6 +77,8 @@ pub struct Config {
     pub(crate) read_limit: u32,
     pub(crate) max_held: usize,
     pub(crate) delivery: Delivery,
+    /// The mirror from which services read; `None` for the rapids.
+    pub(crate) read_from: Option<String>,
     pub(crate) show_values: bool,
     pub(crate) http: Option<SocketAddr>,
     pub(crate) id_keys: IdKeys,
@@ -113,6 +117,7 @@ impl Config {
             read_limit: DEFAULT_READ_LIMIT,
             max_held: DEFAULT_MAX_HELD,
             delivery: Delivery::default(),
+            read_from: None,
             show_values: true,
             http: None,
             id_keys: IdKeys::default(),
@@ -227,6 +232,17 @@ impl Config {
     pub fn delivery(mut self, delivery: Delivery) -> Self {
         self.delivery = delivery;
         self
+    }
+
+    /// Has services read their packets from this mirror of the rapids, which is created if it is not there,
+    /// in the JetStream of the server that they connect to. What they publish goes to the rapids. Default: they
+    /// read from the rapids.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config) for a name that no mirror can have.
+    pub fn read_from(mut self, mirror: &str) -> Result<Self> {
+        self.read_from = read_from("the mirror to read from", mirror)?;
+        Ok(self)
     }
 
     /// Sets whether reasons, problems and logs of services quote values of packets. If not, the key

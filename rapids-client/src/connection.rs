@@ -33,13 +33,15 @@ use tokio::task::JoinSet;
 
 use crate::config::{Config, Provision};
 use crate::error::{Error, Result, with_causes};
+use crate::mirror::Mirror;
 
 pub(crate) use allowance::{Allowance, in_words};
 pub(crate) use answer::server_answer;
 use elsewhere::Elsewhere;
 use event::Observer;
 use failure::Warned;
-use jetstream::{API, api_prefix, context};
+pub(crate) use jetstream::api_prefix;
+use jetstream::{API, context};
 pub(crate) use known_end::CUT_OFF;
 use known_end::KnownEnd;
 use outage::Outages;
@@ -66,6 +68,8 @@ pub(crate) struct Connection {
     // Ends with the last clone.
     _leaving: Arc<JoinSet<()>>,
     provision: Arc<Provision>,
+    /// The mirror from which services read.
+    mirror: Option<Arc<Mirror>>,
     allowance: Arc<Allowance>,
     /// Whether the configuration asks for TLS.
     requires_tls: bool,
@@ -123,11 +127,13 @@ impl Connection {
             reconnecting,
             outages,
             provision: Arc::new(config.provision.clone()),
+            mirror: None,
             allowance: Arc::default(),
             requires_tls: options::requires_tls(config)?,
             logged: Arc::default(),
             warned: Arc::default(),
         };
+        connection = connection.reading_from(config.read_from.as_ref());
         if let Some(account) = connection.require_jetstream(config).await? {
             let replicas = config.provision.replicas.unwrap_or(1);
             connection.allowance = Arc::new(Allowance::new(&account, replicas));
@@ -159,6 +165,39 @@ impl Connection {
     /// How often the connection was made.
     pub(crate) fn connects(&self) -> u64 {
         self.client.statistics().connects.load(Ordering::Relaxed)
+    }
+
+    /// The same connection, whose requests go to the JetStream of this domain.
+    pub(crate) fn in_domain(&self, domain: &str) -> Self {
+        Self {
+            jetstream: context(self.client.clone(), Some(domain)),
+            api_prefix: api_prefix(Some(domain)).into(),
+            ..self.clone()
+        }
+    }
+
+    /// The same connection, of services that read from this mirror: one in the JetStream of the server.
+    pub(crate) fn reading_from(self, mirror: Option<&String>) -> Self {
+        // Unless that is the one that the rapids are in.
+        let is_other =
+            |domain: &String| self.has_domain() && self.domain().as_ref() != Some(domain);
+        let mirror = mirror.cloned().map(|stream| {
+            let domain = self.client.server_info().domain.filter(is_other);
+            Arc::new(Mirror { stream, domain })
+        });
+        Self { mirror, ..self }
+    }
+
+    /// The JetStream domain of what is asked for, as far as that is known.
+    pub(crate) fn domain(&self) -> Option<String> {
+        let stated =
+            self.api_prefix.strip_prefix("$JS.").and_then(|rest| rest.strip_suffix(".API"));
+        stated.map(str::to_owned).or_else(|| self.client.server_info().domain)
+    }
+
+    /// The mirror from which services read; `None` if they read from the rapids.
+    pub(crate) fn mirror(&self) -> Option<&Mirror> {
+        self.mirror.as_deref()
     }
 
     /// What was stated about streams and buckets.

@@ -31,6 +31,7 @@ pub(crate) mod publish_fault;
 pub(crate) mod publish_once;
 pub(crate) mod publisher;
 pub(crate) mod pull;
+pub(crate) mod read_from;
 pub(crate) mod reader;
 pub(crate) mod refusal;
 pub(crate) mod requests;

@@ -29,6 +29,7 @@ pub mod map;
 mod matcher;
 mod memory;
 mod metrics;
+mod mirror;
 pub mod monitoring;
 mod names;
 mod notices;

@@ -19,6 +19,11 @@ pub(crate) fn published_by(name: &str) -> String {
 /// The subject to which the server copies every packet once it is stored.
 pub(crate) const LIVE: &str = "rapids.live";
 
+/// The same of this stream: of the rapids, or of a mirror.
+pub(crate) fn live_of(stream: &str) -> String {
+    if stream == STREAM { LIVE.to_owned() } else { format!("{LIVE}.{stream}") }
+}
+
 /// The key-value bucket of the positions of services in exclusive delivery.
 pub(crate) const POSITIONS: &str = "RAPIDS_POSITIONS";
 
@@ -75,8 +80,11 @@ pub(crate) const REMEMBERS: &str = "rapids.memory";
 /// Beside the rules, begins what is said of the moment, such as `state:paused`.
 pub(crate) const STATE: &str = "state:";
 
-/// In the metadata of a stream that was restored from a backup, when the one was created that it is the copy of.
+/// In the metadata of a stream that was restored from a backup, and of a mirror, when the one was created that it is
+/// the copy of.
 pub(crate) const CREATED: &str = "rapids.created";
+/// In the metadata of a mirror, when the server made the rapids that it is of. After a restore that is another time.
+pub(crate) const MADE: &str = "rapids.made";
 
 /// In the metadata of a service's consumer, the epoch of its position.
 pub(crate) const EPOCH: &str = "rapids.epoch";

@@ -20,5 +20,5 @@ pub use http::{HttpAnswer, http, http_with};
 pub use problem::Problem;
 pub use processes::processes_with;
 pub use rapids::TestRapids;
-pub use server::{NatsServer, Ways, find_or_install};
+pub use server::{NatsServer, TwoSites, Ways, find_or_install};
 pub use trail::Trail;

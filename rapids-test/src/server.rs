@@ -11,6 +11,7 @@ mod ports;
 mod process;
 mod proxy;
 mod release;
+mod sites;
 mod version;
 mod ways;
 
@@ -30,6 +31,7 @@ use tempfile::TempDir;
 pub use binary::find_or_install;
 use ports::Ports;
 use process::Process;
+pub use sites::TwoSites;
 pub use ways::Ways;
 
 /// Starting takes about 20 ms, and far longer on a loaded machine.

@@ -1,6 +1,8 @@
-//! What the secured form and replicas cost: the same work on servers of each kind, in turn.
+//! What the secured form, replicas and mirrors cost: the same work on servers of each kind, in turn.
 //!
 //! `cargo test --release -p rapids-cli --test it -- --ignored --nocapture figures::`
+
+mod fan_out;
 
 use std::fs;
 use std::sync::Arc;

@@ -31,6 +31,8 @@ pub struct ServiceAccess {
     /// Where it begins when it is new: now, which is the default, or at the beginning.
     #[serde(deserialize_with = "start")]
     pub start: Start,
+    /// The mirror of the rapids that it reads from, such as `RAPIDS_EU`. Default: it reads from the rapids.
+    pub read_from: Option<String>,
     /// The names of its memories.
     pub memories: BTreeSet<String>,
     /// Whether it has reactions that run once.

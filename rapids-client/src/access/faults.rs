@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::declared::Access;
+use crate::config::read_from::read_from;
 use crate::names::{RULE, is_name};
 
 /// Names that mean something else: the account of the streams, that of the server, and the publisher of
@@ -23,6 +24,11 @@ impl Access {
                 faults.push(format!(
                     "[{table}] memories: `{memory}` can be no memory: {RULE}; write it as the service does"
                 ));
+            }
+            if let Some(fault) =
+                service.read_from.as_ref().and_then(|it| read_from("read_from", it).err())
+            {
+                faults.push(format!("[{table}] {fault}"));
             }
             check_answers(&table, name, &service.answers, &mut faults);
             self.check_reads(&table, name, &service.reads, &mut faults);

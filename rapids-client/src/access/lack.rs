@@ -69,7 +69,7 @@ impl Right {
             "its entry"
         } else if in_bucket(POSITIONS) && has(service) {
             "its position"
-        } else if subject == LIVE {
+        } else if subject == LIVE || subject.starts_with(&format!("{LIVE}.")) {
             "the live feed"
         } else if !subject.starts_with('$') && self.kind == RightKind::Feed {
             "to answer requests"
@@ -161,6 +161,10 @@ impl ServiceAccess {
             (
                 format!("memories = [{}]", listed(&mut self.memories.iter())),
                 Self { memories: [].into(), ..self.clone() },
+            ),
+            (
+                format!("read_from = \"{}\"", self.read_from.as_deref().unwrap_or_default()),
+                Self { read_from: None, ..self.clone() },
             ),
             ("once = true".to_owned(), Self { once: false, ..self.clone() }),
             ("timers = true".to_owned(), Self { timers: false, ..self.clone() }),

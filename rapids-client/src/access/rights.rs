@@ -10,7 +10,7 @@ use super::right::Right;
 use crate::Delivery;
 use crate::names::{
     DEAD_LETTER_PREFIX, DEAD_LETTERS, HANDLING, LATER, LATER_PREFIX, LIVE, ONCE, POSITIONS,
-    REPLAYS, SERVICES, STREAM, SUBJECT, later_of, memory_bucket,
+    REPLAYS, SERVICES, STREAM, SUBJECT, later_of, live_of, memory_bucket,
 };
 
 impl ServiceAccess {
@@ -24,12 +24,16 @@ impl ServiceAccess {
         rights.extend(whole(STREAM));
         rights.extend(keys(SERVICES, name));
         rights.extend(keys(HANDLING, &format!("{name}.>")));
-        rights.push(api(&format!("CONSUMER.INFO.{STREAM}.{name}")));
+        let source = self.read_from.as_deref().unwrap_or(STREAM);
+        if self.read_from.is_some() {
+            rights.extend([stream_info(source), any_of(source)]);
+        }
+        rights.push(api(&format!("CONSUMER.INFO.{source}.{name}")));
         match self.delivery {
-            Delivery::Shared => rights.extend(pulling(STREAM, name)),
+            Delivery::Shared => rights.extend(pulling(source, name)),
             Delivery::Exclusive => {
                 rights.extend(keys(POSITIONS, name));
-                rights.push(Right::feed(LIVE));
+                rights.push(Right::feed(live_of(source)));
                 rights.push(Right::feed(format!("$KV.{POSITIONS}.{name}")));
             }
         }
@@ -66,10 +70,11 @@ impl ServiceAccess {
         };
         let mut rights: Vec<_> = self.rights(name).into_iter().map(in_simple_form).collect();
         if reads_by_consumers && self.delivery == Delivery::Exclusive {
+            let source = self.read_from.as_deref().unwrap_or(STREAM);
             rights.extend([
-                api(&format!("CONSUMER.CREATE.{STREAM}.>")),
-                api(&format!("CONSUMER.DELETE.{STREAM}.*")),
-                Right::streamed(format!("$JS.API.CONSUMER.MSG.NEXT.{STREAM}.*")),
+                api(&format!("CONSUMER.CREATE.{source}.>")),
+                api(&format!("CONSUMER.DELETE.{source}.*")),
+                Right::streamed(format!("$JS.API.CONSUMER.MSG.NEXT.{source}.*")),
             ]);
         }
         sorted(rights)
@@ -229,6 +234,21 @@ mod tests {
         }
         for part in ["MSG.NEXT.RAPIDS", "ACK.RAPIDS"] {
             assert!(!listed.iter().any(|it| it.contains(part)), "{part} in {listed:?}");
+        }
+    }
+
+    #[test]
+    fn who_reads_from_a_mirror_gets_no_packets_from_the_rapids() {
+        let read_from = Some("RAPIDS_EU".to_owned());
+        for (delivery, right, other) in [
+            (Delivery::Shared, "$JS.ACK.RAPIDS_EU.map.>", "$JS.ACK.RAPIDS.map.>"),
+            (Delivery::Exclusive, "rapids.live.RAPIDS_EU <", "rapids.live <"),
+        ] {
+            let access =
+                ServiceAccess { delivery, read_from: read_from.clone(), ..Default::default() };
+            let listed = listed(&access.rights("map"));
+            assert!(listed.iter().any(|it| it == right), "{right} in {listed:?}");
+            assert!(!listed.iter().any(|it| it == other), "{other} in {listed:?}");
         }
     }
 

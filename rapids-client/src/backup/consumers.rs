@@ -12,7 +12,9 @@ use super::manifest::{Manifest, NotedConsumer, NotedRecord};
 use crate::connection::Connection;
 use crate::jetstream::api::{ask, is_absent};
 use crate::jetstream::bucket::Bucket;
+use crate::jetstream::read_from::ReadFrom;
 use crate::names::{POSITIONS, REPLAYS, STREAM};
+use crate::position::entries::ServiceEntries;
 use crate::position::record::PositionRecord;
 use crate::position::status::description;
 use crate::{Error, Result};
@@ -24,6 +26,10 @@ use crate::{Error, Result};
 pub(super) async fn noted(connection: &Connection) -> Result<Vec<NotedConsumer>> {
     let mut noted = of_stream(connection, STREAM).await?;
     noted.extend(of_stream(connection, REPLAYS).await?);
+    for mirror in ServiceEntries::mirrors(connection).await? {
+        let read_from = ReadFrom::noted(connection, Some(&mirror));
+        noted.extend(of_stream(read_from.connection(), read_from.stream()).await?);
+    }
     Ok(noted)
 }
 
@@ -116,16 +122,20 @@ impl NotedConsumer {
     /// The service whose position it is, if it is one.
     pub(super) fn service(&self) -> Option<&str> {
         let described = self.config.get("description").and_then(Value::as_str);
-        let is_position = self.stream == STREAM && described == Some(&description(&self.name));
+        let is_position = self.stream != REPLAYS && described == Some(&description(&self.name));
         is_position.then_some(self.name.as_str())
     }
 
-    /// Makes it where it was, unless its service was faster and made it itself.
+    /// Makes it where it was, unless its service was faster and made it itself. Mirrors are not restored: their
+    /// services make their consumers by what is noted of them.
     ///
     /// # Errors
     /// `NotPermitted`, `Server`.
     pub(super) async fn make(&self, connection: &Connection) -> Result<()> {
         let Self { stream, name, .. } = self;
+        if ![STREAM, REPLAYS].contains(&stream.as_str()) {
+            return Ok(());
+        }
         let action = format!("make the consumer `{name}` of the stream `{stream}`");
         let filter = self.config.get("filter_subject").and_then(Value::as_str).unwrap_or_default();
         let filter = if filter.is_empty() { String::new() } else { format!(".{filter}") };

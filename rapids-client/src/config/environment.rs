@@ -6,6 +6,7 @@ use super::id_keys::{ID_KEY, IdKeys};
 use super::inbox::Inbox;
 use super::layer::{Layer, Layers};
 use super::login_source::LoginSource;
+use super::read_from::{READ_FROM, read_from};
 use super::secret::Secret;
 use super::variable::{Variables, parse_duration};
 use super::{
@@ -95,6 +96,9 @@ impl Config {
                 "exclusive" => Some(Delivery::Exclusive),
                 _ => None,
             })?;
+        if let Some(name) = variables.text(READ_FROM) {
+            self.read_from = read_from(READ_FROM, &name)?;
+        }
         let show_values = variables.flag("RAPIDS_SHOW_VALUES")?;
         if let Some(stated) = variables.text(ID_KEY).map(Secret::new) {
             self.id_keys = IdKeys::read(ID_KEY, &stated, variables.text("HOME").as_deref())?;

@@ -3,7 +3,7 @@
 use std::sync::Once;
 
 /// `RAPIDS_*`, in the order of the documentation.
-const RAPIDS: [&str; 20] = [
+const RAPIDS: [&str; 21] = [
     "RAPIDS_MAX_AGE",
     "RAPIDS_MAX_BYTES",
     "RAPIDS_DEAD_LETTERS_MAX_BYTES",
@@ -18,6 +18,7 @@ const RAPIDS: [&str; 20] = [
     "RAPIDS_GRACE",
     "RAPIDS_READ_LIMIT",
     "RAPIDS_DELIVERY",
+    "RAPIDS_READ_FROM",
     "RAPIDS_MAX_HELD",
     "RAPIDS_SHOW_VALUES",
     "RAPIDS_HTTP",
@@ -27,7 +28,7 @@ const RAPIDS: [&str; 20] = [
 ];
 
 /// `NATS_*`. The nats CLI reads others too, so that an unknown name is no mistake.
-const NATS: [&str; 11] = [
+const NATS: [&str; 12] = [
     "NATS_URL",
     "NATS_USER",
     "NATS_PASSWORD",
@@ -38,6 +39,7 @@ const NATS: [&str; 11] = [
     "NATS_CERT",
     "NATS_KEY",
     "NATS_INBOX_PREFIX",
+    "NATS_JETSTREAM_DOMAIN",
     "NATS_CONTEXT",
 ];
 

@@ -52,8 +52,7 @@ impl fmt::Debug for Layer {
 impl Layer {
     /// The layer of the `NATS_*` variables.
     pub(super) fn from_variables(variables: &Variables<'_>) -> Self {
-        // The last key, `jetstream_domain`, has no variable.
-        let settings = KEYS[..10].iter().filter_map(|key| {
+        let settings = KEYS.iter().filter_map(|key| {
             let origin = format!("NATS_{}", key.to_uppercase());
             let value = variables.text(&origin)?;
             Some(Setting { key, origin, value })

@@ -65,7 +65,8 @@ impl Connection {
     }
 }
 
-pub(super) fn api_prefix(domain: Option<&str>) -> String {
+/// What requests to the JetStream of this domain begin with; without one, to that of the server.
+pub(crate) fn api_prefix(domain: Option<&str>) -> String {
     domain.map_or(API.to_owned(), |domain| format!("$JS.{domain}.API"))
 }
 

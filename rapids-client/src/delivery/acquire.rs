@@ -12,13 +12,13 @@ use crate::announcement::Announcement;
 use crate::connection::{Connection, Retry};
 use crate::delivery::packet_source::PacketSource;
 use crate::jetstream::pull::Pull;
+use crate::jetstream::read_from::ReadFrom;
 use crate::jetstream::sequence::StreamName;
 use crate::jetstream::stream;
 use crate::jetstream::stream::StreamFacts;
 use crate::jetstream::validity::LeaseValidity;
 use crate::live::feed::LiveFeed;
 use crate::live::shared_feed::FeedSubscriber;
-use crate::names::STREAM;
 use crate::position::ack_set::AckSet;
 use crate::position::consumer::group;
 use crate::position::entries::ServiceEntries;
@@ -42,7 +42,7 @@ const STOPPING: Duration = Duration::from_secs(1);
 /// A position that exists on the server, for this instance or another one to acquire.
 pub(crate) enum Position {
     Shared { at: SharedPosition, pull: Box<Pull> },
-    Exclusive { lease: Rc<Lease>, facts: StreamFacts },
+    Exclusive { lease: Rc<Lease>, read_from: ReadFrom, source: StreamFacts },
 }
 
 /// A position from which this instance reads.
@@ -68,19 +68,23 @@ impl Position {
         entry: (&ServiceEntries, &ServiceEntry),
     ) -> Result<Self> {
         let name = &needs.name;
+        let read_from = ReadFrom::stated(connection);
+        let source = read_from.ensure(connection, facts).await?;
+        let of_source = read_from.connection();
         if !needs.is_exclusive {
-            let at = Box::pin(ensure_consumer(connection, needs, facts, entry)).await?;
-            let pull =
-                Pull::open(connection, (StreamName::Rapids, STREAM), name, HEARTBEAT).await?;
+            let facts = StreamFacts { first_sequence: source.first_sequence, ..*facts };
+            let at = Box::pin(ensure_consumer(connection, needs, &facts, entry)).await?;
+            let stream = (StreamName::Rapids, read_from.stream());
+            let pull = Pull::open(of_source, stream, name, HEARTBEAT).await?;
             let pull = pull.in_group(group(entry.1.memory_epoch()));
             return Ok(Self::Shared { at, pull: Box::new(pull) });
         }
-        let has_live = facts.has_live || stream::allow_live(connection).await?;
-        let facts = StreamFacts { has_live, ..*facts };
+        let has_live = source.has_live || stream::allow_live(of_source, read_from.stream()).await?;
+        let source = StreamFacts { has_live, ..source };
         let lease = Lease::open(connection, (name, instance), facts.created).await?;
         lease.set_memory_epoch(entry.1.memory_epoch());
-        exclusive::ensure_record(&lease, connection, needs, &facts, entry).await?;
-        Ok(Self::Exclusive { lease: Rc::new(lease), facts })
+        exclusive::ensure_record(&lease, connection, needs, facts, entry).await?;
+        Ok(Self::Exclusive { lease: Rc::new(lease), read_from, source })
     }
 
     /// While its instance may run reactions and publish.
@@ -127,13 +131,13 @@ impl Position {
         subscriber: Option<FeedSubscriber>,
         (announcement, stop): (&mut Announcement, &mut watch::Receiver<bool>),
     ) -> Result<Option<Acquired>> {
-        let (lease, facts) = match self {
+        let (lease, read_from, stream) = match self {
             Self::Shared { at, pull } => {
                 let state = at.state;
                 let (source, active, done) = (PacketSource::Shared(pull), None, Rc::default());
                 return Ok(Some(Acquired { source, state, active, done }));
             }
-            Self::Exclusive { lease, facts } => (lease, facts),
+            Self::Exclusive { lease, read_from, source } => (lease, read_from, source),
         };
         announcement.show("delivery", Some("standing by".to_owned()));
         let (record, now) = loop {
@@ -171,7 +175,7 @@ impl Position {
         let last = now.map_or(record.begun, |now| now.last_sequence);
         let active = ActiveLease::new(lease, &record, last);
         let of = (service, announcement.id());
-        let mut feed = LiveFeed::new(connection, of, subscriber, &facts, &record);
+        let mut feed = LiveFeed::new(&read_from, of, subscriber, &stream, &record);
         feed.allow_to(active.renewal.reserved());
         Ok(Some(Acquired {
             source: PacketSource::Exclusive(Box::new(feed)),

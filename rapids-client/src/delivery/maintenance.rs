@@ -16,7 +16,7 @@ use crate::error::with_causes;
 use crate::jetstream::created::Identity;
 use crate::jetstream::message::RawPacket;
 use crate::jetstream::stream;
-use crate::position::check::{PositionCheck, look};
+use crate::position::check::{PositionCheck, look, same};
 use crate::position::consumer::Consumer;
 use crate::position::entry_updater::{EntryNews, EntryUpdater};
 use crate::position::expired::{ExpiredPackets, ExpiredRange, PositionState};
@@ -223,7 +223,7 @@ impl Maintenance {
         let reached = self.expired.reached();
         let remembers = self.context.memories.is_some();
         self.begin(Task::Position, async move {
-            let consumer = Consumer::new(&connection, &service);
+            let consumer = Consumer::stated(&connection, &service);
             match look(&consumer, read, reached, remembers).await {
                 // The answer of a server that is away is unknown.
                 Err(error @ Error::Server { .. }) => {
@@ -299,18 +299,21 @@ impl Maintenance {
     pub(crate) fn check_limits(&mut self) {
         let (connection, service) = (self.connection.clone(), self.service.clone());
         let (has_once, context) = (self.context.claims.is_some(), self.context.clone());
+        let (stream, remembers) = (self.stream, self.context.memories.is_some());
         if self.context.trial.is_open() {
             self.try_memories();
         }
         self.begin(Task::Limits, async move {
-            if let Ok(Some(info)) = stream::info(&connection).await {
+            if let Ok(found) = stream::info(&connection).await {
+                // Who reads from a mirror does not see it there.
+                let info = same(found, stream, (&service, remembers))?;
                 stream::warn_if_nearly_full(&info);
                 if let Some(memories) = &context.memories {
                     memories.learn_ages(info.config.max_age).await;
                 }
                 Box::pin(stream::keep_up(&connection, (&service, has_once), info)).await;
             }
-            if let Ok(Some(info)) = Consumer::new(&connection, &service).info().await {
+            if let Ok(Some(info)) = Consumer::stated(&connection, &service).info().await {
                 warn_if_nearly_stuck(&info);
             }
             Ok(Outcome::Nothing)

@@ -102,13 +102,15 @@ impl Provisioning {
             let found = info_of(connection, resource.name()).await?.map(|found| found.config);
             steps.extend(self.step(&resource, found, form)?);
         }
-        for ServiceNeeds { name, is_exclusive, .. } in &services {
-            let missing = |stream| ProvisioningStep {
+        for ServiceNeeds { name, is_exclusive, read_from, .. } in &services {
+            let missing = |stream: &str| ProvisioningStep {
                 what: format!("the consumer `{name}` on {stream}"),
                 changes: None,
             };
-            if !is_exclusive && Consumer::new(connection, name).info().await?.is_none() {
-                steps.push(missing(STREAM));
+            let reading = connection.clone().reading_from(read_from.as_ref());
+            let consumer = Consumer::stated(&reading, name);
+            if !is_exclusive && consumer.info().await?.is_none() {
+                steps.push(missing(consumer.read_from.stream()));
             }
             if replay_consumer::existing(connection, name).await?.is_none() {
                 steps.push(missing(REPLAYS));
@@ -159,7 +161,7 @@ impl Provisioning {
             }
         }
         for needs in services {
-            let connection = connection.clone();
+            let connection = connection.clone().reading_from(needs.read_from.as_ref());
             // The position is for one thread, and whoever awaits this may go from one to another.
             let runtime = Handle::current();
             let opening = spawn_blocking(move || {
@@ -244,7 +246,7 @@ async fn make_position(
 ) -> Result<()> {
     let opened = Box::pin(open_position(connection, needs, "", facts)).await?;
     Box::pin(opened.note(|_| ())).await?;
-    let consumer = Consumer::new(connection, &needs.name);
+    let consumer = Consumer::stated(connection, &needs.name);
     if needs.is_exclusive && consumer.info().await?.is_some() {
         // The service, which may not delete it, has its position in its record by now.
         consumer.delete().await?;

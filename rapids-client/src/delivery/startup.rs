@@ -31,6 +31,7 @@ use crate::jetstream::stream::StreamFacts;
 use crate::jetstream::timers::TimerStore;
 use crate::live::shared_feed::FeedSubscriber;
 use crate::metrics::ServiceMetrics;
+use crate::mirror::Mirror;
 use crate::names::REPLAYS;
 use crate::notices::Notices;
 use crate::position::derivation::Derivation;
@@ -211,6 +212,7 @@ async fn announce(
     entry: &EntryUpdater,
 ) -> Result<Announcement> {
     let mut announcement = Announcement::publish(connection, instance).await?;
+    announcement.show("read_from", connection.mirror().map(Mirror::to_string));
     announcement.show("rivers", entry.compare_at_start().await);
     Ok(announcement)
 }

@@ -101,8 +101,16 @@ pub(crate) async fn check(
         true => access.rights(name),
         false => access.rights_in_simple_form(name, !is_provisioned),
     };
+    // Those on a mirror in another JetStream are not told of by the one that is asked here.
+    let elsewhere = connection.mirror().filter(|mirror| mirror.domain.is_some());
+    let is_here = |right: &Right| {
+        elsewhere.is_none_or(|mirror| !right.subject.split('.').any(|it| it == mirror.stream))
+    };
     let tried = join_all(
-        rights.into_iter().map(|right| Trial::of(connection, user.as_ref(), right, is_secured)),
+        rights
+            .into_iter()
+            .filter(is_here)
+            .map(|right| Trial::of(connection, user.as_ref(), right, is_secured)),
     )
     .await;
     let known = Known::of(&tried);

@@ -1,12 +1,14 @@
 //! When a stream was created, also if it was restored from a backup since.
 //!
 //! The server restores a stream as a new one, with the messages and sequences of the old. What is kept of it, such as
-//! ids of packets and positions, goes by the creation time of the old one, so a backup notes that in the settings.
+//! ids of packets and positions, goes by the creation time of the old one, so a backup notes that in the settings. So
+//! does a mirror of the rapids.
 
 use async_nats::jetstream::stream::Info;
 use jiff::Timestamp;
 
 use super::timestamp;
+use crate::mirror::Mirror;
 use crate::names::CREATED;
 
 /// When the stream was created that these sequences are of.
@@ -56,6 +58,14 @@ pub(crate) const DELETED: &str = "the stream was deleted while it ran; where the
 /// What a service says that finds its stream [restored](Replaced::Restored).
 pub(crate) const RESTORED: &str = "the stream was restored from a backup while it ran; start the service again, and it \
                                    goes on where it was in the backup";
+
+/// What a service says that finds its mirror deleted or made anew.
+pub(crate) fn replaced_mirror(mirror: &Mirror) -> String {
+    format!(
+        "the mirror {mirror} was deleted or made anew while it ran; start the service again, which makes it where \
+         there is none, and goes on where it was"
+    )
+}
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::stream::{Config, PersistenceMode, Source};
+use async_nats::jetstream::stream::{Config, PersistenceMode, Republish, Source};
 
 use super::differences::{Differences, limit};
 use super::form::Form;
@@ -25,6 +25,12 @@ impl Resource {
         config.duplicate_window = found.duplicate_window.max(self.window(config.max_age));
         if self.kind == Kind::Rapids {
             config.allow_atomic_publish = true;
+        }
+        let (copies, wanted) = (found.republish.as_ref(), self.config.republish.as_ref());
+        let is_own =
+            |copies: &Republish| wanted.is_some_and(|it| it.destination == copies.destination);
+        if self.kind == Kind::Mirror && copies.is_none_or(is_own) {
+            config.republish = wanted.cloned();
         }
         if self.kind == Kind::Bucket {
             config.allow_message_ttl |= self.config.allow_message_ttl;
@@ -55,7 +61,7 @@ impl Resource {
         match self.kind {
             Kind::Rapids | Kind::Later => within(DUPLICATE_WINDOW, max_age),
             Kind::Replays => within(REPLAY_WINDOW, max_age),
-            Kind::DeadLetters | Kind::Bucket => Duration::ZERO,
+            Kind::Mirror | Kind::DeadLetters | Kind::Bucket => Duration::ZERO,
         }
     }
 
@@ -81,6 +87,9 @@ impl Resource {
         }
         if self.must_last && lasts(found.max_age) < lasts(wanted.max_age) {
             list.compare("max_age", &found.max_age, &wanted.max_age);
+        }
+        if self.kind == Kind::Mirror {
+            compare_mirror(&mut list, found, wanted);
         }
         if self.kind == Kind::Later {
             compare_scheduling(&mut list, found, wanted);
@@ -128,6 +137,23 @@ fn compare_scheduling(list: &mut Differences, found: &Config, wanted: &Config) {
         &found.allow_message_schedules,
         &wanted.allow_message_schedules,
     );
+}
+
+/// Compares the settings by which a mirror has all packets of the rapids, and does not answer in their place.
+fn compare_mirror(list: &mut Differences, found: &Config, wanted: &Config) {
+    let of = |config: &Config| config.mirror.as_ref().map(|source| source.name.clone());
+    list.compare("mirror of", &of(found), &of(wanted));
+    if wanted.mirror.as_ref().is_some_and(|it| it.external.is_some()) {
+        list.compare("mirror_direct", &found.mirror_direct, &wanted.mirror_direct);
+    }
+    let is_whole = |source: &Source| {
+        let starts = (source.start_sequence, source.start_time);
+        starts == (None, None)
+            && source.filter_subject.is_none()
+            && source.subject_transforms.is_empty()
+    };
+    let found = found.mirror.as_ref().is_none_or(is_whole);
+    list.compare("mirror of all packets", &found, &true);
 }
 
 /// Compares the settings that would lose, rewrite or withhold packets.

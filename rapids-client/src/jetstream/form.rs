@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_nats::jetstream::stream::{Config, Republish};
 
-use crate::names::{LIVE, PUBLISHER_PREFIX, PUBLISHER_SUBJECTS, SUBJECT};
+use crate::names::{PUBLISHER_PREFIX, PUBLISHER_SUBJECTS, SUBJECT, live_of};
 
 /// What the subjects of the stream tell.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,8 +23,11 @@ impl Form {
     /// The form of rapids with these settings. Subjects of another kind are no form, and count as a
     /// difference from the simple one.
     pub(crate) fn of(rapids: &Config) -> Self {
-        match rapids.subjects.as_slice() {
-            [subject] if subject == PUBLISHER_SUBJECTS => Self::Secured,
+        // A mirror has no subjects of its own.
+        let copied = rapids.republish.as_ref().map(|republish| republish.source.as_str());
+        match (rapids.subjects.as_slice(), copied) {
+            ([], Some(PUBLISHER_SUBJECTS)) => Self::Secured,
+            ([subject], _) if subject == PUBLISHER_SUBJECTS => Self::Secured,
             _ => Self::Simple,
         }
     }
@@ -37,9 +40,10 @@ impl Form {
         }
     }
 
-    /// The setting by which the server sends a copy of each packet that it has stored.
-    pub(crate) fn republish(self) -> Republish {
-        let (source, destination) = (self.subjects().to_owned(), LIVE.to_owned());
+    /// The setting by which the server sends a copy of each packet that this stream has stored: the rapids, or a
+    /// mirror of them.
+    pub(crate) fn republish(self, stream: &str) -> Republish {
+        let (source, destination) = (self.subjects().to_owned(), live_of(stream));
         Republish { source, destination, headers_only: false }
     }
 
@@ -69,6 +73,10 @@ mod tests {
         assert_eq!(of(&["rapids"]), Form::Simple);
         assert_eq!(of(&["rapids.from.*"]), Form::Secured);
         assert_eq!(of(&["rapids", "rapids.from.*"]), Form::Simple);
+        for form in [Form::Simple, Form::Secured] {
+            let republish = Some(form.republish("RAPIDS_EU"));
+            assert_eq!(Form::of(&Config { republish, ..Config::default() }), form, "a mirror");
+        }
         assert_eq!(publisher_of("rapids.from.orders").as_deref(), Some("orders"));
         assert_eq!(publisher_of("rapids"), None);
     }

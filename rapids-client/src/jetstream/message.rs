@@ -17,7 +17,6 @@ use jiff::Timestamp;
 use crate::jetstream::form::publisher_of;
 use crate::jetstream::sequence::{StreamName, StreamPlace};
 use crate::jetstream::timestamp;
-use crate::names::STREAM;
 
 /// One delivery of a packet.
 #[derive(Debug, Clone)]
@@ -57,11 +56,11 @@ impl RawPacket {
         })
     }
 
-    /// Reads the copy of a packet that the server sends once it has stored it; `None` if it is
-    /// something else.
-    pub(crate) fn live(message: Message) -> Option<Self> {
+    /// Reads the copy of a packet that the server sends once this stream, the rapids or a mirror of them, has stored
+    /// it; `None` if it is something else.
+    pub(crate) fn live(stream: &str, message: Message) -> Option<Self> {
         let headers = message.headers?;
-        if of_server(&headers, NATS_STREAM)? != STREAM {
+        if of_server(&headers, NATS_STREAM)? != stream {
             return None;
         }
         let sequence = of_server(&headers, NATS_SEQUENCE)?.parse().ok()?;
@@ -226,7 +225,7 @@ mod tests {
             description: None,
             length: 0,
         };
-        let copy = RawPacket::live(message).unwrap();
+        let copy = RawPacket::live("RAPIDS", message).unwrap();
         assert_eq!((copy.place.sequence, copy.publisher().as_deref()), (2, Some("orders")));
         assert_eq!(copy.stored(), "2026-11-21T09:30:00Z".parse().unwrap());
     }

@@ -7,11 +7,10 @@ use async_nats::jetstream::consumer::pull::Config as PullConfig;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
 use tracing::debug;
 
-use crate::connection::Connection;
 use crate::jetstream::message::RawPacket;
 use crate::jetstream::pull::{Pull, Pulled};
+use crate::jetstream::read_from::ReadFrom;
 use crate::jetstream::sequence::StreamName;
-use crate::names::STREAM;
 use crate::{Error, Result};
 
 /// The server deletes the consumer if nobody asks for anything for so long.
@@ -36,13 +35,14 @@ impl Reader {
     /// # Errors
     /// `NotPermitted`, `Limit`, `Server` with `action`.
     pub(crate) async fn open(
-        connection: &Connection,
+        read_from: &ReadFrom,
         action: String,
         name: &str,
         from: u64,
     ) -> Result<Self> {
         let name = format!("{name}_{}", fastrand::u32(..));
-        let consumer = Passing { connection: connection.clone(), name };
+        let (connection, stream) = (read_from.connection(), read_from.stream());
+        let consumer = Passing { read_from: read_from.clone(), name };
         let wanted = PullConfig {
             name: Some(consumer.name.clone()),
             deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: from },
@@ -52,11 +52,11 @@ impl Reader {
             num_replicas: 1,
             ..PullConfig::default()
         };
-        let subject = connection.api(&format!("CONSUMER.CREATE.{STREAM}.>"));
-        let creating = connection.jetstream.create_consumer_on_stream(wanted, STREAM);
+        let subject = connection.api(&format!("CONSUMER.CREATE.{stream}.>"));
+        let creating = connection.jetstream.create_consumer_on_stream(wanted, stream);
         let created = connection.attempt(&action, &subject, creating).await?;
         let pending = created.cached_info().num_pending;
-        let of = (StreamName::Rapids, STREAM);
+        let of = (StreamName::Rapids, stream);
         let pull = Pull::open(connection, of, &consumer.name, HEARTBEAT).await?;
         Ok(Self { action, pull, _consumer: consumer, number: 0, pending })
     }
@@ -101,7 +101,7 @@ impl Reader {
 
 /// The name of a consumer. Dropped, it deletes the consumer, also while that is still being created.
 struct Passing {
-    connection: Connection,
+    read_from: ReadFrom,
     name: String,
 }
 
@@ -111,9 +111,11 @@ impl Drop for Passing {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        let (jetstream, name) = (self.connection.jetstream.clone(), std::mem::take(&mut self.name));
+        let (read_from, name) = (self.read_from.clone(), std::mem::take(&mut self.name));
         runtime.spawn(async move {
-            if let Err(error) = jetstream.delete_consumer_from_stream(&name, STREAM).await {
+            let jetstream = &read_from.connection().jetstream;
+            let deleting = jetstream.delete_consumer_from_stream(&name, read_from.stream());
+            if let Err(error) = deleting.await {
                 debug!(%error, "the server is left to delete the consumer {name} by itself");
             }
         });

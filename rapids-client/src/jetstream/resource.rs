@@ -4,12 +4,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use async_nats::jetstream::stream::{
-    Config, DiscardPolicy, Placement, RetentionPolicy, StorageType,
+    Config, DiscardPolicy, External, Placement, RetentionPolicy, Source, StorageType,
 };
 
 use crate::config::Provision;
-use crate::connection::Allowance;
+use crate::connection::{Allowance, api_prefix};
 use crate::jetstream::form::Form;
+use crate::jetstream::read_from::of_rapids;
+use crate::jetstream::stream::StreamFacts;
 use crate::jetstream::timers::TimerPlace;
 use crate::names::{
     DEAD_LETTER_SUBJECTS, DEAD_LETTERS, HANDLING, LETTERS_BUCKET, MEMORIES, ONCE, OPERATIONS,
@@ -75,6 +77,7 @@ pub(crate) struct Resource {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Rapids,
+    Mirror,
     Later,
     DeadLetters,
     Replays,
@@ -85,7 +88,7 @@ impl Kind {
     /// The variable that states its size.
     pub(super) fn variable(self) -> &'static str {
         match self {
-            Self::Rapids => "RAPIDS_MAX_BYTES",
+            Self::Rapids | Self::Mirror => "RAPIDS_MAX_BYTES",
             Self::DeadLetters => "RAPIDS_DEAD_LETTERS_MAX_BYTES",
             Self::Later => "RAPIDS_LATER_MAX_BYTES",
             Self::Replays => "RAPIDS_REPLAYS_MAX_BYTES",
@@ -95,7 +98,7 @@ impl Kind {
 
     pub(super) fn stated(self, provision: &Provision) -> Option<u64> {
         match self {
-            Self::Rapids => provision.max_bytes,
+            Self::Rapids | Self::Mirror => provision.max_bytes,
             Self::DeadLetters => provision.dead_letters_max_bytes,
             Self::Later => provision.later_max_bytes,
             Self::Replays => provision.replays_max_bytes,
@@ -107,7 +110,7 @@ impl Kind {
     /// the account's free bytes.
     fn usual(self, provision: &Provision) -> (u64, u64) {
         match self {
-            Self::Rapids => (provision.max_bytes_or_default(), 2),
+            Self::Rapids | Self::Mirror => (provision.max_bytes_or_default(), 2),
             Self::DeadLetters => (256 << 20, 16),
             Self::Later | Self::Replays | Self::Bucket => (64 << 20, 16),
         }
@@ -128,12 +131,36 @@ impl Resource {
             deny_delete: true,
             deny_purge: true,
             allow_atomic_publish: true,
-            republish: Some(form.republish()),
+            republish: Some(form.republish(STREAM)),
             sources: Some(vec![TimerPlace::shared(form).source()]),
             metadata: own_limit(largest),
             ..stream(STREAM, form.subjects(), "every packet of every service")
         };
         Self { kind: Kind::Rapids, config, must_last: false }
+    }
+
+    /// A mirror of these rapids, which are in this JetStream domain if it is in another one.
+    pub(crate) fn mirror(name: &str, rapids: &StreamFacts, domain: Option<String>) -> Self {
+        let external = domain.map(|domain| External {
+            api_prefix: api_prefix(Some(&domain)),
+            delivery_prefix: None,
+        });
+        let config = Config {
+            subjects: Vec::new(),
+            // What the rapids take, a mirror must take, too; they alone refuse what is too much.
+            discard: DiscardPolicy::Old,
+            max_age: rapids.max_age,
+            deny_delete: true,
+            deny_purge: true,
+            // It would answer direct gets in place of the rapids, and may be behind them. In the JetStream of the
+            // rapids the server has it do so all the same.
+            mirror_direct: false,
+            mirror: Some(Source { name: STREAM.to_owned(), external, ..Source::default() }),
+            republish: Some(rapids.form.republish(name)),
+            metadata: of_rapids(rapids).into(),
+            ..stream(name, "", "a mirror of the rapids, for services that read from it")
+        };
+        Self { kind: Kind::Mirror, config, must_last: true }
     }
 
     /// A stream of timers, where the rapids take messages of so many bytes.

@@ -15,7 +15,7 @@ use crate::jetstream::form::Form;
 use crate::jetstream::resource::{Resource, largest_message};
 use crate::jetstream::timers::TimerPlace;
 use crate::jetstream::timestamp;
-use crate::names::{LIVE, STREAM};
+use crate::names::STREAM;
 use crate::{Error, Result};
 
 /// From this share of the size limit on, in percent, the service warns.
@@ -62,7 +62,7 @@ impl From<&Info> for StreamFacts {
             last_sequence: info.state.last_sequence,
             packets: info.state.messages,
             is_atomic: info.config.allow_atomic_publish,
-            has_live: info.config.republish.as_ref() == Some(&form.republish()),
+            has_live: info.config.republish.as_ref() == Some(&form.republish(&info.config.name)),
         }
     }
 }
@@ -159,7 +159,7 @@ async fn lower_timers(
 /// # Errors
 /// `Stream` if one of the two streams is not as it must be; `Limit`, `NotPermitted`, `Server`.
 pub(crate) async fn ensure_later(connection: &Connection, owner: &str) -> Result<Info> {
-    let found = info(connection).await?.ok_or_else(deleted)?;
+    let found = info(connection).await?.ok_or_else(|| deleted(STREAM))?;
     let form = Form::of(&found.config);
     let place = TimerPlace::of(form, owner);
     let improved = resource(connection, form).improved(&found.config);
@@ -271,7 +271,7 @@ pub(crate) async fn form(connection: &Connection) -> Result<Form> {
 /// # Errors
 /// `Stream` if it was deleted; `NotPermitted`, `Server`.
 pub(crate) async fn present(connection: &Connection) -> Result<Info> {
-    info(connection).await?.ok_or_else(deleted)
+    info(connection).await?.ok_or_else(|| deleted(STREAM))
 }
 
 /// As [`present`], what services need of it.
@@ -282,8 +282,8 @@ pub(crate) async fn facts(connection: &Connection) -> Result<StreamFacts> {
     Ok(StreamFacts::from(&present(connection).await?))
 }
 
-fn deleted() -> Error {
-    Error::Stream { stream: STREAM.to_owned(), differences: vec!["it was deleted".to_owned()] }
+pub(super) fn deleted(stream: &str) -> Error {
+    Error::Stream { stream: stream.to_owned(), differences: vec!["it was deleted".to_owned()] }
 }
 
 /// The settings that the bus can work with, but that cost safety or room, each with the remedy.
@@ -340,30 +340,32 @@ fn nearly_full(bytes: u64, limit: i64) -> Option<u128> {
 
 /// Lets the server send a copy of each packet that it has stored, if an earlier version created the
 /// stream without that. `false` if this user may not, or the copies go elsewhere.
-pub(crate) async fn allow_live(connection: &Connection) -> Result<bool> {
-    let subject = connection.api(&format!("STREAM.UPDATE.{STREAM}"));
-    let found = info(connection).await?.map(|info| info.config);
+pub(crate) async fn allow_live(connection: &Connection, name: &str) -> Result<bool> {
+    let subject = connection.api(&format!("STREAM.UPDATE.{name}"));
+    let found = ensure::info_of(connection, name).await?.map(|info| info.config);
     let form = found.as_ref().map(Form::of).unwrap_or_default();
+    let wanted = form.republish(name);
     let reason = match found {
         Some(found) if found.republish.is_none() => {
-            let config = StreamConfig { republish: Some(form.republish()), ..found };
+            let config = StreamConfig { republish: Some(wanted.clone()), ..found };
             let updating = connection.jetstream.update_stream(config);
-            match connection.attempt("update the stream `RAPIDS`", &subject, updating).await {
+            let action = format!("update the stream `{name}`");
+            match connection.attempt(&action, &subject, updating).await {
                 Ok(_) => return Ok(true),
                 Err(error @ Error::NotPermitted { .. }) => error.to_string(),
                 Err(error) => return Err(error),
             }
         }
-        Some(StreamConfig { republish: Some(found), .. }) if found != form.republish() => {
+        Some(StreamConfig { republish: Some(found), .. }) if found != wanted => {
             format!("the stream sends its copies to `{}`", found.destination)
         }
         _ => return Ok(true),
     };
     warn!(
         "there is no live feed, so packets are read from the stream, which costs the server more: \
-         {reason}; set it with: nats stream edit {STREAM} --republish-source '{}' \
-         --republish-destination {LIVE}",
-        form.subjects()
+         {reason}; set it with: nats stream edit {name} --republish-source '{}' \
+         --republish-destination {}",
+        wanted.source, wanted.destination
     );
     Ok(false)
 }

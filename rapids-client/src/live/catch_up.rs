@@ -4,11 +4,10 @@
 use futures::FutureExt;
 
 use crate::Result;
-use crate::connection::Connection;
 use crate::jetstream::message::RawPacket;
 use crate::jetstream::polled::Polled;
+use crate::jetstream::read_from::ReadFrom;
 use crate::jetstream::reader::Reader;
-use crate::names::STREAM;
 
 pub(crate) enum CatchUp {
     Consumer(Box<Reader>),
@@ -21,16 +20,18 @@ impl CatchUp {
     /// # Errors
     /// `NotPermitted`, `Limit`, `Server`.
     pub(crate) async fn open(
-        connection: Connection,
+        read_from: ReadFrom,
         (service, instance): (String, String),
         from: u64,
     ) -> Result<Self> {
+        let connection = read_from.connection();
         if connection.provision().is_provisioned {
-            return Ok(Self::Polled(Box::new(Polled::new(&connection, STREAM, ">", from))));
+            let polled = Polled::new(connection, read_from.stream(), ">", from);
+            return Ok(Self::Polled(Box::new(polled)));
         }
         let action = format!("read the stream for `{service}`");
         let name = format!("{service}_{instance}");
-        let reader = Reader::open(&connection, action, &name, from).await?;
+        let reader = Reader::open(&read_from, action, &name, from).await?;
         Ok(Self::Consumer(Box::new(reader)))
     }
 

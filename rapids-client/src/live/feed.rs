@@ -7,9 +7,9 @@
 
 use tracing::info;
 
-use crate::connection::Connection;
-use crate::jetstream::created::{DELETED, Identity, RESTORED, Replaced};
+use crate::jetstream::created::{DELETED, Identity, RESTORED, Replaced, replaced_mirror};
 use crate::jetstream::message::RawPacket;
+use crate::jetstream::read_from::ReadFrom;
 use crate::jetstream::stream::StreamFacts;
 use crate::live::incoming::Incoming;
 use crate::live::leave_reason::LeaveReason;
@@ -24,7 +24,7 @@ use crate::position::record::{PositionRecord, lost};
 use crate::{Error, Result};
 
 pub(crate) struct LiveFeed {
-    connection: Connection,
+    read_from: ReadFrom,
     service: String,
     stream: Identity,
     sources: Sources,
@@ -39,17 +39,17 @@ pub(crate) struct LiveFeed {
 impl LiveFeed {
     /// Reads on from a record.
     pub(crate) fn new(
-        connection: &Connection,
+        read_from: &ReadFrom,
         of: (&str, &str),
         subscriber: Option<FeedSubscriber>,
         facts: &StreamFacts,
         record: &PositionRecord,
     ) -> Self {
         Self {
-            connection: connection.clone(),
+            read_from: read_from.clone(),
             service: of.0.to_owned(),
             stream: facts.identity(),
-            sources: Sources::new(connection, of, subscriber, facts.has_live),
+            sources: Sources::new(read_from, of, subscriber, facts.has_live),
             merger: SequenceMerger::new(record.floor, record.reached()),
             demand: 0,
             limit: 0,
@@ -142,7 +142,10 @@ impl LiveFeed {
                 self.confirm(expected, &facts);
                 self.check_stream(expected, &facts)
             }
-            Event::Failed(Error::Stream { .. }) => Err(self.other_stream(DELETED)),
+            Event::Failed(Error::Stream { .. }) => Err(match self.read_from.mirror() {
+                Some(mirror) => self.unusable(replaced_mirror(mirror)),
+                None => self.other_stream(DELETED),
+            }),
             Event::Failed(error) => Err(error),
             Event::Nothing => Ok(None),
         };
@@ -218,12 +221,18 @@ impl LiveFeed {
         facts: &StreamFacts,
     ) -> Result<Option<Incoming>> {
         let (next, last) = (self.merger.next(), facts.last_sequence);
-        match self.stream.replaced_by(facts.identity()) {
-            None => {}
-            Some(Replaced::Restored) => return Err(self.restored()),
-            Some(Replaced::MadeAnew) => {
+        match (self.stream.replaced_by(facts.identity()), self.read_from.mirror()) {
+            (None, _) => {}
+            (Some(_), Some(mirror)) => return Err(self.unusable(replaced_mirror(mirror))),
+            (Some(Replaced::Restored), None) => return Err(self.unusable(RESTORED.to_owned())),
+            (Some(Replaced::MadeAnew), None) => {
                 return Err(self.other_stream("the stream was made anew while it ran"));
             }
+        }
+        let was_read = expected.reached.max(expected.next - 1);
+        if self.read_from.mirror().is_some() && last < was_read {
+            // It has to catch up, and says nothing of what the rapids have.
+            return Ok(None);
         }
         if last < expected.reached {
             let at = expected.reached;
@@ -249,14 +258,12 @@ impl LiveFeed {
         Ok((first > next).then(|| Incoming::Gone { from: next, to: first - 1 }))
     }
 
-    fn restored(&self) -> Error {
-        Error::Position { service: self.service.clone(), reason: RESTORED.to_owned() }
+    fn unusable(&self, reason: String) -> Error {
+        Error::Position { service: self.service.clone(), reason }
     }
 
     fn other_stream(&self, fault: &str) -> Error {
-        let service = self.service.clone();
-        let reset_command = reset_command(&self.connection, &service);
-        Error::Position { service, reason: format!("{fault}; {reset_command}") }
+        self.unusable(format!("{fault}; {}", reset_command(&self.service)))
     }
 
     /// Reads on from the stream alone.

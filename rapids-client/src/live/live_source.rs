@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use crate::Result;
-use crate::connection::Connection;
 use crate::jetstream::message::RawPacket;
-use crate::jetstream::stream::{self, StreamFacts};
+use crate::jetstream::read_from::ReadFrom;
+use crate::jetstream::stream::StreamFacts;
 use crate::live::leave_reason::LeaveReason;
 use crate::live::shared_feed::{FeedSubscriber, LiveItem, SharedSubscription};
 use crate::live::subscription::{CHECK_EVERY, CHECK_SOON, LiveSubscription};
@@ -32,12 +32,12 @@ pub(crate) struct Joined {
 impl LiveSource {
     /// Joins the feed of a stream that is known to have reached this sequence.
     pub(crate) async fn join(
-        connection: Connection,
+        read_from: ReadFrom,
         subscriber: Option<FeedSubscriber>,
         reached: u64,
     ) -> Result<Joined> {
         let Some(subscriber) = subscriber else {
-            let (own, facts) = LiveSubscription::join(&connection).await?;
+            let (own, facts) = LiveSubscription::join(&read_from).await?;
             let live_after = facts.last_sequence;
             return Ok(Joined { source: Self::Own(own), facts, live_after });
         };
@@ -45,7 +45,7 @@ impl LiveSource {
         // This process may have paused while another one read further. Only the stream can say whether
         // it really ends before that.
         if facts.last_sequence < reached {
-            facts = stream::facts(&connection).await?;
+            facts = read_from.facts().await?;
         }
         Ok(Joined { source: Self::Shared(shared), facts, live_after })
     }

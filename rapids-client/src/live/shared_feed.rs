@@ -17,13 +17,13 @@ use tokio::time::{interval, sleep, timeout};
 
 use crate::connection::Connection;
 use crate::jetstream::message::RawPacket;
-use crate::jetstream::stream::{self, StreamFacts};
+use crate::jetstream::read_from::ReadFrom;
+use crate::jetstream::stream::StreamFacts;
 use crate::live::leave_reason::LeaveReason;
 use crate::live::rejoin_backoff::RejoinBackoff;
 use crate::live::subscription::{CHECK_EVERY, CHECK_SOON, LiveSubscription};
 use crate::live::unconfirmed_copies::SharedCopies;
 use crate::matcher::Matcher;
-use crate::names::LIVE;
 use crate::river::River;
 use crate::service::Service;
 use crate::{Error, Result};
@@ -104,9 +104,10 @@ impl SharedFeed {
 
     /// Reads the live feed, until it is dropped or refused.
     pub(crate) async fn run(self: Rc<Self>, connection: Connection) {
+        let read_from = ReadFrom::stated(&connection);
         let mut backoff = RejoinBackoff::default();
         loop {
-            let (live, facts) = match LiveSubscription::join(&connection).await {
+            let (live, facts) = match LiveSubscription::join(&read_from).await {
                 Ok(joined) => joined,
                 Err(error @ Error::NotPermitted { .. }) => {
                     return self.set(FeedState::Refused { violation: error.to_string() });
@@ -121,7 +122,7 @@ impl SharedFeed {
                 }
             };
             let Err(reason) = match backoff.check_gap(facts.last_sequence) {
-                Ok(()) => self.pass_on(&connection, live, facts).await,
+                Ok(()) => self.pass_on(&read_from, live, facts).await,
                 Err(forged) => Err(forged),
             };
             self.leave_for(backoff.wait_after(&reason, Instant::now())).await;
@@ -144,10 +145,11 @@ impl SharedFeed {
     /// Passes packets on, as long as nothing shows that one is missing or forged.
     async fn pass_on(
         &self,
-        connection: &Connection,
+        read_from: &ReadFrom,
         mut live: LiveSubscription,
         facts: StreamFacts,
     ) -> Result<Infallible, LeaveReason> {
+        let connection = read_from.connection();
         let connected = connection.connects();
         let (checked_to, copies) = (Rc::new(Cell::new(facts.last_sequence)), live.copies().clone());
         self.set(FeedState::Live { facts, checked_to: checked_to.clone(), copies: copies.clone() });
@@ -174,7 +176,7 @@ impl SharedFeed {
                     let is_soon = copies.need_confirmation_soon(self.confirm_to.get());
                     if check.is_none() && (is_soon || checked_at.elapsed() >= CHECK_EVERY) {
                         checked_at = Instant::now();
-                        check = Some(check_stream(copies.highest(), connection.clone()));
+                        check = Some(check_stream(copies.highest(), read_from.clone()));
                     }
                 }
             }
@@ -257,7 +259,7 @@ impl FeedSubscriber {
                     return Err(Error::NotPermitted { violation: violation.clone() });
                 }
                 FeedState::Paused => {
-                    let action = format!("join the feed of `{LIVE}`");
+                    let action = "join the live feed".to_owned();
                     let source = "it is left for a while".into();
                     return Err(Error::Server { action, source });
                 }
@@ -296,10 +298,10 @@ impl SharedSubscription {
 }
 
 /// Asks the stream where it ends, while this is the highest sequence of a copy.
-fn check_stream(highest: u64, connection: Connection) -> Check {
+fn check_stream(highest: u64, read_from: ReadFrom) -> Check {
     Box::pin(async move {
         // The answer may be lost with the connection.
-        let facts = timeout(CHECK_EVERY, stream::facts(&connection)).await;
+        let facts = timeout(CHECK_EVERY, read_from.facts()).await;
         (highest, facts.ok().and_then(Result::ok))
     })
 }

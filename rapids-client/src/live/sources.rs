@@ -11,10 +11,10 @@ use tokio::task::yield_now;
 use tokio::time::{sleep_until, timeout};
 use tracing::{debug, warn};
 
-use crate::connection::Connection;
 use crate::error::with_causes;
 use crate::jetstream::message::RawPacket;
-use crate::jetstream::stream::{self, StreamFacts};
+use crate::jetstream::read_from::ReadFrom;
+use crate::jetstream::stream::StreamFacts;
 use crate::live::catch_up::CatchUp;
 use crate::live::leave_reason::LeaveReason;
 use crate::live::live_source::{Joined, LiveSource};
@@ -29,7 +29,7 @@ const NEAR: u64 = 2_048;
 const PAUSE: Duration = Duration::from_millis(500);
 
 pub(crate) struct Sources {
-    connection: Connection,
+    read_from: ReadFrom,
     /// The names of the service and of the instance.
     of: (String, String),
     /// The feed that the services of the process share, if they do.
@@ -86,15 +86,15 @@ pub(crate) enum Event {
 
 impl Sources {
     pub(crate) fn new(
-        connection: &Connection,
+        read_from: &ReadFrom,
         (service, instance): (&str, &str),
         subscriber: Option<FeedSubscriber>,
         has_live: bool,
     ) -> Self {
         let now = Instant::now();
         Self {
-            connects: connection.connects(),
-            connection: connection.clone(),
+            connects: read_from.connection().connects(),
+            read_from: read_from.clone(),
             of: (service.to_owned(), instance.to_owned()),
             subscriber,
             has_live,
@@ -134,25 +134,24 @@ impl Sources {
             return Ok(());
         }
         self.retry_at = None;
-        let connection = self.connection.clone();
-        connection.known_end().reaches(expected.reached);
+        let read_from = self.read_from.clone();
+        read_from.connection().known_end().reaches(expected.reached);
         if self.is_to_join(now) {
             let subscriber = self.subscriber.clone();
             let reached = expected.reached.max(expected.next - 1);
             self.pending = Some(Box::pin(async move {
-                let joined = LiveSource::join(connection, subscriber, reached).await;
+                let joined = LiveSource::join(read_from, subscriber, reached).await;
                 (expected, Answer::Join(joined))
             }));
         } else if let Some(from) = to_read.filter(|_| self.catch_up.is_none()) {
             let of = self.of.clone();
             self.pending = Some(Box::pin(async move {
-                (expected, Answer::CatchUp(CatchUp::open(connection, of, from).await))
+                (expected, Answer::CatchUp(CatchUp::open(read_from, of, from).await))
             }));
         } else if now >= self.next_check() {
             self.checked_at = now;
-            self.pending = Some(Box::pin(async move {
-                (expected, Answer::Check(stream::facts(&connection).await))
-            }));
+            self.pending =
+                Some(Box::pin(async move { (expected, Answer::Check(read_from.facts().await)) }));
         }
         Ok(())
     }
@@ -237,7 +236,7 @@ impl Sources {
         };
         // A limit of consumers passes when others have caught up.
         if let Error::Server { .. } | Error::Limit { .. } = error {
-            self.connection.warn("the live feed waits for the server", &error);
+            self.read_from.connection().warn("the live feed waits for the server", &error);
             self.retry_at = Some(Instant::now() + PAUSE);
             return Event::Nothing;
         }
@@ -288,7 +287,7 @@ impl Sources {
     /// Whether the connection was made again since the last call. If not, it stops a reading of which
     /// requests were lost.
     pub(crate) fn check_connection(&mut self) -> bool {
-        let connects = self.connection.connects();
+        let connects = self.read_from.connection().connects();
         if std::mem::replace(&mut self.connects, connects) != connects {
             return true;
         }
@@ -309,10 +308,10 @@ impl Sources {
     /// Where the stream ends that was made then. `None` if the server does not answer, or if what the
     /// live feed brings until then shows a fault.
     pub(crate) async fn last_check(&mut self, made: Timestamp) -> Option<u64> {
-        if !self.connection.is_connected() {
+        if !self.read_from.connection().is_connected() {
             return None;
         }
-        let facts = timeout(CHECK_EVERY, stream::facts(&self.connection)).await.ok()?.ok()?;
+        let facts = timeout(CHECK_EVERY, self.read_from.facts()).await.ok()?.ok()?;
         // Lets the shared feed pass on what has come.
         yield_now().await;
         while let Some(item) = self.ready_live(u64::MAX) {

@@ -12,12 +12,11 @@ use async_nats::header::NATS_MESSAGE_ID;
 use futures::{FutureExt, StreamExt};
 use tracing::warn;
 
-use crate::connection::Connection;
 use crate::jetstream::message::RawPacket;
-use crate::jetstream::stream::{self, StreamFacts};
+use crate::jetstream::read_from::ReadFrom;
+use crate::jetstream::stream::StreamFacts;
 use crate::live::leave_reason::LeaveReason;
 use crate::live::unconfirmed_copies::{SharedCopies, UnconfirmedCopies, fingerprint};
-use crate::names::LIVE;
 use crate::{Error, Result};
 
 /// How often the stream is asked where it ends.
@@ -26,6 +25,7 @@ pub(crate) const CHECK_EVERY: Duration = Duration::from_secs(1);
 pub(crate) const CHECK_SOON: Duration = Duration::from_millis(250);
 
 pub(crate) struct LiveSubscription {
+    read_from: ReadFrom,
     subscriber: Subscriber,
     copies: SharedCopies,
 }
@@ -35,10 +35,10 @@ impl LiveSubscription {
     ///
     /// # Errors
     /// As for [`subscribe`].
-    pub(crate) async fn join(connection: &Connection) -> Result<(Self, StreamFacts)> {
-        let (subscriber, facts) = subscribe(connection).await?;
+    pub(crate) async fn join(read_from: &ReadFrom) -> Result<(Self, StreamFacts)> {
+        let (subscriber, facts) = subscribe(read_from).await?;
         let copies = Rc::new(RefCell::new(UnconfirmedCopies::behind(facts.last_sequence)));
-        Ok((Self { subscriber, copies }, facts))
+        Ok((Self { read_from: read_from.clone(), subscriber, copies }, facts))
     }
 
     pub(crate) fn copies(&self) -> &SharedCopies {
@@ -55,8 +55,9 @@ impl LiveSubscription {
                 // Subscriptions end only when the connection is closed for good.
                 return std::future::pending().await;
             };
-            let Some(packet) = RawPacket::live(message) else {
-                warn!("a message on `{LIVE}` that does not come from a stream is dropped");
+            let Some(packet) = RawPacket::live(self.read_from.stream(), message) else {
+                let live = self.read_from.live();
+                warn!("a message on `{live}` that does not come from a stream is dropped");
                 continue;
             };
             let fingerprint = fingerprint_of(&packet);
@@ -77,14 +78,15 @@ impl LiveSubscription {
 ///
 /// # Errors
 /// `NotPermitted` if this user may not subscribe; `Stream`, `Server`.
-pub(crate) async fn subscribe(connection: &Connection) -> Result<(Subscriber, StreamFacts)> {
-    let since = Instant::now();
-    let subscriber = connection.client.subscribe(LIVE).await.map_err(|error| Error::Server {
-        action: format!("subscribe to `{LIVE}`"),
+pub(crate) async fn subscribe(read_from: &ReadFrom) -> Result<(Subscriber, StreamFacts)> {
+    let (connection, live, since) = (read_from.connection(), read_from.live(), Instant::now());
+    let subscribing = connection.client.subscribe(live.to_owned());
+    let subscriber = subscribing.await.map_err(|error| Error::Server {
+        action: format!("subscribe to `{live}`"),
         source: error.into(),
     })?;
-    let facts = stream::facts(connection).await?;
-    match connection.refusal(LIVE, since) {
+    let facts = read_from.facts().await?;
+    match connection.refusal(live, since) {
         Some(refusal) => Err(refusal),
         None => Ok((subscriber, facts)),
     }

@@ -1,19 +1,46 @@
 //! Checks a position in shared delivery while its service runs.
 
+use async_nats::jetstream::stream::Info;
 use jiff::Timestamp;
 
-use crate::Result;
 use crate::jetstream::created::{DELETED, Identity, RESTORED, Replaced};
 use crate::jetstream::stream;
 use crate::jetstream::timestamp;
-use crate::position::consumer::Consumer;
+use crate::position::consumer::{Consumer, reset_command};
 use crate::position::expired::PositionState;
+use crate::{Error, Result};
 
 pub(crate) enum PositionCheck {
     /// It is there; so many packets no instance was given yet.
     Exists(PositionState, u64),
     /// The position was deleted, or is another one: in which of these ways.
     Gone(&'static str),
+}
+
+/// Makes sure that the rapids are those that a service reads, itself or a mirror of them.
+///
+/// # Errors
+/// `Position`, with what to do.
+pub(crate) fn same(
+    found: Option<Info>,
+    read: Identity,
+    (service, remembers): (&str, bool),
+) -> Result<Info> {
+    let anew = || {
+        let reset_command = reset_command(service, remembers);
+        format!("to begin anew in another one, run {reset_command} and start the service again")
+    };
+    let reason = match found {
+        None => format!("{DELETED}; {}", anew()),
+        Some(found) => match read.replaced_by(Identity::of(&found)) {
+            None => return Ok(found),
+            Some(Replaced::Restored) => RESTORED.to_owned(),
+            Some(Replaced::MadeAnew) => {
+                format!("the stream was made anew while it ran; {}", anew())
+            }
+        },
+    };
+    Err(Error::Position { service: service.to_owned(), reason })
 }
 
 /// Looks for the position, which had reached this sequence, and for its stream. `read` says which stream the
@@ -29,21 +56,8 @@ pub(crate) async fn look(
 ) -> Result<PositionCheck> {
     let (read, consumer_created) = read;
     consumer.connection.known_end().reaches(reached);
-    let anew = || {
-        let reset_command = consumer.reset_command(remembers);
-        format!("to begin anew in another one, run {reset_command} and start the service again")
-    };
     let same_stream = async || {
-        let Some(stream) = stream::info(consumer.connection).await? else {
-            return Err(consumer.lost(format!("{DELETED}; {}", anew())));
-        };
-        match read.replaced_by(Identity::of(&stream)) {
-            None => Ok(stream),
-            Some(Replaced::Restored) => Err(consumer.lost(RESTORED.to_owned())),
-            Some(Replaced::MadeAnew) => {
-                Err(consumer.lost(format!("the stream was made anew while it ran; {}", anew())))
-            }
-        }
+        same(stream::info(consumer.connection).await?, read, (consumer.service, remembers))
     };
     // Before the position: what the stream does not hold then, and the position has not reached
     // later, has expired unread.
@@ -73,6 +87,14 @@ pub(crate) async fn look(
             )));
         }
     }
-    let state = PositionState { first: stream.state.first_sequence, deliveries, delivered };
-    Ok(PositionCheck::Exists(state, position.num_pending))
+    let first = match consumer.read_from.mirror() {
+        // What it does not hold cannot be read, also if the rapids do.
+        Some(_) => consumer.read_from.facts().await?.first_sequence,
+        None => stream.state.first_sequence,
+    };
+    let state = PositionState { first, deliveries, delivered };
+    // What a mirror does not have yet is to be read, too.
+    let behind = stream.state.last_sequence.saturating_sub(delivered);
+    let pending = consumer.read_from.mirror().map_or(position.num_pending, |_| behind);
+    Ok(PositionCheck::Exists(state, pending))
 }

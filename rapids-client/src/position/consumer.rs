@@ -14,8 +14,9 @@ use serde_json::{Map, json};
 use crate::connection::Connection;
 use crate::jetstream::ensure::PROVISION;
 use crate::jetstream::form::Form;
+use crate::jetstream::read_from::ReadFrom;
 use crate::jetstream::{api, stream};
-use crate::names::{EPOCH, SERVICES, STARTS, STREAM, memory_bucket};
+use crate::names::{EPOCH, SERVICES, STARTS, memory_bucket};
 use crate::position::entry::ServiceEntry;
 use crate::position::status;
 use crate::start::Start;
@@ -26,20 +27,40 @@ pub(crate) const ACK_WAIT: Duration = Duration::from_secs(10);
 
 /// The position of one service.
 pub(crate) struct Consumer<'a> {
+    /// To where the rapids are.
     pub(crate) connection: &'a Connection,
     pub(crate) service: &'a str,
+    /// The stream that it is a consumer of.
+    pub(crate) read_from: ReadFrom,
 }
 
 impl<'a> Consumer<'a> {
-    pub(crate) fn new(connection: &'a Connection, service: &'a str) -> Self {
-        Self { connection, service }
+    /// That of a service which reads from this stream.
+    pub(crate) fn new(connection: &'a Connection, service: &'a str, read_from: ReadFrom) -> Self {
+        Self { connection, service, read_from }
+    }
+
+    /// That of a service which reads as the settings of this program say.
+    pub(crate) fn stated(connection: &'a Connection, service: &'a str) -> Self {
+        Self::new(connection, service, ReadFrom::stated(connection))
+    }
+
+    /// That of a service of which this is noted.
+    pub(crate) fn noted(
+        connection: &'a Connection,
+        service: &'a str,
+        entry: Option<&ServiceEntry>,
+    ) -> Self {
+        let mirror = entry.and_then(ServiceEntry::mirror);
+        Self::new(connection, service, ReadFrom::noted(connection, mirror))
     }
 
     /// What the server knows of the position; `None` if there is none.
     pub(crate) async fn info(&self) -> Result<Option<Info>> {
-        status::info(self.connection, self.service).await
+        status::info(&self.read_from, self.service).await
     }
 
+    /// Where the rapids end.
     pub(crate) async fn last_sequence(&self) -> Result<u64> {
         let info = stream::info(self.connection).await?;
         Ok(info.map_or(0, |info| info.state.last_sequence))
@@ -47,11 +68,11 @@ impl<'a> Consumer<'a> {
 
     /// Deletes the consumer.
     pub(crate) async fn delete(&self) -> Result<()> {
-        let subject = self.connection.api(&format!("CONSUMER.DELETE.{STREAM}.{}", self.service));
+        let (connection, stream) = (self.read_from.connection(), self.read_from.stream());
+        let subject = connection.api(&format!("CONSUMER.DELETE.{stream}.{}", self.service));
         let action = format!("delete the position of `{}` in shared delivery", self.service);
-        let jetstream = &self.connection.jetstream;
-        let deleting = jetstream.delete_consumer_from_stream(self.service, STREAM);
-        let deleted = self.connection.attempt(&action, &subject, deleting).await;
+        let deleting = connection.jetstream.delete_consumer_from_stream(self.service, stream);
+        let deleted = connection.attempt(&action, &subject, deleting).await;
         // Another instance may have been faster.
         match deleted {
             Err(Error::Server { .. }) if self.info().await?.is_none() => Ok(()),
@@ -70,19 +91,13 @@ impl<'a> Consumer<'a> {
 
     /// Has the server give out no packets for this long.
     pub(crate) async fn pause(&self, time: Duration) -> Result<()> {
-        let request = format!("CONSUMER.PAUSE.{STREAM}.{}", self.service);
+        let request = format!("CONSUMER.PAUSE.{}.{}", self.read_from.stream(), self.service);
         let until = Timestamp::now() + time;
         let body = Map::from_iter([("pause_until".to_owned(), json!(until))]);
         let action = format!("pause the deliveries to `{}`", self.service);
-        let paused = api::ask::<IgnoredAny>(self.connection, &action, &request, &body).await?;
+        let paused =
+            api::ask::<IgnoredAny>(self.read_from.connection(), &action, &request, &body).await?;
         paused.map(drop).map_err(|error| Error::Server { action, source: error.into() })
-    }
-
-    /// The commands by which the service forgets the stream that it was in, and its memories of it.
-    pub(crate) fn reset_command(&self, remembers: bool) -> String {
-        let name = self.service;
-        let entry = format!("`nats kv del {SERVICES} {name}`");
-        if remembers { format!("{entry} and `nats kv rm {}`", memory_bucket(name)) } else { entry }
     }
 
     /// The error of a position that is gone or cannot be used.
@@ -93,7 +108,18 @@ impl<'a> Consumer<'a> {
     /// Creates the consumer; `None` if another instance was faster.
     pub(crate) async fn create(&self, wanted: PullConfig) -> Result<Option<Info>> {
         let action = format!("create the position of `{}`", self.service);
-        create(self.connection, (&action, STREAM), wanted).await
+        create(self.read_from.connection(), (&action, self.read_from.stream()), wanted).await
+    }
+
+    /// Where to make it so that it begins there, once its stream reaches that. In a mirror that is a sequence: what
+    /// the rapids hold by now may come to it later.
+    pub(crate) async fn start(&self, start: Start) -> Result<Start> {
+        if self.read_from.mirror().is_none() {
+            return Ok(start);
+        }
+        let before = status::before(self.connection, self.service, start).await?;
+        self.read_from.reaches(before).await?;
+        Ok(Start::Sequence(before + 1))
     }
 
     /// Makes sure that a consumer that was found can be the position, and updates its settings.
@@ -112,12 +138,12 @@ impl<'a> Consumer<'a> {
             && config.deliver_subject.is_none()
             && form.passes_all(&config.filter_subject)
             && config.filter_subjects.iter().all(|filter| form.passes_all(filter));
-        let name = self.service;
+        let (name, stream) = (self.service, self.read_from.stream());
         if !fits {
             return Err(self.lost(format!(
-                "the consumer of this name is no pull consumer of all of {STREAM}, with explicit \
+                "the consumer of this name is no pull consumer of all of {stream}, with explicit \
                  acknowledgements and deliveries without limit; delete it with `nats consumer rm \
-                 {STREAM} {name}`, and the service goes on from what is noted of it"
+                 {stream} {name}`, and the service goes on from what is noted of it"
             )));
         }
         let last = rapids.map_or(0, |rapids| rapids.state.last_sequence);
@@ -131,7 +157,8 @@ impl<'a> Consumer<'a> {
         if let Some(changed) =
             adjusted(config, ack_wait, self.connection.provision().max_ack_pending)
         {
-            update(self.connection, ("update the position", STREAM), (config, changed)).await?;
+            let connection = self.read_from.connection();
+            update(connection, ("update the position", stream), (config, changed)).await?;
         }
         Ok(())
     }
@@ -174,6 +201,15 @@ impl<'a> Consumer<'a> {
                 (PriorityPolicy::Overflow, vec![group]);
         }
         wanted
+    }
+}
+
+/// The commands by which a service forgets the stream that it was in, and its memories of it.
+pub(crate) fn reset_command(service: &str, remembers: bool) -> String {
+    let entry = format!("`nats kv del {SERVICES} {service}`");
+    match remembers {
+        true => format!("{entry} and `nats kv rm {}`", memory_bucket(service)),
+        false => entry,
     }
 }
 

@@ -4,6 +4,8 @@ use crate::Result;
 use crate::connection::Connection;
 use crate::jetstream::bucket::Bucket;
 use crate::jetstream::resource::Resource;
+use crate::jetstream::scan::Scan;
+use crate::mirror::Mirror;
 use crate::names::SERVICES;
 use crate::position::entry::ServiceEntry;
 
@@ -36,6 +38,26 @@ impl ServiceEntries {
             Some(entries) => entries.load().await,
             None => Ok(None),
         }
+    }
+
+    /// The mirrors from which services read, each once.
+    ///
+    /// # Errors
+    /// `NotPermitted`, `Server`.
+    pub(crate) async fn mirrors(connection: &Connection) -> Result<Vec<Mirror>> {
+        let mut mirrors = Vec::new();
+        if Bucket::existing(connection, SERVICES).await?.is_none() {
+            return Ok(mirrors);
+        }
+        let keys = format!("$KV.{SERVICES}.>");
+        let mut entries = Scan::new(connection, &format!("KV_{SERVICES}"), keys);
+        while let Some(message) = entries.next().await? {
+            // What cannot be read is told by its service.
+            let entry: Option<ServiceEntry> = serde_json::from_slice(&message.payload).ok();
+            let mirror = entry.and_then(|entry| entry.mirror().cloned());
+            mirrors.extend(mirror.filter(|mirror| !mirrors.contains(mirror)));
+        }
+        Ok(mirrors)
     }
 
     /// The entry; `None` if the service is not known.

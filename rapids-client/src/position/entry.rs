@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::derived_uuid::derived_uuid;
+use crate::mirror::Mirror;
 use crate::position::noted_keys::NotedKeys;
 use crate::river::Rules;
 use crate::stored::Stored;
@@ -59,6 +60,9 @@ pub(crate) struct ServiceEntry {
     /// Which keys ids are derived with. Since version 3.
     #[serde(default, skip_serializing_if = "NotedKeys::is_empty")]
     id_keys: NotedKeys,
+    /// The mirror that the service reads from; `None` for the rapids. Since version 4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mirror: Option<Mirror>,
 }
 
 /// Names of rivers, each with a hash of its rules.
@@ -89,7 +93,7 @@ pub(crate) struct Epochs {
 }
 
 impl Stored for ServiceEntry {
-    const VERSION: u64 = 3;
+    const VERSION: u64 = 4;
 }
 
 impl ServiceEntry {
@@ -100,6 +104,9 @@ impl ServiceEntry {
 
     /// The oldest version in which it can be written, so that older programs can read most entries.
     fn needed_version(&self) -> u64 {
+        if self.mirror.is_some() {
+            return 4;
+        }
         if !self.id_keys.is_empty() {
             return 3;
         }
@@ -145,6 +152,11 @@ impl ServiceEntry {
 
     pub(crate) fn target(&self) -> Option<u64> {
         self.target
+    }
+
+    /// The mirror that the service reads from; `None` for the rapids.
+    pub(crate) fn mirror(&self) -> Option<&Mirror> {
+        self.mirror.as_ref()
     }
 
     pub(crate) fn memory_created(&self) -> Option<Timestamp> {
@@ -242,6 +254,20 @@ impl ServiceEntry {
         self.end_quiet();
     }
 
+    /// Moves the position to a mirror, or back to the rapids: everything up to the floor is done, and some of what
+    /// follows, up to `given`.
+    pub(crate) fn move_to_mirror(
+        &mut self,
+        mirror: Option<&Mirror>,
+        (floor, given): (u64, u64),
+        now: Timestamp,
+    ) {
+        self.note_mirror(mirror);
+        self.move_to(self.target.unwrap_or(floor + 1), now);
+        self.doubtful_until = self.doubtful_until.max(given);
+        self.end_quiet();
+    }
+
     /// Notes that the position of these epochs was made or found. They are the higher ones if the entry was
     /// deleted since.
     pub(crate) fn position_made(&mut self, epoch: u64, memory_epoch: u64) {
@@ -268,6 +294,11 @@ impl ServiceEntry {
     /// Notes when the bucket of the memories was created; `None` if there is none.
     pub(crate) fn note_memory(&mut self, created: Option<Timestamp>) {
         self.memory_created = created;
+    }
+
+    /// Notes from which mirror the service reads, or that it reads from the rapids.
+    pub(crate) fn note_mirror(&mut self, mirror: Option<&Mirror>) {
+        self.mirror = mirror.cloned();
     }
 
     pub(crate) fn note_rivers(&mut self, rivers: Fingerprint) {
@@ -341,7 +372,28 @@ mod tests {
         entry.remember_anew((9, 11));
         assert_eq!(read(&entry.written()), ServiceEntry { version: 2, ..entry.clone() });
         entry.note_id_key("a");
-        assert_eq!(read(&entry.written()), ServiceEntry { version: 3, ..entry });
+        assert_eq!(read(&entry.written()), ServiceEntry { version: 3, ..entry.clone() });
+        let mirror = |domain: Option<&str>| {
+            let domain = domain.map(str::to_owned);
+            Mirror { stream: "RAPIDS_EU".to_owned(), domain }
+        };
+        for mirror in [mirror(None), mirror(Some("eu"))] {
+            entry.note_mirror(Some(&mirror));
+            assert_eq!(read(&entry.written()), ServiceEntry { version: 4, ..entry.clone() });
+        }
+    }
+
+    #[test]
+    fn a_service_goes_on_in_a_mirror_where_it_was_and_some_of_it_may_be_done() {
+        let mirror = Mirror { stream: "RAPIDS_EU".to_owned(), domain: None };
+        let mut entry = known();
+        entry.move_to_mirror(Some(&mirror), (7, 9), NOW);
+        let Epochs { position, doubtful_until, floor, .. } = entry.epochs();
+        assert_eq!((position, doubtful_until, floor, entry.target()), (1, 9, 7, Some(8)));
+        entry.position_made(1, 0);
+        entry.move_to(3, NOW);
+        entry.move_to_mirror(None, (9, 9), NOW);
+        assert_eq!((entry.target(), entry.mirror()), (Some(3), None), "it was to be moved there");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use tracing::info;
 use crate::connection::Connection;
 use crate::jetstream::stream::{self, StreamFacts};
 use crate::names::{POSITIONS, memory_bucket};
-use crate::position::consumer::{Consumer, is_outdated};
+use crate::position::consumer::{self, Consumer, is_outdated};
 use crate::position::entries::ServiceEntries;
 use crate::position::entry::ServiceEntry;
 use crate::position::lease::{Lease, open_bucket};
@@ -31,12 +31,12 @@ pub(crate) async fn ensure_record(
 ) -> Result<()> {
     let name = &needs.name;
     let unfit = |reason: String| Error::Position { service: name.to_owned(), reason };
-    let consumer = Consumer::new(connection, name);
+    let consumer = Consumer::noted(connection, name, Some(entry));
     if let Some(other) = entry.other_stream(facts.created) {
         return Err(unfit(format!(
             "it was in a stream created at {other}, and this one was created at {}; {}",
             facts.created,
-            reset_command(connection, name)
+            reset_command(name)
         )));
     }
     let (record, revision) = match lease.load().await {
@@ -46,7 +46,10 @@ pub(crate) async fn ensure_record(
     };
     if entry.is_exclusive() {
         let record = record.ok_or_else(|| lost(name, &deleted()))?;
-        return resume(connection, needs, facts, &record).await;
+        resume(connection, needs, facts, &record).await?;
+        // The record goes by sequences, which are the same in all streams that can be read.
+        let note = |entry: &mut ServiceEntry| entry.note_mirror(connection.mirror());
+        return entries.update_from(entry, note).await;
     }
     let shared = consumer.info().await?;
     if shared.as_ref().is_some_and(|shared| shared.num_waiting > 0) {
@@ -77,6 +80,7 @@ pub(crate) async fn ensure_record(
     let (epoch, memory_epoch) = (entry.epoch(), entry.memory_epoch());
     let note = |entry: &mut ServiceEntry| {
         entry.set_stream(facts.created, true);
+        entry.note_mirror(connection.mirror());
         entry.position_made(epoch, memory_epoch);
         entry.note_floor(epoch, floor, Timestamp::now());
     };
@@ -130,9 +134,9 @@ async fn begin(
 }
 
 /// The commands by which a service begins anew in another stream, and forgets the one before.
-pub(crate) fn reset_command(connection: &Connection, service: &str) -> String {
+pub(crate) fn reset_command(service: &str) -> String {
     // A position does not know whether its service remembers.
-    let entry = Consumer::new(connection, service).reset_command(false);
+    let entry = consumer::reset_command(service, false);
     format!(
         "to begin anew in another one, run {entry}, `nats kv del {POSITIONS} {service}` and, if the \
          service remembers, `nats kv rm {}`, and start it again",

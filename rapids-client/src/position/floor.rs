@@ -26,7 +26,7 @@ impl Floor {
     pub(crate) async fn read(&self, connection: &Connection, service: &str) -> Result<u64> {
         match self {
             Self::Consumer(_) => {
-                let position = Consumer::new(connection, service).info().await?;
+                let position = Consumer::stated(connection, service).info().await?;
                 Ok(position.map_or(0, |position| position.ack_floor.stream_sequence))
             }
             Self::Record(lease) => Ok(lease.floor()),

@@ -10,14 +10,13 @@ use crate::jetstream::bucket::Bucket;
 use crate::jetstream::ensure::info_of;
 use crate::jetstream::stream;
 use crate::jetstream::timers::{TimerPlace, of_service};
-use crate::names::{HANDLING, ONCE, POSITIONS, REPLAYS, STREAM, memory_bucket};
+use crate::names::{HANDLING, ONCE, POSITIONS, REPLAYS, memory_bucket};
 use crate::position::consumer::Consumer;
 use crate::position::entries::ServiceEntries;
 use crate::position::forget::clear;
 use crate::position::lease::holder_watch::{HolderState, HolderWatch};
 use crate::position::record::PositionRecord;
 use crate::position::replay_consumer;
-use crate::position::status;
 use crate::{Error, Result, names};
 
 /// Instances that do not answer for so long are not there.
@@ -77,16 +76,18 @@ pub(crate) async fn retire(
         return Ok(None);
     }
     let entries = ServiceEntries::existing(connection, service).await?;
-    let is_noted = match &entries {
-        Some(entries) => entries.load().await?.is_some(),
-        None => false,
+    let entry = match &entries {
+        Some(entries) => entries.load().await?,
+        None => None,
     };
+    let (is_noted, position) =
+        (entry.is_some(), Consumer::noted(connection, service, entry.as_ref()));
     let positions = Bucket::existing(connection, POSITIONS).await?;
     let record = match &positions {
         Some(positions) => positions.load(service).await?.0,
         None => None,
     };
-    let consumer = status::info(connection, service).await?;
+    let consumer = position.info().await?;
     let replays = replay_consumer::existing(connection, service).await?;
     if !is_noted && record.is_none() && consumer.is_none() && replays.is_none() {
         return Ok(None);
@@ -97,8 +98,9 @@ pub(crate) async fn retire(
     }
     let mut removed = Vec::new();
     if consumer.is_some() {
-        Consumer::new(connection, service).delete().await?;
-        removed.push(format!("its position, the consumer `{service}` of {STREAM}"));
+        position.delete().await?;
+        let stream = position.read_from.name();
+        removed.push(format!("its position, the consumer `{service}` of {stream}"));
     }
     if let (Some(positions), Some(_)) = (&positions, &record) {
         is_at_rest(positions, service).await?;

@@ -15,6 +15,7 @@ use crate::jetstream::ensure::info_of;
 use crate::jetstream::stream;
 use crate::jetstream::stream::StreamFacts;
 use crate::names::{POSITIONS, STREAM, memory_bucket};
+use crate::position::consumer::Consumer;
 use crate::position::entries::ServiceEntries;
 use crate::position::entry::{Epochs, ServiceEntry};
 use crate::position::forget::Past;
@@ -100,6 +101,11 @@ struct Moving<'a> {
 }
 
 impl Moving<'_> {
+    /// The consumer of a service in shared delivery.
+    fn consumer(&self) -> Consumer<'_> {
+        Consumer::noted(self.connection, self.service, self.entry.as_ref())
+    }
+
     /// What the move means, from where the service was, if that is known.
     fn report(&self, before: &Result<PositionRecord, String>) -> SeekReport {
         let moves = self.entry.as_ref().map_or(0, ServiceEntry::epoch);
@@ -251,7 +257,8 @@ async fn find<'a>(
     let entry = ServiceEntries::entry(connection, service).await?;
     let is_exclusive = entry.as_ref().is_some_and(ServiceEntry::is_exclusive);
     let has_record = has_record(connection, service).await?;
-    let has_consumer = !is_exclusive && status::info(connection, service).await?.is_some();
+    let consumer = Consumer::noted(connection, service, entry.as_ref());
+    let has_consumer = !is_exclusive && consumer.info().await?.is_some();
     if entry.is_none() && !has_record && !has_consumer {
         return Ok(None);
     }

@@ -8,12 +8,15 @@ use jiff::Timestamp;
 use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
+use crate::announcement::instances::instances_of;
 use crate::connection::Connection;
 use crate::error::with_causes;
 use crate::jetstream::stream::StreamFacts;
 use crate::jetstream::timestamp;
 use crate::names::STARTS;
-use crate::position::consumer::{Consumer, epoch_of, is_outdated, memory_epoch_of, starts_of};
+use crate::position::consumer::{
+    Consumer, epoch_of, is_outdated, memory_epoch_of, reset_command, starts_of,
+};
 use crate::position::entries::ServiceEntries;
 use crate::position::entry::ServiceEntry;
 use crate::position::exclusive;
@@ -21,6 +24,9 @@ use crate::position::expired::PositionState;
 use crate::position::start_reason::StartReason;
 use crate::service::ServiceNeeds;
 use crate::{Error, Result};
+
+/// Instances that do not answer for so long are not there.
+const ANSWERS: Duration = Duration::from_millis(500);
 
 /// For how long whoever moves a position is left to make its consumer, and how often it is looked for that.
 const MADE_SOON: Duration = Duration::from_secs(1);
@@ -49,15 +55,20 @@ pub(crate) async fn ensure_consumer(
     (entries, entry): (&ServiceEntries, &ServiceEntry),
 ) -> Result<SharedPosition> {
     let name = &needs.name;
-    let consumer = Consumer::new(connection, name);
+    let consumer = Consumer::stated(connection, name);
     if let Some(other) = entry.other_stream(facts.created) {
         return Err(consumer.lost(format!(
             "it was in a stream created at {other}, and this one was created at {}; to begin anew \
              in it, run {}",
             facts.created,
-            consumer.reset_command(needs.remembers())
+            reset_command(name, needs.remembers())
         )));
     }
+    let moved = match entry.mirror() != connection.mirror() && has_consumer(entry) {
+        true => Some(change_stream(&consumer, facts, (entries, entry)).await?),
+        false => None,
+    };
+    let entry = moved.as_ref().unwrap_or(entry);
     let released = match entry.is_exclusive() {
         true => Some(exclusive::release(connection, name, facts.created).await?),
         false => None,
@@ -71,6 +82,7 @@ pub(crate) async fn ensure_consumer(
     let (memory_epoch, acknowledged) = (memory_epoch_of(&found), found.ack_floor.stream_sequence);
     let note = |entry: &mut ServiceEntry| {
         entry.set_stream(facts.created, false);
+        entry.note_mirror(connection.mirror());
         entry.position_made(epoch, memory_epoch);
         entry.note_floor(epoch, acknowledged, Timestamp::now());
     };
@@ -94,6 +106,54 @@ pub(crate) async fn ensure_consumer(
         created: timestamp(found.created),
         ack_wait: needs.ack_wait.unwrap_or(found.config.ack_wait),
     })
+}
+
+/// Whether the position of a service is a consumer.
+fn has_consumer(entry: &ServiceEntry) -> bool {
+    !entry.is_new() && !entry.is_exclusive()
+}
+
+/// Moves the position from the stream that the service has read so far to another one with the same packets:
+/// between the rapids and a mirror. It goes on where it was; returns the entry, which says so.
+async fn change_stream(
+    consumer: &Consumer<'_>,
+    facts: &StreamFacts,
+    (entries, entry): (&ServiceEntries, &ServiceEntry),
+) -> Result<ServiceEntry> {
+    let Consumer { connection, service, read_from } = consumer;
+    let before = Consumer::noted(connection, service, Some(entry));
+    let (from, to) = (before.read_from.name(), read_from.name());
+    if !instances_of(connection, service, ANSWERS).await?.is_empty() {
+        return Err(consumer.lost(format!(
+            "instances of it read from {from}; stop them first, and it goes on where they are in {to}"
+        )));
+    }
+    let found = match before.info().await {
+        Err(error @ Error::Server { .. }) => {
+            warn!(
+                "{from} does not answer, so {service} goes on from what is noted: {}",
+                with_causes(&error)
+            );
+            None
+        }
+        found => found?.filter(|found| !is_outdated(found, entry)),
+    };
+    let place = match &found {
+        Some(found) => (found.ack_floor.stream_sequence, found.delivered.stream_sequence),
+        None => (entry.floor().map_or(0, |floor| floor.sequence), facts.last_sequence),
+    };
+    info!("{service} moves from {from} to {to}, behind sequence {}", place.0);
+    let moved = entries.update(|now| {
+        // Unless another instance was quicker.
+        if now.mirror() == entry.mirror() {
+            now.move_to_mirror(read_from.mirror(), place, Timestamp::now());
+        }
+    });
+    let moved = moved.await?;
+    if found.is_some() {
+        before.remove().await?;
+    }
+    Ok(moved)
 }
 
 /// The consumer, unless it is from before a move of the position. Whoever moves that is about to delete it
@@ -132,7 +192,8 @@ async fn make(
         )));
     };
     reason.check(consumer, facts).await?;
-    let mut wanted = consumer.wanted(reason.start(), needs.ack_wait, entry);
+    let start = consumer.start(reason.start()).await?;
+    let mut wanted = consumer.wanted(start, needs.ack_wait, entry);
     if let StartReason::New(start) = reason {
         wanted.metadata.insert(STARTS.to_owned(), start.to_string());
     }

@@ -5,10 +5,13 @@ use async_nats::jetstream::consumer::Info;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, json};
+use tracing::warn;
 
 use crate::connection::Connection;
+use crate::error::with_causes;
 use crate::jetstream::api::{ask, is_absent};
 use crate::jetstream::bucket::Bucket;
+use crate::jetstream::read_from::ReadFrom;
 use crate::jetstream::stored_message::first_since;
 use crate::jetstream::stream;
 use crate::jetstream::stream::StreamFacts;
@@ -76,6 +79,11 @@ impl Position {
         })
     }
 
+    /// With how far the service is behind the rapids, where its consumer is that of a mirror, which is behind them, too.
+    fn in_rapids(self, rapids: &StreamFacts) -> Self {
+        Self { pending: rapids.last_sequence.saturating_sub(self.delivered), ..self }
+    }
+
     /// The position that a record is, in a stream that ends with `last`.
     fn of_record(service: &str, record: PositionRecord, written: Timestamp, last: u64) -> Self {
         let done = record.done();
@@ -106,10 +114,10 @@ pub(crate) fn description(service: &str) -> String {
 }
 
 /// What the server knows of the consumer of this name; `None` if there is none.
-pub(crate) async fn info(connection: &Connection, service: &str) -> Result<Option<Info>> {
+pub(crate) async fn info(read_from: &ReadFrom, service: &str) -> Result<Option<Info>> {
     let action = format!("read the position of `{service}`");
-    let request = format!("CONSUMER.INFO.{STREAM}.{service}");
-    match ask(connection, &action, &request, &Map::new()).await? {
+    let request = format!("CONSUMER.INFO.{}.{service}", read_from.stream());
+    match ask(read_from.connection(), &action, &request, &Map::new()).await? {
         Ok(info) => Ok(Some(info)),
         Err(error) if is_absent(&error) => Ok(None),
         Err(error) => Err(Error::Server { action, source: error.into() }),
@@ -163,7 +171,8 @@ pub(crate) async fn one(connection: &Connection, service: &str) -> Result<Option
     if !names::is_name(service) {
         return Ok(None);
     }
-    if let Some(position) = info(connection, service).await?.as_ref().and_then(Position::read) {
+    let of_rapids = info(&ReadFrom::rapids(connection), service).await?;
+    if let Some(position) = of_rapids.as_ref().and_then(Position::read) {
         return Ok(Some(position));
     }
     let found = match Bucket::existing(connection, POSITIONS).await? {
@@ -171,7 +180,7 @@ pub(crate) async fn one(connection: &Connection, service: &str) -> Result<Option
         None => None,
     };
     let Some((json, written)) = found else {
-        return deleted_position(connection, service).await;
+        return noted_position(connection, service).await;
     };
     let Some(facts) = stream::info(connection).await?.as_ref().map(StreamFacts::from) else {
         return Ok(None);
@@ -182,15 +191,23 @@ pub(crate) async fn one(connection: &Connection, service: &str) -> Result<Option
     Ok(Some(Position::of_record(service, record, written, facts.last_sequence)))
 }
 
-/// The position that is noted of a service without a consumer and without a record.
-async fn deleted_position(connection: &Connection, service: &str) -> Result<Option<Position>> {
+/// The position that is noted of a service which has no consumer on the rapids and no record: that in a mirror, or,
+/// where the consumer was deleted, how far it was.
+async fn noted_position(connection: &Connection, service: &str) -> Result<Option<Position>> {
     let Some(entry) = ServiceEntries::entry(connection, service).await? else {
         return Ok(None);
     };
     if entry.is_exclusive() {
         return Err(lost(service, &deleted()));
     }
+    let in_mirror = match entry.mirror() {
+        Some(mirror) => info(&ReadFrom::noted(connection, Some(mirror)), service).await?,
+        None => None,
+    };
     let facts = stream::info(connection).await?.as_ref().map(StreamFacts::from);
+    if let Some(position) = in_mirror.as_ref().and_then(Position::read) {
+        return Ok(facts.map(|facts| position.in_rapids(&facts)));
+    }
     let facts = facts.filter(|facts| entry.other_stream(facts.created).is_none());
     // When it is started again, it goes on there.
     Ok(facts.zip(entry.floor()).map(|(facts, floor)| Position {
@@ -206,30 +223,22 @@ async fn deleted_position(connection: &Connection, service: &str) -> Result<Opti
 }
 
 pub(crate) async fn all(connection: &Connection) -> Result<Vec<Position>> {
-    #[derive(Deserialize)]
-    struct Page {
-        total: usize,
-        consumers: Option<Vec<Info>>,
-    }
-    let (action, request) = ("list the positions", format!("CONSUMER.LIST.{STREAM}"));
-    let (mut positions, mut offset) = (Vec::new(), 0);
-    loop {
-        let from = Map::from_iter([("offset".to_owned(), json!(offset))]);
-        let page: Page = match ask(connection, action, &request, &from).await? {
-            Ok(page) => page,
-            Err(error) if is_absent(&error) => break,
-            Err(error) => {
-                return Err(Error::Server { action: action.to_owned(), source: error.into() });
-            }
-        };
-        let consumers = page.consumers.unwrap_or_default();
-        offset += consumers.len();
-        positions.extend(consumers.iter().filter_map(Position::read));
-        if consumers.is_empty() || offset >= page.total {
-            break;
+    let mut positions = in_stream(&ReadFrom::rapids(connection)).await?;
+    let facts = stream::info(connection).await?.as_ref().map(StreamFacts::from);
+    if let Some(facts) = facts {
+        for mirror in ServiceEntries::mirrors(connection).await? {
+            let read_from = ReadFrom::noted(connection, Some(&mirror));
+            let in_mirror = match in_stream(&read_from).await {
+                // Its site may be cut off, and the others are to be seen all the same.
+                Err(error @ Error::Server { .. }) => {
+                    warn!("positions in {mirror} are not known: {}", with_causes(&error));
+                    continue;
+                }
+                positions => positions?.into_iter().map(|position| position.in_rapids(&facts)),
+            };
+            positions.extend(in_mirror);
         }
     }
-    let facts = stream::info(connection).await?.as_ref().map(StreamFacts::from);
     if let Some(facts) = facts
         && let Some(bucket) = Bucket::existing(connection, POSITIONS).await?
     {
@@ -246,4 +255,31 @@ pub(crate) async fn all(connection: &Connection) -> Result<Vec<Position>> {
     }
     positions.sort_by(|one, two| one.service.cmp(&two.service));
     Ok(positions)
+}
+
+/// The positions that are consumers of a stream.
+async fn in_stream(read_from: &ReadFrom) -> Result<Vec<Position>> {
+    #[derive(Deserialize)]
+    struct Page {
+        total: usize,
+        consumers: Option<Vec<Info>>,
+    }
+    let (action, request) = ("list the positions", format!("CONSUMER.LIST.{}", read_from.stream()));
+    let (mut positions, mut offset) = (Vec::new(), 0);
+    loop {
+        let from = Map::from_iter([("offset".to_owned(), json!(offset))]);
+        let page: Page = match ask(read_from.connection(), action, &request, &from).await? {
+            Ok(page) => page,
+            Err(error) if is_absent(&error) => return Ok(positions),
+            Err(error) => {
+                return Err(Error::Server { action: action.to_owned(), source: error.into() });
+            }
+        };
+        let consumers = page.consumers.unwrap_or_default();
+        offset += consumers.len();
+        positions.extend(consumers.iter().filter_map(Position::read));
+        if consumers.is_empty() || offset >= page.total {
+            return Ok(positions);
+        }
+    }
 }

@@ -25,6 +25,8 @@ pub(crate) struct ServiceNeeds {
     pub(crate) id_key: Option<String>,
     /// Whether it sets timers, as far as that is known.
     pub(crate) sets_timers: bool,
+    /// The mirror that it reads from; `None` for the rapids.
+    pub(crate) read_from: Option<String>,
 }
 
 impl ServiceNeeds {
@@ -39,6 +41,7 @@ impl ServiceNeeds {
             is_once: declared.once,
             id_key: None,
             sets_timers: declared.timers,
+            read_from: declared.read_from.clone(),
         };
         access.services.iter().map(of).collect()
     }
@@ -62,19 +65,21 @@ impl Service {
             is_once: self.rivers.iter().any(|river| river.is_once()),
             id_key: self.config.id_keys.newest().map(|key| key.fingerprint().to_owned()),
             sets_timers: self.rivers.iter().any(River::gathers),
+            read_from: self.config.read_from.clone(),
         }
     }
 
     /// What its rights follow from, as far as it is known: not which timers its reactions set, and not
     /// whose memories its program reads.
     pub(crate) fn access(&self) -> ServiceAccess {
-        let ServiceNeeds { memories, is_once, sets_timers, start, .. } = self.needs();
+        let ServiceNeeds { memories, is_once, sets_timers, start, read_from, .. } = self.needs();
         ServiceAccess {
             delivery: self.config.delivery,
             start: start.unwrap_or_default(),
             memories: memories.into_iter().collect(),
             once: is_once,
             timers: sets_timers,
+            read_from,
             ..ServiceAccess::default()
         }
     }

@@ -130,10 +130,7 @@ impl Bench {
         let mut running = Running::spawn(service);
         // By id: an instance from before may leave meanwhile.
         let announced = async { while self.instances(&name).await.is_subset(&before) {} };
-        tokio::select! {
-            () = soon("the service announces itself", announced) => {}
-            ended = &mut running.task => panic!("the service ended: {ended:?}"),
-        }
+        running.during(soon("the service announces itself", announced)).await;
         running
     }
 
@@ -292,6 +289,14 @@ impl Running {
     pub(crate) async fn stop(self) {
         let _ = self.stop.send(());
         soon("the service stops", self.task).await.unwrap().unwrap();
+    }
+
+    /// Waits for something that comes while the service runs.
+    pub(crate) async fn during<T>(&mut self, awaited: impl Future<Output = T>) -> T {
+        tokio::select! {
+            thing = awaited => thing,
+            ended = &mut self.task => panic!("the service ended: {ended:?}"),
+        }
     }
 
     /// Waits for a service that ends by itself.

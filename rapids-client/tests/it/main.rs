@@ -38,6 +38,7 @@ mod memory;
 mod memory_view;
 mod metrics;
 mod migrated;
+mod mirrors;
 mod once;
 mod outage;
 mod outcomes;

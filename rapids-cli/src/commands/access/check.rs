@@ -60,6 +60,7 @@ pub(in crate::commands) fn of_service(service: &ServiceAccess) -> String {
         (Delivery::Exclusive, Start::Beginning) => "exclusive, from the beginning".to_owned(),
         (Delivery::Exclusive, _) => "exclusive".to_owned(),
     }];
+    words.extend(service.read_from.as_ref().map(|mirror| format!("reads from {mirror}")));
     if !service.memories.is_empty() {
         words.push(format!("remembers {}", list(&service.memories)));
     }

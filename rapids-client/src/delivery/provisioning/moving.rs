@@ -24,7 +24,7 @@ pub(super) fn moved(found: &Config, form: Form) -> Config {
     match found.name.as_str() {
         STREAM if found.subjects == [SUBJECT] => Config {
             subjects: vec![form.subjects().to_owned()],
-            republish: Some(form.republish()),
+            republish: Some(form.republish(STREAM)),
             sources: Some(vec![place.source()]),
             ..found.clone()
         },

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::Config;
-use crate::jetstream::stream;
+use crate::connection::Connection;
 use crate::live::shared_feed::SharedFeed;
 use crate::names::STREAM;
 use crate::packet::Packet;
@@ -29,7 +29,7 @@ async fn works_until(feed: &mut LiveFeed, is_true: impl Fn(&LiveFeed) -> bool) {
 }
 
 async fn checked(feed: &mut LiveFeed) {
-    let facts = stream::facts(&feed.connection).await.unwrap();
+    let facts = feed.read_from.facts().await.unwrap();
     assert!(feed.handle(Event::Checked(feed.expected(), facts)).is_none());
 }
 
@@ -46,7 +46,8 @@ async fn a_service_that_pauses_stays_on_the_shared_feed() {
     let subscriber = FeedSubscriber { feed: shared.clone(), number: 0 };
     let record = PositionRecord::at(facts.created.to_string(), 0);
     let of = ("paused", "instance");
-    let mut feed = LiveFeed::new(&connection, of, Some(subscriber), &facts, &record);
+    let mut feed =
+        LiveFeed::new(&ReadFrom::rapids(&connection), of, Some(subscriber), &facts, &record);
     let paused = async {
         spawn_local(shared.run(connection.clone()));
         works_until(&mut feed, |feed| !feed.is_catching_up()).await;
@@ -72,7 +73,8 @@ async fn a_packet_behind_expired_ones_shows_how_far_the_stream_reaches() {
     let facts = *Rapids::connect(&config).await.unwrap().facts();
     let connection = Connection::open(&config, "test").await.unwrap();
     let record = PositionRecord::at(facts.created.to_string(), 10);
-    let mut feed = LiveFeed::new(&connection, ("late", "instance"), None, &facts, &record);
+    let mut feed =
+        LiveFeed::new(&ReadFrom::rapids(&connection), ("late", "instance"), None, &facts, &record);
     let mut headers = HeaderMap::new();
     headers.insert(NATS_STREAM, STREAM);
     headers.insert(NATS_SEQUENCE, "500");
@@ -85,7 +87,7 @@ async fn a_packet_behind_expired_ones_shows_how_far_the_stream_reaches() {
         description: None,
         length: 0,
     };
-    let gone = feed.handle(Event::Read(Box::new(RawPacket::live(message).unwrap())));
+    let gone = feed.handle(Event::Read(Box::new(RawPacket::live(STREAM, message).unwrap())));
     assert!(matches!(gone, Some(Incoming::Gone { from: 11, to: 499 })));
     // In the record, what may have begun must not end before what is done.
     let progress = feed.progress();

@@ -10,10 +10,9 @@ use std::time::{Duration, Instant};
 
 use async_nats::jetstream::consumer::Info;
 use async_nats::jetstream::consumer::pull::Config as PullConfig;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::warn;
 
-use crate::Result;
 use crate::connection::Retry;
 use crate::error::with_causes;
 use crate::position::consumer::{Consumer, epoch_of};
@@ -23,12 +22,15 @@ use crate::position::record::PositionRecord;
 use crate::position::seek::report::SeekReport;
 use crate::position::seek::{Moving, finish};
 use crate::start::Start;
+use crate::{Error, Result};
 
 /// For how long packets in hand are waited for, and how often it is looked whether they are done.
 const IN_HAND: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_millis(50);
 /// Deliveries pause longer than what is done meanwhile takes; should this program end, no longer than that.
 const PAUSE: Duration = Duration::from_secs(10);
+/// For how long a mirror that is behind is waited for.
+const REACHING: Duration = Duration::from_secs(5);
 /// How often it is tried to make the consumer while the server fails.
 const TRIES: u32 = 5;
 
@@ -40,14 +42,13 @@ pub(super) struct SharedSeek<'a> {
 
 /// What a move would mean, and up to where everything was done, and some of it.
 pub(super) async fn plan(moving: &Moving<'_>) -> Result<(SeekReport, Option<(u64, u64)>)> {
-    let found = Consumer::new(moving.connection, moving.service).info().await?;
+    let found = moving.consumer().info().await?;
     Ok((moving.report(&before(moving, found.as_ref())), found.as_ref().map(done)))
 }
 
 impl SharedSeek<'_> {
     pub(super) async fn run(&self) -> Result<SeekReport> {
-        let Moving { connection, service, seek, .. } = &self.moving;
-        let consumer = Consumer::new(connection, service);
+        let (seek, consumer) = (self.moving.seek, self.moving.consumer());
         let mut found = consumer.info().await?;
         if seek.forgets && found.is_some() {
             found = finish_in_hand(&consumer).await?;
@@ -71,6 +72,8 @@ impl SharedSeek<'_> {
         moved: &ServiceEntry,
     ) -> Result<()> {
         let start = Start::Sequence(self.moving.floor + 1);
+        let reaching = timeout(REACHING, consumer.read_from.reaches(self.moving.floor)).await;
+        reaching.map_err(|_| behind(consumer, self.moving.floor))??;
         let wanted = match found {
             Some(found) => consumer.again(found, start, moved),
             None => consumer.wanted(start, None, moved),
@@ -84,6 +87,16 @@ impl SharedSeek<'_> {
             }
         }
     }
+}
+
+/// The error of a move that the service makes once the mirror that it reads from is far enough.
+fn behind(consumer: &Consumer<'_>, floor: u64) -> Error {
+    let Consumer { service, read_from, .. } = consumer;
+    let fault = format!(
+        "{} does not reach sequence {floor} yet; {service} goes on there once it does, when it is started",
+        read_from.name()
+    );
+    Error::Server { action: "make a position anew".to_owned(), source: fault.into() }
 }
 
 /// Where the service was, if that is known.

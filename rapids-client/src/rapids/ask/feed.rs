@@ -16,6 +16,7 @@ use crate::jetstream::stream::{self, StreamFacts};
 use crate::live::leave_reason::LeaveReason;
 use crate::live::subscription::{CHECK_EVERY, fingerprint_of};
 use crate::live::unconfirmed_copies::UnconfirmedCopies;
+use crate::names::STREAM;
 use crate::{Error, Result};
 
 /// The highest sequence of a copy when the stream was asked, and its answer; `None` if it did not come.
@@ -91,7 +92,7 @@ impl Reader {
     ) -> Result<(), Leave> {
         let mut next = Some(message);
         while let Some(message) = next {
-            if let Some(copy) = RawPacket::live(message) {
+            if let Some(copy) = RawPacket::live(STREAM, message) {
                 let sequence = copy.place.sequence;
                 if copies.add(sequence, fingerprint_of(&copy))? {
                     self.pass_copy(copy);

@@ -23,6 +23,7 @@ use crate::connection::{Connection, Retry};
 use crate::error::with_causes;
 use crate::jetstream::follower::{Delivered, lost};
 use crate::jetstream::message::message_id;
+use crate::jetstream::read_from::ReadFrom;
 use crate::jetstream::stored_message::StoredMessage;
 use crate::jetstream::stream::{self, StreamFacts};
 use crate::live::rejoin_backoff::RejoinBackoff;
@@ -123,7 +124,7 @@ impl Reader {
     async fn join(&self) -> Result<Option<(Subscriber, StreamFacts)>> {
         let mut retry = Retry::new(&self.connection, "listen for answers");
         loop {
-            let error = match subscribe(&self.connection).await {
+            let error = match subscribe(&ReadFrom::rapids(&self.connection)).await {
                 Ok((subscriber, facts)) => {
                     self.check_stream(&facts)?;
                     return Ok(facts.has_live.then_some((subscriber, facts)));
