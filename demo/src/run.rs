@@ -106,6 +106,7 @@ async fn run_services(
         // Longer than it takes until the packets of a killed process are delivered again.
         quiet: if kills { options.delivery.takeover_time() * 2 } else { QUIET },
         victims: victims.clone(),
+        services: names.clone(),
     };
     let handle = fleet.handle();
     let running = async {

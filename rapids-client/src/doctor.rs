@@ -72,14 +72,16 @@ impl Doctor {
     }
 
     /// What the running instances of a service announce of it: its delivery, its memories, and whether it has
-    /// reactions that run once. `None` if none answers within half a second.
+    /// reactions that run once; it reads from where the settings of this program say. `None` if none answers within half a second.
     ///
     /// # Errors
     /// [`Error::NotPermitted`](crate::Error::NotPermitted) where this login may not ask, as that of a service
     /// mostly may not; [`Error::Server`](crate::Error::Server).
     pub async fn announced(&self, service: &str) -> Result<Option<ServiceAccess>> {
         let instances = instances_of(&self.connection, service, PATIENCE).await?;
-        Ok((!instances.is_empty()).then(|| announced(&instances)))
+        let read_from = self.connection.mirror().map(|mirror| mirror.stream.clone());
+        let access = || ServiceAccess { read_from, ..announced(&instances) };
+        Ok((!instances.is_empty()).then(access))
     }
 
     /// Each right of this service, and whether the login has it; at last whether the service can be asked how

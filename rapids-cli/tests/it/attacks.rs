@@ -53,9 +53,17 @@ fn all() -> Vec<Attack> {
 async fn attacks_succeed_where_services_share_an_account() {
     let mut others = Vec::new();
     for attack in all() {
-        // Each has a server of its own, since those before it have done their damage.
-        let world = World::simple().await;
-        if (attack.run)(&world).await != attack.works_without {
+        // Some have to be quicker than the service that they are on, which they may not be at once.
+        let tries = if attack.works_without { 3 } else { 1 };
+        let mut has_worked = false;
+        for _ in 0..tries {
+            // A server of its own, since those before it have done their damage.
+            has_worked = (attack.run)(&World::simple().await).await;
+            if has_worked {
+                break;
+            }
+        }
+        if has_worked != attack.works_without {
             others.push(attack.name);
         }
     }

@@ -2,6 +2,7 @@
 //! service, and ids that nobody can guess.
 
 mod console;
+mod mirror;
 mod moving;
 mod rotation;
 

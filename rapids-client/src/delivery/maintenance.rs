@@ -15,7 +15,8 @@ use crate::connection::Connection;
 use crate::error::with_causes;
 use crate::jetstream::created::Identity;
 use crate::jetstream::message::RawPacket;
-use crate::jetstream::stream;
+use crate::jetstream::read_from::ReadFrom;
+use crate::jetstream::stream::{self, StreamFacts};
 use crate::position::check::{PositionCheck, look, same};
 use crate::position::consumer::Consumer;
 use crate::position::entry_updater::{EntryNews, EntryUpdater};
@@ -311,7 +312,12 @@ impl Maintenance {
                 if let Some(memories) = &context.memories {
                     memories.learn_ages(info.config.max_age).await;
                 }
+                let rapids = StreamFacts::from(&info);
                 Box::pin(stream::keep_up(&connection, (&service, has_once), info)).await;
+                let following = ReadFrom::stated(&connection);
+                if let Err(error) = Box::pin(following.ensure(&connection, &rapids)).await {
+                    connection.warn("the mirror does not follow the rapids", &error);
+                }
             }
             if let Ok(Some(info)) = Consumer::stated(&connection, &service).info().await {
                 warn_if_nearly_stuck(&info);

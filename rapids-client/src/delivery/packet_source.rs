@@ -60,10 +60,10 @@ impl PacketSource {
 
     /// The last sequence given, and how many packets follow it; in exclusive delivery.
     pub(crate) fn position(&self) -> Option<(u64, u64)> {
-        let Self::Exclusive(feed) = self else { return None };
-        let progress = feed.progress();
-        let given = progress.next.saturating_sub(1);
-        Some((given, progress.known.saturating_sub(given)))
+        match self {
+            Self::Shared(_) => None,
+            Self::Exclusive(feed) => Some(feed.position()),
+        }
     }
 
     /// A delivered packet is handled.

@@ -2,6 +2,7 @@
 
 mod moving;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::config::Config;
 use crate::connection::Connection;
 use crate::jetstream::ensure::{changes, ensure, info_of};
 use crate::jetstream::form::Form;
+use crate::jetstream::read_from::ReadFrom;
 use crate::jetstream::resource::{LETTERS_AGE, Resource, largest_message};
 use crate::jetstream::stream::{self, StreamFacts};
 use crate::jetstream::timers::TimerPlace;
@@ -101,6 +103,14 @@ impl Provisioning {
         for resource in self.resources(form, ages, &services) {
             let found = info_of(connection, resource.name()).await?.map(|found| found.config);
             steps.extend(self.step(&resource, found, form)?);
+        }
+        let mirrors: BTreeSet<_> = services.iter().filter_map(|it| it.read_from.as_ref()).collect();
+        for mirror in mirrors {
+            let reading = ReadFrom::stated(&connection.clone().reading_from(Some(mirror)));
+            if info_of(reading.connection(), mirror).await?.is_none() {
+                let what = format!("the stream `{mirror}`");
+                steps.push(ProvisioningStep { what, changes: None });
+            }
         }
         for ServiceNeeds { name, is_exclusive, read_from, .. } in &services {
             let missing = |stream: &str| ProvisioningStep {

@@ -37,6 +37,8 @@ pub(crate) struct StreamFacts {
     pub(crate) max_message_size: usize,
     pub(crate) first_sequence: u64,
     pub(crate) last_sequence: u64,
+    /// How far a mirror is behind the rapids, as it knows; 0 for these.
+    pub(crate) lag: u64,
     /// How many packets it holds.
     pub(crate) packets: u64,
     /// Whether it takes atomic batches.
@@ -60,6 +62,7 @@ impl From<&Info> for StreamFacts {
                 .unwrap_or(usize::MAX),
             first_sequence: info.state.first_sequence,
             last_sequence: info.state.last_sequence,
+            lag: info.mirror.as_ref().map_or(0, |mirror| mirror.lag),
             packets: info.state.messages,
             is_atomic: info.config.allow_atomic_publish,
             has_live: info.config.republish.as_ref() == Some(&form.republish(&info.config.name)),

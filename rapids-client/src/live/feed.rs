@@ -31,6 +31,8 @@ pub(crate) struct LiveFeed {
     merger: SequenceMerger<RawPacket>,
     /// How many packets were asked for and not delivered.
     demand: usize,
+    /// How far the mirror that it reads from is behind the rapids.
+    lag: u64,
     /// Nothing above this sequence is delivered: the record does not say yet that it may have begun.
     limit: u64,
     is_logged_as_live: bool,
@@ -52,6 +54,7 @@ impl LiveFeed {
             sources: Sources::new(read_from, of, subscriber, facts.has_live),
             merger: SequenceMerger::new(record.floor, record.reached()),
             demand: 0,
+            lag: facts.lag,
             limit: 0,
             is_logged_as_live: false,
         }
@@ -63,6 +66,12 @@ impl LiveFeed {
 
     pub(crate) fn outstanding(&self) -> usize {
         self.demand
+    }
+
+    /// The last sequence given, and how many packets follow it in the rapids.
+    pub(crate) fn position(&self) -> (u64, u64) {
+        let given = self.merger.next() - 1;
+        (given, self.merger.reached().saturating_sub(given) + self.lag)
     }
 
     /// Asks for up to this many packets more.
@@ -221,6 +230,7 @@ impl LiveFeed {
         facts: &StreamFacts,
     ) -> Result<Option<Incoming>> {
         let (next, last) = (self.merger.next(), facts.last_sequence);
+        self.lag = facts.lag;
         match (self.stream.replaced_by(facts.identity()), self.read_from.mirror()) {
             (None, _) => {}
             (Some(_), Some(mirror)) => return Err(self.unusable(replaced_mirror(mirror))),

@@ -74,6 +74,13 @@ async fn answers(secured: &Secured) -> BTreeMap<String, usize> {
     answers
 }
 
+/// Whether the service is done with everything.
+async fn is_done(secured: &Secured) -> bool {
+    let ada = Rapids::connect(&secured.operator()).await.unwrap();
+    let position = ada.position("payment").await.unwrap().unwrap();
+    position.pending == 0 && position.unacknowledged == 0
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_credential_is_replaced_under_load_and_nothing_is_lost_or_doubled() {
     let secured = Secured::start(DECLARED);
@@ -105,6 +112,10 @@ async fn every_credential_is_replaced_under_load_and_nothing_is_lost_or_doubled(
     ends.store(true, Ordering::Relaxed);
     let count = timeout(DEADLINE, loading).await.unwrap().unwrap();
     is_answered(&web, "end").await;
+    // What was in hand when a login was replaced comes again, later than what was published after it.
+    while !is_done(&secured).await {
+        sleep(Duration::from_millis(50)).await;
+    }
     other.stop().await;
 
     let answers = answers(&secured).await;

@@ -109,6 +109,7 @@ mod tests {
         max_message_size: 0,
         first_sequence: 11,
         last_sequence: 30,
+        lag: 0,
         packets: 20,
         is_atomic: true,
         has_live: true,
