@@ -26,7 +26,7 @@ mod servers;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
 use rapids_client::{Config, DeadLetter, Rapids, Start, shutdown_signal};
 use tokio::sync::mpsc;
@@ -51,7 +51,7 @@ use positions::Positions;
 use report::{Outcome, Report};
 use run_folder::RunFolder;
 use script_runner::{Monkey, ScriptRunner};
-use servers::{NODES, Servers};
+use servers::{FaultKind, NODES, Servers};
 
 pub(crate) use extras::Extra;
 pub(crate) use options::Options;
@@ -127,7 +127,7 @@ impl Run<'_> {
         let config = logins.as_ref().map(Logins::server_config).unwrap_or_default();
         let mut server = match self.options.faults() {
             None => Servers::one(&self.folder.store(), config).await?,
-            Some(_) => Box::pin(Servers::three(&self.folder.store())).await?,
+            Some(_) => Box::pin(Servers::three(&self.folder.store(), *orders)).await?,
         };
         if let Some(logins) = &logins {
             logins.provision(&server.url, true).await?;
@@ -146,7 +146,8 @@ impl Run<'_> {
         let environment = |program: &Program| self.environment(&url, logins.as_ref(), program);
         let (policy, logs) = (RestartPolicy::Always, self.folder.path());
         let mut fleet = Fleet::launch(&processes, environment, policy, logs)?;
-        let plan = self.plan(shop, processes);
+        let kinds = self.possible_kinds(&server)?;
+        let plan = self.plan(shop, processes, &kinds);
         let exit = tokio::select! {
             () = shutdown_signal() => Ok(Exit::Interrupted),
             exit = Box::pin(self.execute(plan, (&rapids, &config), &mut fleet, &mut server)) => exit,
@@ -154,6 +155,17 @@ impl Run<'_> {
         fleet.stop().await;
         self.folder.write("nats-server.log", [server.stop().await])?;
         exit
+    }
+
+    /// The kinds of faults that can happen to the servers.
+    fn possible_kinds(&self, server: &Servers) -> Result<Vec<FaultKind>> {
+        let mut kinds = self.options.kinds();
+        if let Some(reason) = &server.no_disks {
+            self.report.note(&format!("no disk will be full: {reason}"))?;
+            kinds.retain(|kind| !kind.needs_disk());
+        }
+        ensure!(!kinds.is_empty(), "no fault of these kinds can happen on this machine");
+        Ok(kinds)
     }
 
     /// The variables of a program.
@@ -180,7 +192,7 @@ impl Run<'_> {
     }
 
     /// Everything that follows from the seed.
-    fn plan(&self, shop: Vec<String>, processes: Vec<Program>) -> Plan {
+    fn plan(&self, shop: Vec<String>, processes: Vec<Program>, kinds: &[FaultKind]) -> Plan {
         let Options { orders, kills, rate, delivery, .. } = *self.options;
         // Its pauses tell of the servers alone.
         let spared = Extra::Pulse.name();
@@ -189,7 +201,8 @@ impl Run<'_> {
         let mut load = load::load(orders, self.seed);
         let mut random = Rng::with_seed(self.seed);
         let (takeover, faults) = (delivery.takeover_time(), self.options.faults());
-        let actions = script::actions((kills, faults), &names, takeover, &mut random);
+        let actions =
+            script::actions((kills, faults.map(|it| (it, kinds))), &names, takeover, &mut random);
         let items = std::mem::take(&mut load.items);
         let faults = faults.unwrap_or_default();
         let period =

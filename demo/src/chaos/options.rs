@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
+use super::servers::{FaultKind, KINDS};
 use crate::delivery::DeliveryMode;
 
 /// Run the shop while a monkey kills, pauses and doubles its services and kills the server, and
@@ -39,11 +40,15 @@ pub(crate) struct Options {
     pub(crate) nodes: String,
 
     /// With --nodes 3, how many faults the servers have, one after the other: leaders are killed, stopped and cut
-    /// off, clients are cut off, all are restarted in turn, a store is wiped, two of three are killed. All
-    /// servers have everything again before the next
-    #[arg(long, value_name = "N", default_value_t = 9,
+    /// off, clients are cut off, all are restarted in turn, a store is wiped, a disk is full, two of three are killed.
+    /// All servers have everything again before the next
+    #[arg(long, value_name = "N", default_value_t = KINDS.len(),
           value_parser = RangedU64ValueParser::<usize>::new().range(0..=1_000))]
     faults: usize,
+
+    /// With --nodes 3, faults of this kind only; may be given several times [default: all that this machine allows]
+    #[arg(long = "fault", value_name = "KIND", value_enum)]
+    kinds: Vec<FaultKind>,
 
     /// The seed of the random numbers [default: the time of day]
     #[arg(long, value_name = "N")]
@@ -84,6 +89,11 @@ impl Options {
     /// How many faults the servers of a cluster have; `None` with one server.
     pub(crate) fn faults(&self) -> Option<usize> {
         (self.nodes != "1").then_some(self.faults)
+    }
+
+    /// Of which kinds those are.
+    pub(crate) fn kinds(&self) -> Vec<FaultKind> {
+        if self.kinds.is_empty() { KINDS.to_vec() } else { self.kinds.clone() }
     }
 
     /// The seed that was given, or one from the clock.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::load::Item;
-use super::servers::{Fault, faults};
+use super::servers::{Fault, FaultKind, faults};
 
 /// The least average time between two actions on the same process. Within it the process can start
 /// again, take over from another instance, and do something before the next action.
@@ -52,13 +52,13 @@ pub(crate) enum Step {
 }
 
 /// The actions for this number of kills, in order; with three servers, these are not killed, and have this many
-/// faults.
+/// faults of these kinds.
 ///
 /// Every process has its turn before any has its second. Pauses are longer than `takeover_time`, after
 /// which packets go to another instance. For every other pause there is a second instance of the
 /// same process: it gets the packets of the paused one, which does not know that when it goes on.
 pub(crate) fn actions(
-    (kills, server_faults): (usize, Option<usize>),
+    (kills, server_faults): (usize, Option<(usize, &[FaultKind])>),
     processes: &[String],
     takeover_time: Duration,
     random: &mut Rng,
@@ -94,7 +94,8 @@ pub(crate) fn actions(
             Action::Pause { process: paused, length },
         ]);
     }
-    let faults = faults(server_faults.unwrap_or_default(), random);
+    let (count, kinds) = server_faults.unwrap_or_default();
+    let faults = faults(count, kinds, random);
     groups.extend(faults.into_iter().map(|fault| vec![Action::Fault(fault)]));
     random.shuffle(&mut groups);
     groups.into_iter().flatten().collect()

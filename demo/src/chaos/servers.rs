@@ -2,6 +2,7 @@
 
 mod cluster;
 mod control;
+mod disk;
 mod fault;
 mod node;
 mod pauses;
@@ -20,6 +21,7 @@ use crate::verify::Fact;
 use cluster::Cluster;
 pub(crate) use cluster::{Felt, NODES};
 use control::Control;
+use disk::Disk;
 pub(crate) use fault::{Fault, FaultKind, KINDS, faults};
 pub(crate) use pauses::Pauses;
 
@@ -33,6 +35,8 @@ pub(crate) struct Servers {
     attacker: ServerAttacker,
     task: JoinHandle<Result<Running>>,
     control: Option<Control>,
+    /// Why no disk can be full, where three have none of their own.
+    pub(crate) no_disks: Option<String>,
 }
 
 #[derive(Debug)]
@@ -61,23 +65,31 @@ impl Servers {
     pub(crate) async fn one(store: &Path, config: &str) -> Result<Self> {
         let server = started(store, config).await?;
         let url = server.url();
-        Ok(Self::running(Running::One(server), url, Pauses::default(), None))
+        Ok(Self::running(Running::One(server), url, Pauses::default()))
     }
 
-    /// Starts three that form a cluster, with their stores in this folder, and a plain client beside the services.
+    /// Starts three that form a cluster, with their stores in this folder or, where this machine allows it, each on a disk of
+    /// its own that suffices for this many orders, and a plain client beside the services.
     ///
     /// # Errors
     /// As for [`one`](Self::one), or if they form no cluster.
-    pub(crate) async fn three(store: &Path) -> Result<Self> {
+    pub(crate) async fn three(store: &Path, orders: usize) -> Result<Self> {
         let ours = Pauses::default();
-        let (cluster, url, control) = Box::pin(Cluster::start(store, ours.clone())).await?;
-        Ok(Self::running(Running::Three(cluster), url, ours, Some(control)))
+        let disks: Result<Vec<_>> = (0..NODES).map(|_| Disk::open(store, orders)).collect();
+        let (disks, no_disks) = match disks {
+            Ok(disks) => (Some(disks), None),
+            Err(error) => (None, Some(format!("{error:#}"))),
+        };
+        let (cluster, url, control) = Box::pin(Cluster::start(store, disks, ours.clone())).await?;
+        let running = Self::running(Running::Three(cluster), url, ours);
+        Ok(Self { control: Some(control), no_disks, ..running })
     }
 
-    fn running(running: Running, url: String, ours: Pauses, control: Option<Control>) -> Self {
+    fn running(running: Running, url: String, ours: Pauses) -> Self {
         let (sender, requests) = mpsc::channel(1);
         let task = tokio::spawn(keep(running, requests));
-        Self { url, ours, attacker: ServerAttacker(sender), task, control }
+        let attacker = ServerAttacker(sender);
+        Self { url, ours, attacker, task, control: None, no_disks: None }
     }
 
     pub(crate) fn attacker(&self) -> ServerAttacker {

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::control::Control;
+use super::disk::Disk;
 use super::fault::{Fault, FaultKind};
 use super::node::Node;
 use super::pauses::Pauses;
@@ -54,16 +55,21 @@ pub(crate) struct Felt {
 }
 
 impl Cluster {
-    /// Starts the servers with their stores in this folder; returns them with the addresses for clients, and who
+    /// Starts the servers with their stores in this folder, or each on a disk of its own; returns them with the addresses for clients, and who
     /// publishes beside the services.
     ///
     /// # Errors
     /// If there is no nats-server and none can be installed, one does not start, or they form no cluster.
-    pub(super) async fn start(store: &Path, ours: Pauses) -> Result<(Self, String, Control)> {
+    pub(super) async fn start(
+        store: &Path,
+        disks: Option<Vec<Disk>>,
+        ours: Pauses,
+    ) -> Result<(Self, String, Control)> {
         let ways = Ways::open(NODES).await?;
+        let mut disks = disks.into_iter().flatten();
         let mut nodes = Vec::new();
         for number in 0..NODES {
-            nodes.push(Node::start(&ways, number, store).await?);
+            nodes.push(Node::start(&ways, number, store, disks.next()).await?);
         }
         let url = ways.urls();
         let control = Control::start(&url).await?;
@@ -123,9 +129,11 @@ impl Cluster {
             FaultKind::StreamLeaderKilled
             | FaultKind::LeaderStopped
             | FaultKind::LeaderCutOff
+            | FaultKind::LeaderDiskFull
             | FaultKind::QuorumLost => self.leader("STREAM.INFO.RAPIDS").await?,
             FaultKind::PositionLeaderKilled => self.position_leader().await?,
             FaultKind::ClusterLeaderKilled => self.cluster_leader().await?,
+            FaultKind::OtherDiskFull => (self.leader("STREAM.INFO.RAPIDS").await? + 1) % NODES,
             FaultKind::ClientsCutOff | FaultKind::StoreWiped => fastrand::usize(..NODES),
             FaultKind::RollingRestart => return Ok(self.nodes.iter().collect()),
         };
@@ -155,6 +163,15 @@ impl Cluster {
                     node.kill().await?;
                     node.wipe().await?;
                     sleep(length).await;
+                    node.start_again().await?;
+                }
+            }
+            FaultKind::LeaderDiskFull | FaultKind::OtherDiskFull => {
+                for node in struck {
+                    node.fill_disk().await?;
+                    sleep(length).await;
+                    node.make_room()?;
+                    node.stop().await?;
                     node.start_again().await?;
                 }
             }
