@@ -11,8 +11,9 @@ use async_nats::jetstream::consumer::pull::{Ordered, OrderedConfig};
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::Info;
 use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, interval, sleep_until};
 
 use crate::connection::{Connection, Retry};
 use crate::jetstream::created::Identity;
@@ -26,6 +27,12 @@ use crate::{Error, Result};
 
 /// How long nothing may come until the stream itself is looked at.
 pub(crate) const LOOK: Duration = Duration::from_secs(2);
+
+/// How long after a look at which the stream held more than has come, or nobody answered.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long nobody may answer until the same is asked once more.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The stream that is followed.
 #[derive(Debug, Clone)]
@@ -107,6 +114,8 @@ pub(crate) struct Follower {
     looked: Instant,
     /// The last sequence that the stream had then, or the next one that was to come.
     last_seen: u64,
+    /// Whether something should have come by then, or nobody has answered.
+    is_in_doubt: bool,
     /// A look at the stream.
     look: Resumed<Result<Option<(u64, u64)>>>,
     /// What is done about an error: other messages, and the tries since the last message.
@@ -156,6 +165,7 @@ impl Follower {
             end,
             looked: Instant::now(),
             last_seen: 0,
+            is_in_doubt: false,
             look: Resumed::default(),
             recovery: Resumed::default(),
             retry: None,
@@ -208,8 +218,9 @@ impl Follower {
             if self.recovery.is_begun() {
                 let (messages, retry) = self.recovery.ended().await?;
                 (self.messages, self.retry) = (messages, Some(retry));
-                (self.looked, self.last_seen) = (Instant::now(), 0);
+                (self.looked, self.last_seen, self.is_in_doubt) = (Instant::now(), 0, false);
             }
+            let next_look = self.next_look();
             let error = tokio::select! {
                 delivered = self.messages.next(self.followed.action) => match delivered {
                     Ok(delivered) => match self.take(delivered) {
@@ -221,7 +232,7 @@ impl Follower {
                 },
                 // The subscription reports nothing when its stream is gone, and takes long to
                 // report that the server was away.
-                () = sleep_until(self.looked + LOOK), if !self.look.is_begun() => {
+                () = sleep_until(next_look), if !self.look.is_begun() => {
                     self.begin_look();
                     continue;
                 }
@@ -235,16 +246,24 @@ impl Follower {
                             let source = "nothing comes, though the stream holds more".into();
                             Error::Server { action, source }
                         }
-                        Some((_, last)) => {
+                        Some((first, last)) => {
                             self.last_seen = last;
+                            self.is_in_doubt = self.is_missing(first);
                             continue;
                         }
-                        None => continue,
+                        None => {
+                            self.is_in_doubt = true;
+                            continue;
+                        }
                     }
                 }
             };
             self.recover(error);
         }
+    }
+
+    fn next_look(&self) -> Instant {
+        self.looked + if self.is_in_doubt { LOOK_AGAIN } else { LOOK }
     }
 
     fn begin_look(&mut self) {
@@ -263,7 +282,7 @@ impl Follower {
             loop {
                 retry.again(error).await?;
                 look(&connection, &followed, (made, from)).await?;
-                match subscribe(&connection, &followed, from).await {
+                match asked(|| subscribe(&connection, &followed, from)).await {
                     Ok(messages) => return Ok((messages, retry)),
                     Err(failed @ (Error::Server { .. } | Error::Limit { .. })) => error = failed,
                     Err(error) => return Err(error),
@@ -286,7 +305,7 @@ impl Follower {
     /// Takes a message; `None` if it lies before the place to begin at, which async-nats forgets when
     /// it renews a subscription that has given nothing yet.
     fn take(&mut self, delivered: Delivered) -> Option<Delivered> {
-        self.looked = Instant::now();
+        (self.looked, self.is_in_doubt) = (Instant::now(), false);
         let is_before = match self.from {
             Start::Now | Start::Beginning => false,
             Start::Sequence(from) => delivered.sequence < from,
@@ -309,7 +328,7 @@ async fn look(
     (made, from): (Timestamp, Start),
 ) -> Result<Option<(u64, u64)>> {
     let stream = &followed.stream;
-    let looked = match Box::pin(info_of(connection, stream)).await {
+    let looked = match asked(|| info_of(connection, stream)).await {
         Ok(Some(Info { created: found, state, .. })) if timestamp(found) == made => {
             match &followed.subjects {
                 None => Ok((state.first_sequence, state.last_sequence)),
@@ -325,6 +344,18 @@ async fn look(
         // A server that is away says nothing about the stream.
         Err(Error::Server { .. }) => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// Makes a request, and the same again each second, until one of them has ended. A server that is gone never answers,
+/// nor does one that is not elected yet; one that is slow answers the first.
+async fn asked<T, F: Future<Output = T>>(request: impl Fn() -> F) -> T {
+    let (mut requests, mut again) = (FuturesUnordered::new(), interval(ASK_AGAIN));
+    loop {
+        tokio::select! {
+            Some(answer) = requests.next() => return answer,
+            _ = again.tick() => requests.push(Box::pin(request())),
+        }
     }
 }
 
@@ -375,4 +406,27 @@ async fn subscribe(connection: &Connection, followed: &Followed, from: Start) ->
     let opened =
         connection.attempt::<_, Box<dyn StdError + Send + Sync>>(action, &subject, opening);
     Ok(Source::Consumer(Box::new(opened.await?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use tokio::time::sleep;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_answers_is_asked_again_and_the_first_answer_counts() {
+        let (began, count) = (Instant::now(), Cell::new(0));
+        let answer = asked(|| {
+            count.set(count.get() + 1);
+            let (number, seconds) = (count.get(), if count.get() == 3 { 0 } else { 5 });
+            async move {
+                sleep(Duration::from_secs(seconds)).await;
+                number
+            }
+        });
+        assert_eq!((answer.await, began.elapsed().as_secs()), (3, 2));
+    }
 }
