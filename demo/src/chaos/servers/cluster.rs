@@ -168,11 +168,7 @@ impl Cluster {
             }
             FaultKind::LeaderDiskFull | FaultKind::OtherDiskFull => {
                 for node in struck {
-                    node.fill_disk().await?;
-                    sleep(length).await;
-                    node.make_room()?;
-                    node.stop().await?;
-                    node.start_again().await?;
+                    fill_disk(node, length).await?;
                 }
             }
             FaultKind::RollingRestart => {
@@ -276,6 +272,15 @@ impl Cluster {
     async fn ask(&self, request: &str, body: &'static str) -> Result<Value> {
         ask(&self.client, request, body, ANSWER).await
     }
+}
+
+/// Fills the disk of a server for a while, and restarts the server, since room alone does not bring it back.
+async fn fill_disk(node: &Node, length: Duration) -> Result<()> {
+    node.fill_disk().await?;
+    sleep(length).await;
+    node.make_room()?;
+    node.stop().await?;
+    node.start_again().await
 }
 
 async fn ask(
