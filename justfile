@@ -234,10 +234,10 @@ rapids *ARGS: (_build "-p" "rapids-cli")
 test *ARGS:
     cargo test --workspace "$@"
 
-# Run the tests that need the nats CLI, just, promtool or mounts by users, and the one that kills every service in turn
+# Run the tests that need the nats CLI, just and promtool, and the one that kills every service in turn
 [group('checks')]
 test-tools: _nats-cli
-    cargo test -p rapids-cli -p rivers -p demo --test it --bin demo -- --ignored
+    cargo test -p rapids-cli -p rivers -p demo --test it -- --ignored
 
 # Run the tests of the console in Chromium; needs chromium, chromedriver and npm
 [group('checks')]
