@@ -146,8 +146,8 @@ impl ReadFrom {
         }
     }
 
-    /// Waits until the stream has what a service is done with. Before that, a consumer could not be made behind it:
-    /// the server begins where the stream ends, and gives out the rest of what was done once more.
+    /// Waits until the stream has what a service is done with. A consumer that was made before would be beyond the end
+    /// of its stream: with its next start the server moves that back, and gives out once more what comes then.
     ///
     /// # Errors
     /// As for [`facts`](Self::facts).
@@ -173,4 +173,44 @@ impl ReadFrom {
 pub(super) fn of_rapids(rapids: &StreamFacts) -> [(String, String); 2] {
     [(CREATED, rapids.created), (MADE, rapids.made)]
         .map(|(key, time)| (key.to_owned(), time.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use async_nats::jetstream::stream::{Config as StreamConfig, External, Source};
+    use rapids_test::NatsServer;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::rapids::Rapids;
+    use crate::{Config, Packet};
+
+    /// Makes a mirror, of rapids that are asked for there.
+    async fn mirror(connection: &Connection, external: Option<External>) {
+        let source = Source { name: STREAM.to_owned(), external, ..Source::default() };
+        let config = StreamConfig {
+            name: "RAPIDS_EU".to_owned(),
+            mirror: Some(source),
+            ..StreamConfig::default()
+        };
+        connection.jetstream.create_stream(config).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_mirror_that_is_behind_is_waited_for() {
+        let server = NatsServer::start().unwrap();
+        let config = Config::new(server.url()).read_from("RAPIDS_EU").unwrap();
+        let rapids = Rapids::connect(&config).await.unwrap();
+        rapids.publish_all((0..3).map(|_| Packet::event("x"))).await.unwrap();
+        let connection = Connection::open(&config, "test").await.unwrap();
+        let read_from = ReadFrom::stated(&connection);
+        // It gets nothing, since nobody answers there.
+        let nowhere = External { api_prefix: "nowhere".to_owned(), delivery_prefix: None };
+        mirror(&connection, Some(nowhere)).await;
+        read_from.reaches(0).await.unwrap();
+        assert!(timeout(LOOK * 3, read_from.reaches(3)).await.is_err());
+        connection.jetstream.delete_stream("RAPIDS_EU").await.unwrap();
+        mirror(&connection, None).await;
+        read_from.reaches(3).await.unwrap();
+    }
 }
