@@ -237,7 +237,7 @@ test *ARGS:
 # Run the tests that need the nats CLI, just and promtool, and the one that kills every service in turn
 [group('checks')]
 test-tools: _nats-cli
-    cargo test -p rapids-cli -p rivers -p demo --test it -- --ignored
+    cargo test -p rapids-cli -p rivers -p demo --test it -- --ignored --skip figures::
 
 # Run the tests of the console in Chromium; needs chromium, chromedriver and npm
 [group('checks')]
