@@ -72,7 +72,8 @@ impl Doctor {
     }
 
     /// What the running instances of a service announce of it: its delivery, its memories, and whether it has
-    /// reactions that run once; it reads from where the settings of this program say. `None` if none answers within half a second.
+    /// reactions that run once; it reads from where the settings of this program say. `None` if none answers within
+    /// half a second.
     ///
     /// # Errors
     /// [`Error::NotPermitted`](crate::Error::NotPermitted) where this login may not ask, as that of a service

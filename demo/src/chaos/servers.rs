@@ -68,8 +68,8 @@ impl Servers {
         Ok(Self::running(Running::One(server), url, Pauses::default()))
     }
 
-    /// Starts three that form a cluster, with their stores in this folder or, where this machine allows it, each on a disk of
-    /// its own that suffices for this many orders, and a plain client beside the services.
+    /// Starts three that form a cluster, with their stores in this folder or, where this machine allows it, each on a
+    /// disk of its own that suffices for this many orders, and a plain client beside the services.
     ///
     /// # Errors
     /// As for [`one`](Self::one), or if they form no cluster.

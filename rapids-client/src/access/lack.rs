@@ -7,7 +7,7 @@ use super::right::{Right, RightKind};
 use crate::Delivery;
 use crate::names::{
     DEAD_LETTER_PREFIX, DEAD_LETTERS, HANDLING, LATER, LATER_PREFIX, LIVE, ONCE, POSITIONS,
-    PUBLISHER_PREFIX, REPLAYS, SERVICES, STREAM, SUBJECT, memory_bucket,
+    PUBLISHER_PREFIX, REPLAYS, SERVICES, SUBJECT, memory_bucket,
 };
 
 /// A right that a login lacks.
@@ -79,12 +79,12 @@ impl Right {
             "to acknowledge packets"
         } else if has("NEXT") {
             "to get packets"
-        } else if has(STREAM) {
-            "to read the rapids"
-        } else if subject.contains("RAPIDS_") {
+        } else if subject == "$JS.API.INFO" {
+            "to reach JetStream"
+        } else if subject.contains("KV_RAPIDS_") {
             "to read what others remember"
         } else {
-            "to reach JetStream"
+            "to read the rapids"
         }
     }
 }
@@ -289,5 +289,23 @@ mod tests {
         ] {
             assert_eq!(told(subject), Some(purpose), "{subject}");
         }
+    }
+
+    #[test]
+    fn a_mirror_is_read_as_the_rapids_are() {
+        let read_from = Some("RAPIDS_EU".to_owned());
+        let rights = ServiceAccess { read_from, ..ServiceAccess::default() }.rights("payment");
+        let purposes = rights.iter().filter_map(|right| {
+            let (_, rest) = right.subject.split_once(".RAPIDS_EU")?;
+            Some((rest, right.purpose("payment")))
+        });
+        let expected = [
+            (".payment.>", "to acknowledge packets"),
+            (".payment", "to read the rapids"),
+            (".payment", "to get packets"),
+            ("", "to read the rapids"),
+            ("", "to read the rapids"),
+        ];
+        assert_eq!(Vec::from_iter(purposes), expected);
     }
 }

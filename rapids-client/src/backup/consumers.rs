@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::manifest::{Manifest, NotedConsumer, NotedRecord};
 use crate::connection::Connection;
-use crate::jetstream::api::{ask, is_absent};
+use crate::jetstream::api::{self, ask};
 use crate::jetstream::bucket::Bucket;
 use crate::jetstream::read_from::ReadFrom;
 use crate::names::{POSITIONS, REPLAYS, STREAM};
@@ -35,11 +35,6 @@ pub(super) async fn noted(connection: &Connection) -> Result<Vec<NotedConsumer>>
 
 async fn of_stream(connection: &Connection, stream: &str) -> Result<Vec<NotedConsumer>> {
     #[derive(Deserialize)]
-    struct Page {
-        total: usize,
-        consumers: Option<Vec<Found>>,
-    }
-    #[derive(Deserialize)]
     struct Found {
         name: String,
         config: Map<String, Value>,
@@ -52,30 +47,16 @@ async fn of_stream(connection: &Connection, stream: &str) -> Result<Vec<NotedCon
         stream_seq: u64,
     }
     let action = format!("list the consumers of the stream `{stream}`");
-    let (request, mut noted, mut offset) = (format!("CONSUMER.LIST.{stream}"), Vec::new(), 0);
-    loop {
-        let from = Map::from_iter([("offset".to_owned(), json!(offset))]);
-        let page: Page = match ask(connection, &action, &request, &from).await? {
-            Ok(page) => page,
-            Err(error) if is_absent(&error) => return Ok(noted),
-            Err(error) => return Err(Error::Server { action, source: error.into() }),
-        };
-        let consumers = page.consumers.unwrap_or_default();
-        offset += consumers.len();
-        let is_last = consumers.is_empty() || offset >= page.total;
-        let durable =
-            consumers.into_iter().filter(|found| found.config.contains_key("durable_name"));
-        noted.extend(durable.map(|Found { name, config, ack_floor, delivered }| NotedConsumer {
-            stream: stream.to_owned(),
-            name,
-            floor: ack_floor.stream_seq,
-            given: delivered.stream_seq,
-            config,
-        }));
-        if is_last {
-            return Ok(noted);
-        }
-    }
+    let found: Vec<Found> = api::consumers(connection, &action, stream).await?;
+    let durable = found.into_iter().filter(|found| found.config.contains_key("durable_name"));
+    let noted = durable.map(|Found { name, config, ack_floor, delivered }| NotedConsumer {
+        stream: stream.to_owned(),
+        name,
+        floor: ack_floor.stream_seq,
+        given: delivered.stream_seq,
+        config,
+    });
+    Ok(noted.collect())
 }
 
 /// How far services in exclusive delivery are.

@@ -47,9 +47,7 @@ pub(crate) async fn ensure_record(
     if entry.is_exclusive() {
         let record = record.ok_or_else(|| lost(name, &deleted()))?;
         resume(connection, needs, facts, &record).await?;
-        // The record goes by sequences, which are the same in all streams that can be read.
-        let note = |entry: &mut ServiceEntry| entry.note_mirror(connection.mirror());
-        return entries.update_from(entry, note).await;
+        return note_mirror(connection, (entries, entry)).await;
     }
     let shared = consumer.info().await?;
     if shared.as_ref().is_some_and(|shared| shared.num_waiting > 0) {
@@ -107,6 +105,15 @@ async fn resume(
     info!("{name} has a position, behind sequence {}", record.floor);
     log_start(needs);
     Ok(())
+}
+
+/// Notes from where the service reads. Its record goes by sequences, which are the same there.
+async fn note_mirror(
+    connection: &Connection,
+    (entries, entry): (&ServiceEntries, &ServiceEntry),
+) -> Result<()> {
+    let note = |entry: &mut ServiceEntry| entry.note_mirror(connection.mirror());
+    entries.update_from(entry, note).await
 }
 
 /// Makes the record of a service that has no consumer, if there is none yet.

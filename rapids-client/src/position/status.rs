@@ -3,13 +3,12 @@
 
 use async_nats::jetstream::consumer::Info;
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::{Map, json};
+use serde_json::Map;
 use tracing::warn;
 
 use crate::connection::Connection;
 use crate::error::with_causes;
-use crate::jetstream::api::{ask, is_absent};
+use crate::jetstream::api::{ask, consumers, is_absent};
 use crate::jetstream::bucket::Bucket;
 use crate::jetstream::read_from::ReadFrom;
 use crate::jetstream::stored_message::first_since;
@@ -79,7 +78,7 @@ impl Position {
         })
     }
 
-    /// With how far the service is behind the rapids, where its consumer is that of a mirror, which is behind them, too.
+    /// With how far the service is behind the rapids, where its consumer is that of a mirror, which is behind them too.
     fn in_rapids(self, rapids: &StreamFacts) -> Self {
         Self { pending: rapids.last_sequence.saturating_sub(self.delivered), ..self }
     }
@@ -264,27 +263,7 @@ pub(crate) async fn all(connection: &Connection) -> Result<Vec<Position>> {
 
 /// The positions that are consumers of a stream.
 async fn in_stream(read_from: &ReadFrom) -> Result<Vec<Position>> {
-    #[derive(Deserialize)]
-    struct Page {
-        total: usize,
-        consumers: Option<Vec<Info>>,
-    }
-    let (action, request) = ("list the positions", format!("CONSUMER.LIST.{}", read_from.stream()));
-    let (mut positions, mut offset) = (Vec::new(), 0);
-    loop {
-        let from = Map::from_iter([("offset".to_owned(), json!(offset))]);
-        let page: Page = match ask(read_from.connection(), action, &request, &from).await? {
-            Ok(page) => page,
-            Err(error) if is_absent(&error) => return Ok(positions),
-            Err(error) => {
-                return Err(Error::Server { action: action.to_owned(), source: error.into() });
-            }
-        };
-        let consumers = page.consumers.unwrap_or_default();
-        offset += consumers.len();
-        positions.extend(consumers.iter().filter_map(Position::read));
-        if consumers.is_empty() || offset >= page.total {
-            return Ok(positions);
-        }
-    }
+    let (connection, stream) = (read_from.connection(), read_from.stream());
+    let found: Vec<Info> = consumers(connection, "list the positions", stream).await?;
+    Ok(found.iter().filter_map(Position::read).collect())
 }

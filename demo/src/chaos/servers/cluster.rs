@@ -55,8 +55,8 @@ pub(crate) struct Felt {
 }
 
 impl Cluster {
-    /// Starts the servers with their stores in this folder, or each on a disk of its own; returns them with the addresses for clients, and who
-    /// publishes beside the services.
+    /// Starts the servers with their stores in this folder, or each on a disk of its own; returns them with the
+    /// addresses for clients, and who publishes beside the services.
     ///
     /// # Errors
     /// If there is no nats-server and none can be installed, one does not start, or they form no cluster.

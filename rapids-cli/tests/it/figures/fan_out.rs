@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use rapids_client::{Bundle, Config, Delivery, Packet, Rapids, River, Service, bundle};
+use rapids_client::{Config, Delivery, Packet, Rapids, River, Service, bundle};
 use rapids_test::TwoSites;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::{interval, sleep, timeout};
 
 use super::{PATIENCE, cpu, median, packet};
@@ -25,33 +26,10 @@ enum Kind {
 const KINDS: [(Kind, &str); 3] =
     [(Kind::Shared, "shared"), (Kind::Exclusive, "exclusive"), (Kind::Bundled, "bundled")];
 
-/// Services at work on a thread of their own.
-struct Running {
-    stop: oneshot::Sender<()>,
-    ended: oneshot::Receiver<rapids_client::Result<()>>,
-}
+type Running = JoinHandle<rapids_client::Result<()>>;
 
-impl Running {
-    fn spawn<F>(run: impl FnOnce(oneshot::Receiver<()>) -> F + Send + 'static) -> Self
-    where
-        F: Future<Output = rapids_client::Result<()>>,
-    {
-        let ((stop, stopped), (done, ended)) = (oneshot::channel(), oneshot::channel());
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            // Nobody waits for it where a figure has failed.
-            let _ = done.send(runtime.unwrap().block_on(run(stopped)));
-        });
-        Self { stop, ended }
-    }
-
-    async fn stop(self) {
-        let _ = self.stop.send(());
-        self.ended.await.unwrap().unwrap();
-    }
-}
-
-fn services(kind: Kind, count: usize, config: &Config) -> Vec<Running> {
+/// Runs services until they are told to stop.
+fn services(kind: Kind, count: usize, config: &Config, stop: &watch::Sender<()>) -> Vec<Running> {
     let delivery = match kind {
         Kind::Shared => Delivery::Shared,
         Kind::Exclusive | Kind::Bundled => Delivery::Exclusive,
@@ -61,16 +39,14 @@ fn services(kind: Kind, count: usize, config: &Config) -> Vec<Running> {
         let never = River::new("never").event("never").react(|_: Packet| async { Ok(()) });
         Service::new(format!("s{number}"), config.clone()).from_beginning().river(never)
     });
-    if let Kind::Bundled = kind {
-        let bundle: Bundle = bundle(services);
-        return vec![Running::spawn(|stop| bundle.run_until(stopped(stop)))];
+    let stopped = || {
+        let mut told = stop.subscribe();
+        async move { drop(told.changed().await) }
+    };
+    match kind {
+        Kind::Bundled => vec![tokio::spawn(bundle(services).run_until(stopped()))],
+        _ => services.map(|service| tokio::spawn(service.run_until(stopped()))).collect(),
     }
-    let spawn = |service: Service| Running::spawn(|stop| service.run_until(stopped(stop)));
-    services.map(spawn).collect()
-}
-
-async fn stopped(stop: oneshot::Receiver<()>) {
-    let _ = stop.await;
 }
 
 /// Microseconds of the processor for each packet: of the server at the hub, and of that of the other site.
@@ -82,7 +58,8 @@ async fn round(kind: Kind, count: usize, is_mirrored: bool) -> [f64; 2] {
         true => Config::new(sites.leaf[0].url()).jetstream_domain("hub").read_from("RAPIDS_EU"),
         false => Ok(hub),
     };
-    let running = services(kind, count, &reading.unwrap());
+    let stop = watch::Sender::new(());
+    let running = services(kind, count, &reading.unwrap(), &stop);
     let done = async |last: u64| loop {
         let positions = rapids.positions().await.unwrap();
         let done = positions.iter().filter(|position| position.acknowledged >= last).count();
@@ -104,8 +81,9 @@ async fn round(kind: Kind, count: usize, is_mirrored: bool) -> [f64; 2] {
     let took = begun.elapsed();
     timeout(PATIENCE, done(PACKETS + 1)).await.unwrap();
     let now = servers();
+    stop.send(()).unwrap();
     for service in running {
-        service.stop().await;
+        service.await.unwrap().unwrap();
     }
     assert!(took < PATIENCE, "{took:?}");
     [0, 1].map(|site| (now[site] - before[site]) * 1e6 / PACKETS as f64)
