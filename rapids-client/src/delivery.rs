@@ -11,6 +11,7 @@
 
 mod acks;
 mod acquire;
+mod begun;
 mod blocked;
 mod bundle;
 mod clock;

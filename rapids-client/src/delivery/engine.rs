@@ -6,10 +6,9 @@
 //! in [`shutdown`](super::shutdown).
 
 use std::cell::Cell;
-use std::future::poll_fn;
+use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
@@ -20,11 +19,11 @@ use tracing::{info, warn};
 
 use super::acks::Acks;
 use super::acquire::Acquired;
+use super::begun::{BegunTurns, Unfinished};
 use super::blocked::Blocked;
 use super::clock::{Clock, Due};
 use super::context::Context;
 use super::demand::Demand;
-use super::executor::Executor;
 use super::health::Lacks;
 use super::in_flight::Row;
 use super::maintenance::{Finding, Maintenance};
@@ -35,7 +34,6 @@ use super::receive::PendingAdmission;
 use super::schedule::{Next, Schedule};
 use super::slot::{Slot, Step, Turn};
 use super::startup::Started;
-use super::turn::TurnEnd;
 use crate::announcement::Announcement;
 use crate::delivery::turn_id::TurnId;
 use crate::jetstream::pull::Pull;
@@ -69,9 +67,6 @@ pub(super) enum EngineEnd {
     PositionGone,
 }
 
-/// Turns that have begun and not ended.
-pub(super) type Turns = FuturesUnordered<LocalBoxFuture<'static, (TurnId, TurnEnd)>>;
-
 /// The state of a running service.
 pub(super) struct Engine {
     pub(super) service: Arc<Service>,
@@ -91,7 +86,7 @@ pub(super) struct Engine {
     /// Packets to be admitted, in the order of their delivery. A redelivered one comes out when its
     /// saved progress is loaded, and those behind it wait.
     pub(super) pending_admissions: FuturesOrdered<LocalBoxFuture<'static, PendingAdmission>>,
-    pub(super) turns: Turns,
+    pub(super) turns: BegunTurns,
     /// What those turns send before they end.
     pub(super) steps: mpsc::UnboundedReceiver<Step>,
     step_sender: mpsc::UnboundedSender<Step>,
@@ -150,7 +145,7 @@ impl Engine {
             lacks: started.lacks,
             rebuilding,
             pending_admissions: FuturesOrdered::new(),
-            turns: FuturesUnordered::new(),
+            turns: BegunTurns::default(),
             steps,
             step_sender,
             background: FuturesUnordered::new(),
@@ -165,11 +160,16 @@ impl Engine {
         }
     }
 
-    /// Works until it is asked to stop; then finishes what runs, and hands back the rest.
+    /// Works until it is asked to stop; then finishes what runs, and hands back the rest. What goes on when
+    /// it has ended otherwise is added to what is `unfinished`.
     ///
     /// # Errors
     /// `Position`, `NotPermitted`: errors that a retry does not remove.
-    pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<EngineEnd> {
+    pub(super) async fn run(
+        mut self,
+        mut stop: watch::Receiver<bool>,
+        unfinished: &Unfinished,
+    ) -> Result<EngineEnd> {
         let ended = tokio::select! {
             biased;
             ended = self.work() => ended,
@@ -181,14 +181,24 @@ impl Engine {
         match ended {
             Ok(EngineEnd::Replaced) => {
                 warn!("{name} was replaced by another instance, begins nothing more and stands by");
+                self.context.executor.queue.clear();
+                unfinished.push(self.finish_claimed());
                 return ended;
             }
             Ok(EngineEnd::PositionGone) => self.acks.set_position_gone(),
             _ => {}
         }
         self.shut_down().await;
+        if let Ok(EngineEnd::PositionGone) = ended {
+            unfinished.push(self.finish_claimed());
+        }
         info!("{} stopped: {}", self.service.name(), self.context.metrics);
         ended
+    }
+
+    /// Drops the turns but those whose reactions are not to run again, which go on.
+    pub(super) fn finish_claimed(&mut self) -> impl Future<Output = ()> + use<> {
+        mem::take(&mut self.turns).finish_claimed(self.context.clone())
     }
 
     async fn work(&mut self) -> Result<EngineEnd> {
@@ -220,7 +230,7 @@ impl Engine {
                     }
                 }
                 () = self.announcement.answer_next() => {}
-                (turn, end) = next_end(&mut self.turns, &self.context.executor) => {
+                (turn, end) = self.turns.next_end(&self.context.executor) => {
                     self.on_turn_end(turn, end).await?;
                 }
                 Some(step) = self.steps.recv() => self.on_steps(step),
@@ -305,13 +315,10 @@ impl Engine {
         let slot = Slot::new(id, self.step_sender.clone());
         let publish_ticket =
             (self.service.concurrency_limit() == 1).then(|| self.publish_order.next());
-        let took = Cell::new(None);
+        let (took, is_once) = (Cell::new(None), river.is_once());
         let mut turn = Turn { id, river, packet, slot, publish_ticket, is_suspect, took };
         let context = self.context.clone();
-        self.turns.push(Box::pin(async move {
-            let end = turn.run(&context).await;
-            (turn.id, end)
-        }));
+        self.turns.push((id, is_once), async move { turn.run(&context).await });
     }
 
     /// Releases the mark of the last suspect when no other one follows.
@@ -358,17 +365,4 @@ impl Engine {
     pub(super) fn keep_alive(&self) -> Duration {
         KEEP_ALIVE.min(self.ack_wait / 3)
     }
-}
-
-/// The turn that ends next. Hands the jobs of those that begin to the workers, all at once.
-pub(super) async fn next_end(turns: &mut Turns, executor: &Executor) -> (TurnId, TurnEnd) {
-    poll_fn(|context| {
-        let end = turns.poll_next_unpin(context);
-        executor.hand_over();
-        match end {
-            Poll::Ready(Some(end)) => Poll::Ready(end),
-            Poll::Ready(None) | Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
 }

@@ -72,6 +72,11 @@ pub(crate) struct TimedOut(Duration);
 #[error("panicked: {0}")]
 struct Panicked(String);
 
+/// The error of a job that has not begun, and never will: another instance is active by now.
+#[derive(Debug, thiserror::Error)]
+#[error("it has not begun, and this instance may not act any more")]
+struct NotBegun;
+
 /// What kind of failure a reaction's error is.
 pub(super) fn error_type(error: &anyhow::Error) -> ErrorType {
     match error {
@@ -113,9 +118,14 @@ impl Executor {
         let job = Job { turn, river, packet, work, validity: self.validity.clone(), reply };
         self.jobs.borrow_mut().push(job);
         match answer.await {
+            Ok((_, Err(error))) if error.is::<NotBegun>() => without_workers(),
             Ok((took, output)) => (took, output.map_err(ReactionError::from)),
             // A job is dropped only when there are no workers any more.
-            Err(_) => (Duration::ZERO, Err(ReactionError::Later(WITHOUT_WORKERS))),
+            Err(_) => without_workers(),
         }
     }
+}
+
+fn without_workers() -> (Duration, Result<JobOutput, ReactionError>) {
+    (Duration::ZERO, Err(ReactionError::Later(WITHOUT_WORKERS)))
 }

@@ -234,9 +234,9 @@ impl Engine {
         }
         for (river, cause) in causes {
             let (context, packet) = (self.context.clone(), packet.clone());
-            self.turns.push(Box::pin(async move {
-                (TurnId { place, river }, context.dead_letter(&packet, river, cause).await)
-            }));
+            self.turns.push((TurnId { place, river }, false), async move {
+                context.dead_letter(&packet, river, cause).await
+            });
         }
         // All rivers may have been done before the redelivery.
         self.settle(place).await;

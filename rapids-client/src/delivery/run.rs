@@ -10,6 +10,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{oneshot, watch};
 use tracing::{Instrument, info_span, warn};
 
+use super::begun::Unfinished;
 use super::blocked::exit_if_blocked;
 use super::engine::EngineEnd;
 use super::executor::{self, CloseOnDrop, JobQueue};
@@ -179,6 +180,9 @@ pub(crate) async fn work(
         };
         let rights = RightsCheck::new();
         let mut checking = Box::pin(rights.run(&service, &connection, health.lacks()));
+        let unfinished = Unfinished::default();
+        let going_on = unfinished.go_on(stopped.clone(), service.config().grace);
+        let mut going_on = Box::pin(going_on);
         loop {
             let opening = open(&service, &jobs, (&connection, &subscriber));
             let serving = Box::pin(async {
@@ -188,16 +192,21 @@ pub(crate) async fn work(
                 };
                 rights.opened();
                 let _opened = health.opened(opening.opened(health.url(), health.lacks()));
-                serve(opening, &mut stopped).await
+                serve(opening, &mut stopped, &unfinished).await
             });
             let ended = tokio::select! {
                 ended = serving => ended,
                 // A bundle's services share a connection, which the bundle watches.
                 error = connection.given_up(), if subscriber.is_none() => return Err(error),
                 never = &mut checking => never,
+                never = &mut going_on => never,
             };
             match ended {
-                Ok(EngineEnd::Stopped) => return Ok(()),
+                Ok(EngineEnd::Stopped) => tokio::select! {
+                    biased;
+                    never = &mut going_on => never,
+                    () = unfinished.ended() => return Ok(()),
+                },
                 Ok(EngineEnd::Replaced | EngineEnd::PositionGone) => {}
                 // Which of its rights are lacking may be why.
                 Err(error) => tokio::select! {
@@ -211,9 +220,13 @@ pub(crate) async fn work(
 }
 
 /// Runs the engine until it is asked to stop, or replaced by another instance.
-async fn serve(startup: Startup, stopped: &mut watch::Receiver<bool>) -> Result<EngineEnd> {
+async fn serve(
+    startup: Startup,
+    stopped: &mut watch::Receiver<bool>,
+    unfinished: &Unfinished,
+) -> Result<EngineEnd> {
     match startup.acquire(stopped).await? {
-        Some(engine) => Box::pin(engine.run(stopped.clone())).await,
+        Some(engine) => Box::pin(engine.run(stopped.clone(), unfinished)).await,
         None => Ok(EngineEnd::Stopped),
     }
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tracing::{debug, info, warn};
 
 use super::acks::AckAction;
-use super::engine::{Engine, next_end};
+use super::engine::Engine;
 use super::in_flight::InFlight;
 use super::schedule::{BreakerNews, Health};
 use super::slot::Step;
@@ -73,9 +73,7 @@ impl Engine {
     /// `NotPermitted`.
     pub(super) async fn on_turn_end(&mut self, turn: TurnId, end: TurnEnd) -> Result<()> {
         self.end_turn(turn, end).await?;
-        while let Some((turn, end)) =
-            next_end(&mut self.turns, &self.context.executor).now_or_never()
-        {
+        while let Some((turn, end)) = self.turns.next_end(&self.context.executor).now_or_never() {
             self.end_turn(turn, end).await?;
         }
         Ok(())

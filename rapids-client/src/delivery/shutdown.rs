@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::future::join_all;
-use tokio::time::{interval, sleep_until, timeout};
+use tokio::time::{interval, sleep_until, timeout, timeout_at};
 use tracing::{error, warn};
 
 use super::acks::AckAction;
 use super::blocked::ENDLESS;
-use super::engine::{Engine, next_end};
+use super::engine::Engine;
 use super::in_flight::{InFlight, Row};
 use crate::error::with_causes;
 use crate::jetstream::sequence::{StreamName, StreamPlace};
@@ -67,7 +67,7 @@ impl Engine {
             self.context.executor.queue.deliver_answers();
             tokio::select! {
                 () = self.context.executor.queue.answered() => {}
-                (turn, end) = next_end(&mut self.turns, &self.context.executor) => {
+                (turn, end) = self.turns.next_end(&self.context.executor) => {
                     if let Err(error) = self.on_turn_end(turn, end).await {
                         error!("{}", with_causes(&error));
                     }
@@ -75,13 +75,17 @@ impl Engine {
                 }
                 Some(step) = self.steps.recv() => self.on_steps(step),
                 Some(()) = self.background.next() => {}
-                renewed = renewed(&mut self.active, progress) => match renewed {
-                    Ok(Renewed::To(_)) => {}
-                    Ok(Renewed::Replaced) => {
-                        return warn!("another instance has taken over, and finishes the rest");
+                renewed = renewed(&mut self.active, progress) => {
+                    match renewed {
+                        Ok(Renewed::To(_)) => continue,
+                        Ok(Renewed::Replaced) => {
+                            warn!("another instance has taken over, and finishes the rest");
+                        }
+                        Err(error) => error!("{}", with_causes(&error)),
                     }
-                    Err(error) => return error!("{}", with_causes(&error)),
-                },
+                    let _ = timeout_at(deadline.into(), self.finish_claimed()).await;
+                    return;
+                }
                 _ = keep_alive.tick() => self.keep_packets_alive().await,
                 () = sleep_until((begun + IN_ORDER).into()), if waits_in_order => {
                     waits_in_order = false;
@@ -133,7 +137,9 @@ impl Engine {
     /// mark of a suspect among them.
     async fn give_up_rest(&mut self, saved_to: u64) {
         self.count_endless();
-        self.turns.clear();
+        if !self.acks.is_position_gone() {
+            self.turns.clear();
+        }
         // Behind these, nothing was begun that has not ended.
         let begun = last_in_flight(self.schedule.rows(), |_| true).max(saved_to);
         let mut places: Vec<_> = self.schedule.rows().map(|(place, _)| place).collect();

@@ -9,6 +9,7 @@ mod outcomes;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -43,6 +44,8 @@ pub(crate) struct Claims {
     watched: RefCell<HashMap<String, RevisionWatch>>,
     /// Claims that this instance may have written and that nothing runs for, by key.
     unanswered: RefCell<HashMap<String, String>>,
+    /// Shared with each [`Claimed`].
+    in_hand: Rc<()>,
 }
 
 /// What is known of a reaction that is about to run.
@@ -61,6 +64,7 @@ pub(crate) struct Claimed {
     /// What distinguishes this claim from all others.
     by: String,
     revision: Cell<u64>,
+    _in_hand: Rc<()>,
 }
 
 impl Claims {
@@ -77,6 +81,7 @@ impl Claims {
             instance: instance.to_owned(),
             watched: RefCell::default(),
             unanswered: RefCell::default(),
+            in_hand: Rc::default(),
         })
     }
 
@@ -87,7 +92,8 @@ impl Claims {
     pub(crate) async fn claim(&self, key: String) -> Result<Claim> {
         let unanswered = self.unanswered.borrow_mut().remove(&key);
         let by = unanswered.unwrap_or_else(|| format!("{}.{:x}", self.instance, fastrand::u64(..)));
-        let claimed = Claimed { key, by, revision: Cell::new(0) };
+        let (revision, _in_hand) = (Cell::new(0), self.in_hand.clone());
+        let claimed = Claimed { key, by, revision, _in_hand };
         match self.try_claim(&claimed).await {
             Ok(Some(claim)) => Ok(claim),
             Ok(None) => Ok(Claim::Mine(claimed)),
@@ -96,6 +102,11 @@ impl Claims {
                 Err(error)
             }
         }
+    }
+
+    /// Whether something is claimed, or about to be, and neither completed nor released.
+    pub(crate) fn are_in_hand(&self) -> bool {
+        Rc::strong_count(&self.in_hand) > 1
     }
 
     /// Writes a claim down; if that cannot be, returns what is there instead.

@@ -23,29 +23,36 @@ impl LeaseValidity {
         (until, Self(Some(told)))
     }
 
-    /// Waits until it is certain that this instance may act, which is nearly always now; for ever if
-    /// the sender is gone and the time is over. Returns whether it had to wait.
-    pub(crate) async fn wait(&self) -> bool {
+    /// Waits until it is certain that this instance may act, which is nearly always now; for ever if it
+    /// never may again.
+    pub(crate) async fn wait(&self) {
+        if self.decided().await.is_none() {
+            std::future::pending().await
+        }
+    }
+
+    /// Waits until it is certain that this instance may act, and returns whether it had to wait; `None` if
+    /// it never may again: the sender is gone and the time is over.
+    pub(crate) async fn decided(&self) -> Option<bool> {
         let Some(told) = &self.0 else {
-            return false;
+            return Some(false);
         };
         if *told.borrow() > Instant::now() {
-            return false;
+            return Some(false);
         }
         // Boxed: it would make every caller's future as large as it is.
-        Box::pin(renewed(told.clone())).await;
-        true
+        Box::pin(renewed(told.clone())).await.then_some(true)
     }
 }
 
-/// Waits until a time is told that is not over.
-async fn renewed(mut told: watch::Receiver<Instant>) {
+/// Waits until a time is told that is not over; `false` if none will be.
+async fn renewed(mut told: watch::Receiver<Instant>) -> bool {
     while told.changed().await.is_ok() {
         if *told.borrow() > Instant::now() {
-            return;
+            return true;
         }
     }
-    std::future::pending().await
+    false
 }
 
 #[cfg(test)]
@@ -63,8 +70,10 @@ mod tests {
         assert!(validity.wait().now_or_never().is_some());
         until.send_replace(past);
         assert!(validity.wait().now_or_never().is_none());
+        assert!(validity.decided().now_or_never().is_none());
         drop(until);
         assert!(validity.wait().now_or_never().is_none());
+        assert_eq!(validity.decided().now_or_never(), Some(None));
         assert!(LeaseValidity::endless().wait().now_or_never().is_some());
     }
 }

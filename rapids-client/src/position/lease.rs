@@ -275,7 +275,9 @@ impl Lease {
 
     /// From now on this instance may not act any more.
     pub(crate) fn replaced(&self) {
-        self.until.replace(None);
+        if let Some(until) = self.until.take() {
+            until.send_replace(Instant::now());
+        }
     }
 
     fn holds(&self, revision: u64, floor: u64, begun: Instant) {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream::kv::Store;
-use rapids_client::{Config, Delivery, Kind, Packet, Published, River, Service};
+use rapids_client::{Config, Delivery, Kind, Packet, Published, River, Seek, Service, Start};
 use serde_json::json;
 
 use crate::harness::{Bench, Running, config};
@@ -257,4 +257,54 @@ async fn one_instance_runs_a_packet_once_that_comes_twice_at_the_same_time() {
     bench.quiet(&["payment"]).await;
     assert_eq!(diary.lines(), ["begins", "ends"]);
     service.stop().await;
+}
+
+async fn move_to_the_beginning(bench: &Bench) {
+    let moving = bench.rapids.move_position("payment", Start::Beginning, Seek::new());
+    moving.await.unwrap().unwrap();
+}
+
+/// Asserts that one reaction has run, once, and led to what it returned.
+async fn ran_once(bench: &Bench, diary: &Diary) {
+    bench.tail().await.event("charged").await;
+    bench.quiet(&["payment"]).await;
+    assert_eq!(diary.lines(), ["begins", "ends"], "exclusive: {}", bench.is_exclusive());
+}
+
+#[tokio::test]
+async fn one_that_runs_while_its_instance_is_replaced_is_finished_and_not_run_again() {
+    for delivery in [Delivery::Exclusive, Delivery::Shared] {
+        let bench = Bench::of(delivery).await;
+        let folder = tempfile::tempdir().unwrap();
+        let diary = Diary::new(&folder);
+        // What runs for longer than that when its position is gone is not waited for.
+        let config = bench.config().grace(Duration::from_millis(100));
+        let service = bench.run(slow(config, diary.clone())).await;
+        bench.rapids.publish(placed(8.0)).await.unwrap();
+        diary.shows("begins", 1).await;
+        move_to_the_beginning(&bench).await;
+        ran_once(&bench, &diary).await;
+        service.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn one_that_runs_while_its_instance_stops_and_is_replaced_is_finished_and_not_run_again() {
+    for is_stopped_first in [true, false] {
+        let bench = Bench::of(Delivery::Exclusive).await;
+        let folder = tempfile::tempdir().unwrap();
+        let diary = Diary::new(&folder);
+        let service = bench.run(slow(bench.config(), diary.clone())).await;
+        bench.rapids.publish(placed(6.0)).await.unwrap();
+        diary.shows("begins", 1).await;
+        if is_stopped_first {
+            tokio::join!(service.stop(), move_to_the_beginning(&bench));
+        } else {
+            move_to_the_beginning(&bench).await;
+            service.stop().await;
+        }
+        let successor = bench.run(slow(bench.config(), diary.clone())).await;
+        ran_once(&bench, &diary).await;
+        successor.stop().await;
+    }
 }

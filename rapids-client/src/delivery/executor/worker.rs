@@ -20,7 +20,7 @@ use tracing::{Instrument, info_span};
 
 use super::queue::{CloseOnDrop, EndedJob, JobQueue};
 use super::traced::Traced;
-use super::{Job, JobOutput, Panicked, TimedOut, Work};
+use super::{Job, JobOutput, NotBegun, Panicked, TimedOut, Work};
 use crate::effects::Effects;
 use crate::packet::Packet;
 use crate::river::River;
@@ -103,10 +103,12 @@ async fn run(
             async {
                 let begun = tokio::select! {
                     biased;
-                    has_waited = validity.wait() => if has_waited { Instant::now() } else { begun },
-                    () = reply.closed() => {
-                        return (begun, Err(anyhow::anyhow!("nobody waits for it any more")));
-                    }
+                    has_waited = validity.decided() => match has_waited {
+                        Some(false) => begun,
+                        Some(true) => Instant::now(),
+                        None => return (begun, Err(NotBegun.into())),
+                    },
+                    () = reply.closed() => return (begun, Err(NotBegun.into())),
                 };
                 (begun, react(service, (&river, &packet), work).await)
             }
@@ -233,6 +235,14 @@ mod tests {
         }
 
         fn put(&self, river: &Arc<River>) -> oneshot::Receiver<Answer> {
+            self.put_while(river, LeaseValidity::endless())
+        }
+
+        fn put_while(
+            &self,
+            river: &Arc<River>,
+            validity: LeaseValidity,
+        ) -> oneshot::Receiver<Answer> {
             let (reply, answer) = oneshot::channel();
             let (river, packet) = (Arc::clone(river), Packet::event("x"));
             let place = StreamPlace { stream: StreamName::Rapids, sequence: fastrand::u64(..) };
@@ -242,7 +252,7 @@ mod tests {
                 river,
                 packet,
                 work: Work::React { memory: Memory::default(), encodes: false },
-                validity: LeaseValidity::endless(),
+                validity,
                 reply,
             }]);
             answer
@@ -307,6 +317,17 @@ mod tests {
         let (quietly, loudly) = (side.put(&quietly), side.put(&loudly));
         assert!(side.error(quietly).await.is::<TimedOut>());
         assert_eq!(side.error(loudly).await.to_string(), "panicked: dropped");
+    }
+
+    #[tokio::test]
+    async fn a_job_that_waits_for_a_lease_which_is_lost_never_begins() {
+        let side = Side::start(1);
+        let (until, validity) = LeaseValidity::until(Instant::now());
+        let forbidden = river(|_| -> Ready<anyhow::Result<()>> { panic!("it runs") });
+        let answer = side.put_while(&forbidden, validity);
+        yield_now().await;
+        drop(until);
+        assert!(side.error(answer).await.is::<NotBegun>());
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
