@@ -2,28 +2,29 @@
 //!
 //! A question that changes nothing, and that one service can answer, is no packet: nobody else gains by
 //! hearing it, and who asks waits for the answer. The answer is quick, because it is made of what was
-//! heard: each instance has read all changes, also those that another one has made. A river would not do
-//! for that, since each packet goes to one instance.
+//! remembered: each instance watches the memory of changed prices, which another one may have changed.
 //!
-//! Listens for the command `change_price` with `sku` and `price`; for `day_ended`.
+//! Listens for the command `change_price` with `sku` and `price`.
 //! Publishes `price_changed` or `price_refused`.
 //! Answers `nats req catalogue.price '{"sku":"summit/tent"}'` with `sku`, `name` and `price` in cents.
 //! Run: `just river catalogue`
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use async_nats::service::ServiceExt;
 use async_nats::service::error::Error as Refusal;
 use futures::StreamExt;
-use rapids_client::{Config, Error, Packet, Rapids, River, Service, Start, Tail, telemetry};
+use rapids_client::{Change, Config, Error, Packet, Rapids, River, Service, telemetry};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 const SUBJECT: &str = "catalogue.price";
 
-/// How long to wait between two tries while the server is not there yet.
+/// How long to wait between two tries while the server is not there yet, or the memory, which the service makes
+/// when it starts.
 const RETRY: Duration = Duration::from_secs(1);
 
 #[tokio::main(flavor = "current_thread")]
@@ -31,12 +32,12 @@ async fn main() -> Result<()> {
     telemetry::init();
     tokio::select! {
         ended = service()?.run() => Ok(ended?),
-        failed = beside() => failed,
+        failed = beside() => failed.map(|never| match never {}),
     }
 }
 
 pub(crate) fn service() -> rapids_client::Result<Service> {
-    Ok(Service::from_env("catalogue")?.river(change()).river(repeat()))
+    Ok(Service::from_env("catalogue")?.river(change()))
 }
 
 fn change() -> River {
@@ -44,12 +45,12 @@ fn change() -> River {
         .command("change_price")
         .require(["sku", "price"])
         .publishes(["price_changed", "price_refused"])
-        .memory("prices", "'prices'")
+        .memory("changed", "@.sku")
         .react(on_change_price)
 }
 
-/// The prices that were changed.
-type Changed = BTreeMap<String, i64>;
+/// What a product costs since its price was changed, in cents; `None` before.
+type Changed = Option<i64>;
 
 #[derive(Deserialize)]
 struct ChangePrice {
@@ -67,28 +68,10 @@ fn on_change_price(changed: &mut Changed, packet: &Packet) -> Result<Packet> {
         (None, _) => refused("there is no such product"),
         (_, ..0) => refused("the price is below zero"),
         _ => {
-            let said = price_changed((&sku, &price));
-            changed.insert(sku, price);
-            Ok(said)
+            *changed = Some(price);
+            Ok(Packet::event("price_changed").with("sku", &sku).with("price", price))
         }
     }
-}
-
-fn price_changed((sku, price): (&String, &i64)) -> Packet {
-    Packet::event("price_changed").with("sku", sku).with("price", price)
-}
-
-/// Says all changes again each day: an instance that starts knows only of what has not expired.
-fn repeat() -> River {
-    River::new("repeat")
-        .event("day_ended")
-        .publishes("price_changed")
-        .memory("prices", "'prices'")
-        .react(on_day_ended)
-}
-
-fn on_day_ended(changed: &mut Changed, _: &Packet) -> Result<Vec<Packet>> {
-    Ok(changed.iter().map(price_changed).collect())
 }
 
 /// What each product is called and costs, in cents.
@@ -108,21 +91,18 @@ impl Prices {
         Self(first.map(|(sku, name, price)| (sku.to_owned(), (name, price))).into())
     }
 
-    /// Hears what is read, and passes over what is no packet.
-    fn take(&mut self, read: rapids_client::Result<Packet>) -> rapids_client::Result<()> {
+    /// Learns what is remembered, and passes over what is no price.
+    fn take(&mut self, read: rapids_client::Result<Change<Changed>>) -> rapids_client::Result<()> {
         match read {
-            Ok(packet) => self.hear(&packet),
-            Err(Error::Malformed { .. }) => {}
+            Ok(change) => self.learn(&change.key.to_string(), change.value.flatten()),
+            Err(Error::Memory { .. } | Error::Record { .. }) => {}
             Err(error) => return Err(error),
         }
         Ok(())
     }
 
-    fn hear(&mut self, packet: &Packet) {
-        if packet.event_name().as_deref() == Some("price_changed")
-            && let Ok(ChangePrice { sku, price }) = packet.parse()
-            && let Some(product) = self.0.get_mut(&sku)
-        {
+    fn learn(&mut self, sku: &str, changed: Changed) {
+        if let (Some(product), Some(price)) = (self.0.get_mut(sku), changed) {
             product.1 = price;
         }
     }
@@ -143,16 +123,28 @@ impl Prices {
 }
 
 /// Answers questions, beside the service: until it fails, or is dropped with the process.
-pub(crate) async fn beside() -> Result<()> {
-    let (rapids, mut heard) = loop {
-        match listen().await {
-            Err(Error::Connect { .. } | Error::Server { .. }) => tokio::time::sleep(RETRY).await,
-            heard => break heard?,
+pub(crate) async fn beside() -> Result<Infallible> {
+    loop {
+        match answer().await {
+            Err(error) if is_passing(&error) => tokio::time::sleep(RETRY).await,
+            ended => return ended,
         }
-    };
+    }
+}
+
+/// Whether the server, or the memory, is not there yet, or the service was made to forget it.
+fn is_passing(error: &anyhow::Error) -> bool {
+    use Error::{Connect, Memory, Server, Stream};
+    let error = error.downcast_ref();
+    matches!(error, Some(Connect { .. } | Memory { .. } | Server { .. } | Stream { .. }))
+}
+
+async fn answer() -> Result<Infallible> {
+    let rapids = Rapids::connect(&Config::from_env()?).await?;
+    let mut changes = rapids.memory::<Changed>("catalogue", "changed").watch().await?;
     let mut prices = Prices::new();
-    while let Some(packet) = heard.next_stored().await.transpose() {
-        prices.take(packet)?;
+    while let Some(change) = changes.next_stored().await.transpose() {
+        prices.take(change)?;
     }
     let client = rapids.nats();
     let service = client.service_builder().description("tells what products cost");
@@ -162,7 +154,7 @@ pub(crate) async fn beside() -> Result<()> {
     let mut questions = std::pin::pin!(questions);
     loop {
         tokio::select! {
-            packet = heard.next() => prices.take(packet)?,
+            change = changes.next() => prices.take(change)?,
             question = questions.next() => {
                 let question = question.context("the questions have ended")?;
                 let answer = prices.answer(&question.message.payload);
@@ -171,13 +163,6 @@ pub(crate) async fn beside() -> Result<()> {
             }
         }
     }
-}
-
-/// Connects, and hears everything that was said, and will be.
-async fn listen() -> rapids_client::Result<(Rapids, Tail)> {
-    let rapids = Rapids::connect(&Config::from_env()?).await?;
-    let heard = rapids.tail(Start::Beginning).await?;
-    Ok((rapids, heard))
 }
 
 #[cfg(test)]
@@ -193,7 +178,7 @@ mod tests {
     #[tokio::test]
     async fn a_price_is_changed_or_refused_with_the_reason() {
         assert_eq!(change().judge(&Packet::event("change_price")), Verdict::NotForMe);
-        let mut rapids = TestRapids::new().service("catalogue", [change(), repeat()]);
+        let mut rapids = TestRapids::new().service("catalogue", [change()]);
         for (sku, price) in [("summit/rope", 0), ("summit/rope", -1), ("lunar/cheese", 1)] {
             rapids.publish(command(sku, price)).await;
         }
@@ -202,21 +187,17 @@ mod tests {
         let reason = |packet: &&Packet| packet.get::<String>("reason").unwrap().unwrap();
         let reasons: Vec<_> = rapids.events("price_refused").iter().map(reason).collect();
         assert_eq!(reasons, ["the price is below zero", "there is no such product"]);
-        rapids.publish(Packet::event("day_ended")).await;
-        let repeated = rapids.events("price_changed")[1];
-        assert_eq!(repeated.get::<i64>("price").unwrap(), Some(0));
     }
 
     #[test]
-    fn an_answer_is_made_of_what_was_heard() {
+    fn an_answer_is_made_of_what_is_remembered() {
         let mut prices = Prices::new();
         let ask = |prices: &Prices| prices.answer(br#"{"sku":"summit/tent"}"#).unwrap();
         let tent = json!({"sku": "summit/tent", "name": "Tent", "price": 19_900});
+        prices.learn("lunar/cheese", Some(1));
+        prices.learn("summit/tent", None);
         assert_eq!(ask(&prices), tent);
-        prices.hear(&Packet::event("price_refused").with("sku", "summit/tent").with("price", 1));
-        prices.hear(&Packet::event("price_changed").with("sku", "lunar/cheese").with("price", 1));
-        assert_eq!(ask(&prices), tent);
-        prices.hear(&Packet::event("price_changed").with("sku", "summit/tent").with("price", 15));
+        prices.learn("summit/tent", Some(15));
         assert_eq!(ask(&prices)["price"], 15);
     }
 
