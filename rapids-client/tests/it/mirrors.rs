@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use async_nats::jetstream;
-use rapids_client::{Config, Delivery, Rapids, Retiring, Seek, Service, Start};
+use rapids_client::{Config, Delivery, Position, Rapids, Retiring, Seek, Service, Start, bundle};
 use rapids_test::TwoSites;
 
 use crate::harness::{Bench, Running, Watch, called, config, echo, soon, until};
@@ -42,7 +42,16 @@ async fn publish(rapids: &Rapids, numbers: RangeInclusive<u64>) {
     rapids.publish_all(numbers.map(called)).await.unwrap();
 }
 
-async fn a_site_is_cut_off_and_comes_back(delivery: Delivery, servers: usize) {
+fn alone(service: Service, _: Config) -> Running {
+    Running::spawn(service)
+}
+
+/// Has a service answer calls at a site that is cut off for a while.
+async fn a_site_is_cut_off_and_comes_back(
+    delivery: Delivery,
+    servers: usize,
+    run: impl FnOnce(Service, Config) -> Running,
+) {
     let sites = TwoSites::start(servers).await.unwrap();
     let hub = Config::new(sites.hub[0].url());
     let rapids = loop {
@@ -52,8 +61,9 @@ async fn a_site_is_cut_off_and_comes_back(delivery: Delivery, servers: usize) {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
-    let service = Service::new("echo", remote(&sites, delivery)).from_beginning().river(echo());
-    let mut running = Running::spawn(service);
+    let config = remote(&sites, delivery);
+    let service = Service::new("echo", config.clone()).from_beginning().river(echo());
+    let mut running = run(service, config);
     publish(&rapids, 1..=50).await;
     let position = async || rapids.position("echo").await.ok().flatten();
     let done = async || position().await.is_some_and(|position| position.acknowledged >= 50);
@@ -68,9 +78,8 @@ async fn a_site_is_cut_off_and_comes_back(delivery: Delivery, servers: usize) {
     let answers = soon("all answers", answers(&rapids, 110)).await;
     assert!(answers.values().all(|count| *count == 1), "{answers:?}");
     until("all is done", async || {
-        position()
-            .await
-            .is_some_and(|position| position.pending == 0 && position.unacknowledged == 0)
+        let is_done = |it: &Position| it.pending == 0 && it.unacknowledged == 0;
+        rapids.positions().await.is_ok_and(|all| all.iter().all(is_done))
     })
     .await;
     running.stop().await;
@@ -78,17 +87,29 @@ async fn a_site_is_cut_off_and_comes_back(delivery: Delivery, servers: usize) {
 
 #[tokio::test]
 async fn a_site_that_is_cut_off_goes_on_in_shared_delivery_and_nothing_is_lost_or_doubled() {
-    a_site_is_cut_off_and_comes_back(Delivery::Shared, 1).await;
+    a_site_is_cut_off_and_comes_back(Delivery::Shared, 1, alone).await;
 }
 
 #[tokio::test]
 async fn a_site_that_is_cut_off_goes_on_in_exclusive_delivery_and_nothing_is_lost_or_doubled() {
-    a_site_is_cut_off_and_comes_back(Delivery::Exclusive, 1).await;
+    a_site_is_cut_off_and_comes_back(Delivery::Exclusive, 1, alone).await;
+}
+
+#[tokio::test]
+async fn a_bundle_reads_from_a_mirror_by_one_feed_and_loses_and_doubles_nothing() {
+    let seen = Seen::default();
+    let see = seen.river();
+    let bundled = |service: Service, config: Config| {
+        let other = Service::new("other", config).from_beginning().river(see);
+        Running::spawn_bundle(bundle([service, other]))
+    };
+    a_site_is_cut_off_and_comes_back(Delivery::Exclusive, 1, bundled).await;
+    assert_eq!(seen.take(), Vec::from_iter(1..=110));
 }
 
 #[tokio::test]
 async fn a_second_cluster_reads_from_its_mirror() {
-    a_site_is_cut_off_and_comes_back(Delivery::Shared, 3).await;
+    a_site_is_cut_off_and_comes_back(Delivery::Shared, 3, alone).await;
 }
 
 /// Publishes numbers and has a service that reads from there see them.
