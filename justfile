@@ -296,10 +296,10 @@ soak SEED='1':
     just check-image
     just two-versions
     LIVE_SECONDS=60 just test-browser --release -- --nocapture five_thousand
-    just chaos --orders 10000 --kills 100 --seed "$1"
-    just chaos --orders 10000 --kills 100 --seed "$1" --delivery exclusive
-    just chaos --nodes 3 --orders 10000 --kills 50 --faults 100 --seed "$1"
-    just chaos --nodes 3 --orders 10000 --kills 50 --faults 100 --seed "$1" --delivery exclusive
+    cargo run -q --release -p demo -- chaos --orders 10000 --kills 100 --seed "$1"
+    cargo run -q --release -p demo -- chaos --orders 10000 --kills 100 --seed "$1" --delivery exclusive
+    cargo run -q --release -p demo -- chaos --nodes 3 --orders 10000 --kills 50 --faults 100 --seed "$1"
+    cargo run -q --release -p demo -- chaos --nodes 3 --orders 10000 --kills 50 --faults 100 --seed "$1" --delivery exclusive
 
 # Compile what would be published, as it would be unpacked, with the oldest Rust that Cargo.toml names
 [group('checks')]

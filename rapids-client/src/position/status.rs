@@ -114,7 +114,14 @@ pub(crate) fn description(service: &str) -> String {
 
 /// What the server knows of the consumer of this name; `None` if there is none.
 pub(crate) async fn info(read_from: &ReadFrom, service: &str) -> Result<Option<Info>> {
-    let action = format!("read the position of `{service}`");
+    let elsewhere = read_from.mirror().filter(|mirror| mirror.domain.is_some());
+    let remedy = |mirror| {
+        format!(
+            " in {mirror} (if that is gone for good, start the service once without RAPIDS_READ_FROM)"
+        )
+    };
+    let place = elsewhere.map(remedy).unwrap_or_default();
+    let action = format!("read the position of `{service}`{place}");
     let request = format!("CONSUMER.INFO.{}.{service}", read_from.stream());
     match ask(read_from.connection(), &action, &request, &Map::new()).await? {
         Ok(info) => Ok(Some(info)),

@@ -8,7 +8,7 @@ use async_nats::jetstream;
 use rapids_client::{Config, Delivery, Position, Rapids, Retiring, Seek, Service, Start, bundle};
 use rapids_test::TwoSites;
 
-use crate::harness::{Bench, Running, Watch, called, config, echo, soon, until};
+use crate::harness::{Bench, Running, Watch, called, config, echo, found, soon, until};
 use crate::positions::Seen;
 
 const MIRROR: &str = "RAPIDS_EU";
@@ -223,4 +223,30 @@ async fn a_mirror_that_was_made_by_hand_is_used_if_it_has_everything() {
     assert_eq!(reads(&bench, mirrored(), 1..=3).await, [1, 2, 3]);
     let exclusive = mirrored().delivery(Delivery::Exclusive);
     assert_eq!(reads(&bench, exclusive, 4..=6).await, [4, 5, 6], "it has a live feed now");
+}
+
+#[tokio::test]
+async fn a_site_that_is_gone_is_named_and_left() {
+    let mut sites = TwoSites::start(1).await.unwrap();
+    let hub = || config(&sites.hub[0].url()).delivery(Delivery::Shared);
+    let rapids = Rapids::connect(&hub()).await.unwrap();
+    let service = |config| Service::new("echo", config).from_beginning().river(echo());
+    let mut running = Running::spawn(service(remote(&sites, Delivery::Shared)));
+    publish(&rapids, 1..=10).await;
+    running.during(answers(&rapids, 10)).await;
+    running.stop().await;
+    sites.leaf.clear();
+    let error = rapids.retire("echo", Retiring::new()).await.unwrap_err().to_string();
+    let named =
+        "of `echo` in RAPIDS_EU in the domain leaf (if that is gone for good, start the service";
+    assert!(error.contains(named), "{error}");
+    let mut running = Running::spawn(service(hub()));
+    publish(&rapids, 11..=20).await;
+    let answers = running.during(answers(&rapids, 20)).await;
+    assert!(answers.values().all(|count| *count == 1), "{answers:?}");
+    running.stop().await;
+    // Its last request may still wait at the server.
+    let retire = async || rapids.retire("echo", Retiring::new()).await.ok().flatten();
+    let retired = found("it is retired", retire).await;
+    assert!(retired.removed[0].contains("`echo` of RAPIDS"), "{retired:?}");
 }
