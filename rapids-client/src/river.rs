@@ -147,10 +147,11 @@ impl River {
     /// no more, but publishes what it published the first time. Two instances never run it for the
     /// same packet at once. A failure is tried again as usual.
     ///
-    /// One window remains: a process that dies after the effect and before the outcome is written
-    /// down runs it again. Give the packet's [`id`](Packet::id) to whatever the reaction calls as
-    /// the idempotency key, and that window closes too. An instance that was stopped for longer
-    /// than about six seconds in the middle of a reaction counts as dead.
+    /// One window remains: it runs again where the process dies after the effect and before the outcome
+    /// is written down, or is told to stop and the reaction outlasts the grace period. Give the
+    /// packet's [`id`](Packet::id) to whatever the reaction calls as the idempotency key, and that
+    /// window closes too. An instance that was stopped for longer than about six seconds in the middle
+    /// of a reaction counts as dead.
     ///
     /// Costs two round trips to the server per packet. What is written down is kept for as long
     /// as the stream keeps packets. A river with a [`memory`](Self::memory) needs none of this.

@@ -3,7 +3,7 @@
 //! With their engine they end, too, except those with a reaction of `.once()`: its claim is renewed, and
 //! what came of it noted, or it would run again. Where the service goes on, that is [`Unfinished`].
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -62,12 +62,7 @@ impl BegunTurns {
         .await
     }
 
-    /// Drops them.
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
-    }
-
-    /// Drops them, too, when their engine has ended, except those of which a claim is in hand: they go on until
+    /// Drops them, since their engine has ended, except those of which a claim is in hand: they go on until
     /// what came of their reactions is noted, or that they never began.
     pub(super) async fn finish_claimed(self, context: Rc<Context>) {
         let Some(claims) = &context.claims else { return };
@@ -91,11 +86,17 @@ impl BegunTurns {
 
 /// What goes on of engines that have ended, beside the next one of their service.
 #[derive(Default)]
-pub(super) struct Unfinished(RefCell<FuturesUnordered<LocalBoxFuture<'static, ()>>>);
+pub(super) struct Unfinished {
+    left: RefCell<FuturesUnordered<LocalBoxFuture<'static, ()>>>,
+    /// The service was asked to stop, and its grace period is over.
+    is_over: Cell<bool>,
+}
 
 impl Unfinished {
     pub(super) fn push(&self, going_on: impl Future<Output = ()> + 'static) {
-        self.0.borrow().push(Box::pin(going_on));
+        if !self.is_over.get() {
+            self.left.borrow().push(Box::pin(going_on));
+        }
     }
 
     /// Goes on with it. Drops what is left when the service was asked to stop and its grace period is over.
@@ -110,19 +111,22 @@ impl Unfinished {
             Poll::<()>::Pending
         });
         tokio::select! {
-            () = stopping => self.0.borrow_mut().clear(),
+            () = stopping => {
+                self.is_over.set(true);
+                self.left.borrow_mut().clear();
+            }
             () = going_on => {}
         }
         pending().await
     }
 
-    /// Waits until nothing is left.
+    /// Waits until nothing is left. To be polled behind [`go_on`](Self::go_on), which may drop it.
     pub(super) async fn ended(&self) {
         poll_fn(|context| self.poll(context)).await;
     }
 
     fn poll(&self, context: &mut TaskContext<'_>) -> Poll<()> {
-        let mut left = self.0.borrow_mut();
+        let mut left = self.left.borrow_mut();
         while let Some(()) = std::task::ready!(left.poll_next_unpin(context)) {}
         Poll::Ready(())
     }

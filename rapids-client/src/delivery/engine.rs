@@ -160,8 +160,8 @@ impl Engine {
         }
     }
 
-    /// Works until it is asked to stop; then finishes what runs, and hands back the rest. What goes on when
-    /// it has ended otherwise is added to what is `unfinished`.
+    /// Works until it is asked to stop; then finishes what runs, and hands back the rest. Reactions that are not
+    /// to run again go on behind its end, as `unfinished`.
     ///
     /// # Errors
     /// `Position`, `NotPermitted`: errors that a retry does not remove.
@@ -188,10 +188,7 @@ impl Engine {
             Ok(EngineEnd::PositionGone) => self.acks.set_position_gone(),
             _ => {}
         }
-        self.shut_down().await;
-        if let Ok(EngineEnd::PositionGone) = ended {
-            unfinished.push(self.finish_claimed());
-        }
+        self.shut_down(unfinished).await;
         info!("{} stopped: {}", self.service.name(), self.context.metrics);
         ended
     }

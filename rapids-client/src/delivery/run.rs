@@ -201,19 +201,22 @@ pub(crate) async fn work(
                 never = &mut checking => never,
                 never = &mut going_on => never,
             };
-            match ended {
-                Ok(EngineEnd::Stopped) => tokio::select! {
-                    biased;
-                    never = &mut going_on => never,
-                    () = unfinished.ended() => return Ok(()),
-                },
-                Ok(EngineEnd::Replaced | EngineEnd::PositionGone) => {}
+            let outcome = match ended {
+                Ok(EngineEnd::Replaced | EngineEnd::PositionGone) => continue,
+                Ok(EngineEnd::Stopped) => Ok(()),
                 // Which of its rights are lacking may be why.
                 Err(error) => tokio::select! {
-                    () = rights.checked() => return Err(error),
+                    () = rights.checked() => Err(error),
                     never = &mut checking => never,
+                    never = &mut going_on => never,
                 },
-            }
+            };
+            return tokio::select! {
+                biased;
+                never = &mut going_on => never,
+                () = unfinished.ended() => outcome,
+                error = connection.given_up(), if subscriber.is_none() => Err(error),
+            };
         }
     };
     working.instrument(span).await

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::future::join_all;
-use tokio::time::{interval, sleep_until, timeout, timeout_at};
+use tokio::time::{interval, sleep_until, timeout};
 use tracing::{error, warn};
 
 use super::acks::AckAction;
+use super::begun::Unfinished;
 use super::blocked::ENDLESS;
 use super::engine::Engine;
 use super::in_flight::{InFlight, Row};
@@ -27,7 +28,7 @@ const LAST_WRITES: Duration = Duration::from_secs(2);
 impl Engine {
     /// Begins nothing more; finishes what runs, within the grace period; saves the progress of the rest,
     /// and hands it back.
-    pub(super) async fn shut_down(&mut self) {
+    pub(super) async fn shut_down(&mut self, unfinished: &Unfinished) {
         self.is_closing = true;
         let queue = &self.context.executor.queue;
         if self.acks.is_position_gone() {
@@ -45,6 +46,7 @@ impl Engine {
         }
         let mut saved_to = last_begun(self.schedule.rows());
         self.finish_turns(&mut saved_to).await;
+        unfinished.push(self.finish_claimed());
         if !self.context.connection.is_connected() {
             return warn!("the server is away; unacknowledged packets will be redelivered");
         }
@@ -75,17 +77,13 @@ impl Engine {
                 }
                 Some(step) = self.steps.recv() => self.on_steps(step),
                 Some(()) = self.background.next() => {}
-                renewed = renewed(&mut self.active, progress) => {
-                    match renewed {
-                        Ok(Renewed::To(_)) => continue,
-                        Ok(Renewed::Replaced) => {
-                            warn!("another instance has taken over, and finishes the rest");
-                        }
-                        Err(error) => error!("{}", with_causes(&error)),
+                renewed = renewed(&mut self.active, progress) => match renewed {
+                    Ok(Renewed::To(_)) => {}
+                    Ok(Renewed::Replaced) => {
+                        return warn!("another instance has taken over, and finishes the rest");
                     }
-                    let _ = timeout_at(deadline.into(), self.finish_claimed()).await;
-                    return;
-                }
+                    Err(error) => return error!("{}", with_causes(&error)),
+                },
                 _ = keep_alive.tick() => self.keep_packets_alive().await,
                 () = sleep_until((begun + IN_ORDER).into()), if waits_in_order => {
                     waits_in_order = false;
@@ -137,9 +135,6 @@ impl Engine {
     /// mark of a suspect among them.
     async fn give_up_rest(&mut self, saved_to: u64) {
         self.count_endless();
-        if !self.acks.is_position_gone() {
-            self.turns.clear();
-        }
         // Behind these, nothing was begun that has not ended.
         let begun = last_in_flight(self.schedule.rows(), |_| true).max(saved_to);
         let mut places: Vec<_> = self.schedule.rows().map(|(place, _)| place).collect();

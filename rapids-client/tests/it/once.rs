@@ -3,10 +3,12 @@
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream::kv::Store;
-use rapids_client::{Config, Delivery, Kind, Packet, Published, River, Seek, Service, Start};
+use rapids_client::{
+    Config, Delivery, Kind, Packet, Published, River, Seek, Service, Start, bundle,
+};
 use serde_json::json;
 
-use crate::harness::{Bench, Running, config};
+use crate::harness::{Bench, Running, config, until};
 use crate::process::{Diary, Process};
 
 pub(crate) const SLOW: &str = "slow";
@@ -307,4 +309,25 @@ async fn one_that_runs_while_its_instance_stops_and_is_replaced_is_finished_and_
         ran_once(&bench, &diary).await;
         successor.stop().await;
     }
+}
+
+#[tokio::test]
+async fn one_that_runs_while_its_service_ends_by_a_fault_is_finished_and_not_run_again() {
+    let bench = Bench::of(Delivery::Exclusive).await;
+    let folder = tempfile::tempdir().unwrap();
+    let diary = Diary::new(&folder);
+    let config = bench.config().grace(Duration::from_millis(100));
+    // It is started again by itself.
+    let running = Running::spawn_bundle(bundle([slow(config, diary.clone())]));
+    bench.is_up("payment").await;
+    bench.rapids.publish(placed(8.0)).await.unwrap();
+    diary.shows("begins", 1).await;
+    let records = bench.jetstream().await.get_key_value("RAPIDS_POSITIONS").await.unwrap();
+    let good = records.get("payment").await.unwrap().unwrap();
+    records.delete("payment").await.unwrap();
+    let up = async || bench.rapids.services(Duration::from_millis(200)).await.unwrap();
+    until("it has ended", async || up().await.is_empty()).await;
+    records.put("payment", good).await.unwrap();
+    ran_once(&bench, &diary).await;
+    running.stop().await;
 }
