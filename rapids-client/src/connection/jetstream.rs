@@ -10,7 +10,7 @@ use async_nats::jetstream::{Context, ErrorCode};
 use super::options::TIMEOUT;
 use super::{Connection, not_permitted};
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Unreachable};
 
 /// The prefix of requests to JetStream, unless it is that of a domain.
 pub(super) const API: &str = "$JS.API";
@@ -44,7 +44,12 @@ impl Connection {
                 "the server has no JetStream; start it with `nats-server -js`".to_owned()
             }
             (AccountErrorKind::JetStreamUnavailable, Some(domain)) => {
-                format!("no server of the JetStream domain `{domain}` answers; check its name")
+                // A service waits: the way to another site may be cut off.
+                let reason = format!(
+                    "no server of the JetStream domain `{domain}` answers; check its name, and the way there"
+                );
+                let source = Unreachable { reason, absent: true, turned_away: false };
+                return Err(Error::Connect { url: config.url(), source: source.into() });
             }
             // A cluster without a leader elects one soon, so this error is worth another try.
             (AccountErrorKind::JetStream(answer), _)

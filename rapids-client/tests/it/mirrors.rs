@@ -250,3 +250,29 @@ async fn a_site_that_is_gone_is_named_and_left() {
     let retired = found("it is retired", retire).await;
     assert!(retired.removed[0].contains("`echo` of RAPIDS"), "{retired:?}");
 }
+
+#[tokio::test]
+async fn services_that_start_while_their_site_is_cut_off_wait_and_share_a_mirror() {
+    let sites = TwoSites::start(1).await.unwrap();
+    sites.cut();
+    let rapids = Rapids::connect(&Config::new(sites.hub[0].url())).await.unwrap();
+    let names = ["a", "b", "c", "d"];
+    let spawn = |name| {
+        let service = Service::new(name, remote(&sites, Delivery::Shared)).from_beginning();
+        Running::spawn(service.river(echo()))
+    };
+    let mut running = names.map(spawn);
+    publish(&rapids, 1..=1).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    sites.mend();
+    let done = async || {
+        let all = rapids.positions().await.unwrap_or_default();
+        all.iter().filter(|it| it.acknowledged >= 1).count() == names.len()
+    };
+    for running in &mut running {
+        running.during(until("all are done", done)).await;
+    }
+    for running in running {
+        running.stop().await;
+    }
+}
