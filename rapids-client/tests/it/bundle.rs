@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 use rapids_client::{Delivery, Packet, River, Service, bundle};
 
 use crate::exclusive::{check, counting};
-use crate::harness::{Bench, Running, called, echo, until};
+use crate::harness::{Bench, Running, called, echo};
 use crate::process::Diary;
 
 #[tokio::test]
@@ -33,11 +33,7 @@ async fn one_that_panics_blocks_or_loses_its_position_holds_up_no_neighbour() {
     let records = bench.jetstream().await.get_key_value("RAPIDS_POSITIONS").await.unwrap();
     let good = records.get("lost").await.unwrap().unwrap();
     records.delete("lost").await.unwrap();
-    until("it is gone", async || {
-        let up = bench.rapids.services(std::time::Duration::from_millis(200)).await.unwrap();
-        up.iter().all(|instance| instance.name != "lost")
-    })
-    .await;
+    bench.is_gone("lost").await;
     bench.rapids.publish_all((0..100).map(called)).await.unwrap();
     bench.quiet(&["echo"]).await;
     drop(go);

@@ -263,10 +263,7 @@ async fn a_service_that_stops_before_it_has_told_leaves_that_to_the_next_instanc
     soon("the last begins", has_begun()).await;
     bench.letter("payment.charge.2").await;
     let stopping = tokio::spawn(running.stop());
-    until("it begins to stop", async || {
-        bench.rapids.services(Duration::from_millis(50)).await.unwrap().is_empty()
-    })
-    .await;
+    bench.is_gone("payment").await;
     gate.add_permits(1);
     soon("it stops", stopping).await.unwrap();
     assert_eq!(bench.rapids.contents().await.unwrap().unwrap().packets, 3);
@@ -305,10 +302,7 @@ async fn a_replay_that_is_handled_during_a_stop_is_not_handled_again_and_is_told
     letters.replay(&"payment.charge.1".parse().unwrap(), &Note::new("ada")).await.unwrap();
     soon("the replay begins", begun.acquire()).await.unwrap().forget();
     let stopping = tokio::spawn(running.stop());
-    until("it begins to stop", async || {
-        bench.rapids.services(Duration::from_millis(50)).await.unwrap().is_empty()
-    })
-    .await;
+    bench.is_gone("payment").await;
     // Would let every further run end, too.
     gate.add_permits(9);
     soon("it stops", stopping).await.unwrap();

@@ -175,6 +175,11 @@ impl Bench {
         until(service, async || !self.instances(service).await.is_empty()).await;
     }
 
+    /// Waits until no instance of the service answers: each has ended, or has begun to stop.
+    pub(crate) async fn is_gone(&self, service: &str) {
+        until("it is gone", async || self.instances(service).await.is_empty()).await;
+    }
+
     /// Waits until the service has been given so many packets, those that came again included.
     pub(crate) async fn is_delivered(&self, service: &str, deliveries: u64) {
         let consumer = self.consumer(service).await;

@@ -8,7 +8,7 @@ use rapids_client::{
 };
 use serde_json::json;
 
-use crate::harness::{Bench, Running, config, until};
+use crate::harness::{Bench, Running, config};
 use crate::process::{Diary, Process};
 
 pub(crate) const SLOW: &str = "slow";
@@ -325,8 +325,7 @@ async fn one_that_runs_while_its_service_ends_by_a_fault_is_finished_and_not_run
     let records = bench.jetstream().await.get_key_value("RAPIDS_POSITIONS").await.unwrap();
     let good = records.get("payment").await.unwrap().unwrap();
     records.delete("payment").await.unwrap();
-    let up = async || bench.rapids.services(Duration::from_millis(200)).await.unwrap();
-    until("it has ended", async || up().await.is_empty()).await;
+    bench.is_gone("payment").await;
     records.put("payment", good).await.unwrap();
     ran_once(&bench, &diary).await;
     running.stop().await;

@@ -104,9 +104,6 @@ async fn a_stop_waits_for_no_server_longer_than_the_grace_period() {
 pub(crate) const ENDLESS: &str = "endless";
 pub(crate) const ENDLESS_PATIENTLY: &str = "endless, patiently";
 
-/// How long answers of services are waited for.
-const SHORT: Duration = Duration::from_millis(100);
-
 /// Its reaction never gives its thread back.
 pub(crate) fn endless(config: Config, diary: Diary, grace: Duration) -> Service {
     let spin = River::new("spin").event("called").react(move |_: Packet| {
@@ -175,8 +172,7 @@ async fn told_to_stop_a_second_time_a_process_exits_at_once() {
     // As from a program that passes on what the whole group has got: this is one signal.
     process.stop();
     process.stop();
-    until("it begins to stop", async || bench.rapids.services(SHORT).await.unwrap().is_empty())
-        .await;
+    bench.is_gone("echo").await;
     // What comes sooner counts as the same.
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(process.is_running());

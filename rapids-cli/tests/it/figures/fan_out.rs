@@ -61,6 +61,7 @@ async fn round(kind: Kind, count: usize, is_mirrored: bool) -> [f64; 2] {
     let stop = watch::Sender::new(());
     let running = services(kind, count, &reading.unwrap(), &stop);
     let done = async |last: u64| loop {
+        assert!(!running.iter().any(JoinHandle::is_finished), "a service has ended by itself");
         let positions = rapids.positions().await.unwrap();
         let done = positions.iter().filter(|position| position.acknowledged >= last).count();
         if done == count {
